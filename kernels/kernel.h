@@ -1,0 +1,53 @@
+/* Kernels: matrix times activations, one row of a table per variant.
+ *
+ * Adding a variant = one file kernels/<layout>_<method>_<isa>.c + one line in kernels.def:
+ * TM_KERNEL(stem) for portable code, TM_KERNEL_X86(stem) or TM_KERNEL_ARM(stem) for the others.
+ * The file's stem is the symbol's name (tm_kernel_<stem>), the --kernel value, the record field and
+ * the plot label. Single-threaded, no I/O, no allocation; threads call `rows` on disjoint ranges.
+ */
+#ifndef TM_KERNELS_KERNEL_H
+#define TM_KERNELS_KERNEL_H
+
+#include "kernels/cpu.h"
+#include "kernels/format.h"
+
+typedef struct tm_kernel {
+    const char      *name;      /* the file's stem */
+    const tm_format *format;    /* the weight layout it reads */
+    unsigned         isa;       /* TM_ISA_* bits it needs, all of them */
+    int              row_step;  /* row ranges begin on a multiple of it, and end on one or at n_rows */
+    float            tolerance; /* 0: equals the reference bit for bit; else relative to sum|w x| */
+
+    /* Bytes `prepare` needs for activations of this shape; NULL with prepare NULL. */
+    size_t (*scratch_size)(int n_cols, int n_tokens);
+    /* Once per activation, before any `rows` on it: look-up tables, panels. NULL: none.
+     * scratch: 64-byte aligned, shared read-only by all threads afterwards. */
+    void (*prepare)(const tm_act *x, void *scratch);
+    /* Rows row_begin .. row_end-1 for every token. y: [n_tokens][n_rows]. Ternary:
+     * y = ((float)(sum of trit * i8) * x->scale[token]) * w->scale, in that order. */
+    void (*rows)(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin, int row_end,
+                 float *y);
+    const char *source;         /* paper and section, or project and format name */
+} tm_kernel;
+
+/* Every variant this build knows, ended by NULL: those of this architecture with their code, those
+ * of the other with `rows` NULL, so that lists show what a machine lacks. */
+const tm_kernel *const *tm_kernels(void);
+/* NULL when no kernel has that name. */
+const tm_kernel *tm_kernel_find(const char *name);
+
+/* OK when this machine can run it; else UNSUPPORTED and the sentence says what it lacks. */
+tm_status tm_kernel_available(const tm_kernel *kernel, tm_error *err);
+
+/* The preferred available kernel of a layout family: "ternary" (any layout with trits), or a
+ * layout's name ("f16", "f32", "i2r16" ...). The last available row in kernels.def wins: rows go from
+ * plain to fast. Errors: ARG for an unknown name, UNSUPPORTED when none is available. */
+tm_status tm_kernel_pick(const char *family, const tm_kernel **out, tm_error *err) TM_MUST_USE;
+
+/* The only truth: canonical trits (or floats) against activations, in plain loops.
+ * trits: [n_rows][n_cols], i8 activations, int64 sums. y: [n_tokens][n_rows]. */
+void tm_reference_trits(const int8_t *trits, float scale, int n_rows, int n_cols, const tm_act *x, float *y);
+/* values: [n_rows][n_cols]; sums in double. magnitude: [n_tokens][n_rows] = sum|w x|, or NULL. */
+void tm_reference_floats(const float *values, int n_rows, int n_cols, const tm_act *x, double *y, double *magnitude);
+
+#endif
