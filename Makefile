@@ -4,27 +4,34 @@
 
 MODE    ?= release
 PREFIX  ?= /usr/local
-ARCH    ?= $(shell uname -m)
 HOST    := $(shell uname -m)
+ARCH    ?= $(HOST)
+
+MODES   := release asan ubsan tsan
+ifeq ($(filter $(MODE),$(MODES)),)
+$(error MODE=$(MODE) is none of: $(MODES))
+endif
 
 ifeq ($(ARCH),$(HOST))
 CROSS   :=
 BUILD   ?= build$(if $(filter-out release,$(MODE)),/$(MODE))
 else
 CROSS   := $(ARCH)-linux-gnu-
-BUILD   ?= build/$(ARCH)
+BUILD   ?= build/$(ARCH)$(if $(filter-out release,$(MODE)),/$(MODE))
 endif
 ifeq ($(origin CC),default)
 CC      := $(CROSS)gcc
 endif
+ifeq ($(origin AR),default)
 AR      := $(CROSS)ar
+endif
 
 VERSION := 0.1.0
 COMMIT  := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 OPT      := -O2 -g
-SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -O1
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1
 SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=all -O1
 SAN_tsan := -fsanitize=thread -O1
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -I. $(WARN) $(OPT) -fPIC -ffp-contract=off -fno-math-errno \
@@ -65,38 +72,117 @@ CLI_OBJ     := $(call obj,$(cli_SRC))
 .PHONY: all
 all: $(BUILD)/ternmark
 
-$(BUILD)/libternmark.a: $(LIB_OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
+# Files that hold what the others were built with, rewritten only when that changes, so that another
+# compiler, other flags, a removed source file or a new commit rebuild what they must and no more.
+keep = @mkdir -p $(@D) && printf '%s\n' $(1) >$@.new && \
+       if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+.PHONY: FORCE
+FORCE:
+
+COMPILER = $(shell $(CC) --version 2>/dev/null | head -n 1)
+
+$(BUILD)/flags: FORCE
+	$(call keep,'$(CC)' '$(COMPILER)' '$(CFLAGS_ALL)' '$(LDFLAGS_ALL)')
+
+$(BUILD)/objects: FORCE
+	$(call keep,$(LIB_OBJ) $(CLI_OBJ))
+
+$(BUILD)/gen/version.h: FORCE
+	$(call keep,'#define TM_VERSION "$(VERSION)"' '#define TM_COMMIT "$(COMMIT)"' \
+	    '#define TM_COMPILER "$(COMPILER)"' '#define TM_BUILD_MODE "$(MODE)"')
+
+# The libraries are looked for once per compiler and flags, before anything is compiled.
+PROBE = scripts/probe.sh '$(CC) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)'
+$(BUILD)/libraries: $(BUILD)/flags scripts/probe.sh
+	@$(PROBE) cjson hwloc
+	@touch $@
+$(BUILD)/cmocka: $(BUILD)/flags scripts/probe.sh
+	@$(PROBE) cmocka
+	@touch $@
+
+$(BUILD)/libternmark.a: $(LIB_OBJ) $(BUILD)/objects
+	rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
 
 $(BUILD)/ternmark: $(CLI_OBJ) $(BUILD)/libternmark.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS_ALL) -o $@ $(CLI_OBJ) $(BUILD)/libternmark.a $(LIBS)
 
 # Flags of an object: those of the ISA its name ends with, if it ends with one.
 isa_of = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
-$(BUILD)/obj/kernels/%.o: kernels/%.c
+$(BUILD)/obj/kernels/%.o: kernels/%.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(ISA_$(call isa_of,$<)) -c -o $@ $<
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $@ $<
+	$(CC) $(CFLAGS_ALL) $(EXTRA) -c -o $@ $<
+
+# Version and commit reach this one object only.
+$(BUILD)/obj/harness/version.o: private EXTRA = -include $(BUILD)/gen/version.h
+$(BUILD)/obj/harness/version.o: $(BUILD)/gen/version.h
+
+# The data files that harness/data.c holds, which the compiler's dependency output does not list.
+$(BUILD)/obj/harness/data.o: $(wildcard workloads/*.json workloads/*/* results/published/*)
 
 # One program per tests/<layer>/test_*.c, linked with that layer and those below it only.
 test_SRC  := $(wildcard tests/*/test_*.c)
 TESTS     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(test_SRC))
 define test_rule
+$(BUILD)/obj/tests/$(1)/%.o: tests/$(1)/%.c $(BUILD)/flags | $(BUILD)/libraries $(BUILD)/cmocka
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS_ALL) -c -o $$@ $$<
 $(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$($(1)_OBJ)
 	@mkdir -p $$(@D)
 	$(CC) $(LDFLAGS_ALL) -o $$@ $$^ -lcmocka $(LIBS)
 endef
 $(foreach l,kernels engine harness reports,$(eval $(call test_rule,$(l))))
+
+# One program per tests/fuzz/fuzz_*.c. replay.c runs it over files; with FUZZER=1 and clang it is
+# libFuzzer's: make fuzz MODE=asan CC=clang FUZZER=1
+FUZZ        := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_MAIN   := $(if $(FUZZER),,$(BUILD)/obj/tests/fuzz/replay.o)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(BUILD)/libternmark.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
 .SECONDARY:
 
-.PHONY: tests
-tests: $(TESTS)
+.PHONY: tests fuzz check lint demo cross install uninstall clean help
+tests: $(TESTS) $(FUZZ)
+fuzz: $(FUZZ)
 
-.PHONY: clean
+check:
+	scripts/check.sh
+
+lint: all
+	scripts/lint.sh . $(BUILD)
+
+demo:
+	scripts/demo.sh
+
+cross:
+	$(MAKE) ARCH=aarch64 BUILD=$(if $(filter aarch64,$(ARCH)),$(BUILD),$(BUILD)/aarch64) all
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/ternmark
+	install -m 755 $(BUILD)/ternmark $(DESTDIR)$(PREFIX)/bin/ternmark
+	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/ternmark
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/ternmark
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ternmark
+
 clean:
 	rm -rf build
+
+help:
+	@echo 'make            build/ternmark'
+	@echo 'make demo       install what is missing, measure this machine, print its table beside the paper'\''s'
+	@echo 'make check      install what is missing, run every test; the last line counts them'
+	@echo 'make lint       the rules of the code that a compiler does not know'
+	@echo 'make tests      the test programs, without running them'
+	@echo 'make fuzz       the fuzz targets; libFuzzer: make fuzz MODE=asan CC=clang FUZZER=1'
+	@echo 'make cross      build/aarch64/ternmark'
+	@echo 'make install    to DESTDIR and PREFIX (default /usr/local); uninstall takes it away'
+	@echo 'make clean      remove build/'
+	@echo 'variables       MODE=release|asan|ubsan|tsan  CC=  CFLAGS=  LDFLAGS=  BUILD=  ARCH=x86_64|aarch64'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

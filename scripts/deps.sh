@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Installs what ternmark needs and the machine lacks, with apt-get (through sudo when not root).
+#
+#   scripts/deps.sh [demo|check|cross]     default: demo
+#
+#   demo    build, measure, draw the plots
+#   check   demo, and everything `make check` runs here
+#   cross   check, and the arm64 libraries for the AArch64 build
+#
+# Does nothing, and asks the network nothing, when all is there. Exit: 0 all there, 2 it cannot be.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+
+level=${1:-demo}
+
+say() { echo "deps: $*" >&2; }
+cannot() {
+    say "$* (missing: ${missing[*]})"
+    exit 2
+}
+
+# Debian package, and how to find the thing when it did not come as that package:
+# a command's name, or lib:<library> for one that a C program can be linked with, or - for neither.
+packages() {
+    cat <<'LIST'
+demo   gcc                      gcc
+demo   libc6-dev                lib:m
+demo   make                     make
+demo   libcjson-dev             lib:cjson
+demo   libhwloc-dev             lib:hwloc
+demo   gnuplot-nox              gnuplot
+check  libcmocka-dev            lib:cmocka
+check  binutils                 objdump
+check  clang                    clang
+check  clang-format             clang-format
+check  libclang-rt-14-dev       -
+check  shellcheck               shellcheck
+check  jq                       jq
+LIST
+    if [ "$(uname -m)" = x86_64 ]; then
+        cat <<'LIST'
+check  qemu-user-static         qemu-aarch64-static
+check  gcc-aarch64-linux-gnu    aarch64-linux-gnu-gcc
+check  libc6-dev-arm64-cross    -
+cross  libcjson-dev:arm64       -
+cross  libhwloc-dev:arm64       -
+cross  libcmocka-dev:arm64      -
+LIST
+    fi
+}
+
+case $level in
+demo) levels="demo" ;;
+check) levels="demo check" ;;
+cross) levels="demo check cross" ;;
+*)
+    say "unknown level '$level': demo, check or cross"
+    exit 2
+    ;;
+esac
+
+installed() { [ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$1" 2>/dev/null)" = "ii " ]; }
+
+links() {
+    echo 'int main(void) { return 0; }' |
+        "${CC:-gcc}" -x c - -Wl,--no-as-needed "-l$1" -o /dev/null 2>/dev/null
+}
+
+have() { # package probe
+    installed "$1" && return 0
+    case $2 in
+    -) return 1 ;;
+    lib:*) links "${2#lib:}" ;;
+    *) command -v "$2" >/dev/null 2>&1 ;;
+    esac
+}
+
+look() { # fills missing
+    missing=()
+    while read -r at package probe; do
+        case " $levels " in *" $at "*) have "$package" "$probe" || missing+=("$package") ;; esac
+    done < <(packages)
+}
+
+look
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+command -v apt-get >/dev/null 2>&1 ||
+    cannot "no apt-get here: install the equivalents of these Debian packages by hand"
+
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 ||
+        cannot "installing needs root, and there is no sudo: ask for these Debian packages"
+    root=(sudo)
+    [ -t 0 ] || root=(sudo -n) # nobody there to type a password
+    "${root[@]}" true 2>/dev/null ||
+        cannot "installing needs root, and sudo refuses: ask for these Debian packages"
+fi
+apt() {
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Use-Pty=0 "$@" \
+        >>"$log" 2>&1 </dev/null
+}
+
+log=$(mktemp) || exit 2
+trap 'rm -f "$log"' EXIT
+say "installing ${missing[*]}"
+
+fresh=no # package lists read in this run
+update() {
+    fresh=yes
+    apt update
+}
+case " ${missing[*]} " in
+*:arm64*)
+    if ! dpkg --print-foreign-architectures | grep -qx arm64; then
+        "${root[@]}" dpkg --add-architecture arm64 || cannot "dpkg does not take arm64"
+        update
+    fi
+    ;;
+esac
+if [ $fresh = no ] && ! ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1; then update; fi
+if ! apt install --no-install-recommends "${missing[@]}"; then
+    if [ $fresh = yes ] || ! update || ! apt install --no-install-recommends "${missing[@]}"; then
+        grep -E '^(E|W):' "$log" | tail -n 5 >&2
+        cannot "apt-get could not install them: no network, or not Debian 12"
+    fi
+fi
+
+look
+[ ${#missing[@]} -eq 0 ] || cannot "apt-get reported success and these are still absent"

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Links a tiny program with each library, and says what was found or which Debian package to install.
+#
+#   scripts/probe.sh "COMPILER AND FLAGS" LIBRARY...
+#
+# Linking, because a header alone proves nothing: a cross compiler finds the headers of this machine.
+# Exit: 0 all found, 2 one is missing.
+set -u
+
+cc=$1
+shift
+read -r -a command <<<"$cc"
+
+package() {
+    case $1 in
+    cjson) echo libcjson-dev ;;
+    hwloc) echo libhwloc-dev ;;
+    cmocka) echo libcmocka-dev ;;
+    *) echo "lib$1-dev" ;;
+    esac
+}
+
+if ! command -v "${command[0]}" >/dev/null 2>&1; then
+    case ${command[0]} in
+    aarch64-linux-gnu-gcc) at="gcc-aarch64-linux-gnu, or run scripts/deps.sh cross" ;;
+    *) at="${command[0]##*/}, or run scripts/deps.sh" ;;
+    esac
+    echo "compiler ${command[0]} not found: apt-get install $at" >&2
+    exit 2
+fi
+
+target=$("${command[0]}" -dumpmachine 2>/dev/null)
+suffix='' level=demo
+case $target in
+"$(uname -m)"-*) ;;
+aarch64-*) suffix=:arm64 level=cross ;;
+x86_64-*) suffix=:amd64 level=cross ;;
+esac
+
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+echo 'int main(void) { return 0; }' >"$work/probe.c"
+
+found=()
+status=0
+for library in "$@"; do
+    [ "$library" = cmocka ] && [ -z "$suffix" ] && level=check
+    if "${command[@]}" -o "$work/probe" "$work/probe.c" -Wl,--no-as-needed "-l$library" \
+        >"$work/log" 2>&1; then
+        found+=("$library")
+    elif "${command[@]}" -o "$work/probe" "$work/probe.c" >"$work/log" 2>&1; then
+        echo "lib$library not found for $target: apt-get install $(package "$library")$suffix," \
+            "or run scripts/deps.sh $level" >&2
+        status=2
+    else
+        echo "compiler '$cc' cannot link an empty program: $(tail -n 1 "$work/log")" >&2
+        exit 2
+    fi
+done
+[ ${#found[@]} -eq 0 ] || echo "found for $target: ${found[*]}"
+exit $status
