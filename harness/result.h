@@ -43,7 +43,8 @@ typedef struct tm_record {
     char    status[16];      /* "ok", "skipped", "failed" */
     char    reason[480];     /* skipped, failed: one sentence */
     /* sample */
-    int     process;         /* replicate: counts fresh processes of this cell, from 0 */
+    int     process;         /* replicate, a fresh process each, from 0; the two arms of a pair share the
+                                number. Not every number occurs: with several kernels per baseline they take turns */
     int     repetition;      /* inside the process, from 0 */
     int     slot;            /* 0: first arm of its pair, 1: second */
     int64_t elapsed_ns;      /* the timed region */
@@ -64,9 +65,13 @@ typedef struct tm_record {
     tm_figure harness_ns_per_token;                   /* cost of timing itself, measured with the null kernel */
     tm_figure energy_joules;                          /* no source yet: missing with its reason */
     char    marks[240];      /* "; "-separated reasons to distrust this sample; "" if none */
+    char    tokens[24];      /* hash of the greedy tokens this process made before it was timed; "" if none */
     /* run */
     tm_json *document;       /* the whole line as read (run lines: suite, machine, environment); owned */
 } tm_record;
+
+/* Hash of what makes a cell: its fields but the role, the worker's build and the model's identity. */
+void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24]);
 
 void tm_figure_set(tm_figure *figure, double value);
 void tm_figure_miss(tm_figure *figure, const char *fmt, ...) TM_PRINTF(2, 3);
@@ -92,7 +97,7 @@ typedef struct tm_records {
 tm_status tm_records_read(const char *path, tm_records *out, tm_error *err) TM_MUST_USE;
 void      tm_records_free(tm_records *records);
 
-/* Appending. Opening cuts a torn last line off and takes an exclusive lock (a second writer is an
+/* Appending. Opening makes the file if need be, refuses one that is not a store (ARG), cuts a torn last line off and takes an exclusive lock (a second writer is an
  * ARG error naming the store). Every line is written with one write(2) and synced before return. */
 typedef struct tm_store tm_store;
 tm_status tm_store_open(const char *path, tm_store **out, tm_error *err) TM_MUST_USE;

@@ -1,0 +1,61 @@
+/* The process that runs one arm: JSON lines in and out.
+ *
+ * It says hello (protocol, program), reads one request line, and answers with loaded, checked, a
+ * sample per repetition, then done; or with an error at any point. An adapter around another engine
+ * speaks the same lines.
+ */
+#ifndef TM_HARNESS_WORKER_H
+#define TM_HARNESS_WORKER_H
+
+#include "harness/result.h"
+#include "harness/suite.h"
+
+#define TM_WORKER_PROTOCOL 1
+
+/* One test of the request. */
+typedef struct tm_worker_test {
+    tm_test test;
+    int     warmup, first_repetition, n_repetitions;
+} tm_worker_test;
+
+typedef struct tm_worker_request {
+    tm_cell        cell; /* engine, model, kernel, head_kernel, threads */
+    tm_worker_test tests[TM_SUITE_MAX];
+    int            n_tests;
+    uint64_t       seed; /* below 2^53 */
+    bool           oversubscribe, f16_kv, check;
+    int            cpus[256]; /* to pin to; n_cpus 0: as the pool chooses */
+    int            n_cpus;
+} tm_worker_request;
+
+/* One line without its newline, to free(); NULL when memory ran out. */
+char *tm_worker_request_print(const tm_worker_request *request);
+/* Errors: FORMAT (what is wrong), ARG. */
+tm_status tm_worker_request_parse(const char *line, tm_worker_request *out, tm_error *err) TM_MUST_USE;
+
+typedef enum tm_worker_line_kind {
+    TM_WORKER_HELLO,
+    TM_WORKER_LOADED,
+    TM_WORKER_CHECKED,
+    TM_WORKER_SAMPLE,
+    TM_WORKER_DONE,
+    TM_WORKER_ERROR,
+} tm_worker_line_kind;
+
+/* One line of a worker, read. */
+typedef struct tm_worker_line {
+    tm_worker_line_kind kind;
+    int       protocol;    /* HELLO */
+    char      program[96]; /* HELLO: name, version, commit */
+    char      tokens[24];  /* CHECKED: hash of the greedy tokens, "" when not asked for */
+    int       test;        /* SAMPLE: index into the request's tests */
+    tm_record record;      /* SAMPLE: its part of the record; free it */
+    tm_error  error;       /* ERROR */
+} tm_worker_line;
+/* Errors: FORMAT with the beginning of the line. */
+tm_status tm_worker_line_parse(const char *line, tm_worker_line *out, tm_error *err) TM_MUST_USE;
+
+/* Serves one request from in_fd to out_fd. The error, if any, has also been answered on out_fd. */
+tm_status tm_worker_serve(int in_fd, int out_fd, tm_error *err) TM_MUST_USE;
+
+#endif
