@@ -46,12 +46,19 @@ typedef struct tm_config {
     bool  tied_head;       /* the head is the embedding */
 } tm_config;
 
+/* Sets arch and what follows from it: rope_half_split, sub_norms, relu2. False, and nothing set, for an
+ * architecture this build does not know. Source: forward passes of llama.cpp and bitnet.cpp. */
+bool tm_config_set_arch(tm_config *config, const char *arch);
 /* FORMAT for numbers no model can have (each message: name, value, limit). */
 tm_status tm_config_check(const tm_config *config, tm_error *err) TM_MUST_USE;
+/* The tensor's GGUF name, `layer` put in where the role has one. */
+void tm_role_name(tm_role role, int layer, char *out, size_t size);
+bool tm_role_is_per_layer(tm_role role);
 /* Rows and columns a role must have in a model of this config (vectors: 1 row). */
 void tm_role_shape(const tm_config *config, tm_role role, int *n_rows, int *n_cols);
 bool tm_role_is_linear(tm_role role);  /* Q K V O GATE UP DOWN */
-/* Whether a model of this config has the tensor at all (sub-norms, separate head). */
+/* Whether a model of this config has the tensor at all (sub-norms, separate head). ROPE_FREQS, which only
+ * llama may have, is optional even so: `describe` tells. */
 bool tm_role_present(const tm_config *config, tm_role role);
 /* Sum of n_rows * n_cols over the linear roles of all layers. */
 int64_t tm_config_linear_weights(const tm_config *config);
@@ -62,15 +69,18 @@ typedef struct tm_tensor_info {
     float        scale;    /* ternary: that scale, the optional .scale tensor multiplied in; else 1 */
     float        post_scale; /* not ternary: the .scale tensor, to multiply y with; else 1 */
     tm_gguf_type type;     /* as stored (synthetic: what `model make` would write by default) */
+    char why_not[160];     /* linear and not ternary: a sentence with the first value that shows it */
 } tm_tensor_info;
 
 typedef struct tm_source tm_source;
 struct tm_source {
     tm_config config;
     void     *self; /* owned; freed by close */
-    /* info of one tensor; layer is ignored for roles without one. Errors: FORMAT, UNSUPPORTED. */
+    /* info of one tensor; layer is ignored for roles without one. Reads the whole tensor the first time.
+     * One thread at a time. Errors: FORMAT (also: NaN or Inf in weights or scales). */
     tm_status (*describe)(tm_source *source, tm_role role, int layer, tm_tensor_info *out, tm_error *err);
-    /* Rows as trits [n][n_cols] (ternary tensors only) or floats. Any thread, any range. */
+    /* Rows as trits [n][n_cols] (ternary tensors only) or floats (ternary: trit * info.scale; else without
+     * info.post_scale). Any thread, any range. */
     void (*trits)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end, int8_t *out);
     void (*floats)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end, float *out);
     void (*close)(tm_source *source);
@@ -94,7 +104,8 @@ void tm_source_close(tm_source *source);
 /* Writes a source as a GGUF file: linear weights in `type` (F32, F16, TQ1_0, TQ2_0, I2_S), embedding and head
  * F16, norms F32, with a byte-level vocabulary of n_vocab placeholder tokens so that other programs
  * load it. TQ types fall back to F16 where n_cols is no multiple of 256; I2_S refuses a column count
- * that is no multiple of 128. Errors: ARG, IO, NOMEM. */
+ * that is no multiple of 128. A matrix that is not ternary is refused where the type is. A path that is
+ * there is replaced once the new file is whole. Errors: ARG, IO, NOMEM, those of the source. */
 tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, const char *path, tm_error *err) TM_MUST_USE;
 
 #endif
