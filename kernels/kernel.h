@@ -44,6 +44,10 @@ tm_status tm_kernel_available(const tm_kernel *kernel, tm_error *err);
  * plain to fast. Errors: ARG for an unknown name, UNSUPPORTED when none is available. */
 tm_status tm_kernel_pick(const char *family, const tm_kernel **out, tm_error *err) TM_MUST_USE;
 
+/* What a user names: a kernel, or a family as for tm_kernel_pick. Errors: ARG for an unknown name, with
+ * the nearest known one; UNSUPPORTED for a kernel this machine cannot run, with what it lacks. */
+tm_status tm_kernel_resolve(const char *name, const tm_kernel **out, tm_error *err) TM_MUST_USE;
+
 /* The only truth: canonical trits (or floats) against activations, in plain loops.
  * trits: [n_rows][n_cols], i8 activations, int64 sums. y: [n_tokens][n_rows]. */
 void tm_reference_trits(const int8_t *trits, float scale, int n_rows, int n_cols, const tm_act *x, float *y);
