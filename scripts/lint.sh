@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# The rules of this code that a compiler does not know. Prints TAP; before each "not ok" its findings,
+# one line each: file:line: what is wrong.
+#
+#   scripts/lint.sh [ROOT [BUILD]]     default: . build
+#
+# The rules about objects need a release build of this machine's architecture in BUILD.
+# Exit: 0 clean, 1 findings, 2 cannot look.
+set -u
+export LC_ALL=C
+
+cd "${1:-.}" || exit 2
+build=${2:-build}
+self=scripts/lint.sh
+
+existing() { for f in "$@"; do [ -e "$f" ] && echo "$f"; done; }
+sources() { find kernels engine harness reports tests -name '*.[ch]' -o -name '*.def' 2>/dev/null | sort; }
+library_sources() { find kernels engine harness reports -name '*.[ch]' -not -path 'harness/cli/*' | sort; }
+shell_scripts() { existing scripts/*.sh tests/*/*.sh .ci/run; }
+
+# Layer of a file, and what its quoted includes may be.
+rule_includes_follow_the_layers() {
+    sources | while read -r file; do
+        case $file in
+        kernels/*) may='^kernels/' ;;
+        engine/*) may='^(kernels|engine)/' ;;
+        harness/cli/*) may='^(kernels|engine|harness|reports)/' ;;
+        harness/*) may='^(kernels|engine|harness)/[^/]*$' ;;
+        reports/*) may='^(reports/|kernels/base\.h$|harness/(result|stats|json|data|version)\.h$)' ;;
+        tests/*) may='^(tests|kernels|engine|reports)/|^harness/[^/]*$' ;;
+        esac
+        grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$file" |
+            sed -E 's/^([0-9]+):[^"]*"([^"]*)".*/\1 \2/' | while read -r line header; do
+            [[ $header =~ $may ]] ||
+                echo "$file:$line: \"$header\" is not for this layer to include (or not written from the root)"
+        done
+    done
+}
+
+rule_third_party_headers_have_one_door() {
+    while read -r header door; do
+        sources | xargs -r grep -nE "#[[:space:]]*include[[:space:]]*[<\"]([a-z]+/)?${header}[>\"]" /dev/null |
+            while IFS=: read -r file line _; do
+                [ "$file" = "$door" ] || echo "$file:$line: <$header> belongs in $door only"
+            done
+    done <<'DOORS'
+cJSON.h harness/json.c
+hwloc.h engine/topology.c
+DOORS
+}
+
+rule_include_guards_follow_the_path() {
+    sources | grep '\.h$' | while read -r file; do
+        guard=TM_$(echo "${file%.h}" | tr 'a-z/.-' 'A-Z___')_H
+        line=$(grep -nm 1 '^#' "$file" | cut -d: -f1)
+        [ "$(grep -m 2 '^#' "$file" | tr '\n' ' ')" = "#ifndef $guard #define $guard " ] ||
+            echo "$file:${line:-1}: the guard of this file is $guard"
+    done
+}
+
+rule_files_stay_under_600_lines() {
+    { sources; shell_scripts; existing Makefile; } | while read -r file; do
+        n=$(wc -l <"$file")
+        [ "$n" -le 600 ] || echo "$file:$n: $n lines; over 600 is more than one purpose"
+    done
+}
+
+# A body in a header is emitted by every file that includes it, with that file's instruction set: the
+# linker would keep one copy for all.
+rule_kernel_headers_hold_only_static_inline() {
+    existing kernels/*.h | while read -r file; do
+        awk -v file="$file" '
+            /^[ \t]*(\/\*|\*|\/\/|#)/ || /\\$/ { next }
+            text == "" && !/^[A-Za-z_]/ { next }
+            text == "" { at = FNR }
+            { text = text " " $0 }
+            /[;{]/ {
+                open = index(text, "{"); stop = index(text, ";"); paren = index(text, "(")
+                if (open && (!stop || open < stop) && paren && paren < open &&
+                    text !~ /^ (typedef|struct|union|enum|extern|static inline) / && text !~ /^ static [^(]*=/)
+                    printf "%s:%d: a function in a kernel header must be static inline\n", file, at
+                text = ""
+            }' "$file"
+    done
+}
+
+rule_library_neither_prints_nor_exits() {
+    library_sources | while read -r file; do
+        grep -nE '(^|[^_A-Za-z0-9"%.>])(printf|vprintf|puts|putchar|perror|exit|abort)[[:space:]]*\(|(^|[^_A-Za-z0-9"])(stdout|stderr)[[:space:]]*[,);]' "$file" |
+            grep -vE '^[0-9]+:[[:space:]]*(/?\*|//)' | while IFS=: read -r line _; do
+            echo "$file:$line: the library never prints, exits or aborts; return a tm_status"
+        done
+    done
+}
+
+rule_no_words_of_unfinished_work_and_no_paths_of_one_machine() {
+    { sources; shell_scripts; existing Makefile README.md workloads/*.json workloads/suites/*.json; } |
+        grep -vx "$self" | grep -v '^tests/lint/' | while read -r file; do
+        grep -nwE 'TO[D]O|FI[X]ME|X[X]X' "$file" | while IFS=: read -r line _; do
+            echo "$file:$line: a note of unfinished work"
+        done
+        grep -nE '(^|[^A-Za-z0-9_.*])/(home|root|work|Users)/[A-Za-z0-9]' "$file" | while IFS=: read -r line _; do
+            echo "$file:$line: a path of one machine"
+        done
+    done
+}
+
+# kernels.def and the files: a row without its file, or its symbol, does not link; a file without a
+# row is a kernel nobody can choose.
+rule_kernel_rows_and_files_match() {
+    [ -e kernels/kernels.def ] || return 0
+    sed -nE 's/^TM_KERNEL\(([a-z0-9_]+)\).*/\1/p' kernels/kernels.def | while read -r name; do
+        [ -e "kernels/$name.c" ] ||
+            echo "kernels/kernels.def:$(grep -n "($name)" kernels/kernels.def | cut -d: -f1): no file kernels/$name.c"
+    done
+    grep -lE '^const tm_kernel tm_kernel_' kernels/*.c 2>/dev/null | while read -r file; do
+        name=$(basename "$file" .c)
+        grep -q "^TM_KERNEL($name)" kernels/kernels.def ||
+            echo "$file:1: defines a kernel that kernels.def does not list"
+        grep -nE '^const tm_kernel tm_kernel_' "$file" | grep -v "tm_kernel_$name " | while IFS=: read -r line _; do
+            echo "$file:$line: the symbol of this kernel is tm_kernel_$name"
+        done
+    done
+}
+
+objects() { # those of the library
+    find "$build/obj/kernels" "$build/obj/engine" "$build/obj/harness" "$build/obj/reports" \
+        -name '*.o' -not -path '*/harness/cli/*' 2>/dev/null | sort
+}
+
+rule_wide_registers_only_in_objects_with_an_isa_suffix() {
+    isas=$(sed -nE 's/^(X86|ARM)_ISAS *:= *//p' Makefile | tr '\n' ' ')
+    objects | while read -r object; do
+        stem=$(basename "$object" .o)
+        case " $isas " in *" ${stem##*_} "*) continue ;; esac
+        objdump -d "$object" 2>/dev/null | awk -v file="${object#"$build"/obj/}" '
+            /^[0-9a-f]+ <.*>:$/ { name = $2 }
+            /%[yz]mm[0-9]/ {
+                sub(/\.o$/, ".c", file)
+                printf "%s:1: uses a wide register in %s without an ISA suffix in its name\n", file, name
+                exit
+            }'
+    done
+}
+
+rule_external_symbols_begin_with_tm() {
+    objects | while read -r object; do
+        file=${object#"$build"/obj/}
+        nm -g --defined-only "$object" 2>/dev/null |
+            awk -v file="${file%.o}.c" '$3 !~ /^(tm_|__(odr_)?asan)/ {
+                printf "%s:1: external symbol %s lacks the prefix tm_\n", file, $3 }'
+    done
+}
+
+rule_shell_scripts_pass_shellcheck() {
+    command -v shellcheck >/dev/null 2>&1 || { echo "skip: shellcheck is not installed"; return; }
+    shell_scripts | xargs -r shellcheck -x -S warning -f gcc
+}
+
+rule_files_are_formatted() {
+    command -v clang-format >/dev/null 2>&1 || { echo "skip: clang-format is not installed"; return; }
+    sources | grep '\.[ch]$' | xargs -r clang-format --dry-run -Werror 2>&1 |
+        sed -nE 's/^([^:]+:[0-9]+):[0-9]+: error:.*/\1: not as clang-format writes it/p' | sort -u -t: -k1,1
+}
+
+object_rules="wide_registers_only_in_objects_with_an_isa_suffix external_symbols_begin_with_tm"
+n=0 bad=0
+for rule in $(declare -F | sed -nE 's/^declare -f rule_//p'); do
+    n=$((n + 1))
+    title=${rule//_/ }
+    case " $object_rules " in
+    *" $rule "*)
+        if [ -z "$(objects)" ]; then
+            echo "ok $n - $title # SKIP no objects in $build: run make"
+            continue
+        fi
+        ;;
+    esac
+    findings=$("rule_$rule")
+    case $findings in
+    '') echo "ok $n - $title" ;;
+    'skip: '*) echo "ok $n - $title # SKIP ${findings#skip: }" ;;
+    *)
+        echo "$findings"
+        echo "not ok $n - $title"
+        bad=$((bad + 1))
+        ;;
+    esac
+done
+echo "1..$n"
+[ $bad -eq 0 ] || exit 1
