@@ -9,8 +9,14 @@
 #define MAX_DEPTH 64
 
 /* tm_json is cJSON's node under a name of ours. */
-static cJSON *node(tm_json *json) { return (cJSON *)json; }
-static const cJSON *view(const tm_json *json) { return (const cJSON *)json; }
+static cJSON *node(tm_json *json)
+{
+    return (cJSON *)json;
+}
+static const cJSON *view(const tm_json *json)
+{
+    return (const cJSON *)json;
+}
 
 static void line_and_column(const char *text, size_t length, const char *at, int *line, int *column)
 {
@@ -34,8 +40,10 @@ static int nesting(const char *text, size_t length)
     for (size_t i = 0; i < length; i++) {
         char c = text[i];
         if (in_string) {
-            if (c == '\\') i++;
-            else if (c == '"') in_string = false;
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
@@ -47,7 +55,8 @@ static int nesting(const char *text, size_t length)
     return deepest;
 }
 
-tm_status tm_json_parse(const char *text, size_t length, const char *what, tm_json **out, tm_error *err)
+tm_status tm_json_parse(const char *text, size_t length, const char *what, tm_json **out,
+                        tm_error *err)
 {
     *out = NULL;
     if (nesting(text, length) > MAX_DEPTH)
@@ -58,33 +67,52 @@ tm_status tm_json_parse(const char *text, size_t length, const char *what, tm_js
     if (!root) {
         int line, column;
         line_and_column(text, length, end ? end : text, &line, &column);
-        return tm_fail(err, TM_FORMAT, "%s: line %d, column %d: not valid JSON", what, line, column);
+        return tm_fail(err, TM_FORMAT, "%s: line %d, column %d: not valid JSON", what, line,
+                       column);
     }
     while (end < text + length && strchr(" \t\r\n", *end) && *end) end++;
     if (end < text + length) {
         int line, column;
         line_and_column(text, length, end, &line, &column);
         cJSON_Delete(root);
-        return tm_fail(err, TM_FORMAT, "%s: line %d, column %d: text after the end of the value", what,
-                       line, column);
+        return tm_fail(err, TM_FORMAT, "%s: line %d, column %d: text after the end of the value",
+                       what, line, column);
     }
     *out = (tm_json *)root;
     return TM_OK;
 }
 
-void tm_json_free(tm_json *json) { cJSON_Delete(node(json)); }
+void tm_json_free(tm_json *json)
+{
+    cJSON_Delete(node(json));
+}
 
 char *tm_json_print(const tm_json *json, bool indented)
 {
     return indented ? cJSON_Print(view(json)) : cJSON_PrintUnformatted(view(json));
 }
 
-tm_json *tm_json_copy(const tm_json *json) { return (tm_json *)cJSON_Duplicate(view(json), 1); }
+tm_json *tm_json_copy(const tm_json *json)
+{
+    return (tm_json *)cJSON_Duplicate(view(json), 1);
+}
 
-tm_json *tm_json_object(void) { return (tm_json *)cJSON_CreateObject(); }
-tm_json *tm_json_array(void) { return (tm_json *)cJSON_CreateArray(); }
-tm_json *tm_json_string(const char *text) { return (tm_json *)cJSON_CreateString(text); }
-tm_json *tm_json_null(void) { return (tm_json *)cJSON_CreateNull(); }
+tm_json *tm_json_object(void)
+{
+    return (tm_json *)cJSON_CreateObject();
+}
+tm_json *tm_json_array(void)
+{
+    return (tm_json *)cJSON_CreateArray();
+}
+tm_json *tm_json_string(const char *text)
+{
+    return (tm_json *)cJSON_CreateString(text);
+}
+tm_json *tm_json_null(void)
+{
+    return (tm_json *)cJSON_CreateNull();
+}
 tm_json *tm_json_number(double value)
 {
     return (tm_json *)(isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull());
@@ -136,13 +164,34 @@ int tm_json_count(const tm_json *container)
 {
     return container ? cJSON_GetArraySize(view(container)) : 0;
 }
-const char *tm_json_key(const tm_json *member) { return member ? view(member)->string : NULL; }
-bool tm_json_is_object(const tm_json *json) { return cJSON_IsObject(view(json)); }
-bool tm_json_is_array(const tm_json *json) { return cJSON_IsArray(view(json)); }
-bool tm_json_is_string(const tm_json *json) { return cJSON_IsString(view(json)); }
-bool tm_json_is_number(const tm_json *json) { return cJSON_IsNumber(view(json)); }
-bool tm_json_is_bool(const tm_json *json) { return cJSON_IsBool(view(json)); }
-bool tm_json_is_null(const tm_json *json) { return cJSON_IsNull(view(json)); }
+const char *tm_json_key(const tm_json *member)
+{
+    return member ? view(member)->string : NULL;
+}
+bool tm_json_is_object(const tm_json *json)
+{
+    return cJSON_IsObject(view(json));
+}
+bool tm_json_is_array(const tm_json *json)
+{
+    return cJSON_IsArray(view(json));
+}
+bool tm_json_is_string(const tm_json *json)
+{
+    return cJSON_IsString(view(json));
+}
+bool tm_json_is_number(const tm_json *json)
+{
+    return cJSON_IsNumber(view(json));
+}
+bool tm_json_is_bool(const tm_json *json)
+{
+    return cJSON_IsBool(view(json));
+}
+bool tm_json_is_null(const tm_json *json)
+{
+    return cJSON_IsNull(view(json));
+}
 const char *tm_json_text(const tm_json *json, const char *otherwise)
 {
     return tm_json_is_string(json) ? view(json)->valuestring : otherwise;
@@ -151,7 +200,10 @@ double tm_json_double(const tm_json *json, double otherwise)
 {
     return tm_json_is_number(json) ? view(json)->valuedouble : otherwise;
 }
-bool tm_json_true(const tm_json *json) { return cJSON_IsTrue(view(json)); }
+bool tm_json_true(const tm_json *json)
+{
+    return cJSON_IsTrue(view(json));
+}
 
 static const char *type_name(const tm_json *json)
 {
@@ -169,12 +221,13 @@ static tm_status need(const tm_json *object, const char *key, const char *what, 
     const tm_json *value = tm_json_get(object, key);
     if (!value) return tm_fail(err, TM_FORMAT, "%s: key \"%s\" is missing", what, key);
     if (!right)
-        return tm_fail(err, TM_FORMAT, "%s: key \"%s\" is %s, not %s", what, key, type_name(value), wanted);
+        return tm_fail(err, TM_FORMAT, "%s: key \"%s\" is %s, not %s", what, key, type_name(value),
+                       wanted);
     return TM_OK;
 }
 
-tm_status tm_json_need_string(const tm_json *object, const char *key, const char *what, const char **out,
-                              tm_error *err)
+tm_status tm_json_need_string(const tm_json *object, const char *key, const char *what,
+                              const char **out, tm_error *err)
 {
     const tm_json *value = tm_json_get(object, key);
     tm_status status = need(object, key, what, tm_json_is_string(value), "a string", err);
@@ -198,13 +251,14 @@ tm_status tm_json_need_int(const tm_json *object, const char *key, const char *w
     tm_status status = tm_json_need_number(object, key, what, &number, err);
     if (status != TM_OK) return status;
     if (!(number >= (double)low && number <= (double)high) || number != floor(number))
-        return tm_fail(err, TM_FORMAT, "%s: key \"%s\" is %g, not a whole number from %lld to %lld", what,
-                       key, number, (long long)low, (long long)high);
+        return tm_fail(err, TM_FORMAT, "%s: key \"%s\" is %g, not a whole number from %lld to %lld",
+                       what, key, number, (long long)low, (long long)high);
     *out = (int64_t)number;
     return TM_OK;
 }
 
-tm_status tm_json_only_keys(const tm_json *object, const char *const *known, const char *what, tm_error *err)
+tm_status tm_json_only_keys(const tm_json *object, const char *const *known, const char *what,
+                            tm_error *err)
 {
     for (const cJSON *member = view(object)->child; member; member = member->next) {
         const char *const *name = known;
@@ -212,7 +266,8 @@ tm_status tm_json_only_keys(const tm_json *object, const char *const *known, con
         if (*name) continue;
         const char *nearest = tm_nearest_name(member->string, known);
         return tm_fail(err, TM_FORMAT, "%s: unknown key \"%s\"%s%s%s", what, member->string,
-                       nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+                       nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                       nearest ? "\"?" : "");
     }
     return TM_OK;
 }

@@ -14,16 +14,16 @@
 
 /* One timed run of all threads: what to do, and the clock thread 0 reads around it. */
 typedef struct trial {
-    tm_pool       *pool;
+    tm_pool *pool;
     const tm_peak *peak;
     enum { READ, INT8, FP32 } what;
     const uint8_t *data;
-    size_t         bytes; /* of all threads */
-    int            rounds;
-    size_t         ahead;
-    uint64_t       steps;
-    int64_t        elapsed_ns;
-    uint64_t       sink; /* keeps the loops' results alive */
+    size_t bytes; /* of all threads */
+    int rounds;
+    size_t ahead;
+    uint64_t steps;
+    int64_t elapsed_ns;
+    uint64_t sink; /* keeps the loops' results alive */
 } trial;
 
 static void work(void *arg, int thread, int n_threads)
@@ -37,7 +37,8 @@ static void work(void *arg, int thread, int n_threads)
     int64_t start = thread == 0 ? tm_now_ns() : 0;
     if (t->what == READ) {
         for (int r = 0; r < t->rounds; r++)
-            result ^= t->peak->read(t->data + (size_t)begin * 1024, (size_t)(end - begin) * 1024, t->ahead);
+            result ^= t->peak->read(t->data + (size_t)begin * 1024, (size_t)(end - begin) * 1024,
+                                    t->ahead);
     } else if (t->what == INT8) {
         result = t->peak->int8(t->steps);
     } else {
@@ -53,11 +54,13 @@ static void touch(void *arg, int thread, int n_threads)
     trial *t = arg;
     int begin, end;
     tm_split((int)(t->bytes / 1024), 1, thread, n_threads, &begin, &end);
-    memset((uint8_t *)t->data + (size_t)begin * 1024, 1 + thread % 100, (size_t)(end - begin) * 1024);
+    memset((uint8_t *)t->data + (size_t)begin * 1024, 1 + thread % 100,
+           (size_t)(end - begin) * 1024);
 }
 
 /* Repeats the trial for `seconds`, at least MIN_TRIALS times; `units`: bytes or MACs of one trial. */
-static void repeat(trial *t, double units, double seconds, const char *method, tm_roofline_point *best)
+static void repeat(trial *t, double units, double seconds, const char *method,
+                   tm_roofline_point *best)
 {
     double rates[MAX_TRIALS];
     int n = 0;
@@ -76,7 +79,10 @@ static void repeat(trial *t, double units, double seconds, const char *method, t
     best->method = method;
 }
 
-static bool runs_here(const tm_peak *peak) { return (peak->isa & ~tm_cpu_isa()) == 0; }
+static bool runs_here(const tm_peak *peak)
+{
+    return (peak->isa & ~tm_cpu_isa()) == 0;
+}
 
 static const char *read_method(const tm_peak *peak, size_t ahead)
 {
@@ -84,9 +90,12 @@ static const char *read_method(const tm_peak *peak, size_t ahead)
         const char *row;
         const char *text[3];
     } names[] = {
-        {"peak_avx512", {"512-bit loads", "512-bit loads, 4 KiB prefetch", "512-bit loads, 16 KiB prefetch"}},
-        {"peak_avx2", {"256-bit loads", "256-bit loads, 4 KiB prefetch", "256-bit loads, 16 KiB prefetch"}},
-        {"peak_neon", {"128-bit loads", "128-bit loads, 4 KiB prefetch", "128-bit loads, 16 KiB prefetch"}},
+        {"peak_avx512",
+         {"512-bit loads", "512-bit loads, 4 KiB prefetch", "512-bit loads, 16 KiB prefetch"}},
+        {"peak_avx2",
+         {"256-bit loads", "256-bit loads, 4 KiB prefetch", "256-bit loads, 16 KiB prefetch"}},
+        {"peak_neon",
+         {"128-bit loads", "128-bit loads, 4 KiB prefetch", "128-bit loads, 16 KiB prefetch"}},
     };
     int which = ahead == 0 ? 0 : ahead == 4096 ? 1 : 2;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -95,12 +104,14 @@ static const char *read_method(const tm_peak *peak, size_t ahead)
 }
 
 /* The best of every read loop this machine can run and three prefetch distances. */
-static void measure_read(trial *t, int threads, size_t bytes, double seconds, tm_roofline_point *point)
+static void measure_read(trial *t, int threads, size_t bytes, double seconds,
+                         tm_roofline_point *point)
 {
     static const size_t distances[] = {0, 4096, 16384};
     *point = (tm_roofline_point){.threads = threads, .bytes = bytes};
     int n_rows = 0;
-    for (const tm_peak *const *p = tm_peaks(); *p; p++) n_rows += runs_here(*p) && (*p)->read != NULL;
+    for (const tm_peak *const *p = tm_peaks(); *p; p++)
+        n_rows += runs_here(*p) && (*p)->read != NULL;
     t->what = READ;
     t->bytes = bytes;
     /* A trial long enough for the clock: at least 8 MiB of reading. */
@@ -110,7 +121,8 @@ static void measure_read(trial *t, int threads, size_t bytes, double seconds, tm
         t->peak = *p;
         for (int d = 0; d < 3; d++) {
             t->ahead = distances[d];
-            repeat(t, (double)bytes * t->rounds, seconds / (3 * n_rows), read_method(*p, distances[d]), point);
+            repeat(t, (double)bytes * t->rounds, seconds / (3 * n_rows),
+                   read_method(*p, distances[d]), point);
         }
     }
 }
@@ -146,8 +158,8 @@ static size_t dram_bytes(const tm_roofline_options *o)
 }
 
 /* Everything at one thread count. The region is made anew, so each thread touches what it reads. */
-static tm_status measure_count(const tm_roofline_options *o, int threads, bool sizes, tm_roofline *out,
-                               tm_error *err)
+static tm_status measure_count(const tm_roofline_options *o, int threads, bool sizes,
+                               tm_roofline *out, tm_error *err)
 {
     tm_pool *pool = NULL;
     tm_pages pages = {0};
@@ -155,15 +167,19 @@ static tm_status measure_count(const tm_roofline_options *o, int threads, bool s
     tm_status status = tm_pool_open(&po, &pool, err);
     if (status != TM_OK) return status;
     size_t bytes = dram_bytes(o);
-    status = tm_pages_open(&pages, bytes + 65536, "the region to read", err); /* + room to prefetch */
+    status =
+        tm_pages_open(&pages, bytes + 65536, "the region to read", err); /* + room to prefetch */
     if (status != TM_OK) goto done;
     trial t = {.pool = pool, .data = pages.data, .bytes = bytes};
     tm_pool_run(pool, touch, &t);
     measure_read(&t, threads, bytes, o->seconds_each, &out->read[out->n_read++]);
-    measure_arithmetic(&t, threads, o->seconds_each, &out->int8[out->n_int8++], &out->fp32[out->n_fp32++]);
+    measure_arithmetic(&t, threads, o->seconds_each, &out->int8[out->n_int8++],
+                       &out->fp32[out->n_fp32++]);
     /* Sizes by powers of four from 16 KiB a thread: they lie inside L1, L2, L3 and beyond. */
-    for (size_t s = (size_t)threads << 14; sizes && s <= bytes && out->n_by_size < TM_ROOFLINE_MAX; s *= 4)
-        measure_read(&t, threads, s / 4096 * 4096, o->seconds_each / 4, &out->by_size[out->n_by_size++]);
+    for (size_t s = (size_t)threads << 14; sizes && s <= bytes && out->n_by_size < TM_ROOFLINE_MAX;
+         s *= 4)
+        measure_read(&t, threads, s / 4096 * 4096, o->seconds_each / 4,
+                     &out->by_size[out->n_by_size++]);
 done:
     tm_pages_close(&pages);
     tm_pool_close(pool);
@@ -177,7 +193,8 @@ tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *o
         return tm_fail(err, TM_ARG, "roofline: %d thread counts, not 1 to %d", options->n_threads,
                        TM_ROOFLINE_MAX);
     if (dram_bytes(options) < (size_t)1 << 20)
-        return tm_fail(err, TM_NOMEM, "roofline: %.1f MB of memory available is too little to measure reading",
+        return tm_fail(err, TM_NOMEM,
+                       "roofline: %.1f MB of memory available is too little to measure reading",
                        (double)options->available_bytes * 1e-6);
     for (int i = 0; i < options->n_threads; i++) {
         tm_status status = measure_count(options, options->threads[i],
@@ -207,7 +224,8 @@ tm_json *tm_roofline_to_json(const tm_roofline *r)
 {
     tm_json *json = tm_json_object();
     tm_json_set(json, "read_gb_per_second", points(r->read, r->n_read));
-    if (r->n_by_size) tm_json_set(json, "read_gb_per_second_by_size", points(r->by_size, r->n_by_size));
+    if (r->n_by_size)
+        tm_json_set(json, "read_gb_per_second_by_size", points(r->by_size, r->n_by_size));
     tm_json_set(json, "int8_gmac_per_second", points(r->int8, r->n_int8));
     tm_json_set(json, "fp32_gmac_per_second", points(r->fp32, r->n_fp32));
     return json;

@@ -22,10 +22,13 @@ tm_status tm_kernel_resolve(const char *name, const tm_kernel **out, tm_error *e
     const char *names[MAX_NAMES + 1];
     int n = 0;
     names[n++] = "ternary";
-    for (const tm_format *const *f = tm_formats(); *f && n < MAX_NAMES; f++) names[n++] = (*f)->name;
-    for (const tm_kernel *const *k = tm_kernels(); *k && n < MAX_NAMES; k++) names[n++] = (*k)->name;
+    for (const tm_format *const *f = tm_formats(); *f && n < MAX_NAMES; f++)
+        names[n++] = (*f)->name;
+    for (const tm_kernel *const *k = tm_kernels(); *k && n < MAX_NAMES; k++)
+        names[n++] = (*k)->name;
     names[n] = NULL;
     const char *nearest = tm_nearest_name(name, names);
-    if (nearest) return tm_fail(err, TM_ARG, "unknown kernel \"%s\"; did you mean \"%s\"?", name, nearest);
+    if (nearest)
+        return tm_fail(err, TM_ARG, "unknown kernel \"%s\"; did you mean \"%s\"?", name, nearest);
     return tm_fail(err, TM_ARG, "unknown kernel \"%s\"; `ternmark kernels` lists them", name);
 }

@@ -10,11 +10,18 @@ extern const tm_peak tm_peak_neon, tm_peak_dotprod;
 static const tm_peak *const peaks[] = {
     &tm_peak_scalar,
 #if defined(__x86_64__)
-    &tm_peak_avx2,   &tm_peak_avxvnni, &tm_peak_avx512, &tm_peak_avx512vnni,
+    &tm_peak_avx2,
+    &tm_peak_avxvnni,
+    &tm_peak_avx512,
+    &tm_peak_avx512vnni,
 #elif defined(__aarch64__)
-    &tm_peak_neon,   &tm_peak_dotprod,
+    &tm_peak_neon,
+    &tm_peak_dotprod,
 #endif
     NULL,
 };
 
-const tm_peak *const *tm_peaks(void) { return peaks; }
+const tm_peak *const *tm_peaks(void)
+{
+    return peaks;
+}

@@ -50,11 +50,15 @@ int tm_cmd_kernels(int argc, char **argv)
 {
     const char *output = "text";
     const tm_option options[] = {
-        {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FORMAT", "text or json (default text)"},
+        {"output",        "o", TM_OPTION_TEXT, &output, 0, 0, "FORMAT", "text or json (default text)"},
         {0},
     };
-    const tm_command command = {"kernels", "[-o text|json]",
-                                "Lists every kernel with its weight layout and instruction set.", options, 0, 0};
+    const tm_command command = {"kernels",
+                                "[-o text|json]",
+                                "Lists every kernel with its weight layout and instruction set.",
+                                options,
+                                0,
+                                0};
     tm_error err = {0};
     const char *arguments[1];
     int n;
@@ -62,8 +66,10 @@ int tm_cmd_kernels(int argc, char **argv)
     if (tm_options_parse(&command, argc, argv, arguments, &n, &help, &err) != TM_OK)
         return tm_report_error("kernels", &err);
     if (help) return 0;
-    if (strcmp(output, "json") == 0) print_json();
-    else if (strcmp(output, "text") == 0) print_text();
+    if (strcmp(output, "json") == 0)
+        print_json();
+    else if (strcmp(output, "text") == 0)
+        print_text();
     else {
         (void)tm_fail(&err, TM_ARG, "--output is \"%s\", not text or json", output);
         return tm_report_error("kernels", &err);

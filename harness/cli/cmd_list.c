@@ -14,14 +14,15 @@ static tm_status list_models(tm_error *err)
     tm_shapes shapes;
     tm_status status = tm_shapes_read(&shapes, err);
     if (status != TM_OK) return status;
-    printf("%-36s %14s %8s %6s %6s %10s  %s\n", "synth:NAME", "linear weights", "hidden", "ffn", "layers",
-           "vocabulary", "shape printed in");
+    printf("%-36s %14s %8s %6s %6s %10s  %s\n", "synth:NAME", "linear weights", "hidden", "ffn",
+           "layers", "vocabulary", "shape printed in");
     for (int i = 0; i < shapes.n; i++) {
         const tm_shape *s = &shapes.items[i];
         char name[72];
         snprintf(name, sizeof name, "synth:%s", s->short_name[0] ? s->short_name : s->name);
-        printf("%-36s %14" PRId64 " %8d %6d %6d %10d  %s\n", name, s->linear_weights, s->config.n_hidden,
-               s->config.n_ffn, s->config.n_layers, s->config.n_vocab, s->source);
+        printf("%-36s %14" PRId64 " %8d %6d %6d %10d  %s\n", name, s->linear_weights,
+               s->config.n_hidden, s->config.n_ffn, s->config.n_layers, s->config.n_vocab,
+               s->source);
     }
     tm_shapes_free(&shapes);
     return TM_OK;
@@ -42,7 +43,9 @@ static void list_formats(void)
 {
     printf("%-8s %8s  %-11s %s\n", "format", "bits/w", "activations", "source");
     for (const tm_format *const *f = tm_formats(); *f; f++) {
-        const char *act = (*f)->act == TM_ACT_I8 ? "int8" : (*f)->act == TM_ACT_F32 ? "float32" : "int8 blocks";
+        const char *act = (*f)->act == TM_ACT_I8    ? "int8"
+                          : (*f)->act == TM_ACT_F32 ? "float32"
+                                                    : "int8 blocks";
         printf("%-8s %8.3f  %-11s %s\n", (*f)->name, (*f)->bits_per_weight, act, (*f)->source);
     }
 }
@@ -50,8 +53,8 @@ static void list_formats(void)
 int tm_cmd_list(int argc, char **argv)
 {
     const tm_option options[] = {{0}};
-    const tm_command command = {"list", "models | suites | formats", "Lists the names other commands take.",
-                                options, 1, 1};
+    const tm_command command = {
+        "list", "models | suites | formats", "Lists the names other commands take.", options, 1, 1};
     tm_error err = {0};
     const char *what = NULL;
     int n;
@@ -59,10 +62,14 @@ int tm_cmd_list(int argc, char **argv)
     tm_status status = tm_options_parse(&command, argc, argv, &what, &n, &help, &err);
     if (status == TM_OK && help) return 0;
     if (status == TM_OK) {
-        if (strcmp(what, "models") == 0) status = list_models(&err);
-        else if (strcmp(what, "suites") == 0) status = list_suites(&err);
-        else if (strcmp(what, "formats") == 0) list_formats();
-        else status = tm_fail(&err, TM_ARG, "\"%s\" is not models, suites or formats", what);
+        if (strcmp(what, "models") == 0)
+            status = list_models(&err);
+        else if (strcmp(what, "suites") == 0)
+            status = list_suites(&err);
+        else if (strcmp(what, "formats") == 0)
+            list_formats();
+        else
+            status = tm_fail(&err, TM_ARG, "\"%s\" is not models, suites or formats", what);
     }
     return status == TM_OK ? 0 : tm_report_error("list", &err);
 }

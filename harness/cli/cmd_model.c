@@ -9,13 +9,15 @@
 #include <string.h>
 #include <strings.h>
 
-static tm_status make(const char *name, const char *type_text, const char *output, uint64_t seed, tm_error *err)
+static tm_status make(const char *name, const char *type_text, const char *output, uint64_t seed,
+                      tm_error *err)
 {
     tm_gguf_type type;
     tm_source source;
     if (!output) return tm_fail(err, TM_ARG, "--output is missing: the file to make");
     if (!tm_gguf_type_find(type_text, &type))
-        return tm_fail(err, TM_ARG, "--type is \"%s\", not f32, f16, tq1_0, tq2_0 or i2_s", type_text);
+        return tm_fail(err, TM_ARG, "--type is \"%s\", not f32, f16, tq1_0, tq2_0 or i2_s",
+                       type_text);
     char full[160];
     snprintf(full, sizeof full, "%s%s", strncmp(name, "synth:", 6) == 0 ? "" : "synth:", name);
     tm_status status = tm_source_open_name(full, seed, &source, err);
@@ -32,14 +34,16 @@ static tm_status show(const char *name, uint64_t seed, tm_error *err)
     tm_status status = tm_source_open_name(name, seed, &source, err);
     if (status != TM_OK) return status;
     const tm_config *c = &source.config;
-    printf("name           %s\narchitecture   %s\nlayers         %d\nhidden         %d\nffn            %d\n"
+    printf("name           %s\narchitecture   %s\nlayers         %d\nhidden         %d\nffn        "
+           "    %d\n"
            "heads          %d (%d for keys and values) of %d\nvocabulary     %d (%s head)\n"
            "rope           base %g, %d of %d, %s\ngate           %s\nsub-norms      %s\n"
            "linear weights %" PRId64 "\n",
-           c->name, c->arch, c->n_layers, c->n_hidden, c->n_ffn, c->n_heads, c->n_kv_heads, c->head_dim,
-           c->n_vocab, c->tied_head ? "tied" : "separate", (double)c->rope_base, c->n_rot, c->head_dim,
-           c->rope_half_split ? "half-split" : "interleaved", c->relu2 ? "squared ReLU" : "SiLU",
-           c->sub_norms ? "yes" : "no", tm_config_linear_weights(c));
+           c->name, c->arch, c->n_layers, c->n_hidden, c->n_ffn, c->n_heads, c->n_kv_heads,
+           c->head_dim, c->n_vocab, c->tied_head ? "tied" : "separate", (double)c->rope_base,
+           c->n_rot, c->head_dim, c->rope_half_split ? "half-split" : "interleaved",
+           c->relu2 ? "squared ReLU" : "SiLU", c->sub_norms ? "yes" : "no",
+           tm_config_linear_weights(c));
     for (int role = 0; status == TM_OK && role < TM_ROLE_COUNT; role++) {
         tm_tensor_info info;
         int rows, cols;
@@ -67,14 +71,19 @@ int tm_cmd_model(int argc, char **argv)
     const char *output = NULL, *type = "i2_s";
     int64_t seed = 1;
     const tm_option options[] = {
-        {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FILE", "make: the GGUF file"},
-        {"type", NULL, TM_OPTION_TEXT, &type, 0, 0, "TYPE", "make: f32, f16, tq1_0, tq2_0, i2_s (default i2_s)"},
-        {"seed", NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random weights (default 1)"},
-        {0},
+        {"output",        "o", TM_OPTION_TEXT, &output, 0, 0, "FILE", "make: the GGUF file"},
+        {"type", NULL, TM_OPTION_TEXT, &type, 0, 0, "TYPE",
+         "make: f32, f16, tq1_0, tq2_0, i2_s (default i2_s)"},
+        {"seed",              NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random weights (default 1)"},
+        {0        },
     };
-    const tm_command command = {"model", "make NAME -o FILE.gguf [--type TYPE] | show MODEL",
-                                "Makes a synthetic model file of a published shape, or shows what a model holds.",
-                                options, 2, 2};
+    const tm_command command = {
+        "model",
+        "make NAME -o FILE.gguf [--type TYPE] | show MODEL",
+        "Makes a synthetic model file of a published shape, or shows what a model holds.",
+        options,
+        2,
+        2};
     tm_error err = {0};
     const char *arguments[2];
     int n;
@@ -82,9 +91,12 @@ int tm_cmd_model(int argc, char **argv)
     tm_status status = tm_options_parse(&command, argc, argv, arguments, &n, &help, &err);
     if (status == TM_OK && help) return 0;
     if (status == TM_OK) {
-        if (strcmp(arguments[0], "make") == 0) status = make(arguments[1], type, output, (uint64_t)seed, &err);
-        else if (strcmp(arguments[0], "show") == 0) status = show(arguments[1], (uint64_t)seed, &err);
-        else status = tm_fail(&err, TM_ARG, "\"%s\" is neither make nor show", arguments[0]);
+        if (strcmp(arguments[0], "make") == 0)
+            status = make(arguments[1], type, output, (uint64_t)seed, &err);
+        else if (strcmp(arguments[0], "show") == 0)
+            status = show(arguments[1], (uint64_t)seed, &err);
+        else
+            status = tm_fail(&err, TM_ARG, "\"%s\" is neither make nor show", arguments[0]);
     }
     return status == TM_OK ? 0 : tm_report_error("model", &err);
 }

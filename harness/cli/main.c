@@ -20,12 +20,18 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void usage(FILE *to)
 {
-    fprintf(to, "usage: ternmark COMMAND [options]\n"
-                "Measures ternary (1.58-bit) language models on this CPU against an fp16 baseline.\n\n");
-    for (int i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
-    fprintf(to, "\n`ternmark COMMAND --help` says more. TERNMARK_ISA=avx2 (or none, avx2+avx512, ...) keeps a run "
-                "to those\ninstruction sets. Exit status: 0 fine, 1 the answer is no, 2 usage or input, 3 not "
-                "measurable here,\n4 a cell failed, 5 a required meter is missing, 130 interrupted.\n");
+    fprintf(
+        to,
+        "usage: ternmark COMMAND [options]\n"
+        "Measures ternary (1.58-bit) language models on this CPU against an fp16 baseline.\n\n");
+    for (int i = 0; i < N_COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(to,
+            "\n`ternmark COMMAND --help` says more. TERNMARK_ISA=avx2 (or none, avx2+avx512, ...) "
+            "keeps a run "
+            "to those\ninstruction sets. Exit status: 0 fine, 1 the answer is no, 2 usage or "
+            "input, 3 not "
+            "measurable here,\n4 a cell failed, 5 a required meter is missing, 130 interrupted.\n");
 }
 
 /* TERNMARK_ISA restricts the machine; workers inherit it through the environment. */

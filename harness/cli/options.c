@@ -9,7 +9,8 @@
 
 #define MAX_OPTIONS 64
 
-static const tm_option *find(const tm_command *command, const char *name, size_t length, bool is_long)
+static const tm_option *find(const tm_command *command, const char *name, size_t length,
+                             bool is_long)
 {
     for (const tm_option *o = command->options; o->name; o++) {
         const char *own = is_long ? o->name : o->letters;
@@ -25,7 +26,8 @@ static tm_status set(const tm_option *option, const char *shown, const char *tex
         *(bool *)option->target = true;
         return TM_OK;
     case TM_OPTION_TEXT:
-        if (!*text) return tm_fail(err, TM_ARG, "%s needs %s, not an empty text", shown, option->value);
+        if (!*text)
+            return tm_fail(err, TM_ARG, "%s needs %s, not an empty text", shown, option->value);
         *(const char **)option->target = text;
         return TM_OK;
     case TM_OPTION_INT:
@@ -36,10 +38,13 @@ static tm_status set(const tm_option *option, const char *shown, const char *tex
         bool whole = option->kind == TM_OPTION_REAL || value == floor(value);
         if (end == text || *end || errno || !isfinite(value) || !whole || value < option->low ||
             value > option->high)
-            return tm_fail(err, TM_ARG, "%s is \"%s\", not a %snumber from %.15g to %.15g", shown, text,
-                           option->kind == TM_OPTION_INT ? "whole " : "", option->low, option->high);
-        if (option->kind == TM_OPTION_INT) *(int64_t *)option->target = (int64_t)value;
-        else *(double *)option->target = value;
+            return tm_fail(err, TM_ARG, "%s is \"%s\", not a %snumber from %.15g to %.15g", shown,
+                           text, option->kind == TM_OPTION_INT ? "whole " : "", option->low,
+                           option->high);
+        if (option->kind == TM_OPTION_INT)
+            *(int64_t *)option->target = (int64_t)value;
+        else
+            *(double *)option->target = value;
         return TM_OK;
     }
     }
@@ -50,7 +55,8 @@ static tm_status set_from_environment(const tm_option *option, tm_error *err)
 {
     char name[64];
     int n = snprintf(name, sizeof name, "TERNMARK_%s", option->name);
-    for (int i = 0; i < n; i++) name[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
+    for (int i = 0; i < n; i++)
+        name[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
     const char *text = getenv(name);
     if (!text || !*text) return TM_OK;
     if (option->kind == TM_OPTION_FLAG && strcmp(text, "0") == 0) return TM_OK;
@@ -63,8 +69,9 @@ static void print_help(const tm_command *command)
     if (command->options->name) printf("\n");
     for (const tm_option *o = command->options; o->name; o++) {
         char left[64];
-        snprintf(left, sizeof left, "%s%s%s--%s%s%s", o->letters ? "-" : "", o->letters ? o->letters : "",
-                 o->letters ? ", " : "", o->name, o->value ? " " : "", o->value ? o->value : "");
+        snprintf(left, sizeof left, "%s%s%s--%s%s%s", o->letters ? "-" : "",
+                 o->letters ? o->letters : "", o->letters ? ", " : "", o->name, o->value ? " " : "",
+                 o->value ? o->value : "");
         printf("  %-30s %s\n", left, o->help);
     }
 }
@@ -73,18 +80,21 @@ static tm_status unknown(const tm_command *command, const char *given, tm_error 
 {
     const char *names[MAX_OPTIONS + 1];
     int n = 0;
-    for (const tm_option *o = command->options; o->name && n < MAX_OPTIONS; o++) names[n++] = o->name;
+    for (const tm_option *o = command->options; o->name && n < MAX_OPTIONS; o++)
+        names[n++] = o->name;
     names[n] = NULL;
     char bare[64];
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(given + strspn(given, "-"), "="),
              given + strspn(given, "-"));
     const char *nearest = tm_nearest_name(bare, names);
-    if (nearest) return tm_fail(err, TM_ARG, "unknown option %s; did you mean --%s?", given, nearest);
-    return tm_fail(err, TM_ARG, "unknown option %s; `ternmark %s --help` lists them", given, command->name);
+    if (nearest)
+        return tm_fail(err, TM_ARG, "unknown option %s; did you mean --%s?", given, nearest);
+    return tm_fail(err, TM_ARG, "unknown option %s; `ternmark %s --help` lists them", given,
+                   command->name);
 }
 
-tm_status tm_options_parse(const tm_command *command, int argc, char **argv, const char **arguments, int *n,
-                           bool *help, tm_error *err)
+tm_status tm_options_parse(const tm_command *command, int argc, char **argv, const char **arguments,
+                           int *n, bool *help, tm_error *err)
 {
     *n = 0;
     *help = false;
@@ -97,8 +107,8 @@ tm_status tm_options_parse(const tm_command *command, int argc, char **argv, con
         const char *arg = argv[i];
         if (only_arguments || arg[0] != '-' || !arg[1]) {
             if (*n >= command->max_arguments)
-                return tm_fail(err, TM_ARG, "unexpected argument \"%s\"; usage: ternmark %s %s", arg,
-                               command->name, command->arguments);
+                return tm_fail(err, TM_ARG, "unexpected argument \"%s\"; usage: ternmark %s %s",
+                               arg, command->name, command->arguments);
             arguments[(*n)++] = arg;
             continue;
         }
@@ -122,7 +132,8 @@ tm_status tm_options_parse(const tm_command *command, int argc, char **argv, con
         if (option->kind == TM_OPTION_FLAG) {
             if (text) return tm_fail(err, TM_ARG, "%s takes no value", shown);
         } else if (!text) {
-            if (i + 1 >= argc) return tm_fail(err, TM_ARG, "%s needs a value: %s", shown, option->value);
+            if (i + 1 >= argc)
+                return tm_fail(err, TM_ARG, "%s needs a value: %s", shown, option->value);
             text = argv[++i];
         }
         tm_status status = set(option, shown, text, err);
@@ -169,7 +180,8 @@ tm_status tm_parse_ints(const char *text, const char *what, int64_t low, int64_t
         }
         int length = (int)strcspn(item, ",");
         if (!fine || (*p && *p != ','))
-            return tm_fail(err, TM_ARG, "%s: \"%.*s\" is neither a number nor a range such as 1-8*2", what,
+            return tm_fail(err, TM_ARG,
+                           "%s: \"%.*s\" is neither a number nor a range such as 1-8*2", what,
                            length, item);
         if (from < low || to > high || from > to || from > high)
             return tm_fail(err, TM_ARG, "%s: \"%.*s\" is outside %lld to %lld", what, length, item,
@@ -218,16 +230,22 @@ void tm_free_texts(char **texts, int n)
 int tm_exit_status(tm_status status)
 {
     switch (status) {
-    case TM_OK: return 0;
-    case TM_CHECK: return 1;
+    case TM_OK:
+        return 0;
+    case TM_CHECK:
+        return 1;
     case TM_ARG:
     case TM_IO:
-    case TM_FORMAT: return 2;
+    case TM_FORMAT:
+        return 2;
     case TM_UNSUPPORTED:
-    case TM_NOMEM: return 3;
+    case TM_NOMEM:
+        return 3;
     case TM_CHILD:
-    case TM_TIMEOUT: return 4;
-    case TM_INTERRUPTED: return 130;
+    case TM_TIMEOUT:
+        return 4;
+    case TM_INTERRUPTED:
+        return 130;
     }
     return 2;
 }
