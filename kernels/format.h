@@ -62,6 +62,16 @@ typedef struct tm_weight {
     const void      *data;  /* 64-byte aligned, format->size(n_rows, n_cols) bytes */
 } tm_weight;
 
+/* One symbol per layout, tm_format_<name>; adding a layout is a line here and its functions. */
+#define TM_FORMATS(X)                                                                              \
+    X(trit)   /* canonical: one int8 per weight */                                                 \
+    X(f32r16) /* floats, 16 rows interleaved */                                                    \
+    X(f16r16) /* halves, 16 rows interleaved */                                                    \
+    X(i2r16)  /* 2 bits per trit, blocks of 16 rows x 16 columns */
+#define TM_FORMAT_EXTERN(name) extern const tm_format tm_format_##name;
+TM_FORMATS(TM_FORMAT_EXTERN)
+#undef TM_FORMAT_EXTERN
+
 /* The rows, ended by NULL. find: NULL when no layout has that name. */
 const tm_format *const *tm_formats(void);
 const tm_format *tm_format_find(const char *name);
