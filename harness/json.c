@@ -160,6 +160,10 @@ const tm_json *tm_json_at(const tm_json *array, int index)
     if (!array) return NULL;
     return (const tm_json *)cJSON_GetArrayItem(view(array), index);
 }
+const tm_json *tm_json_next(const tm_json *member)
+{
+    return member ? (const tm_json *)view(member)->next : NULL;
+}
 int tm_json_count(const tm_json *container)
 {
     return container ? cJSON_GetArraySize(view(container)) : 0;

@@ -36,6 +36,7 @@ void tm_json_put_missing(tm_json *object, const char *key, const char *reason);
 /* Looking. NULL where there is none; no call minds a NULL or a value of another type. */
 const tm_json *tm_json_get(const tm_json *object, const char *key);
 const tm_json *tm_json_at(const tm_json *array, int index);
+const tm_json *tm_json_next(const tm_json *member); /* the one behind it in its container */
 int            tm_json_count(const tm_json *container);
 const char    *tm_json_key(const tm_json *member); /* the key of a member reached by tm_json_at */
 bool           tm_json_is_object(const tm_json *json);
