@@ -87,9 +87,35 @@ void tm_json_free(tm_json *json)
     cJSON_Delete(node(json));
 }
 
+/* The library prints 15 digits where they come within one epsilon of the value, not only where
+ * they give it back. Such numbers are put as their own text, with 17. */
+static bool keep_every_digit(cJSON *item)
+{
+    for (; item; item = item->next) {
+        if (item->child && !keep_every_digit(item->child)) return false;
+        if (!cJSON_IsNumber(item)) continue;
+        char text[40];
+        snprintf(text, sizeof text, "%1.15g", item->valuedouble);
+        if (strtod(text, NULL) == item->valuedouble) continue;
+        snprintf(text, sizeof text, "%1.17g", item->valuedouble);
+        cJSON *raw = cJSON_CreateRaw(text);
+        if (!raw) return false;
+        item->type = cJSON_Raw;
+        item->valuestring = raw->valuestring;
+        raw->valuestring = NULL;
+        cJSON_Delete(raw);
+    }
+    return true;
+}
+
 char *tm_json_print(const tm_json *json, bool indented)
 {
-    return indented ? cJSON_Print(view(json)) : cJSON_PrintUnformatted(view(json));
+    cJSON *copy = cJSON_Duplicate(view(json), 1);
+    char *text = NULL;
+    if (copy && keep_every_digit(copy))
+        text = indented ? cJSON_Print(copy) : cJSON_PrintUnformatted(copy);
+    cJSON_Delete(copy);
+    return text;
 }
 
 tm_json *tm_json_copy(const tm_json *json)
