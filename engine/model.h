@@ -23,9 +23,10 @@ typedef struct tm_layer {
 } tm_layer;
 
 typedef struct tm_model_options {
-    const tm_kernel *kernel;      /* of the linear weights; NULL: ternary if every linear tensor is, else
-                                     f32 for F32 files and f16 for the rest */
-    const tm_kernel *head_kernel; /* NULL: f32 for an F32 embedding, else the best f16 */
+    const tm_kernel *kernel;      /* of the linear weights. NULL: by the types stored: the best ternary
+                                     if any is I2_S or TQ (a tensor that is not ternary then takes
+                                     head_kernel), f32 if all are F32, else f16 */
+    const tm_kernel *head_kernel; /* NULL: f32 if the embedding and the head are F32, else f16 */
 } tm_model_options;
 
 /* What a model takes and does, from config and kernels alone: known before anything is loaded. */
@@ -33,7 +34,7 @@ typedef struct tm_costs {
     size_t linear_bytes;       /* linear weights in their layout, padding included */
     size_t head_bytes;         /* output head in its layout; a tied embedding is this same memory */
     size_t embedding_bytes;    /* separate embedding table, 0 when tied */
-    size_t norm_bytes;
+    size_t norm_bytes;         /* norms and rotation frequencies, each rounded up to 64 bytes */
     size_t kv_bytes_per_position;
     int64_t linear_macs;       /* per token */
     int64_t head_macs;         /* per token with logits */

@@ -20,7 +20,10 @@ typedef struct tm_pool_options {
 
 typedef void tm_pool_fn(void *arg, int thread, int n_threads);
 
-/* Errors: ARG (0 threads, more than the usable CPUs unless oversubscribe), NOMEM, IO. */
+/* The caller becomes thread 0 and is pinned too; tm_pool_close gives it its old affinity back, so one
+ * thread keeps one pinned pool at a time.
+ * Errors: ARG (0 threads, more than the usable CPUs unless oversubscribe, a CPU in `cpus` that this
+ * process may not use or, unless oversubscribe, that is there twice), NOMEM, IO. */
 tm_status tm_pool_open(const tm_pool_options *options, tm_pool **out, tm_error *err) TM_MUST_USE;
 void      tm_pool_close(tm_pool *pool);
 

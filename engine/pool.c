@@ -1,0 +1,269 @@
+#include "engine/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/topology.h"
+
+/* How long a thread spins before it sleeps. A phase of a large model lasts some 300 us and its parts
+ * end within a fraction of that of each other; waking a sleeper costs 5 to 50 us. Threads that
+ * share a CPU must not spin: they would keep the one they wait for from running. */
+#define SPIN_NS          500000
+#define CROWDED_SPIN_NS  0
+#define PAUSES_PER_CLOCK 64
+
+/* A counter others wait on to move, 128 bytes from the next: lines are fetched in pairs. */
+typedef struct gate {
+    _Alignas(64) atomic_uint count; /* the futex word */
+    atomic_uint sleepers;
+    char apart[120];
+} gate;
+
+typedef struct worker {
+    tm_pool *pool;
+    int index, cpu;   /* cpu: -1 not pinned */
+    pthread_t thread; /* index > 0 */
+} worker;
+
+struct tm_pool {
+    gate jobs;    /* moves when there is something to run, or to stop */
+    gate phases;  /* moves when all have reached the barrier */
+    gate arrived; /* its count: threads at the barrier */
+    int n_threads;
+    long spin_ns;
+    bool stop, busy;
+    tm_pool_fn *fn;
+    void *arg;
+    int n_started;   /* workers to join */
+    worker *workers; /* [n_threads]; 0 is the caller */
+};
+
+static inline void pause_cpu(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::
+                         : "memory"); /* `yield` is a no-op on most cores; isb takes some 10 ns */
+#endif
+}
+
+static long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long)t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+/* Waits until the gate's count is no longer `seen`. */
+static void gate_wait(gate *g, unsigned seen, long spin_ns)
+{
+    long deadline = 0;
+    while (spin_ns > 0) {
+        for (int i = 0; i < PAUSES_PER_CLOCK; i++) {
+            if (atomic_load_explicit(&g->count, memory_order_acquire) != seen) return;
+            pause_cpu();
+        }
+        long now = now_ns();
+        if (deadline == 0) deadline = now + spin_ns;
+        if (now >= deadline) break;
+    }
+    /* Sequentially consistent on both sides: either the opener sees this sleeper and wakes it, or
+     * the kernel sees the new count and does not put it to sleep. */
+    atomic_fetch_add(&g->sleepers, 1);
+    while (atomic_load(&g->count) == seen)
+        syscall(SYS_futex, &g->count, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    atomic_fetch_sub(&g->sleepers, 1);
+}
+
+static void gate_open(gate *g)
+{
+    atomic_fetch_add(&g->count, 1);
+    if (atomic_load(&g->sleepers) != 0)
+        syscall(SYS_futex, &g->count, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+void tm_pool_barrier(tm_pool *pool)
+{
+    if (pool->n_threads == 1) return;
+    /* The count cannot move before this thread has arrived. */
+    unsigned seen = atomic_load_explicit(&pool->phases.count, memory_order_relaxed);
+    unsigned last = (unsigned)pool->n_threads - 1;
+    if (atomic_fetch_add_explicit(&pool->arrived.count, 1, memory_order_acq_rel) == last) {
+        atomic_store_explicit(&pool->arrived.count, 0, memory_order_relaxed);
+        gate_open(&pool->phases);
+    } else {
+        gate_wait(&pool->phases, seen, pool->spin_ns);
+    }
+}
+
+static void *work(void *arg)
+{
+    worker *self = arg;
+    tm_pool *pool = self->pool;
+    if (self->cpu >= 0 && !tm_thread_pin(self->cpu)) self->cpu = -1;
+    for (unsigned seen = 0;; seen++) {
+        gate_wait(&pool->jobs, seen, pool->spin_ns);
+        if (pool->stop) break;
+        pool->fn(pool->arg, self->index, pool->n_threads);
+        tm_pool_barrier(pool);
+    }
+    tm_thread_release();
+    return NULL;
+}
+
+void tm_pool_run(tm_pool *pool, tm_pool_fn *fn, void *arg)
+{
+    assert(!pool->busy && "tm_pool_run inside tm_pool_run");
+    pool->busy = true;
+    pool->fn = fn;
+    pool->arg = arg;
+    if (pool->n_threads > 1) gate_open(&pool->jobs);
+    fn(arg, 0, pool->n_threads);
+    tm_pool_barrier(pool);
+    pool->busy = false;
+}
+
+static void run_nothing(void *arg, int thread, int n_threads)
+{
+    (void)arg, (void)thread, (void)n_threads;
+}
+
+/* ARG when an explicit list names a CPU this process may not use, or one twice without leave to. */
+static tm_status check_cpus(const tm_pool_options *options, const tm_topology *topology,
+                            bool *crowded, tm_error *err)
+{
+    for (int i = 0; i < options->n_threads; i++) {
+        int cpu = options->cpus[i];
+        bool usable = false;
+        for (int j = 0; j < topology->n_cpus; j++) usable |= topology->cpus[j] == cpu;
+        if (!usable)
+            return tm_fail(err, TM_ARG,
+                           "thread %d: CPU %d is not one of the %d this process may use", i, cpu,
+                           topology->n_cpus);
+        for (int j = 0; j < i; j++) {
+            if (options->cpus[j] != cpu) continue;
+            if (!options->oversubscribe)
+                return tm_fail(err, TM_ARG, "threads %d and %d are both to run on CPU %d", j, i,
+                               cpu);
+            *crowded = true;
+        }
+    }
+    return TM_OK;
+}
+
+tm_status tm_pool_open(const tm_pool_options *options, tm_pool **out, tm_error *err)
+{
+    int n = options->n_threads;
+    tm_topology topology;
+    tm_pool *pool = NULL;
+    void *memory = NULL;
+    *out = NULL;
+    if (n < 1) return tm_fail(err, TM_ARG, "threads: %d; at least 1 is needed", n);
+    tm_status status = tm_topology_open(&topology, err);
+    if (status != TM_OK) return status;
+    bool crowded = n > topology.n_cpus;
+    if (crowded && !options->oversubscribe) {
+        status = tm_fail(err, TM_ARG, "threads: %d; this process may use %d CPU%s", n,
+                         topology.n_cpus, topology.n_cpus == 1 ? "" : "s");
+        goto fail;
+    }
+    if (options->cpus != NULL) {
+        status = check_cpus(options, &topology, &crowded, err);
+        if (status != TM_OK) goto fail;
+    }
+    status = tm_alloc(&memory, 1, sizeof *pool, "thread pool", err);
+    if (status != TM_OK) goto fail;
+    pool = memory;
+    status = tm_alloc(&memory, (size_t)n, sizeof(worker), "threads of the pool", err);
+    if (status != TM_OK) goto fail;
+    pool->workers = memory;
+    pool->n_threads = n;
+    pool->spin_ns = crowded ? CROWDED_SPIN_NS : SPIN_NS;
+
+    for (int i = 0; i < n; i++) {
+        int cpu = -1;
+        if (options->cpus != NULL)
+            cpu = options->cpus[i];
+        else if (options->pin)
+            cpu = topology.cpus[i % topology.n_cpus];
+        pool->workers[i] = (worker){.pool = pool, .index = i, .cpu = cpu};
+    }
+    for (int i = 1; i < n; i++) {
+        int code = pthread_create(&pool->workers[i].thread, NULL, work, &pool->workers[i]);
+        if (code != 0) {
+            status = tm_fail(err, code == EAGAIN ? TM_NOMEM : TM_IO, "starting thread %d of %d: %s",
+                             i, n, strerror(code));
+            goto fail;
+        }
+        pool->n_started++;
+    }
+    if (pool->workers[0].cpu >= 0 && !tm_thread_pin(pool->workers[0].cpu))
+        pool->workers[0].cpu = -1;
+    tm_pool_run(pool, run_nothing, NULL); /* afterwards every thread is where it belongs */
+    tm_topology_close(&topology);
+    *out = pool;
+    return TM_OK;
+
+fail:
+    tm_topology_close(&topology);
+    tm_pool_close(pool);
+    return status;
+}
+
+void tm_pool_close(tm_pool *pool)
+{
+    if (pool == NULL) return;
+    if (pool->n_started > 0) {
+        pool->stop = true;
+        gate_open(&pool->jobs);
+        for (int i = 1; i <= pool->n_started; i++) pthread_join(pool->workers[i].thread, NULL);
+    }
+    if (pool->workers != NULL && pool->workers[0].cpu >= 0) tm_thread_release();
+    tm_free(pool->workers);
+    tm_free(pool);
+}
+
+int tm_pool_threads(const tm_pool *pool)
+{
+    return pool->n_threads;
+}
+
+int tm_pool_cpu(const tm_pool *pool, int thread)
+{
+    return pool->workers[thread].cpu;
+}
+
+int tm_usable_cpus(void)
+{
+    tm_topology topology;
+    if (tm_topology_open(&topology, NULL) != TM_OK) return 1;
+    int n = topology.n_cpus;
+    tm_topology_close(&topology);
+    return n;
+}
+
+int tm_usable_cores(void)
+{
+    tm_topology topology;
+    if (tm_topology_open(&topology, NULL) != TM_OK) return 1;
+    int n = topology.n_cores;
+    tm_topology_close(&topology);
+    return n;
+}
+
+void tm_split(int n, int step, int part, int n_parts, int *begin, int *end)
+{
+    int64_t units = ((int64_t)n + step - 1) / step;
+    int64_t from = units * part / n_parts * step, to = units * (part + 1) / n_parts * step;
+    *begin = (int)(from < n ? from : n);
+    *end = (int)(to < n ? to : n);
+}

@@ -1,0 +1,151 @@
+#include "engine/topology.h"
+
+#include <errno.h>
+#include <hwloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Linux's limit is 8192 (NR_CPUS); beyond this the mask is not read. */
+#define MAX_CPUS 65536
+
+/* The calling thread's mask before it was pinned here, or NULL. */
+static _Thread_local cpu_set_t *unpinned;
+static _Thread_local int unpinned_cpus;
+
+/* The calling thread's mask in a set of *n CPUs, or NULL with errno. Free with CPU_FREE. */
+static cpu_set_t *read_mask(int *n)
+{
+    for (*n = 1024; *n <= MAX_CPUS; *n *= 2) {
+        cpu_set_t *set = CPU_ALLOC((size_t)*n);
+        if (set == NULL) {
+            errno = ENOMEM;
+            return NULL;
+        }
+        if (sched_getaffinity(0, CPU_ALLOC_SIZE((size_t)*n), set) == 0) return set;
+        int saved = errno;
+        CPU_FREE(set);
+        errno = saved;
+        if (saved != EINVAL) return NULL; /* EINVAL: the kernel's mask is longer */
+    }
+    return NULL;
+}
+
+typedef struct place {
+    int cpu, sibling, kind, order;
+} place;
+
+/* Siblings later; faster kinds of core earlier; otherwise hwloc's order, which fills a package. */
+static int compare_places(const void *left, const void *right)
+{
+    const place *a = left, *b = right;
+    if (a->sibling != b->sibling) return a->sibling < b->sibling ? -1 : 1;
+    if (a->kind != b->kind) return a->kind > b->kind ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* Fills kind, sibling and order of each place from hwloc; false when hwloc does not know them. */
+static bool ask_hwloc(place *places, int n)
+{
+    hwloc_topology_t topology;
+    if (hwloc_topology_init(&topology) != 0) return false;
+    if (hwloc_topology_load(topology) != 0) {
+        hwloc_topology_destroy(topology);
+        return false;
+    }
+    bool known = true;
+    for (int i = 0; known && i < n; i++) {
+        hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(topology, (unsigned)places[i].cpu);
+        if (pu == NULL) {
+            known = false;
+            break;
+        }
+        hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(topology, HWLOC_OBJ_CORE, pu);
+        places[i].order = (int)pu->logical_index;
+        /* Kinds are ranked by hwloc from the most frugal to the fastest; -1 when not known. */
+        places[i].kind = hwloc_cpukinds_get_by_cpuset(topology, pu->cpuset, 0);
+        /* How many usable siblings of the same core have come before: places are ascending. */
+        places[i].sibling = 0;
+        for (int j = 0; core != NULL && j < i; j++)
+            places[i].sibling += hwloc_bitmap_isset(core->cpuset, (unsigned)places[j].cpu) != 0;
+    }
+    hwloc_topology_destroy(topology);
+    return known;
+}
+
+tm_status tm_topology_open(tm_topology *out, tm_error *err)
+{
+    int n_mask = unpinned_cpus;
+    cpu_set_t *mask = unpinned != NULL ? unpinned : read_mask(&n_mask);
+    void *cpus = NULL, *memory = NULL;
+    tm_status status = TM_OK;
+    memset(out, 0, sizeof *out);
+    if (mask == NULL)
+        return tm_fail(err, TM_IO, "reading this thread's CPU affinity mask: %s", strerror(errno));
+
+    size_t mask_bytes = CPU_ALLOC_SIZE((size_t)n_mask);
+    int n = CPU_COUNT_S(mask_bytes, mask);
+    if (n < 1) {
+        status = tm_fail(err, TM_IO, "this thread's CPU affinity mask holds no CPU");
+        goto done;
+    }
+    status = tm_alloc(&memory, (size_t)n, sizeof(place), "list of usable CPUs", err);
+    if (status != TM_OK) goto done;
+    status = tm_alloc(&cpus, (size_t)n, sizeof(int), "list of usable CPUs", err);
+    if (status != TM_OK) goto done;
+
+    place *places = memory;
+    for (int cpu = 0, i = 0; i < n; cpu++)
+        if (CPU_ISSET_S((size_t)cpu, mask_bytes, mask))
+            places[i++] = (place){.cpu = cpu, .order = cpu};
+    if (!ask_hwloc(places, n))
+        for (int i = 0; i < n; i++) places[i] = (place){.cpu = places[i].cpu, .order = i};
+    qsort(places, (size_t)n, sizeof *places, compare_places);
+
+    out->cpus = cpus;
+    out->n_cpus = n;
+    for (int i = 0; i < n; i++) {
+        out->cpus[i] = places[i].cpu;
+        out->n_cores += places[i].sibling == 0;
+    }
+    cpus = NULL;
+done:
+    tm_free(memory);
+    tm_free(cpus);
+    if (mask != unpinned) CPU_FREE(mask);
+    return status;
+}
+
+void tm_topology_close(tm_topology *topology)
+{
+    tm_free(topology->cpus);
+    memset(topology, 0, sizeof *topology);
+}
+
+bool tm_thread_pin(int cpu)
+{
+    if (unpinned == NULL) {
+        unpinned = read_mask(&unpinned_cpus);
+        if (unpinned == NULL) return false;
+    }
+    if (cpu < 0 || cpu >= unpinned_cpus) return false;
+    cpu_set_t *one = CPU_ALLOC((size_t)unpinned_cpus);
+    if (one == NULL) return false;
+    size_t bytes = CPU_ALLOC_SIZE((size_t)unpinned_cpus);
+    CPU_ZERO_S(bytes, one);
+    CPU_SET_S((size_t)cpu, bytes, one);
+    bool pinned = sched_setaffinity(0, bytes, one) == 0;
+    CPU_FREE(one);
+    if (!pinned) tm_thread_release();
+    return pinned;
+}
+
+void tm_thread_release(void)
+{
+    if (unpinned == NULL) return;
+    /* Nothing to do on failure: CPUs taken from the process meanwhile are not ours to restore. */
+    (void)sched_setaffinity(0, CPU_ALLOC_SIZE((size_t)unpinned_cpus), unpinned);
+    CPU_FREE(unpinned);
+    unpinned = NULL;
+}

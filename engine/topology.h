@@ -1,0 +1,27 @@
+/* Which CPUs this process may use, in the order in which threads should fill them.
+ * Internal to the engine; the only file that speaks to hwloc is topology.c. */
+#ifndef TM_ENGINE_TOPOLOGY_H
+#define TM_ENGINE_TOPOLOGY_H
+
+#include "kernels/base.h"
+
+/* CPUs (operating-system numbers) in the calling thread's affinity mask, which a cpuset cgroup has
+ * already narrowed: one per physical core first, the fastest kind of core first, then their
+ * hardware siblings. */
+typedef struct tm_topology {
+    int *cpus;    /* [n_cpus], owned */
+    int  n_cpus;  /* >= 1 */
+    int  n_cores; /* physical cores among them: the first n_cores of cpus */
+} tm_topology;
+
+/* Without hwloc's answer (no readable /sys) every CPU counts as a core, in ascending order.
+ * Errors: IO (the mask cannot be read), NOMEM. */
+tm_status tm_topology_open(tm_topology *out, tm_error *err) TM_MUST_USE;
+void      tm_topology_close(tm_topology *topology);
+
+/* Pins the calling thread to one CPU; false when the system refuses. The mask it had before its
+ * first pin is kept, and tm_topology_open answers from it until the thread is released. */
+bool tm_thread_pin(int cpu);
+void tm_thread_release(void);
+
+#endif
