@@ -1,13 +1,13 @@
 # ternmark: build, test, install. `make help` lists the targets.
 #
-# Variables: BUILD=dir  CC=compiler  MODE=release|asan|ubsan|tsan  ARCH=x86_64|aarch64  PREFIX= DESTDIR=
+# Variables: BUILD=dir  CC=compiler  MODE=release|asan|ubsan|tsan|fuzz  ARCH=x86_64|aarch64  PREFIX= DESTDIR=
 
 MODE    ?= release
 PREFIX  ?= /usr/local
 HOST    := $(shell uname -m)
 ARCH    ?= $(HOST)
 
-MODES   := release asan ubsan tsan
+MODES   := release asan ubsan tsan fuzz
 ifeq ($(filter $(MODE),$(MODES)),)
 $(error MODE=$(MODE) is none of: $(MODES))
 endif
@@ -20,7 +20,7 @@ CROSS   := $(ARCH)-linux-gnu-
 BUILD   ?= build/$(ARCH)$(if $(filter-out release,$(MODE)),/$(MODE))
 endif
 ifeq ($(origin CC),default)
-CC      := $(CROSS)gcc
+CC      := $(if $(filter fuzz,$(MODE)),clang,$(CROSS)gcc)
 endif
 ifeq ($(origin AR),default)
 AR      := $(CROSS)ar
@@ -33,6 +33,7 @@ WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wstrict-prototypes -Wmissing-p
 OPT      := -O2 -g
 SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1
 SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=all -O1
+SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link -DTM_LIBFUZZER
 SAN_tsan := -fsanitize=thread -O1
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -I. $(WARN) $(OPT) -fPIC -ffp-contract=off -fno-math-errno \
               -pthread -MMD -MP $(SAN_$(MODE)) $(CFLAGS)
@@ -136,13 +137,12 @@ $(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$($(1)_OBJ)
 endef
 $(foreach l,kernels engine harness reports,$(eval $(call test_rule,$(l))))
 
-# One program per tests/fuzz/fuzz_*.c. replay.c runs it over files; with FUZZER=1 and clang it is
-# libFuzzer's: make fuzz MODE=asan CC=clang FUZZER=1
-FUZZ        := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_MAIN   := $(if $(FUZZER),,$(BUILD)/obj/tests/fuzz/replay.o)
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(BUILD)/libternmark.a
+# One program per tests/fuzz/fuzz_*.c: run over files, or in MODE=fuzz libFuzzer's.
+FUZZ      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_LINK := $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/libternmark.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) $(if $(FUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS_ALL) $(FUZZ_LINK) -o $@ $^ $(LIBS)
 .SECONDARY:
 
 .PHONY: tests fuzz check lint demo cross install uninstall clean help
@@ -179,10 +179,10 @@ help:
 	@echo 'make check      install what is missing, run every test; the last line counts them'
 	@echo 'make lint       the rules of the code that a compiler does not know'
 	@echo 'make tests      the test programs, without running them'
-	@echo 'make fuzz       the fuzz targets; libFuzzer: make fuzz MODE=asan CC=clang FUZZER=1'
+	@echo 'make fuzz       the fuzz targets, to run over files; with MODE=fuzz for libFuzzer (clang)'
 	@echo 'make cross      build/aarch64/ternmark'
 	@echo 'make install    to DESTDIR and PREFIX (default /usr/local); uninstall takes it away'
 	@echo 'make clean      remove build/'
-	@echo 'variables       MODE=release|asan|ubsan|tsan  CC=  CFLAGS=  LDFLAGS=  BUILD=  ARCH=x86_64|aarch64'
+	@echo 'variables       MODE=release|asan|ubsan|tsan|fuzz  CC=  CFLAGS=  LDFLAGS=  BUILD=  ARCH=x86_64|aarch64'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

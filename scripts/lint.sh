@@ -109,13 +109,13 @@ rule_no_words_of_unfinished_work_and_no_paths_of_one_machine() {
 # row is a kernel nobody can choose.
 rule_kernel_rows_and_files_match() {
     [ -e kernels/kernels.def ] || return 0
-    sed -nE 's/^TM_KERNEL\(([a-z0-9_]+)\).*/\1/p' kernels/kernels.def | while read -r name; do
+    sed -nE 's/^TM_KERNEL(_X86|_ARM)?\(([a-z0-9_]+)\).*/\2/p' kernels/kernels.def | while read -r name; do
         [ -e "kernels/$name.c" ] ||
             echo "kernels/kernels.def:$(grep -n "($name)" kernels/kernels.def | cut -d: -f1): no file kernels/$name.c"
     done
     grep -lE '^const tm_kernel tm_kernel_' kernels/*.c 2>/dev/null | while read -r file; do
         name=$(basename "$file" .c)
-        grep -q "^TM_KERNEL($name)" kernels/kernels.def ||
+        grep -qE "^TM_KERNEL(_X86|_ARM)?\($name\)" kernels/kernels.def ||
             echo "$file:1: defines a kernel that kernels.def does not list"
         grep -nE '^const tm_kernel tm_kernel_' "$file" | grep -v "tm_kernel_$name " | while IFS=: read -r line _; do
             echo "$file:$line: the symbol of this kernel is tm_kernel_$name"

@@ -138,7 +138,7 @@ printf '#!/bin/sh\ncat /ho''me/someone/file\n' >scripts/path.sh
 expect "a path of one machine" 'scripts/path\.sh:2: a path of one machine'
 
 fresh
-echo 'TM_KERNEL(sum_i8_avx2)' >>kernels/kernels.def
+echo 'TM_KERNEL_X86(sum_i8_avx2)' >>kernels/kernels.def
 expect "a row without its file" 'kernels/kernels\.def:2: no file kernels/sum_i8_avx2\.c'
 
 fresh

@@ -1,0 +1,276 @@
+#!/usr/bin/env bash
+# Runs every test and counts them. The last line is "N passed, N failed", with ", N skipped" behind it
+# when there are any, each reason listed before.
+#
+#   scripts/check.sh [STAGE...]     default: all of them, in this order
+#
+#   unit    the cmocka programs              cli     tests/cli, tests/lint
+#   lint    scripts/lint.sh                  fuzz    fuzz targets over their corpus
+#   x86     kernels and engine on older x86 CPUs, emulated
+#   arm     the AArch64 build of them on three ARM CPUs, emulated
+#   asan    the tests under the address and undefined-behaviour sanitizers, without the long ones
+#   clang   everything built with clang, and the tests of the kernels and the engine
+#
+# A test is a TAP line of a program, or a program that prints none: exit 0 passed, 77 skipped with
+# the reason as its last line. A crash, a missing line or a time-out is a failure. Logs: build/check/.
+# A test file may say "check: long" (not under sanitizers) and "check: limit SECONDS" (default 120).
+# Exit: 0 nothing failed, 1 something did.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+unset MAKEFLAGS MFLAGS MAKELEVEL MODE ARCH CC CFLAGS LDFLAGS
+top=${BUILD:-build}
+unset BUILD
+logs=$top/check
+fixtures=${TM_FIXTURES:-../shared/fixtures}
+jobs=${TM_CHECK_JOBS:-$(nproc)}
+export CMOCKA_MESSAGE_OUTPUT=TAP
+
+stages="${*:-unit lint cli fuzz x86 arm asan clang}"
+wants() { case " $stages " in *" $1 "*) true ;; *) false ;; esac; }
+
+rm -rf "$logs"
+mkdir -p "$logs" || exit 2
+trap 'trap - TERM; kill -- -$$ 2>/dev/null; exit 130' INT TERM
+
+# --- counting ------------------------------------------------------------------------------------
+
+# One line "passed failed skipped" from a log and its program's exit status; skips to $2.
+tally() { # log skips status seconds
+    awk -v status="$3" -v skips="$2" '
+        function skip(reason) { n_skipped++; print reason >skips }
+        /^1\.\.[0-9]+/ { n_planned += substr($0, 4); planned = 1; next }
+        /^(not )?ok [0-9]+.*# SKIP/ {
+            reason = $0; sub(/.*# SKIP */, "", reason)
+            skip($0 ~ / - .*# SKIP/ || last == "" ? reason : last); last = ""; next }
+        /^ok [0-9]+/ { n_passed++; last = ""; next }
+        /^not ok [0-9]+/ { n_failed++; last = ""; next }
+        /^#/ || /^[[:space:]]*$/ { next }
+        { last = $0 }
+        END {
+            if (!planned && !(n_passed + n_failed + n_skipped)) {
+                if (status == 0) n_passed = 1
+                else if (status == 77) skip(last)
+                else n_failed = 1
+            } else {
+                # Ended early, or failed outside of its tests.
+                if (planned && n_passed + n_failed + n_skipped < n_planned) n_failed++
+                else if (status != 0 && !n_failed) n_failed = 1
+            }
+            print n_passed + 0, n_failed + 0, n_skipped + 0
+        }' "$1"
+}
+
+ending() { # status -> how the program ended, "" when it ended by itself
+    case $1 in
+    124 | 137) echo " (time-out)" ;;
+    12[89] | 13? | 14? | 15?) echo " (signal $(($1 - 128)))" ;;
+    esac
+}
+
+# Starts a test in the background, at most $jobs at a time.
+run() { # name limit command...
+    local name=$1 limit=$2
+    shift 2
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+    one "$name" "$limit" "$@" &
+}
+one() {
+    local name=$1 limit=$2 log=$logs/${1//\//.} status start counts
+    shift 2
+    start=$SECONDS
+    timeout -k 10 "$limit" "$@" >"$log.log" 2>&1 </dev/null
+    status=$?
+    counts=$(tally "$log.log" "$log.skips" $status)
+    echo "$counts" >"$log.count"
+    set -- $counts
+    local text="$1 passed"
+    [ "$3" -eq 0 ] || text+=", $3 skipped"
+    [ "$2" -eq 0 ] || text="FAILED: $2 failed, $text$(ending $status)"
+    printf '%-44s %s, %s s\n' "$name" "$text" $((SECONDS - start))
+    [ "$2" -eq 0 ] || { grep -vE '^ok ' "$log.log" | tail -n 40 | sed 's/^/    /'; }
+}
+skip_all() { # name reason: a part that cannot run here counts as one skip
+    echo "0 0 1" >"$logs/${1//\//.}.count"
+    echo "$2" >"$logs/${1//\//.}.skips"
+    printf '%-44s skipped: %s\n' "$1" "$2"
+}
+settle() { wait; }
+
+build() { # name make-arguments...: false when it failed, and that is a failed test
+    local name=$1 log=$logs/build-$1 start=$SECONDS
+    shift
+    settle
+    if make -k -j "$(nproc)" "$@" >"$log.log" 2>&1 </dev/null; then
+        echo "1 0 0" >"$log.count"
+        printf '%-44s built, %s s\n' "$name" $((SECONDS - start))
+    else
+        echo "0 1 0" >"$log.count"
+        printf '%-44s FAILED to build\n' "$name"
+        grep -E 'error|Error|not found|undefined' "$log.log" | head -n 40 | sed 's/^/    /'
+        return 1
+    fi
+}
+
+finish() {
+    settle
+    local passed=0 failed=0 skipped=0 p f s
+    while read -r p f s; do
+        passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    done < <(cat "$logs"/*.count)
+    if [ $skipped -gt 0 ]; then
+        echo
+        echo "skipped, and why:"
+        sort "$logs"/*.skips | uniq -c | sort -rn
+    fi
+    if [ $failed -gt 0 ]; then
+        echo
+        echo "failed (logs in $logs):"
+        awk '$2 > 0 { sub(/.*\//, "", FILENAME); sub(/\.count$/, "", FILENAME); print "    " FILENAME }' "$logs"/*.count
+    fi
+    echo
+    local line="$passed passed, $failed failed"
+    [ $skipped -eq 0 ] || line+=", $skipped skipped"
+    echo "$line"
+    [ $failed -eq 0 ] && [ $passed -gt 0 ]
+    exit $?
+}
+
+# --- the tests -----------------------------------------------------------------------------------
+
+source_of() { echo "tests/$1.c"; }
+long() { grep -q 'check: long' "$1"; }
+limit() { # file factor
+    local seconds
+    seconds=$(sed -nE 's/.*check: limit ([0-9]+).*/\1/p' "$1" | head -n 1)
+    echo $((${seconds:-120} * $2))
+}
+programs() { # layers...: "kernels/test_format" ...
+    local layer file
+    for layer in "$@"; do
+        for file in tests/"$layer"/test_*.c; do
+            [ -e "$file" ] && echo "${file:6:-2}"
+        done
+    done
+}
+# What depends on instructions: every test of the kernels, and of the engine those that say so.
+computing() {
+    programs kernels
+    programs engine | while read -r program; do
+        grep -q 'check: emulate' "$(source_of "$program")" && echo "$program"
+    done
+}
+
+unit() { # label build factor programs...
+    local label=$1 build=$2 factor=$3 program
+    shift 3
+    for program in "$@"; do
+        run "$label/$program" "$(limit "$(source_of "$program")" "$factor")" "$build/tests/$program"
+    done
+}
+
+emulated() { # label build emulator cpu
+    local label=$1 build=$2 emulator=$3 cpu=$4 program
+    if ! command -v "$emulator" >/dev/null 2>&1; then
+        skip_all "$label" "$emulator is not installed"
+        return
+    fi
+    for program in $(computing); do
+        run "$label/$program" "$(limit "$(source_of "$program")" 5)" \
+            "$emulator" -cpu "$cpu" "$build/tests/$program"
+    done
+}
+
+# Each input in a process of its own, so that a crash names its input and the others still run.
+replay() { # program folders...: TAP
+    local program=$1 n=0 input
+    shift
+    while IFS= read -r input; do
+        n=$((n + 1))
+        if timeout -k 5 20 "$program" "$input"; then echo "ok $n - $input"; else echo "not ok $n - $input"; fi
+    done < <(find "$@" -type f | sort)
+    echo "1..$n"
+}
+export -f replay
+
+fuzz() { # label build factor
+    local label=$1 build=$2 factor=$3 file name inputs
+    for file in tests/fuzz/fuzz_*.c; do
+        [ -e "$file" ] || continue
+        name=$(basename "$file" .c)
+        inputs=()
+        [ -d "tests/fuzz/corpus/${name#fuzz_}" ] && inputs+=("tests/fuzz/corpus/${name#fuzz_}")
+        if [ "$name" = fuzz_gguf ]; then
+            if [ -d "$fixtures/malformed" ]; then
+                inputs+=("$fixtures/malformed")
+            else
+                skip_all "$label/$name-fixtures" "no fixtures in $fixtures"
+            fi
+        fi
+        if [ -z "$(find "${inputs[@]:-/nonexistent}" -type f 2>/dev/null)" ]; then
+            skip_all "$label/$name" "no corpus for $name"
+        else
+            run "$label/$name" "$(limit "$file" "$factor")" \
+                bash -c 'replay "$@"' replay "$build/tests/fuzz/$name" "${inputs[@]}"
+        fi
+    done
+}
+
+# One at a time: they measure, and pin threads.
+cli() { # label build factor
+    local label=$1 build=$2 factor=$3 file
+    for file in tests/cli/*.sh tests/lint/*.sh; do
+        [ -x "$file" ] || continue
+        if [ "$label" != cli ] && { long "$file" || [[ $file == tests/lint/* ]]; }; then continue; fi
+        settle
+        TERNMARK=$PWD/$build/ternmark run "$label/$(basename "$file" .sh)" "$(limit "$file" "$factor")" "$file"
+    done
+    settle
+}
+
+echo "check: $(git describe --always --dirty 2>/dev/null || echo unknown) on $(nproc) CPUs"
+[ "${TM_CHECK_DEPS:-yes}" = no ] || scripts/deps.sh cross || echo "check: going on with what is here"
+
+build release BUILD="$top" MODE=release all tests || finish
+if wants unit; then
+    mapfile -t all < <(programs kernels engine harness reports)
+    unit unit "$top" 1 "${all[@]}"
+fi
+wants lint && run lint 120 scripts/lint.sh . "$top"
+wants cli && cli cli "$top" 1
+wants fuzz && fuzz fuzz "$top" 1
+if wants x86; then
+    if [ "$(uname -m)" = x86_64 ]; then
+        for cpu in Nehalem Haswell; do emulated "x86-$cpu" "$top" qemu-x86_64-static $cpu; done
+    else
+        skip_all x86 "this machine is not x86-64"
+    fi
+fi
+if wants arm; then
+    if [ "$(uname -m)" = aarch64 ]; then
+        skip_all arm "this machine is an ARM one: the native tests are these"
+    elif ! scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc cmocka >/dev/null 2>&1; then
+        skip_all arm "$(scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc cmocka 2>&1 | head -n 1)"
+    elif build aarch64 BUILD="$top/aarch64" ARCH=aarch64 all tests; then
+        for cpu in cortex-a53 neoverse-n1 max; do
+            emulated "arm-$cpu" "$top/aarch64" qemu-aarch64-static $cpu
+        done
+    fi
+fi
+if wants asan && build asan BUILD="$top/asan" MODE=asan all tests; then
+    short=()
+    for program in $(programs kernels engine harness reports); do
+        long "$(source_of "$program")" || short+=("$program")
+    done
+    unit asan "$top/asan" 3 "${short[@]}"
+    fuzz asan "$top/asan" 3
+    cli asan-cli "$top/asan" 3
+fi
+if wants clang; then
+    if ! command -v clang >/dev/null 2>&1; then
+        skip_all clang "clang is not installed"
+    elif build clang BUILD="$top/clang" CC=clang all tests; then
+        mapfile -t all < <(programs kernels engine)
+        unit clang "$top/clang" 1 "${all[@]}"
+    fi
+fi
+finish
