@@ -18,11 +18,14 @@ typedef struct tm_kernel {
     int              row_step;  /* row ranges begin on a multiple of it, and end on one or at n_rows */
     float            tolerance; /* 0: equals the reference bit for bit; else relative to sum|w x| */
 
-    /* Bytes `prepare` needs for activations of this shape; NULL with prepare NULL. */
+    /* Bytes `prepare` needs for activations of this shape; NULL with prepare NULL. May be 0. */
     size_t (*scratch_size)(int n_cols, int n_tokens);
     /* Once per activation, before any `rows` on it: look-up tables, panels. NULL: none.
      * scratch: 64-byte aligned, shared read-only by all threads afterwards. */
     void (*prepare)(const tm_act *x, void *scratch);
+    /* The same work in n_parts parts, any of which may be empty: each part 0 .. n_parts-1 once, in
+     * any order or at the same time, instead of `prepare`. NULL: `prepare` only. */
+    void (*prepare_part)(const tm_act *x, void *scratch, int part, int n_parts);
     /* Rows row_begin .. row_end-1 for every token. y: [n_tokens][n_rows]. Ternary:
      * y = ((float)(sum of trit * i8) * x->scale[token]) * w->scale, in that order. */
     void (*rows)(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin, int row_end,

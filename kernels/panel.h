@@ -1,0 +1,225 @@
+/* Matrix times many tokens: panels of activations, tiles of weights, one loop for every variant.
+ *
+ * A unit is 4 bytes of a token: 4 int8 columns or 1 float column. A variant gives a micro-kernel that
+ * multiplies some row groups by one block of tokens, in registers, over up to TM_PANEL_UNITS units;
+ * this file walks the matrix so that what the micro-kernel reads lies in L1 and L2:
+ *
+ *   for each chunk of tokens                        its panel of one K-block: at most 144 KiB, L2
+ *     for each tile of 8 row groups
+ *       for each K-block of 128 units               unpack the tile once: 64 KiB, L2
+ *         for each 1, 2 or 4 row groups of the tile                 8 to 32 KiB, L1
+ *           for each block of tokens in the chunk   micro-kernel: adds into the sums
+ *       sums -> y
+ *
+ * The panel is made by `prepare` from the activations: [block of tokens][unit][token of the block],
+ * so that one pointer and small displacements reach all tokens of a block. A single block of tokens
+ * reads the packed weights in place, since nothing would use the tile again.
+ *
+ * Only static inline: every file that includes this compiles it for its own instruction set.
+ */
+#ifndef TM_KERNELS_PANEL_H
+#define TM_KERNELS_PANEL_H
+
+#include <stdalign.h>
+#include <string.h>
+
+#include "kernels/kernel.h"
+
+#define TM_ALWAYS_INLINE static inline __attribute__((always_inline))
+
+#define TM_GROUP            16  /* rows of a group, in every r16 layout */
+#define TM_I2_BLOCK         64  /* i2r16: bytes of 16 rows x 16 columns */
+#define TM_PANEL_UNITS      128 /* units of a K-block: 512 int8 or 128 float columns */
+#define TM_PANEL_GROUPS     8   /* row groups of a tile */
+#define TM_PANEL_TOKENS     288 /* tokens of a chunk at most; a multiple of every width_max */
+#define TM_PANEL_ROWS       (TM_PANEL_GROUPS * TM_GROUP)
+#define TM_TILE_GROUP_BYTES (TM_GROUP * TM_PANEL_UNITS * 4) /* unpacked: 4 bytes per row and unit */
+
+/* How far ahead of the multiply the packed weights are asked for while decoding: enough lines in
+ * flight to cover a memory latency of 100 ns at 40 GB/s per core, with room. */
+#define TM_PREFETCH_BYTES 8192
+
+/* Rounding of f32 sums, relative to sum|w x|: a product, 128 sums in a piece and n_cols / 128 <= 512
+ * pieces (n_cols <= 65536) are each rounded by at most 2^-24; 768 leaves room for more partial sums
+ * than one and for the second order. */
+#define TM_FLOAT_TOLERANCE (768 * 0x1p-24f)
+
+/* Sums of one row and token: int32 for int8 activations, float for float. */
+typedef union tm_panel_sum {
+    int32_t i;
+    float f;
+} tm_panel_sum;
+
+/* sums[token][row] (+)= weights x panel.
+ * weights: of the first row group; the next is group_bytes further on. [n_units][16 rows][4 bytes]
+ *          where unpacked, else n_units of the layout.
+ * panel:   [n_units][width][4 bytes].
+ * sums:    [width][TM_PANEL_ROWS], the first row of the first group; replaced unless `add`. */
+typedef void tm_panel_micro(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
+                            int n_units, tm_panel_sum *sums, bool add);
+
+typedef struct tm_panel_ops {
+    tm_act_kind act;
+    int width_max;  /* tokens of a block, at most */
+    int width_step; /* the width of a block is a multiple of it; missing tokens are zeros */
+    int unit_bytes; /* packed bytes of 16 rows and a unit */
+    /* packed -> tile: [n_units][16 rows][4 bytes]. NULL: the layout is that already. */
+    void (*unpack)(const uint8_t *packed, int n_units, uint8_t *tile);
+    /* Most row groups (1, 2 or 4) the micro-kernel takes for blocks up to `width` tokens. */
+    int (*groups)(int width);
+    tm_panel_micro *(*micro)(int groups, int width, bool packed);
+} tm_panel_ops;
+
+static inline int tm_panel_units(const tm_panel_ops *ops, int n_cols)
+{
+    return ops->act == TM_ACT_F32 ? n_cols : (n_cols + 15) / 16 * 4; /* i2r16 pads to 16 columns */
+}
+
+static inline int tm_panel_slots(const tm_panel_ops *ops, int n_tokens)
+{
+    return (n_tokens + ops->width_step - 1) / ops->width_step;
+}
+
+static inline int tm_panel_blocks(const tm_panel_ops *ops, int n_tokens)
+{
+    int per_block = ops->width_max / ops->width_step;
+    return (tm_panel_slots(ops, n_tokens) + per_block - 1) / per_block;
+}
+
+/* First token of block i. Blocks differ by at most one step, so that none is left over narrow. */
+static inline int tm_panel_begin(const tm_panel_ops *ops, int n_tokens, int i)
+{
+    int64_t n_slots = tm_panel_slots(ops, n_tokens), n_blocks = tm_panel_blocks(ops, n_tokens);
+    return (int)(n_slots * i / n_blocks) * ops->width_step;
+}
+
+/* A single token is read where it lies. */
+static inline size_t tm_panel_size(const tm_panel_ops *ops, int n_cols, int n_tokens)
+{
+    if (n_tokens <= 1) return 0;
+    size_t n_slots = (size_t)tm_panel_slots(ops, n_tokens) * (size_t)ops->width_step;
+    return tm_round_up(n_slots * (size_t)tm_panel_units(ops, n_cols) * 4, 64);
+}
+
+/* Makes part `part` of `n_parts` of the panel. */
+static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, void *scratch,
+                                    int part, int n_parts)
+{
+    if (x->n_tokens <= 1) return;
+    const uint8_t *from = ops->act == TM_ACT_F32 ? (const uint8_t *)x->f32 : (const uint8_t *)x->i8;
+    size_t item = ops->act == TM_ACT_F32 ? sizeof(float) : 1;
+    size_t token_bytes = (size_t)x->stride * item;
+    int n_units = tm_panel_units(ops, x->n_cols);
+    int64_t n_blocks = tm_panel_blocks(ops, x->n_tokens);
+
+    for (int i = (int)(n_blocks * part / n_parts); i < (int)(n_blocks * (part + 1) / n_parts);
+         i++) {
+        int begin = tm_panel_begin(ops, x->n_tokens, i);
+        int width = tm_panel_begin(ops, x->n_tokens, i + 1) - begin;
+        uint32_t *block = (uint32_t *)scratch + (size_t)begin * (size_t)n_units;
+        /* 16 units, a cache line of each token, at a time. */
+        for (int u = 0; u < n_units; u += 16) {
+            int n = n_units - u < 16 ? n_units - u : 16;
+            for (int t = 0; t < width; t++) {
+                uint32_t line[16] = {0};
+                if (begin + t < x->n_tokens)
+                    memcpy(line, from + (size_t)(begin + t) * token_bytes + (size_t)u * 4,
+                           (size_t)n * 4);
+                uint32_t *to = block + (size_t)u * (size_t)width + t;
+                for (int k = 0; k < n; k++) to[(size_t)k * (size_t)width] = line[k];
+            }
+        }
+    }
+}
+
+/* sums -> y for tokens token_begin .. and rows row_begin .. row_end-1. */
+static inline void tm_panel_finish(const tm_panel_ops *ops, const tm_weight *w, const tm_act *x,
+                                   const tm_panel_sum *sums, int token_begin, int token_end,
+                                   int row_begin, int row_end, float *y)
+{
+    if (token_end > x->n_tokens) token_end = x->n_tokens;
+    for (int t = token_begin; t < token_end; t++, sums += TM_PANEL_ROWS) {
+        float *out = y + (size_t)t * (size_t)w->n_rows + (size_t)row_begin;
+        int n = row_end - row_begin;
+        if (ops->act == TM_ACT_F32) {
+            memcpy(out, sums, (size_t)n * sizeof *out);
+            continue;
+        }
+        /* Codes are trit + 1: sum(code q) - sum(q) = sum(trit q). */
+        int32_t sum = x->sum[t];
+        float scale = x->scale[t], w_scale = w->scale;
+        for (int r = 0; r < n; r++) out[r] = ((float)(sums[r].i - sum) * scale) * w_scale;
+    }
+}
+
+/* Rows row_begin .. row_end-1 for all tokens; the `rows` of a kernel for n_tokens > 1. */
+static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, const tm_act *x,
+                                 const void *scratch, int row_begin, int row_end, float *y)
+{
+    alignas(64) uint8_t tile[TM_PANEL_GROUPS * TM_TILE_GROUP_BYTES];
+    alignas(64) tm_panel_sum sums[TM_PANEL_TOKENS * TM_PANEL_ROWS];
+
+    int n_units = tm_panel_units(ops, w->n_cols);
+    size_t packed_bytes = (size_t)n_units * (size_t)ops->unit_bytes; /* of a row group */
+    int n_blocks = tm_panel_blocks(ops, x->n_tokens);
+    int chunk_blocks = TM_PANEL_TOKENS / ops->width_max;
+    int n_chunks = (n_blocks + chunk_blocks - 1) / chunk_blocks;
+    bool in_place = n_blocks == 1 || !ops->unpack, packed = n_blocks == 1 && ops->unpack;
+    int slots = tm_panel_slots(ops, x->n_tokens);
+    int groups_max = ops->groups((slots + n_blocks - 1) / n_blocks * ops->width_step);
+    int group_end = (row_end + TM_GROUP - 1) / TM_GROUP;
+    /* One block of tokens uses a weight once: read each few groups from end to end. */
+    int tile_groups = n_blocks == 1 ? groups_max : TM_PANEL_GROUPS;
+    size_t group_bytes = in_place ? packed_bytes : TM_TILE_GROUP_BYTES;
+
+    for (int chunk = 0; chunk < n_chunks; chunk++) {
+        int block_begin = (int)((int64_t)n_blocks * chunk / n_chunks);
+        int block_end = (int)((int64_t)n_blocks * (chunk + 1) / n_chunks);
+        int chunk_token = tm_panel_begin(ops, x->n_tokens, block_begin);
+        for (int tile_begin = row_begin / TM_GROUP; tile_begin < group_end;
+             tile_begin += tile_groups) {
+            int n_groups =
+                group_end - tile_begin < tile_groups ? group_end - tile_begin : tile_groups;
+            for (int u = 0; u < n_units; u += TM_PANEL_UNITS) {
+                int n = n_units - u < TM_PANEL_UNITS ? n_units - u : TM_PANEL_UNITS;
+                const uint8_t *weights = (const uint8_t *)w->data +
+                                         (size_t)tile_begin * packed_bytes +
+                                         (size_t)u * (size_t)ops->unit_bytes;
+                if (!in_place) {
+                    for (int g = 0; g < n_groups; g++)
+                        ops->unpack(weights + (size_t)g * packed_bytes, n,
+                                    tile + g * TM_TILE_GROUP_BYTES);
+                    weights = tile;
+                }
+                int step;
+                for (int g = 0; g < n_groups; g += step) {
+                    for (step = groups_max; step > n_groups - g;) step /= 2;
+                    for (int i = block_begin; i < block_end; i++) {
+                        int begin = tm_panel_begin(ops, x->n_tokens, i);
+                        int width = tm_panel_begin(ops, x->n_tokens, i + 1) - begin;
+                        const uint8_t *panel =
+                            (const uint8_t *)scratch +
+                            ((size_t)begin * (size_t)n_units + (size_t)u * (size_t)width) * 4;
+                        ops->micro(step, width, packed)(
+                            weights + (size_t)g * group_bytes, group_bytes, panel, n,
+                            sums + (begin - chunk_token) * TM_PANEL_ROWS + g * TM_GROUP, u > 0);
+                    }
+                }
+            }
+            int rows_begin = tile_begin * TM_GROUP, rows_end = (tile_begin + n_groups) * TM_GROUP;
+            tm_panel_finish(ops, w, x, sums, chunk_token,
+                            tm_panel_begin(ops, x->n_tokens, block_end), rows_begin,
+                            rows_end < row_end ? rows_end : row_end, y);
+        }
+    }
+}
+
+/* 4 bytes from any address: what a broadcast repeats in every lane. */
+TM_ALWAYS_INLINE int32_t tm_load_i32(const void *at)
+{
+    int32_t v;
+    memcpy(&v, at, sizeof v);
+    return v;
+}
+
+#endif
