@@ -70,6 +70,10 @@ reports_OBJ := $(call obj,$(reports_SRC)) $(harness_OBJ)
 LIB_OBJ     := $(reports_OBJ)
 CLI_OBJ     := $(call obj,$(cli_SRC))
 
+# make V=1 prints the commands whole.
+Q   := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-3s %s\n' '$(1)' '$@' && )
+
 .PHONY: all
 all: $(BUILD)/ternmark
 
@@ -102,20 +106,20 @@ $(BUILD)/cmocka: $(BUILD)/flags scripts/probe.sh
 	@touch $@
 
 $(BUILD)/libternmark.a: $(LIB_OBJ) $(BUILD)/objects
-	rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
 
 $(BUILD)/ternmark: $(CLI_OBJ) $(BUILD)/libternmark.a
-	$(CC) $(LDFLAGS_ALL) -o $@ $(CLI_OBJ) $(BUILD)/libternmark.a $(LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS_ALL) -o $@ $(CLI_OBJ) $(BUILD)/libternmark.a $(LIBS)
 
 # Flags of an object: those of the ISA its name ends with, if it ends with one.
 isa_of = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
 $(BUILD)/obj/kernels/%.o: kernels/%.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(ISA_$(call isa_of,$<)) -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS_ALL) $(ISA_$(call isa_of,$<)) -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(EXTRA) -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS_ALL) $(EXTRA) -c -o $@ $<
 
 # Version and commit reach this one object only.
 $(BUILD)/obj/harness/version.o: private EXTRA = -include $(BUILD)/gen/version.h
@@ -130,10 +134,10 @@ TESTS     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(test_SRC))
 define test_rule
 $(BUILD)/obj/tests/$(1)/%.o: tests/$(1)/%.c $(BUILD)/flags | $(BUILD)/libraries $(BUILD)/cmocka
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS_ALL) -c -o $$@ $$<
+	$$(call say,CC)$(CC) $(CFLAGS_ALL) -c -o $$@ $$<
 $(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$($(1)_OBJ)
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS_ALL) -o $$@ $$^ -lcmocka $(LIBS)
+	$$(call say,LD)$(CC) $(LDFLAGS_ALL) -o $$@ $$^ -lcmocka $(LIBS)
 endef
 $(foreach l,kernels engine harness reports,$(eval $(call test_rule,$(l))))
 
@@ -142,7 +146,7 @@ FUZZ      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.
 FUZZ_LINK := $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/libternmark.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) $(FUZZ_LINK) -o $@ $^ $(LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS_ALL) $(FUZZ_LINK) -o $@ $^ $(LIBS)
 .SECONDARY:
 
 .PHONY: tests fuzz check lint demo cross install uninstall clean help
@@ -183,6 +187,6 @@ help:
 	@echo 'make cross      build/aarch64/ternmark'
 	@echo 'make install    to DESTDIR and PREFIX (default /usr/local); uninstall takes it away'
 	@echo 'make clean      remove build/'
-	@echo 'variables       MODE=release|asan|ubsan|tsan|fuzz  CC=  CFLAGS=  LDFLAGS=  BUILD=  ARCH=x86_64|aarch64'
+	@echo 'variables       MODE=release|asan|ubsan|tsan|fuzz  CC=  CFLAGS=  LDFLAGS=  BUILD=  ARCH=x86_64|aarch64  V=1'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -34,32 +34,6 @@ trap 'trap - TERM; kill -- -$$ 2>/dev/null; exit 130' INT TERM
 
 # --- counting ------------------------------------------------------------------------------------
 
-# One line "passed failed skipped" from a log and its program's exit status; skips to $2.
-tally() { # log skips status seconds
-    awk -v status="$3" -v skips="$2" '
-        function skip(reason) { n_skipped++; print reason >skips }
-        /^1\.\.[0-9]+/ { n_planned += substr($0, 4); planned = 1; next }
-        /^(not )?ok [0-9]+.*# SKIP/ {
-            reason = $0; sub(/.*# SKIP */, "", reason)
-            skip($0 ~ / - .*# SKIP/ || last == "" ? reason : last); last = ""; next }
-        /^ok [0-9]+/ { n_passed++; last = ""; next }
-        /^not ok [0-9]+/ { n_failed++; last = ""; next }
-        /^#/ || /^[[:space:]]*$/ { next }
-        { last = $0 }
-        END {
-            if (!planned && !(n_passed + n_failed + n_skipped)) {
-                if (status == 0) n_passed = 1
-                else if (status == 77) skip(last)
-                else n_failed = 1
-            } else {
-                # Ended early, or failed outside of its tests.
-                if (planned && n_passed + n_failed + n_skipped < n_planned) n_failed++
-                else if (status != 0 && !n_failed) n_failed = 1
-            }
-            print n_passed + 0, n_failed + 0, n_skipped + 0
-        }' "$1"
-}
-
 ending() { # status -> how the program ended, "" when it ended by itself
     case $1 in
     124 | 137) echo " (time-out)" ;;
@@ -80,7 +54,7 @@ one() {
     start=$SECONDS
     timeout -k 10 "$limit" "$@" >"$log.log" 2>&1 </dev/null
     status=$?
-    counts=$(tally "$log.log" "$log.skips" $status)
+    counts=$(scripts/tally.sh "$log.log" "$log.skips" $status)
     echo "$counts" >"$log.count"
     set -- $counts
     local text="$1 passed"
@@ -106,7 +80,7 @@ build() { # name make-arguments...: false when it failed, and that is a failed t
     else
         echo "0 1 0" >"$log.count"
         printf '%-44s FAILED to build\n' "$name"
-        grep -E 'error|Error|not found|undefined' "$log.log" | head -n 40 | sed 's/^/    /'
+        grep -E -A 3 'error:|not found|undefined reference' "$log.log" | head -n 40 | sed 's/^/    /'
         return 1
     fi
 }
