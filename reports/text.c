@@ -172,6 +172,19 @@ char *tm_number(double value, int digits, char *out, size_t size)
     return print_decimals(value, decimals_for(value, digits), out, size);
 }
 
+char *tm_number_short(double value, int digits, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (!isfinite(value)) return out;
+    tm_number(value, digits, out, size);
+    if (strchr(out, '.') && !strchr(out, 'e')) {
+        char *end = out + strlen(out);
+        while (end[-1] == '0') *--end = '\0';
+        if (end[-1] == '.') *--end = '\0';
+    }
+    return out;
+}
+
 /* The end of an interval; one that would round to 0 without being 0 keeps two digits instead. */
 static void print_end(double value, int decimals, char *out, size_t size)
 {

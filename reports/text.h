@@ -36,6 +36,8 @@ tm_status tm_text_save(const tm_text *text, const char *path, tm_error *err) TM_
  * as the decimal point whatever the locale; "-" when it is not finite. Whole digits are never
  * rounded away: 12345 with 3 digits is "12345". Returns `out`. */
 char *tm_number(double value, int digits, char *out, size_t size);
+/* The same without zeros at the end of a fraction: "0.5", "20". "" when it is not finite, for CSV. */
+char *tm_number_short(double value, int digits, char *out, size_t size);
 /* "12.4 [12.1, 12.8]"; "12.4" alone where there is no interval. The interval's ends get as many decimals
  * as the value. Returns `out`. */
 char *tm_number_interval(const tm_interval *interval, int digits, char *out, size_t size);
