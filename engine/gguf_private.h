@@ -1,0 +1,87 @@
+/* What the parts of the GGUF reader share. Not for others. */
+#ifndef TM_ENGINE_GGUF_PRIVATE_H
+#define TM_ENGINE_GGUF_PRIVATE_H
+
+#include "engine/gguf.h"
+
+#include <string.h>
+
+/* Value types of the container, by their number. */
+enum {
+    GGUF_U8 = 0,
+    GGUF_I8 = 1,
+    GGUF_U16 = 2,
+    GGUF_I16 = 3,
+    GGUF_U32 = 4,
+    GGUF_I32 = 5,
+    GGUF_F32 = 6,
+    GGUF_BOOL = 7,
+    GGUF_STRING = 8,
+    GGUF_ARRAY = 9,
+    GGUF_U64 = 10,
+    GGUF_I64 = 11,
+    GGUF_F64 = 12,
+};
+
+typedef struct tm_gguf_key {
+    tm_gguf_string name;
+    uint32_t type;
+    uint32_t item_type;  /* of an array, else equal to type */
+    uint64_t n_items;    /* of an array, else 1 */
+    const uint8_t *data; /* a string's: behind its length */
+    size_t bytes;
+} tm_gguf_key;
+
+struct tm_gguf {
+    char *path; /* owned */
+    const uint8_t *data;
+    size_t size;
+    bool mapped;
+    int n_keys, n_tensors;
+    tm_gguf_key *keys;              /* owned, sorted by name */
+    tm_gguf_tensor *tensors;        /* owned, in file order */
+    const tm_gguf_tensor **by_name; /* owned, sorted */
+};
+
+/* Bytewise order of names, the shorter first. */
+int tm_gguf_compare_names(tm_gguf_string a, tm_gguf_string b);
+
+/* Bytes of one item of a value type; 0 for strings, arrays and types that do not exist. */
+size_t tm_gguf_value_size(uint32_t type);
+
+/* Weights and bytes of a block of a tensor type; false for an id that is not in the list. */
+bool tm_gguf_block(uint32_t type, int *n_weights, int *n_bytes);
+
+/* Rows of a tensor, all dimensions but the first taken together. */
+int64_t tm_gguf_rows(const tm_gguf_tensor *tensor);
+/* The float behind the codes of an I2_S tensor. */
+float tm_gguf_i2_s_scale(const tm_gguf_tensor *tensor);
+/* Where a block's half-precision scale lies; -1 for types whose blocks have none. */
+int tm_gguf_scale_offset(tm_gguf_type type);
+/* The codes of a TQ1_0, TQ2_0 or I2_S block, each less 1: -1, 0, 1, and 2 for the unused code 3.
+ * Returns their number, 0 for another type. out has TM_GGUF_MAX_BLOCK items. */
+int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out);
+#define TM_GGUF_MAX_BLOCK 256
+
+#define TM_GGUF_QUOTED 72
+/* A name from a file, fit to print: quoted, at most 60 bytes, control and high bytes as '?'. */
+const char *tm_gguf_quote(tm_gguf_string text, char out[TM_GGUF_QUOTED]);
+
+static inline uint16_t tm_load_u16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+static inline uint32_t tm_load_u32(const uint8_t *p)
+{
+    uint32_t value; /* both supported machines are little-endian, as the file is */
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+static inline uint64_t tm_load_u64(const uint8_t *p)
+{
+    uint64_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+#endif

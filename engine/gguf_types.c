@@ -1,0 +1,230 @@
+#include "engine/gguf_private.h"
+#include "kernels/half.h"
+
+#include <assert.h>
+#include <strings.h>
+
+static const struct {
+    const char *name;
+    tm_gguf_type id;
+    int n_weights, n_bytes;
+} types[] = {
+#define TYPE_ROW(name, id, block, bytes) {#name, TM_GGUF_##name, block, bytes},
+    TM_GGUF_TYPES(TYPE_ROW)};
+#define N_TYPES (sizeof types / sizeof types[0])
+
+/* Bytes behind the codes of an I2_S tensor: a float scale and 28 that nobody reads. */
+#define I2_S_TAIL 32
+
+const char *tm_gguf_type_name(uint32_t id)
+{
+    for (size_t i = 0; i < N_TYPES; i++)
+        if (types[i].id == id) return types[i].name;
+    return NULL;
+}
+
+bool tm_gguf_type_find(const char *name, tm_gguf_type *out)
+{
+    for (size_t i = 0; i < N_TYPES; i++) {
+        if (strcasecmp(types[i].name, name) != 0) continue;
+        *out = types[i].id;
+        return true;
+    }
+    return false;
+}
+
+bool tm_gguf_block(uint32_t type, int *n_weights, int *n_bytes)
+{
+    for (size_t i = 0; i < N_TYPES; i++) {
+        if (types[i].id != type) continue;
+        *n_weights = types[i].n_weights;
+        *n_bytes = types[i].n_bytes;
+        return true;
+    }
+    return false;
+}
+
+size_t tm_gguf_bytes(tm_gguf_type type, const int64_t *ne, int n_dims)
+{
+    int n_weights, n_bytes;
+    size_t n = 1, bytes;
+    if (!tm_gguf_block(type, &n_weights, &n_bytes)) return 0;
+    for (int i = 0; i < n_dims; i++)
+        if (ne[i] < 1 || !tm_mul_size(n, (size_t)ne[i], &n)) return 0;
+    if (n > INT64_MAX || ne[0] % n_weights) return 0;
+    if (!tm_mul_size(n / (size_t)n_weights, (size_t)n_bytes, &bytes)) return 0;
+    if (type == TM_GGUF_I2_S && !tm_add_size(bytes, I2_S_TAIL, &bytes)) return 0;
+    return bytes;
+}
+
+int64_t tm_gguf_rows(const tm_gguf_tensor *tensor)
+{
+    return tensor->ne[1] * tensor->ne[2] * tensor->ne[3];
+}
+
+float tm_gguf_i2_s_scale(const tm_gguf_tensor *tensor)
+{
+    return tm_float_from_bits(tm_load_u32(tensor->data + tensor->bytes - I2_S_TAIL));
+}
+
+int tm_gguf_scale_offset(tm_gguf_type type)
+{
+    switch (type) {
+    case TM_GGUF_Q4_0:
+    case TM_GGUF_Q8_0:
+        return 0;
+    case TM_GGUF_Q6_K:
+        return 208;
+    case TM_GGUF_TQ1_0:
+        return 52;
+    case TM_GGUF_TQ2_0:
+        return 64;
+    default:
+        return -1;
+    }
+}
+
+static float block_scale(tm_gguf_type type, const uint8_t *block)
+{
+    return tm_half_to_float(tm_load_u16(block + tm_gguf_scale_offset(type)));
+}
+
+/* Source: llama.cpp, TQ1_0: five trits a byte as a fraction of 243, the first one most significant.
+ * byte * 3^k mod 256 keeps the fraction that trit k leads; times 3, its integer part is the trit. */
+static int tq1_0_code(uint8_t byte, int k)
+{
+    static const uint8_t powers[5] = {1, 3, 9, 27, 81};
+    uint8_t fraction = (uint8_t)(byte * powers[k]);
+    return fraction * 3 >> 8;
+}
+
+/* Codes 0, 1, 2 (and whatever a file holds of 3) of one block as code - 1. */
+static void tq1_0_block(const uint8_t *block, int8_t *out)
+{
+    const uint8_t *qh = block + 48;
+    for (int k = 0; k < 5; k++)
+        for (int m = 0; m < 32; m++) out[32 * k + m] = (int8_t)(tq1_0_code(block[m], k) - 1);
+    for (int k = 0; k < 5; k++)
+        for (int m = 0; m < 16; m++)
+            out[160 + 16 * k + m] = (int8_t)(tq1_0_code(block[32 + m], k) - 1);
+    for (int k = 0; k < 4; k++)
+        for (int m = 0; m < 4; m++) out[240 + 4 * k + m] = (int8_t)(tq1_0_code(qh[m], k) - 1);
+}
+
+static void tq2_0_block(const uint8_t *block, int8_t *out)
+{
+    for (int h = 0; h < 2; h++)
+        for (int g = 0; g < 4; g++)
+            for (int m = 0; m < 32; m++)
+                out[128 * h + 32 * g + m] = (int8_t)((block[32 * h + m] >> 2 * g & 3) - 1);
+}
+
+/* Layout A of bitnet.cpp: 128 weights in 32 bytes, the first 32 in the top bits. */
+static void i2_s_block(const uint8_t *block, int8_t *out)
+{
+    for (int g = 0; g < 4; g++)
+        for (int m = 0; m < 32; m++) out[32 * g + m] = (int8_t)((block[m] >> (6 - 2 * g) & 3) - 1);
+}
+
+/* Source: llama.cpp, Q6_K: four low bits in ql, two high bits in qh, a scale for 16 weights. */
+static void q6_k_block(const uint8_t *block, float *out)
+{
+    const uint8_t *ql = block, *qh = block + 128;
+    const int8_t *scales = (const int8_t *)(block + 192);
+    float d = block_scale(TM_GGUF_Q6_K, block);
+    for (int i = 0; i < 256; i++) {
+        int h = i / 128, g = i % 128 / 32, l = i % 32;
+        int low = ql[64 * h + 32 * (g & 1) + l] >> 4 * (g >> 1) & 15;
+        int high = qh[32 * h + l] >> 2 * g & 3;
+        out[i] = d * (float)scales[8 * h + 2 * g + l / 16] * (float)(low + 16 * high - 32);
+    }
+}
+
+static void scaled(const int8_t *codes, int n, float scale, float *out)
+{
+    for (int i = 0; i < n; i++) out[i] = (float)codes[i] * scale;
+}
+
+/* One block, of as many weights as its type has; I2_S's scale is the tensor's. */
+static void block_floats(const tm_gguf_tensor *tensor, const uint8_t *block, float i2_s_scale,
+                         float *out)
+{
+    int8_t codes[TM_GGUF_MAX_BLOCK];
+    switch (tensor->type) {
+    case TM_GGUF_F32:
+        *out = tm_float_from_bits(tm_load_u32(block));
+        break;
+    case TM_GGUF_F16:
+        *out = tm_half_to_float(tm_load_u16(block));
+        break;
+    case TM_GGUF_BF16:
+        *out = tm_bf16_to_float(tm_load_u16(block));
+        break;
+    case TM_GGUF_Q4_0: {
+        float d = block_scale(tensor->type, block);
+        for (int j = 0; j < 16; j++) {
+            out[j] = (float)((block[2 + j] & 15) - 8) * d;
+            out[j + 16] = (float)((block[2 + j] >> 4) - 8) * d;
+        }
+        break;
+    }
+    case TM_GGUF_Q8_0:
+        scaled((const int8_t *)block + 2, 32, block_scale(tensor->type, block), out);
+        break;
+    case TM_GGUF_Q6_K:
+        q6_k_block(block, out);
+        break;
+    case TM_GGUF_TQ1_0:
+        tq1_0_block(block, codes);
+        scaled(codes, 256, block_scale(tensor->type, block), out);
+        break;
+    case TM_GGUF_TQ2_0:
+        tq2_0_block(block, codes);
+        scaled(codes, 256, block_scale(tensor->type, block), out);
+        break;
+    case TM_GGUF_I2_S:
+        i2_s_block(block, codes);
+        scaled(codes, 128, i2_s_scale, out);
+        break;
+    }
+}
+
+void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
+                         float *out)
+{
+    int n_weights = 1, n_bytes = 1;
+    assert(0 <= row_begin && row_begin <= row_end && row_end <= tm_gguf_rows(tensor));
+    tm_gguf_block(tensor->type, &n_weights, &n_bytes);
+    int64_t begin = row_begin * tensor->ne[0] / n_weights,
+            end = row_end * tensor->ne[0] / n_weights;
+    const uint8_t *data = tensor->data;
+    float i2_s_scale = tensor->type == TM_GGUF_I2_S ? tm_gguf_i2_s_scale(tensor) : 0;
+
+    if (tensor->type == TM_GGUF_F32) {
+        memcpy(out, data + begin * 4, (size_t)(end - begin) * 4);
+        return;
+    }
+    if (tensor->type == TM_GGUF_F16) { /* the embedding of a large model: no call per weight */
+        for (int64_t i = begin; i < end; i++) *out++ = tm_half_to_float(tm_load_u16(data + 2 * i));
+        return;
+    }
+    for (int64_t i = begin; i < end; i++, out += n_weights)
+        block_floats(tensor, data + i * n_bytes, i2_s_scale, out);
+}
+
+int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out)
+{
+    switch (type) {
+    case TM_GGUF_TQ1_0:
+        tq1_0_block(block, out);
+        return 256;
+    case TM_GGUF_TQ2_0:
+        tq2_0_block(block, out);
+        return 256;
+    case TM_GGUF_I2_S:
+        i2_s_block(block, out);
+        return 128;
+    default:
+        return 0;
+    }
+}
