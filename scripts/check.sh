@@ -60,8 +60,9 @@ one() {
     local text="$1 passed"
     [ "$3" -eq 0 ] || text+=", $3 skipped"
     [ "$2" -eq 0 ] || text="FAILED: $2 failed, $text$(ending $status)"
-    printf '%-44s %s, %s s\n' "$name" "$text" $((SECONDS - start))
-    [ "$2" -eq 0 ] || { grep -vE '^ok ' "$log.log" | tail -n 40 | sed 's/^/    /'; }
+    text=$(printf '%-44s %s, %s s' "$name" "$text" $((SECONDS - start)))
+    [ "$2" -eq 0 ] || text+=$'\n'$(grep -vE '^ok |TCG doesn.t support' "$log.log" | tail -n 40 | sed 's/^/    /')
+    echo "$text" # at once: others print too
 }
 skip_all() { # name reason: a part that cannot run here counts as one skip
     echo "0 0 1" >"$logs/${1//\//.}.count"
@@ -71,9 +72,10 @@ skip_all() { # name reason: a part that cannot run here counts as one skip
 settle() { wait; }
 
 build() { # name make-arguments...: false when it failed, and that is a failed test
-    local name=$1 log=$logs/build-$1 start=$SECONDS
+    local name=$1 log=$logs/build-$1 start
     shift
     settle
+    start=$SECONDS
     if make -k -j "$(nproc)" "$@" >"$log.log" 2>&1 </dev/null; then
         echo "1 0 0" >"$log.count"
         printf '%-44s built, %s s\n' "$name" $((SECONDS - start))
