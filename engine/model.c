@@ -110,7 +110,8 @@ typedef struct loading {
     tm_model *model;
     tm_tensor_info *infos; /* [n_layers][N_LINEAR] */
     tm_tensor_info head, embedding, rope_freqs;
-    uint8_t *buffer; /* [n_threads][buffer_bytes] */
+    tm_role head_role; /* EMBEDDING when tied */
+    uint8_t *buffer;   /* [n_threads][buffer_bytes] */
     size_t buffer_bytes;
     int step; /* rows of a share come in multiples of it, and are unpacked so many at once */
 } loading;

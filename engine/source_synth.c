@@ -40,8 +40,8 @@ static uint64_t word_at(uint64_t row, int index)
 }
 
 /* scale = 1 / sqrt(n_cols * 2/3) keeps the size of a normalised input (a trit's variance is 2/3);
- * times a log-uniform factor 0.5 .. 2, as trained scales differ between matrices. Rounded to half, so
- * that files of every type can hold it. After 100 layers the residual's deviation is some 15. */
+ * times a log-uniform factor 0.5 .. 2, as trained scales differ between matrices. Rounded to half,
+ * so that files of every type can hold it. After 100 layers the residual's deviation is some 15. */
 static float scale_of(const synth *s, tm_role role, int layer, int n_cols)
 {
     double u = (double)(tm_mix64(tensor_key(s->seed, role, layer) ^ TM_GOLDEN) >> 11) * 0x1p-53;

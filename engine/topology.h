@@ -9,15 +9,15 @@
  * already narrowed: one per physical core first, the fastest kind of core first, then their
  * hardware siblings. */
 typedef struct tm_topology {
-    int *cpus;    /* [n_cpus], owned */
-    int  n_cpus;  /* >= 1 */
-    int  n_cores; /* physical cores among them: the first n_cores of cpus */
+    int *cpus;   /* [n_cpus], owned */
+    int n_cpus;  /* >= 1 */
+    int n_cores; /* physical cores among them: the first n_cores of cpus */
 } tm_topology;
 
 /* Without hwloc's answer (no readable /sys) every CPU counts as a core, in ascending order.
  * Errors: IO (the mask cannot be read), NOMEM. */
 tm_status tm_topology_open(tm_topology *out, tm_error *err) TM_MUST_USE;
-void      tm_topology_close(tm_topology *topology);
+void tm_topology_close(tm_topology *topology);
 
 /* Pins the calling thread to one CPU; false when the system refuses. The mask it had before its
  * first pin is kept, and tm_topology_open answers from it until the thread is released. */

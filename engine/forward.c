@@ -1,0 +1,290 @@
+/* The forward pass, one program for every thread. Read tm_forward first: it is the model.
+ *
+ * Barriers are only where a thread needs what others wrote. For one token a layer has five: after
+ * q/k/v, attention, W_o, gate/up and W_down. Norms and quantising of one token take about a
+ * microsecond, less than handing the result around, so every thread does them for itself.
+ * Source: Llama (Touvron et al. 2023); BitNet b1.58 (Ma et al. 2024) for sub-norms and activations.
+ */
+#include "engine/forward.h"
+
+#include <math.h>
+#include <string.h>
+
+/* From so many positions on, a decoding step shares attention out by head instead of by kv head if
+ * that is more even, at the price of one more barrier: below it reading the cache is cheaper. */
+#define EVEN_ATTENTION_POSITIONS 128
+
+typedef struct worker {
+    const tm_pass *pass;
+    tm_session *s;
+    const tm_model *model;
+    const tm_config *config;
+    const tm_vec *vec;
+    int thread, n_threads;
+    tm_shares shares;
+    tm_act act;             /* the input of the matrices being multiplied */
+    const void *scratch[2]; /* prepared from it */
+    tm_thread_buffers *own;
+} worker;
+
+static void barrier(const worker *w)
+{
+    tm_pool_barrier(w->s->pool);
+}
+
+/* Rows of the embedding, and the angles of each position. */
+static void embed(const worker *w)
+{
+    tm_session *s = w->s;
+    const tm_weight *table = &w->model->embedding;
+    size_t n_hidden = (size_t)w->config->n_hidden, half = (size_t)w->config->n_rot / 2;
+    int begin, end;
+    tm_split(w->pass->n_tokens, 1, w->thread, w->n_threads, &begin, &end);
+    for (int t = begin; t < end; t++) {
+        float *x = s->x + (size_t)t * n_hidden;
+        int token = w->pass->tokens[t];
+        if (table->format->ternary) {
+            int8_t *trits = w->own->act.i8;
+            table->format->unpack_trits(table->data, token, table->n_rows, table->n_cols, trits);
+            for (size_t i = 0; i < n_hidden; i++) x[i] = (float)trits[i] * table->scale;
+        } else {
+            table->format->unpack_floats(table->data, token, table->n_rows, table->n_cols, x);
+        }
+        for (size_t i = 0; i < half; i++) {
+            double angle = (w->pass->position + t) * s->frequency[i];
+            s->cos[(size_t)t * half + i] = (float)cos(angle);
+            s->sin[(size_t)t * half + i] = (float)sin(angle);
+        }
+    }
+}
+
+/* One token's activations: normed (unless weight is NULL), padded, and int8 if a kernel reads that. */
+static void activate_token(const worker *w, const float *x, const float *weight, int n_cols,
+                           int stride, bool int8, const tm_act_buffers *out, int token)
+{
+    size_t offset = (size_t)token * (size_t)stride, n = (size_t)n_cols;
+    float *f32 = out->f32 + offset;
+    if (weight != NULL) {
+        float mean = w->vec->sum_squares(x, n_cols) / (float)n_cols;
+        w->vec->scale_by(x, 1 / sqrtf(mean + w->config->rms_epsilon), weight, n_cols, f32);
+    } else {
+        memcpy(f32, x, n * sizeof *f32);
+    }
+    memset(f32 + n, 0, ((size_t)stride - n) * sizeof *f32);
+    if (int8)
+        out->scale[token] =
+            w->vec->quantize_i8(f32, n_cols, stride, out->i8 + offset, &out->sum[token]);
+}
+
+/* Makes w->act from x [n_tokens][n_cols] for the matrices that will read it. One token and nothing
+ * to prepare: each thread for itself, no barrier. Else the tokens are shared out. */
+static void activate(worker *w, const float *x, const float *weight, int n_tokens,
+                     const tm_matrix *const *matrices, int n_matrices)
+{
+    int n_cols = matrices[0]->weight.n_cols;
+    int stride = (int)tm_round_up((size_t)n_cols, TM_ACT_STRIDE_STEP);
+    bool int8 = false, used[2] = {false, false};
+    const tm_kernel *const kernels[2] = {w->model->kernel, w->model->head_kernel};
+    for (int i = 0; i < n_matrices; i++) {
+        const tm_kernel *kernel = matrices[i]->kernel;
+        int8 |= kernel->format->act == TM_ACT_I8;
+        if (kernel->prepare != NULL) used[kernel == kernels[0] ? 0 : 1] = true;
+    }
+    bool alone = n_tokens == 1 && !used[0] && !used[1];
+    const tm_act_buffers *out = alone ? &w->own->act : &w->s->act;
+    w->act = (tm_act){
+        .n_tokens = n_tokens,
+        .n_cols = n_cols,
+        .stride = stride,
+        .f32 = out->f32,
+        .i8 = int8 ? out->i8 : NULL,
+        .scale = int8 ? out->scale : NULL,
+        .sum = int8 ? out->sum : NULL,
+    };
+    if (alone) {
+        activate_token(w, x, weight, n_cols, stride, int8, out, 0);
+        return;
+    }
+    int begin, end;
+    tm_split(n_tokens, 1, w->thread, w->n_threads, &begin, &end);
+    for (int t = begin; t < end; t++)
+        activate_token(w, x + (size_t)t * (size_t)n_cols, weight, n_cols, stride, int8, out, t);
+    barrier(w);
+    if (!used[0] && !used[1]) return;
+    for (int i = 0; i < 2; i++) {
+        w->scratch[i] = out->scratch[i];
+        if (used[i] && w->thread == 0) kernels[i]->prepare(&w->act, out->scratch[i]);
+    }
+    barrier(w);
+}
+
+/* This thread's rows of y [n_tokens][n_rows]. */
+static void multiply(const worker *w, const tm_matrix *matrix, tm_rows rows, float *y)
+{
+    if (rows.begin >= rows.end) return;
+    const void *scratch = w->scratch[matrix->kernel == w->model->kernel ? 0 : 1];
+    matrix->kernel->rows(&matrix->weight, &w->act, scratch, rows.begin, rows.end, y);
+    if (matrix->post_scale == 1) return;
+    for (int t = 0; t < w->act.n_tokens; t++) {
+        float *token = y + (size_t)t * (size_t)matrix->weight.n_rows;
+        for (int r = rows.begin; r < rows.end; r++) token[r] *= matrix->post_scale;
+    }
+}
+
+/* The same, added to the residual stream. */
+static void multiply_add(const worker *w, const tm_matrix *matrix, tm_rows rows)
+{
+    multiply(w, matrix, rows, w->s->y);
+    for (int t = 0; t < w->act.n_tokens; t++) {
+        size_t at = (size_t)t * (size_t)w->config->n_hidden + (size_t)rows.begin;
+        float *x = w->s->x + at;
+        if (rows.begin < rows.end) w->vec->add(x, w->s->y + at, rows.end - rows.begin, x);
+    }
+}
+
+/* Where the KV cache holds position 0 of a head, in elements. */
+static size_t cache_offset(const worker *w, int layer, int kv_head)
+{
+    size_t head = (size_t)layer * (size_t)w->config->n_kv_heads + (size_t)kv_head;
+    return head * (size_t)w->s->options.n_context * (size_t)w->config->head_dim;
+}
+
+/* Rotates head `index` of a token: a query head, or behind those a key head, which goes into the
+ * cache with its value. */
+static void place_head(const worker *w, int layer, int token, int index)
+{
+    tm_session *s = w->s;
+    const tm_config *config = w->config;
+    size_t head_dim = (size_t)config->head_dim, half = (size_t)config->n_rot / 2;
+    const float *c = s->cos + (size_t)token * half, *si = s->sin + (size_t)token * half;
+    if (index < config->n_heads) {
+        float *q = s->q + ((size_t)token * (size_t)config->n_heads + (size_t)index) * head_dim;
+        w->vec->rotate(q, config->n_rot, c, si, config->rope_half_split);
+        return;
+    }
+    int kv_head = index - config->n_heads;
+    size_t from = ((size_t)token * (size_t)config->n_kv_heads + (size_t)kv_head) * head_dim;
+    size_t to = cache_offset(w, layer, kv_head) + (size_t)(w->pass->position + token) * head_dim;
+    w->vec->rotate(s->k + from, config->n_rot, c, si, config->rope_half_split);
+    if (s->options.f16_kv) {
+        w->vec->to_half(s->k + from, config->head_dim, (tm_half *)s->keys + to);
+        w->vec->to_half(s->v + from, config->head_dim, (tm_half *)s->values + to);
+    } else {
+        memcpy((float *)s->keys + to, s->k + from, head_dim * sizeof(float));
+        memcpy((float *)s->values + to, s->v + from, head_dim * sizeof(float));
+    }
+}
+
+/* One query head of one token over all positions up to its own. */
+static void attend(const worker *w, int layer, int token, int head)
+{
+    tm_session *s = w->s;
+    const tm_config *config = w->config;
+    int n = config->head_dim, n_positions = w->pass->position + token + 1;
+    size_t stride = (size_t)n,
+           cache = cache_offset(w, layer, head / (config->n_heads / config->n_kv_heads));
+    size_t at = ((size_t)token * (size_t)config->n_heads + (size_t)head) * stride;
+    float scale = 1 / sqrtf((float)n), *score = w->own->score;
+    if (s->options.f16_kv)
+        w->vec->scores_f16(s->q + at, (tm_half *)s->keys + cache, stride, n, n_positions, scale,
+                           score);
+    else
+        w->vec->scores_f32(s->q + at, (float *)s->keys + cache, stride, n, n_positions, scale,
+                           score);
+    w->vec->softmax(score, n_positions);
+    if (s->options.f16_kv)
+        w->vec->mix_f16(score, (tm_half *)s->values + cache, stride, n, n_positions, s->mixed + at);
+    else
+        w->vec->mix_f32(score, (float *)s->values + cache, stride, n, n_positions, s->mixed + at);
+}
+
+static void attention(const worker *w, int layer)
+{
+    const tm_config *config = w->config;
+    int n_heads = config->n_heads, n_kv = config->n_kv_heads, n_tokens = w->pass->n_tokens;
+    bool even = n_kv % w->n_threads == 0 || w->pass->position < EVEN_ATTENTION_POSITIONS;
+    int begin, end, group = n_heads / n_kv;
+    if (n_tokens == 1 && even) { /* whole kv heads: no thread waits for another's keys */
+        tm_split(n_heads, group, w->thread, w->n_threads, &begin, &end);
+        for (int h = begin; h < end; h++) {
+            if (h % group == 0) place_head(w, layer, 0, n_heads + h / group);
+            place_head(w, layer, 0, h);
+            attend(w, layer, 0, h);
+        }
+        return;
+    }
+    int per_token = n_heads + n_kv;
+    tm_split(n_tokens * per_token, 1, w->thread, w->n_threads, &begin, &end);
+    for (int i = begin; i < end; i++) place_head(w, layer, i / per_token, i % per_token);
+    barrier(w);
+    /* Later tokens see more positions: dealing them out in turn is even, and the threads walk over
+     * the same head together. */
+    for (int i = w->thread; i < n_heads * n_tokens; i += w->n_threads)
+        attend(w, layer, i % n_tokens, i / n_tokens);
+}
+
+/* act(gate) * up, on the columns of gate and up this thread has computed. */
+static void apply_gate(const worker *w, tm_rows rows)
+{
+    void (*mul)(const float *, const float *, int, float *) =
+        w->config->relu2 ? w->vec->relu2_mul : w->vec->silu_mul;
+    if (rows.begin >= rows.end) return;
+    for (int t = 0; t < w->pass->n_tokens; t++) {
+        size_t at = (size_t)t * (size_t)w->config->n_ffn + (size_t)rows.begin;
+        mul(w->s->gate + at, w->s->up + at, rows.end - rows.begin, w->s->gate + at);
+    }
+}
+
+void tm_forward(void *arg, int thread, int n_threads)
+{
+    const tm_pass *pass = arg;
+    tm_session *s = pass->session;
+    const tm_model *model = s->model;
+    const tm_config *config = &model->config;
+    int n = pass->n_tokens;
+    worker self = {
+        .pass = pass,
+        .s = s,
+        .model = model,
+        .config = config,
+        .vec = s->vec,
+        .thread = thread,
+        .n_threads = n_threads,
+        .own = &s->threads[thread],
+    };
+    worker *w = &self;
+    w->shares =
+        tm_rows_shares(config, tm_rows_step(model->kernel, model->head_kernel), thread, n_threads);
+
+    embed(w);
+    barrier(w);
+    for (int l = 0; l < config->n_layers; l++) {
+        const tm_layer *layer = &model->layers[l];
+
+        activate(w, s->x, layer->attn_norm, n,
+                 (const tm_matrix *[]){&layer->q, &layer->k, &layer->v}, 3);
+        multiply(w, &layer->q, w->shares.q, s->q);
+        multiply(w, &layer->k, w->shares.k, s->k);
+        multiply(w, &layer->v, w->shares.v, s->v);
+        barrier(w);
+        attention(w, l);
+        barrier(w);
+        activate(w, s->mixed, layer->attn_sub_norm, n, (const tm_matrix *[]){&layer->o}, 1);
+        multiply_add(w, &layer->o, w->shares.o);
+        barrier(w);
+
+        activate(w, s->x, layer->ffn_norm, n, (const tm_matrix *[]){&layer->gate, &layer->up}, 2);
+        multiply(w, &layer->gate, w->shares.gate_up, s->gate);
+        multiply(w, &layer->up, w->shares.gate_up, s->up);
+        apply_gate(w, w->shares.gate_up);
+        barrier(w);
+        activate(w, s->gate, layer->ffn_sub_norm, n, (const tm_matrix *[]){&layer->down}, 1);
+        multiply_add(w, &layer->down, w->shares.down);
+        barrier(w);
+    }
+    if (pass->which == TM_LOGITS_NONE) return;
+    int n_logits = pass->which == TM_LOGITS_ALL ? n : 1;
+    const float *last = s->x + (size_t)(n - n_logits) * (size_t)config->n_hidden;
+    activate(w, last, model->output_norm, n_logits, (const tm_matrix *[]){&model->head}, 1);
+    multiply(w, &model->head, w->shares.head, s->logits);
+}

@@ -1,0 +1,60 @@
+/* What a session's arena holds, and the pass that runs over it. Internal to the engine: session.c
+ * lays the arena out and checks what callers give, forward.c computes. */
+#ifndef TM_ENGINE_FORWARD_H
+#define TM_ENGINE_FORWARD_H
+
+#include "engine/rows.h"
+#include "engine/session.h"
+#include "kernels/vec.h"
+
+/* Activations of up to n_tokens tokens of any width in the model, with what kernels want beside. */
+typedef struct tm_act_buffers {
+    float *f32;       /* [n_tokens][stride of the widest] */
+    int8_t *i8;       /* the same */
+    float *scale;     /* [n_tokens] */
+    int32_t *sum;     /* [n_tokens] */
+    void *scratch[2]; /* for model->kernel and head_kernel; NULL: prepares nothing */
+} tm_act_buffers;
+
+/* What one thread alone writes. */
+typedef struct tm_thread_buffers {
+    tm_act_buffers act; /* of one token, without scratch */
+    float *score;       /* [n_context] */
+} tm_thread_buffers;
+
+struct tm_session {
+    const tm_model *model; /* borrowed */
+    tm_pool *pool;         /* borrowed */
+    const tm_vec *vec;
+    tm_session_options options;
+    tm_pages arena;
+    int n_threads, position;
+
+    /* All in the arena. */
+    float *x;                   /* [n_batch][n_hidden], the residual stream */
+    tm_act_buffers act;         /* of n_batch tokens */
+    float *q;                   /* [n_batch][n_heads * head_dim] */
+    float *k, *v;               /* [n_batch][n_kv_heads * head_dim] */
+    float *mixed;               /* [n_batch][n_heads * head_dim], attention's output */
+    float *gate, *up;           /* [n_batch][n_ffn] */
+    float *y;                   /* [n_batch][n_hidden], output of W_o and W_down */
+    float *logits;              /* [1 or n_batch][n_vocab] */
+    double *frequency;          /* [n_rot / 2], radians per position */
+    float *cos, *sin;           /* [n_batch][n_rot / 2] */
+    void *keys;                 /* [n_layers][n_kv_heads][n_context][head_dim] halves or floats */
+    void *values;               /* the same */
+    tm_thread_buffers *threads; /* [n_threads] */
+};
+
+/* One batch: tokens at positions `position` .. `position + n_tokens - 1`. */
+typedef struct tm_pass {
+    tm_session *session;
+    const int32_t *tokens; /* [n_tokens], n_tokens <= n_batch */
+    int n_tokens, position;
+    tm_logits which;
+} tm_pass;
+
+/* A tm_pool_fn; arg is a tm_pass. Fills the KV cache and, as asked, session->logits. */
+void tm_forward(void *arg, int thread, int n_threads);
+
+#endif

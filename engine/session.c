@@ -1,0 +1,249 @@
+#include "engine/session.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/forward.h"
+
+#define DEFAULT_BATCH 512
+
+/* Hands out the arena from front to back. With base NULL it only counts: tm_session_bytes and
+ * tm_session_open run the same code, so that prediction and mapping cannot disagree. */
+typedef struct cursor {
+    uint8_t *base;
+    size_t used;
+    bool overflow;
+} cursor;
+
+/* a x b x c bytes, aligned to 64. */
+static void *take(cursor *c, size_t a, size_t b, size_t bytes)
+{
+    size_t n = 0, end = 0;
+    if (!tm_mul_size(a, b, &n) || !tm_mul_size(n, bytes, &n) || n > SIZE_MAX - 63 ||
+        !tm_add_size(c->used, tm_round_up(n, 64), &end)) {
+        c->overflow = true;
+        return NULL;
+    }
+    void *taken = c->base != NULL && n > 0 ? c->base + c->used : NULL;
+    c->used = end;
+    return taken;
+}
+
+static size_t scratch_bytes(const tm_kernel *kernel, int n_cols, int n_tokens)
+{
+    return kernel->prepare != NULL ? kernel->scratch_size(n_cols, n_tokens) : 0;
+}
+
+static int widest_of(const tm_config *config)
+{
+    int widest = config->n_hidden, n_q = config->n_heads * config->head_dim;
+    if (n_q > widest) widest = n_q;
+    return config->n_ffn > widest ? config->n_ffn : widest;
+}
+
+static void take_act(cursor *c, const tm_config *config, int n_tokens, tm_act_buffers *act)
+{
+    size_t stride = tm_round_up((size_t)widest_of(config), TM_ACT_STRIDE_STEP),
+           n = (size_t)n_tokens;
+    act->f32 = take(c, n, stride, sizeof(float));
+    act->i8 = take(c, n, stride, 1);
+    act->scale = take(c, n, 1, sizeof(float));
+    act->sum = take(c, n, 1, sizeof(int32_t));
+}
+
+/* The most scratch one kernel asks for, over the widths of a model and one token or a batch. */
+static void *take_scratch(cursor *c, const tm_config *config, const tm_kernel *kernel, int n_batch)
+{
+    const int n_cols[3] = {config->n_hidden, config->n_heads * config->head_dim, config->n_ffn};
+    size_t most = 0;
+    for (int i = 0; i < 3; i++) {
+        size_t one = scratch_bytes(kernel, n_cols[i], 1);
+        size_t all = scratch_bytes(kernel, n_cols[i], n_batch);
+        if (one > most) most = one;
+        if (all > most) most = all;
+    }
+    return take(c, 1, 1, most);
+}
+
+static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
+                    const tm_kernel *head_kernel, const tm_session_options *options, int n_threads,
+                    tm_session *s)
+{
+    size_t n = (size_t)options->n_batch, n_rot = (size_t)config->n_rot;
+    size_t n_q = (size_t)config->n_heads * (size_t)config->head_dim;
+    size_t n_kv = (size_t)config->n_kv_heads * (size_t)config->head_dim;
+    size_t n_context = (size_t)options->n_context, element = options->f16_kv ? 2 : 4, rows = 0;
+    s->x = take(c, n, (size_t)config->n_hidden, sizeof(float));
+    take_act(c, config, options->n_batch, &s->act);
+    s->act.scratch[0] = take_scratch(c, config, kernel, options->n_batch);
+    s->act.scratch[1] = s->act.scratch[0];
+    if (head_kernel != kernel)
+        s->act.scratch[1] = take_scratch(c, config, head_kernel, options->n_batch);
+    s->q = take(c, n, n_q, sizeof(float));
+    s->k = take(c, n, n_kv, sizeof(float));
+    s->v = take(c, n, n_kv, sizeof(float));
+    s->mixed = take(c, n, n_q, sizeof(float));
+    s->gate = take(c, n, (size_t)config->n_ffn, sizeof(float));
+    s->up = take(c, n, (size_t)config->n_ffn, sizeof(float));
+    s->y = take(c, n, (size_t)config->n_hidden, sizeof(float));
+    s->logits = take(c, options->all_logits ? n : 1, (size_t)config->n_vocab, sizeof(float));
+    s->frequency = take(c, n_rot / 2, 1, sizeof(double));
+    s->cos = take(c, n, n_rot / 2, sizeof(float));
+    s->sin = take(c, n, n_rot / 2, sizeof(float));
+    if (!tm_mul_size((size_t)config->n_layers, n_context, &rows)) c->overflow = true;
+    s->keys = take(c, rows, n_kv, element);
+    s->values = take(c, rows, n_kv, element);
+    s->threads = take(c, (size_t)n_threads, 1, sizeof(tm_thread_buffers));
+    for (int i = 0; i < n_threads; i++) {
+        tm_thread_buffers own;
+        memset(&own, 0, sizeof own);
+        take_act(c, config, 1, &own.act);
+        own.score = take(c, n_context, 1, sizeof(float));
+        take(c, 2, 64, 1); /* lines are fetched in pairs: keep the next thread's away */
+        if (s->threads != NULL) s->threads[i] = own;
+    }
+}
+
+/* Fills in the batch that is asked for with 0 and cuts one larger than the context. */
+static tm_session_options complete(const tm_session_options *given)
+{
+    tm_session_options options = *given;
+    if (options.n_batch == 0) options.n_batch = DEFAULT_BATCH;
+    if (options.n_batch > options.n_context) options.n_batch = options.n_context;
+    return options;
+}
+
+size_t tm_session_bytes(const tm_config *config, const tm_kernel *kernel,
+                        const tm_kernel *head_kernel, const tm_session_options *options,
+                        int n_threads)
+{
+    tm_session layout;
+    cursor count = {0};
+    tm_session_options full = complete(options);
+    if (full.n_context < 1 || full.n_batch < 1) return 0;
+    lay_out(&count, config, kernel, head_kernel, &full, n_threads, &layout);
+    return count.overflow ? SIZE_MAX : count.used;
+}
+
+/* base^(-2i / n_rot), divided by the model's own factor where it has one. Source: RoFormer (Su et al.
+ * 2021), section 3.2; rope_freqs as in llama.cpp. */
+static void fill_frequencies(const tm_model *model, double *frequency)
+{
+    for (int i = 0; i < model->config.n_rot / 2; i++) {
+        frequency[i] = pow((double)model->config.rope_base, -2.0 * i / model->config.n_rot);
+        if (model->rope_freqs != NULL) frequency[i] /= (double)model->rope_freqs[i];
+    }
+}
+
+/* Each thread writes its part of the arena, so that no page is missing later. */
+static void touch_part(void *arg, int thread, int n_threads)
+{
+    tm_session *s = arg;
+    int begin, end, pages = (int)((s->arena.bytes + 4095) / 4096);
+    tm_split(pages, 1, thread, n_threads, &begin, &end);
+    for (int page = begin; page < end; page++)
+        *(volatile uint8_t *)(s->arena.data + (size_t)page * 4096) = 0;
+}
+
+tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session_options *options,
+                          tm_session **out, tm_error *err)
+{
+    void *memory;
+    *out = NULL;
+    if (options->n_context < 1)
+        return tm_fail(err, TM_ARG, "context: %d positions; at least 1 is needed",
+                       options->n_context);
+    if (options->n_batch < 0)
+        return tm_fail(err, TM_ARG, "batch: %d tokens; at least 1 is needed", options->n_batch);
+    tm_session_options full = complete(options);
+    int n_threads = tm_pool_threads(pool);
+    size_t bytes =
+        tm_session_bytes(&model->config, model->kernel, model->head_kernel, &full, n_threads);
+    if (bytes / 4096 >= INT32_MAX)
+        return tm_fail(err, TM_NOMEM, "session of %d positions: %zu bytes", full.n_context, bytes);
+
+    tm_status status = tm_alloc(&memory, 1, sizeof(tm_session), "session", err);
+    if (status != TM_OK) return status;
+    tm_session *s = memory;
+    s->model = model;
+    s->pool = pool;
+    s->vec = tm_vec_best();
+    s->options = full;
+    s->n_threads = n_threads;
+    status = tm_pages_open(&s->arena, bytes, "session", err);
+    if (status != TM_OK) {
+        tm_free(s);
+        return status;
+    }
+    tm_pool_run(pool, touch_part, s);
+    cursor place = {.base = s->arena.data};
+    lay_out(&place, &model->config, model->kernel, model->head_kernel, &full, n_threads, s);
+    fill_frequencies(model, s->frequency);
+    *out = s;
+    return TM_OK;
+}
+
+void tm_session_close(tm_session *session)
+{
+    if (session == NULL) return;
+    tm_pages_close(&session->arena);
+    tm_free(session);
+}
+
+void tm_session_reset(tm_session *session)
+{
+    session->position = 0;
+}
+
+int tm_session_position(const tm_session *session)
+{
+    return session->position;
+}
+
+tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_tokens, tm_logits which,
+                          const float **logits, tm_error *err)
+{
+    const tm_session_options *options = &session->options;
+    int n_vocab = session->model->config.n_vocab;
+    if (logits != NULL) *logits = NULL;
+    if (n_tokens < 1) return tm_fail(err, TM_ARG, "tokens: %d; at least 1 is needed", n_tokens);
+    if (n_tokens > options->n_context - session->position)
+        return tm_fail(err, TM_ARG, "context is full: %d tokens after %d do not fit %d positions",
+                       n_tokens, session->position, options->n_context);
+    if (which == TM_LOGITS_ALL && !options->all_logits)
+        return tm_fail(err, TM_ARG,
+                       "logits of every token: the session was opened without room for them");
+    if (which == TM_LOGITS_ALL && n_tokens > options->n_batch)
+        return tm_fail(err, TM_ARG,
+                       "logits of every token: %d tokens are more than the batch of %d", n_tokens,
+                       options->n_batch);
+    for (int i = 0; i < n_tokens; i++)
+        if (tokens[i] < 0 || tokens[i] >= n_vocab)
+            return tm_fail(err, TM_ARG, "token %d of %d: id %d is outside the vocabulary of %d", i,
+                           n_tokens, tokens[i], n_vocab);
+
+    for (int done = 0; done < n_tokens;) {
+        int n = n_tokens - done < options->n_batch ? n_tokens - done : options->n_batch;
+        bool last = done + n == n_tokens;
+        tm_pass pass = {
+            .session = session,
+            .tokens = tokens + done,
+            .n_tokens = n,
+            .position = session->position,
+            .which = last ? which : TM_LOGITS_NONE,
+        };
+        tm_pool_run(session->pool, tm_forward, &pass);
+        session->position += n;
+        done += n;
+    }
+    if (logits != NULL && which != TM_LOGITS_NONE) *logits = session->logits;
+    return TM_OK;
+}
+
+int32_t tm_argmax(const float *logits, int n_vocab)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < n_vocab; i++)
+        if (logits[i] > logits[best]) best = i;
+    return best;
+}
