@@ -1,0 +1,502 @@
+#include "kernels/check.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernels/half.h"
+
+/* Distinct rows and tokens of a large shape: the others repeat them, so that the reference needs
+ * no more than 61 x 29 sums. Primes, so that a kernel that takes a row or token a power of two away
+ * takes another one. */
+#define ROW_PERIOD   61
+#define TOKEN_PERIOD 29
+#define RANGES_MAX   40 /* up to so many row steps are computed one by one, else three ranges */
+#define UNTOUCHED    0x7fc0deadu /* a NaN: what y holds before the rows are computed */
+#define COLS_MAX     65536       /* sums of kernels fit int32, and tolerances hold, up to here */
+
+/* Memory whose last byte is followed by a page without access. */
+typedef struct guarded {
+    uint8_t *map, *data;
+    size_t map_bytes, data_bytes;
+} guarded;
+
+/* `align`: 64 leaves up to 63 bytes between the data and the page without access. */
+static tm_status guarded_open(guarded *g, size_t bytes, size_t align, tm_error *err)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), inside;
+    *g = (guarded){0};
+    if (!tm_add_size(bytes ? bytes : 1, 2 * page, &inside) || inside > SIZE_MAX / 2)
+        return tm_fail(err, TM_NOMEM, "check: %zu bytes do not fit the address space", bytes);
+    inside = tm_round_up(bytes ? bytes : 1, page);
+    g->map_bytes = inside + 2 * page;
+    g->map = mmap(NULL, g->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (g->map == MAP_FAILED) {
+        g->map = NULL;
+        return tm_fail(err, TM_NOMEM, "check: cannot map %zu bytes", g->map_bytes);
+    }
+    if (mprotect(g->map + page, inside, PROT_READ | PROT_WRITE) != 0)
+        return tm_fail(err, TM_NOMEM, "check: no memory for %zu bytes", inside);
+    g->data = g->map + page + (inside - tm_round_up(bytes, align));
+    g->data_bytes = bytes;
+    return TM_OK;
+}
+
+static void guarded_close(guarded *g)
+{
+    if (g->map) munmap(g->map, g->map_bytes);
+}
+
+/* The accessible bytes before and behind the data hold `slack` still (or, when filling, from now on). */
+static bool guarded_slack(const guarded *g, uint8_t slack, bool fill)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *begin = g->map + page, *end = g->map + g->map_bytes - page;
+    for (uint8_t *p = begin; p < end; p++) {
+        if (p == g->data) p += g->data_bytes;
+        if (p == end) break;
+        if (fill)
+            *p = slack;
+        else if (*p != slack)
+            return false;
+    }
+    return true;
+}
+
+/* Whether the kernel may write to it from now on. */
+static void guarded_protect(const guarded *g, bool writable)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    (void)mprotect(g->map + page, g->map_bytes - 2 * page,
+                   writable ? PROT_READ | PROT_WRITE : PROT_READ);
+}
+
+typedef enum weight_fill { W_PLUS, W_MINUS, W_ALTERNATING, W_ONE, W_ZERO, W_RANDOM } weight_fill;
+typedef enum act_fill { A_PLUS, A_MINUS, A_ALTERNATING, A_ONE, A_ZERO, A_RANDOM, A_SMALL } act_fill;
+
+/* Sums of the first rows reach +-127 n_cols with every partial sum as large as it can be. */
+static const struct fill {
+    const char *name;
+    weight_fill weight;
+    act_fill act;
+} fills[] = {
+    {"all +1 x 127",        W_PLUS,        A_PLUS       },
+    {"all +1 x -127",       W_PLUS,        A_MINUS      },
+    {"all -1 x 127",        W_MINUS,       A_PLUS       },
+    {"alternating signs",   W_ALTERNATING, A_ALTERNATING},
+    {"one weight",          W_ONE,         A_RANDOM     },
+    {"one activation",      W_RANDOM,      A_ONE        },
+    {"all zeros",           W_ZERO,        A_ZERO       },
+    {"random x full range", W_RANDOM,      A_RANDOM     },
+    {"random x small",      W_RANDOM,      A_SMALL      },
+};
+#define N_FILLS ((int)(sizeof fills / sizeof *fills))
+
+/* Everything of one check, so that a crash can leave from anywhere. */
+typedef struct check {
+    const tm_kernel *kernel;
+    tm_weight w;
+    tm_act x;
+    int n_rows, n_cols, n_tokens, n_row_kinds, n_token_kinds;
+    uint64_t seed;
+    const char *fill;
+    bool ternary;
+    guarded weights, acts, scale, sum, scratch, y;
+    int8_t *trits; /* [n_row_kinds][n_cols] */
+    float *values; /* [n_row_kinds][n_cols] */
+    void *piece;   /* [row_group][n_cols] */
+    float *exact;  /* [n_token_kinds][n_row_kinds] */
+    double *wanted, *magnitude;
+} check;
+
+static sigjmp_buf *volatile crash_jump;
+static volatile sig_atomic_t crash_signal;
+
+static void on_crash(int sig)
+{
+    if (!crash_jump) { /* not ours: let it happen again with the default action */
+        signal(sig, SIG_DFL);
+        return;
+    }
+    crash_signal = sig;
+    siglongjmp(*crash_jump, 1);
+}
+
+static tm_status fail(const check *c, tm_error *err, const char *what)
+{
+    return tm_fail(err, TM_CHECK, "%s on %d x %d, %d tokens, fill '%s', seed %llu: %s",
+                   c->kernel->name, c->n_rows, c->n_cols, c->n_tokens, c->fill,
+                   (unsigned long long)c->seed, what);
+}
+
+static int8_t fill_trit(weight_fill fill, tm_rng *rng, int r, int c, int one)
+{
+    switch (fill) {
+    case W_PLUS:
+        return 1;
+    case W_MINUS:
+        return -1;
+    case W_ALTERNATING:
+        return (r + c) % 2 ? -1 : 1;
+    case W_ONE:
+        return c == one ? (r % 2 ? -1 : 1) : 0;
+    case W_ZERO:
+        return 0;
+    case W_RANDOM:
+        break;
+    }
+    return (int8_t)((int)tm_rng_below(rng, 3) - 1);
+}
+
+static int8_t fill_i8(act_fill fill, tm_rng *rng, int c, int one)
+{
+    switch (fill) {
+    case A_PLUS:
+        return 127;
+    case A_MINUS:
+        return -127;
+    case A_ALTERNATING:
+        return c % 2 ? -127 : 127;
+    case A_ONE:
+        return c == one ? 127 : 0;
+    case A_ZERO:
+        return 0;
+    case A_SMALL:
+        return (int8_t)((int)tm_rng_below(rng, 5) - 2);
+    case A_RANDOM:
+        break;
+    }
+    return (int8_t)((int)tm_rng_below(rng, 255) - 127);
+}
+
+/* A float a half holds exactly: a trit, or for random weights 11 bits between -1 and 1. */
+static float fill_value(weight_fill fill, tm_rng *rng, int r, int c, int one)
+{
+    if (fill != W_RANDOM) return fill_trit(fill, rng, r, c, one);
+    return tm_half_to_float(tm_half_from_float((float)(2 * tm_rng_uniform(rng) - 1)));
+}
+
+static float fill_float(act_fill fill, tm_rng *rng, int c, int one)
+{
+    if (fill == A_RANDOM) return (float)((2 * tm_rng_uniform(rng) - 1) * 127);
+    return fill_i8(fill, rng, c, one);
+}
+
+static void fill_weights(check *c, weight_fill fill, tm_rng *rng)
+{
+    for (int r = 0; r < c->n_row_kinds; r++) {
+        int one = (int)tm_rng_below(rng, (uint64_t)c->n_cols);
+        for (int col = 0; col < c->n_cols; col++) {
+            size_t i = (size_t)r * (size_t)c->n_cols + (size_t)col;
+            if (c->ternary)
+                c->trits[i] = fill_trit(fill, rng, r, col, one);
+            else
+                c->values[i] = fill_value(fill, rng, r, col, one);
+        }
+    }
+    c->w.scale = c->ternary ? (float)(0.01 + tm_rng_uniform(rng)) : 1;
+
+    const tm_format *format = c->w.format;
+    size_t item = c->ternary ? sizeof(int8_t) : sizeof(float), row_bytes = (size_t)c->n_cols * item;
+    const uint8_t *kinds = c->ternary ? (const uint8_t *)c->trits : (const uint8_t *)c->values;
+    for (int begin = 0; begin < c->n_rows; begin += format->row_group) {
+        int end = begin + format->row_group < c->n_rows ? begin + format->row_group : c->n_rows;
+        for (int r = begin; r < end; r++)
+            memcpy((uint8_t *)c->piece + (size_t)(r - begin) * row_bytes,
+                   kinds + (size_t)(r % c->n_row_kinds) * row_bytes, row_bytes);
+        if (c->ternary)
+            format->pack_trits(c->piece, begin, end, c->n_rows, c->n_cols, c->weights.data);
+        else
+            format->pack_floats(c->piece, begin, end, c->n_rows, c->n_cols, c->weights.data);
+    }
+}
+
+/* unpack(pack(row)) is the row, for the first, the last and some rows between. */
+static tm_status check_unpack(check *c, tm_error *err)
+{
+    const tm_format *format = c->w.format;
+    size_t item = c->ternary ? sizeof(int8_t) : sizeof(float), row_bytes = (size_t)c->n_cols * item;
+    const uint8_t *kinds = c->ternary ? (const uint8_t *)c->trits : (const uint8_t *)c->values;
+    int step = c->n_rows / 48 + 1;
+    for (int i = 0; i < c->n_rows + step - 1; i += step) {
+        int r = i < c->n_rows ? i : c->n_rows - 1;
+        if (c->ternary)
+            format->unpack_trits(c->weights.data, r, c->n_rows, c->n_cols, c->piece);
+        else
+            format->unpack_floats(c->weights.data, r, c->n_rows, c->n_cols, c->piece);
+        if (memcmp(c->piece, kinds + (size_t)(r % c->n_row_kinds) * row_bytes, row_bytes) != 0) {
+            char what[80];
+            snprintf(what, sizeof what, "row %d unpacked differs from what was packed", r);
+            return fail(c, err, what);
+        }
+    }
+    return TM_OK;
+}
+
+static void fill_acts(check *c, act_fill fill, tm_rng *rng)
+{
+    float *f32 = c->ternary ? NULL : (float *)c->acts.data;
+    int8_t *i8 = c->ternary ? (int8_t *)c->acts.data : NULL;
+    float *scale = (float *)c->scale.data;
+    int32_t *sum = (int32_t *)c->sum.data;
+    memset(c->acts.data, 0, c->acts.data_bytes);
+    for (int t = 0; t < c->n_tokens; t++) {
+        size_t at = (size_t)t * (size_t)c->x.stride,
+               kind = (size_t)(t % c->n_token_kinds) * (size_t)c->x.stride;
+        int one = (int)tm_rng_below(rng, (uint64_t)c->n_cols);
+        if (t >= c->n_token_kinds) {
+            if (f32)
+                memcpy(f32 + at, f32 + kind, (size_t)c->n_cols * sizeof *f32);
+            else
+                memcpy(i8 + at, i8 + kind, (size_t)c->n_cols);
+            scale[t] = scale[t % c->n_token_kinds];
+            sum[t] = sum[t % c->n_token_kinds];
+            continue;
+        }
+        sum[t] = 0;
+        scale[t] = (float)(0.001 + tm_rng_uniform(rng));
+        for (int col = 0; col < c->n_cols; col++) {
+            if (f32)
+                f32[at + (size_t)col] = fill_float(fill, rng, col, one);
+            else
+                sum[t] += i8[at + (size_t)col] = fill_i8(fill, rng, col, one);
+        }
+    }
+}
+
+/* Compares rows row_begin .. row_end-1 with the reference, and that every other cell kept its bits. */
+static tm_status compare(check *c, int row_begin, int row_end, tm_error *err)
+{
+    const float *y = (const float *)c->y.data;
+    char what[200];
+    for (int t = 0; t < c->n_tokens; t++) {
+        for (int r = 0; r < c->n_rows; r++) {
+            size_t i = (size_t)t * (size_t)c->n_rows + (size_t)r;
+            uint32_t got = tm_bits_from_float(y[i]);
+            if (r < row_begin || r >= row_end) {
+                if (got == UNTOUCHED) continue;
+                snprintf(what, sizeof what,
+                         "rows %d..%d wrote row %d of token %d, which is not theirs", row_begin,
+                         row_end - 1, r, t);
+                return fail(c, err, what);
+            }
+            size_t k = (size_t)(t % c->n_token_kinds) * (size_t)c->n_row_kinds +
+                       (size_t)(r % c->n_row_kinds);
+            if (c->ternary) {
+                if (got == tm_bits_from_float(c->exact[k])) continue;
+                if (c->kernel->tolerance > 0 && fabs((double)y[i] - (double)c->exact[k]) <=
+                                                    (double)c->kernel->tolerance * c->magnitude[k])
+                    continue;
+                snprintf(what, sizeof what, "rows %d..%d: row %d, token %d: got %.9g, wanted %.9g",
+                         row_begin, row_end - 1, r, t, (double)y[i], (double)c->exact[k]);
+                return fail(c, err, what);
+            }
+            double limit = (double)c->kernel->tolerance * c->magnitude[k];
+            if (fabs((double)y[i] - c->wanted[k]) <= limit) continue; /* false for NaN */
+            snprintf(what, sizeof what,
+                     "rows %d..%d: row %d, token %d: got %.9g, wanted %.9g within %.3g", row_begin,
+                     row_end - 1, r, t, (double)y[i], c->wanted[k], limit);
+            return fail(c, err, what);
+        }
+    }
+    return TM_OK;
+}
+
+static tm_status run_range(check *c, int row_begin, int row_end, tm_error *err)
+{
+    uint32_t *y = (uint32_t *)c->y.data;
+    for (size_t i = 0; i < c->y.data_bytes / sizeof *y; i++) y[i] = UNTOUCHED;
+    guarded_slack(&c->y, 0xa5, true);
+    c->kernel->rows(&c->w, &c->x, c->scratch.data, row_begin, row_end, (float *)c->y.data);
+    if (!guarded_slack(&c->y, 0xa5, false)) return fail(c, err, "wrote before y");
+    return compare(c, row_begin, row_end, err);
+}
+
+static tm_status run_prepare(check *c, bool parts, tm_error *err)
+{
+    const tm_kernel *kernel = c->kernel;
+    memset(c->scratch.data, 0xa5, c->scratch.data_bytes);
+    guarded_slack(&c->scratch, 0xa5, true);
+    if (kernel->prepare_part && parts)
+        for (int part = 2; part >= 0; part--) kernel->prepare_part(&c->x, c->scratch.data, part, 3);
+    else if (kernel->prepare)
+        kernel->prepare(&c->x, c->scratch.data);
+    if (!guarded_slack(&c->scratch, 0xa5, false))
+        return fail(c, err, "prepare wrote outside its scratch");
+    return TM_OK;
+}
+
+/* What the kernel has to give, for the distinct rows and tokens. */
+static void run_reference(check *c)
+{
+    tm_act x = c->x;
+    x.n_tokens = c->n_token_kinds;
+    if (!c->ternary) {
+        tm_reference_floats(c->values, c->n_row_kinds, c->n_cols, &x, c->wanted, c->magnitude);
+        return;
+    }
+    tm_reference_trits(c->trits, c->w.scale, c->n_row_kinds, c->n_cols, &x, c->exact);
+    for (int t = 0; t < c->n_token_kinds; t++) {
+        for (int r = 0; r < c->n_row_kinds && c->kernel->tolerance > 0; r++) {
+            const int8_t *trits = c->trits + (size_t)r * (size_t)c->n_cols,
+                         *q = x.i8 + (size_t)t * (size_t)x.stride;
+            int64_t size = 0;
+            for (int col = 0; col < c->n_cols; col++) size += abs(trits[col] * q[col]);
+            c->magnitude[(size_t)t * (size_t)c->n_row_kinds + (size_t)r] =
+                (double)size * (double)x.scale[t] * (double)c->w.scale;
+        }
+    }
+}
+
+static tm_status run_fill(check *c, int index, tm_error *err)
+{
+    const guarded *inputs[] = {&c->weights, &c->acts, &c->scale, &c->sum};
+    tm_rng rng = {c->seed + (uint64_t)index};
+    tm_status status;
+    c->fill = fills[index].name;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) guarded_protect(inputs[i], true);
+    guarded_protect(&c->scratch, true);
+    fill_weights(c, fills[index].weight, &rng);
+    if ((status = check_unpack(c, err)) != TM_OK) return status;
+    fill_acts(c, fills[index].act, &rng);
+    run_reference(c);
+
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) guarded_protect(inputs[i], false);
+    if ((status = run_prepare(c, index % 2, err)) != TM_OK) return status;
+    guarded_protect(&c->scratch, false);
+    if ((status = run_range(c, 0, c->n_rows, err)) != TM_OK) return status;
+
+    /* Rows are independent: a second time in ranges, as threads compute them. */
+    int step = c->kernel->row_step, n_steps = (c->n_rows + step - 1) / step, n_ranges = n_steps;
+    if (n_steps > RANGES_MAX || fills[index].act != A_RANDOM) n_ranges = n_steps < 3 ? n_steps : 3;
+    for (int i = 0; i < n_ranges && n_ranges > 1; i++) {
+        int begin = (int)((int64_t)n_steps * i / n_ranges) * step;
+        int end = (int)((int64_t)n_steps * (i + 1) / n_ranges) * step;
+        if ((status = run_range(c, begin, end < c->n_rows ? end : c->n_rows, err)) != TM_OK)
+            return status;
+    }
+    return TM_OK;
+}
+
+static tm_status run_all(check *c, tm_error *err)
+{
+    for (int i = 0; i < N_FILLS; i++) {
+        tm_status status = run_fill(c, i, err);
+        if (status != TM_OK) return status;
+    }
+    return TM_OK;
+}
+
+/* Catches what a kernel can do to the process while it runs. */
+static tm_status run_caught(check *c, tm_error *err)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+    struct sigaction old[4], action = {.sa_handler = on_crash};
+    sigjmp_buf jump;
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < 4; i++) sigaction(signals[i], &action, &old[i]);
+    tm_status status;
+    if (sigsetjmp(jump, 1) == 0) {
+        crash_jump = &jump;
+        status = run_all(c, err);
+    } else {
+        char what[80];
+        snprintf(what, sizeof what, "crashed with signal %d (%s)", (int)crash_signal,
+                 crash_signal == SIGSEGV  ? "access outside its memory, or a write to its inputs"
+                 : crash_signal == SIGILL ? "illegal instruction"
+                                          : "see signal(7)");
+        status = fail(c, err, what);
+    }
+    crash_jump = NULL;
+    for (int i = 0; i < 4; i++) sigaction(signals[i], &old[i], NULL);
+    return status;
+}
+
+static tm_status open_buffers(check *c, tm_error *err)
+{
+    const tm_kernel *kernel = c->kernel;
+    tm_status status;
+    size_t n_cols = (size_t)c->n_cols, n_tokens = (size_t)c->n_tokens,
+           n_row_kinds = (size_t)c->n_row_kinds;
+    size_t n_kinds = n_row_kinds * (size_t)c->n_token_kinds, act_bytes, y_bytes;
+    size_t weight_bytes = c->w.format->size(c->n_rows, c->n_cols),
+           act_item = c->ternary ? 1 : sizeof(float);
+    size_t scratch_bytes = kernel->scratch_size ? kernel->scratch_size(c->n_cols, c->n_tokens) : 0;
+    size_t group_cells = (size_t)c->w.format->row_group * n_cols,
+           item = c->ternary ? 1 : sizeof(float);
+    if (weight_bytes == 0 || !tm_mul_size(n_tokens * sizeof(float), (size_t)c->n_rows, &y_bytes) ||
+        !tm_mul_size(n_tokens * act_item, (size_t)c->x.stride, &act_bytes))
+        return tm_fail(err, TM_NOMEM, "check: %d x %d, %d tokens do not fit the address space",
+                       c->n_rows, c->n_cols, c->n_tokens);
+
+    if ((status = guarded_open(&c->weights, weight_bytes, 64, err)) != TM_OK ||
+        (status = guarded_open(&c->acts, act_bytes, 64, err)) != TM_OK ||
+        (status = guarded_open(&c->scale, n_tokens * sizeof(float), 64, err)) != TM_OK ||
+        (status = guarded_open(&c->sum, n_tokens * sizeof(int32_t), 64, err)) != TM_OK ||
+        (status = guarded_open(&c->scratch, scratch_bytes, 64, err)) != TM_OK ||
+        (status = guarded_open(&c->y, y_bytes, sizeof(float), err)) != TM_OK ||
+        (status = tm_alloc(&c->piece, group_cells, item, "check: rows", err)) != TM_OK ||
+        (status = tm_alloc((void **)(c->ternary ? (void *)&c->trits : (void *)&c->values),
+                           n_row_kinds * n_cols, item, "check: weights", err)) != TM_OK ||
+        (status = tm_alloc((void **)&c->exact, n_kinds, sizeof *c->exact, "check: reference",
+                           err)) != TM_OK ||
+        (status = tm_alloc((void **)&c->wanted, n_kinds, sizeof *c->wanted, "check: reference",
+                           err)) != TM_OK ||
+        (status = tm_alloc((void **)&c->magnitude, n_kinds, sizeof *c->magnitude,
+                           "check: reference", err)) != TM_OK)
+        return status;
+
+    c->w.data = c->weights.data;
+    c->x.scale = c->ternary ? (const float *)c->scale.data : NULL;
+    c->x.sum = c->ternary ? (const int32_t *)c->sum.data : NULL;
+    c->x.i8 = c->ternary ? (const int8_t *)c->acts.data : NULL;
+    c->x.f32 = c->ternary ? NULL : (const float *)c->acts.data;
+    return TM_OK;
+}
+
+tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n_tokens,
+                          uint64_t seed, tm_error *err)
+{
+    tm_status status = tm_kernel_available(kernel, err);
+    if (status != TM_OK) return status;
+    if (n_rows < 1 || n_cols < 1 || n_cols > COLS_MAX || n_tokens < 1)
+        return tm_fail(err, TM_ARG,
+                       "%s: %d x %d, %d tokens: rows and tokens must be positive, columns 1 to %d",
+                       kernel->name, n_rows, n_cols, n_tokens, COLS_MAX);
+    if (kernel->format->act != (kernel->format->ternary ? TM_ACT_I8 : TM_ACT_F32))
+        return tm_fail(err, TM_UNSUPPORTED, "%s: there is no reference for its activations",
+                       kernel->name);
+
+    check *c;
+    if ((status = tm_alloc((void **)&c, 1, sizeof *c, "check", err)) != TM_OK) return status;
+    c->kernel = kernel;
+    c->w = (tm_weight){.format = kernel->format, .n_rows = n_rows, .n_cols = n_cols};
+    c->x = (tm_act){.n_tokens = n_tokens, .n_cols = n_cols};
+    c->x.stride = (int)tm_round_up((size_t)n_cols, TM_ACT_STRIDE_STEP);
+    c->n_rows = n_rows;
+    c->n_cols = n_cols;
+    c->n_tokens = n_tokens;
+    c->n_row_kinds = n_rows < ROW_PERIOD ? n_rows : ROW_PERIOD;
+    c->n_token_kinds = n_tokens < TOKEN_PERIOD ? n_tokens : TOKEN_PERIOD;
+    c->seed = seed;
+    c->fill = "none";
+    c->ternary = kernel->format->ternary;
+    status = open_buffers(c, err);
+    if (status == TM_OK) status = run_caught(c, err);
+
+    guarded *maps[] = {&c->weights, &c->acts, &c->scale, &c->sum, &c->scratch, &c->y};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) guarded_close(maps[i]);
+    tm_free(c->trits);
+    tm_free(c->values);
+    tm_free(c->piece);
+    tm_free(c->exact);
+    tm_free(c->wanted);
+    tm_free(c->magnitude);
+    tm_free(c);
+    return status;
+}
