@@ -148,6 +148,16 @@ static void measure_arithmetic(trial *t, int threads, double seconds, tm_rooflin
     }
 }
 
+size_t tm_roofline_cache_bytes(const tm_json *machine)
+{
+    const tm_json *caches = tm_json_get(machine, "caches");
+    double largest = 0;
+    for (int i = 0; i < tm_json_count(caches); i++)
+        largest =
+            fmax(largest, tm_json_double(tm_json_get(tm_json_at(caches, i), "size_bytes"), 0));
+    return largest > 0 ? (size_t)largest : (size_t)32 << 20;
+}
+
 static size_t dram_bytes(const tm_roofline_options *o)
 {
     size_t bytes = 8 * o->cache_bytes;

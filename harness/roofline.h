@@ -38,6 +38,9 @@ typedef struct tm_roofline_options {
     bool       oversubscribe;
 } tm_roofline_options;
 
+/* Bytes of the largest cache in an environment's `machine` object; 32 MiB where it names none. */
+size_t tm_roofline_cache_bytes(const tm_json *machine);
+
 /* Errors: ARG, NOMEM, those of tm_pool_open. Nothing else should run meanwhile. */
 tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *out, tm_error *err) TM_MUST_USE;
 
