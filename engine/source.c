@@ -1,0 +1,196 @@
+#include "engine/source.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_LAYERS 1024
+#define MAX_HEADS  65536
+#define MAX_DIM    (1 << 24) /* products of two stay far below 2^63, their sums over layers too */
+
+static const struct {
+    const char *name;
+    bool rope_half_split, sub_norms, relu2;
+} architectures[] = {
+    {"bitnet",       true,  true,  false},
+    {"bitnet-25",    true,  true,  true },
+    {"bitnet-b1.58", true,  true,  true },
+    {"llama",        false, false, false},
+};
+
+static const struct {
+    const char *format;
+    bool per_layer;
+} roles[TM_ROLE_COUNT] = {
+#define ROLE_ROW(name, text) [TM_ROLE_##name] = {text, TM_ROLE_##name >= TM_ROLE_ATTN_NORM},
+    TM_ROLES(ROLE_ROW)};
+
+bool tm_config_set_arch(tm_config *config, const char *arch)
+{
+    for (size_t i = 0; i < sizeof architectures / sizeof architectures[0]; i++) {
+        if (strcmp(architectures[i].name, arch) != 0) continue;
+        snprintf(config->arch, sizeof config->arch, "%s", arch);
+        config->rope_half_split = architectures[i].rope_half_split;
+        config->sub_norms = architectures[i].sub_norms;
+        config->relu2 = architectures[i].relu2;
+        return true;
+    }
+    return false;
+}
+
+static tm_status check_range(const char *name, int64_t value, int64_t low, int64_t high,
+                             tm_error *err)
+{
+    if (value >= low && value <= high) return TM_OK;
+    return tm_fail(err, TM_FORMAT, "%s is %lld; it must be %lld to %lld", name, (long long)value,
+                   (long long)low, (long long)high);
+}
+
+static tm_status check_positive(const char *name, float value, tm_error *err)
+{
+    if (isfinite(value) && value > 0) return TM_OK;
+    return tm_fail(err, TM_FORMAT, "%s is %g; it must be finite and above 0", name, (double)value);
+}
+
+tm_status tm_config_check(const tm_config *config, tm_error *err)
+{
+    const tm_config *c = config;
+    tm_status status;
+    if (memchr(c->name, 0, sizeof c->name) == NULL || memchr(c->arch, 0, sizeof c->arch) == NULL)
+        return tm_fail(err, TM_FORMAT, "the model's name or architecture has no end");
+    if ((status = check_range("the number of layers", c->n_layers, 1, MAX_LAYERS, err)))
+        return status;
+    if ((status = check_range("the hidden size", c->n_hidden, 1, MAX_DIM, err))) return status;
+    if ((status = check_range("the feed-forward size", c->n_ffn, 1, MAX_DIM, err))) return status;
+    if ((status = check_range("the number of heads", c->n_heads, 1, MAX_HEADS, err))) return status;
+    if ((status = check_range("the number of key-value heads", c->n_kv_heads, 1, c->n_heads, err)))
+        return status;
+    if (c->n_heads % c->n_kv_heads)
+        return tm_fail(err, TM_FORMAT, "%d key-value heads do not divide %d heads", c->n_kv_heads,
+                       c->n_heads);
+    if ((status = check_range("the head size", c->head_dim, 2, MAX_DIM, err))) return status;
+    if (c->head_dim % 2)
+        return tm_fail(err, TM_FORMAT, "the head size is %d; it must be even", c->head_dim);
+    if ((status = check_range("heads times head size", (int64_t)c->n_heads * c->head_dim, 2,
+                              MAX_DIM, err)))
+        return status;
+    if ((status = check_range("the rotated part of a head", c->n_rot, 2, c->head_dim, err)))
+        return status;
+    if (c->n_rot % 2)
+        return tm_fail(err, TM_FORMAT, "the rotated part of a head is %d; it must be even",
+                       c->n_rot);
+    if ((status = check_range("the vocabulary size", c->n_vocab, 1, MAX_DIM, err))) return status;
+    if ((status = check_range("the context length", c->n_context, 0, INT32_MAX, err)))
+        return status;
+    if ((status = check_positive("the rope base", c->rope_base, err))) return status;
+    return check_positive("the norm epsilon", c->rms_epsilon, err);
+}
+
+void tm_role_name(tm_role role, int layer, char *out, size_t size)
+{
+    if (roles[role].per_layer) {
+        const char *rest = roles[role].format + strlen("blk.%d");
+        snprintf(out, size, "blk.%d%s", layer, rest);
+    } else {
+        snprintf(out, size, "%s", roles[role].format);
+    }
+}
+
+bool tm_role_is_per_layer(tm_role role)
+{
+    return roles[role].per_layer;
+}
+
+void tm_role_shape(const tm_config *config, tm_role role, int *n_rows, int *n_cols)
+{
+    int heads = config->n_heads * config->head_dim, kv = config->n_kv_heads * config->head_dim;
+    int rows = 1, cols = config->n_hidden;
+    switch (role) {
+    case TM_ROLE_EMBEDDING:
+    case TM_ROLE_HEAD:
+        rows = config->n_vocab;
+        break;
+    case TM_ROLE_OUTPUT_NORM:
+    case TM_ROLE_ATTN_NORM:
+    case TM_ROLE_FFN_NORM:
+        break;
+    case TM_ROLE_ROPE_FREQS:
+        cols = config->n_rot / 2;
+        break;
+    case TM_ROLE_Q:
+        rows = heads;
+        break;
+    case TM_ROLE_K:
+    case TM_ROLE_V:
+        rows = kv;
+        break;
+    case TM_ROLE_ATTN_SUB_NORM:
+        cols = heads;
+        break;
+    case TM_ROLE_O:
+        rows = config->n_hidden, cols = heads;
+        break;
+    case TM_ROLE_GATE:
+    case TM_ROLE_UP:
+        rows = config->n_ffn;
+        break;
+    case TM_ROLE_FFN_SUB_NORM:
+        cols = config->n_ffn;
+        break;
+    case TM_ROLE_DOWN:
+        rows = config->n_hidden, cols = config->n_ffn;
+        break;
+    case TM_ROLE_COUNT:
+        break;
+    }
+    *n_rows = rows;
+    *n_cols = cols;
+}
+
+bool tm_role_is_linear(tm_role role)
+{
+    switch (role) {
+    case TM_ROLE_Q:
+    case TM_ROLE_K:
+    case TM_ROLE_V:
+    case TM_ROLE_O:
+    case TM_ROLE_GATE:
+    case TM_ROLE_UP:
+    case TM_ROLE_DOWN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool tm_role_present(const tm_config *config, tm_role role)
+{
+    switch (role) {
+    case TM_ROLE_ATTN_SUB_NORM:
+    case TM_ROLE_FFN_SUB_NORM:
+        return config->sub_norms;
+    case TM_ROLE_HEAD:
+        return !config->tied_head;
+    case TM_ROLE_ROPE_FREQS:
+        return strcmp(config->arch, "llama") == 0;
+    default:
+        return true;
+    }
+}
+
+int64_t tm_config_linear_weights(const tm_config *config)
+{
+    int64_t per_layer = 0;
+    for (int role = 0; role < TM_ROLE_COUNT; role++) {
+        int n_rows, n_cols;
+        if (!tm_role_is_linear(role)) continue;
+        tm_role_shape(config, role, &n_rows, &n_cols);
+        per_layer += (int64_t)n_rows * n_cols;
+    }
+    return per_layer * config->n_layers;
+}
+
+void tm_source_close(tm_source *source)
+{
+    if (source && source->close) source->close(source);
+}

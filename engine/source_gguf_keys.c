@@ -1,0 +1,185 @@
+#include "engine/source_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Keys of one file, prefixed with its architecture. */
+typedef struct keys {
+    const tm_gguf *gguf;
+    const char *arch;
+    char text[96];
+} keys;
+
+static const char *key(keys *k, const char *rest)
+{
+    snprintf(k->text, sizeof k->text, "%s.%s", k->arch, rest);
+    return k->text;
+}
+
+/* found NULL: required. */
+static tm_status read_int(keys *k, const char *rest, int *out, bool *found, tm_error *err)
+{
+    uint32_t value = 0;
+    tm_status status = tm_gguf_u32(k->gguf, key(k, rest), &value, found, err);
+    if (status || (found && !*found)) return status;
+    if (value > INT32_MAX)
+        return tm_fail(err, TM_FORMAT, "key '%s' is %u; it must be 0 to %d", k->text, value,
+                       INT32_MAX);
+    *out = (int)value;
+    return TM_OK;
+}
+
+static tm_status read_arch(const tm_gguf *gguf, tm_config *config, tm_error *err)
+{
+    tm_gguf_string text = {NULL, 0};
+    char arch[sizeof config->arch];
+    tm_status status = tm_gguf_str(gguf, "general.architecture", &text, NULL, err);
+    if (status) return status;
+    size_t n = text.length < sizeof arch ? text.length : sizeof arch - 1;
+    for (size_t i = 0; i < n; i++)
+        arch[i] = text.data[i] >= 32 && text.data[i] < 127 ? text.data[i] : '?';
+    arch[n] = '\0';
+    if (n == text.length && tm_config_set_arch(config, arch)) return TM_OK;
+    return tm_fail(err, TM_UNSUPPORTED,
+                   "the architecture is '%s'; known are bitnet, bitnet-25, bitnet-b1.58 and llama",
+                   arch);
+}
+
+/* general.name, or the file's name; what a terminal or a table could not show becomes '?'. */
+static tm_status read_name(const tm_gguf *gguf, tm_config *config, tm_error *err)
+{
+    const char *path = tm_gguf_path(gguf), *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    tm_gguf_string text = {base, strlen(base)};
+    bool found;
+    tm_status status = tm_gguf_str(gguf, "general.name", &text, &found, err);
+    if (status) return status;
+    size_t n = text.length < sizeof config->name ? text.length : sizeof config->name - 1;
+    for (size_t i = 0; i < n; i++)
+        config->name[i] = text.data[i] >= 32 && text.data[i] < 127 ? text.data[i] : '?';
+    config->name[n] = '\0';
+    return TM_OK;
+}
+
+static tm_status read_heads(keys *k, tm_config *c, tm_error *err)
+{
+    bool found;
+    int value_dim;
+    tm_status status = read_int(k, "attention.head_count", &c->n_heads, NULL, err);
+    if (status) return status;
+    if (c->n_heads < 1) return tm_fail(err, TM_FORMAT, "key '%s' is 0; a model has heads", k->text);
+    c->n_kv_heads = c->n_heads;
+    if ((status = read_int(k, "attention.head_count_kv", &c->n_kv_heads, &found, err)))
+        return status;
+    if ((status = read_int(k, "attention.key_length", &c->head_dim, &found, err))) return status;
+    if (!found && c->n_hidden % c->n_heads)
+        return tm_fail(err, TM_FORMAT,
+                       "%d heads do not divide the hidden size %d, and key '%s' is missing",
+                       c->n_heads, c->n_hidden, k->text);
+    if (!found) c->head_dim = c->n_hidden / c->n_heads;
+    value_dim = c->head_dim;
+    if ((status = read_int(k, "attention.value_length", &value_dim, &found, err))) return status;
+    if (value_dim != c->head_dim)
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "key '%s' is %d, but keys have %d; only equal sizes are supported", k->text,
+                       value_dim, c->head_dim);
+    c->n_rot = c->head_dim;
+    return read_int(k, "rope.dimension_count", &c->n_rot, &found, err);
+}
+
+/* Conversions of 1bitLLM models say linear with factor 1, which changes nothing. */
+static tm_status read_rope(keys *k, tm_config *c, tm_error *err)
+{
+    bool found;
+    float factor = 1;
+    tm_gguf_string type = {"linear", strlen("linear")};
+    c->rope_base = 10000;
+    tm_status status = tm_gguf_f32(k->gguf, key(k, "rope.freq_base"), &c->rope_base, &found, err);
+    if (!status) status = tm_gguf_str(k->gguf, key(k, "rope.scaling.type"), &type, &found, err);
+    if (status) return status;
+    if (type.length == 4 && memcmp(type.data, "none", 4) == 0) return TM_OK;
+    if (type.length != 6 || memcmp(type.data, "linear", 6) != 0)
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "key '%s' is neither none nor linear; other scalings of positions "
+                       "are not supported",
+                       k->text);
+    status = tm_gguf_f32(k->gguf, key(k, "rope.scale_linear"), &factor, &found,
+                         err); /* before 2023-11 */
+    if (!status && !found)
+        status = tm_gguf_f32(k->gguf, key(k, "rope.scaling.factor"), &factor, &found, err);
+    if (status) return status;
+    if (factor != 1 && factor != 0) /* llama.cpp reads 0 as 1 */
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "key '%s' is %g; only 1 is supported, positions are not scaled", k->text,
+                       (double)factor);
+    return TM_OK;
+}
+
+static tm_status read_embedding(const tm_gguf *gguf, tm_config *c, tm_error *err)
+{
+    const tm_gguf_tensor *table = tm_gguf_find_tensor(gguf, "token_embd.weight");
+    if (!table) return tm_fail(err, TM_FORMAT, "tensor 'token_embd.weight' is missing");
+    if (table->ne[1] > INT32_MAX)
+        return tm_fail(err, TM_FORMAT,
+                       "tensor 'token_embd.weight' has %lld rows; it must have 1 to %d",
+                       (long long)table->ne[1], INT32_MAX);
+    c->n_vocab = (int)table->ne[1];
+    /* bitnet.cpp and llama.cpp take the embedding as the head of arch bitnet whatever the file has. */
+    c->tied_head = strcmp(c->arch, "bitnet") == 0 || !tm_gguf_find_tensor(gguf, "output.weight");
+    return TM_OK;
+}
+
+static tm_status check_length(const char *name, uint64_t n, int n_vocab, tm_error *err)
+{
+    if (n == (uint64_t)n_vocab) return TM_OK;
+    return tm_fail(err, TM_FORMAT, "key '%s' has %llu items, but the embedding has %d rows", name,
+                   (unsigned long long)n, n_vocab);
+}
+
+static tm_status check_vocabulary(const tm_gguf *gguf, const tm_config *c, tm_error *err)
+{
+    static const char *const per_token[] = {"tokenizer.ggml.scores", "tokenizer.ggml.token_type"};
+    static const char *const ids[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"};
+    bool found;
+    uint64_t n = 0;
+    tm_status status = tm_gguf_array_length(gguf, "tokenizer.ggml.tokens", &n, &found, err);
+    if (!status && found) status = check_length("tokenizer.ggml.tokens", n, c->n_vocab, err);
+    for (size_t i = 0; i < 2 && !status; i++) {
+        tm_gguf_array array;
+        status = tm_gguf_find_array(gguf, per_token[i], &array, &found, err);
+        if (!status && found) status = check_length(per_token[i], array.n_items, c->n_vocab, err);
+    }
+    for (size_t i = 0; i < 2 && !status; i++) {
+        uint32_t id = 0;
+        status = tm_gguf_u32(gguf, ids[i], &id, &found, err);
+        if (!status && found && id >= (uint32_t)c->n_vocab)
+            status =
+                tm_fail(err, TM_FORMAT, "key '%s' is %u; it must be below the vocabulary size %d",
+                        ids[i], id, c->n_vocab);
+    }
+    return status;
+}
+
+tm_status tm_source_read_config(const tm_gguf *gguf, tm_config *out, tm_error *err)
+{
+    tm_config c = {0};
+    bool found;
+    tm_status status = read_arch(gguf, &c, err);
+    if (status) return status;
+    keys k = {.gguf = gguf, .arch = c.arch};
+    status = read_name(gguf, &c, err);
+    if (!status) status = read_int(&k, "block_count", &c.n_layers, NULL, err);
+    if (!status) status = read_int(&k, "embedding_length", &c.n_hidden, NULL, err);
+    if (!status) status = read_int(&k, "feed_forward_length", &c.n_ffn, NULL, err);
+    if (!status) status = read_int(&k, "context_length", &c.n_context, &found, err);
+    if (!status) status = read_heads(&k, &c, err);
+    if (!status) status = read_rope(&k, &c, err);
+    if (!status)
+        status = tm_gguf_f32(gguf, key(&k, "attention.layer_norm_rms_epsilon"), &c.rms_epsilon,
+                             NULL, err);
+    if (!status) status = read_embedding(gguf, &c, err);
+    if (!status) status = tm_config_check(&c, err);
+    if (!status) status = check_vocabulary(gguf, &c, err);
+    if (!status) *out = c;
+    return status;
+}
