@@ -15,21 +15,9 @@ typedef struct shape {
 /* Edges of row groups and column blocks, widths of published models, and a width at which int16
  * sums overflow; one token and several. */
 static const shape shapes[] = {
-    {1,   1,     1  },
-    {15,  3,     2  },
-    {16,  16,    1  },
-    {17,  100,   3  },
-    {33,  255,   5  },
-    {48,  257,   1  },
-    {100, 768,   7  },
-    {64,  5460,  1  },
-    {32,  8640,  4  },
-    {40,  3200,  13 },
-    {96,  2560,  33 },
-    {32,  6912,  1  },
-    {16,  13824, 2  },
-    {16,  45568, 1  },
-    {128, 1024,  130},
+    {1, 1, 1},      {15, 3, 2},    {16, 16, 1},    {17, 100, 3},   {33, 255, 5},
+    {48, 257, 1},   {100, 768, 7}, {64, 5460, 1},  {32, 8640, 4},  {40, 3200, 13},
+    {96, 2560, 33}, {32, 6912, 1}, {16, 13824, 2}, {16, 45568, 1}, {128, 1024, 130},
 };
 
 static int check_one(const tm_kernel *kernel, const shape *list, int n, uint64_t seed,
@@ -59,13 +47,13 @@ int tm_cmd_check(int argc, char **argv)
     const char *names = NULL;
     int64_t seed = 1, rows = 0, cols = 0, tokens = 1;
     const tm_option options[] = {
-        {"kernel",        NULL, TM_OPTION_TEXT, &names, 0, 0, "NAME,...",
+        {"kernel", NULL, TM_OPTION_TEXT, &names, 0, 0, "NAME,...",
          "only these kernels (default: all)"},
         {"rows", NULL, TM_OPTION_INT, &rows, 1, 1 << 20, "N", "check one shape of N rows"},
-        {"cols",              NULL, TM_OPTION_INT, &cols, 1, 1 << 17, "N", "and N columns"},
-        {"tokens",     NULL, TM_OPTION_INT, &tokens, 1, 4096, "N", "and N tokens (default 1)"},
-        {"seed",               NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random fills (default 1)"},
-        {0          },
+        {"cols", NULL, TM_OPTION_INT, &cols, 1, 1 << 17, "N", "and N columns"},
+        {"tokens", NULL, TM_OPTION_INT, &tokens, 1, 4096, "N", "and N tokens (default 1)"},
+        {"seed", NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random fills (default 1)"},
+        {0},
     };
     const tm_command command = {
         "check",

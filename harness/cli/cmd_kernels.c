@@ -50,7 +50,7 @@ int tm_cmd_kernels(int argc, char **argv)
 {
     const char *output = "text";
     const tm_option options[] = {
-        {"output",        "o", TM_OPTION_TEXT, &output, 0, 0, "FORMAT", "text or json (default text)"},
+        {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FORMAT", "text or json (default text)"},
         {0},
     };
     const tm_command command = {"kernels",

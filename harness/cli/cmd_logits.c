@@ -75,16 +75,16 @@ int tm_cmd_logits(int argc, char **argv)
 {
     request r = {.kv = "f32", .threads = 1, .seed = 1};
     const tm_option options[] = {
-        {"model",                        "m", TM_OPTION_TEXT, &r.model, 0, 0, "MODEL", "a GGUF file or synth:NAME"},
-        {"tokens",                NULL, TM_OPTION_TEXT, &r.tokens, 0, 0, "ID,...", "token ids, the whole prompt"},
-        {"kernel",                             NULL, TM_OPTION_TEXT, &r.kernel, 0, 0, "NAME",
+        {"model", "m", TM_OPTION_TEXT, &r.model, 0, 0, "MODEL", "a GGUF file or synth:NAME"},
+        {"tokens", NULL, TM_OPTION_TEXT, &r.tokens, 0, 0, "ID,...", "token ids, the whole prompt"},
+        {"kernel", NULL, TM_OPTION_TEXT, &r.kernel, 0, 0, "NAME",
          "kernel or layout (default auto)"},
-        {"kv",                       NULL, TM_OPTION_TEXT, &r.kv, 0, 0, "TYPE", "KV cache: f32 (default) or f16"},
-        {"threads",                              "t", TM_OPTION_INT, &r.threads, 1, 4096, "N", "threads (default 1)"},
-        {"seed",           NULL, TM_OPTION_INT, &r.seed, 0, 9e15, "N", "of a synthetic model (default 1)"},
-        {"one-by-one",                     NULL, TM_OPTION_FLAG, &r.one_by_one, 0, 0, NULL,
+        {"kv", NULL, TM_OPTION_TEXT, &r.kv, 0, 0, "TYPE", "KV cache: f32 (default) or f16"},
+        {"threads", "t", TM_OPTION_INT, &r.threads, 1, 4096, "N", "threads (default 1)"},
+        {"seed", NULL, TM_OPTION_INT, &r.seed, 0, 9e15, "N", "of a synthetic model (default 1)"},
+        {"one-by-one", NULL, TM_OPTION_FLAG, &r.one_by_one, 0, 0, NULL,
          "decode token by token, not as one batch"},
-        {"output",                             "o", TM_OPTION_TEXT, &r.output, 0, 0, "FILE",
+        {"output", "o", TM_OPTION_TEXT, &r.output, 0, 0, "FILE",
          "raw little-endian float32 [n_tokens][n_vocab]"},
         {0},
     };
@@ -113,8 +113,7 @@ int tm_cmd_logits(int argc, char **argv)
     if (status == TM_OK)
         status = tm_alloc((void **)&ids, MAX_TOKENS, sizeof *ids, "token ids", &err);
     if (status == TM_OK)
-        status =
-            tm_parse_ints(r.tokens, "--tokens", 0, INT32_MAX, 0, ids, MAX_TOKENS, &n_ids, &err);
+        status = tm_parse_ints(r.tokens, "--tokens", 0, INT32_MAX, ids, MAX_TOKENS, &n_ids, &err);
     if (status == TM_OK) {
         FILE *file = fopen(r.output, "wb");
         if (!file) {

@@ -71,11 +71,11 @@ int tm_cmd_model(int argc, char **argv)
     const char *output = NULL, *type = "i2_s";
     int64_t seed = 1;
     const tm_option options[] = {
-        {"output",        "o", TM_OPTION_TEXT, &output, 0, 0, "FILE", "make: the GGUF file"},
+        {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FILE", "make: the GGUF file"},
         {"type", NULL, TM_OPTION_TEXT, &type, 0, 0, "TYPE",
          "make: f32, f16, tq1_0, tq2_0, i2_s (default i2_s)"},
-        {"seed",              NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random weights (default 1)"},
-        {0        },
+        {"seed", NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random weights (default 1)"},
+        {0},
     };
     const tm_command command = {
         "model",

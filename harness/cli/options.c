@@ -145,54 +145,23 @@ tm_status tm_options_parse(const tm_command *command, int argc, char **argv, con
     return TM_OK;
 }
 
-static bool read_int(const char **p, int64_t all, int64_t *out)
-{
-    if (all > 0 && strncmp(*p, "all", 3) == 0) {
-        *out = all;
-        *p += 3;
-        return true;
-    }
-    if (!isdigit((unsigned char)**p)) return false;
-    char *end;
-    errno = 0;
-    *out = strtoll(*p, &end, 10);
-    *p = end;
-    return errno == 0;
-}
-
-tm_status tm_parse_ints(const char *text, const char *what, int64_t low, int64_t high, int64_t all,
-                        int *out, int max, int *n, tm_error *err)
+tm_status tm_parse_ints(const char *text, const char *what, int64_t low, int64_t high, int *out,
+                        int max, int *n, tm_error *err)
 {
     *n = 0;
-    const char *p = text;
-    for (;;) {
-        const char *item = p;
-        int64_t from, to, step = 1;
-        bool multiply = false, fine = read_int(&p, all, &from);
-        to = from;
-        if (fine && *p == '-') {
-            p++;
-            fine = read_int(&p, all, &to);
-            if (fine && (*p == '*' || *p == '+')) {
-                multiply = *p++ == '*';
-                fine = read_int(&p, 0, &step) && step >= (multiply ? 2 : 1);
-            }
-        }
-        int length = (int)strcspn(item, ",");
-        if (!fine || (*p && *p != ','))
-            return tm_fail(err, TM_ARG,
-                           "%s: \"%.*s\" is neither a number nor a range such as 1-8*2", what,
-                           length, item);
-        if (from < low || to > high || from > to || from > high)
-            return tm_fail(err, TM_ARG, "%s: \"%.*s\" is outside %lld to %lld", what, length, item,
-                           (long long)low, (long long)high);
-        for (int64_t v = from; v <= to; v = multiply ? v * step : v + step) {
-            if (*n >= max) return tm_fail(err, TM_ARG, "%s: more than %d values", what, max);
-            out[(*n)++] = (int)v;
-            if (multiply && v == 0) break;
-        }
+    for (const char *p = text;; p++) {
+        int length = (int)strcspn(p, ",");
+        char *end;
+        errno = 0;
+        long long value = strtoll(p, &end, 10);
+        if (length == 0 || !isdigit((unsigned char)*p) || end != p + length || errno ||
+            value < low || value > high)
+            return tm_fail(err, TM_ARG, "%s: \"%.*s\" is not a whole number from %lld to %lld",
+                           what, length, p, (long long)low, (long long)high);
+        if (*n >= max) return tm_fail(err, TM_ARG, "%s: more than %d values", what, max);
+        out[(*n)++] = (int)value;
+        p = end;
         if (!*p) return TM_OK;
-        p++;
     }
 }
 

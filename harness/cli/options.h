@@ -39,10 +39,9 @@ typedef struct tm_command {
 tm_status tm_options_parse(const tm_command *command, int argc, char **argv, const char **arguments, int *n,
                            bool *help, tm_error *err) TM_MUST_USE;
 
-/* Whole numbers: "1,2,8", "1-4" (step 1), "1-16*2" (doubling), "2-8+2" (step 2); each from low to high.
- * The word `all`, where all > 0, stands for that number. Errors: ARG with the item and the limits. */
-tm_status tm_parse_ints(const char *text, const char *what, int64_t low, int64_t high, int64_t all,
-                        int *out, int max, int *n, tm_error *err) TM_MUST_USE;
+/* "1,5,9": whole numbers from low to high. Errors: ARG with the item and the limits. */
+tm_status tm_parse_ints(const char *text, const char *what, int64_t low, int64_t high, int *out, int max,
+                        int *n, tm_error *err) TM_MUST_USE;
 
 /* Splits "a,b,c" into copies of its parts; free with tm_free_texts. Errors: ARG (an empty part), NOMEM. */
 tm_status tm_split_texts(const char *text, const char *what, char ***out, int *n, tm_error *err) TM_MUST_USE;
