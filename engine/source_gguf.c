@@ -14,6 +14,7 @@ typedef struct slot {
 
 typedef struct file_source {
     tm_gguf *gguf; /* owned */
+    bool *claimed; /* owned, [tensors of the file]: some role has asked for it */
     slot *slots;   /* owned, [n_layers][TM_ROLE_COUNT]; roles without a layer in the first */
 } file_source;
 
@@ -196,7 +197,6 @@ static void close_source(tm_source *source)
 
 static tm_status bind_all(tm_source *source, tm_error *err)
 {
-    const file_source *self = source->self;
     tm_status status = TM_OK;
     for (int layer = 0; layer < source->config.n_layers && !status; layer++)
         for (int role = 0; role < TM_ROLE_COUNT && !status; role++) {
