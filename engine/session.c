@@ -156,6 +156,10 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
     if (options->n_batch < 0)
         return tm_fail(err, TM_ARG, "batch: %d tokens; at least 1 is needed", options->n_batch);
     tm_session_options full = complete(options);
+    int n_heads = model->config.n_heads + model->config.n_kv_heads; /* shared out in an int */
+    if (full.n_batch > INT32_MAX / n_heads)
+        return tm_fail(err, TM_ARG, "batch: %d tokens; at most %d with %d heads", full.n_batch,
+                       INT32_MAX / n_heads, n_heads);
     int n_threads = tm_pool_threads(pool);
     size_t bytes =
         tm_session_bytes(&model->config, model->kernel, model->head_kernel, &full, n_threads);
