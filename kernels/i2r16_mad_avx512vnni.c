@@ -118,46 +118,31 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
     }
 }
 
-#define MICRO(groups, width, packed)                                                               \
-    static void micro_##groups##_##width##_##packed(const uint8_t *weights, size_t group_bytes,    \
-                                                    const uint8_t *panel, int n_units,             \
-                                                    tm_panel_sum *sums, bool add)                  \
-    {                                                                                              \
-        multiply(weights, group_bytes, panel, n_units, sums, add, groups, width, packed);          \
-    }
-/* Two blocks or more are at least 6 wide; a single block, read in place, at least 2. */
-#define WIDTHS_2_5(X, ...) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__)
-#define WIDTHS_6_12(X, ...)                                                                        \
-    X(6, __VA_ARGS__)                                                                              \
-    X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__)    \
-        X(12, __VA_ARGS__)
-#define PACKED(width, groups) MICRO(groups, width, 1)
-#define TILED(width, groups)  MICRO(groups, width, 0)
-WIDTHS_2_5(PACKED, 1)
-WIDTHS_2_5(PACKED, 2)
-WIDTHS_2_5(PACKED, 4)
-PACKED(6, 4)
-WIDTHS_6_12(PACKED, 1)
-WIDTHS_6_12(PACKED, 2)
-WIDTHS_6_12(TILED, 1)
-WIDTHS_6_12(TILED, 2)
+TM_WIDTHS_2_6(TM_MICRO, 1, 1)
+TM_WIDTHS_2_6(TM_MICRO, 2, 1)
+TM_WIDTHS_2_6(TM_MICRO, 4, 1)
+TM_WIDTHS_7_12(TM_MICRO, 1, 1)
+TM_WIDTHS_7_12(TM_MICRO, 2, 1)
+TM_MICRO(6, 1, 0)
+TM_MICRO(6, 2, 0)
+TM_WIDTHS_7_12(TM_MICRO, 1, 0)
+TM_WIDTHS_7_12(TM_MICRO, 2, 0)
 
 static tm_panel_micro *micro(int groups, int width, bool packed)
 {
-#define ADDRESS(width, groups, packed) [width] = micro_##groups##_##width##_##packed,
-    static tm_panel_micro *const packed_1[13] = {WIDTHS_2_5(ADDRESS, 1, 1)
-                                                     WIDTHS_6_12(ADDRESS, 1, 1)};
-    static tm_panel_micro *const packed_2[13] = {WIDTHS_2_5(ADDRESS, 2, 1)
-                                                     WIDTHS_6_12(ADDRESS, 2, 1)};
-    static tm_panel_micro *const packed_4[13] = {WIDTHS_2_5(ADDRESS, 4, 1) ADDRESS(6, 4, 1)};
-    static tm_panel_micro *const tiled_1[13] = {WIDTHS_6_12(ADDRESS, 1, 0)};
-    static tm_panel_micro *const tiled_2[13] = {WIDTHS_6_12(ADDRESS, 2, 0)};
+#define AT TM_MICRO_AT
+    static tm_panel_micro *const packed_1[13] = {TM_WIDTHS_2_6(AT, 1, 1) TM_WIDTHS_7_12(AT, 1, 1)};
+    static tm_panel_micro *const packed_2[13] = {TM_WIDTHS_2_6(AT, 2, 1) TM_WIDTHS_7_12(AT, 2, 1)};
+    static tm_panel_micro *const packed_4[13] = {TM_WIDTHS_2_6(AT, 4, 1)};
+    static tm_panel_micro *const tiled_1[13] = {AT(6, 1, 0) TM_WIDTHS_7_12(AT, 1, 0)};
+    static tm_panel_micro *const tiled_2[13] = {AT(6, 2, 0) TM_WIDTHS_7_12(AT, 2, 0)};
+#undef AT
     if (packed) return (groups == 4 ? packed_4 : groups == 2 ? packed_2 : packed_1)[width];
     return (groups == 2 ? tiled_2 : tiled_1)[width];
 }
 
 /* 24 sums in registers either way: more would not fit, fewer wait for the 5 cycles of a vpdpbusd. */
-static int groups(int width)
+static int groups_of(int width)
 {
     return width <= 6 ? 4 : 2;
 }
@@ -180,33 +165,11 @@ static const tm_panel_ops ops = {
     .width_step = 1,
     .unit_bytes = TM_I2_BLOCK / 4,
     .unpack = unpack,
-    .groups = groups,
+    .groups = groups_of,
     .micro = micro,
 };
 
-static size_t scratch_size(int n_cols, int n_tokens)
-{
-    return tm_panel_size(&ops, n_cols, n_tokens);
-}
-
-static void prepare_part(const tm_act *x, void *scratch, int part, int n_parts)
-{
-    tm_panel_prepare(&ops, x, scratch, part, n_parts);
-}
-
-static void prepare(const tm_act *x, void *scratch)
-{
-    prepare_part(x, scratch, 0, 1);
-}
-
-static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
-                 int row_end, float *y)
-{
-    if (x->n_tokens == 1)
-        decode(w, x, row_begin, row_end, y);
-    else
-        tm_panel_rows(&ops, w, x, scratch, row_begin, row_end, y);
-}
+TM_PANEL_FUNCTIONS(ops)
 
 const tm_kernel tm_kernel_i2r16_mad_avx512vnni = {
     .name = "i2r16_mad_avx512vnni",

@@ -67,6 +67,7 @@ typedef struct tm_panel_ops {
     void (*unpack)(const uint8_t *packed, int n_units, uint8_t *tile);
     /* Most row groups (1, 2 or 4) the micro-kernel takes for blocks up to `width` tokens. */
     int (*groups)(int width);
+    /* packed: for weights in the layout, of a single block; else for tiles. */
     tm_panel_micro *(*micro)(int groups, int width, bool packed);
 } tm_panel_ops;
 
@@ -164,12 +165,12 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
     int n_blocks = tm_panel_blocks(ops, x->n_tokens);
     int chunk_blocks = TM_PANEL_TOKENS / ops->width_max;
     int n_chunks = (n_blocks + chunk_blocks - 1) / chunk_blocks;
-    bool in_place = n_blocks == 1 || !ops->unpack, packed = n_blocks == 1 && ops->unpack;
+    bool single = n_blocks == 1, in_place = single || !ops->unpack;
     int slots = tm_panel_slots(ops, x->n_tokens);
     int groups_max = ops->groups((slots + n_blocks - 1) / n_blocks * ops->width_step);
     int group_end = (row_end + TM_GROUP - 1) / TM_GROUP;
     /* One block of tokens uses a weight once: read each few groups from end to end. */
-    int tile_groups = n_blocks == 1 ? groups_max : TM_PANEL_GROUPS;
+    int tile_groups = single ? groups_max : TM_PANEL_GROUPS;
     size_t group_bytes = in_place ? packed_bytes : TM_TILE_GROUP_BYTES;
 
     for (int chunk = 0; chunk < n_chunks; chunk++) {
@@ -200,7 +201,7 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
                         const uint8_t *panel =
                             (const uint8_t *)scratch +
                             ((size_t)begin * (size_t)n_units + (size_t)u * (size_t)width) * 4;
-                        ops->micro(step, width, packed)(
+                        ops->micro(step, width, single)(
                             weights + (size_t)g * group_bytes, group_bytes, panel, n,
                             sums + (begin - chunk_token) * TM_PANEL_ROWS + g * TM_GROUP, u > 0);
                     }
@@ -221,5 +222,46 @@ TM_ALWAYS_INLINE int32_t tm_load_i32(const void *at)
     memcpy(&v, at, sizeof v);
     return v;
 }
+
+/* Applies X(width, ...) to block widths with a micro-kernel of their own. With at most 12 tokens a
+ * block, two blocks or more are at least 6 wide; with at most 6, at least 3. */
+#define TM_WIDTHS_2_6(X, ...)                                                                      \
+    X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
+#define TM_WIDTHS_7_12(X, ...)                                                                     \
+    X(7, __VA_ARGS__)                                                                              \
+    X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
+
+/* Defines micro_<groups>_<width>_<packed> as the file's multiply() with these constants. */
+#define TM_MICRO(width, groups, packed)                                                            \
+    static void micro_##groups##_##width##_##packed(const uint8_t *weights, size_t group_bytes,    \
+                                                    const uint8_t *panel, int n_units,             \
+                                                    tm_panel_sum *sums, bool add)                  \
+    {                                                                                              \
+        multiply(weights, group_bytes, panel, n_units, sums, add, groups, width, packed);          \
+    }
+#define TM_MICRO_AT(width, groups, packed) [width] = micro_##groups##_##width##_##packed,
+
+/* The three functions that give an ops row of this name to a kernel row. */
+#define TM_PANEL_FUNCTIONS(ops)                                                                    \
+    static size_t scratch_size(int n_cols, int n_tokens)                                           \
+    {                                                                                              \
+        return tm_panel_size(&ops, n_cols, n_tokens);                                              \
+    }                                                                                              \
+    static void prepare_part(const tm_act *x, void *scratch, int part, int n_parts)                \
+    {                                                                                              \
+        tm_panel_prepare(&ops, x, scratch, part, n_parts);                                         \
+    }                                                                                              \
+    static void prepare(const tm_act *x, void *scratch)                                            \
+    {                                                                                              \
+        tm_panel_prepare(&ops, x, scratch, 0, 1);                                                  \
+    }                                                                                              \
+    static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,      \
+                     int row_end, float *y)                                                        \
+    {                                                                                              \
+        if (x->n_tokens == 1)                                                                      \
+            decode(w, x, row_begin, row_end, y);                                                   \
+        else                                                                                       \
+            tm_panel_rows(&ops, w, x, scratch, row_begin, row_end, y);                             \
+    }
 
 #endif
