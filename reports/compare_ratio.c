@@ -1,0 +1,293 @@
+#include "reports/compare_cell.h"
+
+#include "reports/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool excludes_one(tm_interval x)
+{
+    return x.low > 1 || x.high < 1;
+}
+
+/* Room for pairs while they are matched. */
+typedef struct pairing {
+    tm_comparison *to;
+    double *a_controls, *b_controls; /* [n_controls] of the pairs that have both */
+    int n_controls;
+    double *a_ordered, *b_ordered; /* [n_ordered] of the pairs whose order is known */
+    bool *first_is_a;
+    int n_ordered;
+} pairing;
+
+static void free_pairing(pairing *p)
+{
+    tm_free(p->a_controls);
+    tm_free(p->b_controls);
+    tm_free(p->a_ordered);
+    tm_free(p->b_ordered);
+    tm_free(p->first_is_a);
+}
+
+static void *array(int n, size_t size, tm_status *status, tm_error *err)
+{
+    void *memory = NULL;
+    if (*status == TM_OK) *status = tm_alloc(&memory, (size_t)n, size, "pairs", err);
+    return memory;
+}
+
+static tm_status alloc_pairing(pairing *p, tm_comparison *to, int n, tm_error *err)
+{
+    tm_status status = TM_OK;
+    *p = (pairing){.to = to};
+    to->a_values = array(n, sizeof *to->a_values, &status, err);
+    to->b_values = array(n, sizeof *to->b_values, &status, err);
+    to->first_is_a = array(n, sizeof *to->first_is_a, &status, err);
+    p->a_controls = array(n, sizeof *p->a_controls, &status, err);
+    p->b_controls = array(n, sizeof *p->b_controls, &status, err);
+    p->a_ordered = array(n, sizeof *p->a_ordered, &status, err);
+    p->b_ordered = array(n, sizeof *p->b_ordered, &status, err);
+    p->first_is_a = array(n, sizeof *p->first_is_a, &status, err);
+    return status;
+}
+
+static void add_pair(pairing *p, const tm_process *a, const tm_process *b)
+{
+    tm_comparison *to = p->to;
+    int i = to->n_pairs++;
+    to->a_values[i] = a->tokens_per_second;
+    to->b_values[i] = b->tokens_per_second;
+    to->first_is_a[i] = a->slot < b->slot;
+    if (a->slot != b->slot) {
+        p->a_ordered[p->n_ordered] = a->tokens_per_second;
+        p->b_ordered[p->n_ordered] = b->tokens_per_second;
+        p->first_is_a[p->n_ordered++] = a->slot < b->slot;
+    }
+    if (isfinite(a->control) && isfinite(b->control)) {
+        p->a_controls[p->n_controls] = a->control;
+        p->b_controls[p->n_controls++] = b->control;
+    }
+}
+
+/* Pairs that ran a first have ratio r / s, the others r s, where s is the second slot's speed over the
+ * first's: the difference of their logs is -2 ln s. */
+static tm_interval slot_ratio(const pairing *p)
+{
+    tm_interval x =
+        tm_slot_effect(p->a_ordered, p->b_ordered, p->first_is_a, p->n_ordered, TM_CONFIDENCE);
+    tm_interval out = x;
+    out.value = exp(-0.5 * x.value);
+    out.low = exp(-0.5 * x.high);
+    out.high = exp(-0.5 * x.low);
+    return out;
+}
+
+static void judge(pairing *p)
+{
+    tm_comparison *c = p->to;
+    char *text = c->warning;
+    size_t size = sizeof c->warning;
+    c->ratio = tm_interval_ratio(c->a_values, c->b_values, c->n_pairs, TM_CONFIDENCE);
+    c->ratio_t = tm_interval_ratio_t(c->a_values, c->b_values, c->n_pairs, TM_CONFIDENCE);
+    c->slot = slot_ratio(p);
+    c->slot_moved = excludes_one(c->slot);
+    c->control = tm_interval_ratio(p->a_controls, p->b_controls, p->n_controls, TM_CONFIDENCE);
+    c->control_moved = excludes_one(c->control);
+    if (!isfinite(c->ratio.low))
+        c->verdict = TM_VERDICT_NO_INTERVAL;
+    else if (c->control_moved)
+        c->verdict = TM_VERDICT_INCONCLUSIVE;
+    else if (!excludes_one(c->ratio))
+        c->verdict = TM_VERDICT_NO_DIFFERENCE;
+    else
+        c->verdict = c->ratio.value > 1 ? TM_VERDICT_FASTER : TM_VERDICT_SLOWER;
+
+    if (c->verdict == TM_VERDICT_NO_INTERVAL)
+        tm_add_sentence(text, size, "1 pair gives no interval: raise --processes above 1");
+    if (excludes_one(c->ratio) != excludes_one(c->ratio_t))
+        tm_add_sentence(text, size,
+                        "the rank and the t interval disagree: raise --processes above %d",
+                        c->n_pairs);
+    if (c->slot_moved)
+        tm_add_sentence(text, size, "whichever arm ran second was %s by %.1f %%",
+                        c->slot.value < 1 ? "slower" : "faster", 100 * fabs(1 - c->slot.value));
+    if (c->control_moved)
+        tm_add_sentence(text, size, "the control moved by %+.1f %%", 100 * (c->control.value - 1));
+    if (c->n_unpaired > 0)
+        tm_add_sentence(text, size, "%d process%s without a partner left out", c->n_unpaired,
+                        c->n_unpaired > 1 ? "es" : "");
+}
+
+static void begin(tm_comparison *out, const tm_cell_summary *a, const tm_cell_summary *b)
+{
+    tm_interval none = tm_interval_positive(NULL, 0, TM_CONFIDENCE);
+    *out = (tm_comparison){
+        .a = a, .b = b, .ratio = none, .ratio_t = none, .slot = none, .control = none};
+    out->verdict = TM_VERDICT_MISSING;
+    const tm_cell_summary *sides[] = {a, b};
+    for (int i = 0; i < (a == b ? 1 : 2); i++) {
+        if (!sides[i])
+            tm_add_sentence(out->missing, sizeof out->missing, "one of the cells was not run");
+        else if (*sides[i]->missing)
+            tm_add_sentence(out->missing, sizeof out->missing, "%s: %s", sides[i]->cell.kernel,
+                            sides[i]->missing);
+    }
+}
+
+static bool are_partners(const tm_process *a, const tm_process *b)
+{
+    return a->number == b->number && strcmp(a->run, b->run) == 0;
+}
+
+tm_status tm_compare(const tm_cell_summary *a, const tm_cell_summary *b, tm_comparison *out,
+                     tm_error *err)
+{
+    begin(out, a, b);
+    if (*out->missing) return TM_OK;
+    pairing p;
+    tm_status status = alloc_pairing(
+        &p, out, a->n_processes < b->n_processes ? a->n_processes : b->n_processes, err);
+    if (status != TM_OK) goto done;
+    /* Both are sorted by number. */
+    for (int i = 0, j = 0; i < a->n_processes && j < b->n_processes;) {
+        const tm_process *x = &a->processes[i], *y = &b->processes[j];
+        if (are_partners(x, y)) add_pair(&p, x, y);
+        i += x->number <= y->number;
+        j += y->number <= x->number;
+    }
+    out->n_unpaired = a->n_processes + b->n_processes - 2 * out->n_pairs;
+    if (out->n_pairs > 0)
+        judge(&p);
+    else
+        snprintf(out->missing, sizeof out->missing,
+                 "none of %d and %d processes ran as a pair in one run", a->n_processes,
+                 b->n_processes);
+done:
+    free_pairing(&p);
+    if (status != TM_OK) tm_comparison_free(out);
+    return status;
+}
+
+tm_status tm_compare_aa(const tm_cell_summary *cell, tm_comparison *out, tm_error *err)
+{
+    begin(out, cell, cell);
+    if (*out->missing) return TM_OK;
+    pairing p;
+    tm_status status = alloc_pairing(&p, out, cell->n_processes, err);
+    if (status != TM_OK) goto done;
+    for (int i = 0; i + 1 < cell->n_processes; i++) {
+        const tm_process *first = &cell->processes[i], *second = first + 1;
+        if (!are_partners(first, second)) continue;
+        bool even = first->number % 2 == 0;
+        add_pair(&p, even ? first : second, even ? second : first);
+        i++;
+    }
+    out->n_unpaired = cell->n_processes - 2 * out->n_pairs;
+    if (out->n_pairs > 0)
+        judge(&p);
+    else
+        snprintf(out->missing, sizeof out->missing, "no two processes ran as a pair");
+done:
+    free_pairing(&p);
+    if (status != TM_OK) tm_comparison_free(out);
+    return status;
+}
+
+void tm_comparison_free(tm_comparison *comparison)
+{
+    tm_free(comparison->a_values);
+    tm_free(comparison->b_values);
+    tm_free(comparison->first_is_a);
+    comparison->a_values = comparison->b_values = NULL;
+    comparison->first_is_a = NULL;
+    comparison->n_pairs = 0;
+}
+
+tm_status tm_noise_floor_find(const tm_summaries *all, const tm_cell *cell, tm_noise_floor *out,
+                              tm_error *err)
+{
+    *out = (tm_noise_floor){.ratio = NAN};
+    snprintf(out->missing, sizeof out->missing, "no cell was run against itself");
+    for (int i = 0; i < all->n; i++) {
+        const tm_cell_summary *s = &all->items[i];
+        if (s->superseded || strcmp(s->cell.role, TM_ROLE_AA) != 0) continue;
+        tm_comparison aa;
+        tm_status status = tm_compare_aa(s, &aa, err);
+        if (status != TM_OK) return status;
+        bool same = cell && tm_same_names(&s->cell, cell);
+        int n_pairs = aa.n_pairs;
+        double ratio = exp(fmax(fabs(log(aa.ratio.low)), fabs(log(aa.ratio.high))));
+        tm_comparison_free(&aa);
+        if (!isfinite(ratio)) {
+            if (!isfinite(out->ratio))
+                snprintf(out->missing, sizeof out->missing, "%d pair%s of A/A runs: 2 are needed",
+                         n_pairs, n_pairs == 1 ? "" : "s");
+            continue;
+        }
+        if (same || !(ratio <= out->ratio))
+            *out = (tm_noise_floor){.ratio = ratio, .n_pairs = n_pairs, .same_cell = same};
+        if (same) break;
+    }
+    return TM_OK;
+}
+
+/* Two decimals, more where the number is small, fewer where it is large. */
+static void print_ratio(double value, char *text, size_t size)
+{
+    int digits = value < 0.995 ? 2 : value < 9.995 ? 3 : value < 99.95 ? 3 : 4;
+    tm_number(value, digits, text, size);
+}
+
+/* "-2", "+5", "+0.4": percent by which a ratio differs from 1. */
+static void print_change(double ratio, char *text, size_t size)
+{
+    double percent = 100 * (ratio - 1);
+    if (fabs(percent) >= 0.95)
+        snprintf(text, size, "%+.0f", percent);
+    else if (fabs(percent) < 0.05)
+        snprintf(text, size, "0");
+    else {
+        char digits[32];
+        snprintf(text, size, "%c%s", percent < 0 ? '-' : '+',
+                 tm_number(fabs(percent), 1, digits, sizeof digits));
+    }
+}
+
+char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, char *text,
+                          size_t size)
+{
+    char value[32], low[32], high[32], pairs[48];
+    const char *small = c->n_pairs < 6 ? ", t: n < 6" : "";
+    snprintf(pairs, sizeof pairs, "%d pair%s", c->n_pairs, c->n_pairs == 1 ? "" : "s");
+    print_ratio(c->ratio.value, value, sizeof value);
+    print_ratio(c->ratio.low, low, sizeof low);
+    print_ratio(c->ratio.high, high, sizeof high);
+    switch (c->verdict) {
+    case TM_VERDICT_MISSING:
+        snprintf(text, size, "%s", c->missing);
+        return text;
+    case TM_VERDICT_NO_INTERVAL:
+        snprintf(text, size, "%sx (%s: no interval)", value, pairs);
+        break;
+    case TM_VERDICT_NO_DIFFERENCE:
+        print_change(c->ratio.low, low, sizeof low);
+        print_change(c->ratio.high, high, sizeof high);
+        snprintf(text, size, "no difference shown (could be %s %% to %s %%, %s%s)", low, high,
+                 pairs, small);
+        break;
+    case TM_VERDICT_FASTER:
+    case TM_VERDICT_SLOWER:
+    case TM_VERDICT_INCONCLUSIVE:
+        snprintf(text, size, "%s%sx (95 %% %s to %s, %s%s)",
+                 c->verdict == TM_VERDICT_INCONCLUSIVE ? "inconclusive, the control moved too: "
+                                                       : "",
+                 value, low, high, pairs, small);
+        break;
+    }
+    if (floor && isfinite(floor->ratio)) {
+        print_ratio(floor->ratio, value, sizeof value);
+        tm_add_sentence(text, size, "noise floor %s", value);
+    }
+    return text;
+}
