@@ -225,8 +225,8 @@ TM_ALWAYS_INLINE int32_t tm_load_i32(const void *at)
 
 /* Applies X(width, ...) to block widths with a micro-kernel of their own. With at most 12 tokens a
  * block, two blocks or more are at least 6 wide; with at most 6, at least 3. */
-#define TM_WIDTHS_2_6(X, ...)                                                                      \
-    X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
+#define TM_WIDTHS_2_4(X, ...) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__)
+#define TM_WIDTHS_2_6(X, ...) TM_WIDTHS_2_4(X, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
 #define TM_WIDTHS_7_12(X, ...)                                                                     \
     X(7, __VA_ARGS__)                                                                              \
     X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
