@@ -1,0 +1,465 @@
+/* Block codecs against the bytes that llama.cpp's and bitnet.cpp's own quantizers wrote. */
+#include "engine/gguf.h"
+#include "kernels/half.h"
+#include "tests/tm_test.h"
+
+#include <math.h>
+#include <string.h>
+
+#define N_ROWS 4
+#define N_COLS 512
+#define N_ALL  (N_ROWS * N_COLS)
+
+static tm_gguf_tensor make_tensor(tm_gguf_type type, const uint8_t *data, int64_t ne0, int64_t ne1)
+{
+    tm_gguf_tensor tensor = {
+        .name = {"w", 1}, .type = type, .n_dims = 2, .ne = {ne0, ne1, 1, 1}, .data = data};
+    tensor.bytes = tm_gguf_bytes(type, tensor.ne, 2);
+    return tensor;
+}
+
+/* ---- the vectors file: just enough of JSON to find a string of hexadecimal digits ---- */
+
+typedef struct vectors {
+    char *text;             /* owned */
+    float values[2][N_ALL]; /* ternary, gaussian */
+} vectors;
+
+static const char *const matrix_names[2] = {"ternary", "gaussian"};
+
+static size_t unhex(const char *text, uint8_t *out, size_t room)
+{
+    size_t n = 0;
+    unsigned byte;
+    for (; n < room && sscanf(text + 2 * n, "%2x", &byte) == 1; n++) out[n] = (uint8_t)byte;
+    return n;
+}
+
+static const char *find_matrix(const vectors *v, int matrix)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\"name\": \"%s\"", matrix_names[matrix]);
+    const char *at = strstr(v->text, wanted);
+    assert_non_null(at);
+    return at;
+}
+
+/* The stored bytes of a type; returns how many. */
+static size_t stored(const vectors *v, int matrix, tm_gguf_type type, uint8_t *out, size_t room)
+{
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "\"%s\": {", tm_gguf_type_name(type));
+    const char *at = strstr(find_matrix(v, matrix), wanted);
+    assert_non_null(at);
+    at = strstr(at, "\"hex\": \"");
+    assert_non_null(at);
+    return unhex(at + strlen("\"hex\": \""), out, room);
+}
+
+static int read_vectors(void **state)
+{
+    char path[512];
+    *state = NULL;
+    if (!tm_fixture("quantizers/vectors.json", path, sizeof path)) return 0;
+    vectors *v = calloc(1, sizeof *v);
+    FILE *file = fopen(path, "rb");
+    if (!v || !file || !(v->text = calloc(1, 1 << 20)) ||
+        fread(v->text, 1, (1 << 20) - 1, file) == 0)
+        return -1;
+    fclose(file);
+    for (int m = 0; m < 2; m++) {
+        const char *at = strstr(find_matrix(v, m), "\"f32_hex\": \"");
+        if (!at || unhex(at + strlen("\"f32_hex\": \""), (uint8_t *)v->values[m],
+                         sizeof v->values[m]) != sizeof v->values[m])
+            return -1;
+    }
+    *state = v;
+    return 0;
+}
+
+static int free_vectors(void **state)
+{
+    vectors *v = *state;
+    if (v) free(v->text);
+    free(v);
+    return 0;
+}
+
+#define NEED_VECTORS(state)                                                                        \
+    vectors *v = *(state);                                                                         \
+    if (!v) TM_SKIP("no fixture quantizers/vectors.json: set TM_FIXTURES")
+
+static float absmax(const float *x, int n)
+{
+    float most = 0;
+    for (int i = 0; i < n; i++) most = fmaxf(most, fabsf(x[i]));
+    return most;
+}
+
+static const tm_gguf_type written_types[] = {TM_GGUF_F16,  TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
+                                             TM_GGUF_I2_S, TM_GGUF_Q8_0,  TM_GGUF_Q4_0};
+
+static void writers_give_the_owners_bytes(void **state)
+{
+    NEED_VECTORS(state);
+    static uint8_t expected[N_ALL * 4], written[N_ALL * 4];
+    int64_t ne[2] = {N_COLS, N_ROWS};
+    for (int m = 0; m < 2; m++)
+        for (size_t t = 0; t < sizeof written_types / sizeof written_types[0]; t++) {
+            tm_gguf_type type = written_types[t];
+            size_t n = tm_gguf_bytes(type, ne, 2), compared = n - (type == TM_GGUF_I2_S ? 28 : 0);
+            assert_int_equal(stored(v, m, type, expected, sizeof expected), n);
+            memset(written, 0xee, sizeof written);
+            float scale = absmax(v->values[m], N_ALL);
+            /* Row by row, the last one first: pieces must not depend on one another. */
+            for (int row = N_ROWS - 1; row >= 0; row--)
+                tm_gguf_write_floats(type, v->values[m] + row * N_COLS, N_COLS, N_ROWS, row,
+                                     row + 1, scale, written);
+            for (size_t i = 0; i < compared; i++)
+                if (written[i] != expected[i])
+                    fail_msg("%s of %s: byte %zu is %02x, the owner wrote %02x",
+                             tm_gguf_type_name(type), matrix_names[m], i, written[i], expected[i]);
+            for (size_t i = compared; i < n; i++) assert_int_equal(written[i], 0);
+            assert_int_equal(written[n], 0xee);
+        }
+}
+
+static void ternary_values_come_back(void **state)
+{
+    NEED_VECTORS(state);
+    static const tm_gguf_type exact[] = {TM_GGUF_F16, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0, TM_GGUF_I2_S};
+    static uint8_t bytes[N_ALL * 4];
+    static float out[N_ALL];
+    for (size_t t = 0; t < sizeof exact / sizeof exact[0]; t++) {
+        stored(v, 0, exact[t], bytes, sizeof bytes);
+        tm_gguf_tensor tensor = make_tensor(exact[t], bytes, N_COLS, N_ROWS);
+        tm_gguf_read_floats(&tensor, 0, N_ROWS, out);
+        for (int i = 0; i < N_ALL; i++)
+            if (out[i] != v->values[0][i])
+                fail_msg("%s: weight %d is %g, not %g", tm_gguf_type_name(exact[t]), i,
+                         (double)out[i], (double)v->values[0][i]);
+    }
+}
+
+/* Most that rounding may move a weight, relative to the largest of its block: half a step of 1/127; 7/8 stands
+ * for 1 in Q4_0, whose steps are 1/8; 1/32 with a scale of 8 bits; 8 bits of mantissa; 11 bits. */
+static const struct {
+    tm_gguf_type type;
+    int block;
+    float error;
+} lossy[] = {
+    {TM_GGUF_Q8_0, 32, 0.5f / 127 + 1e-3f},
+    {TM_GGUF_Q4_0, 32, 0.125f + 1e-3f},
+    {TM_GGUF_Q6_K, 16, 0.6f / 31},
+    {TM_GGUF_BF16, 1, 0x1p-8f},
+    {TM_GGUF_F16, 1, 0x1p-11f},
+};
+
+static void values_come_back_within_rounding(void **state)
+{
+    NEED_VECTORS(state);
+    static uint8_t bytes[N_ALL * 4];
+    static float out[N_ALL];
+    for (int m = 0; m < 2; m++)
+        for (size_t t = 0; t < sizeof lossy / sizeof lossy[0]; t++) {
+            stored(v, m, lossy[t].type, bytes, sizeof bytes);
+            tm_gguf_tensor tensor = make_tensor(lossy[t].type, bytes, N_COLS, N_ROWS);
+            tm_gguf_read_floats(&tensor, 0, N_ROWS, out);
+            const float *x = v->values[m];
+            for (int i = 0; i < N_ALL; i++) {
+                float most = absmax(x + i / lossy[t].block * lossy[t].block, lossy[t].block);
+                if (fabsf(out[i] - x[i]) > lossy[t].error * most + 1e-7f)
+                    fail_msg("%s of %s: weight %d is %g, was %g", tm_gguf_type_name(lossy[t].type),
+                             matrix_names[m], i, (double)out[i], (double)x[i]);
+            }
+        }
+}
+
+static void trits_and_scale_come_back(void **state)
+{
+    NEED_VECTORS(state);
+    static const tm_gguf_type ternary[] = {TM_GGUF_F16, TM_GGUF_BF16, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
+                                           TM_GGUF_I2_S};
+    static uint8_t bytes[N_ALL * 4];
+    static int8_t trits[N_ALL];
+    for (size_t t = 0; t < sizeof ternary / sizeof ternary[0]; t++) {
+        tm_error err;
+        float scale = -1;
+        stored(v, 0, ternary[t], bytes, sizeof bytes);
+        tm_gguf_tensor tensor = make_tensor(ternary[t], bytes, N_COLS, N_ROWS);
+        assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, &err), TM_OK);
+        if (ternary[t] != TM_GGUF_BF16) assert_true(scale == 0.3701171875f);
+        tm_gguf_read_trits(&tensor, 0, N_ROWS, trits);
+        for (int i = 0; i < N_ALL; i++) {
+            float x = v->values[0][i];
+            assert_int_equal(trits[i], (x > 0) - (x < 0));
+        }
+    }
+}
+
+static void gaussian_is_not_ternary(void **state)
+{
+    NEED_VECTORS(state);
+    static const tm_gguf_type types[] = {TM_GGUF_F16,  TM_GGUF_BF16, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
+                                         TM_GGUF_Q8_0, TM_GGUF_Q4_0, TM_GGUF_Q6_K};
+    static uint8_t bytes[N_ALL * 4];
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        tm_error err = {0};
+        float scale;
+        stored(v, 1, types[t], bytes, sizeof bytes);
+        tm_gguf_tensor tensor = make_tensor(types[t], bytes, N_COLS, N_ROWS);
+        assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, &err), TM_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "'w' is not ternary"));
+        assert_int_equal(tm_gguf_check_finite(&tensor, &err), TM_OK);
+    }
+}
+
+static void row_ranges_equal_the_whole(void **state)
+{
+    NEED_VECTORS(state);
+    static const tm_gguf_type types[] = {TM_GGUF_F16,  TM_GGUF_BF16,  TM_GGUF_Q4_0,  TM_GGUF_Q8_0,
+                                         TM_GGUF_Q6_K, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0, TM_GGUF_I2_S};
+    static uint8_t bytes[N_ALL * 4];
+    static float whole[N_ALL], part[N_ALL];
+    static int8_t trits[N_ALL], some[N_ALL];
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        stored(v, 0, types[t], bytes, sizeof bytes);
+        tm_gguf_tensor tensor = make_tensor(types[t], bytes, N_COLS, N_ROWS);
+        float scale;
+        bool is_ternary = tm_gguf_ternary_scale(&tensor, &scale, NULL) == TM_OK;
+        tm_gguf_read_floats(&tensor, 0, N_ROWS, whole);
+        if (is_ternary) tm_gguf_read_trits(&tensor, 0, N_ROWS, trits);
+        for (int begin = 0; begin <= N_ROWS; begin++)
+            for (int end = begin; end <= N_ROWS; end++) {
+                size_t n = (size_t)(end - begin) * N_COLS;
+                tm_gguf_read_floats(&tensor, begin, end, part);
+                assert_memory_equal(part, whole + begin * N_COLS, n * sizeof *part);
+                if (!is_ternary) continue;
+                tm_gguf_read_trits(&tensor, begin, end, some);
+                assert_memory_equal(some, trits + begin * N_COLS, n);
+            }
+    }
+}
+
+/* ---- without fixtures ---- */
+
+/* w0 = +, w32 = -, w64 = -, w96 = +, w128 = 0: the first bytes of the formats' worked examples. */
+static void first_bytes_are_those_of_the_examples(void **state)
+{
+    (void)state;
+    float x[256] = {0};
+    uint8_t out[80];
+    x[0] = x[96] = 0.3701171875f;
+    x[32] = x[64] = -0.3701171875f;
+    tm_gguf_write_floats(TM_GGUF_TQ1_0, x, 256, 1, 0, 1, 0, out);
+    assert_int_equal(out[0], 0xb3);
+    assert_int_equal(out[52] | out[53] << 8, 0x35ec);
+    tm_gguf_write_floats(TM_GGUF_TQ2_0, x, 256, 1, 0, 1, 0, out);
+    assert_int_equal(out[0], 0x82);
+    assert_int_equal(out[64] | out[65] << 8, 0x35ec);
+    x[96] = 0;
+    x[2] = 0, x[34] = 0, x[66] = 0, x[98] = -0.3701171875f;
+    tm_gguf_write_floats(TM_GGUF_TQ2_0, x, 256, 1, 0, 1, 0, out);
+    assert_int_equal(out[2], 0x15); /* the first weight in the lowest bits */
+    tm_gguf_write_floats(TM_GGUF_I2_S, x, 256, 1, 0, 1, 0.3701171875f, out);
+    assert_int_equal(out[2], 0x54); /* the first weight in the highest bits */
+    static const uint8_t scale[4] = {0x00, 0x80, 0xbd, 0x3e};
+    assert_memory_equal(out + 64, scale, 4);
+}
+
+static void every_byte_of_tq1_0_gives_back_its_trits(void **state)
+{
+    (void)state;
+    for (int value = 0; value < 243; value++) {
+        float x[256] = {0}, back[256];
+        uint8_t block[54];
+        x[255] = 1; /* so that the block has a scale */
+        for (int k = 0, rest = value; k < 5; k++, rest /= 3) x[32 * k + 7] = (float)(rest % 3 - 1);
+        tm_gguf_write_floats(TM_GGUF_TQ1_0, x, 256, 1, 0, 1, 0, block);
+        tm_gguf_tensor tensor = make_tensor(TM_GGUF_TQ1_0, block, 256, 1);
+        tm_gguf_read_floats(&tensor, 0, 1, back);
+        assert_memory_equal(x, back, sizeof x);
+    }
+}
+
+static void check_refused(const tm_gguf_tensor *tensor, tm_status status, const char *fragment)
+{
+    tm_error err = {0};
+    float scale;
+    assert_int_equal(tm_gguf_ternary_scale(tensor, &scale, &err), status);
+    if (!strstr(err.message, fragment)) fail_msg("'%s' lacks '%s'", err.message, fragment);
+}
+
+static void floats_that_are_not_ternary_are_named(void **state)
+{
+    (void)state;
+    float x[8] = {0, 0.5f, -0.5f, 0, 0.5f, 0.25f, 0, 0};
+    tm_gguf_tensor tensor = make_tensor(TM_GGUF_F32, (const uint8_t *)x, 4, 2);
+    check_refused(&tensor, TM_UNSUPPORTED, "weight 1 of row 1 is 0.25, but others are +-0.5");
+    x[5] = NAN;
+    check_refused(&tensor, TM_FORMAT, "weight 1 of row 1 is nan");
+    assert_int_equal(tm_gguf_check_finite(&tensor, NULL), TM_FORMAT);
+    x[5] = 0;
+    x[1] = INFINITY;
+    check_refused(&tensor, TM_FORMAT, "weight 1 of row 0 is inf");
+    float scale = -1;
+    memset(x, 0, sizeof x);
+    x[3] = -0.0f;
+    assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
+    assert_true(scale == 0);
+    x[6] = -0x1p-140f; /* subnormal, and the only one */
+    assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
+    assert_true(scale == 0x1p-140f);
+    assert_int_equal(tm_gguf_check_finite(&tensor, NULL), TM_OK);
+}
+
+/* Looked at in chunks: a value in each place of a long row must be found. */
+static void one_wrong_value_is_found_anywhere(void **state)
+{
+    (void)state;
+    static tm_half x[1300];
+    tm_gguf_tensor tensor = make_tensor(TM_GGUF_F16, (const uint8_t *)x, 1300, 1);
+    for (int i = 0; i < 1300; i++) x[i] = i % 3 ? 0x3800 : 0;
+    for (int i = 2; i < 1300; i++) { /* 0 and 1 decide what the others are compared with */
+        tm_half kept = x[i];
+        char fragment[40];
+        snprintf(fragment, sizeof fragment, "weight %d of row 0", i);
+        x[i] = 0xb801;
+        check_refused(&tensor, TM_UNSUPPORTED, fragment);
+        x[i] = 0x7c00;
+        assert_int_equal(tm_gguf_check_finite(&tensor, NULL), TM_FORMAT);
+        x[i] = kept;
+    }
+}
+
+static void ternary_blocks(tm_gguf_type type, int block_bytes, int scale_at)
+{
+    uint8_t data[4 * 66] = {0};
+    int8_t trits[1024];
+    float values[1024], scale = -1, x[1024];
+    for (int i = 0; i < 1024; i++) x[i] = i / 256 == 1 ? 0 : 0.5f * (float)(i % 3 - 1);
+    tm_gguf_tensor tensor = make_tensor(type, data, 512, 2);
+    tm_gguf_write_floats(type, x, 512, 2, 0, 2, 0, data);
+    uint8_t *zeros = data + block_bytes + scale_at, *last = data + 3 * block_bytes + scale_at;
+
+    assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
+    assert_true(scale == 0.5f);
+    zeros[1] = 0x40; /* a block of zeros may have any scale */
+    assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
+    last[1] |= 0x80; /* a negative one turns its block round */
+    assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
+    assert_true(scale == 0.5f);
+    tm_gguf_read_floats(&tensor, 0, 2, values);
+    tm_gguf_read_trits(&tensor, 0, 2, trits);
+    for (int i = 0; i < 1024; i++) assert_true((float)trits[i] * scale == values[i]);
+    assert_int_equal(trits[1023], x[1023] > 0 ? -1 : x[1023] < 0);
+    last[1] = last[0] = 0; /* a scale of zero makes its block zero, whatever the codes are */
+    assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
+    tm_gguf_read_trits(&tensor, 1, 2, trits);
+    for (int i = 256; i < 512; i++) assert_int_equal(trits[i], 0);
+    last[1] = 0x39;
+    check_refused(&tensor, TM_UNSUPPORTED, "from weight 256 of row 1 on is 0.625, but it was 0.5");
+    last[1] = 0x7c;
+    check_refused(&tensor, TM_FORMAT, "the scale of weight 256 of row 1 is inf");
+    assert_int_equal(tm_gguf_check_finite(&tensor, NULL), TM_FORMAT);
+    last[0] = 1;
+    check_refused(&tensor, TM_FORMAT, "nan");
+}
+
+static void block_scales_decide(void **state)
+{
+    (void)state;
+    ternary_blocks(TM_GGUF_TQ1_0, 54, 52);
+    ternary_blocks(TM_GGUF_TQ2_0, 66, 64);
+}
+
+static void code_3_is_refused(void **state)
+{
+    (void)state;
+    uint8_t data[8 * 32 + 32], tq2[66];
+    float one = 1;
+    memset(data, 0x55, sizeof data);
+    memcpy(data + 8 * 32, &one, sizeof one);
+    tm_gguf_tensor tensor = make_tensor(TM_GGUF_I2_S, data, 512, 2);
+    float scale = -1;
+    assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
+    assert_true(scale == 0); /* nothing but zeros */
+    data[5 * 32 + 3] = 0x57;
+    check_refused(&tensor, TM_FORMAT,
+                  "weight 227 of row 1 has code 3"); /* 5 * 128 + 96 + 3 - 512 */
+    data[5 * 32 + 3] = 0x56;
+    assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
+    assert_true(scale == 1);
+    one = INFINITY;
+    memcpy(data + 8 * 32, &one, sizeof one);
+    check_refused(&tensor, TM_FORMAT, "its scale is inf");
+    memset(tq2, 0x55, sizeof tq2);
+    tq2[64] = 0, tq2[65] = 0x38;
+    tq2[33] = 0xd5;
+    tensor = make_tensor(TM_GGUF_TQ2_0, tq2, 256, 1);
+    check_refused(&tensor, TM_FORMAT, "weight 225 of row 0 has code 3");
+}
+
+static void sizes_are_those_of_the_formats(void **state)
+{
+    (void)state;
+    static const struct {
+        tm_gguf_type type;
+        int64_t ne[4];
+        int n_dims;
+        size_t bytes;
+    } cases[] = {
+        {TM_GGUF_F32, {3, 5}, 2, 60},
+        {TM_GGUF_F16, {3}, 1, 6},
+        {TM_GGUF_BF16, {3, 2, 2, 2}, 4, 48},
+        {TM_GGUF_Q4_0, {64, 2}, 2, 72},
+        {TM_GGUF_Q8_0, {32, 1}, 2, 34},
+        {TM_GGUF_Q6_K, {256, 3}, 2, 630},
+        {TM_GGUF_TQ1_0, {512, 4}, 2, 432},
+        {TM_GGUF_TQ2_0, {512, 4}, 2, 528},
+        {TM_GGUF_I2_S, {512, 4}, 2, 544},
+        {TM_GGUF_I2_S, {320, 4}, 2, 0},
+        {TM_GGUF_TQ2_0, {128, 2}, 2, 0},
+        {TM_GGUF_F32, {0, 5}, 2, 0},
+        {TM_GGUF_F32, {(int64_t)1 << 32, (int64_t)1 << 32}, 2, 0},
+        {TM_GGUF_F32, {(int64_t)1 << 62}, 1, 0},
+        {TM_GGUF_F16, {INT64_MAX}, 1, SIZE_MAX - 1},
+        {TM_GGUF_F16, {INT64_MAX, 2}, 2, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(tm_gguf_bytes(cases[i].type, cases[i].ne, cases[i].n_dims),
+                         cases[i].bytes);
+}
+
+static void types_have_names(void **state)
+{
+    (void)state;
+    tm_gguf_type type = TM_GGUF_F32;
+    assert_string_equal(tm_gguf_type_name(36), "I2_S");
+    assert_null(tm_gguf_type_name(12));
+    assert_true(tm_gguf_type_find("tq2_0", &type));
+    assert_int_equal(type, TM_GGUF_TQ2_0);
+    assert_false(tm_gguf_type_find("q4_k", &type));
+    assert_int_equal(type, TM_GGUF_TQ2_0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writers_give_the_owners_bytes),
+        cmocka_unit_test(ternary_values_come_back),
+        cmocka_unit_test(values_come_back_within_rounding),
+        cmocka_unit_test(trits_and_scale_come_back),
+        cmocka_unit_test(gaussian_is_not_ternary),
+        cmocka_unit_test(row_ranges_equal_the_whole),
+        cmocka_unit_test(first_bytes_are_those_of_the_examples),
+        cmocka_unit_test(every_byte_of_tq1_0_gives_back_its_trits),
+        cmocka_unit_test(floats_that_are_not_ternary_are_named),
+        cmocka_unit_test(one_wrong_value_is_found_anywhere),
+        cmocka_unit_test(block_scales_decide),
+        cmocka_unit_test(code_3_is_refused),
+        cmocka_unit_test(sizes_are_those_of_the_formats),
+        cmocka_unit_test(types_have_names),
+    };
+    return cmocka_run_group_tests_name("gguf types", tests, read_vectors, free_vectors);
+}
