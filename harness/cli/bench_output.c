@@ -1,0 +1,209 @@
+#include "harness/cli/bench_output.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/table.h"
+
+static const char *const formats[] = {"text", "md", "csv", "json", "jsonl", NULL};
+
+bool tm_bench_output_known(const char *format)
+{
+    for (int i = 0; formats[i]; i++)
+        if (strcmp(formats[i], format) == 0) return true;
+    return false;
+}
+
+static void put_figure(tm_json *object, const char *key, const tm_figure *figure)
+{
+    if (isnan(figure->value))
+        tm_json_put_missing(object, key, figure->missing);
+    else
+        tm_json_put_number(object, key, figure->value);
+}
+
+static void put_interval(tm_json *object, const char *key, const tm_interval *i,
+                         const char *missing)
+{
+    if (isnan(i->value)) {
+        tm_json_put_missing(object, key, missing);
+        return;
+    }
+    tm_json *json = tm_json_object();
+    tm_json_put_number(json, "value", i->value);
+    if (isnan(i->low)) {
+        tm_json_put_missing(json, "low", "one process has no interval");
+        tm_json_put_missing(json, "high", "one process has no interval");
+    } else {
+        tm_json_put_number(json, "low", i->low);
+        tm_json_put_number(json, "high", i->high);
+    }
+    tm_json_put_int(json, "n", i->n);
+    tm_json_put_string(json, "method", i->method);
+    tm_json_set(object, key, json);
+}
+
+static void put_percentile(tm_json *object, const char *key, const tm_percentile *p)
+{
+    char why[96];
+    snprintf(why, sizeof why, "%d times, %d needed", p->n, p->needed);
+    if (isnan(p->value_ms))
+        tm_json_put_missing(object, key, why);
+    else
+        tm_json_put_number(object, key, p->value_ms);
+}
+
+/* Ratio to the baseline cell of the same model, threads and test, if there is one. */
+static tm_status put_ratio(tm_json *object, const tm_summaries *all, const tm_cell_summary *s,
+                           tm_error *err)
+{
+    const tm_cell_summary *base = tm_summaries_best(
+        all, TM_ROLE_BASELINE, s->cell.engine, s->cell.model, s->cell.threads, s->cell.test, NULL);
+    if (!base || base == s) return TM_OK;
+    tm_comparison comparison;
+    tm_status status = tm_compare(s, base, &comparison, err);
+    if (status != TM_OK) return status;
+    put_interval(object, "speedup_over_baseline", &comparison.ratio, comparison.missing);
+    tm_comparison_free(&comparison);
+    return TM_OK;
+}
+
+static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_json **out,
+                         tm_error *err)
+{
+    tm_json *o = tm_json_object();
+    tm_json_put_string(o, "engine", s->cell.engine);
+    tm_json_put_string(o, "model", s->cell.model);
+    tm_json_put_string(o, "kernel", s->cell.kernel);
+    tm_json_put_string(o, "head_kernel", s->cell.head_kernel);
+    tm_json_put_int(o, "threads", s->cell.threads);
+    tm_json_put_string(o, "test", s->cell.test);
+    tm_json_put_string(o, "status", s->status);
+    put_interval(o, "tokens_per_second", &s->tokens_per_second, s->missing);
+    put_interval(o, "first_token_ms", &s->first_token_ms, s->first_token_missing);
+    put_percentile(o, "token_p50_ms", &s->token_p50);
+    put_percentile(o, "token_p90_ms", &s->token_p90);
+    put_percentile(o, "token_p99_ms", &s->token_p99);
+    put_figure(o, "bytes_per_token", &s->bytes_per_token);
+    put_figure(o, "bits_per_weight", &s->bits_per_weight);
+    put_figure(o, "read_gb_per_second", &s->read_gb_per_second);
+    put_figure(o, "gmac_per_second", &s->gmac_per_second);
+    put_figure(o, "peak_rss_bytes", &s->peak_rss_bytes);
+    put_figure(o, "rss_anonymous_bytes", &s->rss_anonymous_bytes);
+    put_figure(o, "rss_file_bytes", &s->rss_file_bytes);
+    put_figure(o, "predicted_bytes", &s->predicted_bytes);
+    put_figure(o, "joules_per_token", &s->joules_per_token);
+    tm_json_put_string(o, "marks", s->marks);
+    tm_json_put_string(o, "warning", s->warning);
+    *out = o;
+    return put_ratio(o, all, s, err);
+}
+
+static tm_status write_json(const tm_summaries *all, bool lines, tm_text *out, tm_error *err)
+{
+    tm_json *array = tm_json_array();
+    tm_status status = TM_OK;
+    for (int i = 0; status == TM_OK && i < all->n; i++) {
+        tm_json *object = NULL;
+        status = to_json(all, &all->items[i], &object, err);
+        if (lines) {
+            char *text = tm_json_print(object, false);
+            tm_text_add(out, text);
+            tm_text_add_char(out, '\n');
+            free(text);
+            tm_json_free(object);
+        } else {
+            tm_json_append(array, object);
+        }
+    }
+    if (!lines) {
+        char *text = tm_json_print(array, true);
+        tm_text_add(out, text);
+        tm_text_add_char(out, '\n');
+        free(text);
+    }
+    tm_json_free(array);
+    return status == TM_OK ? tm_text_status(out, "the cells", err) : status;
+}
+
+static void add_number(tm_table *table, double value, int digits)
+{
+    char text[64];
+    tm_table_add_cell(table, "%s", tm_number(value, digits, text, sizeof text));
+}
+
+static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell_summary *s,
+                         tm_error *err)
+{
+    char text[160];
+    tm_table_add_row(table);
+    tm_table_add_cell(table, "%s", s->cell.model);
+    tm_table_add_cell(table, "%s", s->cell.kernel);
+    tm_table_add_cell(table, "%d", s->cell.threads);
+    tm_table_add_cell(table, "%s", s->cell.test);
+    if (isnan(s->tokens_per_second.value))
+        tm_table_add_cell_with_note(table, "N/A", s->missing);
+    else if (s->warning[0])
+        tm_table_add_cell_with_note(
+            table, tm_number_interval(&s->tokens_per_second, 4, text, sizeof text), s->warning);
+    else
+        tm_table_add_cell(table, "%s",
+                          tm_number_interval(&s->tokens_per_second, 4, text, sizeof text));
+    tm_table_add_cell(table, "%d", s->n_processes);
+    add_number(table, s->first_token_ms.value, 3);
+    add_number(table, s->token_p50.value_ms, 3);
+    add_number(table, s->peak_rss_bytes.value / 0x1p20, 4);
+    add_number(table, s->read_gb_per_second.value, 3);
+    const tm_cell_summary *base = tm_summaries_best(
+        all, TM_ROLE_BASELINE, s->cell.engine, s->cell.model, s->cell.threads, s->cell.test, NULL);
+    if (!base || base == s) {
+        tm_table_add_cell(table, "-");
+        return TM_OK;
+    }
+    tm_comparison comparison;
+    tm_status status = tm_compare(s, base, &comparison, err);
+    if (status != TM_OK) return status;
+    if (comparison.n_pairs == 0)
+        tm_table_add_cell_with_note(table, "N/A", comparison.missing);
+    else
+        tm_table_add_cell(table, "%s", tm_number_interval(&comparison.ratio, 3, text, sizeof text));
+    tm_comparison_free(&comparison);
+    return TM_OK;
+}
+
+static tm_status write_table(const tm_summaries *all, const char *format, tm_text *out,
+                             tm_error *err)
+{
+    static const char *const headings[] = {"threads",   "test",           "tokens/s [95 %]",
+                                           "processes", "first token ms", "p50 ms",
+                                           "RSS MiB",   "read GB/s",      "x baseline"};
+    tm_table table;
+    tm_table_init(&table, "");
+    tm_table_add_column(&table, "model", TM_LEFT);
+    tm_table_add_column(&table, "kernel", TM_LEFT);
+    for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
+        tm_table_add_column(&table, headings[i], TM_RIGHT);
+    tm_status status = TM_OK;
+    for (int i = 0; status == TM_OK && i < all->n; i++)
+        status = add_row(&table, all, &all->items[i], err);
+    if (status == TM_OK) {
+        if (strcmp(format, "md") == 0)
+            status = tm_table_write_markdown(&table, out, err);
+        else if (strcmp(format, "csv") == 0)
+            status = tm_table_write_csv(&table, out, err);
+        else
+            status = tm_table_write_text(&table, out, err);
+    }
+    tm_table_free(&table);
+    return status;
+}
+
+tm_status tm_bench_output_write(const tm_summaries *summaries, const char *format, tm_text *out,
+                                tm_error *err)
+{
+    if (strcmp(format, "json") == 0) return write_json(summaries, false, out, err);
+    if (strcmp(format, "jsonl") == 0) return write_json(summaries, true, out, err);
+    return write_table(summaries, format, out, err);
+}

@@ -1,0 +1,14 @@
+/* What `ternmark bench` prints: cells, and ratios where a baseline was asked for. */
+#ifndef TM_HARNESS_CLI_BENCH_OUTPUT_H
+#define TM_HARNESS_CLI_BENCH_OUTPUT_H
+
+#include "reports/compare.h"
+#include "reports/text.h"
+
+/* "text", "md", "csv", "json" (an array of objects) or "jsonl" (one object a line); false for others. */
+bool tm_bench_output_known(const char *format);
+/* Appends the cells in the format. Errors: NOMEM. */
+tm_status tm_bench_output_write(const tm_summaries *summaries, const char *format, tm_text *out,
+                                tm_error *err) TM_MUST_USE;
+
+#endif

@@ -1,0 +1,157 @@
+/* ternmark bench: a few cells, measured and printed at once; llama-bench's letters. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/cli/bench_output.h"
+#include "harness/cli/commands.h"
+#include "harness/cli/options.h"
+#include "harness/sweep.h"
+
+typedef struct request {
+    const char *models, *kernels, *threads, *prompts, *generated, *both, *depths, *baseline,
+        *output, *store;
+    int64_t repetitions, processes, seed;
+    double time_budget;
+    bool no_warmup, oversubscribe;
+} request;
+
+static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
+{
+    tm_suite_init(suite);
+    strcpy(suite->name, "bench");
+    suite->repetitions = (int)r->repetitions;
+    suite->processes = (int)r->processes;
+    suite->warmup = r->no_warmup ? 0 : 1;
+    suite->time_budget_seconds = r->time_budget;
+    if (r->baseline) snprintf(suite->baseline, sizeof suite->baseline, "%s", r->baseline);
+    tm_status status = tm_suite_add_models(suite, r->models, err);
+    if (status == TM_OK && r->baseline) status = tm_suite_add_kernels(suite, r->baseline, err);
+    if (status == TM_OK) status = tm_suite_add_kernels(suite, r->kernels, err);
+    if (status == TM_OK) status = tm_suite_add_threads(suite, r->threads, err);
+    if (status == TM_OK)
+        status = tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths, err);
+    return status == TM_OK ? tm_suite_check(suite, err) : status;
+}
+
+static void say(void *arg, const tm_sweep_event *event)
+{
+    (void)arg;
+    if (event->kind == TM_SWEEP_CELL) {
+        char label[256];
+        fprintf(stderr, "ternmark bench: %s: %s\n",
+                tm_cell_label(&event->record->cell, label, sizeof label), event->record->reason);
+    } else if (event->kind == TM_SWEEP_NOTE) {
+        fprintf(stderr, "ternmark bench: %s\n", event->text);
+    }
+}
+
+static tm_status measure(const request *r, const tm_suite *suite, tm_sweep_outcome *outcome,
+                         tm_error *err)
+{
+    tm_env env = {0};
+    tm_plan plan = {0};
+    char build[24];
+    tm_status status = tm_build_hash(NULL, build, sizeof build, err);
+    if (status == TM_OK) status = tm_env_read("/", &env, err);
+    tm_plan_options po = {
+        .seed = (uint64_t)r->seed, .oversubscribe = r->oversubscribe, .build = build};
+    if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
+    tm_sweep_options so = {.suite = suite,
+                           .env = &env,
+                           .plan = &plan,
+                           .store_path = r->store,
+                           .build = build,
+                           .seed = (uint64_t)r->seed,
+                           .oversubscribe = r->oversubscribe,
+                           .interrupt_fd = -1,
+                           .on_event = say};
+    if (status == TM_OK) status = tm_sweep_run(&so, outcome, err);
+    tm_plan_free(&plan);
+    tm_env_free(&env);
+    return status;
+}
+
+static tm_status print(const request *r, const tm_sweep_outcome *outcome, tm_error *err)
+{
+    tm_summaries summaries;
+    tm_text text = {0};
+    tm_status status =
+        tm_summaries_make(outcome->records.items, outcome->records.n, NULL, NULL, &summaries, err);
+    if (status != TM_OK) return status;
+    status = tm_bench_output_write(&summaries, r->output, &text, err);
+    if (status == TM_OK) fputs(tm_text_string(&text), stdout);
+    tm_text_free(&text);
+    tm_summaries_free(&summaries);
+    return status;
+}
+
+int tm_cmd_bench(int argc, char **argv)
+{
+    request r = {.kernels = "auto",
+                 .threads = "all",
+                 .prompts = "512",
+                 .generated = "128",
+                 .output = "text",
+                 .repetitions = 3,
+                 .processes = 3,
+                 .seed = 1};
+    const tm_option options[] = {
+        {"model", "m", TM_OPTION_TEXT, &r.models, 0, 0, "MODEL,...", "GGUF files or synth:NAME"},
+        {"prompt", "p", TM_OPTION_TEXT, &r.prompts, 0, 0, "N,...",
+         "prompt tokens (default 512; 0: none)"},
+        {"gen", "n", TM_OPTION_TEXT, &r.generated, 0, 0, "N,...",
+         "generated tokens (default 128; 0: none)"},
+        {"prompt-gen", "pg", TM_OPTION_TEXT, &r.both, 0, 0, "P,N;...",
+         "a prompt and then generation, as one test"},
+        {"depth", "d", TM_OPTION_TEXT, &r.depths, 0, 0, "N,...",
+         "tokens in the KV cache before (default 0)"},
+        {"threads", "t", TM_OPTION_TEXT, &r.threads, 0, 0, "N,...",
+         "thread counts, ranges a-b*2, or all (default)"},
+        {"repetitions", "r", TM_OPTION_INT, &r.repetitions, 1, 1000, "N",
+         "inside a process (default 3)"},
+        {"processes", NULL, TM_OPTION_INT, &r.processes, 1, 1000, "N",
+         "fresh processes (default 3)"},
+        {"kernel", NULL, TM_OPTION_TEXT, &r.kernels, 0, 0, "NAME,...",
+         "kernels or layouts (default auto)"},
+        {"baseline", NULL, TM_OPTION_TEXT, &r.baseline, 0, 0, "NAME",
+         "also measure this one and pair with it: f16"},
+        {"time-budget", NULL, TM_OPTION_REAL, &r.time_budget, 1, 1e6, "S",
+         "start no pair that would pass it"},
+        {"no-warmup", NULL, TM_OPTION_FLAG, &r.no_warmup, 0, 0, NULL,
+         "time the first repetition as well"},
+        {"seed", NULL, TM_OPTION_INT, &r.seed, 0, 9e15, "N",
+         "of synthetic weights and tokens (default 1)"},
+        {"oversubscribe", NULL, TM_OPTION_FLAG, &r.oversubscribe, 0, 0, NULL,
+         "allow more threads than CPUs"},
+        {"store", NULL, TM_OPTION_TEXT, &r.store, 0, 0, "FILE",
+         "append the records to a store as well"},
+        {"output", "o", TM_OPTION_TEXT, &r.output, 0, 0, "FORMAT",
+         "text, md, csv, json, jsonl (default text)"},
+        {0},
+    };
+    const tm_command command = {
+        "bench", "-m MODEL [options]", "Measures a few cells and prints them.", options, 0, 0};
+    tm_error err = {0};
+    const char *arguments[1];
+    int n;
+    bool help;
+    tm_status status = tm_options_parse(&command, argc, argv, arguments, &n, &help, &err);
+    if (status == TM_OK && help) return 0;
+    if (status == TM_OK && !r.models) status = tm_fail(&err, TM_ARG, "--model is missing");
+    if (status == TM_OK && !tm_bench_output_known(r.output))
+        status =
+            tm_fail(&err, TM_ARG, "--output is \"%s\", not text, md, csv, json or jsonl", r.output);
+    tm_suite *suite = status == TM_OK ? malloc(sizeof *suite) : NULL;
+    if (status == TM_OK && !suite) status = tm_fail(&err, TM_NOMEM, "no memory for the suite");
+    tm_sweep_outcome outcome = {0};
+    if (status == TM_OK) status = fill_suite(&r, suite, &err);
+    if (status == TM_OK) status = measure(&r, suite, &outcome, &err);
+    if (status == TM_OK) status = print(&r, &outcome, &err);
+    int result = status == TM_OK ? 0 : tm_report_error("bench", &err);
+    if (result == 0 && outcome.n_cells_failed) result = 4;
+    if (result == 0 && outcome.n_cells_ok == 0) result = 3;
+    tm_sweep_outcome_free(&outcome);
+    free(suite);
+    return result;
+}
