@@ -231,6 +231,8 @@ TM_ALWAYS_INLINE int32_t tm_load_i32(const void *at)
     X(7, __VA_ARGS__)                                                                              \
     X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
 
+#define TM_WIDTHS_4_12(X, ...) X(4, __VA_ARGS__) X(8, __VA_ARGS__) X(12, __VA_ARGS__)
+
 /* Defines micro_<groups>_<width>_<packed> as the file's multiply() with these constants. */
 #define TM_MICRO(width, groups, packed)                                                            \
     static void micro_##groups##_##width##_##packed(const uint8_t *weights, size_t group_bytes,    \
