@@ -88,7 +88,8 @@ static void activate(worker *w, const float *x, const float *weight, int n_token
     for (int i = 0; i < n_matrices; i++) {
         const tm_kernel *kernel = matrices[i]->kernel;
         int8 |= kernel->format->act == TM_ACT_I8;
-        if (kernel->prepare != NULL) used[kernel == kernels[0] ? 0 : 1] = true;
+        if (kernel->prepare != NULL && kernel->scratch_size(n_cols, n_tokens) > 0)
+            used[kernel == kernels[0] ? 0 : 1] = true;
     }
     bool alone = n_tokens == 1 && !used[0] && !used[1];
     const tm_act_buffers *out = alone ? &w->own->act : &w->s->act;
@@ -113,7 +114,11 @@ static void activate(worker *w, const float *x, const float *weight, int n_token
     if (!used[0] && !used[1]) return;
     for (int i = 0; i < 2; i++) {
         w->scratch[i] = out->scratch[i];
-        if (used[i] && w->thread == 0) kernels[i]->prepare(&w->act, out->scratch[i]);
+        if (!used[i]) continue;
+        if (kernels[i]->prepare_part != NULL)
+            kernels[i]->prepare_part(&w->act, out->scratch[i], w->thread, w->n_threads);
+        else if (w->thread == 0)
+            kernels[i]->prepare(&w->act, out->scratch[i]);
     }
     barrier(w);
 }

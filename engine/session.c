@@ -29,11 +29,6 @@ static void *take(cursor *c, size_t a, size_t b, size_t bytes)
     return taken;
 }
 
-static size_t scratch_bytes(const tm_kernel *kernel, int n_cols, int n_tokens)
-{
-    return kernel->prepare != NULL ? kernel->scratch_size(n_cols, n_tokens) : 0;
-}
-
 static int widest_of(const tm_config *config)
 {
     int widest = config->n_hidden, n_q = config->n_heads * config->head_dim;
@@ -51,17 +46,16 @@ static void take_act(cursor *c, const tm_config *config, int n_tokens, tm_act_bu
     act->sum = take(c, n, 1, sizeof(int32_t));
 }
 
-/* The most scratch one kernel asks for, over the widths of a model and one token or a batch. */
+/* The most scratch one kernel asks for, over the widths of a model and every number of tokens. */
 static void *take_scratch(cursor *c, const tm_config *config, const tm_kernel *kernel, int n_batch)
 {
     const int n_cols[3] = {config->n_hidden, config->n_heads * config->head_dim, config->n_ffn};
     size_t most = 0;
-    for (int i = 0; i < 3; i++) {
-        size_t one = scratch_bytes(kernel, n_cols[i], 1);
-        size_t all = scratch_bytes(kernel, n_cols[i], n_batch);
-        if (one > most) most = one;
-        if (all > most) most = all;
-    }
+    for (int i = 0; kernel->prepare != NULL && i < 3; i++)
+        for (int n = 1; n <= n_batch; n++) {
+            size_t bytes = kernel->scratch_size(n_cols[i], n);
+            if (bytes > most) most = bytes;
+        }
     return take(c, 1, 1, most);
 }
 

@@ -1,0 +1,379 @@
+#include "tests/engine/tiny.h"
+
+#include <math.h>
+
+#include "engine/forward.h"
+#include "tests/engine/naive.h"
+
+enum { MAX_TOKENS = 24 };
+
+static const int32_t prompt[MAX_TOKENS] = {1,  17, 60, 42, 99, 7,  23, 5,  88, 64, 3,  50,
+                                           71, 20, 33, 9,  22, 10, 80, 61, 54, 12, 77, 91};
+
+/* Logits of every token of the prompt, taken in pieces of `piece` tokens. out [n][n_vocab]. */
+static void run_pieces(const tm_model *model, tm_pool *pool, bool f16_kv, int n, int piece,
+                       float *out)
+{
+    size_t n_vocab = (size_t)model->config.n_vocab;
+    tm_session *session =
+        tiny_session(model, pool,
+                     (tm_session_options){
+                         .n_context = n, .n_batch = piece, .f16_kv = f16_kv, .all_logits = true});
+    for (int at = 0; at < n; at += piece) {
+        int count = n - at < piece ? n - at : piece;
+        const float *logits;
+        TINY_OK(tm_session_eval(session, prompt + at, count, TM_LOGITS_ALL, &logits, &err));
+        memcpy(out + (size_t)at * n_vocab, logits, (size_t)count * n_vocab * sizeof *out);
+    }
+    assert_int_equal(tm_session_position(session), n);
+    tm_session_close(session);
+}
+
+typedef struct run {
+    const char *kernel, *head;
+    int n_threads, n_tokens, piece;
+    bool f16_kv;
+} run;
+
+static float *logits_of(const tm_config *config, run r)
+{
+    tm_pool *pool = tiny_pool(r.n_threads);
+    tm_model model = tiny_model(config, r.kernel, r.head, pool);
+    float *out = malloc((size_t)r.n_tokens * (size_t)config->n_vocab * sizeof *out);
+    run_pieces(&model, pool, r.f16_kv, r.n_tokens, r.piece, out);
+    tm_model_close(&model);
+    tm_pool_close(pool);
+    return out;
+}
+
+static void expect_same_bits(const tm_config *config, run a, run b)
+{
+    float *one = logits_of(config, a), *two = logits_of(config, b);
+    size_t n = (size_t)a.n_tokens * (size_t)config->n_vocab;
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(&one[i], &two[i], sizeof *one) != 0)
+            fail_msg("%s: %s (%d threads, pieces of %d) and %s (%d, %d) differ at %zu: %a %a",
+                     config->arch, a.kernel, a.n_threads, a.piece, b.kernel, b.n_threads, b.piece,
+                     i, (double)one[i], (double)two[i]);
+    for (size_t i = 0; i < n; i++) assert_true(isfinite(one[i]));
+    free(one);
+    free(two);
+}
+
+static double relative_error(const float *got, const double *wanted, size_t n)
+{
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        difference += ((double)got[i] - wanted[i]) * ((double)got[i] - wanted[i]);
+        size += wanted[i] * wanted[i];
+    }
+    return sqrt(difference / size);
+}
+
+/* Against the same model in doubles, position by position. */
+static void expect_near_naive(const tm_config *config, const char *kernel, const char *head,
+                              bool f16_kv, int n_tokens, double limit)
+{
+    tm_source source;
+    size_t n_vocab = (size_t)config->n_vocab;
+    double *wanted = malloc((size_t)n_tokens * n_vocab * sizeof *wanted);
+    TINY_OK(tm_source_open_synth(config, 7, &source, &err));
+    naive_forward(&source, prompt, n_tokens, wanted);
+    tm_source_close(&source);
+    for (int piece = 1; piece <= n_tokens; piece += n_tokens - 1) {
+        run r = {.kernel = kernel,
+                 .head = head,
+                 .n_threads = 2,
+                 .n_tokens = n_tokens,
+                 .piece = piece,
+                 .f16_kv = f16_kv};
+        float *got = logits_of(config, r);
+        for (int t = 0; t < n_tokens; t++) {
+            double error =
+                relative_error(got + (size_t)t * n_vocab, wanted + (size_t)t * n_vocab, n_vocab);
+            if (!(error <= limit))
+                fail_msg("%s, %s, head_dim %d, ffn %d, pieces of %d: position %d is off by %g "
+                         "(limit %g)",
+                         config->arch, kernel, config->head_dim, config->n_ffn, piece, t, error,
+                         limit);
+        }
+        free(got);
+    }
+    free(wanted);
+}
+
+static tm_config shaped(const char *arch, int n_hidden, int n_ffn, int n_heads, int n_kv,
+                        int head_dim)
+{
+    tm_config config = tiny_config(arch);
+    config.n_hidden = n_hidden;
+    config.n_ffn = n_ffn;
+    config.n_heads = n_heads;
+    config.n_kv_heads = n_kv;
+    config.head_dim = head_dim;
+    config.n_rot = head_dim;
+    return config;
+}
+
+/* Widths and head sizes of published models, cut down otherwise, and some of nobody's. */
+static int odd_shapes(tm_config *out)
+{
+    int n = 0;
+    out[n++] = tiny_config("bitnet");
+    out[n++] = tiny_config("bitnet-b1.58");
+    out[n++] = tiny_config("llama");
+    out[n++] = shaped("bitnet", 192, 5460, 4, 2, 48);
+    out[n++] = shaped("bitnet-25", 100, 300, 3, 3, 100);
+    out[n++] = shaped("llama", 96, 8640, 6, 2, 120);
+    out[n++] = shaped("bitnet", 96, 90, 5, 1, 96);
+    out[n++] = shaped("llama", 33, 1, 1, 1, 2);
+    out[n] = shaped("llama", 64, 100, 2, 1, 64);
+    out[n].n_rot = 16; /* the rest of a head is not rotated */
+    out[n++].tied_head = false;
+    return n;
+}
+
+static void test_float_path_meets_doubles(void **state)
+{
+    tm_config configs[16];
+    (void)state;
+    int n = odd_shapes(configs);
+    for (int i = 0; i < n; i++) expect_near_naive(&configs[i], "f32r16", "f32r16", false, 9, 5e-6);
+}
+
+static void test_half_path_is_near(void **state)
+{
+    (void)state;
+    tm_config config = shaped("bitnet", 192, 500, 4, 2, 48);
+    expect_near_naive(&config, "f16r16", "f16r16", false, 9, 1e-3); /* weights rounded to half */
+    expect_near_naive(&config, "f32r16", "f32r16", true, 9,
+                      2e-3); /* keys and values rounded to half */
+}
+
+/* int8 activations cost some percent (FORMATS of the field: 1.4 to 4.8 %), not a wrong answer. */
+static void test_ternary_path_is_near(void **state)
+{
+    tm_config configs[16];
+    (void)state;
+    int n = odd_shapes(configs);
+    for (int i = 0; i < n; i++)
+        if (configs[i].head_dim > 2)
+            expect_near_naive(&configs[i], "ternary", "f32r16", false, 9, 0.12);
+}
+
+static void test_threads_do_not_change_bits(void **state)
+{
+    tm_config configs[16];
+    static const char *const kernels[] = {"ternary", "f16r16", "f32r16"};
+    (void)state;
+    int n = odd_shapes(configs);
+    for (int i = 0; i < n; i++) {
+        const char *kernel = kernels[i % 3];
+        for (int threads = 2; threads <= 3; threads++)
+            for (int piece = 1; piece <= 9; piece += 8)
+                expect_same_bits(&configs[i], (run){kernel, NULL, 1, 9, piece, i % 2},
+                                 (run){kernel, NULL, threads, 9, piece, i % 2});
+    }
+}
+
+/* Prompts in pieces, one token at a time or whole. A ternary model's hidden states are the same bits in
+ * any case; a float kernel that is free to add in another order for many tokens is near. */
+static void test_pieces_do_not_change_bits(void **state)
+{
+    static const char *const kernels[] = {"ternary", "f16r16_fma_scalar", "f32r16_fma_scalar"};
+    (void)state;
+    tm_config config = shaped("bitnet-b1.58", 192, 500, 4, 2, 48);
+    for (int i = 0; i < 3; i++)
+        for (int piece = 1; piece <= 11; piece += 5)
+            expect_same_bits(
+                &config, (run){kernels[i], "f16r16_fma_scalar", 2, MAX_TOKENS, MAX_TOKENS, true},
+                (run){kernels[i], "f16r16_fma_scalar", 2, MAX_TOKENS, piece, true});
+}
+
+static void test_pieces_are_near_for_fast_float_kernels(void **state)
+{
+    static const char *const kernels[] = {"ternary", "f16r16", "f32r16"};
+    (void)state;
+    tm_config config = shaped("bitnet-b1.58", 192, 500, 4, 2, 48);
+    size_t n = MAX_TOKENS * (size_t)config.n_vocab;
+    for (int i = 0; i < 3; i++) {
+        double *whole = malloc(n * sizeof *whole);
+        float *logits =
+            logits_of(&config, (run){kernels[i], NULL, 2, MAX_TOKENS, MAX_TOKENS, false});
+        for (size_t j = 0; j < n; j++) whole[j] = (double)logits[j];
+        free(logits);
+        for (int piece = 1; piece <= 11; piece += 5) {
+            logits = logits_of(&config, (run){kernels[i], NULL, 2, MAX_TOKENS, piece, false});
+            double error = relative_error(logits, whole, n);
+            if (!(error < 3e-6))
+                fail_msg("%s: pieces of %d are off by %g", kernels[i], piece, error);
+            free(logits);
+        }
+        free(whole);
+    }
+}
+
+static void test_exact_kernels_give_the_same_bits(void **state)
+{
+    tm_config configs[16];
+    (void)state;
+    int n = odd_shapes(configs), n_checked = 0;
+    for (const tm_kernel *const *k = tm_kernels(); *k != NULL; k++) {
+        if (tm_kernel_available(*k, NULL) != TM_OK) continue;
+        if ((*k)->tolerance != 0 || !(*k)->format->ternary) continue;
+        for (int i = 0; i < n; i++)
+            for (int piece = 1; piece <= 7; piece += 6)
+                expect_same_bits(&configs[i], (run){"trit_mad_scalar", NULL, 1, 7, piece, false},
+                                 (run){(*k)->name, NULL, 2, 7, piece, false});
+        n_checked++;
+    }
+    assert_true(n_checked >= 2);
+}
+
+/* Positions beyond the point where attention is shared out by head. */
+static void test_long_contexts_do_not_depend_on_threads(void **state)
+{
+    enum { N = 200 };
+    static float first[3][100];
+    (void)state;
+    tm_config config = shaped("bitnet", 96, 96, 6, 3, 16);
+    for (int threads = 1; threads <= 3; threads++) {
+        tm_pool *pool = tiny_pool(threads);
+        tm_model model = tiny_model(&config, "ternary", NULL, pool);
+        tm_session *session = tiny_session(&model, pool, (tm_session_options){.n_context = N});
+        const float *logits = NULL;
+        for (int i = 0; i < N; i++)
+            TINY_OK(tm_session_eval(session, &prompt[i % MAX_TOKENS], 1, TM_LOGITS_LAST, &logits,
+                                    &err));
+        memcpy(first[threads - 1], logits, sizeof first[0]);
+        assert_memory_equal(first[0], logits, sizeof first[0]);
+        tm_session_close(session);
+        tm_model_close(&model);
+        tm_pool_close(pool);
+    }
+}
+
+static void test_last_logits_are_the_last_of_all(void **state)
+{
+    (void)state;
+    tm_config config = tiny_config("llama");
+    tm_pool *pool = tiny_pool(2);
+    tm_model model = tiny_model(&config, "ternary", "f16r16_fma_scalar", pool);
+    float all[MAX_TOKENS * 100];
+    const float *logits;
+    run_pieces(&model, pool, true, MAX_TOKENS, MAX_TOKENS, all);
+    tm_session *session = tiny_session(
+        &model, pool, (tm_session_options){.n_context = 64, .n_batch = 7, .f16_kv = true});
+    for (int again = 0; again < 2; again++) {
+        TINY_OK(tm_session_eval(session, prompt, MAX_TOKENS, TM_LOGITS_LAST, &logits, &err));
+        assert_memory_equal(logits, all + (MAX_TOKENS - 1) * 100, 100 * sizeof *all);
+        tm_session_reset(session); /* and once more from nothing, over the old cache */
+        assert_int_equal(tm_session_position(session), 0);
+    }
+    TINY_OK(tm_session_eval(session, prompt, MAX_TOKENS - 1, TM_LOGITS_NONE, &logits, &err));
+    assert_null(logits);
+    TINY_OK(tm_session_eval(session, prompt + MAX_TOKENS - 1, 1, TM_LOGITS_LAST, &logits, &err));
+    assert_memory_equal(logits, all + (MAX_TOKENS - 1) * 100, 100 * sizeof *all);
+    tm_session_close(session);
+    tm_model_close(&model);
+    tm_pool_close(pool);
+}
+
+static void test_predicted_bytes_are_those_mapped(void **state)
+{
+    (void)state;
+    tm_config config = shaped("bitnet", 192, 500, 4, 2, 48);
+    for (int i = 0; i < 8; i++) {
+        tm_session_options options = {.n_context = 50 + 900 * (i & 1),
+                                      .n_batch = i & 2 ? 3 : 0,
+                                      .f16_kv = i & 4,
+                                      .all_logits = i & 1};
+        tm_pool *pool = tiny_pool(1 + i % 3);
+        tm_model model = tiny_model(&config, "ternary", "f16r16", pool);
+        tm_session *session = tiny_session(&model, pool, options);
+        size_t bytes =
+            tm_session_bytes(&config, model.kernel, model.head_kernel, &options, 1 + i % 3);
+        assert_int_equal(session->arena.bytes, bytes);
+        const tm_thread_buffers *last = &session->threads[i % 3];
+        uint8_t *end = (uint8_t *)last->score + (size_t)options.n_context * sizeof(float);
+        assert_true(end <= session->arena.data + bytes);
+        size_t cache =
+            (size_t)options.n_context * model.costs.kv_bytes_per_position * (i & 4 ? 1 : 2);
+        assert_true(bytes > cache);
+        tm_session_close(session);
+        tm_model_close(&model);
+        tm_pool_close(pool);
+    }
+}
+
+static void expect_refused(tm_session *session, int n, tm_logits which, const int32_t *tokens,
+                           const char *text)
+{
+    tm_error err = {0};
+    int before = tm_session_position(session);
+    assert_int_equal(tm_session_eval(session, tokens, n, which, NULL, &err), TM_ARG);
+    if (strstr(err.message, text) == NULL) fail_msg("'%s' does not say '%s'", err.message, text);
+    assert_int_equal(tm_session_position(session), before);
+}
+
+static void test_refuses_what_does_not_fit(void **state)
+{
+    static const int32_t high[2] = {1, 100}, low[2] = {-1, 0};
+    (void)state;
+    tm_config config = tiny_config("bitnet");
+    tm_pool *pool = tiny_pool(1);
+    tm_model model = tiny_model(&config, NULL, NULL, pool);
+    tm_session *session =
+        tiny_session(&model, pool, (tm_session_options){.n_context = 8, .n_batch = 4});
+    expect_refused(session, 0, TM_LOGITS_LAST, prompt, "at least 1");
+    expect_refused(session, 2, TM_LOGITS_LAST, high, "token 1 of 2: id 100");
+    expect_refused(session, 2, TM_LOGITS_LAST, low, "id -1");
+    expect_refused(session, 9, TM_LOGITS_LAST, prompt, "8 positions");
+    expect_refused(session, 2, TM_LOGITS_ALL, prompt, "without room");
+    TINY_OK(tm_session_eval(session, prompt, 6, TM_LOGITS_NONE, NULL, &err));
+    expect_refused(session, 3, TM_LOGITS_NONE, prompt, "3 tokens after 6");
+    TINY_OK(tm_session_eval(session, prompt, 2, TM_LOGITS_LAST, NULL, &err));
+    tm_session_close(session);
+
+    session = tiny_session(&model, pool,
+                           (tm_session_options){.n_context = 8, .n_batch = 4, .all_logits = true});
+    expect_refused(session, 5, TM_LOGITS_ALL, prompt, "batch of 4");
+    tm_session_close(session);
+
+    tm_session_options bad[] = {
+        {.n_context = 0}, {.n_context = -5}, {.n_context = 5, .n_batch = -1}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        tm_error err = {0};
+        assert_int_equal(tm_session_open(&model, pool, &bad[i], &session, &err), TM_ARG);
+        assert_null(session);
+    }
+    tm_model_close(&model);
+    tm_pool_close(pool);
+}
+
+static void test_argmax_takes_the_first(void **state)
+{
+    (void)state;
+    assert_int_equal(tm_argmax((const float[]){-3, 5, 2, 5}, 4), 1);
+    assert_int_equal(tm_argmax((const float[]){-INFINITY}, 1), 0);
+    assert_int_equal(tm_argmax((const float[]){0, -0.0f, 1e-30f}, 3), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_float_path_meets_doubles),
+        cmocka_unit_test(test_half_path_is_near),
+        cmocka_unit_test(test_ternary_path_is_near),
+        cmocka_unit_test(test_threads_do_not_change_bits),
+        cmocka_unit_test(test_pieces_do_not_change_bits),
+        cmocka_unit_test(test_pieces_are_near_for_fast_float_kernels),
+        cmocka_unit_test(test_exact_kernels_give_the_same_bits),
+        cmocka_unit_test(test_long_contexts_do_not_depend_on_threads),
+        cmocka_unit_test(test_last_logits_are_the_last_of_all),
+        cmocka_unit_test(test_predicted_bytes_are_those_mapped),
+        cmocka_unit_test(test_refuses_what_does_not_fit),
+        cmocka_unit_test(test_argmax_takes_the_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
