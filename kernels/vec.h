@@ -1,10 +1,16 @@
 /* The vector operations of a transformer beside its matrices: norms, activation quantising, gates,
  * attention, softmax, rotation. One row per instruction set, like kernels, but chosen by machine.
  *
- * Every row gives the same bits. Sums run in a fixed number of lanes, added pairwise in a fixed
- * order, with fused multiply-add where the definition says so; exp is one polynomial of ours. So
- * logits depend neither on the kernel nor on the machine. vec_scalar.c is the definition.
- * Lengths may be anything >= 1; pointers need only their type's alignment unless stated.
+ * Every row gives the same bits, so logits depend neither on the kernel nor on the machine;
+ * vec_scalar.c is the definition. Its rules:
+ * - A long sum runs in 64 lanes, element i in lane i % 64; a dot product of heads in 16. Lanes are
+ *   added by halves: lane i + lane i + n/2, then n/4, ... 1. A last group of lanes that is not full
+ *   is filled up with zeros (0 * 0 is added to those lanes).
+ * - fma where a formula here says so, else each operation is rounded. exp: vec_exp.h.
+ * - Of two NaN the same bits are not promised, nor of which zero max returns.
+ *
+ * Lengths may be anything >= 1; pointers need only their type's alignment. Nothing outside the
+ * given ranges is read or written. Any thread.
  */
 #ifndef TM_KERNELS_VEC_H
 #define TM_KERNELS_VEC_H
@@ -12,13 +18,14 @@
 #include "kernels/cpu.h"
 #include "kernels/half.h"
 
-#define TM_VEC_LANES 64 /* partial sums of every reduction: element i goes to lane i % 64 */
+#define TM_VEC_LANES     64 /* partial sums of a long sum: element i goes to lane i % 64 */
+#define TM_VEC_DOT_LANES 16 /* of a dot product of heads: few, as many dots run side by side */
 
 typedef struct tm_vec {
     const char *name; /* the file's stem: "vec_avx2" */
-    unsigned    isa;
+    unsigned isa;
 
-    /* sum x[i]^2, fma into lanes. */
+    /* sum x[i]^2, fma into 64 lanes. */
     float (*sum_squares)(const float *x, int n);
     /* y[i] = (x[i] * factor) * weight[i]; y may be x. */
     void (*scale_by)(const float *x, float factor, const float *weight, int n, float *y);
@@ -28,25 +35,50 @@ typedef struct tm_vec {
     void (*silu_mul)(const float *gate, const float *up, int n, float *out);
     /* out[i] = max(gate[i], 0)^2 * up[i]. out may be gate or up. */
     void (*relu2_mul)(const float *gate, const float *up, int n, float *out);
-    /* int8 absmax per token: m = max(1e-5, max|x|), q = round-half-even(x * (127 / m)) with
-     * s = (float)(127.0 / m); q clamped to -127..127; q[n .. n_padded-1] = 0; *sum = sum q.
-     * Returns the scale 1 / s, so that x = q * scale. (bitnet.cpp's I2_S rule.) */
+    /* int8 absmax per token: m = max(1e-5, max|x|) and s = (float)(127.0 / m) in double, q =
+     * round-half-even(x * s) with the float product clamped to -127..127; q[n .. n_padded-1] = 0;
+     * *sum = sum q. Returns the float 1 / s, so that x = q * scale. NaN counts for nothing in m and
+     * becomes -127. n < 2^24. Source: bitnet.cpp, quantize of I2_S activations. */
     float (*quantize_i8)(const float *x, int n, int n_padded, int8_t *q, int32_t *sum);
 
     /* Attention of one query head over n_positions cached rows. k, v: rows of head_dim values, row p
      * at p * stride elements; half or float by suffix. score[p] = dot(q, k_p) * scale. */
-    void (*scores_f16)(const float *q, const tm_half *k, size_t stride, int head_dim, int n_positions, float scale, float *score);
-    void (*scores_f32)(const float *q, const float *k, size_t stride, int head_dim, int n_positions, float scale, float *score);
-    /* out[d] = sum_p score[p] * v_p[d], fma in the order of p. */
-    void (*mix_f16)(const float *score, const tm_half *v, size_t stride, int head_dim, int n_positions, float *out);
-    void (*mix_f32)(const float *score, const float *v, size_t stride, int head_dim, int n_positions, float *out);
-    /* x[i] = exp(x[i] - max) / sum, in place; n >= 1. */
+    void (*scores_f16)(const float *q, const tm_half *k, size_t stride, int head_dim,
+                       int n_positions, float scale, float *score);
+    void (*scores_f32)(const float *q, const float *k, size_t stride, int head_dim, int n_positions,
+                       float scale, float *score);
+    /* out[d] = sum_p score[p] * v_p[d], fma in the order of p from 0. */
+    void (*mix_f16)(const float *score, const tm_half *v, size_t stride, int head_dim,
+                    int n_positions, float *out);
+    void (*mix_f32)(const float *score, const float *v, size_t stride, int head_dim,
+                    int n_positions, float *out);
+
+    /* The same, bit for bit, for n_queries queries over the same rows: the heads that share a key
+     * head, or that head's queries of a prompt's tokens. Query i: q + i * q_stride, its first
+     * n_positions[i] rows (>= 0), score + i * score_stride, out + i * out_stride. Each row is loaded
+     * and converted once for several queries, so this is 2 to 4 times as fast as one by one where
+     * neighbouring n_positions are alike. */
+    void (*scores_group_f16)(const float *q, size_t q_stride, int n_queries, const tm_half *k,
+                             size_t stride, int head_dim, const int *n_positions, float scale,
+                             float *score, size_t score_stride);
+    void (*scores_group_f32)(const float *q, size_t q_stride, int n_queries, const float *k,
+                             size_t stride, int head_dim, const int *n_positions, float scale,
+                             float *score, size_t score_stride);
+    void (*mix_group_f16)(const float *score, size_t score_stride, int n_queries, const tm_half *v,
+                          size_t stride, int head_dim, const int *n_positions, float *out,
+                          size_t out_stride);
+    void (*mix_group_f32)(const float *score, size_t score_stride, int n_queries, const float *v,
+                          size_t stride, int head_dim, const int *n_positions, float *out,
+                          size_t out_stride);
+
+    /* x[i] = exp(x[i] - max) * (1 / sum of these exp), in place; n >= 1. -INFINITY gives 0 where
+     * another is finite; a NaN, or nothing but -INFINITY, makes all NaN. */
     void (*softmax)(float *x, int n);
 
     /* Rotates one head in place. cos, sin: [n_rot / 2]. half_split: pairs (i, i + n_rot/2), else
      * (2i, 2i + 1). (u, v) -> (u cos - v sin, u sin + v cos), products rounded before the sum. */
     void (*rotate)(float *x, int n_rot, const float *cos, const float *sin, bool half_split);
-    /* Round to nearest even, and back. */
+    /* Round to nearest even, and back; y may not be x. */
     void (*to_half)(const float *x, int n, tm_half *y);
     void (*from_half)(const tm_half *x, int n, float *y);
 } tm_vec;
