@@ -144,8 +144,8 @@ typedef struct tm_noise_floor {
 tm_status tm_noise_floor_find(const tm_summaries *all, const tm_cell *cell, tm_noise_floor *out,
                               tm_error *err) TM_MUST_USE;
 
-/* "1.07x (95 % 1.03 to 1.11, 10 pairs); noise floor 1.02", "no difference shown (could be -2 % to +5 %,
- * 10 pairs)", "1.07x (95 % 1.01 to 1.13, 4 pairs, t: n < 6)", or why there is none. floor: NULL or
+/* "1.07x (95 % 1.03 to 1.11, 10 pairs); noise floor 1.02", "no difference shown (could be -2.1 % to
+ * +5.0 %, 10 pairs)", "1.07x (95 % 1.01 to 1.13, 4 pairs, t: n < 6)", or why there is none. floor: NULL or
  * missing leaves it out. Returns `text`. */
 char *tm_comparison_words(const tm_comparison *comparison, const tm_noise_floor *floor, char *text,
                           size_t size);

@@ -83,7 +83,7 @@ static double read_quantity(const tm_record *r, const void *which)
     double value = NAN;
     switch (*(const quantity *)which) {
     case RATE:
-        return (double)r->n_tokens * 1e9 / (double)r->elapsed_ns;
+        return tm_record_rate(r);
     case JOULES:
         return r->energy_joules.value / r->n_tokens;
     case FIRST_TOKEN_MS:

@@ -1,7 +1,5 @@
 #include "reports/compare_cell.h"
 
-#include "reports/text.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -232,26 +230,30 @@ tm_status tm_noise_floor_find(const tm_summaries *all, const tm_cell *cell, tm_n
     return TM_OK;
 }
 
-/* Two decimals, more where the number is small, fewer where it is large. */
-static void print_ratio(double value, char *text, size_t size)
+/* printf would print the decimal point of the locale. */
+static void print_fixed(double value, int decimals, char *text, size_t size)
 {
-    int digits = value < 0.995 ? 2 : value < 9.995 ? 3 : value < 99.95 ? 3 : 4;
-    tm_number(value, digits, text, size);
+    long long scale = 1;
+    for (int i = 0; i < decimals; i++) scale *= 10;
+    long long scaled = llround(fmin(value, 1e12) * (double)scale);
+    if (decimals == 0)
+        snprintf(text, size, "%lld", scaled);
+    else
+        snprintf(text, size, "%lld.%0*lld", scaled / scale, decimals, scaled % scale);
 }
 
-/* "-2", "+5", "+0.4": percent by which a ratio differs from 1. */
+/* Decimals that suit a ratio and the ends of its interval. */
+static int ratio_decimals(double ratio)
+{
+    return ratio < 0.8 ? 3 : ratio < 9.995 ? 2 : 1;
+}
+
+/* "-2.1", "+0.4", "+15": percent by which a ratio differs from 1. */
 static void print_change(double ratio, char *text, size_t size)
 {
-    double percent = 100 * (ratio - 1);
-    if (fabs(percent) >= 0.95)
-        snprintf(text, size, "%+.0f", percent);
-    else if (fabs(percent) < 0.05)
-        snprintf(text, size, "0");
-    else {
-        char digits[32];
-        snprintf(text, size, "%c%s", percent < 0 ? '-' : '+',
-                 tm_number(fabs(percent), 1, digits, sizeof digits));
-    }
+    double percent = 100 * fabs(ratio - 1);
+    text[0] = ratio < 1 ? '-' : '+';
+    print_fixed(percent, percent < 9.95 ? 1 : 0, text + 1, size - 1);
 }
 
 char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, char *text,
@@ -260,9 +262,14 @@ char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, c
     char value[32], low[32], high[32], pairs[48];
     const char *small = c->n_pairs < 6 ? ", t: n < 6" : "";
     snprintf(pairs, sizeof pairs, "%d pair%s", c->n_pairs, c->n_pairs == 1 ? "" : "s");
-    print_ratio(c->ratio.value, value, sizeof value);
-    print_ratio(c->ratio.low, low, sizeof low);
-    print_ratio(c->ratio.high, high, sizeof high);
+    if (c->verdict != TM_VERDICT_MISSING) {
+        int decimals = ratio_decimals(c->ratio.value);
+        print_fixed(c->ratio.value, decimals, value, sizeof value);
+        if (c->verdict != TM_VERDICT_NO_INTERVAL) {
+            print_fixed(c->ratio.low, decimals, low, sizeof low);
+            print_fixed(c->ratio.high, decimals, high, sizeof high);
+        }
+    }
     switch (c->verdict) {
     case TM_VERDICT_MISSING:
         snprintf(text, size, "%s", c->missing);
@@ -286,7 +293,7 @@ char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, c
         break;
     }
     if (floor && isfinite(floor->ratio)) {
-        print_ratio(floor->ratio, value, sizeof value);
+        print_fixed(floor->ratio, ratio_decimals(floor->ratio), value, sizeof value);
         tm_add_sentence(text, size, "noise floor %s", value);
     }
     return text;
