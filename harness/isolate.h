@@ -15,7 +15,8 @@ typedef struct tm_child_end {
     bool    ok;          /* exited with 0 */
     int     exit_code;   /* -1 when a signal ended it */
     int     signal;      /* 0 when it exited */
-    char    reason[120]; /* "exited with 3", "killed by SIGSEGV" */
+    char    reason[120]; /* "exited with 3", "was killed by SIGSEGV" */
+    char    last_words[256]; /* the last line of its stderr that is not empty, printable; "" none */
     int64_t max_rss_bytes;
     double  cpu_seconds;
 } tm_child_end;
@@ -31,9 +32,6 @@ tm_status tm_child_write(tm_child *child, const char *text, size_t length, tm_er
  * Errors: TIMEOUT ("no answer for 120 s"), INTERRUPTED, CHILD (a line above 64 MiB, a NUL byte), NOMEM. */
 tm_status tm_child_read_line(tm_child *child, double timeout_seconds, int interrupt_fd,
                              const char **line, tm_error *err) TM_MUST_USE;
-
-/* The end of what it wrote to stderr: last line that is not empty, printable characters only. */
-const char *tm_child_last_words(tm_child *child);
 
 /* Waits up to grace_seconds for it to end, then kills its group; frees it. end may be NULL. */
 void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end);

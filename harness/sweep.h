@@ -50,8 +50,8 @@ typedef struct tm_sweep_outcome {
     bool budget_spent, interrupted;
 } tm_sweep_outcome;
 
-/* Errors: those of the store (IO, FORMAT, UNSUPPORTED for another schema or machine), NOMEM. Cells that fail
- * are no error of the sweep; *out is to be freed also after one. */
+/* Errors: those of the store (IO, FORMAT, ARG: of another schema or machine, or being written), NOMEM.
+ * Cells that fail are no error of the sweep; *out is to be freed also after one. */
 tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, tm_error *err) TM_MUST_USE;
 void      tm_sweep_outcome_free(tm_sweep_outcome *outcome);
 

@@ -28,6 +28,9 @@ typedef struct tm_worker_request {
     int            n_cpus;
 } tm_worker_request;
 
+/* The context and batch a session needs for these tests and for the greedy tokens before them. */
+void tm_worker_sizes(const tm_test *tests, int n_tests, int *n_context, int *n_batch);
+
 /* One line without its newline, to free(); NULL when memory ran out. */
 char *tm_worker_request_print(const tm_worker_request *request);
 /* Errors: FORMAT (what is wrong), ARG. */

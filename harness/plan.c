@@ -1,0 +1,325 @@
+#include "harness/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/bench.h"
+#include "harness/shapes.h"
+#include "harness/subject_null.h"
+#include "harness/worker.h"
+
+/* Guesses for the time of a process that has not run yet, per thread: a slow server core. They only
+ * serve --dry-run and the first estimates; what ran replaces them. */
+#define GUESS_BYTES_PER_SECOND 10e9
+#define GUESS_MACS_PER_SECOND  40e9 /* prompts, ternary or not */
+#define GUESS_LOAD_WEIGHTS     150e6
+#define GUESS_FIXED_SECONDS    0.5
+
+/* Everything that is the same for all cells of a model. */
+typedef struct model {
+    const char *name;
+    bool is_null;
+    int64_t null_ns;
+    bool known; /* config is */
+    tm_source source;
+    tm_config config;
+    char identity[256];
+    char skip[480];
+} model;
+
+static tm_status open_model(const char *name, uint64_t seed, model *out, tm_error *err)
+{
+    memset(out, 0, sizeof *out);
+    out->name = name;
+    out->is_null = tm_subject_is_null(name);
+    tm_status status = out->is_null ? tm_subject_check_null(name, &out->null_ns, err)
+                                    : tm_source_open_name(name, seed, &out->source, err);
+    if (status == TM_OK && !out->is_null) {
+        out->config = out->source.config;
+        out->known = true;
+    }
+    if (status == TM_OK)
+        status = tm_model_identity(name, seed, out->identity, sizeof out->identity, err);
+    if (status == TM_ARG || status == TM_NOMEM || status == TM_OK) return status;
+    /* A file that is not there or not a model: its cells say so, the others run. */
+    snprintf(out->skip, sizeof out->skip, "%s", err->message);
+    snprintf(out->identity, sizeof out->identity, "unreadable");
+    return TM_OK;
+}
+
+static void close_model(model *m)
+{
+    if (m->known) tm_source_close(&m->source);
+}
+
+/* "auto" is ternary when the first linear matrix is; if a later one is not, the cell says which. */
+static tm_status family_of(tm_source *source, const char **family, const char **head, tm_error *err)
+{
+    tm_tensor_info info;
+    *family = "ternary";
+    *head = "f16";
+    if (!source) return TM_OK;
+    tm_status status = source->describe(source, TM_ROLE_Q, 0, &info, err);
+    if (status != TM_OK) return status;
+    if (!info.ternary) *family = info.type == TM_GGUF_F32 ? "f32" : "f16";
+    status = source->describe(source, TM_ROLE_EMBEDDING, 0, &info, err);
+    if (status == TM_OK && info.type == TM_GGUF_F32) *head = "f32";
+    return status;
+}
+
+static tm_status find_or_pick(const char *name, const tm_kernel **out, tm_error *err)
+{
+    *out = tm_kernel_find(name);
+    if (*out) return tm_kernel_available(*out, err);
+    tm_status status = tm_kernel_pick(name, out, err);
+    /* The other message knows the names of kernels and layouts alike. */
+    return status == TM_ARG ? tm_kernel_resolve(name, out, err) : status;
+}
+
+tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,
+                             const tm_kernel **head_kernel, tm_error *err)
+{
+    const char *family, *head;
+    tm_status status = family_of(source, &family, &head, err);
+    if (status != TM_OK) return status;
+    status = find_or_pick(strcmp(name, "auto") == 0 ? family : name, kernel, err);
+    return status == TM_OK ? find_or_pick(head, head_kernel, err) : status;
+}
+
+char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
+{
+    snprintf(text, size, "%s %s %d thread%s %s", cell->model, cell->kernel, cell->threads,
+             cell->threads == 1 ? "" : "s", cell->test);
+    return text;
+}
+
+static bool is_excluded(const tm_suite *suite, const tm_cell *cell, const char *kernel_as_written,
+                        bool threads_all)
+{
+    for (int i = 0; i < suite->n_excludes; i++) {
+        const tm_exclude *x = &suite->excludes[i];
+        bool kernel = !x->kernel[0] || strcmp(x->kernel, cell->kernel) == 0 ||
+                      strcmp(x->kernel, kernel_as_written) == 0;
+        bool threads = x->threads < 0 || x->threads == cell->threads ||
+                       (x->threads == TM_THREADS_ALL && threads_all);
+        if ((!x->model[0] || strcmp(x->model, cell->model) == 0) && kernel && threads &&
+            (!x->test[0] || strcmp(x->test, cell->test) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* What an arm's process will need and take. */
+static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *head, tm_arm *arm,
+                    const tm_suite *suite)
+{
+    int threads = arm->cells[0].threads, n_context, n_batch;
+    tm_test tests[TM_SUITE_MAX];
+    double seconds = GUESS_FIXED_SECONDS;
+    tm_costs costs = {0};
+    if (m->known) costs = tm_model_costs(&m->config, kernel, head, true);
+    for (int i = 0; i < arm->n_cells; i++) {
+        const tm_cell *c = &arm->cells[i];
+        tests[i] = (tm_test){c->n_prompt, c->n_gen, c->depth};
+    }
+    tm_worker_sizes(tests, arm->n_cells, &n_context, &n_batch);
+    for (int i = 0; i < arm->n_cells; i++) {
+        double bytes, macs, tokens = tests[i].n_prompt + tests[i].n_gen;
+        tm_bench_costs(&costs, n_batch, &tests[i], &bytes, &macs);
+        double read = bytes * tokens / (GUESS_BYTES_PER_SECOND * threads);
+        double multiply = macs * tokens / (GUESS_MACS_PER_SECOND * threads);
+        double once = read > multiply ? read : multiply;
+        if (m->is_null) once = (double)m->null_ns * 1e-9 * tokens;
+        seconds += once * (suite->repetitions + suite->warmup);
+    }
+    arm->predicted_seconds = seconds;
+    if (!m->known) return;
+    arm->predicted_seconds +=
+        (double)tm_config_linear_weights(&m->config) / (GUESS_LOAD_WEIGHTS * threads);
+    tm_session_options session = {.n_context = n_context, .n_batch = n_batch, .f16_kv = true};
+    arm->predicted_bytes =
+        (int64_t)(costs.linear_bytes + costs.head_bytes + costs.embedding_bytes + costs.norm_bytes +
+                  tm_session_bytes(&m->config, kernel, head, &session, threads)) +
+        TM_PROCESS_BYTES;
+}
+
+static void check_memory(const tm_env *env, tm_arm *arm)
+{
+    if (arm->skip[0] || env->memory_available_bytes < 0) return;
+    if (arm->predicted_bytes <= env->memory_available_bytes) return;
+    snprintf(arm->skip, sizeof arm->skip, "needs %.1f GB, %.1f GB available (%s)",
+             (double)arm->predicted_bytes * 1e-9, (double)env->memory_available_bytes * 1e-9,
+             env->memory_limit);
+}
+
+/* State while the plan grows. */
+typedef struct planner {
+    const tm_suite *suite;
+    const tm_env *env;
+    const tm_plan_options *options;
+    tm_plan *plan;
+} planner;
+
+static tm_status add_arm(planner *p, model *m, const char *kernel_name, int threads_written,
+                         int threads, const char *role, int *index, tm_error *err)
+{
+    const tm_suite *suite = p->suite;
+    const tm_kernel *kernel = NULL, *head = NULL;
+    tm_cell cell = {.threads = threads};
+    char why[480] = "";
+    *index = -1;
+    tm_status status =
+        tm_kernels_resolve(kernel_name, m->known ? &m->source : NULL, &kernel, &head, err);
+    if (status == TM_ARG || status == TM_NOMEM) return status;
+    if (status != TM_OK) snprintf(why, sizeof why, "%s", err->message);
+    if (m->skip[0]) memcpy(why, m->skip, sizeof why);
+    snprintf(cell.engine, sizeof cell.engine, "%s", m->is_null ? "null" : "ternmark");
+    snprintf(cell.model, sizeof cell.model, "%s", m->name);
+    snprintf(cell.kernel, sizeof cell.kernel, "%s", kernel ? kernel->name : kernel_name);
+    snprintf(cell.head_kernel, sizeof cell.head_kernel, "%s", head ? head->name : "");
+    snprintf(cell.role, sizeof cell.role, "%s",
+             role[0]                             ? role
+             : kernel && kernel->format->ternary ? "ternary"
+                                                 : "");
+    /* Two names on the axis may stand for one kernel. */
+    for (int i = 0; i < p->plan->n_arms; i++) {
+        const tm_cell *have = &p->plan->arms[i].cells[0];
+        if (strcmp(have->model, cell.model) == 0 && strcmp(have->kernel, cell.kernel) == 0 &&
+            have->threads == threads) {
+            if (role[0]) *index = i;
+            return TM_OK;
+        }
+    }
+    tm_arm *arm = &p->plan->arms[p->plan->n_arms];
+    arm->cells = calloc((size_t)suite->n_tests, sizeof *arm->cells);
+    arm->cell_ids = calloc((size_t)suite->n_tests, sizeof *arm->cell_ids);
+    if (!arm->cells || !arm->cell_ids) {
+        free(arm->cells);
+        free(arm->cell_ids);
+        return tm_fail(err, TM_NOMEM, "no memory for %d cells", suite->n_tests);
+    }
+    for (int i = 0; i < suite->n_tests; i++) {
+        char label[512];
+        const tm_test *t = &suite->tests[i];
+        cell.n_prompt = t->n_prompt;
+        cell.n_gen = t->n_gen;
+        cell.depth = t->depth;
+        tm_test_name(t->n_prompt, t->n_gen, t->depth, cell.test, sizeof cell.test);
+        if (is_excluded(suite, &cell, kernel_name, threads_written == TM_THREADS_ALL)) continue;
+        if (p->options->only &&
+            !strstr(tm_cell_label(&cell, label, sizeof label), p->options->only))
+            continue;
+        arm->cells[arm->n_cells] = cell;
+        tm_cell_id(&cell, p->options->build, m->identity, arm->cell_ids[arm->n_cells]);
+        arm->n_cells++;
+    }
+    if (arm->n_cells == 0) { /* all excluded */
+        free(arm->cells);
+        free(arm->cell_ids);
+        memset(arm, 0, sizeof *arm);
+        return TM_OK;
+    }
+    memcpy(arm->skip, why, sizeof arm->skip);
+    if (!why[0]) predict(m, kernel, head, arm, suite);
+    check_memory(p->env, arm);
+    p->plan->n_cells += arm->n_cells;
+    if (arm->skip[0]) p->plan->n_skipped_cells += arm->n_cells;
+    *index = p->plan->n_arms++;
+    return TM_OK;
+}
+
+/* Every kernel of one model on one number of threads, and the pairs they make. */
+static tm_status add_group(planner *p, model *m, int written, int threads, tm_error *err)
+{
+    const tm_suite *suite = p->suite;
+    int baseline = -1, n = 0, first_pair = p->plan->n_pairs;
+    if (suite->baseline[0]) {
+        tm_status status =
+            add_arm(p, m, suite->baseline, written, threads, "baseline", &baseline, err);
+        if (status != TM_OK) return status;
+    }
+    for (int k = 0; k < suite->n_kernels; k++) {
+        int arm;
+        tm_status status = add_arm(p, m, suite->kernels[k], written, threads, "", &arm, err);
+        if (status != TM_OK) return status;
+        if (arm < 0) continue; /* the baseline itself, a double, or excluded */
+        tm_pair pair = {arm, -1, 0, 1};
+        bool both =
+            baseline >= 0 && !p->plan->arms[baseline].skip[0] && !p->plan->arms[arm].skip[0];
+        if (both) pair = (tm_pair){baseline, arm, n++, 0};
+        p->plan->pairs[p->plan->n_pairs++] = pair;
+    }
+    for (int i = first_pair; i < p->plan->n_pairs; i++)
+        if (p->plan->pairs[i].b >= 0) p->plan->pairs[i].n = n;
+    if (baseline >= 0 && n == 0) /* nothing to pair it with */
+        p->plan->pairs[p->plan->n_pairs++] = (tm_pair){baseline, -1, 0, 1};
+    return TM_OK;
+}
+
+static tm_status resolve_threads(const planner *p, int written, int *out, tm_error *err)
+{
+    int usable = p->env->n_cpus;
+    *out = written == TM_THREADS_ALL ? p->env->n_cores : written;
+    if (*out < 1) return tm_fail(err, TM_ARG, "threads: %d is below 1", *out);
+    if (*out > usable && !p->options->oversubscribe)
+        return tm_fail(err, TM_ARG,
+                       "threads: %d asked for, %d CPU%s usable here; --oversubscribe allows more",
+                       *out, usable, usable == 1 ? "" : "s");
+    return TM_OK;
+}
+
+static tm_status add_model(planner *p, const char *name, tm_error *err)
+{
+    model m;
+    int seen[TM_SUITE_MAX];
+    tm_status status = open_model(name, p->options->seed, &m, err);
+    for (int t = 0; t < p->suite->n_threads && status == TM_OK; t++) {
+        int k = 0;
+        status = resolve_threads(p, p->suite->threads[t], &seen[t], err);
+        while (k < t && seen[k] != seen[t]) k++; /* "all" may be a number that is there already */
+        if (status == TM_OK && k == t)
+            status = add_group(p, &m, p->suite->threads[t], seen[t], err);
+    }
+    close_model(&m);
+    return status;
+}
+
+tm_status tm_plan_make(const tm_suite *suite, const tm_env *env, const tm_plan_options *options,
+                       tm_plan *out, tm_error *err)
+{
+    planner p = {suite, env, options, out};
+    memset(out, 0, sizeof *out);
+    tm_status status = tm_suite_check(suite, err);
+    if (status != TM_OK) return status;
+    /* At most 64 x 64 x 65: one arm more per model and threads for the baseline. */
+    size_t room =
+        (size_t)suite->n_models * (size_t)suite->n_threads * ((size_t)suite->n_kernels + 1);
+    out->arms = calloc(room, sizeof *out->arms);
+    out->pairs = calloc(room, sizeof *out->pairs);
+    if (!out->arms || !out->pairs) {
+        status = tm_fail(err, TM_NOMEM, "no memory for a plan of %zu arms", room);
+        goto fail;
+    }
+    for (int i = 0; i < suite->n_models && status == TM_OK; i++)
+        status = add_model(&p, suite->models[i], err);
+    if (status == TM_OK && out->n_cells == 0)
+        status = tm_fail(err, TM_ARG, "the suite \"%s\" is empty: %s", suite->name,
+                         options->only ? "no cell's name contains what --only asks for"
+                                       : "its excludes leave no cell");
+    if (status == TM_OK) return TM_OK;
+fail:
+    tm_plan_free(out);
+    return status;
+}
+
+void tm_plan_free(tm_plan *plan)
+{
+    for (int i = 0; i < plan->n_arms; i++) {
+        free(plan->arms[i].cells);
+        free(plan->arms[i].cell_ids);
+    }
+    free(plan->arms);
+    free(plan->pairs);
+    memset(plan, 0, sizeof *plan);
+}

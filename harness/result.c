@@ -1,0 +1,336 @@
+#include "harness/result.h"
+
+#include "harness/env.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Every figure of a sample: member and key are the same word. */
+#define FIGURES(X)                                                                                 \
+    X(peak_rss_bytes)                                                                              \
+    X(rss_anonymous_bytes)                                                                         \
+    X(rss_file_bytes)                                                                              \
+    X(minor_faults)                                                                                \
+    X(major_faults)                                                                                \
+    X(voluntary_switches)                                                                          \
+    X(involuntary_switches)                                                                        \
+    X(cpu_user_seconds)                                                                            \
+    X(cpu_system_seconds)                                                                          \
+    X(steal_percent)                                                                               \
+    X(harness_ns_per_token)                                                                        \
+    X(energy_joules)
+
+static const struct {
+    const char *key;
+    size_t offset;
+} figures[] = {
+#define FIGURE_ROW(name) {#name, offsetof(tm_record, name)},
+    FIGURES(FIGURE_ROW)
+#undef FIGURE_ROW
+};
+enum { N_FIGURES = sizeof figures / sizeof figures[0] };
+
+static const char *const kind_names[] = {"run", "sample", "cell"};
+
+#define MAX_COUNT 2000000000
+#define MAX_BYTES (1ll << 53)
+
+void tm_figure_set(tm_figure *figure, double value)
+{
+    figure->value = value;
+    figure->missing[0] = 0;
+    if (!isfinite(value)) tm_figure_miss(figure, "the figure is not finite");
+}
+
+void tm_figure_miss(tm_figure *figure, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    figure->value = NAN;
+    vsnprintf(figure->missing, sizeof figure->missing, fmt, args);
+    va_end(args);
+}
+
+void tm_test_name(int n_prompt, int n_gen, int depth, char *text, size_t size)
+{
+    char prompt[24] = "", gen[24] = "", behind[24] = "";
+    if (n_prompt > 0) snprintf(prompt, sizeof prompt, "pp%d", n_prompt);
+    if (n_gen > 0) snprintf(gen, sizeof gen, "%stg%d", n_prompt > 0 ? "+" : "", n_gen);
+    if (depth > 0) snprintf(behind, sizeof behind, "@d%d", depth);
+    snprintf(text, size, "%s%s%s", prompt, gen, behind);
+}
+
+void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24])
+{
+    char text[1024];
+    int n = snprintf(text, sizeof text, "%s|%s|%s|%s|%d|%d|%d|%d|%s|%s", cell->engine, cell->model,
+                     cell->kernel, cell->head_kernel, cell->threads, cell->n_prompt, cell->n_gen,
+                     cell->depth, build, model_identity);
+    size_t length = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+    snprintf(id, 24, "%016llx", (unsigned long long)tm_hash(TM_HASH_START, text, length));
+}
+
+static void put_figures(tm_json *json, const tm_record *record)
+{
+    for (int i = 0; i < N_FIGURES; i++) {
+        const tm_figure *f = (const tm_figure *)((const char *)record + figures[i].offset);
+        if (isfinite(f->value))
+            tm_json_put_number(json, figures[i].key, f->value);
+        else
+            tm_json_put_missing(json, figures[i].key, f->missing[0] ? f->missing : "not measured");
+    }
+}
+
+static void put_cell(tm_json *json, const tm_record *record)
+{
+    const tm_cell *cell = &record->cell;
+    tm_json_put_string(json, "cell_id", record->cell_id);
+    tm_json_put_string(json, "engine", cell->engine);
+    tm_json_put_string(json, "model", cell->model);
+    tm_json_put_string(json, "kernel", cell->kernel);
+    tm_json_put_string(json, "head_kernel", cell->head_kernel);
+    tm_json_put_int(json, "threads", cell->threads);
+    tm_json_put_string(json, "test", cell->test);
+    tm_json_put_int(json, "n_prompt", cell->n_prompt);
+    tm_json_put_int(json, "n_gen", cell->n_gen);
+    tm_json_put_int(json, "depth", cell->depth);
+    tm_json_put_string(json, "role", cell->role);
+    tm_json_put_string(json, "status", record->status);
+    if (record->reason[0]) tm_json_put_string(json, "reason", record->reason);
+    /* 0 stands for a prediction that could not be made: the model's shape was not readable. */
+    if (record->predicted_bytes > 0)
+        tm_json_put_int(json, "predicted_bytes", record->predicted_bytes);
+    else
+        tm_json_put_missing(json, "predicted_bytes", "the shape of the model is not known");
+}
+
+static void put_sample(tm_json *json, const tm_record *record)
+{
+    tm_json_put_int(json, "process", record->process);
+    tm_json_put_int(json, "repetition", record->repetition);
+    tm_json_put_int(json, "slot", record->slot);
+    tm_json_put_int(json, "elapsed_ns", record->elapsed_ns);
+    tm_json_put_int(json, "n_tokens", record->n_tokens);
+    if (record->first_token_ns > 0)
+        tm_json_put_int(json, "first_token_ns", record->first_token_ns);
+    else
+        tm_json_put_missing(json, "first_token_ns", "this test has no prompt");
+    tm_json *times = tm_json_array();
+    for (int i = 0; i < record->n_token_ns; i++)
+        tm_json_append(times, tm_json_number((double)record->token_ns[i]));
+    tm_json_set(json, "token_ns", times);
+    tm_json_put_int(json, "load_ns", record->load_ns);
+    /* A fake model has no weights: it reads nothing, and no rate must follow from that. */
+    if (record->bytes_per_token > 0) {
+        tm_json_put_number(json, "bytes_per_token", record->bytes_per_token);
+        tm_json_put_number(json, "macs_per_token", record->macs_per_token);
+        tm_json_put_number(json, "bits_per_weight", record->bits_per_weight);
+    } else {
+        tm_json_put_missing(json, "bytes_per_token", "the engine states no costs");
+        tm_json_put_missing(json, "macs_per_token", "the engine states no costs");
+        tm_json_put_missing(json, "bits_per_weight", "the engine states no costs");
+    }
+    put_figures(json, record);
+    tm_json_put_string(json, "marks", record->marks);
+    tm_json_put_string(json, "tokens", record->tokens);
+}
+
+tm_json *tm_record_to_json(const tm_record *record)
+{
+    tm_json *json = tm_json_object();
+    if (!json) return NULL;
+    /* "schema" first: a store is known by the first bytes of its lines. */
+    tm_json_put_int(json, "schema", TM_SCHEMA);
+    tm_json_put_string(json, "kind", kind_names[record->kind]);
+    tm_json_put_string(json, "run", record->run);
+    if (record->kind == TM_RECORD_RUN) {
+        int n = tm_json_count(record->document);
+        for (int i = 0; i < n; i++) {
+            const tm_json *member = tm_json_at(record->document, i);
+            const char *key = tm_json_key(member);
+            if (strcmp(key, "schema") == 0 || strcmp(key, "kind") == 0 || strcmp(key, "run") == 0)
+                continue;
+            tm_json_set(json, key, tm_json_copy(member));
+        }
+        return json;
+    }
+    put_cell(json, record);
+    if (record->kind == TM_RECORD_SAMPLE) put_sample(json, record);
+    return json;
+}
+
+/* Reading. Each helper does nothing once a status is set, so that a record reads as a list. */
+typedef struct reader {
+    const tm_json *json;
+    tm_status status;
+    tm_error *err;
+} reader;
+
+static void text_of(reader *r, const char *key, char *out, size_t size)
+{
+    const char *text;
+    if (r->status != TM_OK) return;
+    r->status = tm_json_need_string(r->json, key, "record", &text, r->err);
+    if (r->status != TM_OK) return;
+    if (strlen(text) >= size)
+        r->status = tm_fail(r->err, TM_FORMAT, "record: \"%s\" is %zu characters long; at most %zu",
+                            key, strlen(text), size - 1);
+    else
+        memcpy(out, text, strlen(text) + 1);
+}
+
+static int64_t int_of(reader *r, const char *key, int64_t low, int64_t high)
+{
+    int64_t value = 0;
+    if (r->status == TM_OK)
+        r->status = tm_json_need_int(r->json, key, "record", low, high, &value, r->err);
+    return value;
+}
+
+/* A number that may be null: `otherwise` then. */
+static double number_or(reader *r, const char *key, double otherwise)
+{
+    double value = otherwise;
+    const tm_json *member = tm_json_get(r->json, key);
+    if (r->status != TM_OK || tm_json_is_null(member)) return otherwise;
+    r->status = tm_json_need_number(r->json, key, "record", &value, r->err);
+    if (r->status == TM_OK && value < 0)
+        r->status = tm_fail(r->err, TM_FORMAT, "record: \"%s\" is %g, below 0", key, value);
+    return value;
+}
+
+static void figure_of(reader *r, const char *key, tm_figure *figure)
+{
+    char missing_key[64];
+    if (r->status != TM_OK) return;
+    const tm_json *member = tm_json_get(r->json, key);
+    if (tm_json_is_number(member)) {
+        tm_figure_set(figure, tm_json_double(member, NAN));
+        return;
+    }
+    if (member && !tm_json_is_null(member)) {
+        r->status = tm_fail(r->err, TM_FORMAT, "record: \"%s\" is neither a number nor null", key);
+        return;
+    }
+    snprintf(missing_key, sizeof missing_key, "%s_missing", key);
+    tm_figure_miss(figure, "%s",
+                   tm_json_text(tm_json_get(r->json, missing_key), "not in the record"));
+}
+
+static void token_times_of(reader *r, tm_record *out)
+{
+    if (r->status != TM_OK) return;
+    const tm_json *times = tm_json_get(r->json, "token_ns");
+    if (!tm_json_is_array(times)) {
+        r->status = tm_fail(r->err, TM_FORMAT, "record: \"token_ns\" is not an array");
+        return;
+    }
+    int n = tm_json_count(times);
+    if (n == 0) return;
+    out->token_ns = calloc((size_t)n, sizeof *out->token_ns);
+    if (!out->token_ns) {
+        r->status = tm_fail(r->err, TM_NOMEM, "record: no memory for %d token times", n);
+        return;
+    }
+    out->n_token_ns = n;
+    /* By the chain of members, not by index: an index walks the list from its start. */
+    const tm_json *item = tm_json_at(times, 0);
+    for (int i = 0; i < n; i++, item = tm_json_next(item)) {
+        double value = tm_json_double(item, -1);
+        if (!(value >= 0 && value <= (double)MAX_BYTES)) {
+            r->status = tm_fail(r->err, TM_FORMAT, "record: token_ns[%d] is not a time", i);
+            return;
+        }
+        out->token_ns[i] = (int64_t)value;
+    }
+}
+
+static void cell_of(reader *r, tm_record *out)
+{
+    tm_cell *cell = &out->cell;
+    text_of(r, "cell_id", out->cell_id, sizeof out->cell_id);
+    text_of(r, "engine", cell->engine, sizeof cell->engine);
+    text_of(r, "model", cell->model, sizeof cell->model);
+    text_of(r, "kernel", cell->kernel, sizeof cell->kernel);
+    text_of(r, "head_kernel", cell->head_kernel, sizeof cell->head_kernel);
+    cell->threads = (int)int_of(r, "threads", 1, 1 << 20);
+    text_of(r, "test", cell->test, sizeof cell->test);
+    cell->n_prompt = (int)int_of(r, "n_prompt", 0, MAX_COUNT);
+    cell->n_gen = (int)int_of(r, "n_gen", 0, MAX_COUNT);
+    cell->depth = (int)int_of(r, "depth", 0, MAX_COUNT);
+    text_of(r, "role", cell->role, sizeof cell->role);
+    text_of(r, "status", out->status, sizeof out->status);
+    if (tm_json_get(r->json, "reason")) text_of(r, "reason", out->reason, sizeof out->reason);
+    out->predicted_bytes = (int64_t)number_or(r, "predicted_bytes", 0);
+}
+
+static void sample_of(reader *r, tm_record *out)
+{
+    out->process = (int)int_of(r, "process", 0, MAX_COUNT);
+    out->repetition = (int)int_of(r, "repetition", 0, MAX_COUNT);
+    out->slot = (int)int_of(r, "slot", 0, 1);
+    out->elapsed_ns = int_of(r, "elapsed_ns", 1, MAX_BYTES);
+    out->n_tokens = (int)int_of(r, "n_tokens", 1, MAX_COUNT);
+    out->first_token_ns = (int64_t)number_or(r, "first_token_ns", 0);
+    token_times_of(r, out);
+    out->load_ns = int_of(r, "load_ns", 0, MAX_BYTES);
+    out->bytes_per_token = number_or(r, "bytes_per_token", 0);
+    out->macs_per_token = number_or(r, "macs_per_token", 0);
+    out->bits_per_weight = number_or(r, "bits_per_weight", 0);
+    for (int i = 0; i < N_FIGURES; i++)
+        figure_of(r, figures[i].key, (tm_figure *)((char *)out + figures[i].offset));
+    text_of(r, "marks", out->marks, sizeof out->marks);
+    if (tm_json_get(r->json, "tokens")) text_of(r, "tokens", out->tokens, sizeof out->tokens);
+}
+
+tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err)
+{
+    memset(out, 0, sizeof *out);
+    if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "record: not a JSON object");
+    reader r = {json, TM_OK, err};
+    int64_t schema = int_of(&r, "schema", INT_MIN, INT_MAX);
+    if (r.status == TM_OK && schema != TM_SCHEMA)
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "record: written with schema %lld; this program reads schema %d",
+                       (long long)schema, TM_SCHEMA);
+    char kind[16] = "";
+    text_of(&r, "kind", kind, sizeof kind);
+    text_of(&r, "run", out->run, sizeof out->run);
+    if (r.status != TM_OK) return r.status;
+    if (strcmp(kind, "run") == 0) {
+        out->kind = TM_RECORD_RUN;
+        out->document = tm_json_copy(json);
+        if (!out->document) r.status = tm_fail(err, TM_NOMEM, "record: no memory for a run line");
+    } else if (strcmp(kind, "sample") == 0) {
+        out->kind = TM_RECORD_SAMPLE;
+        cell_of(&r, out);
+        sample_of(&r, out);
+    } else if (strcmp(kind, "cell") == 0) {
+        out->kind = TM_RECORD_CELL;
+        cell_of(&r, out);
+    } else {
+        r.status =
+            tm_fail(err, TM_FORMAT, "record: \"kind\" is \"%s\", not run, sample or cell", kind);
+    }
+    if (r.status != TM_OK) tm_record_free(out);
+    return r.status;
+}
+
+void tm_record_free(tm_record *record)
+{
+    free(record->token_ns);
+    tm_json_free(record->document);
+    record->token_ns = NULL;
+    record->n_token_ns = 0;
+    record->document = NULL;
+}
+
+double tm_record_rate(const tm_record *record)
+{
+    if (record->kind != TM_RECORD_SAMPLE || record->elapsed_ns <= 0) return NAN;
+    return (double)record->n_tokens * 1e9 / (double)record->elapsed_ns;
+}

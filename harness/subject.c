@@ -1,0 +1,173 @@
+#include "harness/subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/clock.h"
+#include "harness/env.h"
+#include "harness/shapes.h"
+#include "harness/subject_null.h"
+#include "kernels/check.h"
+
+/* Multiply-accumulates of one fill of one check: the scalar reference makes some 10^9 per second and
+ * a check has about ten fills, so that all shapes of a model stay below a second. */
+#define CHECK_MACS   2000000
+#define CHECK_TOKENS 5 /* no multiple of any kernel's token block */
+#define MIN_ROWS     67
+
+typedef struct engine {
+    tm_pool *pool;
+    tm_model model;
+    tm_session *session;
+    uint64_t seed;
+} engine;
+
+static tm_status engine_eval(tm_subject *subject, const int32_t *tokens, int n_tokens,
+                             tm_logits which, const float **logits, tm_error *err)
+{
+    engine *self = subject->self;
+    return tm_session_eval(self->session, tokens, n_tokens, which, logits, err);
+}
+
+static void engine_reset(tm_subject *subject)
+{
+    engine *self = subject->self;
+    tm_session_reset(self->session);
+}
+
+/* Rows for a check: all of a small matrix, else as many as the work allows and the same remainder by 32,
+ * so that the last, partial row group is tried as well. */
+static int check_rows(int n_rows, int n_cols, int n_tokens)
+{
+    int64_t rows = CHECK_MACS / ((int64_t)n_cols * n_tokens);
+    if (rows < MIN_ROWS) rows = MIN_ROWS;
+    if (rows >= n_rows) return n_rows;
+    return (int)rows / 32 * 32 + n_rows % 32;
+}
+
+static tm_status check_shape(const tm_kernel *kernel, int n_rows, int n_cols, uint64_t seed,
+                             tm_error *err)
+{
+    static const int tokens[] = {1, CHECK_TOKENS};
+    for (int i = 0; i < 2; i++) {
+        tm_status status = tm_check_kernel(kernel, check_rows(n_rows, n_cols, tokens[i]), n_cols,
+                                           tokens[i], seed, err);
+        if (status != TM_OK) return status;
+    }
+    return TM_OK;
+}
+
+static tm_status engine_check(tm_subject *subject, tm_error *err)
+{
+    engine *self = subject->self;
+    const tm_config *config = &self->model.config;
+    int seen[TM_ROLE_COUNT][2], n_seen = 0;
+    for (tm_role role = 0; role < TM_ROLE_COUNT; role++) {
+        int n_rows, n_cols, k = 0;
+        if (!tm_role_is_linear(role)) continue;
+        tm_role_shape(config, role, &n_rows, &n_cols);
+        while (k < n_seen && (seen[k][0] != n_rows || seen[k][1] != n_cols)) k++;
+        if (k < n_seen) continue;
+        seen[n_seen][0] = n_rows;
+        seen[n_seen++][1] = n_cols;
+        tm_status status = check_shape(self->model.kernel, n_rows, n_cols, self->seed, err);
+        if (status != TM_OK) return status;
+    }
+    return check_shape(self->model.head_kernel, config->n_vocab, config->n_hidden, self->seed, err);
+}
+
+static void engine_close(tm_subject *subject)
+{
+    engine *self = subject->self;
+    if (self->session) tm_session_close(self->session);
+    tm_model_close(&self->model);
+    if (self->pool) tm_pool_close(self->pool);
+    free(self);
+}
+
+static tm_status find_kernel(const char *name, const tm_kernel **out, tm_error *err)
+{
+    *out = tm_kernel_find(name);
+    if (!*out) return tm_fail(err, TM_ARG, "unknown kernel \"%s\"", name);
+    return tm_kernel_available(*out, err);
+}
+
+static tm_status open_model(engine *self, const tm_subject_request *request, tm_error *err)
+{
+    tm_model_options options = {0};
+    tm_source source;
+    tm_status status = find_kernel(request->kernel, &options.kernel, err);
+    if (status == TM_OK) status = find_kernel(request->head_kernel, &options.head_kernel, err);
+    if (status != TM_OK) return status;
+    status = tm_source_open_name(request->model, request->seed, &source, err);
+    if (status != TM_OK) return status;
+    status = tm_model_open(&source, &options, self->pool, &self->model, err);
+    tm_source_close(&source);
+    return status;
+}
+
+static tm_status open_engine(const tm_subject_request *request, tm_subject *out, tm_error *err)
+{
+    engine *self = calloc(1, sizeof *self);
+    if (!self) return tm_fail(err, TM_NOMEM, "no memory for a model");
+    self->seed = request->seed;
+    out->self = self;
+    out->close = engine_close;
+    tm_pool_options pool = {.n_threads = request->n_threads,
+                            .pin = true,
+                            .cpus = request->cpus,
+                            .oversubscribe = request->oversubscribe};
+    int64_t begin = tm_now_ns();
+    tm_status status = tm_pool_open(&pool, &self->pool, err);
+    if (status == TM_OK) status = open_model(self, request, err);
+    if (status != TM_OK) return status;
+    tm_session_options session = {
+        .n_context = request->n_context, .n_batch = request->n_batch, .f16_kv = request->f16_kv};
+    status = tm_session_open(&self->model, self->pool, &session, &self->session, err);
+    if (status != TM_OK) return status;
+    out->load_ns = tm_now_ns() - begin;
+    out->n_vocab = self->model.config.n_vocab;
+    out->n_batch = request->n_batch;
+    out->costs = self->model.costs;
+    out->pinned = true;
+    for (int i = 0; i < tm_pool_threads(self->pool); i++)
+        out->pinned = out->pinned && tm_pool_cpu(self->pool, i) >= 0;
+    out->eval = engine_eval;
+    out->reset = engine_reset;
+    out->check = engine_check;
+    return TM_OK;
+}
+
+tm_status tm_subject_open(const tm_subject_request *request, tm_subject *out, tm_error *err)
+{
+    memset(out, 0, sizeof *out);
+    tm_status status = tm_subject_is_null(request->model) ? tm_subject_open_null(request, out, err)
+                                                          : open_engine(request, out, err);
+    if (status != TM_OK) tm_subject_close(out);
+    return status;
+}
+
+void tm_subject_close(tm_subject *subject)
+{
+    if (subject->close) subject->close(subject);
+    memset(subject, 0, sizeof *subject);
+}
+
+tm_status tm_subject_greedy(tm_subject *subject, int n, char *text, size_t size, tm_error *err)
+{
+    int32_t tokens[4];
+    const float *logits;
+    uint64_t hash = TM_HASH_START;
+    for (int i = 0; i < 4; i++) /* the same for every arm: ids a byte vocabulary has too */
+        tokens[i] = (int32_t)((1 + 37 * i) % subject->n_vocab);
+    subject->reset(subject);
+    tm_status status = subject->eval(subject, tokens, 4, TM_LOGITS_LAST, &logits, err);
+    for (int i = 0; i < n && status == TM_OK; i++) {
+        int32_t next = tm_argmax(logits, subject->n_vocab);
+        hash = tm_hash(hash, &next, sizeof next);
+        if (i + 1 < n) status = subject->eval(subject, &next, 1, TM_LOGITS_LAST, &logits, err);
+    }
+    if (status == TM_OK) snprintf(text, size, "%016llx", (unsigned long long)hash);
+    return status;
+}

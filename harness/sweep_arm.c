@@ -1,0 +1,241 @@
+#include "harness/sweep_arm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/isolate.h"
+#include "kernels/kernel.h"
+
+/* Longest silence: a worker says nothing while it loads a model or runs one repetition. */
+#define PATIENCE_SECONDS 120
+#define PATIENCE_FACTOR  20
+#define HELLO_SECONDS    30
+#define GRACE_SECONDS    5
+
+/* The conversation with one worker. */
+typedef struct talk {
+    tm_arm_process *p;
+    tm_child *child;
+    tm_worker_request request;
+    int cell_of[TM_SUITE_MAX]; /* of every test in the request */
+    int test, repetition;      /* what the next sample must be */
+    bool said_hello, checked, ended;
+    bool has_said; /* an error line, after which it ends */
+    bool fatal;
+    char tokens[24];
+} talk;
+
+static void fill_request(talk *t)
+{
+    const tm_arm_process *p = t->p;
+    const tm_suite *suite = p->options->suite;
+    tm_worker_request *r = &t->request;
+    r->cell = p->arm->cells[0];
+    r->seed = p->options->seed;
+    r->oversubscribe = p->options->oversubscribe;
+    r->f16_kv = true;
+    r->check = true;
+    for (int i = 0; i < p->arm->n_cells; i++) {
+        const tm_cell *cell = &p->arm->cells[i];
+        int first = 0;
+        while (first < suite->repetitions &&
+               tm_sweep_log_has(p->log, p->arm->cell_ids[i], p->process, first))
+            first++;
+        if (!p->todo[i] || first == suite->repetitions) continue;
+        t->cell_of[r->n_tests] = i;
+        r->tests[r->n_tests++] =
+            (tm_worker_test){.test = {cell->n_prompt, cell->n_gen, cell->depth},
+                             .warmup = suite->warmup,
+                             .first_repetition = first,
+                             .n_repetitions = suite->repetitions - first};
+    }
+    t->repetition = r->tests[0].first_repetition;
+}
+
+/* Kernels that must agree on every token share a group: exact ones of one kind of weights. */
+static const char *group_of(const char *kernel_name)
+{
+    const tm_kernel *kernel = tm_kernel_find(kernel_name);
+    if (!kernel || kernel->tolerance != 0) return kernel_name;
+    return kernel->format->ternary ? "ternary" : kernel->format->name;
+}
+
+static bool in_plan(const tm_plan *plan, const char *cell_id)
+{
+    for (int i = 0; i < plan->n_arms; i++)
+        for (int k = 0; k < plan->arms[i].n_cells; k++)
+            if (strcmp(plan->arms[i].cell_ids[k], cell_id) == 0) return true;
+    return false;
+}
+
+/* The greedy tokens must be those of every other arm that computes the same. */
+static tm_status compare_tokens(const talk *t, tm_error *err)
+{
+    const tm_cell *cell = &t->p->arm->cells[0];
+    const tm_records *records = t->p->log->records;
+    for (int i = 0; i < records->n && t->tokens[0]; i++) {
+        const tm_record *r = &records->items[i];
+        if (r->kind != TM_RECORD_SAMPLE || !r->tokens[0] || strcmp(r->tokens, t->tokens) == 0 ||
+            strcmp(r->cell.model, cell->model) != 0 ||
+            strcmp(r->cell.head_kernel, cell->head_kernel) != 0 ||
+            strcmp(group_of(r->cell.kernel), group_of(cell->kernel)) != 0 ||
+            !in_plan(t->p->options->plan, r->cell_id))
+            continue;
+        return tm_fail(err, TM_CHECK,
+                       "its greedy tokens (hash %s) differ from those of %s on %d threads (%s)",
+                       t->tokens, r->cell.kernel, r->cell.threads, r->tokens);
+    }
+    return TM_OK;
+}
+
+static tm_status take_sample(talk *t, tm_worker_line *line, tm_error *err)
+{
+    tm_record *r = &line->record;
+    const tm_arm_process *p = t->p;
+    const tm_worker_test *test = &t->request.tests[t->test]; /* there is one: see take_line */
+    int cell = t->cell_of[t->test], n_tokens = test->test.n_prompt + test->test.n_gen;
+    if (line->test != t->test || r->repetition != t->repetition || r->n_tokens != n_tokens ||
+        r->n_token_ns != test->test.n_gen) {
+        tm_status status = tm_fail(err, TM_FORMAT,
+                                   "the worker answered test %d, repetition %d with %d tokens and "
+                                   "%d token times; test %d, "
+                                   "repetition %d with %d and %d was due",
+                                   line->test, r->repetition, r->n_tokens, r->n_token_ns, t->test,
+                                   t->repetition, n_tokens, test->test.n_gen);
+        tm_record_free(r);
+        return status;
+    }
+    r->cell = p->arm->cells[cell];
+    memcpy(r->cell_id, p->arm->cell_ids[cell], sizeof r->cell_id);
+    r->process = p->process;
+    r->slot = p->slot;
+    r->predicted_bytes = p->arm->predicted_bytes;
+    memcpy(r->tokens, t->tokens, sizeof r->tokens);
+    bool continues = test->first_repetition > 0;
+    const char *parts[] = {p->marks, continues ? "continues an interrupted process" : ""};
+    for (int i = 0; i < 2; i++) {
+        size_t n = strlen(r->marks);
+        if (parts[i][0])
+            snprintf(r->marks + n, sizeof r->marks - n, "%s%s", n ? "; " : "", parts[i]);
+    }
+    tm_status status = tm_sweep_log_add(p->log, r, err);
+    if (status != TM_OK) {
+        t->fatal = true;
+        return status;
+    }
+    if (p->on_sample)
+        p->on_sample(p->on_sample_arg, &p->log->records->items[p->log->records->n - 1]);
+    if (++t->repetition == test->first_repetition + test->n_repetitions) {
+        t->test++;
+        if (t->test < t->request.n_tests)
+            t->repetition = t->request.tests[t->test].first_repetition;
+    }
+    return TM_OK;
+}
+
+static tm_status take_line(talk *t, const char *text, tm_error *err)
+{
+    tm_worker_line line;
+    tm_status status = tm_worker_line_parse(text, &line, err);
+    if (status != TM_OK) return status;
+    if (t->said_hello != (line.kind != TM_WORKER_HELLO))
+        status = tm_fail(err, TM_FORMAT, "the worker %s",
+                         t->said_hello ? "said hello twice" : "did not say hello");
+    else if (line.kind == TM_WORKER_HELLO && line.protocol != TM_WORKER_PROTOCOL)
+        status =
+            tm_fail(err, TM_CHILD, "the worker (%s) speaks protocol %d; this program speaks %d",
+                    line.program, line.protocol, TM_WORKER_PROTOCOL);
+    else if (line.kind == TM_WORKER_SAMPLE && (!t->checked || t->test >= t->request.n_tests))
+        status = tm_fail(err, TM_FORMAT, "the worker sent a sample %s",
+                         t->checked ? "too many" : "before it had checked its kernels");
+    else if (line.kind == TM_WORKER_DONE && t->test < t->request.n_tests)
+        status = tm_fail(err, TM_FORMAT, "the worker says it is done with samples missing");
+    if (status != TM_OK) {
+        tm_record_free(&line.record);
+        return status;
+    }
+    switch (line.kind) {
+    case TM_WORKER_HELLO:
+        t->said_hello = true;
+        break;
+    case TM_WORKER_LOADED:
+        break;
+    case TM_WORKER_CHECKED:
+        t->checked = true;
+        memcpy(t->tokens, line.tokens, sizeof t->tokens);
+        return compare_tokens(t, err);
+    case TM_WORKER_SAMPLE:
+        return take_sample(t, &line, err);
+    case TM_WORKER_DONE:
+        t->ended = true;
+        break;
+    case TM_WORKER_ERROR:
+        t->has_said = true;
+        return tm_fail(err, line.error.status, "%s", line.error.message);
+    }
+    return TM_OK;
+}
+
+static const char ended_early[] = "the worker ended early";
+
+static tm_status converse(talk *t, tm_error *err)
+{
+    const tm_sweep_options *o = t->p->options;
+    double patience = o->timeout_seconds > 0
+                          ? o->timeout_seconds
+                          : PATIENCE_SECONDS + PATIENCE_FACTOR * t->p->arm->predicted_seconds;
+    char *text = tm_worker_request_print(&t->request);
+    if (!text) return tm_fail(err, TM_NOMEM, "no memory for a request");
+    size_t length = strlen(text);
+    text[length] = '\n'; /* in the place of the terminating NUL */
+    tm_status status = tm_child_write(t->child, text, length + 1, err);
+    free(text);
+    while (status == TM_OK && !t->ended) {
+        const char *line;
+        double seconds = t->said_hello || patience < HELLO_SECONDS ? patience : HELLO_SECONDS;
+        status = tm_child_read_line(t->child, seconds, o->interrupt_fd, &line, err);
+        if (status == TM_OK && !line) status = tm_fail(err, TM_CHILD, "%s", ended_early);
+        if (status == TM_OK) status = take_line(t, line, err);
+    }
+    return status;
+}
+
+/* A worker that ended by itself is described by how it did, and by its last words. */
+static void explain(const tm_child_end *end, tm_error *err)
+{
+    if (err->status != TM_CHILD || strcmp(err->message, ended_early) != 0) return;
+    tm_fail(err, TM_CHILD, "the worker %s%s%s", end->reason,
+            end->last_words[0] ? "; it said: " : "", end->last_words);
+}
+
+tm_status tm_arm_process_run(tm_arm_process *process, int *failed, bool *fatal, tm_error *err)
+{
+    const char *path = process->options->worker_path;
+    const char *argv[] = {path ? path : "/proc/self/exe", "worker", NULL};
+    tm_child_end end = {0};
+    *failed = -1;
+    *fatal = false;
+    talk *t = calloc(1, sizeof *t);
+    if (!t) {
+        *fatal = true;
+        return tm_fail(err, TM_NOMEM, "no memory to run an arm");
+    }
+    t->p = process;
+    fill_request(t);
+    tm_status status = TM_OK;
+    if (t->request.n_tests == 0) goto done;
+    status = tm_child_open(argv, &t->child, err);
+    if (status != TM_OK) goto done;
+    status = converse(t, err);
+    /* A worker that is done or gone gets time to end; any other is killed at once. */
+    bool gone = status == TM_OK || status == TM_CHILD || t->has_said;
+    tm_child_close(t->child, gone ? GRACE_SECONDS : 0, &end);
+    if (status != TM_OK) explain(&end, err);
+    if (status != TM_OK && t->checked && t->test < t->request.n_tests)
+        *failed = t->cell_of[t->test];
+done:
+    *fatal = t->fatal;
+    free(t);
+    return status;
+}

@@ -1,0 +1,215 @@
+#include "harness/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/bench.h"
+#include "harness/subject.h"
+#include "harness/version.h"
+
+/* Greedy tokens whose hash tells models computed differently apart; the first sees the whole prompt. */
+#define GREEDY_PROMPT 4
+#define GREEDY_TOKENS 4
+/* A warm-up run generates no more than this: caches and clocks need no more. */
+#define WARMUP_GEN 4
+#define MAX_BATCH  512
+
+void tm_worker_sizes(const tm_test *tests, int n_tests, int *n_context, int *n_batch)
+{
+    *n_context = GREEDY_PROMPT + GREEDY_TOKENS;
+    *n_batch = GREEDY_PROMPT;
+    for (int i = 0; i < n_tests; i++) {
+        const tm_test *t = &tests[i];
+        int positions = t->depth + t->n_prompt + t->n_gen;
+        if (positions > *n_context) *n_context = positions;
+        if (t->n_prompt > *n_batch) *n_batch = t->n_prompt;
+        if (t->depth > *n_batch) *n_batch = t->depth;
+    }
+    if (*n_batch > MAX_BATCH) *n_batch = MAX_BATCH;
+}
+
+static tm_status send(int fd, tm_json *line, tm_error *err)
+{
+    char *text = line ? tm_json_print(line, false) : NULL;
+    tm_json_free(line);
+    if (!text) return tm_fail(err, TM_NOMEM, "no memory for an answer");
+    size_t length = strlen(text), done = 0;
+    text[length++] = '\n';
+    tm_status status = TM_OK;
+    while (done < length && status == TM_OK) {
+        ssize_t n = write(fd, text + done, length - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0)
+            status = tm_fail(err, TM_IO, "answering failed: %s", strerror(errno));
+        else
+            done += (size_t)n;
+    }
+    free(text);
+    return status;
+}
+
+static tm_json *answer(const char *kind)
+{
+    tm_json *json = tm_json_object();
+    tm_json_put_string(json, "line", kind);
+    return json;
+}
+
+static tm_status send_hello(int fd, tm_error *err)
+{
+    char program[96];
+    tm_json *json = answer("hello");
+    snprintf(program, sizeof program, "ternmark %s %s", tm_version(), tm_commit());
+    tm_json_put_int(json, "protocol", TM_WORKER_PROTOCOL);
+    tm_json_put_int(json, "schema", TM_SCHEMA);
+    tm_json_put_string(json, "program", program);
+    tm_json_put_string(json, "build_mode", tm_build_mode());
+    return send(fd, json, err);
+}
+
+static void send_error(int fd, const tm_error *what)
+{
+    tm_json *json = answer("error");
+    tm_json_put_string(json, "status", tm_status_name(what->status));
+    tm_json_put_string(json, "message", what->message);
+    tm_error ignored;
+    if (send(fd, json, &ignored) != TM_OK) return; /* nobody listens any more */
+}
+
+static tm_status send_sample(int fd, const tm_worker_request *request, int test, const char *tokens,
+                             tm_record *record, tm_error *err)
+{
+    const tm_test *t = &request->tests[test].test;
+    record->cell = request->cell;
+    record->cell.n_prompt = t->n_prompt;
+    record->cell.n_gen = t->n_gen;
+    record->cell.depth = t->depth;
+    tm_test_name(t->n_prompt, t->n_gen, t->depth, record->cell.test, sizeof record->cell.test);
+    snprintf(record->tokens, sizeof record->tokens, "%s", tokens);
+    tm_json *json = answer("sample");
+    tm_json_put_int(json, "test", test);
+    tm_json_set(json, "record", tm_record_to_json(record));
+    return send(fd, json, err);
+}
+
+/* Warm-ups and repetitions of one test. */
+static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int index,
+                          const char *tokens, int fd, tm_error *err)
+{
+    const tm_worker_test *t = &request->tests[index];
+    tm_test warm = t->test;
+    if (warm.n_gen > WARMUP_GEN) warm.n_gen = WARMUP_GEN;
+    for (int i = 0; i < t->warmup; i++) {
+        tm_record ignored = {0};
+        tm_status status = tm_bench_once(bench, &warm, &ignored, err);
+        tm_record_free(&ignored);
+        if (status != TM_OK) return status;
+    }
+    for (int i = 0; i < t->n_repetitions; i++) {
+        tm_record record = {0};
+        tm_status status = tm_bench_once(bench, &t->test, &record, err);
+        record.repetition = t->first_repetition + i;
+        if (status == TM_OK) status = send_sample(fd, request, index, tokens, &record, err);
+        tm_record_free(&record);
+        if (status != TM_OK) return status;
+    }
+    return TM_OK;
+}
+
+static tm_status check_subject(tm_subject *subject, const tm_worker_request *request, int fd,
+                               char *tokens, size_t size, tm_error *err)
+{
+    tokens[0] = 0;
+    tm_status status = request->check ? subject->check(subject, err) : TM_OK;
+    if (status == TM_OK && request->check)
+        status = tm_subject_greedy(subject, GREEDY_TOKENS, tokens, size, err);
+    if (status != TM_OK) return status;
+    tm_json *json = answer("checked");
+    tm_json_put_string(json, "tokens", tokens);
+    return send(fd, json, err);
+}
+
+static tm_status run_request(const tm_worker_request *request, int fd, tm_error *err)
+{
+    tm_subject subject = {0};
+    tm_bench bench = {0};
+    tm_test tests[TM_SUITE_MAX];
+    char tokens[24];
+    int n_context, n_batch;
+    for (int i = 0; i < request->n_tests; i++) tests[i] = request->tests[i].test;
+    tm_worker_sizes(tests, request->n_tests, &n_context, &n_batch);
+    tm_subject_request wanted = {.model = request->cell.model,
+                                 .kernel = request->cell.kernel,
+                                 .head_kernel = request->cell.head_kernel,
+                                 .n_threads = request->cell.threads,
+                                 .cpus = request->n_cpus ? request->cpus : NULL,
+                                 .oversubscribe = request->oversubscribe,
+                                 .seed = request->seed,
+                                 .n_context = n_context,
+                                 .n_batch = n_batch,
+                                 .f16_kv = request->f16_kv,
+                                 .garbage_fd = fd};
+    tm_status status = tm_subject_open(&wanted, &subject, err);
+    if (status != TM_OK) return status;
+    tm_json *loaded = answer("loaded");
+    tm_json_put_int(loaded, "load_ns", subject.load_ns);
+    status = send(fd, loaded, err);
+    if (status == TM_OK) status = check_subject(&subject, request, fd, tokens, sizeof tokens, err);
+    if (status == TM_OK)
+        status = tm_bench_open(&subject, tests, request->n_tests, request->seed, &bench, err);
+    for (int i = 0; i < request->n_tests && status == TM_OK; i++)
+        status = run_test(&bench, request, i, tokens, fd, err);
+    tm_bench_close(&bench);
+    tm_subject_close(&subject);
+    return status == TM_OK ? send(fd, answer("done"), err) : status;
+}
+
+/* One line from a descriptor, without its newline; to free(). */
+static tm_status read_line(int fd, char **line, tm_error *err)
+{
+    size_t room = 4096, n = 0;
+    char *text = malloc(room);
+    *line = NULL;
+    while (text && n < (1u << 20)) {
+        if (n + 1 >= room) {
+            char *more = realloc(text, room *= 2);
+            if (!more) break;
+            text = more;
+        }
+        ssize_t got = read(fd, text + n, 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            free(text);
+            return tm_fail(err, TM_IO, "the request ended before its newline");
+        }
+        if (text[n] == '\n') {
+            text[n] = 0;
+            *line = text;
+            return TM_OK;
+        }
+        n++;
+    }
+    free(text);
+    return tm_fail(err, TM_FORMAT, "a request of more than %zu bytes", n);
+}
+
+tm_status tm_worker_serve(int in_fd, int out_fd, tm_error *err)
+{
+    char *line;
+    tm_status status = send_hello(out_fd, err);
+    if (status != TM_OK) return status;
+    status = read_line(in_fd, &line, err);
+    tm_worker_request *request = calloc(1, sizeof *request);
+    if (status == TM_OK && !request) status = tm_fail(err, TM_NOMEM, "no memory for a request");
+    if (status == TM_OK) {
+        status = tm_worker_request_parse(line, request, err);
+        free(line);
+    }
+    if (status == TM_OK) status = run_request(request, out_fd, err);
+    free(request);
+    if (status != TM_OK) send_error(out_fd, err);
+    return status;
+}
