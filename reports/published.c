@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MODEL_2B4T "BitNet-b1.58-2B-4T"
-
 static tm_status read_claim(const tm_json *json, const char *what, tm_claim *out, tm_error *err)
 {
     static const char *const known[] = {"paper",      "table",    "device", "metric",
@@ -16,14 +14,10 @@ static tm_status read_claim(const tm_json *json, const char *what, tm_claim *out
     const struct {
         const char *key, **to;
     } strings[] = {
-        {"paper",      &out->paper     },
-        {"table",      &out->table     },
-        {"device",     &out->device    },
-        {"metric",     &out->metric    },
-        {"unit",       &out->unit      },
-        {"model",      &out->model     },
-        {"system",     &out->system    },
-        {"conditions", &out->conditions},
+        {"paper", &out->paper},   {"table", &out->table},
+        {"device", &out->device}, {"metric", &out->metric},
+        {"unit", &out->unit},     {"model", &out->model},
+        {"system", &out->system}, {"conditions", &out->conditions},
     };
     if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "%s: not an object", what);
     tm_status status = tm_json_only_keys(json, known, what, err);
@@ -112,7 +106,8 @@ static bool part(const char *asked, const char *is)
 static bool matches(const tm_claim *claim, const tm_question *q)
 {
     return same(q->paper, claim->paper) && same(q->table, claim->table) &&
-           same(q->metric, claim->metric) && same(q->model, claim->model) &&
+           same(q->metric, claim->metric) &&
+           (!q->model || strcasecmp(q->model, claim->model) == 0) &&
            part(q->device, claim->device) && part(q->system, claim->system);
 }
 
@@ -164,7 +159,12 @@ const char *tm_model_label(const char *model)
     const char *slash = strrchr(label, '/');
     if (slash && slash[1]) label = slash + 1;
     if (strncmp(label, "dummy ", 6) == 0) label += 6;
-    return strcasestr(label, "2b-4t") || strcasestr(label, "2b4t") ? MODEL_2B4T : label;
+    return strcasestr(label, "2b-4t") || strcasestr(label, "2b4t") ? TM_MODEL_2B4T : label;
+}
+
+bool tm_model_is_fake(const char *model)
+{
+    return strncmp(model, "null:", 5) == 0;
 }
 
 double tm_nominal_parameters(const char *label)

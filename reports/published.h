@@ -8,6 +8,8 @@
 
 #include "harness/result.h"
 
+#define TM_MODEL_2B4T "BitNet-b1.58-2B-4T" /* however it was asked for */
+
 /* One printed figure. All strings are borrowed from the list. */
 typedef struct tm_claim {
     const char *paper;      /* "2410.16144" (arXiv), or a project's name */
@@ -34,7 +36,7 @@ typedef struct tm_published {
 tm_status tm_published_parse(const char *text, size_t length, const char *what, tm_published *out, tm_error *err) TM_MUST_USE;
 void      tm_published_free(tm_published *published);
 
-/* NULL asks for anything; device and system match as parts, the rest whole. */
+/* NULL asks for anything; device and system match as parts, the rest whole (model in any case). */
 typedef struct tm_question {
     const char *paper, *table, *device, *metric, *model, *system;
 } tm_question;
@@ -49,6 +51,8 @@ int tm_published_count(const tm_published *published, const tm_question *questio
 /* The same model as the papers name it: "synth:125M" -> "125M", "2B-4T" of any spelling -> its full name.
  * The result points into `model`, or is a literal. */
 const char *tm_model_label(const char *model);
+/* Whether the name is that of a scripted fake ("null:..."), whose times are made up to test the harness. */
+bool tm_model_is_fake(const char *model);
 /* Parameters a name promises: "125M" -> 1.25e8, "BitNet-b1.58-2B-4T" -> 2e9; NaN when it promises none. */
 double tm_nominal_parameters(const char *label);
 

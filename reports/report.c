@@ -1,0 +1,301 @@
+#include "reports/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "reports/report_parts.h"
+
+tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err)
+{
+    static const char *const names[] = {"md", "csv", "latex", "text", "all", NULL};
+    static const unsigned bits[] = {TM_REPORT_MARKDOWN, TM_REPORT_CSV, TM_REPORT_LATEX,
+                                    TM_REPORT_TEXT, TM_REPORT_ALL};
+    *out = 0;
+    for (const char *item = list;; item++) {
+        char name[32];
+        int n = (int)strcspn(item, ","), i = 0;
+        snprintf(name, sizeof name, "%.*s", n < 31 ? n : 31, item);
+        while (names[i] && strcmp(names[i], name) != 0) i++;
+        if (!names[i]) {
+            const char *nearest = tm_nearest_name(name, names);
+            return tm_fail(
+                err, TM_ARG, "format \"%s\" is not one of md, csv, latex, text, all%s%s%s", name,
+                nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+        }
+        *out |= bits[i];
+        item += n;
+        if (!*item) return TM_OK;
+    }
+}
+
+void tm_report_free(tm_report *report)
+{
+    tm_text_free(&report->text);
+    tm_text_free(&report->files);
+    tm_text_free(&report->talk);
+}
+
+static tm_status make_directory(const char *path, tm_error *err)
+{
+    char part[4096];
+    size_t n = strlen(path);
+    if (n == 0 || n >= sizeof part)
+        return tm_fail(err, TM_IO, "output directory: its path has %zu bytes (limit %zu)", n,
+                       sizeof part - 1);
+    memcpy(part, path, n + 1);
+    for (size_t i = 1; i <= n; i++) {
+        struct stat st;
+        if (part[i] != '/' && part[i] != '\0') continue;
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 &&
+            (errno != EEXIST || stat(part, &st) != 0 || !S_ISDIR(st.st_mode)))
+            return tm_fail(err, TM_IO, "%s: cannot make the directory: %s", part,
+                           errno == EEXIST ? "a file of that name exists" : strerror(errno));
+        part[i] = kept;
+    }
+    return TM_OK;
+}
+
+/* Everything that is made once and looked at by all parts. */
+typedef struct work {
+    tm_summaries summaries;
+    tm_speedups speedups;
+    tm_speedup_input input;
+    tm_tables tables;
+    tm_plots plots;
+    tm_report_view view;
+    tm_report *out;
+} work;
+
+static void free_work(work *w)
+{
+    tm_plots_free(&w->plots);
+    tm_tables_free(&w->tables);
+    tm_speedups_free(&w->speedups);
+    tm_summaries_free(&w->summaries);
+    free(w);
+}
+
+static tm_status save(work *w, const tm_text *text, const char *name, tm_error *err)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s", w->view.options->directory, name);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return tm_fail(err, TM_IO, "%s: the path of the report is too long", name);
+    tm_status status = tm_text_save(text, path, err);
+    if (status == TM_OK) tm_text_format(&w->out->files, "%s\n", path);
+    return status;
+}
+
+static tm_status write_text(work *w, tm_error *err)
+{
+    for (int i = 0; i < w->tables.n; i++) {
+        if (i) tm_text_add_char(&w->out->text, '\n');
+        tm_status status = tm_table_write_text(&w->tables.items[i], &w->out->text, err);
+        if (status != TM_OK) return status;
+    }
+    if (!w->tables.n)
+        tm_text_add(&w->out->text,
+                    "No fp16 or ternary cell in this store: there is no speed-up table.\n");
+    if (!(w->view.options->formats & TM_REPORT_TEXT))
+        return tm_text_status(&w->out->text, "text", err);
+    return save(w, &w->out->text, "speedup.txt", err);
+}
+
+static tm_status write_latex(work *w, tm_error *err)
+{
+    tm_text text = {0};
+    tm_status status = TM_OK;
+    for (int i = 0; i < w->tables.n && status == TM_OK; i++)
+        status = tm_table_write_latex(&w->tables.items[i], &text, err);
+    if (!w->tables.n) tm_text_add(&text, "% no fp16 or ternary cell in this store\n");
+    if (status == TM_OK) status = save(w, &text, "speedup.tex", err);
+    tm_text_free(&text);
+    return status;
+}
+
+static tm_status save_csv(work *w, tm_table *table, const char *name, tm_error *err)
+{
+    tm_text text = {0};
+    tm_status status = tm_table_write_csv(table, &text, err);
+    if (status == TM_OK) status = save(w, &text, name, err);
+    tm_text_free(&text);
+    return status;
+}
+
+static tm_status write_csv(work *w, tm_error *err)
+{
+    tm_table table;
+    tm_status status = tm_speedup_rows(&w->input, &table, err);
+    if (status == TM_OK) status = save_csv(w, &table, "speedup.csv", err);
+    tm_table_free(&table);
+    if (status != TM_OK) return status;
+    status = tm_report_cell_rows(&w->view, &table, err);
+    if (status == TM_OK) status = save_csv(w, &table, "cells.csv", err);
+    tm_table_free(&table);
+    return status;
+}
+
+static tm_status write_plots(work *w, tm_error *err)
+{
+    char directory[4096];
+    int n = snprintf(directory, sizeof directory, "%s/plots", w->view.options->directory);
+    if (n < 0 || (size_t)n >= sizeof directory)
+        return tm_fail(err, TM_IO, "plots: the path of the report is too long");
+    tm_status status = make_directory(directory, err);
+    bool is_drawing = w->view.options->run_gnuplot;
+    for (int i = 0; status == TM_OK && i < w->plots.n; i++) {
+        const tm_plot *plot = &w->plots.items[i];
+        tm_error why = {0};
+        status = tm_plot_write(plot, directory, err);
+        if (status != TM_OK) break;
+        tm_text_format(&w->out->files, "%s/%s.gp\n%s/%s.dat\n", directory, plot->stem, directory,
+                       plot->stem);
+        if (!is_drawing) continue;
+        tm_status drawn = tm_plot_run(directory, plot->stem, &why);
+        if (drawn == TM_OK) {
+            tm_text_format(&w->out->files, "%s/%s.png\n%s/%s.svg\n", directory, plot->stem,
+                           directory, plot->stem);
+            continue;
+        }
+        tm_text_format(&w->out->talk, "%s\n", why.message);
+        /* Without the program, one sentence does for all plots. */
+        is_drawing = drawn != TM_UNSUPPORTED;
+    }
+    if (!w->view.options->run_gnuplot && w->plots.n)
+        tm_text_format(&w->out->talk, "plots are not drawn: run `gnuplot *.gp` in %s\n", directory);
+    return status;
+}
+
+static void put_head(const work *w, tm_text *out)
+{
+    const tm_report_view *v = &w->view;
+    const tm_json *environment = tm_json_get(v->run, "environment");
+    tm_text_add(out, "# ternmark report\n\nStore: ");
+    tm_markdown_escape(v->options->store, out);
+    tm_text_add(out, "\n\nMachine: ");
+    tm_markdown_escape(v->input->machine, out);
+    if (v->input->cores) tm_text_format(out, ", %d cores used at most", v->input->cores);
+    tm_text_add(out, "\n\nBuild: ternmark ");
+    tm_markdown_escape(tm_json_text(tm_json_get(environment, "version"), "(version not recorded)"),
+                       out);
+    tm_text_add(out, ", commit ");
+    tm_markdown_escape(tm_json_text(tm_json_get(environment, "commit"), "not recorded"), out);
+    tm_text_add(out, ", ");
+    tm_markdown_escape(tm_json_text(tm_json_get(environment, "compiler"), "compiler not recorded"),
+                       out);
+    tm_text_add(
+        out,
+        "\n\nEvery figure says where it comes from: *measured* by ternmark in this store, "
+        "*published* by a paper about other machines, or *predicted* before a start. What has no "
+        "value is N/A or -, with its reason, never 0.\n\n");
+}
+
+static void put_plots(const work *w, tm_text *out)
+{
+    tm_text_add(out, "## Plots\n\n");
+    for (int i = 0; i < w->plots.n; i++) {
+        const tm_plot *plot = &w->plots.items[i];
+        tm_text_add(out, "![");
+        tm_markdown_escape(plot->title, out);
+        tm_text_format(out, "](plots/%s.png)\n\n", plot->stem);
+    }
+    if (!w->plots.n) tm_text_add(out, "No cell has a figure: there is nothing to plot.\n\n");
+    tm_text_add(
+        out, "Each plot's data (.dat), script (.gp), PNG and SVG lie in plots/; `gnuplot NAME.gp` "
+             "there draws it again.\n");
+    if (w->out->talk.length) {
+        tm_text_add_char(out, '\n');
+        tm_markdown_escape(tm_text_string(&w->out->talk), out);
+        tm_text_add_char(out, '\n');
+    }
+    tm_text_add_char(out, '\n');
+}
+
+static tm_status write_markdown(work *w, tm_error *err)
+{
+    tm_text text = {0};
+    tm_table cells;
+    tm_status status = TM_OK;
+    put_head(w, &text);
+    tm_text_add(&text, "## Speed-up over fp16\n\n");
+    for (int i = 0; i < w->tables.n && status == TM_OK; i++) {
+        status = tm_table_write_markdown(&w->tables.items[i], &text, err);
+        tm_text_add_char(&text, '\n');
+    }
+    if (!w->tables.n)
+        tm_text_add(&text,
+                    "No fp16 or ternary cell in this store: there is no speed-up table.\n\n");
+    put_plots(w, &text);
+    tm_text_add(&text, "## Cells\n\n");
+    if (status == TM_OK) {
+        status = tm_report_cells(&w->view, &cells, err);
+        if (status == TM_OK) status = tm_table_write_markdown(&cells, &text, err);
+        tm_table_free(&cells);
+    }
+    tm_text_add(&text, "\n## Warnings\n\n");
+    if (status == TM_OK) status = tm_report_warnings(&w->view, &text, err);
+    tm_text_add(&text, "\n## What is missing, and why\n\n");
+    if (status == TM_OK) status = tm_report_missing(&w->view, &text, err);
+    tm_text_add(&text, "\n## Machine and conditions\n\n");
+    if (status == TM_OK) status = tm_report_machine(&w->view, &text, err);
+    if (status == TM_OK) status = save(w, &text, "report.md", err);
+    tm_text_free(&text);
+    return status;
+}
+
+static tm_status prepare(work *w, const tm_records *records, const tm_report_options *options,
+                         tm_error *err)
+{
+    tm_status status =
+        tm_summaries_make(records->items, records->n, NULL, NULL, &w->summaries, err);
+    if (status != TM_OK) return status;
+    if (!w->summaries.n) return tm_fail(err, TM_ARG, "%s: holds no cell to report", options->store);
+    status = tm_speedups_make(&w->summaries, &w->speedups, err);
+    if (status != TM_OK) return status;
+    const tm_json *run = tm_report_last_run(records, NULL);
+    const tm_json *machine = tm_json_get(run, "machine");
+    w->input = (tm_speedup_input){
+        .speedups = &w->speedups,
+        .published = options->published,
+        .machine = tm_json_text(tm_json_get(machine, "cpu_model"),
+                                "this machine (processor not recorded)"),
+        .cores = tm_report_cores(run),
+        .emulated = tm_json_true(tm_json_get(machine, "emulated")),
+    };
+    w->view = (tm_report_view){
+        .records = records,
+        .options = options,
+        .summaries = &w->summaries,
+        .input = &w->input,
+        .run = run,
+        .roofline = tm_report_last_run(records, "roofline"),
+    };
+    status = tm_speedup_tables(&w->input, &w->tables, err);
+    return status == TM_OK ? tm_report_plots(&w->view, &w->plots, err) : status;
+}
+
+tm_status tm_report_write(const tm_records *records, const tm_report_options *options,
+                          tm_report *out, tm_error *err)
+{
+    *out = (tm_report){0};
+    work *w = calloc(1, sizeof *w);
+    if (!w) return tm_fail(err, TM_NOMEM, "report: no memory");
+    w->out = out;
+    tm_status status = prepare(w, records, options, err);
+    if (status == TM_OK) status = make_directory(options->directory, err);
+    /* Plots first: the page says what could not be drawn. */
+    if (status == TM_OK) status = write_plots(w, err);
+    if (status == TM_OK && (options->formats & TM_REPORT_MARKDOWN)) status = write_markdown(w, err);
+    if (status == TM_OK && (options->formats & TM_REPORT_CSV)) status = write_csv(w, err);
+    if (status == TM_OK && (options->formats & TM_REPORT_LATEX)) status = write_latex(w, err);
+    if (status == TM_OK) status = write_text(w, err);
+    if (status == TM_OK) status = tm_text_status(&out->files, "list of files", err);
+    if (status == TM_OK) status = tm_text_status(&out->talk, "list of remarks", err);
+    free_work(w);
+    return status;
+}

@@ -1,0 +1,289 @@
+/* One row per cell: for reading, and for programs. */
+#include "reports/report_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Weights in the layout the kernels read, GB (10^9 bytes). */
+static tm_figure model_gb(const tm_report_view *view, const tm_cell_summary *s)
+{
+    tm_figure figure = {.value = NAN};
+    const char *head = s->cell.head_kernel;
+    double head_bytes = strncmp(head, "f16", 3) == 0   ? 2.0
+                        : strncmp(head, "f32", 3) == 0 ? 4.0
+                                                       : NAN;
+    for (int i = 0; i < view->options->n_sizes; i++) {
+        const tm_model_size *size = &view->options->sizes[i];
+        if (strcasecmp(size->name, tm_model_label(s->cell.model)) != 0) continue;
+        double bytes = (double)size->linear_weights * s->bits_per_weight.value / 8.0 +
+                       (double)size->table_weights * head_bytes;
+        if (isfinite(bytes))
+            tm_figure_set(&figure, bytes * 1e-9);
+        else
+            tm_figure_miss(&figure, "the bits per weight of its layout are not recorded");
+        return figure;
+    }
+    tm_figure_miss(&figure, "the shape of this model is not among the known ones");
+    return figure;
+}
+
+static tm_figure fraction(double value, const tm_figure *limit)
+{
+    tm_figure figure = *limit;
+    if (!isfinite(limit->value)) return figure;
+    if (isfinite(value))
+        tm_figure_set(&figure, value / limit->value);
+    else
+        tm_figure_miss(&figure, "the rate was not measured");
+    return figure;
+}
+
+static void add_figure(tm_table *table, const tm_figure *figure, double factor, int digits)
+{
+    char text[64];
+    if (isfinite(figure->value))
+        tm_table_add_cell(table, "%s",
+                          tm_number(figure->value * factor, digits, text, sizeof text));
+    else
+        tm_table_add_cell_with_note(table, "-",
+                                    figure->missing[0] ? figure->missing : "not measured");
+}
+
+static void add_percentile(tm_table *table, const tm_percentile *p)
+{
+    char text[64], note[96];
+    if (isfinite(p->value_ms)) {
+        tm_table_add_cell(table, "%s", tm_number(p->value_ms, 3, text, sizeof text));
+        return;
+    }
+    if (p->n == 0)
+        snprintf(note, sizeof note, "no tokens were generated one by one");
+    else
+        snprintf(note, sizeof note, "%d per-token times; at least %d are needed", p->n, p->needed);
+    tm_table_add_cell_with_note(table, "-", note);
+}
+
+static void add_rss(tm_table *table, const tm_cell_summary *s)
+{
+    char total[64], anonymous[64], file[64], text[200];
+    if (!isfinite(s->peak_rss_bytes.value)) {
+        add_figure(table, &s->peak_rss_bytes, 1.0, 3);
+        return;
+    }
+    tm_number(s->peak_rss_bytes.value / 1048576.0, 3, total, sizeof total);
+    tm_number(s->rss_anonymous_bytes.value / 1048576.0, 3, anonymous, sizeof anonymous);
+    tm_number(s->rss_file_bytes.value / 1048576.0, 3, file, sizeof file);
+    snprintf(text, sizeof text, "%s (%s/%s)", total, anonymous, file);
+    tm_table_add_cell(table, "%s", text);
+}
+
+static bool is_shown(const tm_cell_summary *s)
+{
+    return !s->superseded && isfinite(s->tokens_per_second.value);
+}
+
+static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, tm_table *out)
+{
+    char text[128];
+    const int threads = s->cell.threads;
+    tm_figure gb = model_gb(view, s);
+    tm_figure bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", threads);
+    tm_figure peak = tm_report_limit(view->roofline, tm_report_mac_limit(&s->cell), threads);
+    tm_figure of_bandwidth = fraction(s->read_gb_per_second.value, &bandwidth);
+    tm_figure of_peak = fraction(s->gmac_per_second.value, &peak);
+    tm_figure first = {.value = s->first_token_ms.value};
+    if (!isfinite(first.value))
+        tm_figure_miss(&first, "%s",
+                       s->first_token_missing[0] ? s->first_token_missing : "not measured");
+    tm_table_add_row(out);
+    tm_table_add_cell(out, "%s", tm_model_label(s->cell.model));
+    add_figure(out, &gb, 1.0, 3);
+    tm_table_add_cell(out, "%s", s->cell.kernel);
+    tm_table_add_cell(out, "%d", threads);
+    tm_table_add_cell(out, "%s", s->cell.test);
+    tm_number_interval(&s->tokens_per_second, 3, text, sizeof text);
+    tm_table_add_cell(out, "%s", text);
+    tm_table_add_cell(out, "%d x %d", s->n_processes,
+                      s->n_processes ? s->n_repetitions / s->n_processes : 0);
+    add_figure(out, &first, 1.0, 3);
+    add_percentile(out, &s->token_p50);
+    add_percentile(out, &s->token_p90);
+    add_percentile(out, &s->token_p99);
+    add_rss(out, s);
+    add_figure(out, &s->bytes_per_token, 1e-6, 3);
+    add_figure(out, &s->read_gb_per_second, 1.0, 3);
+    add_figure(out, &of_bandwidth, 100.0, 2);
+    add_figure(out, &of_peak, 100.0, 2);
+    add_figure(out, &s->joules_per_token, 1.0, 3);
+    tm_table_add_cell(out, "%s", s->marks[0] ? s->marks : "");
+}
+
+tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *err)
+{
+    static const struct {
+        const char *heading;
+        tm_align align;
+    } columns[] = {
+        {"model", TM_LEFT},
+        {"weights GB", TM_RIGHT},
+        {"kernel", TM_LEFT},
+        {"threads", TM_RIGHT},
+        {"test", TM_LEFT},
+        {"tokens/s (95 %)", TM_RIGHT},
+        {"n", TM_RIGHT},
+        {"first token ms", TM_RIGHT},
+        {"p50 ms", TM_RIGHT},
+        {"p90 ms", TM_RIGHT},
+        {"p99 ms", TM_RIGHT},
+        {"RSS MiB (anon/file)", TM_RIGHT},
+        {"MB/token", TM_RIGHT},
+        {"GB/s", TM_RIGHT},
+        {"% of bandwidth", TM_RIGHT},
+        {"% of MAC peak", TM_RIGHT},
+        {"J/token", TM_RIGHT},
+        {"marks", TM_LEFT},
+    };
+    tm_table_init(out, "");
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        tm_table_add_column(out, columns[i].heading, columns[i].align);
+    const char *origin = NULL;
+    for (int i = 0; i < view->summaries->n; i++) {
+        const tm_cell_summary *s = &view->summaries->items[i];
+        const char *own = tm_speedup_origin(view->input, s->cell.model);
+        if (!is_shown(s)) continue;
+        if (!origin || strcmp(origin, own) != 0) tm_table_add_group(out, "%s", own);
+        origin = own;
+        add_cell_row(view, s, out);
+    }
+    tm_table_add_note(
+        out, "n: fresh processes x repetitions in each. Weights, predicted: linear weights "
+             "in the kernel's layout with embedding and head. MB/token and GB/s: what the test "
+             "must read (weights, head, keys and values), not what a counter saw. MAC peak: int8 "
+             "for ternary kernels, fp32 for fp16.");
+    if (out->failed)
+        return tm_fail(err, TM_NOMEM, "cell table: no memory for %d rows", out->n_rows);
+    return TM_OK;
+}
+
+/* Puts the figure, and its reason into `missing` where there is none. */
+static void put(tm_table *out, tm_text *missing, const char *key, double value, const char *why)
+{
+    char text[64];
+    tm_table_add_cell(out, "%s", tm_number_short(value, 6, text, sizeof text));
+    if (!isfinite(value))
+        tm_text_format(missing, "%s%s: %s", missing->length ? "; " : "", key,
+                       why && why[0] ? why : "not measured");
+}
+
+/* The columns that are numbers: a row fills them, a NULL row names them. */
+static void put_numbers(const tm_report_view *view, const tm_cell_summary *s, tm_table *out,
+                        tm_text *missing)
+{
+    const tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
+    const tm_interval *rate = s ? &s->tokens_per_second : &none;
+    const tm_interval *first = s ? &s->first_token_ms : &none;
+    tm_figure bandwidth = {.value = NAN}, peak = {.value = NAN};
+    if (s) {
+        bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", s->cell.threads);
+        peak = tm_report_limit(view->roofline, tm_report_mac_limit(&s->cell), s->cell.threads);
+    }
+    const char *lone = "an interval needs two processes";
+    const struct {
+        const char *key;
+        double value;
+        const char *why;
+    } columns[] = {
+        {"tokens_per_second", rate->value, s ? s->missing : NULL},
+        {"tokens_per_second_low", rate->low, s && s->missing[0] ? s->missing : lone},
+        {"tokens_per_second_high", rate->high, s && s->missing[0] ? s->missing : lone},
+        {"cv", s ? s->cv : NAN, s && s->missing[0] ? s->missing : lone},
+        {"first_token_ms", first->value, s ? s->first_token_missing : NULL},
+        {"first_token_ms_low", first->low,
+         s && s->first_token_missing[0] ? s->first_token_missing : lone},
+        {"first_token_ms_high", first->high,
+         s && s->first_token_missing[0] ? s->first_token_missing : lone},
+        {"token_p50_ms", s ? s->token_p50.value_ms : NAN, "too few per-token times"},
+        {"token_p90_ms", s ? s->token_p90.value_ms : NAN, "too few per-token times"},
+        {"token_p99_ms", s ? s->token_p99.value_ms : NAN, "too few per-token times"},
+#define FIGURE(name) {#name, s ? s->name.value : NAN, s ? s->name.missing : NULL}
+        FIGURE(load_ms),
+        FIGURE(bytes_per_token),
+        FIGURE(macs_per_token),
+        FIGURE(bits_per_weight),
+        FIGURE(read_gb_per_second),
+        {"bandwidth_gb_per_second", bandwidth.value, bandwidth.missing},
+        FIGURE(gmac_per_second),
+        {"peak_gmac_per_second", peak.value, peak.missing},
+        FIGURE(predicted_bytes),
+        FIGURE(peak_rss_bytes),
+        FIGURE(rss_anonymous_bytes),
+        FIGURE(rss_file_bytes),
+        FIGURE(minor_faults),
+        FIGURE(major_faults),
+        FIGURE(voluntary_switches),
+        FIGURE(involuntary_switches),
+        FIGURE(cpu_user_seconds),
+        FIGURE(cpu_system_seconds),
+        FIGURE(steal_percent),
+        FIGURE(harness_ns_per_token),
+        FIGURE(joules_per_token),
+#undef FIGURE
+    };
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        if (s)
+            put(out, missing, columns[i].key, columns[i].value, columns[i].why);
+        else
+            tm_table_add_column(out, columns[i].key, TM_LEFT);
+    }
+}
+
+tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_error *err)
+{
+    static const char *const before[] = {
+        "origin",        "engine",     "model",    "kernel",        "head_kernel", "role",
+        "threads",       "test",       "cell_id",  "superseded",    "status",      "n_processes",
+        "n_repetitions", "n_outliers", "n_failed", "n_token_times", "method",      NULL};
+    static const char *const after[] = {"tokens", "marks", "warning", "missing", NULL};
+    tm_text missing = {0};
+    tm_table_init(out, "");
+    for (int i = 0; before[i]; i++) tm_table_add_column(out, before[i], TM_LEFT);
+    put_numbers(view, NULL, out, NULL);
+    for (int i = 0; after[i]; i++) tm_table_add_column(out, after[i], TM_LEFT);
+    for (int i = 0; i < view->summaries->n; i++) {
+        const tm_cell_summary *s = &view->summaries->items[i];
+        const tm_cell *c = &s->cell;
+        const char *const texts[] = {tm_speedup_origin(view->input, c->model),
+                                     c->engine,
+                                     c->model,
+                                     c->kernel,
+                                     c->head_kernel,
+                                     c->role};
+        missing.length = 0;
+        tm_table_add_row(out);
+        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+            tm_table_add_cell(out, "%s", texts[k]);
+        tm_table_add_cell(out, "%d", c->threads);
+        tm_table_add_cell(out, "%s", c->test);
+        tm_table_add_cell(out, "%s", s->cell_id);
+        tm_table_add_cell(out, "%s", s->superseded ? "yes" : "no");
+        tm_table_add_cell(out, "%s", s->status);
+        const int counts[] = {s->n_processes, s->n_repetitions, s->n_outliers, s->n_failed,
+                              s->token_p50.n};
+        for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+            tm_table_add_cell(out, "%d", counts[k]);
+        tm_table_add_cell(out, "%s",
+                          s->tokens_per_second.method && isfinite(s->tokens_per_second.value)
+                              ? s->tokens_per_second.method
+                              : "");
+        put_numbers(view, s, out, &missing);
+        tm_table_add_cell(out, "%s", s->tokens);
+        tm_table_add_cell(out, "%s", s->marks);
+        tm_table_add_cell(out, "%s", s->warning);
+        tm_table_add_cell(out, "%s", missing.length ? tm_text_string(&missing) : "");
+    }
+    bool has_failed = out->failed || missing.failed;
+    tm_text_free(&missing);
+    if (has_failed) return tm_fail(err, TM_NOMEM, "cell rows: no memory for %d rows", out->n_rows);
+    return TM_OK;
+}

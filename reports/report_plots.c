@@ -1,0 +1,362 @@
+/* Which figures become which plot. */
+#include "reports/report_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Markers: one per role, so that colour is free for the model. */
+enum { MARK_TERNARY = 0, MARK_FP16 = 1, MARK_2B4T = 3 };
+
+static bool is_paper_kind(const tm_cell *cell, bool is_prompt)
+{
+    return is_prompt ? cell->n_gen == 0 && cell->depth == 0
+                     : cell->n_prompt == 0 && cell->depth == 0;
+}
+
+/* The decode (or prompt) test most columns of the store have; "" when there is none. */
+static void choose_test(const tm_report_view *view, bool is_prompt, char test[48])
+{
+    const tm_speedups *all = view->input->speedups;
+    int most = 0;
+    test[0] = '\0';
+    for (int i = 0; i < all->n; i++) {
+        int n = 0;
+        if (!is_paper_kind(all->items[i].cell, is_prompt)) continue;
+        for (int k = 0; k < all->n; k++)
+            n += strcmp(all->items[i].cell->test, all->items[k].cell->test) == 0;
+        if (n > most) {
+            most = n;
+            snprintf(test, 48, "%s", all->items[i].cell->test);
+        }
+    }
+}
+
+typedef struct axis {
+    const char *models[128];
+    int n_models;
+    int threads[64];
+    int n_threads;
+} axis;
+
+static int by_parameters(const void *a, const void *b)
+{
+    double p = tm_nominal_parameters(tm_model_label(*(const char *const *)a));
+    double q = tm_nominal_parameters(tm_model_label(*(const char *const *)b));
+    if (isfinite(p) != isfinite(q)) return isfinite(p) ? -1 : 1;
+    if (!isfinite(p) || p == q) return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return p < q ? -1 : 1;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+static void collect(const tm_report_view *view, const char *test, axis *out)
+{
+    const tm_speedups *all = view->input->speedups;
+    *out = (axis){0};
+    for (int i = 0; i < all->n; i++) {
+        const tm_cell *cell = all->items[i].cell;
+        bool has_model = tm_model_is_fake(cell->model), has_threads = has_model;
+        if (strcmp(cell->test, test) != 0) continue;
+        for (int k = 0; k < out->n_models; k++)
+            has_model |= strcmp(out->models[k], cell->model) == 0;
+        for (int k = 0; k < out->n_threads; k++) has_threads |= out->threads[k] == cell->threads;
+        if (!has_model && out->n_models < 128) out->models[out->n_models++] = cell->model;
+        if (!has_threads && out->n_threads < 64) out->threads[out->n_threads++] = cell->threads;
+    }
+    qsort(out->models, (size_t)out->n_models, sizeof *out->models, by_parameters);
+    qsort(out->threads, (size_t)out->n_threads, sizeof *out->threads, by_number);
+}
+
+static const tm_speedup *find(const tm_report_view *view, const char *model, int threads,
+                              const char *test)
+{
+    const tm_speedups *all = view->input->speedups;
+    for (int i = 0; i < all->n; i++) {
+        const tm_cell *cell = all->items[i].cell;
+        if (cell->threads == threads && strcmp(cell->model, model) == 0 &&
+            strcmp(cell->test, test) == 0)
+            return &all->items[i];
+    }
+    return NULL;
+}
+
+static const tm_cell_summary *arm(const tm_speedup *s, int marker)
+{
+    return !s ? NULL : marker == MARK_FP16 ? s->baseline : s->ternary;
+}
+
+static const char *role_name(int marker)
+{
+    return marker == MARK_FP16 ? "fp16" : "ternary";
+}
+
+static const char *emulated_note(const tm_report_view *view)
+{
+    return view->input->emulated ? " Emulated: no time means anything." : "";
+}
+
+static void plot_threads(const tm_report_view *view, bool is_prompt, tm_plot *plot)
+{
+    char test[48], title[160], tic[16];
+    axis a;
+    choose_test(view, is_prompt, test);
+    collect(view, test, &a);
+    snprintf(title, sizeof title, "%s speed over threads (%s)", is_prompt ? "Prompt" : "Decode",
+             test);
+    tm_plot_init(plot, is_prompt ? "prompt-threads" : "decode-threads", title, "threads",
+                 "tokens/s (logarithmic)");
+    plot->log_y = true;
+    snprintf(plot->note, sizeof plot->note,
+             "%s. Bars: 95 %% interval over fresh processes. Colour: model; circle: best ternary "
+             "kernel; "
+             "square: fp16.%s",
+             view->input->machine, emulated_note(view));
+    for (int m = 0; m < a.n_models; m++) {
+        for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
+            char label[128];
+            int n = 0;
+            for (int t = 0; t < a.n_threads; t++) {
+                const tm_cell_summary *s = arm(find(view, a.models[m], a.threads[t], test), marker);
+                n += s && isfinite(s->tokens_per_second.value);
+            }
+            if (!n) continue;
+            snprintf(label, sizeof label, "%.80s, %s", tm_model_label(a.models[m]),
+                     role_name(marker));
+            tm_plot_add_series(plot, label, TM_MEASURED, m, marker, true);
+            for (int t = 0; t < a.n_threads; t++) {
+                const tm_cell_summary *s = arm(find(view, a.models[m], a.threads[t], test), marker);
+                snprintf(tic, sizeof tic, "%d", a.threads[t]);
+                tm_plot_add_tic(plot, a.threads[t], tic);
+                if (!s) continue;
+                tm_plot_add_point(plot, a.threads[t], s->tokens_per_second.value,
+                                  s->tokens_per_second.low, s->tokens_per_second.high);
+            }
+        }
+    }
+}
+
+static void add_published_speedups(const tm_report_view *view, const char *table, int colour,
+                                   tm_plot *plot)
+{
+    const tm_published *published = view->input->published;
+    for (int d = 0; tm_paper_devices[d]; d++) {
+        char label[128];
+        snprintf(label, sizeof label, "%s, %s (%s %s)", tm_paper_devices[d],
+                 strcmp(table, "Table 5") == 0 ? "2 threads" : "unlimited threads", TM_PAPER_SPEED,
+                 table);
+        tm_plot_add_series(plot, label, TM_PUBLISHED, colour + d, 1 + d, true);
+        for (int i = 0; i < published->n; i++) {
+            const tm_claim *c = &published->items[i];
+            double parameters = tm_nominal_parameters(c->model);
+            /* Each size once: by its fp16 row, which may be null. */
+            if (strcmp(c->paper, TM_PAPER_SPEED) != 0 || strcmp(c->table, table) != 0 ||
+                !strstr(c->device, tm_paper_devices[d]) || !strstr(c->system, "fp16"))
+                continue;
+            tm_paper_cell cell =
+                tm_speedup_paper_cell(published, table, tm_paper_devices[d], c->model);
+            tm_plot_add_tic(plot, parameters, c->model);
+            tm_plot_add_point(plot, parameters, cell.ratio.value, NAN, NAN);
+        }
+    }
+}
+
+/* Own points of one thread count: the paper's sizes joined, others (another architecture) apart. */
+static void add_own_speedups(const tm_report_view *view, const axis *a, const char *test, int t,
+                             tm_plot *plot)
+{
+    for (int is_other = 0; is_other <= 1; is_other++) {
+        char label[128];
+        bool has_series = false;
+        for (int m = 0; m < a->n_models; m++) {
+            const char *name = tm_model_label(a->models[m]);
+            const tm_speedup *s = find(view, a->models[m], a->threads[t], test);
+            double parameters = tm_nominal_parameters(name);
+            bool is_paper = tm_speedup_is_paper_model(view->input->published, a->models[m]);
+            if (is_paper == (is_other == 1) || !s || !isfinite(s->comparison.ratio.value)) continue;
+            if (!has_series) {
+                snprintf(label, sizeof label, "%s, %d thread%s",
+                         is_other ? "other models" : "this machine", a->threads[t],
+                         a->threads[t] == 1 ? "" : "s");
+                tm_plot_add_series(plot, label, TM_MEASURED, t, is_other ? MARK_2B4T : MARK_TERNARY,
+                                   !is_other);
+            }
+            has_series = true;
+            if (is_paper) tm_plot_add_tic(plot, parameters, name);
+            tm_plot_add_point(plot, parameters, s->comparison.ratio.value, s->comparison.ratio.low,
+                              s->comparison.ratio.high);
+        }
+    }
+}
+
+static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *plot)
+{
+    char test[48], title[160];
+    axis a;
+    bool has_table[2] = {false, false};
+    choose_test(view, is_prompt, test);
+    collect(view, test, &a);
+    snprintf(title, sizeof title, "%s speed-up of ternary over fp16 by model size (%s)",
+             is_prompt ? "Prompt" : "Decode", test);
+    tm_plot_init(plot, is_prompt ? "prompt-speedup" : "decode-speedup", title,
+                 "model size (parameters, as named; logarithmic)",
+                 "tokens/s over tokens/s of fp16");
+    plot->log_x = true;
+    for (int t = 0; t < a.n_threads; t++) {
+        tm_cell cell = {.n_gen = is_prompt ? 0 : 1, .n_prompt = is_prompt, .threads = a.threads[t]};
+        const char *table = tm_speedup_paper_table(&cell, view->input->cores);
+        if (table) has_table[strcmp(table, "Table 5") == 0] = true;
+        add_own_speedups(view, &a, test, t, plot);
+    }
+    const int n_own = tm_plot_count_points(plot);
+    /* Without figures of our own there is nothing to hold the paper's against. */
+    if (n_own && !is_prompt) {
+        if (!has_table[0]) has_table[1] = true;
+        if (has_table[1]) add_published_speedups(view, "Table 5", a.n_threads, plot);
+        if (has_table[0]) add_published_speedups(view, "Table 4", a.n_threads + 2, plot);
+    }
+    snprintf(plot->note, sizeof plot->note, "%s. Bars: 95 %% interval over pairs. %s%s",
+             view->input->machine,
+             is_prompt ? "The paper prints no figures for prompts."
+                       : "Filled: measured. Hollow: published, the ratio of the paper's own two "
+                         "figures, other machines, lengths not stated.",
+             emulated_note(view));
+}
+
+static void plot_roofline(const tm_report_view *view, tm_plot *plot)
+{
+    char test[48], title[160], label[128];
+    double least = INFINITY, most = 0.0;
+    axis a;
+    choose_test(view, false, test);
+    collect(view, test, &a);
+    snprintf(title, sizeof title, "Decode speed against bytes read per token (%s)", test);
+    tm_plot_init(plot, "roofline", title, "bytes per token (logarithmic)",
+                 "tokens/s (logarithmic)");
+    plot->log_x = plot->log_y = true;
+    snprintf(
+        plot->note, sizeof plot->note,
+        "%s. Bytes: weights, head, keys and values a token must read. %s%s", view->input->machine,
+        view->roofline ? "Dashed: the most tokens/s that the read bandwidth measured here allows."
+                       : "No bandwidth line: no run of this store holds a roofline.",
+        emulated_note(view));
+    for (int t = 0; t < a.n_threads; t++) {
+        for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
+            bool has_series = false;
+            for (int m = 0; m < a.n_models; m++) {
+                const tm_cell_summary *s = arm(find(view, a.models[m], a.threads[t], test), marker);
+                if (!s || !isfinite(s->tokens_per_second.value) ||
+                    !(s->bytes_per_token.value > 0.0))
+                    continue;
+                snprintf(label, sizeof label, "%s, %d thread%s", role_name(marker), a.threads[t],
+                         a.threads[t] == 1 ? "" : "s");
+                if (!has_series) tm_plot_add_series(plot, label, TM_MEASURED, t, marker, false);
+                has_series = true;
+                tm_plot_add_point(plot, s->bytes_per_token.value, s->tokens_per_second.value,
+                                  s->tokens_per_second.low, s->tokens_per_second.high);
+                least = fmin(least, s->bytes_per_token.value);
+                most = fmax(most, s->bytes_per_token.value);
+            }
+        }
+    }
+    for (int t = 0; t < a.n_threads && most > 0.0; t++) {
+        tm_figure limit = tm_report_limit(view->roofline, "read_gb_per_second", a.threads[t]);
+        char number[64];
+        if (!isfinite(limit.value)) continue;
+        snprintf(label, sizeof label, "read bandwidth of %d thread%s, %s GB/s", a.threads[t],
+                 a.threads[t] == 1 ? "" : "s", tm_number(limit.value, 3, number, sizeof number));
+        tm_plot_add_series(plot, label, TM_MEASURED, t, -1, false);
+        tm_plot_add_point(plot, least / 1.2, limit.value * 1e9 / (least / 1.2), NAN, NAN);
+        tm_plot_add_point(plot, most * 1.2, limit.value * 1e9 / (most * 1.2), NAN, NAN);
+    }
+}
+
+/* The largest of a model's cells of one role: a process runs all tests of its arm. */
+static void memory_of(const tm_report_view *view, const char *model, const char *role,
+                      double *measured, double *predicted)
+{
+    *measured = *predicted = NAN;
+    for (int i = 0; i < view->summaries->n; i++) {
+        const tm_cell_summary *s = &view->summaries->items[i];
+        if (s->superseded || strcmp(s->cell.model, model) != 0 || strcmp(s->cell.role, role) != 0)
+            continue;
+        *measured = fmax(*measured, s->peak_rss_bytes.value / 1048576.0);
+        *predicted = fmax(*predicted, s->predicted_bytes.value / 1048576.0);
+    }
+}
+
+static void plot_memory(const tm_report_view *view, tm_plot *plot)
+{
+    static const char *const roles[] = {TM_ROLE_TERNARY, TM_ROLE_BASELINE};
+    char test[48], label[128];
+    axis a;
+    choose_test(view, false, test);
+    if (!test[0]) choose_test(view, true, test);
+    collect(view, test, &a);
+    tm_plot_init(plot, "memory", "Memory of the process by model size",
+                 "model size (parameters, as named; logarithmic)", "MiB (logarithmic)");
+    plot->log_x = plot->log_y = true;
+    snprintf(
+        plot->note, sizeof plot->note,
+        "%s. Measured: peak resident memory, the largest of a model's cells. Predicted: before the "
+        "start, also for models that were not started because of it.",
+        view->input->machine);
+    for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
+        for (int is_predicted = 0; is_predicted <= 1; is_predicted++) {
+            snprintf(label, sizeof label, "%s, %s", role_name(marker),
+                     is_predicted ? "before the start" : "peak resident");
+            tm_plot_add_series(plot, label, is_predicted ? TM_PREDICTED : TM_MEASURED, marker,
+                               marker, false);
+            for (int m = 0; m < a.n_models; m++) {
+                double measured, predicted;
+                const char *name = tm_model_label(a.models[m]);
+                memory_of(view, a.models[m], roles[marker], &measured, &predicted);
+                if (tm_speedup_is_paper_model(view->input->published, a.models[m]) ||
+                    strcmp(name, TM_MODEL_2B4T) != 0)
+                    tm_plot_add_tic(plot, tm_nominal_parameters(name), name);
+                else
+                    tm_plot_add_tic(plot, tm_nominal_parameters(name), "2B-4T");
+                tm_plot_add_point(plot, tm_nominal_parameters(name),
+                                  is_predicted ? predicted : measured, NAN, NAN);
+            }
+        }
+    }
+}
+
+tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err)
+{
+    out->n = 0;
+    for (int which = 0; which < 6; which++) {
+        tm_plot *plot = &out->items[out->n];
+        if (which < 2)
+            plot_threads(view, which == 1, plot);
+        else if (which < 4)
+            plot_speedup(view, which == 3, plot);
+        else if (which == 4)
+            plot_roofline(view, plot);
+        else
+            plot_memory(view, plot);
+        if (plot->failed) {
+            tm_status status =
+                tm_fail(err, TM_NOMEM, "plot %s: no memory for its points", plot->stem);
+            out->n++;
+            tm_plots_free(out);
+            return status;
+        }
+        if (tm_plot_count_points(plot))
+            out->n++;
+        else
+            tm_plot_free(plot);
+    }
+    return TM_OK;
+}
+
+void tm_plots_free(tm_plots *plots)
+{
+    for (int i = 0; i < plots->n; i++) tm_plot_free(&plots->items[i]);
+    plots->n = 0;
+}

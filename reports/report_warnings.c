@@ -1,0 +1,143 @@
+/* Reasons to distrust what was measured, and what was not measured and why. */
+#include "reports/report_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void put_cell_name(tm_text *out, const tm_cell *cell)
+{
+    char name[320];
+    snprintf(name, sizeof name, "%s, %s, %d thread%s, %s", tm_model_label(cell->model),
+             cell->kernel, cell->threads, cell->threads == 1 ? "" : "s", cell->test);
+    tm_markdown_escape(name, out);
+}
+
+static void put_item(tm_text *out, const tm_cell *cell, const char *sentence)
+{
+    tm_text_add(out, "- ");
+    if (cell) {
+        put_cell_name(out, cell);
+        tm_text_add(out, ": ");
+    }
+    tm_markdown_escape(sentence, out);
+    tm_text_add_char(out, '\n');
+}
+
+static void put_machines(const tm_report_view *view, tm_text *out)
+{
+    int n_other = 0;
+    char *last = tm_json_print(tm_json_get(view->run, "machine"), false);
+    for (int i = 0; i < view->records->n; i++) {
+        const tm_record *r = &view->records->items[i];
+        if (r->kind != TM_RECORD_RUN) continue;
+        char *own = tm_json_print(tm_json_get(r->document, "machine"), false);
+        n_other += own && last && strcmp(own, last) != 0;
+        free(own);
+    }
+    free(last);
+    if (n_other)
+        tm_text_format(out,
+                       "- %d run%s of this store come%s from a machine that differs from the last "
+                       "run's: figures of different machines stand in one table\n",
+                       n_other, n_other == 1 ? "" : "s", n_other == 1 ? "s" : "");
+}
+
+static void put_cells(const tm_report_view *view, tm_text *out)
+{
+    for (int i = 0; i < view->summaries->n; i++) {
+        const tm_cell_summary *s = &view->summaries->items[i];
+        char text[640];
+        if (s->superseded) {
+            put_item(out, &s->cell,
+                     "an older build's or model file's figures are in the store too; they "
+                     "are left out");
+            continue;
+        }
+        if (s->warning[0]) put_item(out, &s->cell, s->warning);
+        if (s->n_marked) {
+            snprintf(text, sizeof text, "%d of %d samples are marked: %s", s->n_marked,
+                     s->n_repetitions, s->marks);
+            put_item(out, &s->cell, text);
+        }
+        if (s->n_failed && !s->missing[0]) {
+            snprintf(text, sizeof text, "%d processes failed besides those that count: %s",
+                     s->n_failed, s->failure);
+            put_item(out, &s->cell, text);
+        }
+    }
+}
+
+tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, tm_error *err)
+{
+    const size_t begin = out->length;
+    if (view->input->emulated)
+        tm_text_add(out, "- instructions were emulated: no time in this report means anything\n");
+    if (view->records->torn_bytes)
+        tm_text_format(out, "- the store's last line was torn: %zu bytes were left out\n",
+                       view->records->torn_bytes);
+    put_machines(view, out);
+    put_cells(view, out);
+    for (int i = 0; i < view->input->speedups->n; i++) {
+        const tm_speedup *s = &view->input->speedups->items[i];
+        char text[640];
+        if (!s->comparison.warning[0]) continue;
+        snprintf(text, sizeof text, "speed-up over fp16: %s", s->comparison.warning);
+        put_item(out, s->ternary ? &s->ternary->cell : s->cell, text);
+    }
+    if (out->length == begin) tm_text_add(out, "- none\n");
+    tm_noise_floor floor;
+    tm_status status = tm_noise_floor_find(view->summaries, NULL, &floor, err);
+    if (status != TM_OK) return status;
+    if (isfinite(floor.ratio)) {
+        char ratio[64];
+        tm_text_format(
+            out, "\nNoise floor: the same cell in both arms differed by up to %sx (%d pairs).\n",
+            tm_number(floor.ratio, 3, ratio, sizeof ratio), floor.n_pairs);
+    } else {
+        tm_text_add(out, "\nNoise floor: not measured (");
+        tm_markdown_escape(floor.missing[0] ? floor.missing : "no A/A cell in the store", out);
+        tm_text_add(out, ").\n");
+    }
+    return tm_text_status(out, "warnings", err);
+}
+
+tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *err)
+{
+    const size_t begin = out->length;
+    for (int i = 0; i < view->summaries->n; i++) {
+        const tm_cell_summary *s = &view->summaries->items[i];
+        tm_text sentence = {0};
+        if (s->superseded || !s->missing[0]) continue;
+        tm_text_format(&sentence, "%s: %s", s->status, s->missing);
+        put_item(out, &s->cell, tm_text_string(&sentence));
+        if (sentence.failed) out->failed = true;
+        tm_text_free(&sentence);
+    }
+    for (int i = 0; i < view->input->speedups->n; i++) {
+        const tm_speedup *s = &view->input->speedups->items[i];
+        bool is_said =
+            (s->baseline && s->baseline->missing[0]) || (s->ternary && s->ternary->missing[0]);
+        if (!s->comparison.missing[0] || is_said) continue;
+        tm_text sentence = {0};
+        tm_text_format(&sentence, "no speed-up: %s", s->comparison.missing);
+        put_item(out, s->ternary ? &s->ternary->cell : s->cell, tm_text_string(&sentence));
+        if (sentence.failed) out->failed = true;
+        tm_text_free(&sentence);
+    }
+    if (out->length == begin) tm_text_add(out, "- every cell of the store has a figure\n");
+    for (int i = 0; i < view->summaries->n; i++) {
+        const tm_cell_summary *s = &view->summaries->items[i];
+        if (s->superseded || !isfinite(s->tokens_per_second.value)) continue;
+        if (!isfinite(s->joules_per_token.value))
+            put_item(out, NULL,
+                     s->joules_per_token.missing[0] ? s->joules_per_token.missing
+                                                    : "energy: no meter was read");
+        break;
+    }
+    if (!view->roofline)
+        tm_text_add(
+            out, "- fractions of what the machine allows: no run of this store holds a roofline\n");
+    return tm_text_status(out, "list of what is missing", err);
+}
