@@ -118,8 +118,8 @@ sed -i 's/^static inline int tm_twice/int tm_twice/' kernels/base.h
 expect "a function with a body in a kernel header" 'kernels/base\.h:12: a function in a kernel header'
 
 fresh
-sed -i 's/^static inline int tm_twice(int a)/static int\ntm_twice(int a)/' kernels/base.h
-expect "a static function in a kernel header" 'kernels/base\.h:12: a function in a kernel header'
+sed -i 's/^static inline int tm_twice(int a)/inline int\ntm_twice(int a)/' kernels/base.h
+expect "an inline function with external linkage in a kernel header" 'kernels/base\.h:12: a function in a kernel header'
 
 fresh
 printf '#include <stdio.h>\n\nvoid tm_talk(void);\nvoid tm_talk(void)\n{\n    printf("x");\n}\n' >engine/talk.c
