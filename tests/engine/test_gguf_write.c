@@ -1,0 +1,424 @@
+/* The GGUF writer: what is written is read back; what fails leaves nothing behind. */
+#include "engine/source.h"
+#include "kernels/half.h"
+#include "tests/tm_test.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static char folder[] = "/tmp/tm_gguf_write_XXXXXX";
+static char path[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder)) return -1;
+    snprintf(path, sizeof path, "%s/model.gguf", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder); /* fails when a test left a file */
+}
+
+static int count_files(void)
+{
+    int n = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) n += entry->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+/* Fills with the tensor's number; refuses the tensor *arg. */
+static tm_status fill(void *arg, int index, uint8_t *data, size_t bytes, tm_error *err)
+{
+    if (arg && index == *(int *)arg) return tm_fail(err, TM_CHECK, "tensor %d is refused", index);
+    memset(data, index + 1, bytes);
+    return TM_OK;
+}
+
+static tm_gguf_writer *begin_file(void)
+{
+    tm_gguf_writer *w;
+    tm_error err;
+    if (tm_gguf_create(path, &w, &err) != TM_OK) fail_msg("%s", err.message);
+    return w;
+}
+
+static void put_matrix(tm_gguf_writer *w, const char *name, tm_gguf_type type, int64_t ne0,
+                       int64_t ne1)
+{
+    int64_t ne[2] = {ne0, ne1};
+    tm_gguf_put_tensor(w, name, type, ne, 2);
+}
+
+static void all_kinds_are_read_back(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"one", "", "three"};
+    static const float floats[] = {1, -2};
+    static const int32_t ints[] = {-7, 8, 9};
+    tm_gguf_writer *w = begin_file();
+    tm_gguf_put_u32(w, "u32", 4000000000u);
+    tm_gguf_put_f32(w, "f32", 0.1f);
+    tm_gguf_put_bool(w, "bool", true);
+    tm_gguf_put_str(w, "str", "text");
+    tm_gguf_put_str_array(w, "words", words, 3);
+    tm_gguf_put_f32_array(w, "floats", floats, 2);
+    tm_gguf_put_i32_array(w, "ints", ints, 3);
+    tm_gguf_put_str_array(w, "none", NULL, 0);
+    put_matrix(w, "a", TM_GGUF_F32, 3, 1); /* 12 bytes, so that the next one needs padding */
+    put_matrix(w, "b", TM_GGUF_I2_S, 128, 3);
+    put_matrix(w, "c", TM_GGUF_TQ2_0, 256, 1);
+    assert_int_equal(access(path, F_OK), -1); /* not there before it is whole */
+    tm_error err;
+    if (tm_gguf_finish(w, fill, NULL, &err) != TM_OK) fail_msg("%s", err.message);
+    assert_int_equal(count_files(), 1);
+
+    tm_gguf *g;
+    uint32_t n;
+    float x;
+    bool yes;
+    tm_gguf_string text;
+    tm_gguf_array array;
+    uint64_t length;
+    if (tm_gguf_open(path, &g, &err) != TM_OK) fail_msg("%s", err.message);
+    assert_int_equal(tm_gguf_u32(g, "u32", &n, NULL, &err), TM_OK);
+    assert_true(n == 4000000000u);
+    assert_int_equal(tm_gguf_f32(g, "f32", &x, NULL, &err), TM_OK);
+    assert_true(x == 0.1f);
+    assert_int_equal(tm_gguf_bool(g, "bool", &yes, NULL, &err), TM_OK);
+    assert_true(yes);
+    assert_int_equal(tm_gguf_str(g, "str", &text, NULL, &err), TM_OK);
+    assert_true(text.length == 4 && memcmp(text.data, "text", 4) == 0);
+    assert_int_equal(tm_gguf_array_length(g, "words", &length, NULL, &err), TM_OK);
+    assert_int_equal(length, 3);
+    assert_int_equal(tm_gguf_array_length(g, "none", &length, NULL, &err), TM_OK);
+    assert_int_equal(length, 0);
+    assert_int_equal(tm_gguf_find_array(g, "floats", &array, NULL, &err), TM_OK);
+    assert_true(array.item_type == 6 && array.n_items == 2 && memcmp(array.data, floats, 8) == 0);
+    assert_int_equal(tm_gguf_find_array(g, "ints", &array, NULL, &err), TM_OK);
+    assert_true(array.item_type == 5 && array.n_items == 3 && memcmp(array.data, ints, 12) == 0);
+
+    assert_int_equal(tm_gguf_n_tensors(g), 3);
+    for (int i = 0; i < 3; i++) {
+        const tm_gguf_tensor *tensor = tm_gguf_tensor_at(g, i);
+        assert_int_equal((uintptr_t)tensor->data % 32, 0); /* the map is aligned, so offsets are */
+        for (size_t k = 0; k < tensor->bytes; k++) assert_int_equal(tensor->data[k], i + 1);
+    }
+    assert_int_equal(tm_gguf_find_tensor(g, "b")->bytes, 128 * 3 / 4 + 32);
+    assert_int_equal(tm_gguf_file_bytes(g) % 32, 0);
+    tm_gguf_close(g);
+    struct stat info;
+    mode_t mask = umask(0);
+    umask(mask);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0666 & ~mask);
+    unlink(path);
+}
+
+static void write_text(const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* The file that was there before a failed write is still there, and nothing else is. */
+static void check_untouched(void)
+{
+    char text[16] = {0};
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof text, file));
+    fclose(file);
+    assert_string_equal(text, "precious");
+    assert_int_equal(count_files(), 1);
+    unlink(path);
+}
+
+static void a_failing_tensor_leaves_nothing(void **state)
+{
+    (void)state;
+    int refused = 1;
+    tm_error err;
+    write_text("precious");
+    tm_gguf_writer *w = begin_file();
+    put_matrix(w, "a", TM_GGUF_F32, 64, 64);
+    put_matrix(w, "b", TM_GGUF_F32, 64, 64);
+    assert_int_equal(tm_gguf_finish(w, fill, &refused, &err), TM_CHECK);
+    assert_string_equal(err.message, "tensor 1 is refused");
+    check_untouched();
+}
+
+static void a_full_disk_leaves_nothing(void **state)
+{
+    (void)state;
+    tm_error err;
+    struct rlimit old, low = {.rlim_cur = 100000};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    low.rlim_max = old.rlim_max;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    write_text("precious");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    tm_gguf_writer *w = begin_file();
+    put_matrix(w, "a", TM_GGUF_F32, 64, 64);
+    put_matrix(w, "b", TM_GGUF_F32, 256, 256);
+    tm_status status = tm_gguf_finish(w, fill, NULL, &err);
+    setrlimit(RLIMIT_FSIZE, &old);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(status, TM_IO);
+    assert_non_null(strstr(err.message, path));
+    assert_non_null(strstr(err.message, "File too large"));
+    check_untouched();
+}
+
+static void callers_mistakes_are_reported(void **state)
+{
+    (void)state;
+    tm_error err;
+    write_text("precious");
+    tm_gguf_writer *w = begin_file();
+    put_matrix(w, "odd", TM_GGUF_TQ2_0, 200, 2);
+    tm_gguf_put_u32(w, "after", 1);
+    assert_int_equal(tm_gguf_finish(w, fill, NULL, &err), TM_ARG);
+    assert_non_null(
+        strstr(err.message, "tensor odd with rows of 200 weights cannot be stored as TQ2_0"));
+    check_untouched();
+    write_text("precious");
+    w = begin_file();
+    tm_gguf_put_u32(w, "key", 1);
+    tm_gguf_abandon(w);
+    check_untouched();
+    tm_gguf_abandon(NULL);
+    assert_int_equal(tm_gguf_create("/nonexistent/model.gguf", &w, &err), TM_IO);
+    assert_non_null(strstr(err.message, "/nonexistent/model.gguf"));
+    assert_int_equal(tm_gguf_create("/dev/null", &w, &err), TM_ARG);
+    assert_int_equal(tm_gguf_create(folder, &w, &err), TM_ARG);
+}
+
+/* ---- models ---- */
+
+static tm_config make_config(const char *arch, int n_hidden, int n_ffn, int n_vocab, bool tied_head)
+{
+    tm_config c = {.name = "tiny",
+                   .n_layers = 2,
+                   .n_hidden = n_hidden,
+                   .n_ffn = n_ffn,
+                   .n_heads = 4,
+                   .n_kv_heads = 2,
+                   .head_dim = n_hidden / 4,
+                   .n_rot = n_hidden / 4,
+                   .n_vocab = n_vocab,
+                   .n_context = 128,
+                   .rope_base = 10000,
+                   .rms_epsilon = 1e-5f,
+                   .tied_head = tied_head};
+    assert_true(tm_config_set_arch(&c, arch));
+    return c;
+}
+
+static void check_same_config(const tm_config *a, const tm_config *b)
+{
+    assert_string_equal(a->name, b->name);
+    assert_string_equal(a->arch, b->arch);
+    assert_true(a->n_layers == b->n_layers && a->n_hidden == b->n_hidden && a->n_ffn == b->n_ffn);
+    assert_true(a->n_heads == b->n_heads && a->n_kv_heads == b->n_kv_heads &&
+                a->head_dim == b->head_dim);
+    assert_true(a->n_rot == b->n_rot && a->n_vocab == b->n_vocab && a->n_context == b->n_context);
+    assert_true(a->rope_base == b->rope_base && a->rms_epsilon == b->rms_epsilon);
+    assert_true(a->rope_half_split == b->rope_half_split && a->sub_norms == b->sub_norms);
+    assert_true(a->relu2 == b->relu2 && a->tied_head == b->tied_head);
+}
+
+static void check_linear(tm_source *made, tm_source *read, tm_role role, int layer,
+                         tm_gguf_type type)
+{
+    static int8_t a[512 * 512], b[512 * 512];
+    tm_tensor_info x, y;
+    tm_error err;
+    int n_rows, n_cols;
+    tm_role_shape(&made->config, role, &n_rows, &n_cols);
+    bool falls_back = (type == TM_GGUF_TQ1_0 || type == TM_GGUF_TQ2_0) && n_cols % 256;
+    assert_int_equal(made->describe(made, role, layer, &x, &err), TM_OK);
+    if (read->describe(read, role, layer, &y, &err) != TM_OK) fail_msg("%s", err.message);
+    assert_true(x.ternary && y.ternary);
+    assert_int_equal(y.type, falls_back ? TM_GGUF_F16 : type);
+    float expected = x.scale;
+    if (y.type != TM_GGUF_F32 && y.type != TM_GGUF_I2_S)
+        expected = tm_half_to_float(tm_half_from_float(expected));
+    assert_true(y.scale == expected);
+    made->trits(made, role, layer, 0, n_rows, a);
+    read->trits(read, role, layer, 0, n_rows, b);
+    assert_memory_equal(a, b, (size_t)n_rows * (size_t)n_cols);
+}
+
+static void check_other(const tm_source *made, const tm_source *read, tm_role role, int layer)
+{
+    static float a[512 * 512], b[512 * 512];
+    int n_rows, n_cols;
+    tm_role_shape(&made->config, role, &n_rows, &n_cols);
+    made->floats(made, role, layer, 0, n_rows, a);
+    read->floats(read, role, layer, 0, n_rows, b);
+    bool is_table = role == TM_ROLE_EMBEDDING || role == TM_ROLE_HEAD;
+    for (int i = 0; i < n_rows * n_cols; i++)
+        assert_true(b[i] == (is_table ? tm_half_to_float(tm_half_from_float(a[i])) : a[i]));
+}
+
+static void check_model(const tm_config *config, tm_gguf_type type)
+{
+    tm_source made, read;
+    tm_error err;
+    if (tm_source_open_synth(config, 7, &made, &err) != TM_OK) fail_msg("%s", err.message);
+    if (tm_source_write_gguf(&made, type, path, &err) != TM_OK) fail_msg("%s", err.message);
+    if (tm_source_open_gguf(path, &read, &err) != TM_OK) fail_msg("%s", err.message);
+    check_same_config(&read.config, config);
+    for (int layer = 0; layer < config->n_layers; layer++)
+        for (int role = 0; role < TM_ROLE_COUNT; role++) {
+            if (layer && !tm_role_is_per_layer(role)) continue;
+            if (!tm_role_present(config, role) || role == TM_ROLE_ROPE_FREQS) continue;
+            if (tm_role_is_linear(role))
+                check_linear(&made, &read, role, layer, type);
+            else
+                check_other(&made, &read, role, layer);
+        }
+    tm_source_close(&read);
+    tm_source_close(&made);
+    assert_int_equal(count_files(), 1);
+    unlink(path);
+}
+
+static void models_are_read_back(void **state)
+{
+    (void)state;
+    static const tm_gguf_type types[] = {TM_GGUF_F32, TM_GGUF_F16, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
+                                         TM_GGUF_I2_S};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        tm_config c =
+            make_config("bitnet", 256, 384, 300, true); /* 384: blocks of 256 do not divide it */
+        check_model(&c, types[i]);
+        c = make_config("llama", 256, 512, 270, false);
+        c.head_dim = c.n_rot = 48;                               /* not hidden / heads */
+        if (types[i] != TM_GGUF_I2_S) check_model(&c, types[i]); /* rows of 4 x 48 */
+        c = make_config("bitnet-b1.58", 128, 256, 5, false);
+        check_model(&c, types[i]);
+        c = make_config("bitnet-25", 128, 128, 2, true);
+        c.head_dim = 64, c.n_rot = 32;
+        check_model(&c, types[i]);
+    }
+    tm_config odd = make_config("llama", 60, 100, 1, true); /* no block divides any of it */
+    odd.head_dim = odd.n_rot = 30;
+    check_model(&odd, TM_GGUF_F16);
+    check_model(&odd, TM_GGUF_TQ2_0);
+}
+
+static void check_refused(tm_source *source, tm_gguf_type type, tm_status status,
+                          const char *fragment)
+{
+    tm_error err = {0};
+    assert_int_equal(tm_source_write_gguf(source, type, path, &err), status);
+    if (!strstr(err.message, fragment)) fail_msg("'%s' lacks '%s'", err.message, fragment);
+    assert_int_equal(count_files(), 0);
+}
+
+static void what_would_not_be_the_same_model_is_refused(void **state)
+{
+    (void)state;
+    tm_source source;
+    tm_error err;
+    tm_config c = make_config("bitnet", 256, 320, 300, true);
+    assert_int_equal(tm_source_open_synth(&c, 1, &source, &err), TM_OK);
+    check_refused(&source, TM_GGUF_I2_S, TM_ARG,
+                  "blk.0.ffn_down.weight has rows of 320 weights; I2_S needs a multiple of 128");
+    check_refused(&source, TM_GGUF_Q8_0, TM_ARG, "F32, F16, TQ1_0, TQ2_0 or I2_S");
+    source.config.relu2 = true;
+    check_refused(&source, TM_GGUF_F16, TM_ARG, "differs from architecture bitnet");
+    source.config.relu2 = false;
+    source.config.tied_head = false;
+    check_refused(&source, TM_GGUF_F16, TM_ARG, "a separate head");
+    source.config.tied_head = true;
+    source.config.n_layers = 0;
+    check_refused(&source, TM_GGUF_F16, TM_FORMAT, "the number of layers is 0");
+    tm_source_close(&source);
+}
+
+/* A source around another that is no longer ternary, or whose embedding is too large for a half. */
+static float bad_value;
+static tm_role bad_role;
+static void (*good_floats)(const tm_source *, tm_role, int, int, int, float *);
+static tm_status (*good_describe)(tm_source *, tm_role, int, tm_tensor_info *, tm_error *);
+static void bad_floats(const tm_source *source, tm_role role, int layer, int begin, int end,
+                       float *out)
+{
+    good_floats(source, role, layer, begin, end, out);
+    if (role == bad_role && begin == 0) out[3] = bad_value;
+}
+static tm_status bad_describe(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
+                              tm_error *err)
+{
+    tm_status status = good_describe(source, role, layer, out, err);
+    if (role == bad_role && tm_role_is_linear(role)) {
+        out->ternary = false;
+        out->scale = 1;
+        out->post_scale = 4;
+        snprintf(out->why_not, sizeof out->why_not, "weight 3 of row 0 is odd");
+    }
+    return status;
+}
+
+static void values_are_kept_or_refused(void **state)
+{
+    (void)state;
+    tm_source source, read;
+    tm_error err;
+    tm_tensor_info info;
+    float row[256];
+    tm_config c = make_config("bitnet", 256, 256, 300, true);
+    assert_int_equal(tm_source_open_synth(&c, 1, &source, &err), TM_OK);
+    good_floats = source.floats;
+    good_describe = source.describe;
+    source.floats = bad_floats;
+    source.describe = bad_describe;
+    bad_role = TM_ROLE_EMBEDDING;
+    bad_value = 70000;
+    check_refused(&source, TM_GGUF_F32, TM_FORMAT,
+                  "as F16: tensor 'token_embd.weight': weight 3 of row 0 is inf");
+    bad_role = TM_ROLE_Q;
+    bad_value = 0.25f;
+    check_refused(&source, TM_GGUF_TQ1_0, TM_ARG,
+                  "cannot be written as TQ1_0: weight 3 of row 0 is odd");
+    check_refused(&source, TM_GGUF_I2_S, TM_ARG, "cannot be written as I2_S");
+    assert_int_equal(tm_source_write_gguf(&source, TM_GGUF_F32, path, &err), TM_OK);
+    assert_int_equal(tm_source_open_gguf(path, &read, &err), TM_OK);
+    assert_int_equal(read.describe(&read, TM_ROLE_Q, 0, &info, &err), TM_OK);
+    assert_true(!info.ternary && info.post_scale == 1);
+    read.floats(&read, TM_ROLE_Q, 0, 0, 1, row);
+    assert_true(row[3] == 1); /* what multiplies the product is in the weights now */
+    tm_source_close(&read);
+    tm_source_close(&source);
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_kinds_are_read_back),
+        cmocka_unit_test(a_failing_tensor_leaves_nothing),
+        cmocka_unit_test(a_full_disk_leaves_nothing),
+        cmocka_unit_test(callers_mistakes_are_reported),
+        cmocka_unit_test(models_are_read_back),
+        cmocka_unit_test(what_would_not_be_the_same_model_is_refused),
+        cmocka_unit_test(values_are_kept_or_refused),
+    };
+    return cmocka_run_group_tests_name("gguf write", tests, make_folder, remove_folder);
+}
