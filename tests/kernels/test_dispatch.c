@@ -1,0 +1,108 @@
+/* The choice among kernels on every machine smaller than this one. */
+#include "tests/tm_test.h"
+
+#include <string.h>
+
+#include "kernels/kernel.h"
+
+static const char *const families[] = {"ternary", "f16",    "f32", "i2r16",
+                                       "f16r16",  "f32r16", "trit"};
+#define N_FAMILIES (sizeof families / sizeof *families)
+
+static void rows_of_the_table_are_complete(void **state)
+{
+    (void)state;
+    for (const tm_kernel *const *p = tm_kernels(); *p; p++) {
+        const tm_kernel *k = *p;
+        char prefix[64], suffix[64];
+        const char *isa = strrchr(k->name, '_');
+        tm_error err;
+        assert_ptr_equal(tm_kernel_find(k->name), k);
+        assert_non_null(k->format);
+        assert_non_null(k->source);
+        assert_int_equal(k->row_step, k->format->row_group);
+        snprintf(prefix, sizeof prefix, "%s_", k->format->name);
+        assert_memory_equal(k->name, prefix, strlen(prefix));
+        assert_non_null(isa);
+        unsigned bits;
+        if (strcmp(isa + 1, "scalar") == 0)
+            assert_int_equal(k->isa, TM_ISA_NONE);
+        else {
+            assert_int_equal(tm_isa_parse(isa + 1, &bits, &err), TM_OK);
+            assert_int_equal(k->isa & bits, bits);
+        }
+        if (k->rows) {
+            assert_int_equal(k->scratch_size != NULL, k->prepare != NULL);
+        } else { /* of the other architecture */
+            snprintf(suffix, sizeof suffix, "%s needs %s; this machine is ", k->name, isa + 1);
+            assert_int_equal(tm_kernel_available(k, &err), TM_UNSUPPORTED);
+            assert_memory_equal(err.message, suffix, strlen(suffix));
+        }
+    }
+}
+
+static void a_missing_bit_is_named(void **state)
+{
+    tm_error err;
+    (void)state;
+    for (const tm_kernel *const *p = tm_kernels(); *p; p++) {
+        if (!(*p)->rows || tm_kernel_available(*p, &err) != TM_OK) continue;
+        for (unsigned bit = 1; bit < 1u << TM_ISA_COUNT; bit <<= 1) {
+            if (!((*p)->isa & bit)) continue;
+            char text[64];
+            tm_cpu_limit(~bit);
+            assert_int_equal(tm_kernel_available(*p, &err), TM_UNSUPPORTED);
+            assert_non_null(strstr(err.message, tm_isa_text(bit, text, sizeof text)));
+            tm_cpu_limit(~0u);
+        }
+    }
+}
+
+/* Every subset of this machine's bits has a kernel of each family, one that needs no other bit; and
+ * no available kernel stands behind it in the table. */
+static void every_subset_has_a_choice(void **state)
+{
+    unsigned machine = tm_cpu_isa(), subset = machine;
+    (void)state;
+    for (;; subset = (subset - 1) & machine) {
+        tm_cpu_limit(subset);
+        for (size_t i = 0; i < N_FAMILIES; i++) {
+            const tm_kernel *kernel;
+            tm_error err;
+            assert_int_equal(tm_kernel_pick(families[i], &kernel, &err), TM_OK);
+            assert_non_null(kernel->rows);
+            assert_int_equal(kernel->isa & ~subset, 0);
+            if (subset == 0) assert_non_null(strstr(kernel->name, "_scalar"));
+            const tm_kernel *const *p = tm_kernels();
+            while (*p != kernel) p++;
+            for (p++; *p; p++)
+                if ((*p)->format == kernel->format)
+                    assert_int_equal(tm_kernel_available(*p, NULL), TM_UNSUPPORTED);
+        }
+        if (subset == 0) break;
+    }
+    tm_cpu_limit(~0u);
+}
+
+static void unknown_families_are_refused_with_the_nearest(void **state)
+{
+    const tm_kernel *kernel;
+    tm_error err;
+    (void)state;
+    assert_int_equal(tm_kernel_pick("ternray", &kernel, &err), TM_ARG);
+    assert_null(kernel);
+    assert_non_null(strstr(err.message, "'ternary'?"));
+    assert_int_equal(tm_kernel_pick("", &kernel, &err), TM_ARG);
+    assert_null(tm_kernel_find("i2r16_mad_sse"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_of_the_table_are_complete),
+        cmocka_unit_test(a_missing_bit_is_named),
+        cmocka_unit_test(every_subset_has_a_choice),
+        cmocka_unit_test(unknown_families_are_refused_with_the_nearest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,165 @@
+/* Layouts: bytes written out by hand, packing in pieces, padding, sizes. */
+#include "tests/tm_test.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "kernels/format.h"
+#include "kernels/half.h"
+
+static void table_is_complete(void **state)
+{
+    int n = 0;
+    (void)state;
+    for (const tm_format *const *f = tm_formats(); *f; f++, n++) {
+        assert_ptr_equal(tm_format_find((*f)->name), *f);
+        assert_non_null((*f)->size);
+        assert_non_null((*f)->source);
+        assert_true((*f)->row_group >= 1 && (*f)->bits_per_weight > 0);
+        assert_int_equal((*f)->pack_trits != NULL, (*f)->ternary);
+        assert_int_equal((*f)->unpack_trits != NULL, (*f)->ternary);
+        assert_int_equal((*f)->pack_floats != NULL, !(*f)->ternary);
+        assert_int_equal((*f)->unpack_floats != NULL, !(*f)->ternary);
+    }
+    assert_true(n >= 4);
+    assert_null(tm_format_find("i2r17"));
+}
+
+static void trit_bytes(void **state)
+{
+    const int8_t trits[6] = {1, -1, 0, 0, -1, 1};
+    uint8_t data[64], wanted[64] = {1, 0xff, 0, 0, 0xff, 1};
+    (void)state;
+    memset(data, 0xa5, sizeof data);
+    assert_int_equal(tm_format_trit.size(2, 3), sizeof data);
+    tm_format_trit.pack_trits(trits, 0, 2, 2, 3, data);
+    assert_memory_equal(data, wanted, sizeof data);
+}
+
+/* Row 0: + - 0 + | 0 0 - + | + - - 0 | 0 0 - - | - +, codes 2 0 1 2 | 1 1 0 2 | 2 0 0 1 | 1 1 0 0 | 0 2.
+ * Byte 0 holds columns 12, 8, 4, 0 from the top: 01 10 01 10. */
+static void i2r16_bytes(void **state)
+{
+    const int8_t trits[2][18] = {
+        {1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, 0, 0, -1, -1, -1, 1},
+        {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
+    uint8_t data[128], wanted[128];
+    (void)state;
+    memset(data, 0xa5, sizeof data);
+    memset(wanted, 0x55, sizeof wanted); /* padding: 01 01 01 01 */
+    memcpy(wanted, (const uint8_t[]){0x66, 0x44, 0x01, 0x1a, 0, 0, 0, 0}, 8);
+    memcpy(wanted + 64, (const uint8_t[]){0x54, 0x56, 0x55, 0x55, 0x54, 0x54, 0x55, 0x55}, 8);
+    assert_int_equal(tm_format_i2r16.size(2, 18), sizeof data);
+    tm_format_i2r16.pack_trits(trits[0], 0, 2, 2, 18, data);
+    assert_memory_equal(data, wanted, sizeof data);
+}
+
+static void f32r16_bytes(void **state)
+{
+    const float values[2][3] = {{1, 2, 3}, {-4, -5, -6}};
+    float data[48], wanted[48] = {0};
+    (void)state;
+    wanted[0] = 1, wanted[16] = 2, wanted[32] = 3;
+    wanted[1] = -4, wanted[17] = -5, wanted[33] = -6;
+    memset(data, 0xa5, sizeof data);
+    assert_int_equal(tm_format_f32r16.size(2, 3), sizeof data);
+    tm_format_f32r16.pack_floats(values[0], 0, 2, 2, 3, data);
+    assert_memory_equal(data, wanted, sizeof data);
+}
+
+static void f16r16_bytes(void **state)
+{
+    const float values[17] = {1, -2, 65504, 0x1p-24f, 0.1f, [16] = 0.5f};
+    tm_half data[32], wanted[32] = {0x3c00, 0xc000, 0x7bff, 0x0001, 0x2e66, [16] = 0x3800};
+    (void)state;
+    memset(data, 0xa5, sizeof data);
+    assert_int_equal(tm_format_f16r16.size(17, 1), sizeof data);
+    tm_format_f16r16.pack_floats(values, 0, 17, 17, 1, data);
+    assert_memory_equal(data, wanted, sizeof data);
+}
+
+/* Packed row group by row group, last first, into other garbage: the same bytes, so every byte is
+ * written, none beyond, and groups do not depend on each other. Then back. */
+static void pieces_are_the_whole(const tm_format *format, int n_rows, int n_cols)
+{
+    size_t n = (size_t)n_rows * (size_t)n_cols, size = format->size(n_rows, n_cols);
+    int8_t *trits = malloc(n), *trits_row = malloc((size_t)n_cols);
+    float *values = malloc(n * sizeof *values),
+          *values_row = malloc((size_t)n_cols * sizeof *values);
+    uint8_t *whole = malloc(size + 64), *pieces = malloc(size + 64);
+    tm_rng rng = {(uint64_t)n};
+    assert_true(trits && trits_row && values && values_row && whole && pieces);
+    assert_int_equal(size % 64, 0);
+    for (size_t i = 0; i < n; i++) {
+        trits[i] = (int8_t)((int)tm_rng_below(&rng, 3) - 1);
+        values[i] = tm_half_to_float(tm_half_from_float((float)tm_rng_uniform(&rng) - 0.5f));
+    }
+    memset(whole, 0xa5, size + 64);
+    memset(pieces, 0x5a, size + 64);
+    if (format->ternary)
+        format->pack_trits(trits, 0, n_rows, n_rows, n_cols, whole);
+    else
+        format->pack_floats(values, 0, n_rows, n_rows, n_cols, whole);
+    int step = format->row_group, last = (n_rows - 1) / step * step;
+    for (int begin = last; begin >= 0; begin -= step) {
+        int end = begin + step < n_rows ? begin + step : n_rows;
+        size_t at = (size_t)begin * (size_t)n_cols;
+        if (format->ternary)
+            format->pack_trits(trits + at, begin, end, n_rows, n_cols, pieces);
+        else
+            format->pack_floats(values + at, begin, end, n_rows, n_cols, pieces);
+    }
+    assert_memory_equal(whole, pieces, size);
+    for (int i = 0; i < 64; i++)
+        assert_true(whole[size + (size_t)i] == 0xa5 && pieces[size + (size_t)i] == 0x5a);
+    for (int r = 0; r < n_rows; r++) {
+        size_t at = (size_t)r * (size_t)n_cols;
+        if (format->ternary) {
+            format->unpack_trits(whole, r, n_rows, n_cols, trits_row);
+            assert_memory_equal(trits_row, trits + at, (size_t)n_cols);
+        } else {
+            format->unpack_floats(whole, r, n_rows, n_cols, values_row);
+            assert_memory_equal(values_row, values + at, (size_t)n_cols * sizeof *values);
+        }
+    }
+    free(trits);
+    free(trits_row);
+    free(values);
+    free(values_row);
+    free(whole);
+    free(pieces);
+}
+
+static void packing_in_pieces(void **state)
+{
+    static const int rows[] = {1, 15, 16, 17, 33, 48}, cols[] = {1, 2, 15, 16, 17, 100, 257};
+    (void)state;
+    for (const tm_format *const *f = tm_formats(); *f; f++)
+        for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
+            for (size_t c = 0; c < sizeof cols / sizeof *cols; c++)
+                pieces_are_the_whole(*f, rows[r], cols[c]);
+}
+
+static void sizes_follow_bits_per_weight(void **state)
+{
+    (void)state;
+    for (const tm_format *const *f = tm_formats(); *f; f++)
+        assert_true((double)(*f)->size(2560, 6912) == 2560.0 * 6912 * (*f)->bits_per_weight / 8);
+    /* The largest int counts still fit: 2^27 groups x (2^31 - 1) x 64 bytes = 2^64 - 2^33. */
+    assert_true(tm_format_f32r16.size(INT_MAX, INT_MAX) == SIZE_MAX - ((size_t)1 << 33) + 1);
+    assert_int_equal(tm_format_i2r16.size(INT_MAX, INT_MAX), (size_t)1 << 60);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(table_is_complete),
+        cmocka_unit_test(trit_bytes),
+        cmocka_unit_test(i2r16_bytes),
+        cmocka_unit_test(f32r16_bytes),
+        cmocka_unit_test(f16r16_bytes),
+        cmocka_unit_test(packing_in_pieces),
+        cmocka_unit_test(sizes_follow_bits_per_weight),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
