@@ -71,7 +71,7 @@ rule_kernel_headers_hold_only_static_functions() {
     existing kernels/*.h | while read -r file; do
         awk -v file="$file" '
             /^[ \t]*(\/\*|\*|\/\/|#)/ || /\\$/ { next }
-            text == "" && !/^[A-Za-z_]/ { next }
+            text == "" && (!/^[A-Za-z_]/ || /^[A-Z0-9_]+\(.*\)$/) { next }
             text == "" { at = FNR }
             { text = text " " $0 }
             /[;{]/ {
