@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a fresh clone to a speed-up table: installs what is missing, builds, measures the demo suite,
-# writes the report, prints the table and names the report's files.
+# writes the report; that prints the tables and names its files.
 #
 #   scripts/demo.sh [SUITE]     default: demo
 #
@@ -45,12 +45,8 @@ case $status in
 esac
 rm -f "$begun"
 
-rm -rf "$report"
-build/ternmark report "$store" --dir "$report"
+build/ternmark report "$store" --output "$report"
 reported=$?
-echo
-echo "records: $store"
-echo "report:"
-find "$report" -type f | sort | sed 's/^/    /'
+say "records: $store; report: $report"
 [ $status -ne 0 ] || status=$reported
 exit $status
