@@ -35,11 +35,21 @@ static inline V_INLINE v16 v_set(float x)
 {
     return (v16){_mm256_set1_ps(x), _mm256_set1_ps(x)};
 }
+/* n of four elements (0 and less: none, 4 and more: all). Not vmaskmovps: emulators read all of it,
+ * and processors slow down where the rest lies on a page that is not there. */
+static inline V_INLINE __m128 load4(const float *p, int n)
+{
+    if (n >= 4) return _mm_loadu_ps(p);
+    if (n <= 0) return _mm_setzero_ps();
+    if (n == 1) return _mm_load_ss(p);
+    __m128 two = _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)p));
+    return n == 2 ? two : _mm_insert_ps(two, _mm_load_ss(p + 2), 0x20);
+}
 static inline V_INLINE v16 v_load(const float *p, int n)
 {
     if (n == 16) return (v16){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
-    if (n <= 8) return (v16){_mm256_maskload_ps(p, window(n)), _mm256_setzero_ps()};
-    return (v16){_mm256_loadu_ps(p), _mm256_maskload_ps(p + 8, window(n - 8))};
+    return (v16){_mm256_set_m128(load4(p + 4, n - 4), load4(p, n)),
+                 _mm256_set_m128(load4(p + 12, n - 12), load4(p + 8, n - 8))};
 }
 static inline V_INLINE void v_store(float *p, v16 v, int n)
 {
