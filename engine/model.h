@@ -45,7 +45,7 @@ typedef struct tm_costs {
 typedef struct tm_model {
     tm_config       config;
     const tm_kernel *kernel, *head_kernel; /* the head's also reads the embedding's rows */
-    tm_costs        costs;
+    tm_costs        costs;      /* kv_bytes_per_position: of a half-precision cache */
     tm_layer       *layers;     /* [n_layers] */
     tm_matrix       head;       /* [n_vocab][n_hidden] */
     tm_weight       embedding;  /* the same memory as head.weight when tied */

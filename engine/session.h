@@ -21,7 +21,8 @@ typedef struct tm_session_options {
 size_t tm_session_bytes(const tm_config *config, const tm_kernel *kernel, const tm_kernel *head_kernel,
                         const tm_session_options *options, int n_threads);
 
-/* Errors: ARG (context or batch < 1), NOMEM. The arena is touched before it returns. */
+/* model and pool are borrowed and must stay where they are until the session is closed.
+ * Errors: ARG (context or batch < 1), NOMEM. The arena is touched before it returns. */
 tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session_options *options,
                           tm_session **out, tm_error *err) TM_MUST_USE;
 void      tm_session_close(tm_session *session);
