@@ -5,7 +5,9 @@
 
 #include "harness/cli/bench_output.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/interrupt.h"
 #include "harness/cli/options.h"
+#include "harness/cli/progress.h"
 #include "harness/sweep.h"
 
 typedef struct request {
@@ -13,7 +15,7 @@ typedef struct request {
         *output, *store;
     int64_t repetitions, processes, seed;
     double time_budget;
-    bool no_warmup, oversubscribe;
+    bool no_warmup, oversubscribe, quiet;
 } request;
 
 static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
@@ -34,21 +36,11 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     return status == TM_OK ? tm_suite_check(suite, err) : status;
 }
 
-static void say(void *arg, const tm_sweep_event *event)
+static tm_status measure(const request *r, const tm_suite *suite, int interrupt_fd,
+                         tm_sweep_outcome *outcome, tm_error *err)
 {
-    (void)arg;
-    if (event->kind == TM_SWEEP_CELL) {
-        char label[256];
-        fprintf(stderr, "ternmark bench: %s: %s\n",
-                tm_cell_label(&event->record->cell, label, sizeof label), event->record->reason);
-    } else if (event->kind == TM_SWEEP_NOTE) {
-        fprintf(stderr, "ternmark bench: %s\n", event->text);
-    }
-}
-
-static tm_status measure(const request *r, const tm_suite *suite, tm_sweep_outcome *outcome,
-                         tm_error *err)
-{
+    tm_progress progress;
+    tm_progress_init(&progress, r->quiet);
     tm_env env = {0};
     tm_plan plan = {0};
     char build[24];
@@ -64,9 +56,11 @@ static tm_status measure(const request *r, const tm_suite *suite, tm_sweep_outco
                            .build = build,
                            .seed = (uint64_t)r->seed,
                            .oversubscribe = r->oversubscribe,
-                           .interrupt_fd = -1,
-                           .on_event = say};
+                           .interrupt_fd = interrupt_fd,
+                           .on_event = tm_progress_event,
+                           .on_event_arg = &progress};
     if (status == TM_OK) status = tm_sweep_run(&so, outcome, err);
+    tm_progress_end(&progress);
     tm_plan_free(&plan);
     tm_env_free(&env);
     return status;
@@ -124,6 +118,7 @@ int tm_cmd_bench(int argc, char **argv)
          "of synthetic weights and tokens (default 1)"},
         {"oversubscribe", NULL, TM_OPTION_FLAG, &r.oversubscribe, 0, 0, NULL,
          "allow more threads than CPUs"},
+        {"quiet", "q", TM_OPTION_FLAG, &r.quiet, 0, 0, NULL, "no progress"},
         {"store", NULL, TM_OPTION_TEXT, &r.store, 0, 0, "FILE",
          "append the records to a store as well"},
         {"output", "o", TM_OPTION_TEXT, &r.output, 0, 0, "FORMAT",
@@ -146,9 +141,11 @@ int tm_cmd_bench(int argc, char **argv)
     if (status == TM_OK && !suite) status = tm_fail(&err, TM_NOMEM, "no memory for the suite");
     tm_sweep_outcome outcome = {0};
     if (status == TM_OK) status = fill_suite(&r, suite, &err);
-    if (status == TM_OK) status = measure(&r, suite, &outcome, &err);
+    int interrupt_fd = tm_interrupt_open();
+    if (status == TM_OK) status = measure(&r, suite, interrupt_fd, &outcome, &err);
     if (status == TM_OK) status = print(&r, &outcome, &err);
     int result = status == TM_OK ? 0 : tm_report_error("bench", &err);
+    if (outcome.interrupted) result = tm_interrupt_exit_status(interrupt_fd);
     if (result == 0 && outcome.n_cells_failed) result = 4;
     if (result == 0 && outcome.n_cells_ok == 0) result = 3;
     tm_sweep_outcome_free(&outcome);

@@ -1,0 +1,330 @@
+/* ternmark run: every cell of a suite, into a store that a later run continues. */
+#include "harness/cli/commands.h"
+#include "harness/cli/interrupt.h"
+#include "harness/cli/options.h"
+#include "harness/cli/progress.h"
+#include "harness/sweep.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define RUNS "results/runs"
+
+/* What the command line says; absent numbers are below 0. */
+typedef struct settings {
+    const char *store, *threads, *models, *kernels, *tests, *only, *output, *build;
+    int64_t processes, repetitions, warmup, seed;
+    double budget, timeout;
+    bool dry_run, oversubscribe, allow_machine, quiet;
+} settings;
+
+static tm_status replace_axis(const char *list, int *n, tm_suite *suite,
+                              tm_status (*add)(tm_suite *, const char *, tm_error *), tm_error *err)
+{
+    if (!list) return TM_OK;
+    *n = 0;
+    return add(suite, list, err);
+}
+
+/* Options put their values in the place of the suite's. */
+static tm_status adjust(tm_suite *suite, const settings *s, tm_error *err)
+{
+    tm_status status = replace_axis(s->models, &suite->n_models, suite, tm_suite_add_models, err);
+    if (status == TM_OK)
+        status = replace_axis(s->kernels, &suite->n_kernels, suite, tm_suite_add_kernels, err);
+    if (status == TM_OK)
+        status = replace_axis(s->threads, &suite->n_threads, suite, tm_suite_add_threads, err);
+    if (status == TM_OK)
+        status = replace_axis(s->tests, &suite->n_tests, suite, tm_suite_add_tests, err);
+    if (s->processes > 0) suite->processes = (int)s->processes;
+    if (s->repetitions > 0) suite->repetitions = (int)s->repetitions;
+    if (s->warmup >= 0) suite->warmup = (int)s->warmup;
+    if (s->budget >= 0) suite->time_budget_seconds = s->budget;
+    return status;
+}
+
+static double plan_seconds(const tm_suite *suite, const tm_plan *plan)
+{
+    double seconds = 0;
+    for (int i = 0; i < plan->n_pairs; i++) {
+        seconds += plan->arms[plan->pairs[i].a].predicted_seconds;
+        if (plan->pairs[i].b >= 0) seconds += plan->arms[plan->pairs[i].b].predicted_seconds;
+    }
+    seconds *= suite->processes;
+    double budget = suite->time_budget_seconds;
+    return budget > 0 && budget < seconds ? budget : seconds;
+}
+
+static void print_plan_text(const tm_suite *suite, const tm_plan *plan)
+{
+    char text[64];
+    printf("%-44s %-26s %7s  %-18s %9s %9s\n", "model", "kernel", "threads", "test", "memory",
+           "process");
+    for (int i = 0; i < plan->n_arms; i++) {
+        const tm_arm *arm = &plan->arms[i];
+        for (int k = 0; k < arm->n_cells; k++) {
+            const tm_cell *c = &arm->cells[k];
+            printf("%-44s %-26s %7d  %-18s ", c->model, c->kernel, c->threads, c->test);
+            if (arm->predicted_bytes > 0)
+                printf("%6.2f GB ", (double)arm->predicted_bytes * 1e-9);
+            else
+                printf("%9s ", "unknown");
+            if (arm->skip[0])
+                printf(" skipped: %s\n", arm->skip);
+            else
+                printf("%9s\n", tm_duration_text(arm->predicted_seconds, text, sizeof text));
+        }
+    }
+    printf("%d cells, %d of them skipped; %d process%s each, %d repetition%s; about %s in all\n",
+           plan->n_cells, plan->n_skipped_cells, suite->processes,
+           suite->processes == 1 ? "" : "es", suite->repetitions,
+           suite->repetitions == 1 ? "" : "s",
+           tm_duration_text(plan_seconds(suite, plan), text, sizeof text));
+}
+
+static void print_json(tm_json *json)
+{
+    char *text = tm_json_print(json, true);
+    if (text) printf("%s\n", text);
+    free(text);
+    tm_json_free(json);
+}
+
+static void print_plan_json(const tm_suite *suite, const tm_plan *plan)
+{
+    tm_json *root = tm_json_object(), *cells = tm_json_array();
+    for (int i = 0; i < plan->n_arms; i++) {
+        const tm_arm *arm = &plan->arms[i];
+        for (int k = 0; k < arm->n_cells; k++) {
+            const tm_cell *c = &arm->cells[k];
+            tm_json *cell = tm_json_object();
+            tm_json_put_string(cell, "cell_id", arm->cell_ids[k]);
+            tm_json_put_string(cell, "model", c->model);
+            tm_json_put_string(cell, "kernel", c->kernel);
+            tm_json_put_int(cell, "threads", c->threads);
+            tm_json_put_string(cell, "test", c->test);
+            tm_json_put_string(cell, "role", c->role);
+            if (arm->predicted_bytes > 0)
+                tm_json_put_int(cell, "predicted_bytes", arm->predicted_bytes);
+            else
+                tm_json_put_missing(cell, "predicted_bytes", "the shape of the model is not known");
+            if (arm->skip[0]) tm_json_put_string(cell, "skipped", arm->skip);
+            tm_json_append(cells, cell);
+        }
+    }
+    tm_json_set(root, "suite", tm_suite_to_json(suite));
+    tm_json_set(root, "cells", cells);
+    tm_json_put_number(root, "predicted_seconds", plan_seconds(suite, plan));
+    print_json(root);
+}
+
+/* results/runs/NAME.jsonl, the folders made if need be: the same name again continues the run. */
+static tm_status default_store(const tm_suite *suite, char *path, size_t size, tm_error *err)
+{
+    static const char *const folders[] = {"results", RUNS};
+    for (int i = 0; i < 2; i++)
+        if (mkdir(folders[i], 0777) != 0 && errno != EEXIST)
+            return tm_fail(err, TM_IO, "%s: cannot be made: %s; --store FILE chooses another place",
+                           folders[i], strerror(errno));
+    char name[64];
+    snprintf(name, sizeof name, "%s", suite->name[0] ? suite->name : "unnamed");
+    for (char *c = name; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *c) ||
+            (c == name && *c == '.'))
+            *c = '_';
+    snprintf(path, size, RUNS "/%s.jsonl", name);
+    return TM_OK;
+}
+
+static void print_outcome_text(const tm_sweep_outcome *o, const tm_suite *suite, const char *store)
+{
+    printf("%s: %d new samples; %d cells measured", store, o->n_new_samples, o->n_cells_ok);
+    if (o->n_cells_skipped) printf(", %d skipped", o->n_cells_skipped);
+    if (o->n_cells_failed) printf(", %d failed", o->n_cells_failed);
+    if (o->n_cells_unfinished) printf(", %d not started", o->n_cells_unfinished);
+    if (o->rounds_max > 0 && o->rounds_min == o->rounds_max)
+        printf("; %d process%s per cell", o->rounds_max, o->rounds_max == 1 ? "" : "es");
+    else if (o->rounds_max > 0)
+        printf("; %d to %d processes per cell", o->rounds_min, o->rounds_max);
+    printf("\n");
+    if (o->budget_spent)
+        printf(
+            "The time budget of %g s ended the run before %d processes of every cell; running it "
+            "again adds to them.\n",
+            suite->time_budget_seconds, suite->processes);
+    if (!o->interrupted) printf("Next: ternmark report %s\n", store);
+}
+
+static void print_outcome_json(const tm_sweep_outcome *o, const char *store)
+{
+    tm_json *json = tm_json_object();
+    tm_json_put_string(json, "store", store);
+    tm_json_put_int(json, "new_samples", o->n_new_samples);
+    tm_json_put_int(json, "cells_measured", o->n_cells_ok);
+    tm_json_put_int(json, "cells_skipped", o->n_cells_skipped);
+    tm_json_put_int(json, "cells_failed", o->n_cells_failed);
+    tm_json_put_int(json, "cells_not_started", o->n_cells_unfinished);
+    tm_json_put_int(json, "processes_min", o->rounds_min);
+    tm_json_put_int(json, "processes_max", o->rounds_max);
+    tm_json_put_bool(json, "time_budget_used_up", o->budget_spent);
+    tm_json_put_bool(json, "interrupted", o->interrupted);
+    print_json(json);
+}
+
+static int exit_status(const tm_sweep_outcome *o)
+{
+    if (o->n_cells_failed > 0) return 4;
+    return o->n_cells_ok > 0 ? 0 : 3; /* everything was skipped: not measurable here */
+}
+
+static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
+                    const tm_plan *plan, tm_error *err)
+{
+    char path[128];
+    tm_progress progress;
+    tm_sweep_outcome outcome;
+    const char *store = s->store;
+    if (!store && default_store(suite, path, sizeof path, err) != TM_OK)
+        return tm_report_error("run", err);
+    if (!store) store = path;
+    tm_progress_init(&progress, s->quiet);
+    int interrupt_fd = tm_interrupt_open();
+    tm_sweep_options options = {.suite = suite,
+                                .env = env,
+                                .plan = plan,
+                                .store_path = store,
+                                .build = s->build,
+                                .seed = (uint64_t)s->seed,
+                                .oversubscribe = s->oversubscribe,
+                                .allow_machine = s->allow_machine,
+                                .timeout_seconds = s->timeout,
+                                .interrupt_fd = interrupt_fd,
+                                .on_event = tm_progress_event,
+                                .on_event_arg = &progress};
+    tm_status status = tm_sweep_run(&options, &outcome, err);
+    tm_progress_end(&progress);
+    int code;
+    if (status != TM_OK) {
+        code = tm_report_error("run", err);
+    } else {
+        if (strcmp(s->output, "json") == 0)
+            print_outcome_json(&outcome, store);
+        else
+            print_outcome_text(&outcome, suite, store);
+        code = exit_status(&outcome);
+        if (outcome.interrupted) {
+            fprintf(stderr,
+                    "ternmark run: interrupted; what was measured is in %s, and the same command "
+                    "again continues it\n",
+                    store);
+            code = tm_interrupt_exit_status(interrupt_fd);
+        }
+    }
+    tm_sweep_outcome_free(&outcome);
+    return code;
+}
+
+static int run_suite(const settings *s, const char *name, tm_suite *suite)
+{
+    tm_error err = {0};
+    tm_env env = {0};
+    tm_plan plan = {0};
+    char build[32];
+    int code;
+    settings with_build = *s;
+    with_build.build = build;
+    tm_plan_options options = {.seed = (uint64_t)s->seed,
+                               .oversubscribe = s->oversubscribe,
+                               .build = build,
+                               .only = s->only};
+    tm_status status = tm_suite_read(name, suite, &err);
+    if (status == TM_OK) status = adjust(suite, s, &err);
+    if (status == TM_OK) status = tm_env_read("/", &env, &err);
+    if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, &err);
+    if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, &err);
+    if (status != TM_OK) {
+        code = tm_report_error("run", &err);
+    } else if (s->dry_run) {
+        if (strcmp(s->output, "json") == 0)
+            print_plan_json(suite, &plan);
+        else
+            print_plan_text(suite, &plan);
+        code = 0;
+    } else {
+        code = run_plan(&with_build, suite, &env, &plan, &err);
+    }
+    tm_plan_free(&plan);
+    tm_env_free(&env);
+    return code;
+}
+
+int tm_cmd_run(int argc, char **argv)
+{
+    settings s = {.output = "text",
+                  .processes = -1,
+                  .repetitions = -1,
+                  .warmup = -1,
+                  .budget = -1,
+                  .seed = 1};
+    const tm_option options[] = {
+        {"store", NULL, TM_OPTION_TEXT, &s.store, 0, 0, "FILE",
+         "where records go (default " RUNS "/<suite>.jsonl); an existing one is continued"},
+        {"processes", NULL, TM_OPTION_INT, &s.processes, 1, 1000, "N",
+         "fresh processes of each cell, instead of the suite's"},
+        {"repetitions", "r", TM_OPTION_INT, &s.repetitions, 1, 1000, "N",
+         "repetitions in each process"},
+        {"warmup", NULL, TM_OPTION_INT, &s.warmup, 0, 1000, "N", "warm-ups in each process"},
+        {"time-budget", NULL, TM_OPTION_REAL, &s.budget, 0, 2592000, "S",
+         "start nothing that would end later (0: no limit)"},
+        {"model", "m", TM_OPTION_TEXT, &s.models, 0, 0, "M,...", "models, instead of the suite's"},
+        {"kernel", NULL, TM_OPTION_TEXT, &s.kernels, 0, 0, "K,...",
+         "kernels, instead of the suite's"},
+        {"threads", "t", TM_OPTION_TEXT, &s.threads, 0, 0, "N,...",
+         "thread counts, ranges or all, instead of the suite's"},
+        {"test", NULL, TM_OPTION_TEXT, &s.tests, 0, 0, "T,...",
+         "tests such as pp64,tg16, instead of the suite's"},
+        {"only", NULL, TM_OPTION_TEXT, &s.only, 0, 0, "TEXT",
+         "cells whose line in --dry-run, blanks single, contains TEXT"},
+        {"dry-run", NULL, TM_OPTION_FLAG, &s.dry_run, 0, 0, NULL,
+         "print the cells with predicted memory and time, and stop"},
+        {"seed", NULL, TM_OPTION_INT, &s.seed, 0, 9007199254740991.0, "N",
+         "of synthetic weights and token ids (default 1)"},
+        {"timeout", NULL, TM_OPTION_REAL, &s.timeout, 0, 864000, "S",
+         "longest silence of a worker (0: 120 s and more for large models)"},
+        {"oversubscribe", NULL, TM_OPTION_FLAG, &s.oversubscribe, 0, 0, NULL,
+         "allow more threads than CPUs"},
+        {"allow-machine", NULL, TM_OPTION_FLAG, &s.allow_machine, 0, 0, NULL,
+         "continue a store that another machine began"},
+        {"quiet", "q", TM_OPTION_FLAG, &s.quiet, 0, 0, NULL, "no progress"},
+        {"output", "o", TM_OPTION_TEXT, &s.output, 0, 0, "FORMAT", "text or json (default text)"},
+        {0}};
+    const tm_command command = {.name = "run",
+                                .arguments = "[options] SUITE",
+                                .summary =
+                                    "Measures every cell of a suite (a name such as demo, or "
+                                    "a JSON file), each in fresh processes.",
+                                .options = options,
+                                .min_arguments = 1,
+                                .max_arguments = 1};
+    const char *name;
+    tm_error err = {0};
+    bool help;
+    int n;
+    tm_status status = tm_options_parse(&command, argc, argv, &name, &n, &help, &err);
+    if (status == TM_OK && help) return 0;
+    if (status == TM_OK && strcmp(s.output, "text") != 0 && strcmp(s.output, "json") != 0)
+        status = tm_fail(&err, TM_ARG, "--output is \"%s\", neither text nor json", s.output);
+    if (status != TM_OK) return tm_report_error("run", &err);
+    tm_suite *suite = malloc(sizeof *suite);
+    if (!suite) {
+        tm_fail(&err, TM_NOMEM, "no memory for a suite");
+        return tm_report_error("run", &err);
+    }
+    int code = run_suite(&s, name, suite);
+    free(suite);
+    return code;
+}

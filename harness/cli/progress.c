@@ -1,0 +1,94 @@
+#include "harness/cli/progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define YELLOW "\033[33m"
+#define RED    "\033[31m"
+#define PLAIN  "\033[0m"
+
+void tm_progress_init(tm_progress *progress, bool quiet)
+{
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    memset(progress, 0, sizeof *progress);
+    progress->terminal = isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
+    progress->colour = progress->terminal && !(no_colour && *no_colour);
+    progress->quiet = quiet;
+}
+
+char *tm_duration_text(double seconds, char *text, size_t size)
+{
+    if (!isfinite(seconds) || seconds < 0)
+        snprintf(text, size, "unknown time");
+    else if (seconds < 100)
+        snprintf(text, size, "%.0f s", seconds);
+    else if (seconds < 6000)
+        snprintf(text, size, "%d min %02d s", (int)seconds / 60, (int)seconds % 60);
+    else
+        snprintf(text, size, "%.0f h %02d min", floor(seconds / 3600), (int)fmod(seconds / 60, 60));
+    return text;
+}
+
+static void clear_line(tm_progress *progress)
+{
+    if (progress->line_open) fprintf(stderr, "\r\033[K");
+    progress->line_open = false;
+}
+
+static void show_arm(tm_progress *progress, const tm_sweep_event *event)
+{
+    const tm_cell *cell = &event->arm->cells[0];
+    char left[64];
+    tm_duration_text(event->remaining_seconds, left, sizeof left);
+    if (progress->terminal) {
+        clear_line(progress);
+        fprintf(stderr, "[%d/%d] %s %s, %d thread%s, round %d of %d; %s left", event->arm_number,
+                event->n_arms, cell->model, cell->kernel, cell->threads,
+                cell->threads == 1 ? "" : "s", event->round + 1, event->n_rounds, left);
+        if (progress->last_rate > 0)
+            fprintf(stderr, "; last: %s %.2f tokens/s", progress->last_label, progress->last_rate);
+        progress->line_open = true;
+    } else {
+        fprintf(stderr, "[%d/%d] %s %s, %d thread%s, round %d of %d; about %s left\n",
+                event->arm_number, event->n_arms, cell->model, cell->kernel, cell->threads,
+                cell->threads == 1 ? "" : "s", event->round + 1, event->n_rounds, left);
+    }
+    fflush(stderr);
+}
+
+void tm_progress_event(void *arg, const tm_sweep_event *event)
+{
+    tm_progress *progress = arg;
+    char label[512];
+    switch (event->kind) {
+    case TM_SWEEP_ARM:
+        if (!progress->quiet) show_arm(progress, event);
+        break;
+    case TM_SWEEP_SAMPLE:
+        /* Shown with the next arm: writing now would disturb what is being timed. */
+        progress->last_rate = tm_record_rate(event->record);
+        snprintf(progress->last_label, sizeof progress->last_label, "%s", event->record->cell.test);
+        break;
+    case TM_SWEEP_CELL: {
+        bool failed = strcmp(event->record->status, "failed") == 0;
+        clear_line(progress);
+        fprintf(stderr, "%s%s%s %s: %s\n", progress->colour ? (failed ? RED : YELLOW) : "",
+                event->record->status, progress->colour ? PLAIN : "",
+                tm_cell_label(&event->record->cell, label, sizeof label), event->record->reason);
+        break;
+    }
+    case TM_SWEEP_NOTE:
+        clear_line(progress);
+        fprintf(stderr, "%s\n", event->text);
+        break;
+    }
+}
+
+void tm_progress_end(tm_progress *progress)
+{
+    clear_line(progress);
+    fflush(stderr);
+}
