@@ -68,9 +68,8 @@ static const tm_cell_summary *baseline_of(const tm_summaries *all, const tm_cell
 static tm_status put_ratio(tm_json *object, const tm_summaries *all, const tm_cell_summary *s,
                            tm_error *err)
 {
-    const tm_cell_summary *base = tm_summaries_best(
-        all, TM_ROLE_BASELINE, s->cell.engine, s->cell.model, s->cell.threads, s->cell.test, NULL);
-    if (!base || base == s) return TM_OK;
+    const tm_cell_summary *base = baseline_of(all, s);
+    if (!base) return TM_OK;
     tm_comparison comparison;
     tm_status status = tm_compare(s, base, &comparison, err);
     if (status != TM_OK) return status;
@@ -165,9 +164,8 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
     add_number(table, s->token_p50.value_ms, 3);
     add_number(table, s->peak_rss_bytes.value / 0x1p20, 4);
     add_number(table, s->read_gb_per_second.value, 3);
-    const tm_cell_summary *base = tm_summaries_best(
-        all, TM_ROLE_BASELINE, s->cell.engine, s->cell.model, s->cell.threads, s->cell.test, NULL);
-    if (!base || base == s) {
+    const tm_cell_summary *base = baseline_of(all, s);
+    if (!base) {
         tm_table_add_cell(table, "-");
         return TM_OK;
     }
