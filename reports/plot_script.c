@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 1000, PLOT_HEIGHT = 480, LINE_HEIGHT = 21, NOTE_COLUMNS = 125, LEGEND_COLUMNS = 2 };
+enum { WIDTH = 1000, PLOT_HEIGHT = 490, LINE_HEIGHT = 18, NOTE_COLUMNS = 145 };
 
 /* Okabe and Ito 2008, without the yellow that vanishes on white. */
 static const char *const palette[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
@@ -225,12 +225,25 @@ static int break_note(const char *note, tm_text *lines)
     return n_lines;
 }
 
+/* Rows of the legend: as many columns as its longest label leaves room for in WIDTH. */
+static int legend_rows(const tm_plot *plot)
+{
+    int longest = 0;
+    for (int i = 0; i < plot->n_series; i++) {
+        int n = tm_text_columns(plot->series[i].label) +
+                tm_text_columns(tm_origin_name(plot->series[i].origin)) + 2;
+        if (n > longest) longest = n;
+    }
+    int columns = longest <= 28 ? 3 : longest <= 44 ? 2 : 1;
+    return (plot->n_series + columns - 1) / columns;
+}
+
 void tm_plot_put_script(const tm_plot *plot, tm_text *out)
 {
     const char *stem = plot->stem;
     tm_text note = {0};
     const int n_note = break_note(plot->note, &note);
-    const int n_legend = (plot->n_series + LEGEND_COLUMNS - 1) / LEGEND_COLUMNS;
+    const int n_legend = legend_rows(plot);
     const int height = PLOT_HEIGHT + LINE_HEIGHT * (n_note + n_legend);
     tm_text_format(out,
                    "# `gnuplot %s.gp` in this directory writes %s.png and %s.svg from %s.dat.\n"
@@ -245,10 +258,10 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
                    "set grid lt 1 lc rgb \"#cccccc\" lw 0.5\n"
                    "set border 3 lc rgb \"#555555\"\n"
                    "set tics nomirror\n"
-                   "set key below left Left reverse vertical maxcols %d samplen 3 width 2\n"
+                   "set key below left Left reverse vertical maxrows %d samplen 3 width 1\n"
                    "set tmargin %d\n"
                    "set rmargin 4\n",
-                   stem, stem, stem, stem, WIDTH, height, WIDTH, height, stem, LEGEND_COLUMNS,
+                   stem, stem, stem, stem, WIDTH, height, WIDTH, height, stem, n_legend,
                    n_note + 3);
     tm_text_add(out, "set title ");
     put_quoted(out, plot->title);

@@ -179,7 +179,9 @@ static void put_head(const work *w, tm_text *out)
     tm_markdown_escape(v->options->store, out);
     tm_text_add(out, "\n\nMachine: ");
     tm_markdown_escape(v->input->machine, out);
-    if (v->input->cores) tm_text_format(out, ", %d cores used at most", v->input->cores);
+    if (v->input->cores)
+        tm_text_format(out, ", %d physical core%s usable", v->input->cores,
+                       v->input->cores == 1 ? "" : "s");
     tm_text_add(out, "\n\nBuild: ternmark ");
     tm_markdown_escape(tm_json_text(tm_json_get(environment, "version"), "(version not recorded)"),
                        out);

@@ -280,7 +280,11 @@ tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_erro
         tm_table_add_cell(out, "%s", s->tokens);
         tm_table_add_cell(out, "%s", s->marks);
         tm_table_add_cell(out, "%s", s->warning);
-        tm_table_add_cell(out, "%s", missing.length ? tm_text_string(&missing) : "");
+        /* A cell without any figure has one reason for all. */
+        tm_table_add_cell(out, "%s",
+                          s->missing[0]    ? s->missing
+                          : missing.length ? tm_text_string(&missing)
+                                           : "");
     }
     bool has_failed = out->failed || missing.failed;
     tm_text_free(&missing);

@@ -27,7 +27,10 @@ tm_figure tm_report_limit(const tm_json *run, const char *kind, int threads)
     tm_figure figure = {.value = NAN};
     const tm_json *points = tm_json_get(tm_json_get(run, "roofline"), kind);
     if (!tm_json_is_array(points)) {
-        tm_figure_miss(&figure, "the run holds no roofline");
+        if (tm_json_get(run, "roofline"))
+            tm_figure_miss(&figure, "the run's roofline has no %s", kind);
+        else
+            tm_figure_miss(&figure, "no run of this store holds a roofline");
         return figure;
     }
     for (int i = 0; i < tm_json_count(points); i++) {
@@ -38,7 +41,8 @@ tm_figure tm_report_limit(const tm_json *run, const char *kind, int threads)
         tm_figure_set(&figure, tm_json_double(value, NAN));
         return figure;
     }
-    tm_figure_miss(&figure, "the run's roofline has no %s for %d threads", kind, threads);
+    tm_figure_miss(&figure, "the run's roofline has no %s for %d thread%s", kind, threads,
+                   threads == 1 ? "" : "s");
     return figure;
 }
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Markers: one per role, so that colour is free for the model. */
-enum { MARK_TERNARY = 0, MARK_FP16 = 1, MARK_2B4T = 3 };
+enum { MARK_TERNARY = 0, MARK_FP16 = 1, MARK_OTHER = 3 };
 
 static bool is_paper_kind(const tm_cell *cell, bool is_prompt)
 {
@@ -159,7 +159,7 @@ static void add_published_speedups(const tm_report_view *view, const char *table
                 continue;
             tm_paper_cell cell =
                 tm_speedup_paper_cell(published, table, tm_paper_devices[d], c->model);
-            tm_plot_add_tic(plot, parameters, c->model);
+            if (isfinite(cell.ratio.value)) tm_plot_add_tic(plot, parameters, c->model);
             tm_plot_add_point(plot, parameters, cell.ratio.value, NAN, NAN);
         }
     }
@@ -182,8 +182,8 @@ static void add_own_speedups(const tm_report_view *view, const axis *a, const ch
                 snprintf(label, sizeof label, "%s, %d thread%s",
                          is_other ? "other models" : "this machine", a->threads[t],
                          a->threads[t] == 1 ? "" : "s");
-                tm_plot_add_series(plot, label, TM_MEASURED, t, is_other ? MARK_2B4T : MARK_TERNARY,
-                                   !is_other);
+                tm_plot_add_series(plot, label, TM_MEASURED, t,
+                                   is_other ? MARK_OTHER : t % MARK_OTHER, !is_other);
             }
             has_series = true;
             if (is_paper) tm_plot_add_tic(plot, parameters, name);
@@ -235,7 +235,7 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
     choose_test(view, false, test);
     collect(view, test, &a);
     snprintf(title, sizeof title, "Decode speed against bytes read per token (%s)", test);
-    tm_plot_init(plot, "roofline", title, "bytes per token (logarithmic)",
+    tm_plot_init(plot, "roofline", title, "MB per token (10^6 bytes; logarithmic)",
                  "tokens/s (logarithmic)");
     plot->log_x = plot->log_y = true;
     snprintf(
@@ -256,10 +256,10 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
                          a.threads[t] == 1 ? "" : "s");
                 if (!has_series) tm_plot_add_series(plot, label, TM_MEASURED, t, marker, false);
                 has_series = true;
-                tm_plot_add_point(plot, s->bytes_per_token.value, s->tokens_per_second.value,
+                tm_plot_add_point(plot, s->bytes_per_token.value * 1e-6, s->tokens_per_second.value,
                                   s->tokens_per_second.low, s->tokens_per_second.high);
-                least = fmin(least, s->bytes_per_token.value);
-                most = fmax(most, s->bytes_per_token.value);
+                least = fmin(least, s->bytes_per_token.value * 1e-6);
+                most = fmax(most, s->bytes_per_token.value * 1e-6);
             }
         }
     }
@@ -270,8 +270,8 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
         snprintf(label, sizeof label, "read bandwidth of %d thread%s, %s GB/s", a.threads[t],
                  a.threads[t] == 1 ? "" : "s", tm_number(limit.value, 3, number, sizeof number));
         tm_plot_add_series(plot, label, TM_MEASURED, t, -1, false);
-        tm_plot_add_point(plot, least / 1.2, limit.value * 1e9 / (least / 1.2), NAN, NAN);
-        tm_plot_add_point(plot, most * 1.2, limit.value * 1e9 / (most * 1.2), NAN, NAN);
+        tm_plot_add_point(plot, least / 1.2, limit.value * 1e3 / (least / 1.2), NAN, NAN);
+        tm_plot_add_point(plot, most * 1.2, limit.value * 1e3 / (most * 1.2), NAN, NAN);
     }
 }
 

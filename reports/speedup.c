@@ -110,6 +110,7 @@ tm_status tm_speedup_tables(const tm_speedup_input *input, tm_tables *out, tm_er
             *s = (tm_sheet){.input = input,
                             .cell = cells[i],
                             .kind = (tm_sheet_kind)kind,
+                            .is_first = out->n == 0,
                             .table = &out->items[out->n]};
             collect_models(s);
             bool has_any = false;

@@ -116,26 +116,33 @@ static void add_2b4t(tm_sheet *s)
                       claim->paper, claim->conditions);
 }
 
-static void add_statistics_notes(tm_sheet *s)
+static void add_legend(tm_sheet *s)
+{
+    tm_table_add_note(
+        s->table,
+        "In these tables a measured value [low, high] has a 95 %% interval over fresh "
+        "processes, and a speed-up one over pairs of processes run next to each other (t on "
+        "log ratios where there are fewer than 6 pairs).");
+}
+
+/* The mean over models, which has the spread of the models, not of the measuring. */
+static void add_mean_note(tm_sheet *s)
 {
     double ratios[sizeof s->models / sizeof *s->models];
     int n = 0;
-    bool has_t = false;
     for (int i = 0; i < s->n_models; i++) {
         const tm_speedup *speedup = tm_sheet_find(s, s->models[i]);
         if (!speedup || !isfinite(speedup->comparison.ratio.value)) continue;
         ratios[n++] = speedup->comparison.ratio.value;
-        has_t |= speedup->comparison.n_pairs >= 2 && speedup->comparison.n_pairs < 6;
     }
-    tm_table_add_note(s->table,
-                      "Measured: value [low, high] is a 95 %% interval over fresh processes; the "
-                      "speed-up's is over pairs of processes run next to each other%s.",
-                      has_t ? " (t on log ratios where there are fewer than 6 pairs)" : "");
     if (s->kind == TM_SHEET_PAPER && n >= 2) {
         tm_interval mean = tm_interval_geometric(ratios, n, TM_CONFIDENCE);
         char text[128];
-        tm_table_add_note(s->table, "Measured: geometric mean of the speed-up over %d models %s.",
-                          n, tm_number_interval(&mean, 3, text, sizeof text));
+        tm_table_add_note(
+            s->table,
+            "Measured: geometric mean of the speed-up over %d models %s (the interval is the "
+            "spread of the models).",
+            n, tm_number_interval(&mean, 3, text, sizeof text));
     }
 }
 
@@ -145,7 +152,8 @@ void tm_sheet_add_published(tm_sheet *s)
         s->kind == TM_SHEET_PAPER ? tm_speedup_paper_table(s->cell, s->input->cores) : NULL;
     if (paper_table) add_paper(s, paper_table);
     if (s->kind == TM_SHEET_OTHER) add_2b4t(s);
-    add_statistics_notes(s);
+    if (s->is_first) add_legend(s);
+    add_mean_note(s);
     if (s->kind == TM_SHEET_PAPER) add_paper_notes(s, paper_table);
     if (paper_table) add_sizes_note(s);
 }

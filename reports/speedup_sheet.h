@@ -18,6 +18,7 @@ typedef struct tm_sheet {
     const char *models[256];
     int n_models;
     tm_sheet_kind kind;
+    bool is_first; /* of its document: says how to read them all */
     tm_table *table;
 } tm_sheet;
 
