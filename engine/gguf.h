@@ -34,78 +34,89 @@ bool tm_gguf_type_find(const char *name, tm_gguf_type *out);
 
 typedef struct tm_gguf_string {
     const char *data; /* not NUL-terminated */
-    size_t      length;
+    size_t length;
 } tm_gguf_string;
 
 typedef struct tm_gguf_tensor {
     tm_gguf_string name;
-    tm_gguf_type   type;
-    int            n_dims;
-    int64_t        ne[4];  /* ne[0] is the row length; unused dimensions are 1 */
-    const uint8_t *data;   /* in the map */
-    size_t         bytes;
+    tm_gguf_type type;
+    int n_dims;
+    int64_t ne[4];       /* ne[0] is the row length; unused dimensions are 1 */
+    const uint8_t *data; /* in the map */
+    size_t bytes;
 } tm_gguf_tensor;
 
 typedef struct tm_gguf tm_gguf;
 
-/* Errors: IO, FORMAT (what, where in the file, value and limit), UNSUPPORTED (big-endian, version 1, a
- * tensor type this build does not know), NOMEM. Strings are bytes: whether they are UTF-8 is the
- * tokenizer's question. A bool other than 0 or 1 is refused. Gaps between tensors and bytes after the
- * last are accepted, overlaps are not. A file that another program shortens while it is mapped
- * raises SIGBUS, as with every mapping. */
+/* Errors: IO, FORMAT (what, where in the file, value and limit), UNSUPPORTED (big-endian, version
+ * 1, a tensor type this build does not know), NOMEM. Strings are bytes: whether they are UTF-8 is
+ * the tokenizer's question. A bool other than 0 or 1 is refused. Gaps between tensors and bytes
+ * after the last are accepted, overlaps are not. A file that another program shortens while it is
+ * mapped raises SIGBUS, as with every mapping. */
 tm_status tm_gguf_open(const char *path, tm_gguf **out, tm_error *err) TM_MUST_USE;
 /* The same on bytes in memory, which must outlive it: for tests and fuzzing. */
-tm_status tm_gguf_open_memory(const uint8_t *data, size_t size, tm_gguf **out, tm_error *err) TM_MUST_USE;
-void      tm_gguf_close(tm_gguf *gguf);
+tm_status tm_gguf_open_memory(const uint8_t *data, size_t size, tm_gguf **out,
+                              tm_error *err) TM_MUST_USE;
+void tm_gguf_close(tm_gguf *gguf);
 const char *tm_gguf_path(const tm_gguf *gguf);
-size_t      tm_gguf_file_bytes(const tm_gguf *gguf);
+size_t tm_gguf_file_bytes(const tm_gguf *gguf);
 
-int                   tm_gguf_n_tensors(const tm_gguf *gguf);
+int tm_gguf_n_tensors(const tm_gguf *gguf);
 const tm_gguf_tensor *tm_gguf_tensor_at(const tm_gguf *gguf, int index);
 const tm_gguf_tensor *tm_gguf_find_tensor(const tm_gguf *gguf, const char *name); /* or NULL */
 
-/* Typed getters. *found tells whether the key is there; if not, *out is untouched and the status OK.
- * found may be NULL: then the key is required. Integers of any width are taken when the value fits.
- * Errors: FORMAT (missing and required, wrong type, value out of range). */
-tm_status tm_gguf_u32(const tm_gguf *gguf, const char *key, uint32_t *out, bool *found, tm_error *err) TM_MUST_USE;
-tm_status tm_gguf_f32(const tm_gguf *gguf, const char *key, float *out, bool *found, tm_error *err) TM_MUST_USE;
-tm_status tm_gguf_bool(const tm_gguf *gguf, const char *key, bool *out, bool *found, tm_error *err) TM_MUST_USE;
-tm_status tm_gguf_str(const tm_gguf *gguf, const char *key, tm_gguf_string *out, bool *found, tm_error *err) TM_MUST_USE;
+/* Typed getters. *found tells whether the key is there; if not, *out is untouched and the status
+ * OK. found may be NULL: then the key is required. Integers of any width are taken when the value
+ * fits. Errors: FORMAT (missing and required, wrong type, value out of range). */
+tm_status tm_gguf_u32(const tm_gguf *gguf, const char *key, uint32_t *out, bool *found,
+                      tm_error *err) TM_MUST_USE;
+tm_status tm_gguf_f32(const tm_gguf *gguf, const char *key, float *out, bool *found,
+                      tm_error *err) TM_MUST_USE;
+tm_status tm_gguf_bool(const tm_gguf *gguf, const char *key, bool *out, bool *found,
+                       tm_error *err) TM_MUST_USE;
+tm_status tm_gguf_str(const tm_gguf *gguf, const char *key, tm_gguf_string *out, bool *found,
+                      tm_error *err) TM_MUST_USE;
 /* Number of strings of an array of strings (the vocabulary). */
-tm_status tm_gguf_array_length(const tm_gguf *gguf, const char *key, uint64_t *out, bool *found, tm_error *err) TM_MUST_USE;
+tm_status tm_gguf_array_length(const tm_gguf *gguf, const char *key, uint64_t *out, bool *found,
+                               tm_error *err) TM_MUST_USE;
 
-/* An array as it lies in the file, not aligned: items of a fixed size follow each other, strings are a
- * u64 length and that many bytes each. All lengths were checked on opening. */
+/* An array as it lies in the file, not aligned: items of a fixed size follow each other, strings
+ * are a u64 length and that many bytes each. All lengths were checked on opening. */
 typedef struct tm_gguf_array {
-    uint32_t       item_type; /* GGUF value type: 4 u32, 5 i32, 6 f32, 8 string, ... */
-    uint64_t       n_items;
-    const uint8_t *data;      /* in the map */
-    size_t         bytes;
+    uint32_t item_type; /* GGUF value type: 4 u32, 5 i32, 6 f32, 8 string, ... */
+    uint64_t n_items;
+    const uint8_t *data; /* in the map */
+    size_t bytes;
 } tm_gguf_array;
-tm_status tm_gguf_find_array(const tm_gguf *gguf, const char *key, tm_gguf_array *out, bool *found, tm_error *err) TM_MUST_USE;
+tm_status tm_gguf_find_array(const tm_gguf *gguf, const char *key, tm_gguf_array *out, bool *found,
+                             tm_error *err) TM_MUST_USE;
 
 /* Rows of a tensor as floats, dequantized as its owner does: out [row_end - row_begin][ne0].
  * Any thread. Requires 0 <= row_begin <= row_end <= rows of the tensor. */
-void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end, float *out);
+void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
+                         float *out);
 
 /* That no value is NaN or infinite; of block types only the scales can be. Reads the whole tensor.
  * Errors: FORMAT with the first such value. */
 tm_status tm_gguf_check_finite(const tm_gguf_tensor *tensor, tm_error *err) TM_MUST_USE;
 
-/* Whether every weight of the tensor is one of {-s, 0, s} for one s >= 0 (F32, F16, BF16, TQ1_0, TQ2_0,
- * I2_S). A tensor of zeros has s = 0. Reads up to the first offending value. UNSUPPORTED with that value
- * when not, or for another type; FORMAT for a code 3 or a value or scale that is not finite. */
-tm_status tm_gguf_ternary_scale(const tm_gguf_tensor *tensor, float *scale, tm_error *err) TM_MUST_USE;
+/* Whether every weight of the tensor is one of {-s, 0, s} for one s >= 0 (F32, F16, BF16, TQ1_0,
+ * TQ2_0, I2_S). A tensor of zeros has s = 0. Reads up to the first offending value. UNSUPPORTED
+ * with that value when not, or for another type; FORMAT for a code 3 or a value or scale that is
+ * not finite. */
+tm_status tm_gguf_ternary_scale(const tm_gguf_tensor *tensor, float *scale,
+                                tm_error *err) TM_MUST_USE;
 /* Rows as trits, for a tensor that passed the check. Any thread. */
-void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end, int8_t *out);
+void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
+                        int8_t *out);
 
 /* Bytes of a tensor's data as stored, I2_S's scale and padding included; 0 when ne0 does not divide
  * into blocks or the product overflows. */
 size_t tm_gguf_bytes(tm_gguf_type type, const int64_t *ne, int n_dims);
 
 /* Rows of floats (or trits times scale) into the bytes of a type, as its owner's quantizer would.
- * F32, F16, TQ1_0, TQ2_0, I2_S (layout A), Q8_0, Q4_0. `out` is the whole tensor; I2_S takes the scale from
- * the argument and writes it behind the codes when row_end is the last row. */
+ * F32, F16, TQ1_0, TQ2_0, I2_S (layout A), Q8_0, Q4_0. `out` is the whole tensor; I2_S takes the
+ * scale from the argument and writes it behind the codes when row_end is the last row. */
 void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, int64_t n_rows,
                           int64_t row_begin, int64_t row_end, float scale, uint8_t *out);
 
@@ -123,11 +134,14 @@ void tm_gguf_put_f32_array(tm_gguf_writer *w, const char *key, const float *item
 void tm_gguf_put_i32_array(tm_gguf_writer *w, const char *key, const int32_t *items, size_t n);
 /* Declares a tensor; its bytes come later from `fill`, called once in order of declaration with a
  * buffer of tm_gguf_bytes(type, ne, n_dims) bytes. */
-typedef tm_status tm_gguf_fill_fn(void *arg, int tensor_index, uint8_t *data, size_t bytes, tm_error *err);
-void tm_gguf_put_tensor(tm_gguf_writer *w, const char *name, tm_gguf_type type, const int64_t *ne, int n_dims);
-/* Writes everything and closes the writer, also on error. Errors: IO (disk full included), NOMEM, ARG (a
- * shape that does not divide into blocks), those of `fill`. */
-tm_status tm_gguf_finish(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg, tm_error *err) TM_MUST_USE;
+typedef tm_status tm_gguf_fill_fn(void *arg, int tensor_index, uint8_t *data, size_t bytes,
+                                  tm_error *err);
+void tm_gguf_put_tensor(tm_gguf_writer *w, const char *name, tm_gguf_type type, const int64_t *ne,
+                        int n_dims);
+/* Writes everything and closes the writer, also on error. Errors: IO (disk full included), NOMEM,
+ * ARG (a shape that does not divide into blocks), those of `fill`. */
+tm_status tm_gguf_finish(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg,
+                         tm_error *err) TM_MUST_USE;
 void tm_gguf_abandon(tm_gguf_writer *w);
 
 #endif

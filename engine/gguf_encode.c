@@ -27,7 +27,8 @@ static void ternary_codes(const float *x, uint8_t *codes, float *scale)
     for (int i = 0; i < 256; i++) codes[i] = (uint8_t)(lroundf(x[i] * inverse) + 1);
 }
 
-/* Five codes as a fraction of 243, rounded up so that the reader's multiplications give them back. */
+/* Five codes as a fraction of 243, rounded up so that the reader's multiplications give them
+ * back. */
 static uint8_t pack_243(const uint8_t *codes, int stride, int n)
 {
     int value = 0;

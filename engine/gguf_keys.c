@@ -57,9 +57,7 @@ static int compare_key(const void *a, const void *b)
 static tm_status find_key(const tm_gguf *gguf, const char *name, const tm_gguf_key **out,
                           bool *found, tm_error *err)
 {
-    tm_gguf_key wanted = {
-        .name = {name, strlen(name)}
-    };
+    tm_gguf_key wanted = {.name = {name, strlen(name)}};
     *out = NULL;
     if (gguf->n_keys)
         *out = bsearch(&wanted, gguf->keys, (size_t)gguf->n_keys, sizeof *gguf->keys, compare_key);

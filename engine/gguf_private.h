@@ -43,6 +43,10 @@ struct tm_gguf {
     const tm_gguf_tensor **by_name; /* owned, sorted */
 };
 
+/* Fills keys, tensors and by_name from data and size; what was allocated on error stays for
+ * tm_gguf_close. Errors: FORMAT, UNSUPPORTED, NOMEM. */
+tm_status tm_gguf_parse(tm_gguf *g, tm_error *err) TM_MUST_USE;
+
 /* Bytewise order of names, the shorter first. */
 int tm_gguf_compare_names(tm_gguf_string a, tm_gguf_string b);
 

@@ -39,8 +39,8 @@ static inline bool is_bad(uint32_t bits, const rule *r)
     return (bits >= r->infinity) | (r->exact & (bits != 0) & (bits != r->magnitude));
 }
 
-/* Index of the first weight in [begin, n) that breaks the rule, or n. `size` is a constant where this is
- * inlined, so that the inner loop has no branch. */
+/* Index of the first weight in [begin, n) that breaks the rule, or n. `size` is a constant where
+ * this is inlined, so that the inner loop has no branch. */
 static inline size_t first_bad(const uint8_t *data, size_t begin, size_t n, int size,
                                const rule *given)
 {

@@ -90,7 +90,8 @@ static float block_scale(tm_gguf_type type, const uint8_t *block)
 }
 
 /* Source: llama.cpp, TQ1_0: five trits a byte as a fraction of 243, the first one most significant.
- * byte * 3^k mod 256 keeps the fraction that trit k leads; times 3, its integer part is the trit. */
+ * byte * 3^k mod 256 keeps the fraction that trit k leads; times 3, its integer part is the
+ * trit. */
 static int tq1_0_code(uint8_t byte, int k)
 {
     static const uint8_t powers[5] = {1, 3, 9, 27, 81};

@@ -278,7 +278,8 @@ static tm_status write_file(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg,
     return status;
 }
 
-/* Makes the new name itself survive a power cut; not every file system can, so errors are not ours. */
+/* Makes the new name itself survive a power cut; not every file system can, so errors are not
+ * ours. */
 static void sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -12,10 +12,10 @@ static const struct {
     const char *name;
     bool rope_half_split, sub_norms, relu2;
 } architectures[] = {
-    {"bitnet",       true,  true,  false},
-    {"bitnet-25",    true,  true,  true },
-    {"bitnet-b1.58", true,  true,  true },
-    {"llama",        false, false, false},
+    {"bitnet", true, true, false},
+    {"bitnet-25", true, true, true},
+    {"bitnet-b1.58", true, true, true},
+    {"llama", false, false, false},
 };
 
 static const struct {

@@ -27,27 +27,27 @@
 
 typedef enum tm_role {
 #define TM_ROLE_ENUM(name, text) TM_ROLE_##name,
-    TM_ROLES(TM_ROLE_ENUM)
+    TM_ROLES(TM_ROLE_ENUM) TM_ROLE_COUNT
 #undef TM_ROLE_ENUM
-    TM_ROLE_COUNT
 } tm_role;
 
 /* The numbers a model is made of. */
 typedef struct tm_config {
-    char  name[96];
-    char  arch[24]; /* bitnet, bitnet-25, bitnet-b1.58, llama */
-    int   n_layers, n_hidden, n_ffn;
-    int   n_heads, n_kv_heads, head_dim, n_rot; /* n_rot: rotated part of head_dim */
-    int   n_vocab, n_context;                   /* n_context: the training length, 0 unknown */
+    char name[96];
+    char arch[24]; /* bitnet, bitnet-25, bitnet-b1.58, llama */
+    int n_layers, n_hidden, n_ffn;
+    int n_heads, n_kv_heads, head_dim, n_rot; /* n_rot: rotated part of head_dim */
+    int n_vocab, n_context;                   /* n_context: the training length, 0 unknown */
     float rope_base, rms_epsilon;
-    bool  rope_half_split; /* bitnet*: pairs (i, i + n_rot/2); llama: (2i, 2i + 1) */
-    bool  sub_norms;       /* RMSNorm before W_o and before W_down (bitnet*) */
-    bool  relu2;           /* max(g,0)^2 instead of SiLU (bitnet-25, bitnet-b1.58) */
-    bool  tied_head;       /* the head is the embedding */
+    bool rope_half_split; /* bitnet*: pairs (i, i + n_rot/2); llama: (2i, 2i + 1) */
+    bool sub_norms;       /* RMSNorm before W_o and before W_down (bitnet*) */
+    bool relu2;           /* max(g,0)^2 instead of SiLU (bitnet-25, bitnet-b1.58) */
+    bool tied_head;       /* the head is the embedding */
 } tm_config;
 
-/* Sets arch and what follows from it: rope_half_split, sub_norms, relu2. False, and nothing set, for an
- * architecture this build does not know. Source: forward passes of llama.cpp and bitnet.cpp. */
+/* Sets arch and what follows from it: rope_half_split, sub_norms, relu2. False, and nothing set,
+ * for an architecture this build does not know. Source: forward passes of llama.cpp and
+ * bitnet.cpp. */
 bool tm_config_set_arch(tm_config *config, const char *arch);
 /* FORMAT for numbers no model can have (each message: name, value, limit). */
 tm_status tm_config_check(const tm_config *config, tm_error *err) TM_MUST_USE;
@@ -56,33 +56,36 @@ void tm_role_name(tm_role role, int layer, char *out, size_t size);
 bool tm_role_is_per_layer(tm_role role);
 /* Rows and columns a role must have in a model of this config (vectors: 1 row). */
 void tm_role_shape(const tm_config *config, tm_role role, int *n_rows, int *n_cols);
-bool tm_role_is_linear(tm_role role);  /* Q K V O GATE UP DOWN */
-/* Whether a model of this config has the tensor at all (sub-norms, separate head). ROPE_FREQS, which only
- * llama may have, is optional even so: `describe` tells. */
+bool tm_role_is_linear(tm_role role); /* Q K V O GATE UP DOWN */
+/* Whether a model of this config has the tensor at all (sub-norms, separate head). ROPE_FREQS,
+ * which only llama may have, is optional even so: `describe` tells. */
 bool tm_role_present(const tm_config *config, tm_role role);
 /* Sum of n_rows * n_cols over the linear roles of all layers. */
 int64_t tm_config_linear_weights(const tm_config *config);
 
 typedef struct tm_tensor_info {
-    bool         present;
-    bool         ternary;  /* every weight in {-scale, 0, scale} */
-    float        scale;    /* ternary: that scale, the optional .scale tensor multiplied in; else 1 */
-    float        post_scale; /* not ternary: the .scale tensor, to multiply y with; else 1 */
-    tm_gguf_type type;     /* as stored (synthetic: what `model make` would write by default) */
-    char why_not[160];     /* linear and not ternary: a sentence with the first value that shows it */
+    bool present;
+    bool ternary;      /* every weight in {-scale, 0, scale} */
+    float scale;       /* ternary: that scale, the optional .scale tensor multiplied in; else 1 */
+    float post_scale;  /* not ternary: the .scale tensor, to multiply y with; else 1 */
+    tm_gguf_type type; /* as stored (synthetic: what `model make` would write by default) */
+    char why_not[160]; /* linear and not ternary: a sentence with the first value that shows it */
 } tm_tensor_info;
 
 typedef struct tm_source tm_source;
 struct tm_source {
     tm_config config;
-    void     *self; /* owned; freed by close */
-    /* info of one tensor; layer is ignored for roles without one. Reads the whole tensor the first time.
-     * One thread at a time. Errors: FORMAT (also: NaN or Inf in weights or scales). */
-    tm_status (*describe)(tm_source *source, tm_role role, int layer, tm_tensor_info *out, tm_error *err);
-    /* Rows as trits [n][n_cols] (ternary tensors only) or floats (ternary: trit * info.scale; else without
-     * info.post_scale). Any thread, any range. */
-    void (*trits)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end, int8_t *out);
-    void (*floats)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end, float *out);
+    void *self; /* owned; freed by close */
+    /* info of one tensor; layer is ignored for roles without one. Reads the whole tensor the first
+     * time. One thread at a time. Errors: FORMAT (also: NaN or Inf in weights or scales). */
+    tm_status (*describe)(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
+                          tm_error *err);
+    /* Rows as trits [n][n_cols] (ternary tensors only) or floats (ternary: trit * info.scale; else
+     * without info.post_scale). Any thread, any range. */
+    void (*trits)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end,
+                  int8_t *out);
+    void (*floats)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end,
+                   float *out);
     void (*close)(tm_source *source);
 };
 
@@ -93,19 +96,22 @@ tm_status tm_source_open_gguf(const char *path, tm_source *out, tm_error *err) T
 /* The same on a reader that is already open; the source takes it over, also on error. */
 tm_status tm_source_from_gguf(tm_gguf *gguf, tm_source *out, tm_error *err) TM_MUST_USE;
 
-/* A seeded model of any shape: uniform random trits, one log-uniform scale per matrix chosen so that
- * activations stay in range through all layers, normal embedding rounded to half. Trit (row, col) of a
- * tensor depends on nothing but seed, role, layer, row and column, so every layout holds the same
- * model. Errors: as tm_config_check. */
-tm_status tm_source_open_synth(const tm_config *config, uint64_t seed, tm_source *out, tm_error *err) TM_MUST_USE;
+/* A seeded model of any shape: uniform random trits, one log-uniform scale per matrix chosen so
+ * that activations stay in range through all layers, normal embedding rounded to half. Trit (row,
+ * col) of a tensor depends on nothing but seed, role, layer, row and column, so every layout holds
+ * the same model. Errors: as tm_config_check. */
+tm_status tm_source_open_synth(const tm_config *config, uint64_t seed, tm_source *out,
+                               tm_error *err) TM_MUST_USE;
 
 void tm_source_close(tm_source *source);
 
-/* Writes a source as a GGUF file: linear weights in `type` (F32, F16, TQ1_0, TQ2_0, I2_S), embedding and head
- * F16, norms F32, with a byte-level vocabulary of n_vocab placeholder tokens so that other programs
- * load it. TQ types fall back to F16 where n_cols is no multiple of 256; I2_S refuses a column count
- * that is no multiple of 128. A matrix that is not ternary is refused where the type is. A path that is
- * there is replaced once the new file is whole. Errors: ARG, IO, NOMEM, those of the source. */
-tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, const char *path, tm_error *err) TM_MUST_USE;
+/* Writes a source as a GGUF file: linear weights in `type` (F32, F16, TQ1_0, TQ2_0, I2_S),
+ * embedding and head F16, norms F32, with a byte-level vocabulary of n_vocab placeholder tokens so
+ * that other programs load it. TQ types fall back to F16 where n_cols is no multiple of 256; I2_S
+ * refuses a column count that is no multiple of 128. A matrix that is not ternary is refused where
+ * the type is. A path that is there is replaced once the new file is whole. Errors: ARG, IO, NOMEM,
+ * those of the source. */
+tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, const char *path,
+                               tm_error *err) TM_MUST_USE;
 
 #endif

@@ -93,7 +93,8 @@ static tm_status bind(tm_source *source, tm_role role, int layer, tm_error *err)
     int n_rows, n_cols;
     s->extra = 1;
     tm_role_name(role, layer, name, sizeof name);
-    /* A head or frequencies that this architecture's programs do not read are claimed and passed over. */
+    /* A head or frequencies that this architecture's programs do not read are claimed and passed
+     * over. */
     bool present = tm_role_present(&source->config, role);
     const tm_gguf_tensor *tensor =
         present || !tm_role_is_per_layer(role) ? claim(self, name) : NULL;
@@ -115,7 +116,8 @@ static tm_status bind(tm_source *source, tm_role role, int layer, tm_error *err)
     return check_vector(tensor, name, role == TM_ROLE_ROPE_FREQS, err);
 }
 
-/* A tensor that no role asked for (a bias, an expert, a further layer) means a model of another kind. */
+/* A tensor that no role asked for (a bias, an expert, a further layer) means a model of another
+ * kind. */
 static tm_status check_strangers(const tm_source *source, tm_error *err)
 {
     const file_source *self = source->self;

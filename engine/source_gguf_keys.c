@@ -124,7 +124,8 @@ static tm_status read_embedding(const tm_gguf *gguf, tm_config *c, tm_error *err
                        "tensor 'token_embd.weight' has %lld rows; it must have 1 to %d",
                        (long long)table->ne[1], INT32_MAX);
     c->n_vocab = (int)table->ne[1];
-    /* bitnet.cpp and llama.cpp take the embedding as the head of arch bitnet whatever the file has. */
+    /* bitnet.cpp and llama.cpp take the embedding as the head of arch bitnet whatever the file
+     * has. */
     c->tied_head = strcmp(c->arch, "bitnet") == 0 || !tm_gguf_find_tensor(gguf, "output.weight");
     return TM_OK;
 }

@@ -4,8 +4,8 @@
 
 #include "engine/source.h"
 
-/* The config from a file's keys and the shape of its embedding, checked; special tokens and the length of
- * the vocabulary too. Errors: FORMAT, UNSUPPORTED. */
+/* The config from a file's keys and the shape of its embedding, checked; special tokens and the
+ * length of the vocabulary too. Errors: FORMAT, UNSUPPORTED. */
 tm_status tm_source_read_config(const tm_gguf *gguf, tm_config *out, tm_error *err) TM_MUST_USE;
 
 #endif

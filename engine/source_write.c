@@ -191,8 +191,8 @@ static int32_t make_token(int id, char text[TOKEN_TEXT])
     return TOKEN_NORMAL;
 }
 
-/* SentencePiece's kind of vocabulary, because it needs no merges: every text is its bytes, and the tokens
- * behind those only print as their number. */
+/* SentencePiece's kind of vocabulary, because it needs no merges: every text is its bytes, and the
+ * tokens behind those only print as their number. */
 static tm_status put_vocabulary(tm_gguf_writer *w, int n_vocab, tm_error *err)
 {
     size_t n = (size_t)n_vocab;

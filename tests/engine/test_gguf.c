@@ -181,7 +181,8 @@ static void every_shorter_file_is_refused(void **state)
     }
 }
 
-/* Every 8 bytes replaced by lengths and counts that lie: opened or refused, nothing is read outside. */
+/* Every 8 bytes replaced by lengths and counts that lie: opened or refused, nothing is read
+ * outside. */
 static void no_field_is_trusted(void **state)
 {
     (void)state;

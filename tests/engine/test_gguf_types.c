@@ -141,8 +141,9 @@ static void ternary_values_come_back(void **state)
     }
 }
 
-/* Most that rounding may move a weight, relative to the largest of its block: half a step of 1/127; 7/8 stands
- * for 1 in Q4_0, whose steps are 1/8; 1/32 with a scale of 8 bits; 8 bits of mantissa; 11 bits. */
+/* Most that rounding may move a weight, relative to the largest of its block: half a step of 1/127;
+ * 7/8 stands for 1 in Q4_0, whose steps are 1/8; 1/32 with a scale of 8 bits; 8 bits of mantissa;
+ * 11 bits. */
 static const struct {
     tm_gguf_type type;
     int block;

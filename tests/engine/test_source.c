@@ -168,8 +168,8 @@ static tm_status describe_all(tm_source *source, tm_error *err)
     return TM_OK;
 }
 
-/* Every file of INDEX.md, and why it is refused; NULL: accepted. Of those that may go either way, a bool of 2
- * and codes 3 are refused; text that is not UTF-8 is the tokenizer's question. */
+/* Every file of INDEX.md, and why it is refused; NULL: accepted. Of those that may go either way, a
+ * bool of 2 and codes 3 are refused; text that is not UTF-8 is the tokenizer's question. */
 static const struct {
     const char *name;
     tm_status status;
