@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,7 +46,9 @@ static _Noreturn void become(const char *const *argv, int in, int out, int words
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    /* dup2 clears close-on-exec, which every other descriptor of ours has. */
+    /* What this process was given open is not the child's; an old kernel lacks the call, and then
+     * only our own descriptors, which close by themselves, are kept from it. */
+    (void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(words, 2) >= 0)
         execv(argv[0], (char *const *)argv);
     int why = errno;

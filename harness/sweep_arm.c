@@ -189,7 +189,9 @@ static tm_status converse(talk *t, tm_error *err)
     if (!text) return tm_fail(err, TM_NOMEM, "no memory for a request");
     size_t length = strlen(text);
     text[length] = '\n'; /* in the place of the terminating NUL */
+    /* If it does not read, what it says or how it ended tells more than the broken pipe. */
     tm_status status = tm_child_write(t->child, text, length + 1, err);
+    if (status == TM_CHILD) status = TM_OK;
     free(text);
     while (status == TM_OK && !t->ended) {
         const char *line;

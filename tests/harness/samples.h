@@ -1,0 +1,57 @@
+/* A record with every field set, for tests of what stores it. */
+#ifndef TM_TESTS_HARNESS_SAMPLES_H
+#define TM_TESTS_HARNESS_SAMPLES_H
+
+#include "harness/result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static inline tm_record make_sample(int process, int repetition, int n_gen)
+{
+    tm_record r = {.kind = TM_RECORD_SAMPLE,
+                   .run = "20250101-000000-abcdef",
+                   .cell_id = "0123456789abcdef",
+                   .cell = {.engine = "ternmark",
+                            .model = "synth:125M",
+                            .kernel = "i2r16_mad_avx2",
+                            .head_kernel = "f16r16_fma_avx2",
+                            .threads = 2,
+                            .n_prompt = 8,
+                            .depth = 32,
+                            .role = "ternary"},
+                   .status = "ok",
+                   .process = process,
+                   .repetition = repetition,
+                   .slot = 1,
+                   .elapsed_ns = 123456789012345,
+                   .first_token_ns = 777,
+                   .load_ns = 42,
+                   .bytes_per_token = 1.5e9,
+                   .macs_per_token = 2.25e9,
+                   .bits_per_weight = 2.0078125,
+                   .predicted_bytes = 3000000001,
+                   .marks = "one; \"two\"",
+                   .tokens = "fedcba9876543210"};
+    r.cell.n_gen = n_gen;
+    r.n_tokens = 8 + n_gen;
+    tm_test_name(8, n_gen, 32, r.cell.test, sizeof r.cell.test);
+    r.token_ns = n_gen ? calloc((size_t)n_gen, sizeof *r.token_ns) : NULL;
+    r.n_token_ns = n_gen;
+    for (int i = 0; i < n_gen; i++) r.token_ns[i] = 1000000 + i;
+    tm_figure_set(&r.peak_rss_bytes, 1e9);
+    tm_figure_set(&r.rss_anonymous_bytes, 9e8);
+    tm_figure_set(&r.rss_file_bytes, 1e8);
+    tm_figure_set(&r.minor_faults, 0);
+    tm_figure_set(&r.major_faults, 0);
+    tm_figure_set(&r.voluntary_switches, 3);
+    tm_figure_set(&r.involuntary_switches, 4);
+    tm_figure_set(&r.cpu_user_seconds, 0.25);
+    tm_figure_set(&r.cpu_system_seconds, 0.125);
+    tm_figure_miss(&r.steal_percent, "too %s", "short");
+    tm_figure_set(&r.harness_ns_per_token, 23.5);
+    tm_figure_miss(&r.energy_joules, "no meter");
+    return r;
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* A folder of its own for a test program, and whole files in one call. */
+#ifndef TM_TESTS_HARNESS_SCRATCH_H
+#define TM_TESTS_HARNESS_SCRATCH_H
+
+#include "tests/tm_test.h"
+
+#include <ftw.h>
+#include <string.h>
+
+static char scratch_folder[64];
+
+static inline int scratch_remove_one(const char *path, const struct stat *st, int type,
+                                     struct FTW *where)
+{
+    (void)st;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+static inline int scratch_make(void **state)
+{
+    (void)state;
+    /* In memory where possible: stores sync every line, which a busy disk makes slow. */
+    snprintf(scratch_folder, sizeof scratch_folder, "%s/tm_test_XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    return mkdtemp(scratch_folder) ? 0 : -1;
+}
+
+static inline int scratch_remove(void **state)
+{
+    (void)state;
+    return nftw(scratch_folder, scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A path in the folder; valid until the fourth call after. */
+static inline const char *scratch_path(const char *name)
+{
+    static char paths[4][128];
+    static int turn;
+    char *path = paths[turn++ & 3];
+    snprintf(path, sizeof paths[0], "%s/%s", scratch_folder, name);
+    return path;
+}
+
+static inline void write_file(const char *path, const void *data, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, size, f), size);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* To free(); NUL-terminated. */
+static inline char *read_file(const char *path, size_t *size)
+{
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 0, SEEK_END), 0);
+    *size = (size_t)ftell(f);
+    rewind(f);
+    char *text = malloc(*size + 1);
+    assert_non_null(text);
+    assert_int_equal(fread(text, 1, *size, f), *size);
+    text[*size] = 0;
+    fclose(f);
+    return text;
+}
+
+#define assert_says(text, part)                                                                    \
+    do {                                                                                           \
+        if (!strstr((text), (part))) fail_msg("\"%s\" does not say \"%s\"", (text), (part));       \
+    } while (0)
+
+#define assert_ok(call, err)                                                                       \
+    do {                                                                                           \
+        if ((call) != TM_OK) fail_msg("%s: %s", #call, (err).message);                             \
+    } while (0)
+
+#endif
