@@ -27,13 +27,15 @@
 
 #define TM_ALWAYS_INLINE static inline __attribute__((always_inline))
 
-#define TM_GROUP            16  /* rows of a group, in every r16 layout */
-#define TM_I2_BLOCK         64  /* i2r16: bytes of 16 rows x 16 columns */
-#define TM_PANEL_UNITS      128 /* units of a K-block: 512 int8 or 128 float columns */
-#define TM_PANEL_GROUPS     8   /* row groups of a tile */
-#define TM_PANEL_TOKENS     288 /* tokens of a chunk at most; a multiple of every width_max */
-#define TM_PANEL_ROWS       (TM_PANEL_GROUPS * TM_GROUP)
-#define TM_TILE_GROUP_BYTES (TM_GROUP * TM_PANEL_UNITS * 4) /* unpacked: 4 bytes per row and unit */
+#define TM_GROUP                 16  /* rows of a group, in every r16 layout */
+#define TM_I2_BLOCK              64  /* i2r16: bytes of 16 rows x 16 columns */
+#define TM_PANEL_UNITS           128 /* units of a K-block: 512 int8 or 128 float columns */
+#define TM_PANEL_GROUPS          8   /* row groups of a tile */
+#define TM_TILE_GROUPS           4   /* most row groups a micro-kernel takes */
+#define TM_PANEL_TOKENS          288 /* tokens of a chunk at most; a multiple of every width_max */
+#define TM_PANEL_BLOCKS_IN_PLACE 3   /* so many blocks of tokens do not pay for a tile */
+#define TM_PANEL_ROWS            (TM_PANEL_GROUPS * TM_GROUP)
+#define TM_TILE_GROUP_BYTES      (TM_GROUP * TM_PANEL_UNITS * 4) /* unpacked: 4 bytes per row and unit */
 
 /* How far ahead of the multiply the packed weights are asked for while decoding: enough lines in
  * flight to cover a memory latency of 100 ns at 40 GB/s per core, with room. */
@@ -67,7 +69,7 @@ typedef struct tm_panel_ops {
     void (*unpack)(const uint8_t *packed, int n_units, uint8_t *tile);
     /* Most row groups (1, 2 or 4) the micro-kernel takes for blocks up to `width` tokens. */
     int (*groups)(int width);
-    /* packed: for weights in the layout, of a single block; else for tiles. */
+    /* packed: for weights in the layout; else for tiles. */
     tm_panel_micro *(*micro)(int groups, int width, bool packed);
 } tm_panel_ops;
 
@@ -153,63 +155,127 @@ static inline void tm_panel_finish(const tm_panel_ops *ops, const tm_weight *w, 
     }
 }
 
+/* One chunk of tokens on its way through the matrix. */
+typedef struct tm_panel_walk {
+    const tm_panel_ops *ops;
+    const tm_weight *w;
+    const uint8_t *panel; /* of the whole activation */
+    const int *begin;     /* [n_blocks + 1] first token of each block of the chunk */
+    int n_blocks;         /* of the chunk */
+    int n_units;          /* of the matrix */
+    int groups_max;       /* that a micro-kernel takes at this width */
+    bool in_place;        /* the layout is read, no tile */
+    uint8_t *tile;
+    tm_panel_sum *sums; /* [tokens of the chunk][TM_PANEL_ROWS] */
+} tm_panel_walk;
+
+/* A piece of packed weights: `groups` row groups from `group` on, over the K-block at unit u. */
+typedef struct tm_panel_piece {
+    int group, groups, u;
+} tm_panel_piece;
+
+static inline const uint8_t *tm_panel_packed(const tm_panel_walk *k, int group, int u)
+{
+    size_t row_bytes = (size_t)k->n_units * (size_t)k->ops->unit_bytes;
+    return (const uint8_t *)k->w->data + (size_t)group * row_bytes +
+           (size_t)u * (size_t)k->ops->unit_bytes;
+}
+
+/* Asks for part i of n of a piece's lines. */
+static inline void tm_panel_prefetch(const tm_panel_walk *k, tm_panel_piece next, int i, int n)
+{
+    int units = k->n_units - next.u < TM_PANEL_UNITS ? k->n_units - next.u : TM_PANEL_UNITS;
+    int lines = (units * k->ops->unit_bytes + 63) / 64;
+    for (int g = 0; g < next.groups; g++) {
+        const uint8_t *at = tm_panel_packed(k, next.group + g, next.u);
+        for (int line = lines * i / n; line < lines * (i + 1) / n; line++)
+            __builtin_prefetch(at + 64 * line, 0, 2);
+    }
+}
+
+/* sums (+)= a piece of the weights x the chunk, for the rows from first_group on. Meanwhile the piece
+ * that comes next is fetched into L2: its rows lie far apart, where no hardware prefetcher looks. */
+static inline void tm_panel_step(const tm_panel_walk *k, int first_group, tm_panel_piece piece,
+                                 tm_panel_piece next)
+{
+    const tm_panel_ops *ops = k->ops;
+    bool use_tile = !k->in_place && ops->unpack;
+    const uint8_t *weights = tm_panel_packed(k, piece.group, piece.u);
+    size_t group_bytes = (size_t)k->n_units * (size_t)ops->unit_bytes;
+    int n = k->n_units - piece.u < TM_PANEL_UNITS ? k->n_units - piece.u : TM_PANEL_UNITS;
+    tm_panel_sum *sums = k->sums + (piece.group - first_group) * TM_GROUP;
+    if (use_tile) {
+        for (int g = 0; g < piece.groups; g++)
+            ops->unpack(weights + (size_t)g * group_bytes, n, k->tile + g * TM_TILE_GROUP_BYTES);
+        weights = k->tile;
+        group_bytes = TM_TILE_GROUP_BYTES;
+    }
+    tm_panel_micro *micro = NULL;
+    int last_width = 0;
+    for (int i = 0; i < k->n_blocks; i++) {
+        int begin = k->begin[i], width = k->begin[i + 1] - begin;
+        size_t at = (size_t)begin * (size_t)k->n_units + (size_t)piece.u * (size_t)width;
+        if (width != last_width) micro = ops->micro(piece.groups, width, k->in_place);
+        last_width = width;
+        if (!k->in_place) tm_panel_prefetch(k, next, i, k->n_blocks);
+        micro(weights, group_bytes, k->panel + 4 * at, n,
+              sums + (begin - k->begin[0]) * TM_PANEL_ROWS, piece.u > 0);
+    }
+}
+
+/* The piece after `piece` in the tile group_begin .. group_end-1; false after the last. */
+static inline bool tm_panel_next(const tm_panel_walk *k, int group_begin, int group_end,
+                                 tm_panel_piece *piece)
+{
+    piece->group += piece->groups;
+    if (piece->group >= group_end) {
+        piece->group = group_begin;
+        piece->u += TM_PANEL_UNITS;
+    }
+    for (piece->groups = k->groups_max; piece->groups > group_end - piece->group;)
+        piece->groups /= 2;
+    return piece->u < k->n_units;
+}
+
 /* Rows row_begin .. row_end-1 for all tokens; the `rows` of a kernel for n_tokens > 1. */
 static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, const tm_act *x,
                                  const void *scratch, int row_begin, int row_end, float *y)
 {
-    alignas(64) uint8_t tile[TM_PANEL_GROUPS * TM_TILE_GROUP_BYTES];
+    alignas(64) uint8_t tile[TM_TILE_GROUPS * TM_TILE_GROUP_BYTES];
     alignas(64) tm_panel_sum sums[TM_PANEL_TOKENS * TM_PANEL_ROWS];
+    int begins[TM_PANEL_TOKENS + 1];
 
-    int n_units = tm_panel_units(ops, w->n_cols);
-    size_t packed_bytes = (size_t)n_units * (size_t)ops->unit_bytes; /* of a row group */
     int n_blocks = tm_panel_blocks(ops, x->n_tokens);
     int chunk_blocks = TM_PANEL_TOKENS / ops->width_max;
     int n_chunks = (n_blocks + chunk_blocks - 1) / chunk_blocks;
-    bool single = n_blocks == 1, in_place = single || !ops->unpack;
-    int slots = tm_panel_slots(ops, x->n_tokens);
-    int groups_max = ops->groups((slots + n_blocks - 1) / n_blocks * ops->width_step);
+    int widest = (tm_panel_slots(ops, x->n_tokens) + n_blocks - 1) / n_blocks * ops->width_step;
     int group_end = (row_end + TM_GROUP - 1) / TM_GROUP;
-    /* One block of tokens uses a weight once: read each few groups from end to end. */
-    int tile_groups = single ? groups_max : TM_PANEL_GROUPS;
-    size_t group_bytes = in_place ? packed_bytes : TM_TILE_GROUP_BYTES;
+    tm_panel_walk k = {
+        ops, w, scratch, begins, .groups_max = ops->groups(widest), .tile = tile, .sums = sums};
+    k.n_units = tm_panel_units(ops, w->n_cols);
+    k.in_place = n_blocks <= TM_PANEL_BLOCKS_IN_PLACE;
+    /* Without a tile nothing is gained by many groups: read a few from end to end. */
+    int tile_groups = k.in_place ? k.groups_max : TM_PANEL_GROUPS;
 
     for (int chunk = 0; chunk < n_chunks; chunk++) {
-        int block_begin = (int)((int64_t)n_blocks * chunk / n_chunks);
-        int block_end = (int)((int64_t)n_blocks * (chunk + 1) / n_chunks);
-        int chunk_token = tm_panel_begin(ops, x->n_tokens, block_begin);
-        for (int tile_begin = row_begin / TM_GROUP; tile_begin < group_end;
-             tile_begin += tile_groups) {
-            int n_groups =
-                group_end - tile_begin < tile_groups ? group_end - tile_begin : tile_groups;
-            for (int u = 0; u < n_units; u += TM_PANEL_UNITS) {
-                int n = n_units - u < TM_PANEL_UNITS ? n_units - u : TM_PANEL_UNITS;
-                const uint8_t *weights = (const uint8_t *)w->data +
-                                         (size_t)tile_begin * packed_bytes +
-                                         (size_t)u * (size_t)ops->unit_bytes;
-                if (!in_place) {
-                    for (int g = 0; g < n_groups; g++)
-                        ops->unpack(weights + (size_t)g * packed_bytes, n,
-                                    tile + g * TM_TILE_GROUP_BYTES);
-                    weights = tile;
-                }
-                int step;
-                for (int g = 0; g < n_groups; g += step) {
-                    for (step = groups_max; step > n_groups - g;) step /= 2;
-                    for (int i = block_begin; i < block_end; i++) {
-                        int begin = tm_panel_begin(ops, x->n_tokens, i);
-                        int width = tm_panel_begin(ops, x->n_tokens, i + 1) - begin;
-                        const uint8_t *panel =
-                            (const uint8_t *)scratch +
-                            ((size_t)begin * (size_t)n_units + (size_t)u * (size_t)width) * 4;
-                        ops->micro(step, width, single)(
-                            weights + (size_t)g * group_bytes, group_bytes, panel, n,
-                            sums + (begin - chunk_token) * TM_PANEL_ROWS + g * TM_GROUP, u > 0);
-                    }
-                }
+        int block = (int)((int64_t)n_blocks * chunk / n_chunks);
+        k.n_blocks = (int)((int64_t)n_blocks * (chunk + 1) / n_chunks) - block;
+        for (int i = 0; i <= k.n_blocks; i++)
+            begins[i] = tm_panel_begin(ops, x->n_tokens, block + i);
+        for (int group = row_begin / TM_GROUP; group < group_end; group += tile_groups) {
+            int n_groups = group_end - group < tile_groups ? group_end - group : tile_groups;
+            int rows_end = (group + n_groups) * TM_GROUP;
+            tm_panel_piece next = {.group = group};
+            bool more = tm_panel_next(&k, group, group + n_groups, &next);
+            while (more) {
+                tm_panel_piece piece = next;
+                more = tm_panel_next(&k, group, group + n_groups, &next);
+                if (!more) /* a tile's last piece: what comes next is the first of the next tile */
+                    next = (tm_panel_piece){group + n_groups, group_end - group - n_groups, 0};
+                if (next.groups > k.groups_max) next.groups = k.groups_max;
+                tm_panel_step(&k, group, piece, next);
             }
-            int rows_begin = tile_begin * TM_GROUP, rows_end = (tile_begin + n_groups) * TM_GROUP;
-            tm_panel_finish(ops, w, x, sums, chunk_token,
-                            tm_panel_begin(ops, x->n_tokens, block_end), rows_begin,
+            tm_panel_finish(ops, w, x, sums, begins[0], begins[k.n_blocks], group * TM_GROUP,
                             rows_end < row_end ? rows_end : row_end, y);
         }
     }
