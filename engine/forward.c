@@ -58,7 +58,8 @@ static void embed(const worker *w)
     }
 }
 
-/* One token's activations: normed (unless weight is NULL), padded, and int8 if a kernel reads that. */
+/* One token's activations: normed (unless weight is NULL), padded, and int8 if a kernel reads that.
+ * */
 static void activate_token(const worker *w, const float *x, const float *weight, int n_cols,
                            int stride, bool int8, const tm_act_buffers *out, int token)
 {
@@ -180,27 +181,47 @@ static void place_head(const worker *w, int layer, int token, int index)
     }
 }
 
-/* One query head of one token over all positions up to its own. */
-static void attend(const worker *w, int layer, int token, int head)
+/* Queries that read the same keys: heads of one token that share a kv head (token_step 0), or one
+ * head of neighbouring tokens (token_step 1). Each over all positions up to its own. */
+static void attend(const worker *w, int layer, int token, int head, int n_queries, int token_step)
 {
     tm_session *s = w->s;
     const tm_config *config = w->config;
-    int n = config->head_dim, n_positions = w->pass->position + token + 1;
-    size_t stride = (size_t)n,
-           cache = cache_offset(w, layer, head / (config->n_heads / config->n_kv_heads));
-    size_t at = ((size_t)token * (size_t)config->n_heads + (size_t)head) * stride;
+    int n = config->head_dim, kv_head = head / (config->n_heads / config->n_kv_heads);
+    int n_positions[TM_ATTEND_QUERIES];
+    for (int i = 0; i < n_queries; i++)
+        n_positions[i] = w->pass->position + token + i * token_step + 1;
+    size_t row = (size_t)config->n_heads * (size_t)n, step = token_step != 0 ? row : (size_t)n;
+    size_t at = (size_t)token * row + (size_t)head * (size_t)n;
+    size_t cache = cache_offset(w, layer, kv_head), context = (size_t)s->options.n_context;
     float scale = 1 / sqrtf((float)n), *score = w->own->score;
     if (s->options.f16_kv)
-        w->vec->scores_f16(s->q + at, (tm_half *)s->keys + cache, stride, n, n_positions, scale,
-                           score);
+        w->vec->scores_group_f16(s->q + at, step, n_queries, (tm_half *)s->keys + cache, (size_t)n,
+                                 n, n_positions, scale, score, context);
     else
-        w->vec->scores_f32(s->q + at, (float *)s->keys + cache, stride, n, n_positions, scale,
-                           score);
-    w->vec->softmax(score, n_positions);
+        w->vec->scores_group_f32(s->q + at, step, n_queries, (float *)s->keys + cache, (size_t)n, n,
+                                 n_positions, scale, score, context);
+    for (int i = 0; i < n_queries; i++)
+        w->vec->softmax(score + (size_t)i * context, n_positions[i]);
     if (s->options.f16_kv)
-        w->vec->mix_f16(score, (tm_half *)s->values + cache, stride, n, n_positions, s->mixed + at);
+        w->vec->mix_group_f16(score, context, n_queries, (tm_half *)s->values + cache, (size_t)n, n,
+                              n_positions, s->mixed + at, step);
     else
-        w->vec->mix_f32(score, (float *)s->values + cache, stride, n, n_positions, s->mixed + at);
+        w->vec->mix_group_f32(score, context, n_queries, (float *)s->values + cache, (size_t)n, n,
+                              n_positions, s->mixed + at, step);
+}
+
+/* Heads begin .. end-1 of a decoding step, as many at once as share a kv head. */
+static void attend_heads(const worker *w, int layer, int begin, int end)
+{
+    int group = w->config->n_heads / w->config->n_kv_heads;
+    for (int head = begin; head < end;) {
+        int n = group - head % group;
+        if (n > end - head) n = end - head;
+        if (n > TM_ATTEND_QUERIES) n = TM_ATTEND_QUERIES;
+        attend(w, layer, 0, head, n, 0);
+        head += n;
+    }
 }
 
 static void attention(const worker *w, int layer)
@@ -214,18 +235,27 @@ static void attention(const worker *w, int layer)
         for (int h = begin; h < end; h++) {
             if (h % group == 0) place_head(w, layer, 0, n_heads + h / group);
             place_head(w, layer, 0, h);
-            attend(w, layer, 0, h);
         }
+        attend_heads(w, layer, begin, end);
         return;
     }
     int per_token = n_heads + n_kv;
     tm_split(n_tokens * per_token, 1, w->thread, w->n_threads, &begin, &end);
     for (int i = begin; i < end; i++) place_head(w, layer, i / per_token, i % per_token);
     barrier(w);
-    /* Later tokens see more positions: dealing them out in turn is even, and the threads walk over
-     * the same head together. */
-    for (int i = w->thread; i < n_heads * n_tokens; i += w->n_threads)
-        attend(w, layer, i % n_tokens, i / n_tokens);
+    if (n_tokens == 1) {
+        tm_split(n_heads, 1, w->thread, w->n_threads, &begin, &end);
+        attend_heads(w, layer, begin, end);
+        return;
+    }
+    /* Later tokens see more positions: dealing blocks of them out in turn is even, and the threads
+     * walk over the same head together. */
+    int n_blocks = (n_tokens + TM_ATTEND_QUERIES - 1) / TM_ATTEND_QUERIES;
+    for (int i = w->thread; i < n_heads * n_blocks; i += w->n_threads) {
+        int token = i % n_blocks * TM_ATTEND_QUERIES;
+        int n = n_tokens - token < TM_ATTEND_QUERIES ? n_tokens - token : TM_ATTEND_QUERIES;
+        attend(w, layer, token, i / n_blocks, n, 1);
+    }
 }
 
 /* act(gate) * up, on the columns of gate and up this thread has computed. */

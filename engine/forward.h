@@ -16,10 +16,13 @@ typedef struct tm_act_buffers {
     void *scratch[2]; /* for model->kernel and head_kernel; NULL: prepares nothing */
 } tm_act_buffers;
 
+/* Queries whose attention is computed together, so that a key is loaded once for all of them. */
+#define TM_ATTEND_QUERIES 4
+
 /* What one thread alone writes. */
 typedef struct tm_thread_buffers {
     tm_act_buffers act; /* of one token, without scratch */
-    float *score;       /* [n_context] */
+    float *score;       /* [TM_ATTEND_QUERIES][n_context] */
 } tm_thread_buffers;
 
 struct tm_session {
@@ -41,7 +44,7 @@ struct tm_session {
     float *logits;              /* [1 or n_batch][n_vocab] */
     double *frequency;          /* [n_rot / 2], radians per position */
     float *cos, *sin;           /* [n_batch][n_rot / 2] */
-    void *keys;                 /* [n_layers][n_kv_heads][n_context][head_dim] halves or floats */
+    void *keys;                 /* [n_layers][n_kv_heads][n_context][head_dim] half or float */
     void *values;               /* the same */
     tm_thread_buffers *threads; /* [n_threads] */
 };

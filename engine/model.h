@@ -1,7 +1,7 @@
 /* A model ready to run: config, weights repacked for the chosen kernels, and what it costs.
  *
- * The weights lie in one 2 MiB-aligned mapping, each row range first written by the thread that will
- * read it. The model is read-only after opening and may serve several sessions.
+ * The weights lie in one 2 MiB-aligned mapping, each row range first written by the thread that
+ * will read it. The model is read-only after opening and may serve several sessions.
  */
 #ifndef TM_ENGINE_MODEL_H
 #define TM_ENGINE_MODEL_H
@@ -11,19 +11,19 @@
 #include "kernels/kernel.h"
 
 typedef struct tm_matrix {
-    tm_weight        weight;
-    const tm_kernel *kernel;     /* its format is weight.format */
-    float            post_scale; /* multiply y with it; 1 if none */
+    tm_weight weight;
+    const tm_kernel *kernel; /* its format is weight.format */
+    float post_scale;        /* multiply y with it; 1 if none */
 } tm_matrix;
 
 typedef struct tm_layer {
-    tm_matrix    q, k, v, o, gate, up, down;
+    tm_matrix q, k, v, o, gate, up, down;
     const float *attn_norm, *ffn_norm;         /* [n_hidden] */
     const float *attn_sub_norm, *ffn_sub_norm; /* [n_heads * head_dim], [n_ffn]; NULL: none */
 } tm_layer;
 
 typedef struct tm_model_options {
-    const tm_kernel *kernel;      /* of the linear weights. NULL: by the types stored: the best ternary
+    const tm_kernel *kernel; /* of the linear weights. NULL: by the types stored: the best ternary
                                      if any is I2_S or TQ (a tensor that is not ternary then takes
                                      head_kernel), f32 if all are F32, else f16 */
     const tm_kernel *head_kernel; /* NULL: f32 if the embedding and the head are F32, else f16 */
@@ -31,37 +31,38 @@ typedef struct tm_model_options {
 
 /* What a model takes and does, from config and kernels alone: known before anything is loaded. */
 typedef struct tm_costs {
-    size_t linear_bytes;       /* linear weights in their layout, padding included */
-    size_t head_bytes;         /* output head in its layout; a tied embedding is this same memory */
-    size_t embedding_bytes;    /* separate embedding table, 0 when tied */
-    size_t norm_bytes;         /* norms and rotation frequencies, each rounded up to 64 bytes */
+    size_t linear_bytes;    /* linear weights in their layout, padding included */
+    size_t head_bytes;      /* output head in its layout; a tied embedding is this same memory */
+    size_t embedding_bytes; /* separate embedding table, 0 when tied */
+    size_t norm_bytes;      /* norms and rotation frequencies, each rounded up to 64 bytes */
     size_t kv_bytes_per_position;
-    int64_t linear_macs;       /* per token */
-    int64_t head_macs;         /* per token with logits */
+    int64_t linear_macs;                 /* per token */
+    int64_t head_macs;                   /* per token with logits */
     int64_t attention_macs_per_position; /* per token and cached position: both products */
     double linear_bits_per_weight;       /* linear_bytes * 8 / weights: padding included */
 } tm_costs;
 
 typedef struct tm_model {
-    tm_config       config;
+    tm_config config;
     const tm_kernel *kernel, *head_kernel; /* the head's also reads the embedding's rows */
-    tm_costs        costs;      /* kv_bytes_per_position: of a half-precision cache */
-    tm_layer       *layers;     /* [n_layers] */
-    tm_matrix       head;       /* [n_vocab][n_hidden] */
-    tm_weight       embedding;  /* the same memory as head.weight when tied */
-    const float    *output_norm;
-    const float    *rope_freqs; /* [n_rot / 2] or NULL */
-    tm_pages        pages;
-    uint64_t        load_ns;
+    tm_costs costs;                        /* kv_bytes_per_position: of a half-precision cache */
+    tm_layer *layers;                      /* [n_layers] */
+    tm_matrix head;                        /* [n_vocab][n_hidden] */
+    tm_weight embedding;                   /* the same memory as head.weight when tied */
+    const float *output_norm;
+    const float *rope_freqs; /* [n_rot / 2] or NULL */
+    tm_pages pages;
+    uint64_t load_ns;
 } tm_model;
 
 /* f16_kv: the KV cache's element is a half, else a float. */
-tm_costs tm_model_costs(const tm_config *config, const tm_kernel *kernel, const tm_kernel *head_kernel, bool f16_kv);
+tm_costs tm_model_costs(const tm_config *config, const tm_kernel *kernel,
+                        const tm_kernel *head_kernel, bool f16_kv);
 
-/* Packs everything with all threads of the pool. Errors: UNSUPPORTED (a tensor that is not ternary for a
- * ternary kernel: its name and first value; a kernel the machine lacks), FORMAT, NOMEM. */
-tm_status tm_model_open(tm_source *source, const tm_model_options *options, tm_pool *pool, tm_model *out,
-                        tm_error *err) TM_MUST_USE;
-void      tm_model_close(tm_model *model);
+/* Packs everything with all threads of the pool. Errors: UNSUPPORTED (a tensor that is not ternary
+ * for a ternary kernel: its name and first value; a kernel the machine lacks), FORMAT, NOMEM. */
+tm_status tm_model_open(tm_source *source, const tm_model_options *options, tm_pool *pool,
+                        tm_model *out, tm_error *err) TM_MUST_USE;
+void tm_model_close(tm_model *model);
 
 #endif

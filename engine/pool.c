@@ -14,8 +14,8 @@
 #include "engine/topology.h"
 
 /* How long a thread spins before it sleeps. A phase of a large model lasts some 300 us and its
- * parts end within a fraction of that of each other; waking a sleeper costs 5 to 50 us. Threads that
- * share a CPU must not spin: they would keep the one they wait for from running. */
+ * parts end within a fraction of that of each other; waking a sleeper costs 5 to 50 us. Threads
+ * that share a CPU must not spin: they would keep the one they wait for from running. */
 #define SPIN_NS          500000
 #define CROWDED_SPIN_NS  0
 #define PAUSES_PER_CLOCK 64

@@ -12,20 +12,20 @@
 typedef struct tm_pool tm_pool;
 
 typedef struct tm_pool_options {
-    int        n_threads;     /* >= 1 */
-    bool       pin;           /* one thread per physical core first, then hardware siblings (hwloc) */
-    const int *cpus;          /* instead: pin thread i to cpus[i] (operating-system numbers); or NULL */
-    bool       oversubscribe; /* allow more threads than CPUs this process may use */
+    int n_threads;      /* >= 1 */
+    bool pin;           /* one thread per physical core first, then hardware siblings (hwloc) */
+    const int *cpus;    /* instead: pin thread i to cpus[i] (operating-system numbers); or NULL */
+    bool oversubscribe; /* allow more threads than CPUs this process may use */
 } tm_pool_options;
 
 typedef void tm_pool_fn(void *arg, int thread, int n_threads);
 
-/* The caller becomes thread 0 and is pinned too; tm_pool_close gives it its old affinity back, so one
- * thread keeps one pinned pool at a time.
+/* The caller becomes thread 0 and is pinned too; tm_pool_close gives it its old affinity back, so
+ * one thread keeps one pinned pool at a time.
  * Errors: ARG (0 threads, more than the usable CPUs unless oversubscribe, a CPU in `cpus` that this
  * process may not use or, unless oversubscribe, that is there twice), NOMEM, IO. */
 tm_status tm_pool_open(const tm_pool_options *options, tm_pool **out, tm_error *err) TM_MUST_USE;
-void      tm_pool_close(tm_pool *pool);
+void tm_pool_close(tm_pool *pool);
 
 int tm_pool_threads(const tm_pool *pool);
 /* The CPU thread i is pinned to; -1: not pinned (not asked, or refused by the system). */

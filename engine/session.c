@@ -92,7 +92,7 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
         tm_thread_buffers own;
         memset(&own, 0, sizeof own);
         take_act(c, config, 1, &own.act);
-        own.score = take(c, n_context, 1, sizeof(float));
+        own.score = take(c, n_context, TM_ATTEND_QUERIES, sizeof(float));
         take(c, 2, 64, 1); /* lines are fetched in pairs: keep the next thread's away */
         if (s->threads != NULL) s->threads[i] = own;
     }
@@ -119,8 +119,8 @@ size_t tm_session_bytes(const tm_config *config, const tm_kernel *kernel,
     return count.overflow ? SIZE_MAX : count.used;
 }
 
-/* base^(-2i / n_rot), divided by the model's own factor where it has one. Source: RoFormer (Su et al.
- * 2021), section 3.2; rope_freqs as in llama.cpp. */
+/* base^(-2i / n_rot), divided by the model's own factor where it has one. Source: RoFormer (Su et
+ * al. 2021), section 3.2; rope_freqs as in llama.cpp. */
 static void fill_frequencies(const tm_model *model, double *frequency)
 {
     for (int i = 0; i < model->config.n_rot / 2; i++) {

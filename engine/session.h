@@ -1,7 +1,7 @@
 /* One conversation with a model: KV cache, activations, logits, all in one arena.
  *
- * Nothing is allocated, read or locked between tm_session_open and tm_session_close, so calls can be
- * timed. A session belongs to one caller; its pool's threads do the work.
+ * Nothing is allocated, read or locked between tm_session_open and tm_session_close, so calls can
+ * be timed. A session belongs to one caller; its pool's threads do the work.
  */
 #ifndef TM_ENGINE_SESSION_H
 #define TM_ENGINE_SESSION_H
@@ -11,35 +11,37 @@
 typedef struct tm_session tm_session;
 
 typedef struct tm_session_options {
-    int  n_context;   /* positions the KV cache holds */
-    int  n_batch;     /* tokens of one forward pass at most (llama-bench's -ub); 0: min(n_context, 512) */
-    bool f16_kv;      /* half-precision KV cache; else float */
-    bool all_logits;  /* room for logits of every token of a batch, not only its last */
+    int n_context; /* positions the KV cache holds */
+    int n_batch; /* tokens of a forward pass at most (llama-bench's -ub); 0: min(n_context, 512) */
+    bool f16_kv; /* half-precision KV cache; else float */
+    bool all_logits; /* room for logits of every token of a batch, not only its last */
 } tm_session_options;
 
 /* Bytes of the arena, from the config alone; what tm_session_open will map. */
-size_t tm_session_bytes(const tm_config *config, const tm_kernel *kernel, const tm_kernel *head_kernel,
-                        const tm_session_options *options, int n_threads);
+size_t tm_session_bytes(const tm_config *config, const tm_kernel *kernel,
+                        const tm_kernel *head_kernel, const tm_session_options *options,
+                        int n_threads);
 
 /* model and pool are borrowed and must stay where they are until the session is closed.
  * Errors: ARG (context or batch < 1), NOMEM. The arena is touched before it returns. */
 tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session_options *options,
                           tm_session **out, tm_error *err) TM_MUST_USE;
-void      tm_session_close(tm_session *session);
+void tm_session_close(tm_session *session);
 
 /* Forgets everything: the next token is at position 0. */
 void tm_session_reset(tm_session *session);
-int  tm_session_position(const tm_session *session);
+int tm_session_position(const tm_session *session);
 
 typedef enum tm_logits {
     TM_LOGITS_NONE, /* fill the KV cache only */
     TM_LOGITS_LAST,
-    TM_LOGITS_ALL,  /* needs options.all_logits */
+    TM_LOGITS_ALL, /* needs options.all_logits */
 } tm_logits;
 
 /* Appends n_tokens tokens (prompt: in batches of n_batch; decode: 1) and computes logits as asked.
- * *logits, if not NULL, receives [1 or n_tokens][n_vocab], valid until the next call (TM_LOGITS_ALL:
- * n_tokens must not exceed n_batch). Errors: ARG (token id out of range, context full). */
+ * *logits, if not NULL, receives [1 or n_tokens][n_vocab], valid until the next call
+ * (TM_LOGITS_ALL: n_tokens must not exceed n_batch). Errors: ARG (token id out of range, context
+ * full). */
 tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_tokens, tm_logits which,
                           const float **logits, tm_error *err) TM_MUST_USE;
 

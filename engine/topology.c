@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <hwloc.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>

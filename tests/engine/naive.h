@@ -1,5 +1,5 @@
-/* The forward pass again, in doubles and plain loops, straight from a source: what the engine's float
- * path is compared with. No int8 activations. */
+/* The forward pass again, in doubles and plain loops, straight from a source: what the engine's
+ * float path is compared with. No int8 activations. */
 #ifndef TM_TESTS_ENGINE_NAIVE_H
 #define TM_TESTS_ENGINE_NAIVE_H
 

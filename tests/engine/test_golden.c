@@ -1,6 +1,6 @@
-/* Logits and greedy tokens of other programs: llama.cpp for F32, F16 and TQ files, bitnet.cpp for I2_S.
- * The limits are relative L2 distances per position, as the fixtures' notes give them: what two
- * right programs differ by, and less than any mistake costs. */
+/* Logits and greedy tokens of other programs: llama.cpp for F32, F16 and TQ files, bitnet.cpp for
+ * I2_S. The limits are relative L2 distances per position, as the fixtures' notes give them: what
+ * two right programs differ by, and less than any mistake costs. */
 #include "tests/engine/tiny.h"
 
 #include <math.h>
@@ -97,8 +97,9 @@ static int compare_doubles(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Per position relative L2; fails above `each`, or where the median is above `median`. Then the greedy
- * tokens, up to the first that was a close call (margin below `close_call`) for the other program. */
+/* Per position relative L2; fails above `each`, or where the median is above `median`. Then the
+ * greedy tokens, up to the first that was a close call (margin below `close_call`) for the other
+ * program. */
 static void compare(const char *name, const char *run, double each, double median,
                     double close_call)
 {
@@ -176,7 +177,8 @@ static void test_i2_s_of_one_layer(void **state)
     compare_both("bn_t-I2_S", 3e-4, 3e-4, 1e-1);
 }
 
-/* Rounding to int8 amplifies: one flipped value ends at percents of one position, not of the median. */
+/* Rounding to int8 amplifies: one flipped value ends at percents of one position, not of the
+ * median. */
 static void test_i2_s_of_every_architecture(void **state)
 {
     static const char *const names[] = {"bn_a-I2_S", "bn_b-I2_S", "bn_c-I2_S",  "bn_s-I2_S",
@@ -188,8 +190,8 @@ static void test_i2_s_of_every_architecture(void **state)
 }
 
 /* Their owners quantise activations by blocks of 256, and those of a Q6_K head too; here they are
- * int8 per token or float. The limit is what the two ways cost: bitnet.cpp's logits of bn_b-I2_S are
- * 0.062 from llama.cpp's of bn_b-TQ2_0, the same model, at the worst position. */
+ * int8 per token or float. The limit is what the two ways cost: bitnet.cpp's logits of bn_b-I2_S
+ * are 0.062 from llama.cpp's of bn_b-TQ2_0, the same model, at the worst position. */
 static void test_files_with_blockwise_activations(void **state)
 {
     static const char *const names[] = {

@@ -1,5 +1,6 @@
-/* Between the start and the end of tm_session_eval nothing is allocated, read, written or mapped: every
- * allocation is counted, and a process that may make no system call but waiting still finishes. */
+/* Between the start and the end of tm_session_eval nothing is allocated, read, written or mapped:
+ * every allocation is counted, and a process that may make no system call but waiting still
+ * finishes. */
 #include "tests/engine/tiny.h"
 
 #include <errno.h>

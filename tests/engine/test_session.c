@@ -176,8 +176,8 @@ static void test_threads_do_not_change_bits(void **state)
     }
 }
 
-/* Prompts in pieces, one token at a time or whole. A ternary model's hidden states are the same bits in
- * any case; a float kernel that is free to add in another order for many tokens is near. */
+/* Prompts in pieces, one token at a time or whole. A ternary model's hidden states are the same
+ * bits in any case; a float kernel that is free to add in another order for many tokens is near. */
 static void test_pieces_do_not_change_bits(void **state)
 {
     static const char *const kernels[] = {"ternary", "f16r16_fma_scalar", "f32r16_fma_scalar"};
@@ -295,7 +295,8 @@ static void test_predicted_bytes_are_those_mapped(void **state)
             tm_session_bytes(&config, model.kernel, model.head_kernel, &options, 1 + i % 3);
         assert_int_equal(session->arena.bytes, bytes);
         const tm_thread_buffers *last = &session->threads[i % 3];
-        uint8_t *end = (uint8_t *)last->score + (size_t)options.n_context * sizeof(float);
+        uint8_t *end =
+            (uint8_t *)last->score + (size_t)options.n_context * TM_ATTEND_QUERIES * sizeof(float);
         assert_true(end <= session->arena.data + bytes);
         size_t cache =
             (size_t)options.n_context * model.costs.kv_bytes_per_position * (i & 4 ? 1 : 2);
