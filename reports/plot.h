@@ -18,33 +18,36 @@ typedef struct tm_plot_point {
 } tm_plot_point;
 
 typedef struct tm_plot_series {
-    char           label[128]; /* without its origin */
-    tm_origin      origin;
-    int            colour;     /* 0 .. 6, wraps; the palette of Okabe and Ito, told apart without hue */
-    int            marker;     /* 0 .. 4, wraps; -1: a line without points */
-    bool           is_joined;  /* points joined by a line */
-    tm_plot_point *points;     /* [n_points]; owned */
-    int            n_points;
+    char label[128]; /* without its origin */
+    tm_origin origin;
+    int colour;            /* 0 .. 6, wraps; the palette of Okabe and Ito, told apart without hue */
+    int marker;            /* 0 .. 4, wraps; -1: a line without points */
+    bool is_joined;        /* points joined by a line */
+    tm_plot_point *points; /* [n_points]; owned */
+    int n_points;
 } tm_plot_series;
 
 typedef struct tm_plot_tic {
     double x;
-    char   label[32];
+    char label[32];
 } tm_plot_tic;
 
 typedef struct tm_plot {
-    char            stem[64]; /* file name without suffix */
-    char            title[160], note[480], x_label[96], y_label[96];
-    bool            log_x, log_y; /* a linear y axis begins at 0 */
+    char stem[64]; /* file name without suffix */
+    char title[160], note[480], x_label[96], y_label[96];
+    bool log_x, log_y; /* a linear y axis begins at 0 */
+    bool is_spread;    /* measured series a little apart along x, so that their bars can be told */
     tm_plot_series *series;
-    tm_plot_tic    *tics; /* of the x axis; none: by value */
-    int             n_series, n_tics;
-    bool            failed; /* memory ran out while filling */
+    tm_plot_tic *tics; /* of the x axis; none: by value */
+    int n_series, n_tics;
+    bool failed; /* memory ran out while filling */
 } tm_plot;
 
-void tm_plot_init(tm_plot *plot, const char *stem, const char *title, const char *x_label, const char *y_label);
+void tm_plot_init(tm_plot *plot, const char *stem, const char *title, const char *x_label,
+                  const char *y_label);
 void tm_plot_free(tm_plot *plot);
-void tm_plot_add_series(tm_plot *plot, const char *label, tm_origin origin, int colour, int marker, bool is_joined);
+void tm_plot_add_series(tm_plot *plot, const char *label, tm_origin origin, int colour, int marker,
+                        bool is_joined);
 /* To the last series. On a logarithmic axis a point that is not above 0 counts as missing. */
 void tm_plot_add_point(tm_plot *plot, double x, double value, double low, double high);
 /* A named place on the x axis; a second one at the same x is left out. */

@@ -168,6 +168,13 @@ static void put_marker(const tm_plot_series *s, tm_text *out)
     tm_text_format(out, " pt %d ps 1.4", type);
 }
 
+static bool has_points(const tm_plot_series *s)
+{
+    for (int i = 0; i < s->n_points; i++)
+        if (isfinite(s->points[i].value)) return true;
+    return false;
+}
+
 static bool has_intervals(const tm_plot_series *s)
 {
     for (int i = 0; i < s->n_points; i++)
@@ -175,20 +182,49 @@ static bool has_intervals(const tm_plot_series *s)
     return false;
 }
 
+/* The x of a series as gnuplot reads it: the column, or for measured series of a plot that spreads them
+ * the column moved by a small part of the axis, all of them within 6 % of it. */
+static void put_x(const tm_plot *plot, int series, range r, tm_text *out)
+{
+    char number[64];
+    int n = 0, own = 0;
+    for (int i = 0; i < plot->n_series; i++) {
+        if (i == series) own = n;
+        n += plot->series[i].origin == TM_MEASURED;
+    }
+    double step = n > 10 ? 0.06 / n : 0.006, part = step * (own - (n - 1) / 2.0);
+    if (!plot->is_spread || plot->series[series].origin != TM_MEASURED)
+        tm_text_add(out, "1");
+    else if (plot->log_x)
+        tm_text_format(out, "($1*%s)",
+                       tm_number_short(pow(r.high / r.low, part), 6, number, sizeof number));
+    else
+        tm_text_format(out, "($1+%s)",
+                       tm_number_short((r.high - r.low) * part, 6, number, sizeof number));
+}
+
 static void put_plot(const tm_plot *plot, tm_text *out)
 {
+    const range x = axis_range(plot, true);
+    bool is_first = true;
     tm_text_add(out, "plot \\\n");
     for (int i = 0; i < plot->n_series; i++) {
         const tm_plot_series *s = &plot->series[i];
         const char *colour = palette[(unsigned)s->colour % N_COLOURS];
         char label[192];
-        if (has_intervals(s) && s->marker >= 0)
-            tm_text_format(out,
-                           "    \"%s.dat\" index %d using 1:2:3:4 with yerrorbars lt rgb \"%s\" "
-                           "lw 2 pt 0 notitle, \\\n",
-                           plot->stem, i, colour);
-        tm_text_format(out, "    \"%s.dat\" index %d using 1:2 with %s lt rgb \"%s\"", plot->stem,
-                       i,
+        /* It stays in the data file; in the picture it would be a legend of nothing. */
+        if (!has_points(s)) continue;
+        if (!is_first) tm_text_add(out, ", \\\n");
+        is_first = false;
+        if (has_intervals(s) && s->marker >= 0) {
+            tm_text_format(out, "    \"%s.dat\" index %d using ", plot->stem, i);
+            put_x(plot, i, x, out);
+            tm_text_format(out, ":2:3:4 with yerrorbars lt rgb \"%s\" lw 2 pt 0 notitle, \\\n",
+                           colour);
+        }
+        tm_text_format(out, "    \"%s.dat\" index %d using ", plot->stem, i);
+        put_x(plot, i, x, out);
+        tm_text_format(out, ":2 with %s lt rgb \"%s\"",
                        s->marker < 0  ? "lines"
                        : s->is_joined ? "linespoints"
                                       : "points",
@@ -201,8 +237,8 @@ static void put_plot(const tm_plot *plot, tm_text *out)
         tm_text_add(out, " title ");
         snprintf(label, sizeof label, "%s: %s", tm_origin_name(s->origin), s->label);
         put_quoted(out, label);
-        tm_text_add(out, i + 1 < plot->n_series ? ", \\\n" : "\n");
     }
+    tm_text_add_char(out, '\n');
 }
 
 /* The note broken between words into `lines`; returns how many there are. */
@@ -228,14 +264,16 @@ static int break_note(const char *note, tm_text *lines)
 /* Rows of the legend: as many columns as its longest label leaves room for in WIDTH. */
 static int legend_rows(const tm_plot *plot)
 {
-    int longest = 0;
+    int longest = 0, n_shown = 0;
     for (int i = 0; i < plot->n_series; i++) {
+        if (!has_points(&plot->series[i])) continue;
+        n_shown++;
         int n = tm_text_columns(plot->series[i].label) +
                 tm_text_columns(tm_origin_name(plot->series[i].origin)) + 2;
         if (n > longest) longest = n;
     }
     int columns = longest <= 28 ? 3 : longest <= 44 ? 2 : 1;
-    return (plot->n_series + columns - 1) / columns;
+    return (n_shown + columns - 1) / columns;
 }
 
 void tm_plot_put_script(const tm_plot *plot, tm_text *out)

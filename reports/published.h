@@ -22,19 +22,20 @@ typedef struct tm_claim {
     const char *conditions; /* "" where nothing is stated */
     const char *why_null;   /* NULL when there is a value */
     const char *range;      /* printed as words ("2.37x-6.17x"); NULL when it is a number */
-    double      value;      /* NaN when null or a range */
-    int         line;       /* in the file, from 1 */
+    double value;           /* NaN when null or a range */
+    int line;               /* in the file, from 1 */
 } tm_claim;
 
 typedef struct tm_published {
     tm_claim *items;
-    int       n;
+    int n;
     tm_json **lines; /* [n] what the strings belong to; owned */
 } tm_published;
 
 /* Parses JSON Lines; `what` names the text in messages. Errors: FORMAT (line, key), NOMEM. */
-tm_status tm_published_parse(const char *text, size_t length, const char *what, tm_published *out, tm_error *err) TM_MUST_USE;
-void      tm_published_free(tm_published *published);
+tm_status tm_published_parse(const char *text, size_t length, const char *what, tm_published *out,
+                             tm_error *err) TM_MUST_USE;
+void tm_published_free(tm_published *published);
 
 /* NULL asks for anything; device and system match as parts, the rest whole (model in any case). */
 typedef struct tm_question {
@@ -42,7 +43,8 @@ typedef struct tm_question {
 } tm_question;
 
 /* The only claim that matches, or NULL with the reason (none, or how many). Threads: any. */
-const tm_claim *tm_published_find(const tm_published *published, const tm_question *question, tm_figure *why);
+const tm_claim *tm_published_find(const tm_published *published, const tm_question *question,
+                                  tm_figure *why);
 /* Its value, or missing: not printed, printed as N/A, a range, or no claim at all. */
 tm_figure tm_published_figure(const tm_published *published, const tm_question *question);
 /* How many claims match. */

@@ -68,11 +68,14 @@ typedef struct work {
     tm_tables tables;
     tm_plots plots;
     tm_report_view view;
+    tm_text warnings;
+    size_t plot_talk_length; /* bytes of talk about plots */
     tm_report *out;
 } work;
 
 static void free_work(work *w)
 {
+    tm_text_free(&w->warnings);
     tm_plots_free(&w->plots);
     tm_tables_free(&w->tables);
     tm_speedups_free(&w->speedups);
@@ -210,10 +213,8 @@ static void put_plots(const work *w, tm_text *out)
     tm_text_add(
         out, "Each plot's data (.dat), script (.gp), PNG and SVG lie in plots/; `gnuplot NAME.gp` "
              "there draws it again.\n");
-    if (w->out->talk.length) {
-        tm_text_add_char(out, '\n');
-        tm_markdown_escape(tm_text_string(&w->out->talk), out);
-        tm_text_add_char(out, '\n');
+    if (w->plot_talk_length) {
+        tm_text_format(out, "\nNot drawn: %.*s", (int)w->plot_talk_length, w->out->talk.data);
     }
     tm_text_add_char(out, '\n');
 }
@@ -240,7 +241,7 @@ static tm_status write_markdown(work *w, tm_error *err)
         tm_table_free(&cells);
     }
     tm_text_add(&text, "\n## Warnings\n\n");
-    if (status == TM_OK) status = tm_report_warnings(&w->view, &text, err);
+    tm_text_add(&text, tm_text_string(&w->warnings));
     tm_text_add(&text, "\n## What is missing, and why\n\n");
     if (status == TM_OK) status = tm_report_missing(&w->view, &text, err);
     tm_text_add(&text, "\n## Machine and conditions\n\n");
@@ -248,6 +249,20 @@ static tm_status write_markdown(work *w, tm_error *err)
     if (status == TM_OK) status = save(w, &text, "report.md", err);
     tm_text_free(&text);
     return status;
+}
+
+/* Figures that should not be trusted as they stand must not hide in a file nobody opens. */
+static tm_status collect_warnings(work *w, tm_error *err)
+{
+    int n = 0;
+    tm_status status = tm_report_warnings(&w->view, &w->warnings, &n, err);
+    if (status != TM_OK || n == 0) return status;
+    tm_text_format(&w->out->talk, "%d warning%s about these figures", n, n == 1 ? "" : "s");
+    if (w->view.options->formats & TM_REPORT_MARKDOWN)
+        tm_text_format(&w->out->talk, ": see %s/report.md\n", w->view.options->directory);
+    else
+        tm_text_add(&w->out->talk, ": they stand in the md format\n");
+    return TM_OK;
 }
 
 static tm_status prepare(work *w, const tm_records *records, const tm_report_options *options,
@@ -292,6 +307,8 @@ tm_status tm_report_write(const tm_records *records, const tm_report_options *op
     if (status == TM_OK) status = make_directory(options->directory, err);
     /* Plots first: the page says what could not be drawn. */
     if (status == TM_OK) status = write_plots(w, err);
+    w->plot_talk_length = out->talk.length;
+    if (status == TM_OK) status = collect_warnings(w, err);
     if (status == TM_OK && (options->formats & TM_REPORT_MARKDOWN)) status = write_markdown(w, err);
     if (status == TM_OK && (options->formats & TM_REPORT_CSV)) status = write_csv(w, err);
     if (status == TM_OK && (options->formats & TM_REPORT_LATEX)) status = write_latex(w, err);

@@ -22,19 +22,19 @@ tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err) TM_M
 
 /* What a model weighs, for models whose shape is known. */
 typedef struct tm_model_size {
-    char    name[64]; /* as tm_model_label spells it */
+    char name[64]; /* as tm_model_label spells it */
     int64_t linear_weights;
     int64_t table_weights; /* embedding, and the head where it is not the same */
 } tm_model_size;
 
 typedef struct tm_report_options {
-    const char          *store;     /* named in the report */
-    const char          *directory; /* made when it is not there */
-    unsigned             formats;
-    const tm_published  *published;
-    const tm_model_size *sizes;     /* [n_sizes] */
-    int                  n_sizes;
-    bool                 run_gnuplot; /* else only scripts and data are written */
+    const char *store;     /* named in the report */
+    const char *directory; /* made when it is not there */
+    unsigned formats;
+    const tm_published *published;
+    const tm_model_size *sizes; /* [n_sizes] */
+    int n_sizes;
+    bool run_gnuplot; /* else only scripts and data are written */
 } tm_report_options;
 
 typedef struct tm_report {
@@ -45,8 +45,8 @@ typedef struct tm_report {
 
 /* Errors: ARG (the store holds no cell), IO (directory or file, and why), NOMEM. *out is to be freed also
  * after one. A missing gnuplot is no error: it is said in `talk` and in report.md. */
-tm_status tm_report_write(const tm_records *records, const tm_report_options *options, tm_report *out,
-                          tm_error *err) TM_MUST_USE;
-void      tm_report_free(tm_report *report);
+tm_status tm_report_write(const tm_records *records, const tm_report_options *options,
+                          tm_report *out, tm_error *err) TM_MUST_USE;
+void tm_report_free(tm_report *report);
 
 #endif

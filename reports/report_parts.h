@@ -9,12 +9,12 @@
 
 /* What all parts look at. Everything is borrowed. */
 typedef struct tm_report_view {
-    const tm_records        *records;
+    const tm_records *records;
     const tm_report_options *options;
-    const tm_summaries      *summaries;
-    const tm_speedup_input  *input;
-    const tm_json           *run;      /* the last run line, or NULL */
-    const tm_json           *roofline; /* the last run line that holds one, or NULL */
+    const tm_summaries *summaries;
+    const tm_speedup_input *input;
+    const tm_json *run;      /* the last run line, or NULL */
+    const tm_json *roofline; /* the last run line that holds one, or NULL */
 } tm_report_view;
 
 /* The last run line of the store, or NULL; with `key` the last that has that key. */
@@ -40,8 +40,9 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
 /* Every cell and every figure, for programs: empty fields where there is none, reasons in `missing`. */
 tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
 
-/* Reasons to distrust a figure, as a Markdown list; "none" said where there are none. */
-tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
+/* Reasons to distrust a figure, as a Markdown list; "none" said where there are none. *n: how many. */
+tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n,
+                             tm_error *err) TM_MUST_USE;
 /* Cells without figures and figures that nothing could measure, as Markdown. */
 tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
 
@@ -49,10 +50,10 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
 enum { TM_REPORT_MAX_PLOTS = 8 };
 typedef struct tm_plots {
     tm_plot items[TM_REPORT_MAX_PLOTS];
-    int     n;
+    int n;
 } tm_plots;
 /* Errors: NOMEM. */
 tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err) TM_MUST_USE;
-void      tm_plots_free(tm_plots *plots);
+void tm_plots_free(tm_plots *plots);
 
 #endif

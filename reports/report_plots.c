@@ -110,11 +110,11 @@ static void plot_threads(const tm_report_view *view, bool is_prompt, tm_plot *pl
              test);
     tm_plot_init(plot, is_prompt ? "prompt-threads" : "decode-threads", title, "threads",
                  "tokens/s (logarithmic)");
-    plot->log_y = true;
+    plot->log_y = plot->is_spread = true;
     snprintf(plot->note, sizeof plot->note,
              "%s. Bars: 95 %% interval over fresh processes. Colour: model; circle: best ternary "
              "kernel; "
-             "square: fp16.%s",
+             "square: fp16. Points are set a little apart sideways.%s",
              view->input->machine, emulated_note(view));
     for (int m = 0; m < a.n_models; m++) {
         for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
@@ -165,30 +165,41 @@ static void add_published_speedups(const tm_report_view *view, const char *table
     }
 }
 
+/* What the x axis calls a model. */
+static void add_model_tic(tm_plot *plot, const char *name)
+{
+    tm_plot_add_tic(plot, tm_nominal_parameters(name),
+                    strcmp(name, TM_MODEL_2B4T) == 0 ? "2B-4T" : name);
+}
+
 /* Own points of one thread count: the paper's sizes joined, others (another architecture) apart. */
 static void add_own_speedups(const tm_report_view *view, const axis *a, const char *test, int t,
                              tm_plot *plot)
 {
     for (int is_other = 0; is_other <= 1; is_other++) {
+        const tm_speedup *shown[128];
         char label[128];
-        bool has_series = false;
+        int n = 0;
         for (int m = 0; m < a->n_models; m++) {
-            const char *name = tm_model_label(a->models[m]);
             const tm_speedup *s = find(view, a->models[m], a->threads[t], test);
-            double parameters = tm_nominal_parameters(name);
             bool is_paper = tm_speedup_is_paper_model(view->input->published, a->models[m]);
-            if (is_paper == (is_other == 1) || !s || !isfinite(s->comparison.ratio.value)) continue;
-            if (!has_series) {
-                snprintf(label, sizeof label, "%s, %d thread%s",
-                         is_other ? "other models" : "this machine", a->threads[t],
-                         a->threads[t] == 1 ? "" : "s");
-                tm_plot_add_series(plot, label, TM_MEASURED, t,
-                                   is_other ? MARK_OTHER : t % MARK_OTHER, !is_other);
-            }
-            has_series = true;
-            if (is_paper) tm_plot_add_tic(plot, parameters, name);
-            tm_plot_add_point(plot, parameters, s->comparison.ratio.value, s->comparison.ratio.low,
-                              s->comparison.ratio.high);
+            if (is_paper != (is_other == 1) && s && isfinite(s->comparison.ratio.value))
+                shown[n++] = s;
+        }
+        if (!n) continue;
+        snprintf(label, sizeof label, "%.80s, %d thread%s",
+                 !is_other ? "this machine"
+                 : n == 1  ? tm_model_label(shown[0]->cell->model)
+                           : "other models",
+                 a->threads[t], a->threads[t] == 1 ? "" : "s");
+        tm_plot_add_series(plot, label, TM_MEASURED, t, is_other ? MARK_OTHER : t % MARK_OTHER,
+                           !is_other);
+        for (int i = 0; i < n; i++) {
+            const char *name = tm_model_label(shown[i]->cell->model);
+            const tm_interval *ratio = &shown[i]->comparison.ratio;
+            add_model_tic(plot, name);
+            tm_plot_add_point(plot, tm_nominal_parameters(name), ratio->value, ratio->low,
+                              ratio->high);
         }
     }
 }
@@ -205,7 +216,7 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
     tm_plot_init(plot, is_prompt ? "prompt-speedup" : "decode-speedup", title,
                  "model size (parameters, as named; logarithmic)",
                  "tokens/s over tokens/s of fp16");
-    plot->log_x = true;
+    plot->log_x = plot->is_spread = true;
     for (int t = 0; t < a.n_threads; t++) {
         tm_cell cell = {.n_gen = is_prompt ? 0 : 1, .n_prompt = is_prompt, .threads = a.threads[t]};
         const char *table = tm_speedup_paper_table(&cell, view->input->cores);
@@ -223,7 +234,8 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
              view->input->machine,
              is_prompt ? "The paper prints no figures for prompts."
                        : "Filled: measured. Hollow: published, the ratio of the paper's own two "
-                         "figures, other machines, lengths not stated.",
+                         "figures, other machines, lengths not stated. Measured points are set a "
+                         "little apart sideways.",
              emulated_note(view));
 }
 
@@ -315,11 +327,7 @@ static void plot_memory(const tm_report_view *view, tm_plot *plot)
                 double measured, predicted;
                 const char *name = tm_model_label(a.models[m]);
                 memory_of(view, a.models[m], roles[marker], &measured, &predicted);
-                if (tm_speedup_is_paper_model(view->input->published, a.models[m]) ||
-                    strcmp(name, TM_MODEL_2B4T) != 0)
-                    tm_plot_add_tic(plot, tm_nominal_parameters(name), name);
-                else
-                    tm_plot_add_tic(plot, tm_nominal_parameters(name), "2B-4T");
+                add_model_tic(plot, name);
                 tm_plot_add_point(plot, tm_nominal_parameters(name),
                                   is_predicted ? predicted : measured, NAN, NAN);
             }

@@ -56,7 +56,7 @@ static void put_cells(const tm_report_view *view, tm_text *out)
             continue;
         }
         if (s->warning[0]) put_item(out, &s->cell, s->warning);
-        if (s->n_marked) {
+        if (s->n_marked && !strstr(s->warning, "marked")) {
             snprintf(text, sizeof text, "%d of %d samples are marked: %s", s->n_marked,
                      s->n_repetitions, s->marks);
             put_item(out, &s->cell, text);
@@ -69,7 +69,7 @@ static void put_cells(const tm_report_view *view, tm_text *out)
     }
 }
 
-tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, tm_error *err)
+tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, tm_error *err)
 {
     const size_t begin = out->length;
     if (view->input->emulated)
@@ -86,7 +86,9 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, tm_error 
         snprintf(text, sizeof text, "speed-up over fp16: %s", s->comparison.warning);
         put_item(out, s->ternary ? &s->ternary->cell : s->cell, text);
     }
-    if (out->length == begin) tm_text_add(out, "- none\n");
+    *n = 0;
+    for (size_t i = begin; i < out->length; i++) *n += out->data[i] == '\n';
+    if (*n == 0) tm_text_add(out, "- none\n");
     tm_noise_floor floor;
     tm_status status = tm_noise_floor_find(view->summaries, NULL, &floor, err);
     if (status != TM_OK) return status;

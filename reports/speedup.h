@@ -15,21 +15,22 @@
 #define TM_PAPER_2B4T  "2504.12285"
 
 typedef struct tm_speedup_input {
-    const tm_speedups  *speedups;
+    const tm_speedups *speedups;
     const tm_published *published;
-    const char         *machine; /* how ours is called: its CPU */
-    int                 cores;   /* physical cores the run could use; 0: not known */
-    bool                emulated; /* instructions were emulated: no time means anything */
+    const char *machine; /* how ours is called: its CPU */
+    int cores;           /* physical cores the run could use; 0: not known */
+    bool emulated;       /* instructions were emulated: no time means anything */
 } tm_speedup_input;
 
 typedef struct tm_tables {
     tm_table *items; /* owned */
-    int       n;
+    int n;
 } tm_tables;
 
 /* Decode first, then prompts, then the rest; threads ascending. Errors: NOMEM. */
-tm_status tm_speedup_tables(const tm_speedup_input *input, tm_tables *out, tm_error *err) TM_MUST_USE;
-void      tm_tables_free(tm_tables *tables);
+tm_status tm_speedup_tables(const tm_speedup_input *input, tm_tables *out,
+                            tm_error *err) TM_MUST_USE;
+void tm_tables_free(tm_tables *tables);
 
 /* The same figures and no others, one per row with its origin, unit, interval and n, for programs. Missing
  * values are empty fields with the reason in the last column. Fills *out, which tm_table_free frees. Errors: NOMEM. */

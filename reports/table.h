@@ -14,30 +14,30 @@
 typedef enum tm_align { TM_LEFT, TM_RIGHT } tm_align;
 
 typedef struct tm_table_column {
-    char    *heading; /* owned */
+    char *heading; /* owned */
     tm_align align;
 } tm_table_column;
 
 typedef struct tm_table_cell {
-    char *text;   /* owned; NULL prints as "" */
-    int   note;   /* index into notes, -1: none */
+    char *text; /* owned; NULL prints as "" */
+    int note;   /* index into notes, -1: none */
 } tm_table_cell;
 
 typedef struct tm_table_row {
-    int            group; /* index into groups, -1: none */
+    int group;            /* index into groups, -1: none */
     tm_table_cell *cells; /* [n_cells]; fewer than columns: the rest is empty */
-    int            n_cells;
+    int n_cells;
 } tm_table_row;
 
 typedef struct tm_table {
-    char            *title; /* owned */
-    char            *group_heading; /* of the column that groups become; owned */
+    char *title;         /* owned */
+    char *group_heading; /* of the column that groups become; owned */
     tm_table_column *columns;
-    tm_table_row    *rows;
-    char           **groups;
-    char           **notes; /* marked a, b, ... z, aa, ab, ... in this order */
-    int              n_columns, n_rows, n_groups, n_notes;
-    bool             failed; /* memory ran out while filling */
+    tm_table_row *rows;
+    char **groups;
+    char **notes; /* marked a, b, ... z, aa, ab, ... in this order */
+    int n_columns, n_rows, n_groups, n_notes;
+    bool failed; /* memory ran out while filling */
 } tm_table;
 
 void tm_table_init(tm_table *table, const char *title);

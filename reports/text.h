@@ -10,10 +10,10 @@
 #include "kernels/base.h"
 
 typedef struct tm_text {
-    char  *data;   /* [length + 1], NUL-terminated; NULL while empty; owned */
+    char *data;    /* [length + 1], NUL-terminated; NULL while empty; owned */
     size_t length; /* bytes */
     size_t capacity;
-    bool   failed;
+    bool failed;
 } tm_text;
 
 void tm_text_free(tm_text *text);
@@ -21,9 +21,9 @@ void tm_text_add(tm_text *text, const char *bytes); /* NULL adds nothing */
 void tm_text_add_char(tm_text *text, char c);
 void tm_text_format(tm_text *text, const char *fmt, ...) TM_PRINTF(2, 3);
 /* Pads with `fill` until `width` columns stand behind byte `from`. */
-void        tm_text_pad(tm_text *text, size_t from, int width, char fill);
+void tm_text_pad(tm_text *text, size_t from, int width, char fill);
 const char *tm_text_string(const tm_text *text); /* "" while empty */
-tm_status   tm_text_status(const tm_text *text, const char *what, tm_error *err) TM_MUST_USE;
+tm_status tm_text_status(const tm_text *text, const char *what, tm_error *err) TM_MUST_USE;
 
 /* Columns a UTF-8 string takes: code points, none of them wide or combining in what we print. */
 int tm_text_columns(const char *utf8);

@@ -1,16 +1,10 @@
 #include "reports/plot.h"
+#include "tests/tm_test.h"
 
 #include <dirent.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 typedef struct scratch {
     char dir[64];
@@ -58,7 +52,9 @@ static void make(tm_plot *plot)
     tm_plot_add_point(plot, 125e6, 2.5, 2.25, 2.75);
     tm_plot_add_point(plot, 350e6, NAN, NAN, NAN);
     tm_plot_add_point(plot, 700e6, 3.0, NAN, NAN);
+    tm_plot_add_series(plot, "nothing", TM_MEASURED, 3, 2, true);
     tm_plot_add_series(plot, "i7", TM_PUBLISHED, 1, 1, true);
+    tm_plot_add_point(plot, 125e6, 2.64, NAN, NAN);
     tm_plot_add_series(plot, "bound", TM_PREDICTED, 2, -1, false);
     tm_plot_add_point(plot, 125e6, 1, NAN, NAN);
     tm_plot_add_point(plot, 7e9, 9, NAN, NAN);
@@ -71,7 +67,7 @@ static void data_holds_every_series_and_no_zero_for_missing(void **state)
     tm_plot plot;
     tm_error err = {0};
     make(&plot);
-    assert_int_equal(tm_plot_count_points(&plot), 4);
+    assert_int_equal(tm_plot_count_points(&plot), 5);
     assert_int_equal(plot.n_tics, 1);
     assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_OK);
     assert_string_equal(slurp(*state, "size.dat"),
@@ -81,9 +77,11 @@ static void data_holds_every_series_and_no_zero_for_missing(void **state)
                         "125000000 2.5 2.25 2.75\n"
                         "350000000 ? ? ?\n"
                         "700000000 3 ? ?\n"
-                        "\n\n# index 1, published: i7\n# x value low high\n"
+                        "\n\n# index 1, measured: nothing\n# x value low high\n"
                         "? ? ? ?\n"
-                        "\n\n# index 2, predicted: bound\n# x value low high\n"
+                        "\n\n# index 2, published: i7\n# x value low high\n"
+                        "125000000 2.64 ? ?\n"
+                        "\n\n# index 3, predicted: bound\n# x value low high\n"
                         "125000000 1 ? ?\n"
                         "7000000000 9 ? ?\n");
     tm_plot_free(&plot);
@@ -100,6 +98,7 @@ static void script_tells_origins_apart(void **state)
     assert_non_null(strstr(script, "title \"measured: 2 threads i2_x\""));
     assert_non_null(strstr(script, "title \"published: i7\""));
     assert_non_null(strstr(script, "title \"predicted: bound\""));
+    assert_null(strstr(script, "nothing")); /* no legend without points */
     assert_non_null(strstr(script, "set title \"speed-up \\\"over\\\" size\""));
     assert_non_null(strstr(script, "set xlabel \"parameters"));
     assert_non_null(strstr(script, "set ylabel \"ratio\""));
@@ -107,12 +106,12 @@ static void script_tells_origins_apart(void **state)
     assert_non_null(
         strstr(script, "index 0 using 1:2 with linespoints lt rgb \"#0072B2\" lw 2 dt 1 pt 7"));
     assert_non_null(
-        strstr(script, "index 1 using 1:2 with linespoints lt rgb \"#D55E00\" lw 2 dt 3 pt 4"));
+        strstr(script, "index 2 using 1:2 with linespoints lt rgb \"#D55E00\" lw 2 dt 3 pt 4"));
     assert_non_null(
-        strstr(script, "index 2 using 1:2 with lines lt rgb \"#009E73\" lw 2 dt 2 title"));
+        strstr(script, "index 3 using 1:2 with lines lt rgb \"#009E73\" lw 2 dt 2 title"));
     /* Only the series with intervals has bars; a linear axis begins at 0. */
     assert_non_null(strstr(script, "index 0 using 1:2:3:4 with yerrorbars"));
-    assert_null(strstr(script, "index 1 using 1:2:3:4"));
+    assert_null(strstr(script, "index 2 using 1:2:3:4"));
     assert_non_null(strstr(script, "set yrange [0:"));
     tm_plot_free(&plot);
 }
@@ -136,12 +135,7 @@ static void plots_without_a_value_are_refused(void **state)
 static void gnuplot_makes_both_pictures(void **state)
 {
     const scratch *s = *state;
-    static const bool logs[][2] = {
-        {true,  false},
-        {false, false},
-        {true,  true },
-        {false, true }
-    };
+    static const bool logs[][2] = {{true, false}, {false, false}, {true, true}, {false, true}};
     for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
         for (int n_points = 1; n_points <= 2; n_points++) {
             tm_plot plot;
@@ -160,8 +154,7 @@ static void gnuplot_makes_both_pictures(void **state)
             tm_plot_free(&plot);
             if (status == TM_UNSUPPORTED && strstr(err.message, "not installed")) {
                 assert_non_null(strstr(err.message, "gnuplot *.gp"));
-                fprintf(stderr, "gnuplot_makes_both_pictures: %s\n", err.message);
-                skip();
+                TM_SKIP("%s", err.message);
             }
             if (status != TM_OK) fail_msg("%s", err.message);
             snprintf(path, sizeof path, "%s/one.png", s->dir);
@@ -188,8 +181,7 @@ static void failing_gnuplot_is_reported(void **state)
     fclose(out);
     tm_status status = tm_plot_run(s->dir, "bad", &err);
     if (status == TM_UNSUPPORTED && strstr(err.message, "not installed")) {
-        fprintf(stderr, "failing_gnuplot_is_reported: %s\n", err.message);
-        skip();
+        TM_SKIP("%s", err.message);
     }
     assert_int_equal(status, TM_CHILD);
     assert_non_null(strstr(err.message, "bad.gp"));

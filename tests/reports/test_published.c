@@ -1,13 +1,8 @@
 #include "reports/published.h"
+#include "tests/tm_test.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 #define TABLES "results/published/tables.jsonl"
 
@@ -67,13 +62,13 @@ static void the_papers_tables_are_found(void **state)
         const char *table, *device, *model, *system;
         double value;
     } cells[] = {
-        {"Table 4", "M2 Ultra",  "125M", "fp16",       434.4 },
-        {"Table 4", "M2 Ultra",  "125M", "bitnet.cpp", 593.43},
-        {"Table 4", "M2 Ultra",  "30B",  "bitnet.cpp", 17.07 },
-        {"Table 5", "i7-13700H", "125M", "fp16",       119.84},
-        {"Table 5", "i7-13700H", "3.8B", "bitnet.cpp", 20.51 },
-        {"Table 5", "i7-13700H", "100B", "bitnet.cpp", 0.97  },
-        {"Table 5", "M2 Ultra",  "100B", "bitnet.cpp", 1.27  },
+        {"Table 4", "M2 Ultra", "125M", "fp16", 434.4},
+        {"Table 4", "M2 Ultra", "125M", "bitnet.cpp", 593.43},
+        {"Table 4", "M2 Ultra", "30B", "bitnet.cpp", 17.07},
+        {"Table 5", "i7-13700H", "125M", "fp16", 119.84},
+        {"Table 5", "i7-13700H", "3.8B", "bitnet.cpp", 20.51},
+        {"Table 5", "i7-13700H", "100B", "bitnet.cpp", 0.97},
+        {"Table 5", "M2 Ultra", "100B", "bitnet.cpp", 1.27},
     };
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
         tm_question q = {.paper = "2410.16144",
@@ -138,18 +133,21 @@ static void bad_lines_are_named(void **state)
     const struct {
         const char *text, *expected;
     } cases[] = {
-        {"\n{\"paper\": 3}\n",                               "line 2"               },
-        {"[]\n",                                             "line 1: not an object"},
+        {"\n{\"paper\": 3}\n", "line 2"},
+        {"[]\n", "line 1: not an object"},
         {"{\"paper\":\"p\",\"table\":\"t\",\"device\":\"d\",\"metric\":\"m\",\"unit\":\"u\","
          "\"model\":\"a\","
-         "\"system\":\"s\",\"conditions\":\"\",\"value\":null}",                                                   "why_null"                     },
+         "\"system\":\"s\",\"conditions\":\"\",\"value\":null}",
+         "why_null"},
         {"{\"paper\":\"p\",\"table\":\"t\",\"device\":\"d\",\"metric\":\"m\",\"unit\":\"u\","
          "\"model\":\"a\","
-         "\"system\":\"s\",\"conditions\":\"\",\"value\":true}",                                                  "neither a number"                                                    },
+         "\"system\":\"s\",\"conditions\":\"\",\"value\":true}",
+         "neither a number"},
         {"{\"paper\":\"p\",\"table\":\"t\",\"device\":\"d\",\"metric\":\"m\",\"unit\":\"u\","
          "\"model\":\"a\","
-         "\"system\":\"s\",\"conditions\":\"\",\"valu\":1}","valu"},
-        {"{\"paper\":", "line 1"                                   },
+         "\"system\":\"s\",\"conditions\":\"\",\"valu\":1}",
+         "valu"},
+        {"{\"paper\":", "line 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tm_published p;
@@ -176,13 +174,11 @@ static void models_go_by_the_papers_names(void **state)
     const struct {
         const char *label;
         double parameters;
-    } sizes[] = {
-        {"125M",                     125e6},
-        {"1.5B",                     1.5e9},
-        {"100B",                     100e9},
-        {"BitNet-b1.58-2B-4T",       2e9  },
-        {"Falcon3-10B-1.58bit.gguf", 10e9 }
-    };
+    } sizes[] = {{"125M", 125e6},
+                 {"1.5B", 1.5e9},
+                 {"100B", 100e9},
+                 {"BitNet-b1.58-2B-4T", 2e9},
+                 {"Falcon3-10B-1.58bit.gguf", 10e9}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         assert_float_equal(tm_nominal_parameters(sizes[i].label), sizes[i].parameters, 1.0);
     assert_true(isnan(tm_nominal_parameters("x.gguf")));

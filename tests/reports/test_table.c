@@ -1,14 +1,9 @@
 #include "reports/table.h"
+#include "tests/tm_test.h"
 
 #include <locale.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above */
-#include <cmocka.h>
 
 typedef tm_status (*writer)(const tm_table *, tm_text *, tm_error *);
 
@@ -206,15 +201,8 @@ static void notes_are_shared_counted_and_broken(void **state)
     const struct {
         int note;
         const char *mark;
-    } marks[] = {
-        {0,   "a"  },
-        {25,  "z"  },
-        {26,  "aa" },
-        {51,  "az" },
-        {52,  "ba" },
-        {701, "zz" },
-        {702, "aaa"}
-    };
+    } marks[] = {{0, "a"},   {25, "z"},   {26, "aa"},  {51, "az"},
+                 {52, "ba"}, {701, "zz"}, {702, "aaa"}};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
         tm_table_note_mark(marks[i].note, mark);
         assert_string_equal(mark, marks[i].mark);
@@ -280,19 +268,19 @@ static void numbers_keep_their_meaning(void **state)
         int digits;
         const char *text, *brief;
     } cases[] = {
-        {0.0,      3, "0",          "0"         },
-        {1.0,      3, "1.00",       "1"         },
-        {12.345,   3, "12.3",       "12.3"      },
-        {9.996,    3, "10.0",       "10"        },
-        {99.96,    3, "100",        "100"       },
-        {12345.6,  3, "12346",      "12346"     },
-        {0.01234,  3, "0.0123",     "0.0123"    },
-        {-3.14159, 3, "-3.14",      "-3.14"     },
-        {1.177e9,  3, "1177000000", "1177000000"},
-        {1e-6,     2, "1.0e-06",    "1.0e-06"   },
-        {0.5,      4, "0.5000",     "0.5"       },
-        {NAN,      3, "-",          ""          },
-        {INFINITY, 3, "-",          ""          },
+        {0.0, 3, "0", "0"},
+        {1.0, 3, "1.00", "1"},
+        {12.345, 3, "12.3", "12.3"},
+        {9.996, 3, "10.0", "10"},
+        {99.96, 3, "100", "100"},
+        {12345.6, 3, "12346", "12346"},
+        {0.01234, 3, "0.0123", "0.0123"},
+        {-3.14159, 3, "-3.14", "-3.14"},
+        {1.177e9, 3, "1177000000", "1177000000"},
+        {1e-6, 2, "1.0e-06", "1.0e-06"},
+        {0.5, 4, "0.5000", "0.5"},
+        {NAN, 3, "-", ""},
+        {INFINITY, 3, "-", ""},
     };
     char text[64];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -321,9 +309,7 @@ static void decimal_point_ignores_the_locale(void **state)
     int i = 0;
     while (commas[i] && !setlocale(LC_NUMERIC, commas[i])) i++;
     if (!commas[i]) {
-        fprintf(stderr,
-                "decimal_point_ignores_the_locale: no locale with a decimal comma installed\n");
-        skip();
+        TM_SKIP("no locale with a decimal comma is installed");
     }
     tm_number(1.5, 3, text, sizeof text);
     setlocale(LC_NUMERIC, "C");
