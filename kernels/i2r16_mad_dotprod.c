@@ -36,6 +36,24 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
     }
 }
 
+/* low, high += rows a, b x 4 columns of `width` tokens. */
+TM_ALWAYS_INLINE void multiply_unit(int32x4_t *low, int32x4_t *high, int8x16_t a, int8x16_t b,
+                                    const int8_t *values, const int width)
+{
+#pragma GCC unroll 3
+    for (int t = 0; t < width; t += 4) {
+        int8x16_t v = vld1q_s8(values + 4 * t);
+        low[t] = vdotq_laneq_s32(low[t], a, v, 0);
+        high[t] = vdotq_laneq_s32(high[t], b, v, 0);
+        low[t + 1] = vdotq_laneq_s32(low[t + 1], a, v, 1);
+        high[t + 1] = vdotq_laneq_s32(high[t + 1], b, v, 1);
+        low[t + 2] = vdotq_laneq_s32(low[t + 2], a, v, 2);
+        high[t + 2] = vdotq_laneq_s32(high[t + 2], b, v, 2);
+        low[t + 3] = vdotq_laneq_s32(low[t + 3], a, v, 3);
+        high[t + 3] = vdotq_laneq_s32(high[t + 3], b, v, 3);
+    }
+}
+
 /* 8 rows (2 vectors) x WIDTH sums in registers: 2 x 12 = 24 of 32; the other 8 rows of the group
  * afterwards. The constants are literals where this is called, so that every loop over them unrolls. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
@@ -50,25 +68,18 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
         int32x4_t low[12], high[12];
 #pragma GCC unroll 12
         for (int t = 0; t < width; t++) low[t] = high[t] = vdupq_n_s32(0);
-        for (int u = 0; u < n_units; u += 4, at += packed ? TM_I2_BLOCK : 256) {
-            if (packed && quad == 0) __builtin_prefetch(at + TM_PREFETCH_BYTES);
+        if (packed) {
+            for (int u = 0; u < n_units; u += 4, at += TM_I2_BLOCK) {
+                if (quad == 0) __builtin_prefetch(at + TM_PREFETCH_BYTES);
 #pragma GCC unroll 4
-            for (int p = 0; p < 4; p++, values += 4 * width) {
-                int8x16_t a = load_codes(at, quad, p, packed),
-                          b = load_codes(at, quad + 1, p, packed);
-#pragma GCC unroll 3
-                for (int t = 0; t < width; t += 4) {
-                    int8x16_t v = vld1q_s8(values + 4 * t);
-                    low[t] = vdotq_laneq_s32(low[t], a, v, 0);
-                    high[t] = vdotq_laneq_s32(high[t], b, v, 0);
-                    low[t + 1] = vdotq_laneq_s32(low[t + 1], a, v, 1);
-                    high[t + 1] = vdotq_laneq_s32(high[t + 1], b, v, 1);
-                    low[t + 2] = vdotq_laneq_s32(low[t + 2], a, v, 2);
-                    high[t + 2] = vdotq_laneq_s32(high[t + 2], b, v, 2);
-                    low[t + 3] = vdotq_laneq_s32(low[t + 3], a, v, 3);
-                    high[t + 3] = vdotq_laneq_s32(high[t + 3], b, v, 3);
-                }
+                for (int p = 0; p < 4; p++, values += 4 * width)
+                    multiply_unit(low, high, load_codes(at, quad, p, true),
+                                  load_codes(at, quad + 1, p, true), values, width);
             }
+        } else {
+            for (int u = 0; u < n_units; u++, at += 64, values += 4 * width)
+                multiply_unit(low, high, load_codes(at, quad, 0, false),
+                              load_codes(at, quad + 1, 0, false), values, width);
         }
 #pragma GCC unroll 12
         for (int t = 0; t < width; t++) {
