@@ -21,7 +21,8 @@
     X(suite_quick, "workloads/suites/quick.json")                                                  \
     X(suite_paper, "workloads/suites/paper.json")                                                  \
     X(suite_2b4t, "workloads/suites/2b4t.json")                                                    \
-    X(published_tables, "results/published/tables.jsonl")
+    X(published_tables, "results/published/tables.jsonl")                                          \
+    X(energy_per_op, "results/published/energy_per_op.json")
 
 FILES(EMBED)
 
