@@ -56,8 +56,8 @@ typedef struct tm_vec {
     /* The same, bit for bit, for n_queries queries over the same rows: the heads that share a key
      * head, or that head's queries of a prompt's tokens. Query i: q + i * q_stride, its first
      * n_positions[i] rows (>= 0), score + i * score_stride, out + i * out_stride. Each row is loaded
-     * and converted once for several queries, so this is 2 to 4 times as fast as one by one where
-     * neighbouring n_positions are alike. */
+     * and converted once for several queries: the faster form where neighbouring n_positions are
+     * alike. */
     void (*scores_group_f16)(const float *q, size_t q_stride, int n_queries, const tm_half *k,
                              size_t stride, int head_dim, const int *n_positions, float scale,
                              float *score, size_t score_stride);

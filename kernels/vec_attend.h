@@ -127,10 +127,11 @@ static inline V_INLINE void mix_tile(int n_q, int n_regs, int n_last, const floa
     }
 }
 
-/* The whole head, at most max_regs registers at a time. */
-static inline V_INLINE void mix_head(int n_q, int max_regs, const float *score, size_t score_stride,
-                                     const void *v, bool half, size_t stride, int head_dim,
-                                     int begin, int end, float *out, size_t out_stride)
+/* mix_tile over the whole head, at most max_regs registers at a time. */
+static inline V_INLINE void mix_block(int n_q, int max_regs, const float *score,
+                                      size_t score_stride, const void *v, bool half, size_t stride,
+                                      int head_dim, int begin, int end, float *out,
+                                      size_t out_stride)
 {
 #define MIX(regs)                                                                                  \
     case regs:                                                                                     \
@@ -154,6 +155,21 @@ static inline V_INLINE void mix_head(int n_q, int max_regs, const float *score, 
         at += 16 * n_regs;
     }
 #undef MIX
+}
+
+/* A head that takes several passes over its rows takes them 64 rows (at most 32 KiB where head_dim
+ * is 128) at a time, so that all but the first find them in L1. */
+static inline V_INLINE void mix_head(int n_q, int max_regs, const float *score, size_t score_stride,
+                                     const void *v, bool half, size_t stride, int head_dim,
+                                     int begin, int end, float *out, size_t out_stride)
+{
+    int step = head_dim > 16 * max_regs ? 64 : end - begin;
+    do { /* once at least: no positions give zeros */
+        int stop = wide_min(end - begin, step) + begin;
+        mix_block(n_q, max_regs, score, score_stride, v, half, stride, head_dim, begin, stop, out,
+                  out_stride);
+        begin = stop;
+    } while (begin < end);
 }
 
 static inline V_INLINE void mix_group(const float *score, size_t score_stride, int n_queries,

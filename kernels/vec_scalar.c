@@ -86,8 +86,7 @@ static void scores(const float *q, const void *k, value_fn *value, size_t stride
             if (d < head_dim)
                 *sum = fmaf(q[d], value(k, (size_t)p * stride + (size_t)d), *sum);
             else
-                *sum =
-                    *sum + 0; /* +0 + -0 = +0: seen where every product is too small for a float */
+                *sum += 0; /* makes +0 of the -0 that products too small for a float add up to */
         }
         score[p] = add_lanes(lane, TM_VEC_DOT_LANES) * scale;
     }
