@@ -199,7 +199,7 @@ cli() { # label build factor
         [ -x "$file" ] || continue
         if [ "$label" != cli ] && { long "$file" || [[ $file == tests/lint/* ]]; }; then continue; fi
         settle
-        TERNMARK=$PWD/$build/ternmark run "$label/$(basename "$file" .sh)" "$(limit "$file" "$factor")" "$file"
+        TERNMARK=$(realpath "$build/ternmark") run "$label/$(basename "$file" .sh)" "$(limit "$file" "$factor")" "$file"
     done
     settle
 }
