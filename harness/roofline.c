@@ -148,14 +148,20 @@ static void measure_arithmetic(trial *t, int threads, double seconds, tm_rooflin
     }
 }
 
-size_t tm_roofline_cache_bytes(const tm_json *machine)
+tm_roofline_options tm_roofline_options_for(const tm_env *env, const int *threads, int n_threads)
 {
-    const tm_json *caches = tm_json_get(machine, "caches");
+    const tm_json *caches = tm_json_get(env->machine, "caches");
     double largest = 0;
     for (int i = 0; i < tm_json_count(caches); i++)
         largest =
             fmax(largest, tm_json_double(tm_json_get(tm_json_at(caches, i), "size_bytes"), 0));
-    return largest > 0 ? (size_t)largest : (size_t)32 << 20;
+    int64_t available = env->memory_available_bytes;
+    return (tm_roofline_options){.threads = threads,
+                                 .n_threads = n_threads,
+                                 .cache_bytes = largest > 0 ? (size_t)largest : (size_t)32 << 20,
+                                 .available_bytes =
+                                     available >= 0 ? (size_t)available : (size_t)1 << 31,
+                                 .seconds_each = 1};
 }
 
 static size_t dram_bytes(const tm_roofline_options *o)

@@ -7,6 +7,7 @@
 #ifndef TM_HARNESS_ROOFLINE_H
 #define TM_HARNESS_ROOFLINE_H
 
+#include "harness/env.h"
 #include "harness/json.h"
 
 #define TM_ROOFLINE_MAX 64
@@ -38,8 +39,9 @@ typedef struct tm_roofline_options {
     bool       oversubscribe;
 } tm_roofline_options;
 
-/* Bytes of the largest cache in an environment's `machine` object; 32 MiB where it names none. */
-size_t tm_roofline_cache_bytes(const tm_json *machine);
+/* Options for a machine: regions far beyond its largest cache (32 MiB where it names none) and within
+ * its memory. `threads` is borrowed. */
+tm_roofline_options tm_roofline_options_for(const tm_env *env, const int *threads, int n_threads);
 
 /* Errors: ARG, NOMEM, those of tm_pool_open. Nothing else should run meanwhile. */
 tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *out, tm_error *err) TM_MUST_USE;

@@ -33,6 +33,7 @@ typedef struct tm_sweep_options {
     const char        *store_path;  /* NULL: keep records in memory only */
     const char        *worker_path; /* NULL: this program (/proc/self/exe) */
     const char        *build;       /* as in the plan */
+    const tm_json     *roofline;        /* of tm_roofline_to_json, copied into the run line; NULL: none */
     uint64_t           seed;
     bool               oversubscribe;
     bool               allow_machine;   /* continue a store another machine began */

@@ -54,14 +54,13 @@ static tm_status thread_counts(const char *text, const tm_env *env, int *out, in
 static tm_status measure(const char *threads, double seconds, bool sizes, bool oversubscribe,
                          tm_env *env, tm_roofline *out, tm_error *err)
 {
-    int counts[TM_SUITE_MAX];
-    tm_roofline_options options = {
-        .threads = counts, .seconds_each = seconds, .sizes = sizes, .oversubscribe = oversubscribe};
-    tm_status status = thread_counts(threads, env, counts, &options.n_threads, err);
+    int counts[TM_SUITE_MAX], n = 0;
+    tm_status status = thread_counts(threads, env, counts, &n, err);
     if (status != TM_OK) return status;
-    options.cache_bytes = tm_roofline_cache_bytes(env->machine);
-    options.available_bytes =
-        env->memory_available_bytes >= 0 ? (size_t)env->memory_available_bytes : (size_t)1 << 31;
+    tm_roofline_options options = tm_roofline_options_for(env, counts, n);
+    options.seconds_each = seconds;
+    options.sizes = sizes;
+    options.oversubscribe = oversubscribe;
     return tm_roofline_measure(&options, out, err);
 }
 

@@ -3,6 +3,8 @@
 #include "harness/cli/interrupt.h"
 #include "harness/cli/options.h"
 #include "harness/cli/progress.h"
+#include "harness/roofline.h"
+#include "harness/subject.h"
 #include "harness/sweep.h"
 
 #include <errno.h>
@@ -12,14 +14,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define RUNS "results/runs"
+#define RUNS             "results/runs"
+#define ROOFLINE_SECONDS 0.5 /* on each point */
 
 /* What the command line says; absent numbers are below 0. */
 typedef struct settings {
     const char *store, *threads, *models, *kernels, *tests, *only, *output, *build;
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
-    bool dry_run, oversubscribe, allow_machine, quiet;
+    bool dry_run, oversubscribe, allow_machine, quiet, no_roofline;
 } settings;
 
 static tm_status replace_axis(const char *list, int *n, tm_suite *suite,
@@ -181,6 +184,33 @@ static int exit_status(const tm_sweep_outcome *o)
     return o->n_cells_ok > 0 ? 0 : 3; /* everything was skipped: not measurable here */
 }
 
+/* The limits of this machine at the thread counts of the plan, in the run whose figures are held
+ * against them. NULL where nothing real will run, or where it could not be measured: then *why says so. */
+static tm_json *measure_roofline(const tm_env *env, const tm_plan *plan, bool oversubscribe,
+                                 tm_error *why)
+{
+    int counts[TM_ROOFLINE_MAX], n = 0;
+    for (int i = 0; i < plan->n_arms; i++) {
+        int threads = plan->arms[i].cells[0].threads, at = 0;
+        if (plan->arms[i].skip[0] || tm_subject_is_null(plan->arms[i].cells[0].model)) continue;
+        while (at < n && counts[at] < threads) at++;
+        if ((at < n && counts[at] == threads) || n == TM_ROOFLINE_MAX) continue;
+        memmove(counts + at + 1, counts + at, (size_t)(n - at) * sizeof *counts);
+        counts[at] = threads;
+        n++;
+    }
+    if (n == 0) return NULL;
+    tm_roofline *roofline = malloc(sizeof *roofline);
+    if (!roofline) return NULL;
+    tm_roofline_options options = tm_roofline_options_for(env, counts, n);
+    options.seconds_each = ROOFLINE_SECONDS;
+    options.oversubscribe = oversubscribe;
+    tm_json *json = NULL;
+    if (tm_roofline_measure(&options, roofline, why) == TM_OK) json = tm_roofline_to_json(roofline);
+    free(roofline);
+    return json;
+}
+
 static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
                     const tm_plan *plan, tm_error *err)
 {
@@ -191,6 +221,9 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
     if (!store && default_store(suite, path, sizeof path, err) != TM_OK)
         return tm_report_error("run", err);
     if (!store) store = path;
+    tm_json *roofline = s->no_roofline ? NULL : measure_roofline(env, plan, s->oversubscribe, err);
+    if (!roofline && err->status != TM_OK)
+        fprintf(stderr, "ternmark run: no roofline in this run: %s\n", err->message);
     tm_progress_init(&progress, s->quiet);
     int interrupt_fd = tm_interrupt_open();
     tm_sweep_options options = {.suite = suite,
@@ -198,6 +231,7 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
                                 .plan = plan,
                                 .store_path = store,
                                 .build = s->build,
+                                .roofline = roofline,
                                 .seed = (uint64_t)s->seed,
                                 .oversubscribe = s->oversubscribe,
                                 .allow_machine = s->allow_machine,
@@ -225,6 +259,7 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
         }
     }
     tm_sweep_outcome_free(&outcome);
+    tm_json_free(roofline);
     return code;
 }
 
@@ -299,6 +334,8 @@ int tm_cmd_run(int argc, char **argv)
          "allow more threads than CPUs"},
         {"allow-machine", NULL, TM_OPTION_FLAG, &s.allow_machine, 0, 0, NULL,
          "continue a store that another machine began"},
+        {"no-roofline", NULL, TM_OPTION_FLAG, &s.no_roofline, 0, 0, NULL,
+         "do not measure the machine's limits first (a few seconds)"},
         {"quiet", "q", TM_OPTION_FLAG, &s.quiet, 0, 0, NULL, "no progress"},
         {"output", "o", TM_OPTION_TEXT, &s.output, 0, 0, "FORMAT", "text or json (default text)"},
         {0}};
