@@ -45,7 +45,7 @@ static void check_around(const void *data, size_t bytes, size_t gap, const char 
 {
     const uint8_t *p = data;
     for (size_t i = 0; i < MARGIN; i++) {
-        if (p[i - MARGIN] != CANARY) fail_msg("%s wrote before its output", what);
+        if ((p - MARGIN)[i] != CANARY) fail_msg("%s wrote before its output", what);
     }
     for (size_t i = 0; i < gap; i++) {
         if (p[bytes + i] != CANARY) fail_msg("%s wrote behind its output", what);
