@@ -161,6 +161,62 @@ static void test_ternary_path_is_near(void **state)
             expect_near_naive(&configs[i], "ternary", "f32r16", false, 9, 0.12);
 }
 
+/* A source with rotation factors 2^(2i / n_rot): those that turn base 10000 into base 20000. */
+static tm_source plain;
+
+static tm_status describe_factors(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
+                                  tm_error *err)
+{
+    tm_status status = plain.describe(source, role, layer, out, err);
+    if (role == TM_ROLE_ROPE_FREQS) out->present = true;
+    return status;
+}
+
+static void floats_factors(const tm_source *source, tm_role role, int layer, int row_begin,
+                           int row_end, float *out)
+{
+    int n_rot = source->config.n_rot;
+    if (role != TM_ROLE_ROPE_FREQS) {
+        plain.floats(source, role, layer, row_begin, row_end, out);
+        return;
+    }
+    for (int i = 0; i < n_rot / 2; i++) out[i] = exp2f(2.0f * (float)i / (float)n_rot);
+}
+
+static void test_rotation_factors_divide_the_frequencies(void **state)
+{
+    float logits[2][100];
+    double wanted[100];
+    (void)state;
+    tm_pool *pool = tiny_pool(1);
+    for (int i = 0; i < 2; i++) {
+        tm_source source;
+        tm_model model;
+        const float *out;
+        tm_config config = tiny_config("llama");
+        tm_model_options options = {0};
+        config.rope_base = i == 0 ? 20000 : 10000;
+        TINY_OK(tm_kernel_resolve("f32r16", &options.kernel, &err));
+        TINY_OK(tm_source_open_synth(&config, 7, &source, &err));
+        plain = source;
+        if (i == 1) {
+            source.describe = describe_factors;
+            source.floats = floats_factors;
+        }
+        TINY_OK(tm_model_open(&source, &options, pool, &model, &err));
+        assert_true((model.rope_freqs != NULL) == (i == 1));
+        tm_session *session = tiny_session(&model, pool, (tm_session_options){.n_context = 64});
+        TINY_OK(tm_session_eval(session, prompt, MAX_TOKENS, TM_LOGITS_LAST, &out, &err));
+        memcpy(logits[i], out, sizeof logits[i]);
+        tm_session_close(session);
+        tm_model_close(&model);
+        tm_source_close(&source);
+    }
+    for (int i = 0; i < 100; i++) wanted[i] = (double)logits[0][i];
+    assert_true(relative_error(logits[1], wanted, 100) < 1e-5);
+    tm_pool_close(pool);
+}
+
 static void test_threads_do_not_change_bits(void **state)
 {
     tm_config configs[16];
@@ -366,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_float_path_meets_doubles),
         cmocka_unit_test(test_half_path_is_near),
         cmocka_unit_test(test_ternary_path_is_near),
+        cmocka_unit_test(test_rotation_factors_divide_the_frequencies),
         cmocka_unit_test(test_threads_do_not_change_bits),
         cmocka_unit_test(test_pieces_do_not_change_bits),
         cmocka_unit_test(test_pieces_are_near_for_fast_float_kernels),
