@@ -12,8 +12,9 @@
 /* Guesses for the time of a process that has not run yet, per thread: a slow server core. They only
  * serve --dry-run and the first estimates; what ran replaces them. */
 #define GUESS_BYTES_PER_SECOND 10e9
-#define GUESS_MACS_PER_SECOND  40e9 /* prompts, ternary or not */
-#define GUESS_LOAD_WEIGHTS     150e6
+#define GUESS_MACS_PER_SECOND  40e9  /* prompts, ternary or not */
+#define GUESS_PACK_TERNARY     500e6 /* weights per second and core */
+#define GUESS_PACK_FLOATS      100e6
 #define GUESS_FIXED_SECONDS    0.5
 
 /* Everything that is the same for all cells of a model. */
@@ -112,7 +113,7 @@ static bool is_excluded(const tm_suite *suite, const tm_cell *cell, const char *
 
 /* What an arm's process will need and take. */
 static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *head, tm_arm *arm,
-                    const tm_suite *suite)
+                    const tm_suite *suite, int n_cores)
 {
     int threads = arm->cells[0].threads, n_context, n_batch;
     tm_test tests[TM_SUITE_MAX];
@@ -136,7 +137,8 @@ static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *he
     arm->predicted_seconds = seconds;
     if (!m->known) return;
     arm->predicted_seconds +=
-        (double)tm_config_linear_weights(&m->config) / (GUESS_LOAD_WEIGHTS * threads);
+        (double)tm_config_linear_weights(&m->config) /
+        ((kernel->format->ternary ? GUESS_PACK_TERNARY : GUESS_PACK_FLOATS) * n_cores);
     tm_session_options session = {.n_context = n_context, .n_batch = n_batch, .f16_kv = true};
     arm->predicted_bytes =
         (int64_t)(costs.linear_bytes + costs.head_bytes + costs.embedding_bytes + costs.norm_bytes +
@@ -221,7 +223,7 @@ static tm_status add_arm(planner *p, model *m, const char *kernel_name, int thre
         return TM_OK;
     }
     memcpy(arm->skip, why, sizeof arm->skip);
-    if (!why[0]) predict(m, kernel, head, arm, suite);
+    if (!why[0]) predict(m, kernel, head, arm, suite, p->env->n_cores);
     check_memory(p->env, arm);
     p->plan->n_cells += arm->n_cells;
     if (arm->skip[0]) p->plan->n_skipped_cells += arm->n_cells;
