@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "kernels/guarded.h"
 #include "kernels/half.h"
 
 /* Distinct rows and tokens of a large shape: the others repeat them, so that the reference needs
@@ -18,63 +17,8 @@
 #define TOKEN_PERIOD 29
 #define RANGES_MAX   40 /* up to so many row steps are computed one by one, else three ranges */
 #define UNTOUCHED    0x7fc0deadu /* a NaN: what y holds before the rows are computed */
+#define SLACK        0xa5        /* around y and the scratch */
 #define COLS_MAX     65536       /* sums of kernels fit int32, and tolerances hold, up to here */
-
-/* Memory whose last byte is followed by a page without access. */
-typedef struct guarded {
-    uint8_t *map, *data;
-    size_t map_bytes, data_bytes;
-} guarded;
-
-/* `align`: 64 leaves up to 63 bytes between the data and the page without access. */
-static tm_status guarded_open(guarded *g, size_t bytes, size_t align, tm_error *err)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), inside;
-    *g = (guarded){0};
-    if (!tm_add_size(bytes ? bytes : 1, 2 * page, &inside) || inside > SIZE_MAX / 2)
-        return tm_fail(err, TM_NOMEM, "check: %zu bytes do not fit the address space", bytes);
-    inside = tm_round_up(bytes ? bytes : 1, page);
-    g->map_bytes = inside + 2 * page;
-    g->map = mmap(NULL, g->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (g->map == MAP_FAILED) {
-        g->map = NULL;
-        return tm_fail(err, TM_NOMEM, "check: cannot map %zu bytes", g->map_bytes);
-    }
-    if (mprotect(g->map + page, inside, PROT_READ | PROT_WRITE) != 0)
-        return tm_fail(err, TM_NOMEM, "check: no memory for %zu bytes", inside);
-    g->data = g->map + page + (inside - tm_round_up(bytes, align));
-    g->data_bytes = bytes;
-    return TM_OK;
-}
-
-static void guarded_close(guarded *g)
-{
-    if (g->map) munmap(g->map, g->map_bytes);
-}
-
-/* The accessible bytes before and behind the data hold `slack` still (or, when filling, from now on). */
-static bool guarded_slack(const guarded *g, uint8_t slack, bool fill)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    uint8_t *begin = g->map + page, *end = g->map + g->map_bytes - page;
-    for (uint8_t *p = begin; p < end; p++) {
-        if (p == g->data) p += g->data_bytes;
-        if (p == end) break;
-        if (fill)
-            *p = slack;
-        else if (*p != slack)
-            return false;
-    }
-    return true;
-}
-
-/* Whether the kernel may write to it from now on. */
-static void guarded_protect(const guarded *g, bool writable)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    (void)mprotect(g->map + page, g->map_bytes - 2 * page,
-                   writable ? PROT_READ | PROT_WRITE : PROT_READ);
-}
 
 typedef enum weight_fill { W_PLUS, W_MINUS, W_ALTERNATING, W_ONE, W_ZERO, W_RANDOM } weight_fill;
 typedef enum act_fill { A_PLUS, A_MINUS, A_ALTERNATING, A_ONE, A_ZERO, A_RANDOM, A_SMALL } act_fill;
@@ -85,15 +29,11 @@ static const struct fill {
     weight_fill weight;
     act_fill act;
 } fills[] = {
-    {"all +1 x 127",        W_PLUS,        A_PLUS       },
-    {"all +1 x -127",       W_PLUS,        A_MINUS      },
-    {"all -1 x 127",        W_MINUS,       A_PLUS       },
-    {"alternating signs",   W_ALTERNATING, A_ALTERNATING},
-    {"one weight",          W_ONE,         A_RANDOM     },
-    {"one activation",      W_RANDOM,      A_ONE        },
-    {"all zeros",           W_ZERO,        A_ZERO       },
-    {"random x full range", W_RANDOM,      A_RANDOM     },
-    {"random x small",      W_RANDOM,      A_SMALL      },
+    {"all +1 x 127", W_PLUS, A_PLUS},      {"all +1 x -127", W_PLUS, A_MINUS},
+    {"all -1 x 127", W_MINUS, A_PLUS},     {"alternating signs", W_ALTERNATING, A_ALTERNATING},
+    {"one weight", W_ONE, A_RANDOM},       {"all zeros", W_ZERO, A_ZERO},
+    {"one activation", W_RANDOM, A_ONE},   {"random x full range", W_RANDOM, A_RANDOM},
+    {"random x small", W_RANDOM, A_SMALL},
 };
 #define N_FILLS ((int)(sizeof fills / sizeof *fills))
 
@@ -103,10 +43,11 @@ typedef struct check {
     tm_weight w;
     tm_act x;
     int n_rows, n_cols, n_tokens, n_row_kinds, n_token_kinds;
+    size_t n_kinds; /* n_row_kinds * n_token_kinds */
     uint64_t seed;
     const char *fill;
     bool ternary;
-    guarded weights, acts, scale, sum, scratch, y;
+    tm_guarded weights, acts, scale, sum, scratch, y;
     int8_t *trits; /* [n_row_kinds][n_cols] */
     float *values; /* [n_row_kinds][n_cols] */
     void *piece;   /* [row_group][n_cols] */
@@ -269,38 +210,37 @@ static void fill_acts(check *c, act_fill fill, tm_rng *rng)
     }
 }
 
+/* Whether y[token][row] is what the reference gave for that kind of row and token. */
+static bool is_wanted(const check *c, float got, size_t kind)
+{
+    if (c->kernel->tolerance == 0)
+        return tm_bits_from_float(got) == tm_bits_from_float(c->exact[kind]);
+    double limit = (double)c->kernel->tolerance * c->magnitude[kind];
+    return fabs((double)got - c->wanted[kind]) <= limit; /* false for NaN */
+}
+
 /* Compares rows row_begin .. row_end-1 with the reference, and that every other cell kept its bits. */
 static tm_status compare(check *c, int row_begin, int row_end, tm_error *err)
 {
-    const float *y = (const float *)c->y.data;
     char what[200];
     for (int t = 0; t < c->n_tokens; t++) {
+        const float *y = (const float *)c->y.data + (size_t)t * (size_t)c->n_rows;
+        size_t first_kind = (size_t)(t % c->n_token_kinds) * (size_t)c->n_row_kinds;
+        int row_kind = 0;
         for (int r = 0; r < c->n_rows; r++) {
-            size_t i = (size_t)t * (size_t)c->n_rows + (size_t)r;
-            uint32_t got = tm_bits_from_float(y[i]);
-            if (r < row_begin || r >= row_end) {
-                if (got == UNTOUCHED) continue;
+            size_t kind = first_kind + (size_t)row_kind;
+            if (++row_kind == c->n_row_kinds) row_kind = 0;
+            if (r >= row_begin && r < row_end) {
+                if (is_wanted(c, y[r], kind)) continue;
                 snprintf(what, sizeof what,
-                         "rows %d..%d wrote row %d of token %d, which is not theirs", row_begin,
-                         row_end - 1, r, t);
+                         "rows %d..%d: row %d, token %d: got %.9g, wanted %.9g within %.3g",
+                         row_begin, row_end - 1, r, t, (double)y[r], c->wanted[kind],
+                         (double)c->kernel->tolerance * c->magnitude[kind]);
                 return fail(c, err, what);
             }
-            size_t k = (size_t)(t % c->n_token_kinds) * (size_t)c->n_row_kinds +
-                       (size_t)(r % c->n_row_kinds);
-            if (c->ternary) {
-                if (got == tm_bits_from_float(c->exact[k])) continue;
-                if (c->kernel->tolerance > 0 && fabs((double)y[i] - (double)c->exact[k]) <=
-                                                    (double)c->kernel->tolerance * c->magnitude[k])
-                    continue;
-                snprintf(what, sizeof what, "rows %d..%d: row %d, token %d: got %.9g, wanted %.9g",
-                         row_begin, row_end - 1, r, t, (double)y[i], (double)c->exact[k]);
-                return fail(c, err, what);
-            }
-            double limit = (double)c->kernel->tolerance * c->magnitude[k];
-            if (fabs((double)y[i] - c->wanted[k]) <= limit) continue; /* false for NaN */
-            snprintf(what, sizeof what,
-                     "rows %d..%d: row %d, token %d: got %.9g, wanted %.9g within %.3g", row_begin,
-                     row_end - 1, r, t, (double)y[i], c->wanted[k], limit);
+            if (tm_bits_from_float(y[r]) == UNTOUCHED) continue;
+            snprintf(what, sizeof what, "rows %d..%d wrote row %d of token %d, which is not theirs",
+                     row_begin, row_end - 1, r, t);
             return fail(c, err, what);
         }
     }
@@ -311,9 +251,9 @@ static tm_status run_range(check *c, int row_begin, int row_end, tm_error *err)
 {
     uint32_t *y = (uint32_t *)c->y.data;
     for (size_t i = 0; i < c->y.data_bytes / sizeof *y; i++) y[i] = UNTOUCHED;
-    guarded_slack(&c->y, 0xa5, true);
+    tm_guarded_fill_slack(&c->y, SLACK);
     c->kernel->rows(&c->w, &c->x, c->scratch.data, row_begin, row_end, (float *)c->y.data);
-    if (!guarded_slack(&c->y, 0xa5, false)) return fail(c, err, "wrote before y");
+    if (!tm_guarded_slack_is(&c->y, SLACK)) return fail(c, err, "wrote before y");
     return compare(c, row_begin, row_end, err);
 }
 
@@ -321,12 +261,12 @@ static tm_status run_prepare(check *c, bool parts, tm_error *err)
 {
     const tm_kernel *kernel = c->kernel;
     memset(c->scratch.data, 0xa5, c->scratch.data_bytes);
-    guarded_slack(&c->scratch, 0xa5, true);
+    tm_guarded_fill_slack(&c->scratch, SLACK);
     if (kernel->prepare_part && parts)
         for (int part = 2; part >= 0; part--) kernel->prepare_part(&c->x, c->scratch.data, part, 3);
     else if (kernel->prepare)
         kernel->prepare(&c->x, c->scratch.data);
-    if (!guarded_slack(&c->scratch, 0xa5, false))
+    if (!tm_guarded_slack_is(&c->scratch, SLACK))
         return fail(c, err, "prepare wrote outside its scratch");
     return TM_OK;
 }
@@ -338,37 +278,40 @@ static void run_reference(check *c)
     x.n_tokens = c->n_token_kinds;
     if (!c->ternary) {
         tm_reference_floats(c->values, c->n_row_kinds, c->n_cols, &x, c->wanted, c->magnitude);
+        for (size_t i = 0; i < c->n_kinds; i++) c->exact[i] = (float)c->wanted[i];
         return;
     }
     tm_reference_trits(c->trits, c->w.scale, c->n_row_kinds, c->n_cols, &x, c->exact);
-    for (int t = 0; t < c->n_token_kinds; t++) {
-        for (int r = 0; r < c->n_row_kinds && c->kernel->tolerance > 0; r++) {
-            const int8_t *trits = c->trits + (size_t)r * (size_t)c->n_cols,
-                         *q = x.i8 + (size_t)t * (size_t)x.stride;
-            int64_t size = 0;
-            for (int col = 0; col < c->n_cols; col++) size += abs(trits[col] * q[col]);
-            c->magnitude[(size_t)t * (size_t)c->n_row_kinds + (size_t)r] =
-                (double)size * (double)x.scale[t] * (double)c->w.scale;
-        }
+    for (size_t i = 0; i < c->n_kinds; i++) {
+        size_t row = i % (size_t)c->n_row_kinds, token = i / (size_t)c->n_row_kinds;
+        const int8_t *trits = c->trits + row * (size_t)c->n_cols,
+                     *q = x.i8 + token * (size_t)x.stride;
+        int64_t size = 0;
+        for (int col = 0; col < c->n_cols; col++) size += abs(trits[col] * q[col]);
+        c->wanted[i] = (double)c->exact[i];
+        c->magnitude[i] = (double)size * (double)x.scale[token] * (double)c->w.scale;
     }
 }
 
 static tm_status run_fill(check *c, int index, tm_error *err)
 {
-    const guarded *inputs[] = {&c->weights, &c->acts, &c->scale, &c->sum};
+    const tm_guarded *inputs[] = {&c->weights, &c->acts, &c->scale, &c->sum};
     tm_rng rng = {c->seed + (uint64_t)index};
     tm_status status;
     c->fill = fills[index].name;
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) guarded_protect(inputs[i], true);
-    guarded_protect(&c->scratch, true);
-    fill_weights(c, fills[index].weight, &rng);
-    if ((status = check_unpack(c, err)) != TM_OK) return status;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) tm_guarded_protect(inputs[i], true);
+    tm_guarded_protect(&c->scratch, true);
+    if (index == 0 || fills[index].weight != fills[index - 1].weight) {
+        fill_weights(c, fills[index].weight, &rng);
+        if ((status = check_unpack(c, err)) != TM_OK) return status;
+    }
     fill_acts(c, fills[index].act, &rng);
     run_reference(c);
 
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) guarded_protect(inputs[i], false);
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        tm_guarded_protect(inputs[i], false);
     if ((status = run_prepare(c, index % 2, err)) != TM_OK) return status;
-    guarded_protect(&c->scratch, false);
+    tm_guarded_protect(&c->scratch, false);
     if ((status = run_range(c, 0, c->n_rows, err)) != TM_OK) return status;
 
     /* Rows are independent: a second time in ranges, as threads compute them. */
@@ -423,7 +366,7 @@ static tm_status open_buffers(check *c, tm_error *err)
     tm_status status;
     size_t n_cols = (size_t)c->n_cols, n_tokens = (size_t)c->n_tokens,
            n_row_kinds = (size_t)c->n_row_kinds;
-    size_t n_kinds = n_row_kinds * (size_t)c->n_token_kinds, act_bytes, y_bytes;
+    size_t n_kinds = c->n_kinds, act_bytes, y_bytes;
     size_t weight_bytes = c->w.format->size(c->n_rows, c->n_cols),
            act_item = c->ternary ? 1 : sizeof(float);
     size_t scratch_bytes = kernel->scratch_size ? kernel->scratch_size(c->n_cols, c->n_tokens) : 0;
@@ -434,12 +377,12 @@ static tm_status open_buffers(check *c, tm_error *err)
         return tm_fail(err, TM_NOMEM, "check: %d x %d, %d tokens do not fit the address space",
                        c->n_rows, c->n_cols, c->n_tokens);
 
-    if ((status = guarded_open(&c->weights, weight_bytes, 64, err)) != TM_OK ||
-        (status = guarded_open(&c->acts, act_bytes, 64, err)) != TM_OK ||
-        (status = guarded_open(&c->scale, n_tokens * sizeof(float), 64, err)) != TM_OK ||
-        (status = guarded_open(&c->sum, n_tokens * sizeof(int32_t), 64, err)) != TM_OK ||
-        (status = guarded_open(&c->scratch, scratch_bytes, 64, err)) != TM_OK ||
-        (status = guarded_open(&c->y, y_bytes, sizeof(float), err)) != TM_OK ||
+    if ((status = tm_guarded_open(&c->weights, weight_bytes, 64, err)) != TM_OK ||
+        (status = tm_guarded_open(&c->acts, act_bytes, 64, err)) != TM_OK ||
+        (status = tm_guarded_open(&c->scale, n_tokens * sizeof(float), 64, err)) != TM_OK ||
+        (status = tm_guarded_open(&c->sum, n_tokens * sizeof(int32_t), 64, err)) != TM_OK ||
+        (status = tm_guarded_open(&c->scratch, scratch_bytes, 64, err)) != TM_OK ||
+        (status = tm_guarded_open(&c->y, y_bytes, sizeof(float), err)) != TM_OK ||
         (status = tm_alloc(&c->piece, group_cells, item, "check: rows", err)) != TM_OK ||
         (status = tm_alloc((void **)(c->ternary ? (void *)&c->trits : (void *)&c->values),
                            n_row_kinds * n_cols, item, "check: weights", err)) != TM_OK ||
@@ -483,14 +426,15 @@ tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n
     c->n_tokens = n_tokens;
     c->n_row_kinds = n_rows < ROW_PERIOD ? n_rows : ROW_PERIOD;
     c->n_token_kinds = n_tokens < TOKEN_PERIOD ? n_tokens : TOKEN_PERIOD;
+    c->n_kinds = (size_t)c->n_row_kinds * (size_t)c->n_token_kinds;
     c->seed = seed;
     c->fill = "none";
     c->ternary = kernel->format->ternary;
     status = open_buffers(c, err);
     if (status == TM_OK) status = run_caught(c, err);
 
-    guarded *maps[] = {&c->weights, &c->acts, &c->scale, &c->sum, &c->scratch, &c->y};
-    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) guarded_close(maps[i]);
+    tm_guarded *maps[] = {&c->weights, &c->acts, &c->scale, &c->sum, &c->scratch, &c->y};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) tm_guarded_close(maps[i]);
     tm_free(c->trits);
     tm_free(c->values);
     tm_free(c->piece);

@@ -120,23 +120,50 @@ static size_t f16r16_size(int n_rows, int n_cols)
     return checked_size(n_groups(n_rows), (size_t)n_cols, GROUP * sizeof(tm_half));
 }
 
+#define PIECE_COLS 16
+
+/* Floats to halves, round to nearest even; masks instead of branches, so that compilers make vectors
+ * of it. |f| is scaled up by 2^112, so that 65536 and more become infinite, and down to 4|f|; adding
+ * 2^(exponent + 15) then rounds 4|f| at 2^(exponent - 8), a half's last bit; the exponent is -14 at
+ * least, the one of subnormal halves. Source: fp16_ieee_from_fp32_value of FP16 (Dukhan). */
+static void to_halves(const float *restrict from, tm_half *restrict to)
+{
+    for (int i = 0; i < PIECE_COLS * GROUP; i++) {
+        uint32_t bits = tm_bits_from_float(from[i]);
+        int32_t magnitude = (int32_t)(bits & 0x7fffffffu), exponent = magnitude & 0x7f800000;
+        int32_t is_nan = -(int32_t)(magnitude > 0x7f800000),
+                is_low = -(int32_t)(exponent < 0x38800000);
+        float scaled = tm_float_from_bits((uint32_t)magnitude) * 0x1p112f * 0x1p-110f;
+        exponent = (exponent & ~is_low) | (0x38800000 & is_low);
+        uint32_t sum =
+            tm_bits_from_float(tm_float_from_bits((uint32_t)exponent + 0x07800000u) + scaled);
+        int32_t half = (int32_t)(((sum >> 13) & 0x7c00u) + (sum & 0xfffu));
+        half = (half & ~is_nan) | (0x7e00 & is_nan);
+        to[i] = (tm_half)(((bits >> 16) & 0x8000u) | (uint32_t)half);
+    }
+}
+
 static void f16r16_pack(const float *values, int row_begin, int row_end, int n_rows, int n_cols,
                         void *data)
 {
     tm_half *to = data;
     assert(row_begin % GROUP == 0);
     for (int group = row_begin; group < row_end; group += GROUP) {
-        tm_half *column = to + element(group, 0, n_cols);
-        for (int c = 0; c < n_cols; c++, column += GROUP)
-            for (int r = 0; r < GROUP; r++)
-                column[r] =
-                    group + r < row_end
-                        ? tm_half_from_float(
-                              values[(size_t)(group + r - row_begin) * (size_t)n_cols + (size_t)c])
-                        : 0;
+        int n = row_end - group < GROUP ? row_end - group : GROUP;
+        const float *from = values + (size_t)(group - row_begin) * (size_t)n_cols;
+        for (int c = 0; c < n_cols; c += PIECE_COLS) {
+            float piece[PIECE_COLS * GROUP] = {0};
+            tm_half halves[PIECE_COLS * GROUP];
+            int n_piece = n_cols - c < PIECE_COLS ? n_cols - c : PIECE_COLS;
+            for (int r = 0; r < n; r++)
+                for (int k = 0; k < n_piece; k++)
+                    piece[k * GROUP + r] = from[(size_t)r * (size_t)n_cols + (size_t)(c + k)];
+            to_halves(piece, halves);
+            memcpy(to + element(group, c, n_cols), halves,
+                   (size_t)n_piece * GROUP * sizeof *halves);
+        }
     }
-    if (row_end ==
-        n_rows) { /* an odd number of columns in an odd number of groups: 32 bytes left */
+    if (row_end == n_rows) { /* an odd number of columns and of groups leaves 32 bytes */
         size_t used = n_groups(n_rows) * (size_t)n_cols * GROUP * sizeof(tm_half);
         memset((uint8_t *)data + used, 0, f16r16_size(n_rows, n_cols) - used);
     }

@@ -2,6 +2,7 @@
 #include "tests/tm_test.h"
 
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "kernels/format.h"
@@ -140,6 +141,30 @@ static void packing_in_pieces(void **state)
                 pieces_are_the_whole(*f, rows[r], cols[c]);
 }
 
+/* The layout's own conversion agrees with half.h at every half, between them, and beyond. */
+static void f16r16_rounds_like_half(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits < 0x8000; bits += 5) {
+        float value = tm_half_to_float((tm_half)bits), next = tm_half_to_float((tm_half)(bits + 1));
+        float values[16] = {value, -value, next, (value + next) / 2, -(value + next) / 2};
+        tm_half data[32];
+        values[5] = nextafterf(values[3], 0);
+        values[6] = nextafterf(values[3], INFINITY);
+        values[7] = value * 1.0001f;
+        values[8] = -value * 0x1p-13f;
+        values[9] = value * 3e38f;
+        tm_format_f16r16.pack_floats(values, 0, 16, 16, 1, data);
+        for (int i = 0; i < 16; i++) {
+            tm_half wanted = tm_half_from_float(values[i]);
+            if (isnan(values[i]))
+                assert_true((data[i] & 0x7fff) > 0x7c00);
+            else
+                assert_int_equal(data[i], wanted);
+        }
+    }
+}
+
 static void sizes_follow_bits_per_weight(void **state)
 {
     (void)state;
@@ -153,13 +178,10 @@ static void sizes_follow_bits_per_weight(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_is_complete),
-        cmocka_unit_test(trit_bytes),
-        cmocka_unit_test(i2r16_bytes),
-        cmocka_unit_test(f32r16_bytes),
-        cmocka_unit_test(f16r16_bytes),
-        cmocka_unit_test(packing_in_pieces),
-        cmocka_unit_test(sizes_follow_bits_per_weight),
+        cmocka_unit_test(table_is_complete), cmocka_unit_test(trit_bytes),
+        cmocka_unit_test(i2r16_bytes),       cmocka_unit_test(f32r16_bytes),
+        cmocka_unit_test(f16r16_bytes),      cmocka_unit_test(f16r16_rounds_like_half),
+        cmocka_unit_test(packing_in_pieces), cmocka_unit_test(sizes_follow_bits_per_weight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
