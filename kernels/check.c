@@ -219,7 +219,7 @@ static bool is_wanted(const check *c, float got, size_t kind)
     return fabs((double)got - c->wanted[kind]) <= limit; /* false for NaN */
 }
 
-/* Compares rows row_begin .. row_end-1 with the reference, and that every other cell kept its bits. */
+/* Rows row_begin .. row_end-1 are as the reference has them; every other cell kept its bits. */
 static tm_status compare(check *c, int row_begin, int row_end, tm_error *err)
 {
     char what[200];

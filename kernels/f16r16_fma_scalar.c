@@ -1,4 +1,4 @@
-/* f16r16 in plain C: a piece of 16 rows x PIECE columns becomes floats once and serves all tokens. */
+/* f16r16 in plain C: 16 rows x PIECE columns become floats once and serve all tokens. */
 #include "kernels/half.h"
 #include "kernels/kernel.h"
 

@@ -67,7 +67,8 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 }
 
 /* 8 rows (2 vectors) x WIDTH sums in registers: 2 x 12 = 24 of 32; the other 8 rows of the group
- * afterwards. The constants are literals where this is called, so that every loop over them unrolls. */
+ * afterwards. The constants are literals where this is called, so that every loop over them
+ * unrolls. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)

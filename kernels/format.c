@@ -122,10 +122,11 @@ static size_t f16r16_size(int n_rows, int n_cols)
 
 #define PIECE_COLS 16
 
-/* Floats to halves, round to nearest even; masks instead of branches, so that compilers make vectors
- * of it. |f| is scaled up by 2^112, so that 65536 and more become infinite, and down to 4|f|; adding
- * 2^(exponent + 15) then rounds 4|f| at 2^(exponent - 8), a half's last bit; the exponent is -14 at
- * least, the one of subnormal halves. Source: fp16_ieee_from_fp32_value of FP16 (Dukhan). */
+/* Floats to halves, round to nearest even; masks instead of branches, so that compilers make
+ * vectors of it. |f| is scaled up by 2^112, so that 65536 and more become infinite, and down to
+ * 4|f|; adding 2^(exponent + 15) then rounds 4|f| at 2^(exponent - 8), a half's last bit; the
+ * exponent is -14 at least, the one of subnormal halves. Source: fp16_ieee_from_fp32_value of FP16
+ * (Dukhan). */
 static void to_halves(const float *restrict from, tm_half *restrict to)
 {
     for (int i = 0; i < PIECE_COLS * GROUP; i++) {
@@ -189,8 +190,8 @@ const tm_format tm_format_f16r16 = {
 
 /* i2r16: 2 bits a trit, 16 rows x 16 columns in 64 bytes.
  *
- * Codes 0, 1, 2 = -1, 0, +1; padding (rows past n_rows, columns past n_cols) has code 1. Blocks of a
- * row group follow each other by columns, groups follow each other.
+ * Codes 0, 1, 2 = -1, 0, +1; padding (rows past n_rows, columns past n_cols) has code 1. Blocks of
+ * a row group follow each other by columns, groups follow each other.
  *
  *   byte       0   1   2   3    4   5   6   7         60  61  62  63
  *            +---+---+---+---++---+---+---+---+-- --++---+---+---+---+
@@ -201,8 +202,8 @@ const tm_format tm_format_f16r16 = {
  *   bits of the byte for column % 4 = j:   7 6 | 5 4 | 3 2 | 1 0
  *   column of the block:                  12+j | 8+j | 4+j |  j
  *
- * One 64-byte load, shifted right by 0, 2, 4, 6 and masked with 3, gives four vectors of 16 rows x 4
- * columns: the operand of a 4-way int8 dot product against 4 activations repeated in every lane.
+ * One 64-byte load, shifted right by 0, 2, 4, 6 and masked with 3, gives four vectors of 16 rows x
+ * 4 columns: the operand of a 4-way int8 dot product against 4 activations repeated in every lane.
  */
 #define I2_BLOCK 64 /* bytes */
 #define I2_COLS  16 /* columns in a block */

@@ -22,7 +22,8 @@ TM_ALWAYS_INLINE int8x16_t code_plane(uint8x16_t v, int p)
     }
 }
 
-/* Codes of rows 4 * quad .. and columns 4 * p .. of the block: from the layout, or unit p of a tile. */
+/* Codes of rows 4 * quad .. and columns 4 * p .. of the block: from the layout, or unit p of a
+ * tile. */
 TM_ALWAYS_INLINE int8x16_t load_codes(const uint8_t *at, int quad, int p, bool packed)
 {
     if (packed) return code_plane(vld1q_u8(at + 16 * quad), p);

@@ -14,9 +14,10 @@ static void store_rows(float *y, __m256i low, __m256i high, float scale, float w
     if (n < TM_GROUP) memcpy(y, piece, (size_t)n * sizeof *y);
 }
 
-/* One token. A byte's even planes are read after a shift by 0 and 4, the odd ones stay two bits up and
- * count 4-fold. In int16, a block adds at most 2 x 508 to even and 2 x 2032 to odd, so that 8 blocks
- * reach at most 32,512; then both go to int32. An odd sum is a multiple of 4: its shift is exact. */
+/* One token. A byte's even planes are read after a shift by 0 and 4, the odd ones stay two bits up
+ * and count 4-fold. In int16, a block adds at most 2 x 508 to even and 2 x 2032 to odd, so that 8
+ * blocks reach at most 32,512; then both go to int32. An odd sum is a multiple of 4: its shift is
+ * exact. */
 #define BLOCKS_A_FLUSH 8
 
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)

@@ -4,8 +4,8 @@
 #include "kernels/panel.h"
 
 /* One token. The four planes stay where they are in the byte and are summed apart: plane p counts
- * 4^p-fold, and 16 bits of a lane's 4 products need no shift. A sum is at most 192 x 127 x n_cols / 4
- * in size: below 2^31 up to n_cols = 352,000. It is a multiple of 4^p, so the final shift is exact. */
+ * 4^p-fold, which saves the shifts. A sum is at most 192 x 127 x n_cols / 4 in size: below 2^31 up
+ * to n_cols = 352,000. It is a multiple of 4^p, so the final shift is exact. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     const __m512i mask0 = _mm512_set1_epi8(0x03), mask1 = _mm512_set1_epi8(0x0c);
@@ -141,7 +141,7 @@ static tm_panel_micro *micro(int groups, int width, bool packed)
     return (groups == 2 ? tiled_2 : tiled_1)[width];
 }
 
-/* 24 sums in registers either way: more would not fit, fewer wait for the 5 cycles of a vpdpbusd. */
+/* 24 sums in registers either way: more would not fit, fewer would wait for each other. */
 static int groups_of(int width)
 {
     return width <= 6 ? 4 : 2;

@@ -15,8 +15,8 @@ static void store_rows(float *y, __m256i low, __m256i high, float scale, float w
 }
 
 /* One token. The four planes stay where they are in the byte and are summed apart: plane p counts
- * 4^p-fold. A sum is at most 192 x 127 x n_cols / 4 in size: below 2^31 up to n_cols = 352,000. It is
- * a multiple of 4^p, so the final shift is exact. */
+ * 4^p-fold. A sum is at most 192 x 127 x n_cols / 4 in size: below 2^31 up to n_cols = 352,000. It
+ * is a multiple of 4^p, so the final shift is exact. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     const __m256i mask[4] = {_mm256_set1_epi8(0x03), _mm256_set1_epi8(0x0c), _mm256_set1_epi8(0x30),

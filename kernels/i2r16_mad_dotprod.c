@@ -1,9 +1,10 @@
 /* i2r16 with sdot: 4 rows x 4 columns a vector, one register of activations serves 16 columns. */
 #include "kernels/i2_neon.h"
 
-/* One token. Planes 1 and 2 stay where they are in the byte and count 4- and 16-fold; plane 3 is what
- * a shift leaves, since 128 does not fit a signed byte. A sum is at most 32 x 127 x n_cols / 4 in size:
- * below 2^31 up to n_cols = 2,113,000. It is a multiple of 4^p, so the final shift is exact. */
+/* One token. Planes 1 and 2 stay where they are in the byte and count 4- and 16-fold; plane 3 is
+ * what a shift leaves, since 128 does not fit a signed byte. A sum is at most 32 x 127 x n_cols / 4
+ * in size: below 2^31 up to n_cols = 2,113,000. It is a multiple of 4^p, so the final shift is
+ * exact. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     const uint8x16_t mask0 = vdupq_n_u8(0x03), mask1 = vdupq_n_u8(0x0c), mask2 = vdupq_n_u8(0x30);
@@ -55,7 +56,8 @@ TM_ALWAYS_INLINE void multiply_unit(int32x4_t *low, int32x4_t *high, int8x16_t a
 }
 
 /* 8 rows (2 vectors) x WIDTH sums in registers: 2 x 12 = 24 of 32; the other 8 rows of the group
- * afterwards. The constants are literals where this is called, so that every loop over them unrolls. */
+ * afterwards. The constants are literals where this is called, so that every loop over them
+ * unrolls. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)

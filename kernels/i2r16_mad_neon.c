@@ -53,8 +53,9 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
     }
 }
 
-/* 8 rows x WIDTH int16 sums of 4 columns in registers: 4 x 4 = 16 of 32; the other 8 rows of the group
- * afterwards. The constants are literals where this is called, so that every loop over them unrolls. */
+/* 8 rows x WIDTH int16 sums of 4 columns in registers: 4 x 4 = 16 of 32; the other 8 rows of the
+ * group afterwards. The constants are literals where this is called, so that every loop over them
+ * unrolls. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)

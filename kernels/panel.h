@@ -1,19 +1,20 @@
 /* Matrix times many tokens: panels of activations, tiles of weights, one loop for every variant.
  *
- * A unit is 4 bytes of a token: 4 int8 columns or 1 float column. A variant gives a micro-kernel that
- * multiplies some row groups by one block of tokens, in registers, over up to TM_PANEL_UNITS units;
- * this file walks the matrix so that what the micro-kernel reads lies in L1 and L2:
+ * A unit is 4 bytes of a token: 4 int8 columns or 1 float column. A variant gives a micro-kernel
+ * that multiplies some row groups by one block of tokens, in registers, over up to TM_PANEL_UNITS
+ * units; this file walks the matrix so that what the micro-kernel reads lies in L1 and L2:
  *
- *   for each chunk of tokens                        its panel of one K-block: at most 144 KiB, L2
- *     for each tile of 8 row groups
- *       for each K-block of 128 units               unpack the tile once: 64 KiB, L2
- *         for each 1, 2 or 4 row groups of the tile                 8 to 32 KiB, L1
- *           for each block of tokens in the chunk   micro-kernel: adds into the sums
+ *   for each chunk of tokens                      its panel of a K-block: at most 144 KiB, L2
+ *     for each 8 row groups                       their sums: at most 144 KiB, L2
+ *       for each K-block of 128 units
+ *         for each 1, 2 or 4 of the row groups    unpack them into a tile: 8 to 32 KiB, L1
+ *           for each block of tokens              micro-kernel: adds into the sums
  *       sums -> y
  *
  * The panel is made by `prepare` from the activations: [block of tokens][unit][token of the block],
- * so that one pointer and small displacements reach all tokens of a block. A single block of tokens
- * reads the packed weights in place, since nothing would use the tile again.
+ * so that one pointer and small displacements reach all tokens of a block. Few blocks of tokens
+ * read the packed weights in place, since a tile would not be used often enough.
+ * A thread needs 200 KiB of stack here.
  *
  * Only static inline: every file that includes this compiles it for its own instruction set.
  */
@@ -35,15 +36,15 @@
 #define TM_PANEL_TOKENS          288 /* tokens of a chunk at most; a multiple of every width_max */
 #define TM_PANEL_BLOCKS_IN_PLACE 3   /* so many blocks of tokens do not pay for a tile */
 #define TM_PANEL_ROWS            (TM_PANEL_GROUPS * TM_GROUP)
-#define TM_TILE_GROUP_BYTES      (TM_GROUP * TM_PANEL_UNITS * 4) /* unpacked: 4 bytes per row and unit */
+#define TM_TILE_GROUP_BYTES      (TM_GROUP * TM_PANEL_UNITS * 4) /* 4 bytes per row and unit */
 
 /* How far ahead of the multiply the packed weights are asked for while decoding: enough lines in
  * flight to cover a memory latency of 100 ns at 40 GB/s per core, with room. */
 #define TM_PREFETCH_BYTES 8192
 
-/* Rounding of f32 sums, relative to sum|w x|: a product, 128 sums in a piece and n_cols / 128 <= 512
- * pieces (n_cols <= 65536) are each rounded by at most 2^-24; 768 leaves room for more partial sums
- * than one and for the second order. */
+/* Rounding of f32 sums, relative to sum|w x|: a product, 128 sums in a piece and n_cols / 128 <=
+ * 512 pieces (n_cols <= 65536) are each rounded by at most 2^-24; 768 leaves room for more partial
+ * sums than one and for the second order. */
 #define TM_FLOAT_TOLERANCE (768 * 0x1p-24f)
 
 /* Sums of one row and token: int32 for int8 activations, float for float. */
@@ -193,8 +194,9 @@ static inline void tm_panel_prefetch(const tm_panel_walk *k, tm_panel_piece next
     }
 }
 
-/* sums (+)= a piece of the weights x the chunk, for the rows from first_group on. Meanwhile the piece
- * that comes next is fetched into L2: its rows lie far apart, where no hardware prefetcher looks. */
+/* sums (+)= a piece of the weights x the chunk, for the rows from first_group on. Meanwhile the
+ * piece that comes next is fetched into L2: its rows lie far apart, where no hardware prefetcher
+ * looks. */
 static inline void tm_panel_step(const tm_panel_walk *k, int first_group, tm_panel_piece piece,
                                  tm_panel_piece next)
 {

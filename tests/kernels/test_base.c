@@ -103,7 +103,8 @@ static void nearest_name_suggests_only_what_is_near(void **state)
 
 static void generator_gives_the_published_stream(void **state)
 {
-    /* SplitMix64 from 1234567, as listed by Rosetta Code and the test suites of several libraries. */
+    /* SplitMix64 from 1234567, as listed by Rosetta Code and the test suites of several libraries.
+     */
     static const uint64_t wanted[] = {6457827717110365317u, 3203168211198807973u,
                                       9817491932198370423u, 4593380528125082431u,
                                       16408922859458223821u};

@@ -37,8 +37,8 @@ static void trit_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
-/* Row 0: + - 0 + | 0 0 - + | + - - 0 | 0 0 - - | - +, codes 2 0 1 2 | 1 1 0 2 | 2 0 0 1 | 1 1 0 0 | 0 2.
- * Byte 0 holds columns 12, 8, 4, 0 from the top: 01 10 01 10. */
+/* Row 0: + - 0 + | 0 0 - + | + - - 0 | 0 0 - - | - +, codes 2 0 1 2 | 1 1 0 2 | 2 0 0 1 | 1 1 0 0 |
+ * 0 2. Byte 0 holds columns 12, 8, 4, 0 from the top: 01 10 01 10. */
 static void i2r16_bytes(void **state)
 {
     const int8_t trits[2][18] = {
