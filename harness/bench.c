@@ -236,8 +236,8 @@ void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
         *bytes_per_token = *macs_per_token = 0;
         return;
     }
-    /* The prompt: weights once per pass, the head for the last token only; a pass reads the keys and
-     * values up to its end once, and token i of it multiplies with those up to itself. */
+    /* The prompt: weights once per pass, the head for the last token only; a pass reads the keys
+     * and values up to its end once, and token i of it multiplies with those up to itself. */
     for (int done = 0; done < test->n_prompt;) {
         int batch = test->n_prompt - done < n_batch ? test->n_prompt - done : n_batch;
         bytes += weights + kv * (double)(position + batch);

@@ -1,8 +1,8 @@
 /* One timed repetition: clock, counters of the process, nothing else in the region.
  *
- * Tests mean what llama-bench's do: pp evaluates n_prompt tokens with logits of the last; tg evaluates
- * n_gen tokens one by one; pp+tg one after the other; @d fills the KV cache first, untimed. Token ids
- * are seeded, so sampling is not part of the time.
+ * Tests mean what llama-bench's do: pp evaluates n_prompt tokens with logits of the last; tg
+ * evaluates n_gen tokens one by one; pp+tg one after the other; @d fills the KV cache first,
+ * untimed. Token ids are seeded, so sampling is not part of the time.
  */
 #ifndef TM_HARNESS_BENCH_H
 #define TM_HARNESS_BENCH_H
@@ -14,25 +14,26 @@
 /* Room for the token ids and times of the longest test, made before any timing. */
 typedef struct tm_bench {
     tm_subject *subject; /* borrowed */
-    int32_t    *tokens;  /* [n_tokens] */
-    int         n_tokens;
-    int64_t    *stamps;  /* [n_stamps] */
-    int         n_stamps;
-    double      harness_ns_per_token; /* measured on opening */
+    int32_t *tokens;     /* [n_tokens] */
+    int n_tokens;
+    int64_t *stamps; /* [n_stamps] */
+    int n_stamps;
+    double harness_ns_per_token; /* measured on opening */
 } tm_bench;
 
 /* tests: [n_tests]. Errors: NOMEM. */
 tm_status tm_bench_open(tm_subject *subject, const tm_test *tests, int n_tests, uint64_t seed,
                         tm_bench *out, tm_error *err) TM_MUST_USE;
-void      tm_bench_close(tm_bench *bench);
+void tm_bench_close(tm_bench *bench);
 
-/* Runs the test once and fills the sample's part of *record (token_ns is owned by it). Errors: those
- * of eval, NOMEM. */
-tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record, tm_error *err) TM_MUST_USE;
+/* Runs the test once and fills the sample's part of *record (token_ns is owned by it). Errors:
+ * those of eval, NOMEM. */
+tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
+                        tm_error *err) TM_MUST_USE;
 
 /* What the test must read and multiply, mean over its tokens: weights and head once per pass, keys
  * and values of every position attended to. */
-void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test, double *bytes_per_token,
-                    double *macs_per_token);
+void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
+                    double *bytes_per_token, double *macs_per_token);
 
 #endif

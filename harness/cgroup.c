@@ -10,8 +10,8 @@
 /* Version 1 prints "no limit" as the largest multiple of the page size: anything from 2^60 on. */
 #define NO_LIMIT (1ll << 60)
 
-/* The path behind "<anything>:<controllers>:" on the line whose controllers include `name` ("" for version
- * 2's only line). */
+/* The path behind "<anything>:<controllers>:" on the line whose controllers include `name` ("" for
+ * version 2's only line). */
 static bool group_of(const char *root, const char *name, char *path, size_t size)
 {
     char text[8192], *save = NULL;

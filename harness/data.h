@@ -8,7 +8,7 @@
 typedef struct tm_data {
     const char *path; /* from the repository's root: "workloads/suites/demo.json" */
     const char *text; /* followed by a NUL that `length` does not count */
-    size_t      length;
+    size_t length;
 } tm_data;
 
 /* Every embedded file, ended by a row whose path is NULL. */

@@ -10,29 +10,29 @@
 #include "harness/json.h"
 
 typedef struct tm_env {
-    tm_json *machine;         /* object; owned */
-    tm_json *environment;     /* object; owned */
-    char     fingerprint[24]; /* of `machine` */
-    char     cpu_model[96];   /* "" when not known */
-    int      n_cpus;          /* this process may use */
-    int      n_cores;         /* physical, among them */
-    int64_t  memory_available_bytes; /* the least of MemAvailable and what cgroups leave; -1 not known */
-    char     memory_limit[96];       /* what sets it: "MemAvailable", "cgroup memory.max of /a/b" */
-    double   load_average;           /* of the last minute; NaN not known */
-    bool     virtual_machine;
-    bool     emulated; /* instructions are emulated (qemu user mode): no time means anything */
+    tm_json *machine;               /* object; owned */
+    tm_json *environment;           /* object; owned */
+    char fingerprint[24];           /* of `machine` */
+    char cpu_model[96];             /* "" when not known */
+    int n_cpus;                     /* this process may use */
+    int n_cores;                    /* physical, among them */
+    int64_t memory_available_bytes; /* least of MemAvailable and what cgroups leave; -1 unknown */
+    char memory_limit[96];          /* what sets it: "MemAvailable", "cgroup memory limit" */
+    double load_average;            /* of the last minute; NaN not known */
+    bool virtual_machine;
+    bool emulated; /* instructions are emulated (qemu user mode): no time means anything */
 } tm_env;
 
 /* root: "/" for this machine, else a directory holding proc/ and sys/. Errors: IO when root has no
  * proc/cpuinfo, NOMEM. */
 tm_status tm_env_read(const char *root, tm_env *out, tm_error *err) TM_MUST_USE;
-void      tm_env_free(tm_env *env);
+void tm_env_free(tm_env *env);
 
 /* Hash of a program's file in hex: two builds that differ in anything differ in it. path NULL:
  * this program. Errors: IO. */
 tm_status tm_build_hash(const char *path, char *text, size_t size, tm_error *err) TM_MUST_USE;
 
-/* Jiffies of /proc/stat's first line: of all, and stolen by the hypervisor. False when unreadable. */
+/* Jiffies of /proc/stat's first line: of all, and stolen by the hypervisor. False: unreadable. */
 bool tm_env_cpu_ticks(const char *root, int64_t *all, int64_t *stolen);
 
 /* FNV-1a, 64 bit (Fowler, Noll, Vo): start with TM_HASH_START. Names things; no defence. */

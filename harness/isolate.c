@@ -179,8 +179,8 @@ static tm_status grow(tm_child *child, tm_error *err)
     return TM_OK;
 }
 
-/* Hands out the next whole line of what was read; at the end of the output also a last one without a
- * newline. */
+/* Hands out the next whole line of what was read; at the end of the output also a last one without
+ * a newline. */
 static bool take_line(tm_child *child, bool ended, const char **line, size_t *length)
 {
     char *newline = child->line_used ? memchr(child->line, '\n', child->line_used) : NULL;
@@ -288,8 +288,8 @@ void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
         if (child->words_from >= 0) hear(child); /* a full pipe would keep it from ending */
         nanosleep(&(struct timespec){0, 1000000}, NULL);
     }
-    /* Also when it has ended: what it started may live on in its group. It is not reaped yet, so its
-     * number names no other group. */
+    /* Also when it has ended: what it started may live on in its group. It is not reaped yet, so
+     * its number names no other group. */
     kill(-child->pid, SIGKILL);
     pid_t got;
     do got = wait4(child->pid, &how, 0, &usage);

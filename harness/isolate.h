@@ -12,24 +12,27 @@ typedef struct tm_child tm_child;
 
 /* How a child ended and what it used. */
 typedef struct tm_child_end {
-    bool    ok;          /* exited with 0 */
-    int     exit_code;   /* -1 when a signal ended it */
-    int     signal;      /* 0 when it exited */
-    char    reason[120]; /* "exited with 3", "was killed by SIGSEGV" */
-    char    last_words[256]; /* the last line of its stderr that is not empty, printable; "" none */
+    bool ok;              /* exited with 0 */
+    int exit_code;        /* -1 when a signal ended it */
+    int signal;           /* 0 when it exited */
+    char reason[120];     /* "exited with 3", "was killed by SIGSEGV" */
+    char last_words[256]; /* the last line of its stderr that is not empty, printable; "" none */
     int64_t max_rss_bytes;
-    double  cpu_seconds;
+    double cpu_seconds;
 } tm_child_end;
 
-/* argv: NULL-terminated, argv[0] a path. Errors: IO, CHILD (could not be started: the path and why). */
+/* argv: NULL-terminated, argv[0] a path. Errors: IO, CHILD (could not be started: the path and
+ * why). */
 tm_status tm_child_open(const char *const *argv, tm_child **out, tm_error *err) TM_MUST_USE;
 
 /* Writes it all. Errors: CHILD when the child no longer reads. */
-tm_status tm_child_write(tm_child *child, const char *text, size_t length, tm_error *err) TM_MUST_USE;
+tm_status tm_child_write(tm_child *child, const char *text, size_t length,
+                         tm_error *err) TM_MUST_USE;
 
 /* The next line of its stdout, without its newline, valid until the next call; *line is NULL at the
  * end of its output. interrupt_fd: a descriptor that becomes readable to interrupt, or -1.
- * Errors: TIMEOUT ("no answer for 120 s"), INTERRUPTED, CHILD (a line above 64 MiB, a NUL byte), NOMEM. */
+ * Errors: TIMEOUT ("no answer for 120 s"), INTERRUPTED, CHILD (a line above 64 MiB, a NUL byte),
+ * NOMEM. */
 tm_status tm_child_read_line(tm_child *child, double timeout_seconds, int interrupt_fd,
                              const char **line, tm_error *err) TM_MUST_USE;
 

@@ -6,8 +6,8 @@
 
 typedef struct tm_machine {
     char cpu_model[96]; /* "" when not known */
-    int  n_cpus;        /* in cpuinfo; >= 1 */
-    int  n_cores;       /* physical, as far as the topology tells; >= 1 */
+    int n_cpus;         /* in cpuinfo; >= 1 */
+    int n_cores;        /* physical, as far as the topology tells; >= 1 */
     bool virtual_machine, emulated;
 } tm_machine;
 

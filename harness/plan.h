@@ -15,11 +15,11 @@
 
 typedef struct tm_arm {
     tm_cell *cells; /* [n_cells], one per test; owned */
-    char   (*cell_ids)[24];
-    int      n_cells;
-    int64_t  predicted_bytes;   /* memory of the process; 0 when its config could not be read */
-    double   predicted_seconds; /* of one process: load, check, tests; a guess until one has run */
-    char     skip[480];         /* why it is not started; "": it is */
+    char (*cell_ids)[24];
+    int n_cells;
+    int64_t predicted_bytes;  /* memory of the process; 0 when its config could not be read */
+    double predicted_seconds; /* of one process: load, check, tests; a guess until one has run */
+    char skip[480];           /* why it is not started; "": it is */
 } tm_arm;
 
 /* Arms that run together: a pair (baseline first) or one alone (b = -1). */
@@ -29,33 +29,33 @@ typedef struct tm_pair {
 } tm_pair;
 
 typedef struct tm_plan {
-    tm_arm  *arms;
-    int      n_arms;
+    tm_arm *arms;
+    int n_arms;
     tm_pair *pairs;
-    int      n_pairs;
-    int      n_cells, n_skipped_cells;
+    int n_pairs;
+    int n_cells, n_skipped_cells;
 } tm_plan;
 
 typedef struct tm_plan_options {
-    uint64_t    seed;
-    bool        oversubscribe; /* more threads than CPUs */
-    const char *build;         /* hash of the worker's program */
-    const char *only;          /* NULL, or a text that the name of a cell must contain */
+    uint64_t seed;
+    bool oversubscribe; /* more threads than CPUs */
+    const char *build;  /* hash of the worker's program */
+    const char *only;   /* NULL, or a text that the name of a cell must contain */
 } tm_plan_options;
 
-/* Errors: ARG (empty suite, nothing left after excludes, threads 0 or above the usable CPUs, unknown
- * kernel or model with the nearest name), NOMEM. A model file that cannot be read and a kernel the
- * machine lacks make skipped arms. */
+/* Errors: ARG (empty suite, nothing left after excludes, threads 0 or above the usable CPUs,
+ * unknown kernel or model with the nearest name), NOMEM. A model file that cannot be read and a
+ * kernel the machine lacks make skipped arms. */
 tm_status tm_plan_make(const tm_suite *suite, const tm_env *env, const tm_plan_options *options,
                        tm_plan *out, tm_error *err) TM_MUST_USE;
-void      tm_plan_free(tm_plan *plan);
+void tm_plan_free(tm_plan *plan);
 
 /* "synth:125M f16_fma_avx2 2 threads tg16". Returns text. */
 char *tm_cell_label(const tm_cell *cell, char *text, size_t size);
 
-/* The kernel and the head kernel a name stands for: "auto" (ternary when the model is, else f32 or f16 as
- * the file), a family, or a kernel. source: the model, or NULL for a ternary one with an f16 head.
- * Errors: ARG (unknown, with the nearest), UNSUPPORTED (this machine lacks it). */
+/* The kernel and the head kernel a name stands for: "auto" (ternary when the model is, else f32 or
+ * f16 as the file), a family, or a kernel. source: the model, or NULL for a ternary one with an f16
+ * head. Errors: ARG (unknown, with the nearest), UNSUPPORTED (this machine lacks it). */
 tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,
                              const tm_kernel **head_kernel, tm_error *err) TM_MUST_USE;
 

@@ -1,5 +1,5 @@
-/* Small readings of /proc and /sys below a root directory: files of a few lines, never trusted to be
- * there or to say what they should. */
+/* Small readings of /proc and /sys below a root directory: files of a few lines, never trusted to
+ * be there or to say what they should. */
 #ifndef TM_HARNESS_PROC_H
 #define TM_HARNESS_PROC_H
 

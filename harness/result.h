@@ -1,11 +1,11 @@
 /* Records: one repetition = one JSON line. The only place that knows their field names.
  *
  * A store is an append-only JSON Lines file. Lines are of three kinds:
- *   run     once per `ternmark run` on the store: schema, suite as resolved, machine fingerprint, environment,
- *           engine build; other lines name it by its id
+ *   run     once per `ternmark run` on the store: suite as resolved, machine and its fingerprint,
+ *           environment, engine build; other lines name it by its id
  *   sample  one timed repetition of one cell in one process
  *   cell    a cell without samples: skipped or failed, and why
- * Every line carries "schema". Figures that could not be had are null with a `<key>_missing` sentence.
+ * Every line carries "schema". What could not be had is null with a `<key>_missing` sentence.
  */
 #ifndef TM_HARNESS_RESULT_H
 #define TM_HARNESS_RESULT_H
@@ -16,61 +16,62 @@
 
 /* One point of the sweep. */
 typedef struct tm_cell {
-    char engine[32];       /* "ternmark"; later: peers */
-    char model[128];       /* as asked for: "synth:125M", "file.gguf" */
-    char kernel[48];       /* resolved name, never "auto" */
+    char engine[32]; /* "ternmark"; later: peers */
+    char model[128]; /* as asked for: "synth:125M", "file.gguf" */
+    char kernel[48]; /* resolved name, never "auto" */
     char head_kernel[48];
-    int  threads;
-    int  n_prompt, n_gen;  /* tokens; one of them 0 unless pg */
-    int  depth;            /* tokens in the KV cache before the timing begins */
-    char test[48];         /* "pp512", "tg128", "pp512+tg128", with "@d1024" */
-    char role[16];         /* "baseline" (fp16), "ternary", or "" */
+    int threads;
+    int n_prompt, n_gen; /* tokens; one of them 0 unless pg */
+    int depth;           /* tokens in the KV cache before the timing begins */
+    char test[48];       /* "pp512", "tg128", "pp512+tg128", with "@d1024" */
+    char role[16];       /* "baseline" (fp16), "ternary", or "" */
 } tm_cell;
 
 /* A figure that may be missing. */
 typedef struct tm_figure {
-    double value;       /* NaN when missing */
-    char   missing[160];/* why; "" when there */
+    double value;      /* NaN when missing */
+    char missing[160]; /* why; "" when there */
 } tm_figure;
 
 typedef enum tm_record_kind { TM_RECORD_RUN, TM_RECORD_SAMPLE, TM_RECORD_CELL } tm_record_kind;
 
 typedef struct tm_record {
     tm_record_kind kind;
-    char    run[24];         /* run id */
-    char    cell_id[24];     /* hash of the cell's fields, the engine build and the model's identity */
+    char run[24];     /* run id */
+    char cell_id[24]; /* hash of the cell's fields, the engine build and the model's identity */
     tm_cell cell;
-    char    status[16];      /* "ok", "skipped", "failed" */
-    char    reason[480];     /* skipped, failed: one sentence */
+    char status[16];  /* "ok", "skipped", "failed" */
+    char reason[480]; /* skipped, failed: one sentence */
     /* sample */
-    int     process;         /* replicate, a fresh process each, from 0; the two arms of a pair share the
-                                number. Not every number occurs: with several kernels per baseline they take turns */
-    int     repetition;      /* inside the process, from 0 */
-    int     slot;            /* 0: first arm of its pair, 1: second */
-    int64_t elapsed_ns;      /* the timed region */
-    int     n_tokens;        /* tokens the region made (prompt tokens for pp) */
-    int64_t first_token_ns;  /* prompt through first token; 0 where the test has none */
-    int64_t *token_ns;       /* [n_token_ns] per generated token; owned */
-    int     n_token_ns;
+    /* Replicate: a fresh process each, from 0. The two arms of a pair share the number. Not every
+     * number occurs: with several kernels per baseline they take turns. */
+    int process;
+    int repetition;         /* inside the process, from 0 */
+    int slot;               /* 0: first arm of its pair, 1: second */
+    int64_t elapsed_ns;     /* the timed region */
+    int n_tokens;           /* tokens the region made (prompt tokens for pp) */
+    int64_t first_token_ns; /* prompt through first token; 0 where the test has none */
+    int64_t *token_ns;      /* [n_token_ns] per generated token; owned */
+    int n_token_ns;
     int64_t load_ns;
-    double  bytes_per_token; /* what the region must read: weights + head + KV, mean over its tokens */
-    double  macs_per_token;
-    double  bits_per_weight; /* linear weights, padding included */
+    double bytes_per_token; /* read by the region: weights, head, KV; mean over its tokens */
+    double macs_per_token;
+    double bits_per_weight;  /* linear weights, padding included */
     int64_t predicted_bytes; /* memory predicted before the start */
     tm_figure peak_rss_bytes, rss_anonymous_bytes, rss_file_bytes;
-    tm_figure minor_faults, major_faults;             /* in the timed region */
+    tm_figure minor_faults, major_faults;               /* in the timed region */
     tm_figure voluntary_switches, involuntary_switches; /* in the timed region */
-    tm_figure cpu_user_seconds, cpu_system_seconds;   /* in the timed region */
-    tm_figure steal_percent;                          /* of the machine, in the timed region */
-    tm_figure harness_ns_per_token;                   /* cost of timing itself, measured with the null kernel */
-    tm_figure energy_joules;                          /* no source yet: missing with its reason */
-    char    marks[240];      /* "; "-separated reasons to distrust this sample; "" if none */
-    char    tokens[24];      /* hash of the greedy tokens this process made before it was timed; "" if none */
+    tm_figure cpu_user_seconds, cpu_system_seconds;     /* in the timed region */
+    tm_figure steal_percent;                            /* of the machine, in the timed region */
+    tm_figure harness_ns_per_token; /* cost of timing itself, measured with the null kernel */
+    tm_figure energy_joules;        /* no source yet: missing with its reason */
+    char marks[240];                /* "; "-separated reasons to distrust this sample; "" if none */
+    char tokens[24]; /* hash of this process's greedy tokens, made before timing; "" none */
     /* run */
-    tm_json *document;       /* the whole line as read (run lines: suite, machine, environment); owned */
+    tm_json *document; /* the whole line as read (run lines: suite, machine, environment); owned */
 } tm_record;
 
-/* Hash of what makes a cell: its fields but the role, the worker's build and the model's identity. */
+/* Hash of what makes a cell: its fields but the role, the worker's build, the model's identity. */
 void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24]);
 
 void tm_figure_set(tm_figure *figure, double value);
@@ -79,10 +80,10 @@ void tm_figure_miss(tm_figure *figure, const char *fmt, ...) TM_PRINTF(2, 3);
 /* "pp512", "tg128", "pp512+tg128", "@d1024" behind when depth > 0. */
 void tm_test_name(int n_prompt, int n_gen, int depth, char *text, size_t size);
 
-tm_json  *tm_record_to_json(const tm_record *record);
+tm_json *tm_record_to_json(const tm_record *record);
 /* Errors: FORMAT (a key missing or of the wrong type, its name), UNSUPPORTED (another schema). */
 tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err) TM_MUST_USE;
-void      tm_record_free(tm_record *record);
+void tm_record_free(tm_record *record);
 
 /* Tokens per second of a sample. */
 double tm_record_rate(const tm_record *record);
@@ -90,19 +91,20 @@ double tm_record_rate(const tm_record *record);
 /* A store read whole. torn_bytes: length of a torn last line that was left out. */
 typedef struct tm_records {
     tm_record *items;
-    int        n;
-    size_t     torn_bytes;
+    int n;
+    size_t torn_bytes;
 } tm_records;
 /* Errors: IO, FORMAT (line number), UNSUPPORTED (schema), NOMEM. */
 tm_status tm_records_read(const char *path, tm_records *out, tm_error *err) TM_MUST_USE;
-void      tm_records_free(tm_records *records);
+void tm_records_free(tm_records *records);
 
-/* Appending. Opening makes the file if need be, refuses one that is not a store (ARG), cuts a torn last line off and takes an exclusive lock (a second writer is an
- * ARG error naming the store). Every line is written with one write(2) and synced before return. */
+/* Appending. Opening makes the file if need be, refuses one that is not a store (ARG), cuts a torn
+ * last line off and takes an exclusive lock (a second writer is an ARG error naming the store).
+ * Every line is written with one write(2) and synced before return. */
 typedef struct tm_store tm_store;
 tm_status tm_store_open(const char *path, tm_store **out, tm_error *err) TM_MUST_USE;
 /* Errors: IO (disk full: the line is taken back whole, so the store stays readable). */
 tm_status tm_store_append(tm_store *store, const tm_record *record, tm_error *err) TM_MUST_USE;
-void      tm_store_close(tm_store *store);
+void tm_store_close(tm_store *store);
 
 #endif

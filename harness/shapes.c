@@ -28,8 +28,8 @@ static void shorten(const char *name, char *out, size_t size)
 }
 
 /* What models.json does not say and the released checkpoints do (config.json of each):
- * 1bitLLM's and the dummy models are BitNet's own architecture; 2B-4T has squared ReLU and a rope base of
- * 500000; the rest are run as plain llama, of which they are shapes. */
+ * 1bitLLM's and the dummy models are BitNet's own architecture; 2B-4T has squared ReLU and a rope
+ * base of 500000; the rest are run as plain llama, of which they are shapes. */
 static void set_architecture(tm_config *config)
 {
     bool dummy = strncmp(config->name, "dummy ", 6) == 0;

@@ -11,8 +11,8 @@
 #include "harness/subject_null.h"
 #include "kernels/check.h"
 
-/* Multiply-accumulates of one fill of one check: the scalar reference makes some 10^9 per second and
- * a check has about ten fills, so that all shapes of a model stay below a second. */
+/* Multiply-accumulates of one fill of one check: the scalar reference makes some 10^9 per second
+ * and a check has about ten fills, so that all shapes of a model stay below a second. */
 #define CHECK_MACS   2000000
 #define CHECK_TOKENS 5 /* no multiple of any kernel's token block */
 #define MIN_ROWS     67
@@ -37,8 +37,8 @@ static void engine_reset(tm_subject *subject)
     tm_session_reset(self->session);
 }
 
-/* Rows for a check: all of a small matrix, else as many as the work allows and the same remainder by 32,
- * so that the last, partial row group is tried as well. */
+/* Rows for a check: all of a small matrix, else as many as the work allows and the same remainder
+ * by 32, so that the last, partial row group is tried as well. */
 static int check_rows(int n_rows, int n_cols, int n_tokens)
 {
     int64_t rows = CHECK_MACS / ((int64_t)n_cols * n_tokens);
@@ -108,8 +108,8 @@ static tm_status open_model(engine *self, const tm_subject_request *request, tm_
     return status;
 }
 
-/* Packing takes every core, also for a model that one thread will run; but not where memory has more
- * than one node: pages belong to the node that writes them first. */
+/* Packing takes every core, also for a model that one thread will run; but not where memory has
+ * more than one node: pages belong to the node that writes them first. */
 static tm_status open_and_load(engine *self, const tm_subject_request *request, tm_error *err)
 {
     tm_pool_options pool = {.n_threads = request->n_threads,

@@ -1,8 +1,9 @@
 /* What a worker times: a model in a session, or a scripted fake without one.
  *
- * The fake ("null:NS", "null:NS:FAULT@TOKEN") works for NS nanoseconds per token and then does as told
- * at the TOKENth token since its start: crash, die (SIGKILL), exit (with 3), hang, garbage (a line that is no JSON),
- * wrong (its greedy tokens differ), refuse (an error). It tests the harness and measures its overhead.
+ * The fake ("null:NS", "null:NS:FAULT@TOKEN") works for NS nanoseconds per token and then does as
+ * told at the TOKENth token since its start: crash, die (SIGKILL), exit (with 3), hang, garbage (a
+ * line that is no JSON), wrong (its greedy tokens differ), refuse (an error). It tests the harness
+ * and measures its overhead.
  */
 #ifndef TM_HARNESS_SUBJECT_H
 #define TM_HARNESS_SUBJECT_H
@@ -12,12 +13,12 @@
 
 typedef struct tm_subject tm_subject;
 struct tm_subject {
-    void   *self; /* owned; freed by close */
-    int     n_vocab;
-    int     n_batch;     /* tokens of one pass over the weights at most */
+    void *self; /* owned; freed by close */
+    int n_vocab;
+    int n_batch; /* tokens of one pass over the weights at most */
     int64_t load_ns;
-    tm_costs costs;      /* zeros for the fake */
-    bool    pinned;      /* every thread is on the CPU it was asked to be */
+    tm_costs costs; /* zeros for the fake */
+    bool pinned;    /* every thread is on the CPU it was asked to be */
     /* As tm_session_eval. */
     tm_status (*eval)(tm_subject *subject, const int32_t *tokens, int n_tokens, tm_logits which,
                       const float **logits, tm_error *err);
@@ -29,23 +30,25 @@ struct tm_subject {
 
 typedef struct tm_subject_request {
     const char *model, *kernel, *head_kernel; /* names */
-    int         n_threads;
-    const int  *cpus;       /* [n_threads] to pin to, or NULL: one thread per core first */
-    bool        oversubscribe;
-    uint64_t    seed;
-    int         n_context;  /* positions the tests need */
-    int         n_batch;
-    bool        f16_kv;
-    int         garbage_fd; /* where the fake writes its garbage */
+    int n_threads;
+    const int *cpus; /* [n_threads] to pin to, or NULL: one thread per core first */
+    bool oversubscribe;
+    uint64_t seed;
+    int n_context; /* positions the tests need */
+    int n_batch;
+    bool f16_kv;
+    int garbage_fd; /* where the fake writes its garbage */
 } tm_subject_request;
 
 /* True for the fake's names. */
 bool tm_subject_is_null(const char *model);
 /* Errors: ARG, and those of the engine. */
-tm_status tm_subject_open(const tm_subject_request *request, tm_subject *out, tm_error *err) TM_MUST_USE;
-void      tm_subject_close(tm_subject *subject);
+tm_status tm_subject_open(const tm_subject_request *request, tm_subject *out,
+                          tm_error *err) TM_MUST_USE;
+void tm_subject_close(tm_subject *subject);
 
 /* Hash of n greedy tokens from a fixed prompt, in hex. Errors: those of eval. */
-tm_status tm_subject_greedy(tm_subject *subject, int n, char *text, size_t size, tm_error *err) TM_MUST_USE;
+tm_status tm_subject_greedy(tm_subject *subject, int n, char *text, size_t size,
+                            tm_error *err) TM_MUST_USE;
 
 #endif

@@ -8,6 +8,7 @@
 tm_status tm_subject_open_null(const tm_subject_request *request, tm_subject *out,
                                tm_error *err) TM_MUST_USE;
 /* Whether the script in a model's name can be read; its time per token. */
-tm_status tm_subject_check_null(const char *model, int64_t *ns_per_token, tm_error *err) TM_MUST_USE;
+tm_status tm_subject_check_null(const char *model, int64_t *ns_per_token,
+                                tm_error *err) TM_MUST_USE;
 
 #endif

@@ -12,9 +12,9 @@
 
 #include "harness/json.h"
 
-#define TM_SUITE_MAX 64      /* values on one axis; excludes */
-#define TM_THREADS_ALL 0     /* every physical core this process may use */
-#define TM_TOKENS_MAX 1000000 /* prompt, generated or cached tokens of a test */
+#define TM_SUITE_MAX   64      /* values on one axis; excludes */
+#define TM_THREADS_ALL 0       /* every physical core this process may use */
+#define TM_TOKENS_MAX  1000000 /* prompt, generated or cached tokens of a test */
 
 typedef struct tm_test {
     int n_prompt, n_gen, depth; /* tokens; at least one of the first two is not 0 */
@@ -23,38 +23,38 @@ typedef struct tm_test {
 /* A cell is left out when every field that is set equals the cell's. */
 typedef struct tm_exclude {
     char model[128], kernel[48], test[48]; /* "": any; kernel as written on the axis or resolved */
-    int  threads;                          /* -1: any; TM_THREADS_ALL: all */
+    int threads;                           /* -1: any; TM_THREADS_ALL: all */
 } tm_exclude;
 
 typedef struct tm_suite {
-    char       name[64];
-    char       description[240];
-    char       models[TM_SUITE_MAX][128];
-    int        n_models;
-    char       kernels[TM_SUITE_MAX][48]; /* "auto", a family ("f16", "ternary") or a kernel's name */
-    int        n_kernels;
-    int        threads[TM_SUITE_MAX];     /* TM_THREADS_ALL or a number */
-    int        n_threads;
-    tm_test    tests[TM_SUITE_MAX];
-    int        n_tests;
+    char name[64];
+    char description[240];
+    char models[TM_SUITE_MAX][128];
+    int n_models;
+    char kernels[TM_SUITE_MAX][48]; /* "auto", a family ("f16", "ternary") or a kernel's name */
+    int n_kernels;
+    int threads[TM_SUITE_MAX]; /* TM_THREADS_ALL or a number */
+    int n_threads;
+    tm_test tests[TM_SUITE_MAX];
+    int n_tests;
     tm_exclude excludes[TM_SUITE_MAX];
-    int        n_excludes;
-    char       baseline[48];        /* kernel the others are paired with; "": no pairs */
-    int        processes;           /* fresh processes of each cell, or of each pair */
-    int        repetitions, warmup; /* inside a process */
-    double     time_budget_seconds; /* 0: none */
+    int n_excludes;
+    char baseline[48];          /* kernel the others are paired with; "": no pairs */
+    int processes;              /* fresh processes of each cell, or of each pair */
+    int repetitions, warmup;    /* inside a process */
+    double time_budget_seconds; /* 0: none */
 } tm_suite;
 
 /* No axes, no baseline; 1 process, 5 repetitions, 1 warm-up. */
 void tm_suite_init(tm_suite *suite);
 
-/* A built-in suite by name, else a file. Errors: ARG (neither; the nearest name), IO, FORMAT (line, key
- * and what is wrong; unknown keys with the nearest), NOMEM. An axis without values is an error. */
+/* A built-in suite by name, else a file. Errors: ARG (neither; the nearest name), IO, FORMAT (line,
+ * key and what is wrong; unknown keys with the nearest), NOMEM. An empty axis is an error. */
 tm_status tm_suite_read(const char *name_or_path, tm_suite *out, tm_error *err) TM_MUST_USE;
 tm_status tm_suite_parse(const char *text, size_t length, const char *what, tm_suite *out,
                          tm_error *err) TM_MUST_USE;
 /* The suite as JSON again, every default written out. NULL when memory ran out. */
-tm_json  *tm_suite_to_json(const tm_suite *suite);
+tm_json *tm_suite_to_json(const tm_suite *suite);
 /* ARG when an axis is empty. */
 tm_status tm_suite_check(const tm_suite *suite, tm_error *err) TM_MUST_USE;
 
@@ -66,9 +66,9 @@ tm_status tm_suite_add_kernels(tm_suite *suite, const char *list, tm_error *err)
 tm_status tm_suite_add_threads(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
 /* "pp64,tg16,pp512+tg128,tg32@d512". */
 tm_status tm_suite_add_tests(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
-/* llama-bench's -p, -n, -pg and -d (NULL: not given): a pp for every value of `prompts`, a tg for every
- * value of `generated`, a pg for every "P,N" pair of `both` (pairs separated by ';'), each at every depth.
- * Values are as in tm_suite_add_threads without "all"; 0 stands for none. */
+/* llama-bench's -p, -n, -pg and -d (NULL: not given): a pp for every value of `prompts`, a tg for
+ * every value of `generated`, a pg for every "P,N" pair of `both` (pairs separated by ';'), each at
+ * every depth. Values are as in tm_suite_add_threads without "all"; 0 stands for none. */
 tm_status tm_suite_add_lengths(tm_suite *suite, const char *prompts, const char *generated,
                                const char *both, const char *depths, tm_error *err) TM_MUST_USE;
 

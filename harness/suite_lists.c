@@ -160,8 +160,10 @@ tm_status tm_test_parse(const char *text, tm_test *out, tm_error *err)
         p += 2;
         fine = read_number(&p, &n) && n >= 1 && n <= TM_TOKENS_MAX;
         if (fine) out->n_prompt = (int)n;
-        if (fine && strncmp(p, "+tg", 3) == 0) p++;
-        else if (fine && *p == 't') fine = false;
+        if (fine && strncmp(p, "+tg", 3) == 0)
+            p++;
+        else if (fine && *p == 't')
+            fine = false;
     }
     if (fine && strncmp(p, "tg", 2) == 0) {
         p += 2;

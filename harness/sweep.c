@@ -213,7 +213,7 @@ static bool is_interrupted(const sweep *s)
     return s->o->interrupt_fd >= 0 && poll(&fd, 1, 0) > 0;
 }
 
-/* The first time of a pair needs only that the budget is not used up; later ones must fit into it. */
+/* The first time of a pair needs only that some budget is left; later ones must fit into it. */
 static bool fits_budget(const sweep *s, const tm_pair *pair, double seconds)
 {
     double budget = s->o->suite->time_budget_seconds;

@@ -7,18 +7,18 @@
 
 typedef struct tm_arm_process {
     const tm_sweep_options *options;
-    const tm_arm           *arm;
-    tm_sweep_log           *log;
-    int                     process, slot;
-    const char             *marks;           /* for every sample of this process; "" none */
-    bool                    todo[TM_SUITE_MAX]; /* cells of the arm to run */
+    const tm_arm *arm;
+    tm_sweep_log *log;
+    int process, slot;
+    const char *marks;       /* for every sample of this process; "" none */
+    bool todo[TM_SUITE_MAX]; /* cells of the arm to run */
     void (*on_sample)(void *arg, const tm_record *record);
-    void                   *on_sample_arg;
+    void *on_sample_arg;
 } tm_arm_process;
 
-/* Runs the repetitions of the cells in `todo` that the log lacks. *failed: the cell it failed in, -1:
- * before any. Errors: INTERRUPTED, the worker's own (with *failed), and those of the store, which
- * set *fatal. */
+/* Runs the repetitions of the cells in `todo` that the log lacks. *failed: the cell it failed in,
+ * -1: before any. Errors: INTERRUPTED, the worker's own (with *failed), and those of the store,
+ * which set *fatal. */
 tm_status tm_arm_process_run(tm_arm_process *process, int *failed, bool *fatal,
                              tm_error *err) TM_MUST_USE;
 

@@ -5,19 +5,19 @@
 #include "harness/sweep.h"
 
 typedef struct tm_sweep_log {
-    tm_store   *store;   /* NULL: memory only */
+    tm_store *store;     /* NULL: memory only */
     tm_records *records; /* borrowed: the outcome's */
-    int         room;    /* records->items has room for */
-    tm_json    *run;     /* the run line, written before the first record; owned */
-    char        run_id[24];
-    bool        run_written;
+    int room;            /* records->items has room for */
+    tm_json *run;        /* the run line, written before the first record; owned */
+    char run_id[24];
+    bool run_written;
 } tm_sweep_log;
 
 /* Opens the store of the options, if any, and reads what is there into *records.
  * Errors: as tm_sweep_run. */
 tm_status tm_sweep_log_open(tm_sweep_log *log, const tm_sweep_options *options, tm_records *records,
                             tm_error *err) TM_MUST_USE;
-void      tm_sweep_log_close(tm_sweep_log *log);
+void tm_sweep_log_close(tm_sweep_log *log);
 
 /* Appends to store and memory; what *record owns is taken over, also on error. */
 tm_status tm_sweep_log_add(tm_sweep_log *log, tm_record *record, tm_error *err) TM_MUST_USE;

@@ -10,7 +10,8 @@
 #include "harness/subject.h"
 #include "harness/version.h"
 
-/* Greedy tokens whose hash tells models computed differently apart; the first sees the whole prompt. */
+/* Greedy tokens whose hash tells models computed differently apart; the first sees the whole
+ * prompt. */
 #define GREEDY_PROMPT 4
 #define GREEDY_TOKENS 4
 /* A warm-up run generates no more than this: caches and clocks need no more. */

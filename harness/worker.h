@@ -15,17 +15,17 @@
 /* One test of the request. */
 typedef struct tm_worker_test {
     tm_test test;
-    int     warmup, first_repetition, n_repetitions;
+    int warmup, first_repetition, n_repetitions;
 } tm_worker_test;
 
 typedef struct tm_worker_request {
-    tm_cell        cell; /* engine, model, kernel, head_kernel, threads */
+    tm_cell cell; /* engine, model, kernel, head_kernel, threads */
     tm_worker_test tests[TM_SUITE_MAX];
-    int            n_tests;
-    uint64_t       seed; /* below 2^53 */
-    bool           oversubscribe, f16_kv, check;
-    int            cpus[256]; /* to pin to; n_cpus 0: as the pool chooses */
-    int            n_cpus;
+    int n_tests;
+    uint64_t seed; /* below 2^53 */
+    bool oversubscribe, f16_kv, check;
+    int cpus[256]; /* to pin to; n_cpus 0: as the pool chooses */
+    int n_cpus;
 } tm_worker_request;
 
 /* The context and batch a session needs for these tests and for the greedy tokens before them. */
@@ -34,7 +34,8 @@ void tm_worker_sizes(const tm_test *tests, int n_tests, int *n_context, int *n_b
 /* One line without its newline, to free(); NULL when memory ran out. */
 char *tm_worker_request_print(const tm_worker_request *request);
 /* Errors: FORMAT (what is wrong), ARG. */
-tm_status tm_worker_request_parse(const char *line, tm_worker_request *out, tm_error *err) TM_MUST_USE;
+tm_status tm_worker_request_parse(const char *line, tm_worker_request *out,
+                                  tm_error *err) TM_MUST_USE;
 
 typedef enum tm_worker_line_kind {
     TM_WORKER_HELLO,
@@ -48,12 +49,12 @@ typedef enum tm_worker_line_kind {
 /* One line of a worker, read. */
 typedef struct tm_worker_line {
     tm_worker_line_kind kind;
-    int       protocol;    /* HELLO */
-    char      program[96]; /* HELLO: name, version, commit */
-    char      tokens[24];  /* CHECKED: hash of the greedy tokens, "" when not asked for */
-    int       test;        /* SAMPLE: index into the request's tests */
-    tm_record record;      /* SAMPLE: its part of the record; free it */
-    tm_error  error;       /* ERROR */
+    int protocol;     /* HELLO */
+    char program[96]; /* HELLO: name, version, commit */
+    char tokens[24];  /* CHECKED: hash of the greedy tokens, "" when not asked for */
+    int test;         /* SAMPLE: index into the request's tests */
+    tm_record record; /* SAMPLE: its part of the record; free it */
+    tm_error error;   /* ERROR */
 } tm_worker_line;
 /* Errors: FORMAT with the beginning of the line. */
 tm_status tm_worker_line_parse(const char *line, tm_worker_line *out, tm_error *err) TM_MUST_USE;

@@ -185,7 +185,8 @@ static int exit_status(const tm_sweep_outcome *o)
 }
 
 /* The limits of this machine at the thread counts of the plan, in the run whose figures are held
- * against them. NULL where nothing real will run, or where it could not be measured: then *why says so. */
+ * against them. NULL where nothing real will run, or where it could not be measured: then *why says
+ * so. */
 static tm_json *measure_roofline(const tm_env *env, const tm_plan *plan, bool oversubscribe,
                                  tm_error *why)
 {

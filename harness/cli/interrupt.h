@@ -1,4 +1,5 @@
-/* SIGINT and SIGTERM as a descriptor that becomes readable, so that nothing runs in a signal handler. */
+/* SIGINT and SIGTERM as a descriptor that becomes readable, so that nothing runs in a signal
+ * handler. */
 #ifndef TM_HARNESS_CLI_INTERRUPT_H
 #define TM_HARNESS_CLI_INTERRUPT_H
 

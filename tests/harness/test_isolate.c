@@ -211,7 +211,7 @@ static void test_inherits_nothing(void **state)
 {
     (void)state;
     int secret = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    tm_child *other = shell("exec sleep 100"); /* its pipes must not be seen either */
+    tm_child *other = shell("exec sleep 100");        /* its pipes must not be seen either */
     tm_child *child = shell("exec ls /proc/self/fd"); /* 3: the folder it lists */
     for (int i = 0; i < 4; i++) assert_int_equal(atoi(next_line(child)), i);
     assert_null(next_line(child));

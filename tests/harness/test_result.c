@@ -104,7 +104,7 @@ static void test_cell_and_run_round_trip(void **state)
     tm_record_free(&back);
 }
 
-/* Every key a sample must have: without it, and with another type, the record is refused by name. */
+/* Every key a sample must have: without it, and with another type, it is refused by name. */
 static void test_damaged_samples(void **state)
 {
     (void)state;

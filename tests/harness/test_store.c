@@ -52,7 +52,7 @@ static void test_append_and_read(void **state)
     tm_records_free(&records);
 }
 
-/* Cut anywhere, the store keeps every whole line, and appending continues behind the last of them. */
+/* Cut anywhere, the store keeps every whole line, and appending continues behind the last. */
 static void test_torn_at_every_byte(void **state)
 {
     (void)state;

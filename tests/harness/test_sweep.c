@@ -1,6 +1,6 @@
-/* Plans and sweeps with the fake engine: order of pairs, failures, budgets, interruption, continuing.
- * The program is its own worker: `test_sweep worker`; and `test_sweep sweep STORE` runs one sweep, to
- * be killed. */
+/* Plans and sweeps with the fake engine: order of pairs, failures, budgets, interruption,
+ * continuing. The program is its own worker: `test_sweep worker`; and `test_sweep sweep STORE` runs
+ * one sweep, to be killed. */
 #include "harness/clock.h"
 #include "harness/sweep.h"
 #include "harness/worker.h"
@@ -255,7 +255,7 @@ static void test_failures_stay_alone(void **state)
         suite.baseline[0] = 0;
         suite.warmup = 0;
         sweep(&r, NULL);
-        /* 7 tokens for the check and 8 for tg4: the fault is in pp64. tg5 runs in another process. */
+        /* 7 tokens for the check and 8 for tg4: the fault is in pp64. tg5 has another process. */
         const tm_record *failed = find_cell(&r.outcome.records, cases[i].model, "pp64", "failed");
         assert_says(failed->reason, cases[i].says);
         assert_int_equal(count_samples(&r.outcome.records, cases[i].model, "tg4"), 4);

@@ -107,8 +107,8 @@ static void test_null_engine(void **state)
     assert_int_equal(lines[4].test, 1);
     assert_int_equal(tg->repetition, 2);
     assert_int_equal(lines[5].record.repetition, 3);
-    /* The fake works 1 ms per token: the depth before it is not timed, the prompt is. No upper limit:
-     * others use this machine too. */
+    /* The fake works 1 ms per token: the depth before it is not timed, the prompt is. No upper
+     * limit: others use this machine too. */
     assert_true(pp->elapsed_ns >= 4000000 && pp->n_tokens == 4 && pp->n_token_ns == 0);
     assert_true(pp->first_token_ns == pp->elapsed_ns);
     assert_true(tg->elapsed_ns >= 6000000 && tg->n_tokens == 6 && tg->n_token_ns == 6);
