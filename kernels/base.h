@@ -28,12 +28,12 @@ typedef enum tm_status {
 #undef TM_STATUS_ENUM
 } tm_status;
 
-#define TM_MUST_USE __attribute__((warn_unused_result))
+#define TM_MUST_USE          __attribute__((warn_unused_result))
 #define TM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 typedef struct tm_error {
     tm_status status;
-    char      message[480]; /* one sentence, no final newline */
+    char message[480]; /* one sentence, no final newline */
 } tm_error;
 
 /* "OK", "ARG", ... and back; an unknown name gives TM_CHECK. */
@@ -54,22 +54,25 @@ static inline bool tm_add_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_add_overflow(a, b, out);
 }
-static inline size_t tm_round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+static inline size_t tm_round_up(size_t n, size_t step)
+{
+    return (n + step - 1) / step * step;
+}
 
 /* Zeroed memory for n items of `size` bytes, aligned to 64 bytes. Free with tm_free.
  * Errors: NOMEM (also when n * size overflows); `what` names it in the message. */
 tm_status tm_alloc(void **out, size_t n, size_t size, const char *what, tm_error *err) TM_MUST_USE;
-void      tm_free(void *memory);
+void tm_free(void *memory);
 
 /* A large anonymous mapping, 2 MiB aligned and advised to use huge pages where the kernel has
  * them. Pages are not touched: the thread that will use a range should write it first. */
 typedef struct tm_pages {
     uint8_t *data;
-    size_t   bytes;
-    bool     huge_asked; /* madvise(MADV_HUGEPAGE) was accepted; what was got: see /proc/self/smaps */
+    size_t bytes;
+    bool huge_asked; /* madvise(MADV_HUGEPAGE) was accepted; what was got: see /proc/self/smaps */
 } tm_pages;
 tm_status tm_pages_open(tm_pages *pages, size_t bytes, const char *what, tm_error *err) TM_MUST_USE;
-void      tm_pages_close(tm_pages *pages);
+void tm_pages_close(tm_pages *pages);
 
 /* SplitMix64 (Steele, Lea, Flood 2014): a counter-based generator, so that any element of a
  * stream can be made alone: tm_mix64(seed + i * TM_GOLDEN). */
@@ -83,9 +86,15 @@ static inline uint64_t tm_mix64(uint64_t z)
 typedef struct tm_rng {
     uint64_t state;
 } tm_rng;
-static inline uint64_t tm_rng_next(tm_rng *rng) { return tm_mix64(rng->state += TM_GOLDEN); }
+static inline uint64_t tm_rng_next(tm_rng *rng)
+{
+    return tm_mix64(rng->state += TM_GOLDEN);
+}
 /* Uniform in [0, 1). */
-static inline double tm_rng_uniform(tm_rng *rng) { return (double)(tm_rng_next(rng) >> 11) * 0x1p-53; }
+static inline double tm_rng_uniform(tm_rng *rng)
+{
+    return (double)(tm_rng_next(rng) >> 11) * 0x1p-53;
+}
 /* Uniform in 0 .. n-1 (n > 0); the bias is below n / 2^64. */
 static inline uint64_t tm_rng_below(tm_rng *rng, uint64_t n)
 {

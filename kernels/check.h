@@ -12,7 +12,7 @@
 /* Runs every fill on (n_rows, n_cols, n_tokens). Errors: CHECK with the fill, seed, row, token, got
  * and wanted; UNSUPPORTED when the machine lacks the instructions; NOMEM.
  * Threads: one check at a time in a process (it catches SIGSEGV, SIGBUS and SIGILL meanwhile). */
-tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n_tokens, uint64_t seed,
-                          tm_error *err) TM_MUST_USE;
+tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n_tokens,
+                          uint64_t seed, tm_error *err) TM_MUST_USE;
 
 #endif

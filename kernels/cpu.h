@@ -9,8 +9,8 @@
 #include "kernels/base.h"
 
 #define TM_ISAS(X)                                                                                 \
-    X(AVX2, avx2)             /* AVX2, FMA, F16C and BMI2 together (Haswell) */                    \
-    X(AVX512, avx512)         /* AVX-512 F, BW, DQ and VL together (Skylake-SP) */                 \
+    X(AVX2, avx2)     /* AVX2, FMA, F16C and BMI2 together (Haswell) */                            \
+    X(AVX512, avx512) /* AVX-512 F, BW, DQ and VL together (Skylake-SP) */                         \
     X(AVX512VNNI, avx512vnni)                                                                      \
     X(AVX512VBMI, avx512vbmi) /* VBMI and VBMI2 together (Ice Lake) */                             \
     X(AVXVNNI, avxvnni)       /* the VEX-coded 256-bit form (Alder Lake) */                        \
@@ -24,19 +24,19 @@ enum {
 #define TM_ISA_INDEX(upper, lower) TM_ISA_INDEX_##upper,
     TM_ISAS(TM_ISA_INDEX)
 #undef TM_ISA_INDEX
-    TM_ISA_COUNT
+        TM_ISA_COUNT
 };
-#define TM_ISA_NONE 0u
-#define TM_ISA_AVX2 (1u << TM_ISA_INDEX_AVX2)
-#define TM_ISA_AVX512 (1u << TM_ISA_INDEX_AVX512)
+#define TM_ISA_NONE       0u
+#define TM_ISA_AVX2       (1u << TM_ISA_INDEX_AVX2)
+#define TM_ISA_AVX512     (1u << TM_ISA_INDEX_AVX512)
 #define TM_ISA_AVX512VNNI (1u << TM_ISA_INDEX_AVX512VNNI)
 #define TM_ISA_AVX512VBMI (1u << TM_ISA_INDEX_AVX512VBMI)
-#define TM_ISA_AVXVNNI (1u << TM_ISA_INDEX_AVXVNNI)
-#define TM_ISA_AMXINT8 (1u << TM_ISA_INDEX_AMXINT8)
-#define TM_ISA_NEON (1u << TM_ISA_INDEX_NEON)
-#define TM_ISA_DOTPROD (1u << TM_ISA_INDEX_DOTPROD)
-#define TM_ISA_I8MM (1u << TM_ISA_INDEX_I8MM)
-#define TM_ISA_FP16 (1u << TM_ISA_INDEX_FP16)
+#define TM_ISA_AVXVNNI    (1u << TM_ISA_INDEX_AVXVNNI)
+#define TM_ISA_AMXINT8    (1u << TM_ISA_INDEX_AMXINT8)
+#define TM_ISA_NEON       (1u << TM_ISA_INDEX_NEON)
+#define TM_ISA_DOTPROD    (1u << TM_ISA_INDEX_DOTPROD)
+#define TM_ISA_I8MM       (1u << TM_ISA_INDEX_I8MM)
+#define TM_ISA_FP16       (1u << TM_ISA_INDEX_FP16)
 
 /* Bits this machine has, less those taken away with tm_cpu_limit. Detected once; any thread. */
 unsigned tm_cpu_isa(void);

@@ -11,32 +11,32 @@
 
 /* What a kernel of a layout reads of the activations. */
 typedef enum tm_act_kind {
-    TM_ACT_F32,  /* the float values themselves */
-    TM_ACT_I8,   /* int8 per token, one absmax scale: q = round-half-even(x * 127 / max|x|) */
-    TM_ACT_Q8K,  /* int8 per block of 256 with a scale each (llama.cpp's Q8_K) */
+    TM_ACT_F32, /* the float values themselves */
+    TM_ACT_I8,  /* int8 per token, one absmax scale: q = round-half-even(x * 127 / max|x|) */
+    TM_ACT_Q8K, /* int8 per block of 256 with a scale each (llama.cpp's Q8_K) */
 } tm_act_kind;
 
 /* Activations of n_tokens tokens. Every array is 64-byte aligned; a token's elements from n_cols
  * to stride are zero, so kernels may read them. int8 values lie in -127 .. 127. */
 typedef struct tm_act {
-    int            n_tokens;
-    int            n_cols;
-    int            stride;    /* elements from one token to the next: n_cols up to a multiple of 256 */
-    const float   *f32;       /* [n_tokens][stride]; NULL unless the kind needs it */
-    const int8_t  *i8;        /* [n_tokens][stride]; NULL unless the kind needs it */
-    const float   *scale;     /* I8: [n_tokens], x = i8 * scale. Q8K: [n_tokens][stride / 256] */
-    const int32_t *sum;       /* I8: [n_tokens], sum of i8 over the token */
+    int n_tokens;
+    int n_cols;
+    int stride;         /* elements from one token to the next: n_cols up to a multiple of 256 */
+    const float *f32;   /* [n_tokens][stride]; NULL unless the kind needs it */
+    const int8_t *i8;   /* [n_tokens][stride]; NULL unless the kind needs it */
+    const float *scale; /* I8: [n_tokens], x = i8 * scale. Q8K: [n_tokens][stride / 256] */
+    const int32_t *sum; /* I8: [n_tokens], sum of i8 over the token */
 } tm_act;
 
 #define TM_ACT_STRIDE_STEP 256
 
 typedef struct tm_format tm_format;
 struct tm_format {
-    const char *name;            /* "i2r16" */
+    const char *name; /* "i2r16" */
     tm_act_kind act;
-    bool        ternary;         /* holds trits with one float scale per matrix */
-    double      bits_per_weight; /* of the layout without its padding */
-    int         row_group;       /* rows stored together: a pack call begins on a multiple of it */
+    bool ternary;           /* holds trits with one float scale per matrix */
+    double bits_per_weight; /* of the layout without its padding */
+    int row_group;          /* rows stored together: a pack call begins on a multiple of it */
 
     /* Bytes of a whole matrix, a multiple of 64; 0 when it does not fit size_t. */
     size_t (*size)(int n_rows, int n_cols);
@@ -45,21 +45,23 @@ struct tm_format {
      * row_group; row_end too unless it is n_rows. Ternary layouts take trits in {-1, 0, 1},
      * [row_end - row_begin][n_cols]; the others floats of the same shape. The unused one is NULL.
      * Different row groups may be packed by different threads. */
-    void (*pack_trits)(const int8_t *trits, int row_begin, int row_end, int n_rows, int n_cols, void *data);
-    void (*pack_floats)(const float *values, int row_begin, int row_end, int n_rows, int n_cols, void *data);
+    void (*pack_trits)(const int8_t *trits, int row_begin, int row_end, int n_rows, int n_cols,
+                       void *data);
+    void (*pack_floats)(const float *values, int row_begin, int row_end, int n_rows, int n_cols,
+                        void *data);
 
     /* The reverse for one row: [n_cols] trits or floats. */
     void (*unpack_trits)(const void *data, int row, int n_rows, int n_cols, int8_t *trits);
     void (*unpack_floats)(const void *data, int row, int n_rows, int n_cols, float *values);
-    const char *source;          /* paper and section, or project and format name */
+    const char *source; /* paper and section, or project and format name */
 };
 
 /* One matrix in a layout. Borrowed: whoever made `data` frees it. */
 typedef struct tm_weight {
     const tm_format *format;
-    int              n_rows, n_cols;
-    float            scale; /* ternary: w = trit * scale; else 1 */
-    const void      *data;  /* 64-byte aligned, format->size(n_rows, n_cols) bytes */
+    int n_rows, n_cols;
+    float scale;      /* ternary: w = trit * scale; else 1 */
+    const void *data; /* 64-byte aligned, format->size(n_rows, n_cols) bytes */
 } tm_weight;
 
 /* One symbol per layout, tm_format_<name>; adding a layout is a line here and its functions. */

@@ -12,11 +12,11 @@
 #include "kernels/format.h"
 
 typedef struct tm_kernel {
-    const char      *name;      /* the file's stem */
-    const tm_format *format;    /* the weight layout it reads */
-    unsigned         isa;       /* TM_ISA_* bits it needs, all of them */
-    int              row_step;  /* row ranges begin on a multiple of it, and end on one or at n_rows */
-    float            tolerance; /* 0: equals the reference bit for bit; else relative to sum|w x| */
+    const char *name;        /* the file's stem */
+    const tm_format *format; /* the weight layout it reads */
+    unsigned isa;            /* TM_ISA_* bits it needs, all of them */
+    int row_step;            /* row ranges begin on a multiple of it, and end on one or at n_rows */
+    float tolerance;         /* 0: equals the reference bit for bit; else relative to sum|w x| */
 
     /* Bytes `prepare` needs for activations of this shape; NULL with prepare NULL. May be 0. */
     size_t (*scratch_size)(int n_cols, int n_tokens);
@@ -28,9 +28,9 @@ typedef struct tm_kernel {
     void (*prepare_part)(const tm_act *x, void *scratch, int part, int n_parts);
     /* Rows row_begin .. row_end-1 for every token. y: [n_tokens][n_rows]. Ternary:
      * y = ((float)(sum of trit * i8) * x->scale[token]) * w->scale, in that order. */
-    void (*rows)(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin, int row_end,
-                 float *y);
-    const char *source;         /* paper and section, or project and format name */
+    void (*rows)(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
+                 int row_end, float *y);
+    const char *source; /* paper and section, or project and format name */
 } tm_kernel;
 
 /* Every variant this build knows, ended by NULL: those of this architecture with their code, those
@@ -53,8 +53,10 @@ tm_status tm_kernel_resolve(const char *name, const tm_kernel **out, tm_error *e
 
 /* The only truth: canonical trits (or floats) against activations, in plain loops.
  * trits: [n_rows][n_cols], i8 activations, int64 sums. y: [n_tokens][n_rows]. */
-void tm_reference_trits(const int8_t *trits, float scale, int n_rows, int n_cols, const tm_act *x, float *y);
+void tm_reference_trits(const int8_t *trits, float scale, int n_rows, int n_cols, const tm_act *x,
+                        float *y);
 /* values: [n_rows][n_cols]; sums in double. magnitude: [n_tokens][n_rows] = sum|w x|, or NULL. */
-void tm_reference_floats(const float *values, int n_rows, int n_cols, const tm_act *x, double *y, double *magnitude);
+void tm_reference_floats(const float *values, int n_rows, int n_cols, const tm_act *x, double *y,
+                         double *magnitude);
 
 #endif
