@@ -73,9 +73,10 @@ reports_OBJ := $(call obj,$(reports_SRC)) $(harness_OBJ)
 LIB_OBJ     := $(reports_OBJ)
 CLI_OBJ     := $(call obj,$(cli_SRC))
 
-# make V=1 prints the commands whole.
+# make V=1 prints the commands whole, make -s nothing.
 Q   := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-3s %s\n' '$(1)' '$@' && )
+silent := $(findstring s,$(filter-out ---%,$(firstword -$(MAKEFLAGS))))
+say = $(if $(V),,@$(if $(silent),,printf '  %-3s %s\n' '$(1)' '$@' && ))
 
 .PHONY: all
 all: $(BUILD)/ternmark

@@ -3,11 +3,11 @@
 #ifndef TM_HARNESS_VERSION_H
 #define TM_HARNESS_VERSION_H
 
-const char *tm_version(void); /* "0.1.0" */
-const char *tm_commit(
-    void); /* of the source tree, "-dirty" behind when it was changed; "unknown" */
+const char *tm_version(void);  /* "0.1.0" */
+const char *tm_commit(void);   /* "-dirty" behind when the tree was changed; "unknown" */
 const char *tm_compiler(void); /* the first line of its --version */
-const char *tm_build_mode(
-    void); /* "release", "asan", "ubsan", "tsan": only the first may be timed */
+
+/* "release", "asan", "ubsan", "tsan" or "fuzz": only the first may be timed. */
+const char *tm_build_mode(void);
 
 #endif
