@@ -4,24 +4,22 @@
 
 #define MAX_NAMES 256
 
-static bool is_family(const char *name)
-{
-    return strcmp(name, "ternary") == 0 || tm_format_find(name) != NULL;
-}
-
 tm_status tm_kernel_resolve(const char *name, const tm_kernel **out, tm_error *err)
 {
-    *out = NULL;
-    if (is_family(name)) return tm_kernel_pick(name, out, err);
     const tm_kernel *kernel = tm_kernel_find(name);
+    *out = NULL;
     if (kernel) {
         tm_status status = tm_kernel_available(kernel, err);
         if (status == TM_OK) *out = kernel;
         return status;
     }
+    tm_status status = tm_kernel_pick(name, out, err);
+    if (status != TM_ARG) return status;
     const char *names[MAX_NAMES + 1];
     int n = 0;
     names[n++] = "ternary";
+    names[n++] = "f16";
+    names[n++] = "f32";
     for (const tm_format *const *f = tm_formats(); *f && n < MAX_NAMES; f++)
         names[n++] = (*f)->name;
     for (const tm_kernel *const *k = tm_kernels(); *k && n < MAX_NAMES; k++)

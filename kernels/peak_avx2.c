@@ -17,7 +17,8 @@ static uint64_t read_memory(const void *data, size_t bytes, size_t ahead)
         d = _mm256_xor_si256(d, _mm256_load_si256((const __m256i *)(p + i + 96)));
     }
     a = _mm256_xor_si256(_mm256_xor_si256(a, b), _mm256_xor_si256(c, d));
-    return (uint64_t)_mm256_extract_epi64(a, 0) ^ (uint64_t)_mm256_extract_epi64(a, 2);
+    __m128i half = _mm_xor_si128(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    return (uint64_t)_mm_extract_epi64(half, 0) ^ (uint64_t)_mm_extract_epi64(half, 1);
 }
 
 /* One maddubs and one 16-bit addition per 32 products: what an exact loop cannot do without. */
