@@ -69,23 +69,14 @@ static tm_status family_of(tm_source *source, const char **family, const char **
     return status;
 }
 
-static tm_status find_or_pick(const char *name, const tm_kernel **out, tm_error *err)
-{
-    *out = tm_kernel_find(name);
-    if (*out) return tm_kernel_available(*out, err);
-    tm_status status = tm_kernel_pick(name, out, err);
-    /* The other message knows the names of kernels and layouts alike. */
-    return status == TM_ARG ? tm_kernel_resolve(name, out, err) : status;
-}
-
 tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,
                              const tm_kernel **head_kernel, tm_error *err)
 {
     const char *family, *head;
     tm_status status = family_of(source, &family, &head, err);
     if (status != TM_OK) return status;
-    status = find_or_pick(strcmp(name, "auto") == 0 ? family : name, kernel, err);
-    return status == TM_OK ? find_or_pick(head, head_kernel, err) : status;
+    status = tm_kernel_resolve(strcmp(name, "auto") == 0 ? family : name, kernel, err);
+    return status == TM_OK ? tm_kernel_resolve(head, head_kernel, err) : status;
 }
 
 char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
