@@ -158,13 +158,13 @@ tests: $(TESTS) $(FUZZ)
 fuzz: $(FUZZ)
 
 check:
-	scripts/check.sh
+	@scripts/check.sh
 
 lint: all
-	scripts/lint.sh . $(BUILD)
+	@scripts/lint.sh . $(BUILD)
 
 demo:
-	scripts/demo.sh
+	@scripts/demo.sh
 
 cross:
 	$(MAKE) ARCH=aarch64 BUILD=$(if $(filter aarch64,$(ARCH)),$(BUILD),$(BUILD)/aarch64) all
