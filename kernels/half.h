@@ -34,7 +34,8 @@ static inline float tm_half_to_float(tm_half h)
 
 static inline tm_half tm_half_from_float(float f)
 {
-    uint32_t bits = tm_bits_from_float(f), sign = (bits >> 16) & 0x8000, magnitude = bits & 0x7fffffffu;
+    uint32_t bits = tm_bits_from_float(f), sign = (bits >> 16) & 0x8000,
+             magnitude = bits & 0x7fffffffu;
     if (magnitude > 0x7f800000u) return (tm_half)(sign | 0x7e00);  /* NaN */
     if (magnitude >= 0x477ff000u) return (tm_half)(sign | 0x7c00); /* rounds to 65536: infinity */
     if (magnitude < 0x38800000u) {                                 /* below 2^-14: subnormal */
@@ -46,6 +47,9 @@ static inline tm_half tm_half_from_float(float f)
     return (tm_half)(sign | ((rounded - 0x38000000u) >> 13));
 }
 
-static inline float tm_bf16_to_float(uint16_t h) { return tm_float_from_bits((uint32_t)h << 16); }
+static inline float tm_bf16_to_float(uint16_t h)
+{
+    return tm_float_from_bits((uint32_t)h << 16);
+}
 
 #endif
