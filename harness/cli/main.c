@@ -25,7 +25,7 @@ static void usage(FILE *to)
         "usage: ternmark COMMAND [options]\n"
         "Measures ternary (1.58-bit) language models on this CPU against an fp16 baseline.\n\n");
     for (int i = 0; i < N_COMMANDS; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].summary);
     fprintf(to,
             "\n`ternmark COMMAND --help` says more. TERNMARK_ISA=avx2 (or none, avx2+avx512, ...) "
             "keeps a run "

@@ -221,6 +221,6 @@ int tm_exit_status(tm_status status)
 
 int tm_report_error(const char *command, const tm_error *err)
 {
-    fprintf(stderr, "ternmark %s: %s\n", command, err->message);
+    fprintf(stderr, "ternmark%s%s: %s\n", *command ? " " : "", command, err->message);
     return tm_exit_status(err->status);
 }

@@ -52,7 +52,7 @@ void tm_free_texts(char **texts, int n);
  * 3 not measurable here (UNSUPPORTED, NOMEM), 4 a cell failed (CHILD, TIMEOUT), 130 interrupted. */
 int tm_exit_status(tm_status status);
 
-/* Prints "ternmark COMMAND: message" on stderr and returns the exit status. */
+/* Prints "ternmark COMMAND: message" on stderr (command "": none) and returns the exit status. */
 int tm_report_error(const char *command, const tm_error *err);
 
 #endif
