@@ -243,7 +243,7 @@ tm_status tm_suite_add_lengths(tm_suite *suite, const char *prompts, const char 
                                const char *both, const char *depths, tm_error *err)
 {
     int p[TM_SUITE_MAX], g[TM_SUITE_MAX], d[TM_SUITE_MAX], pg[2 * TM_SUITE_MAX];
-    int n_p, n_g, n_d, n_pg;
+    int n_p = 0, n_g = 0, n_d = 0, n_pg = 0;
     tm_status status = parse_ranges(prompts, "prompt tokens", -1, p, &n_p, err);
     if (status == TM_OK) status = parse_ranges(generated, "generated tokens", -1, g, &n_g, err);
     if (status == TM_OK) status = parse_ranges(depths, "depth", 0, d, &n_d, err);

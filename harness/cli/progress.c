@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define YELLOW "\033[33m"
@@ -38,23 +39,31 @@ static void clear_line(tm_progress *progress)
     progress->line_open = false;
 }
 
+/* Columns of the terminal: a line that wraps could not be taken away again. */
+static int columns(void)
+{
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
+    return 80;
+}
+
 static void show_arm(tm_progress *progress, const tm_sweep_event *event)
 {
     const tm_cell *cell = &event->arm->cells[0];
-    char left[64];
+    char left[64], line[1024];
     tm_duration_text(event->remaining_seconds, left, sizeof left);
+    int n = snprintf(line, sizeof line, "[%d/%d] %s %s, %d thread%s, round %d of %d; about %s left",
+                     event->arm_number, event->n_arms, cell->model, cell->kernel, cell->threads,
+                     cell->threads == 1 ? "" : "s", event->round + 1, event->n_rounds, left);
+    if (progress->terminal && progress->last_rate > 0 && n > 0 && n < (int)sizeof line)
+        snprintf(line + n, sizeof line - (size_t)n, "; last: %s %.2f tokens/s",
+                 progress->last_label, progress->last_rate);
     if (progress->terminal) {
         clear_line(progress);
-        fprintf(stderr, "[%d/%d] %s %s, %d thread%s, round %d of %d; %s left", event->arm_number,
-                event->n_arms, cell->model, cell->kernel, cell->threads,
-                cell->threads == 1 ? "" : "s", event->round + 1, event->n_rounds, left);
-        if (progress->last_rate > 0)
-            fprintf(stderr, "; last: %s %.2f tokens/s", progress->last_label, progress->last_rate);
+        fprintf(stderr, "%.*s", columns() - 1, line);
         progress->line_open = true;
     } else {
-        fprintf(stderr, "[%d/%d] %s %s, %d thread%s, round %d of %d; about %s left\n",
-                event->arm_number, event->n_arms, cell->model, cell->kernel, cell->threads,
-                cell->threads == 1 ? "" : "s", event->round + 1, event->n_rounds, left);
+        fprintf(stderr, "%s\n", line);
     }
     fflush(stderr);
 }
