@@ -352,6 +352,9 @@ tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, t
     for (int round = 0; round < options->suite->processes; round++)
         for (int i = 0; i < options->plan->n_pairs; i++)
             pair_seconds(&s, &options->plan->pairs[i], round, &s.n_arms);
+    tm_sweep_log_limits(
+        &s.log, options->limits && s.n_arms > 0 ? options->limits(options->limits_arg) : NULL);
+    s.begin_ns = tm_now_ns(); /* the limits are not part of the time budget */
     status = skip_arms(&s, err);
     if (status == TM_OK) status = run_rounds(&s, err);
     if (status == TM_OK) status = skip_unstarted(&s, err);

@@ -33,7 +33,10 @@ typedef struct tm_sweep_options {
     const char *store_path;  /* NULL: keep records in memory only */
     const char *worker_path; /* NULL: this program (/proc/self/exe) */
     const char *build;       /* as in the plan */
-    const tm_json *roofline; /* of tm_roofline_to_json, copied into the run line; NULL: none */
+    /* The machine's limits (tm_roofline_to_json) for the run line, asked for only when something will
+     * run; owned by the sweep. NULL, or an answer of NULL: the line says they were not measured. */
+    tm_json *(*limits)(void *arg);
+    void *limits_arg;
     uint64_t seed;
     bool oversubscribe;
     bool allow_machine;     /* continue a store another machine began */

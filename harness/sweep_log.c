@@ -30,14 +30,18 @@ static tm_status make_run_line(tm_sweep_log *log, const tm_sweep_options *o, tm_
     tm_json_put_string(log->run, "fingerprint", o->env->fingerprint);
     tm_json_set(log->run, "machine", tm_json_copy(o->env->machine));
     tm_json_set(log->run, "environment", tm_json_copy(o->env->environment));
-    if (o->roofline)
-        tm_json_set(log->run, "roofline", tm_json_copy(o->roofline));
-    else
-        tm_json_put_missing(log->run, "roofline", "not measured in this run");
     tm_json_put_string(log->run, "build", o->build);
     tm_json_put_int(log->run, "seed", (int64_t)o->seed);
     tm_json_put_bool(log->run, "oversubscribe", o->oversubscribe);
     return TM_OK;
+}
+
+void tm_sweep_log_limits(tm_sweep_log *log, tm_json *limits)
+{
+    if (limits)
+        tm_json_set(log->run, "roofline", limits);
+    else
+        tm_json_put_missing(log->run, "roofline", "not measured in this run");
 }
 
 /* Refuses a store that another machine began. */

@@ -17,6 +17,8 @@ typedef struct tm_sweep_log {
  * Errors: as tm_sweep_run. */
 tm_status tm_sweep_log_open(tm_sweep_log *log, const tm_sweep_options *options, tm_records *records,
                             tm_error *err) TM_MUST_USE;
+/* What the run line says of the machine's limits; before the first record. Takes `limits`; NULL: none. */
+void tm_sweep_log_limits(tm_sweep_log *log, tm_json *limits);
 void tm_sweep_log_close(tm_sweep_log *log);
 
 /* Appends to store and memory; what *record owns is taken over, also on error. */

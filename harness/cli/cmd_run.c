@@ -184,30 +184,39 @@ static int exit_status(const tm_sweep_outcome *o)
     return o->n_cells_ok > 0 ? 0 : 3; /* everything was skipped: not measurable here */
 }
 
+typedef struct limits_request {
+    const tm_env *env;
+    const tm_plan *plan;
+    bool oversubscribe;
+} limits_request;
+
 /* The limits of this machine at the thread counts of the plan, in the run whose figures are held
- * against them. NULL where nothing real will run, or where it could not be measured: then *why says
- * so. */
-static tm_json *measure_roofline(const tm_env *env, const tm_plan *plan, bool oversubscribe,
-                                 tm_error *why)
+ * against them. NULL where nothing real will run, or where they could not be measured: said on stderr. */
+static tm_json *measure_limits(void *arg)
 {
+    const limits_request *r = arg;
     int counts[TM_ROOFLINE_MAX], n = 0;
-    for (int i = 0; i < plan->n_arms; i++) {
-        int threads = plan->arms[i].cells[0].threads, at = 0;
-        if (plan->arms[i].skip[0] || tm_subject_is_null(plan->arms[i].cells[0].model)) continue;
+    for (int i = 0; i < r->plan->n_arms; i++) {
+        const tm_arm *arm = &r->plan->arms[i];
+        int threads = arm->cells[0].threads, at = 0;
+        if (arm->skip[0] || tm_subject_is_null(arm->cells[0].model)) continue;
         while (at < n && counts[at] < threads) at++;
         if ((at < n && counts[at] == threads) || n == TM_ROOFLINE_MAX) continue;
         memmove(counts + at + 1, counts + at, (size_t)(n - at) * sizeof *counts);
         counts[at] = threads;
         n++;
     }
-    if (n == 0) return NULL;
-    tm_roofline *roofline = malloc(sizeof *roofline);
+    tm_roofline *roofline = n > 0 ? malloc(sizeof *roofline) : NULL;
     if (!roofline) return NULL;
-    tm_roofline_options options = tm_roofline_options_for(env, counts, n);
+    tm_error why = {0};
+    tm_roofline_options options = tm_roofline_options_for(r->env, counts, n);
     options.seconds_each = ROOFLINE_SECONDS;
-    options.oversubscribe = oversubscribe;
+    options.oversubscribe = r->oversubscribe;
     tm_json *json = NULL;
-    if (tm_roofline_measure(&options, roofline, why) == TM_OK) json = tm_roofline_to_json(roofline);
+    if (tm_roofline_measure(&options, roofline, &why) == TM_OK)
+        json = tm_roofline_to_json(roofline);
+    else
+        fprintf(stderr, "ternmark run: the machine's limits were not measured: %s\n", why.message);
     free(roofline);
     return json;
 }
@@ -222,9 +231,7 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
     if (!store && default_store(suite, path, sizeof path, err) != TM_OK)
         return tm_report_error("run", err);
     if (!store) store = path;
-    tm_json *roofline = s->no_roofline ? NULL : measure_roofline(env, plan, s->oversubscribe, err);
-    if (!roofline && err->status != TM_OK)
-        fprintf(stderr, "ternmark run: no roofline in this run: %s\n", err->message);
+    limits_request limits = {.env = env, .plan = plan, .oversubscribe = s->oversubscribe};
     tm_progress_init(&progress, s->quiet);
     int interrupt_fd = tm_interrupt_open();
     tm_sweep_options options = {.suite = suite,
@@ -232,7 +239,8 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
                                 .plan = plan,
                                 .store_path = store,
                                 .build = s->build,
-                                .roofline = roofline,
+                                .limits = s->no_roofline ? NULL : measure_limits,
+                                .limits_arg = &limits,
                                 .seed = (uint64_t)s->seed,
                                 .oversubscribe = s->oversubscribe,
                                 .allow_machine = s->allow_machine,
@@ -260,7 +268,6 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
         }
     }
     tm_sweep_outcome_free(&outcome);
-    tm_json_free(roofline);
     return code;
 }
 
