@@ -220,7 +220,7 @@ static void summarise_speed(const tm_samples *s, tm_cell_summary *out)
     out->first_token_ms = tm_interval_positive(s->medians, n, TM_CONFIDENCE);
     if (n == 0)
         snprintf(out->first_token_missing, sizeof out->first_token_missing, "%s",
-                 out->cell.n_gen > 0 ? "first token not recorded" : "the test generates no token");
+                 out->cell.n_prompt > 0 ? "first token not recorded" : "the test has no prompt");
 }
 
 /* The percentiles of n times, or with n = 0 how many they would need. */
