@@ -1,0 +1,159 @@
+/* Meters on the board, as hwmon shows them: energyN_input before powerN_average before powerN_input
+ * before voltage times current. Rails are never added: a board's input rail holds the others.
+ *
+ * Source: Linux, Documentation/hwmon/sysfs-interface.rst (microjoules, microwatts, millivolts,
+ * milliamperes), ina3221.rst, amd_energy.rst (removed in 6.x, still built for older ones). */
+#include "harness/probe_source.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/proc.h"
+
+#define FOLDER "sys/class/hwmon"
+#define RECIPE                                                                                     \
+    "sudo groupadd -f energy; sudo usermod -aG energy $USER; sudo sh -c 'chgrp energy "            \
+    "/sys/class/hwmon/hwmon*/{energy,power}*_input; chmod g+r "                                    \
+    "/sys/class/hwmon/hwmon*/{energy,power}*_input' (until the next boot), then log in again"
+#define MAX_INDEX 512 /* amd_energy has one per core */
+
+/* Meters of something else than the processor and its board. */
+static const char *const others[] = {"amdgpu", "nouveau",   "i915", "xe",
+                                     "nvme",   "drivetemp", "BAT0", "BAT1"};
+/* Chips whose inN and currN are one channel's voltage and current. */
+static const char *const pairing[] = {"ina3221", "ina2xx", "ina209", "ina219",
+                                      "ina226",  "ina233", "ina238"};
+
+static bool is_one_of(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, list[i]) == 0) return true;
+    return false;
+}
+
+static bool has(const char *root, const char *folder, const char *kind, int index, const char *item)
+{
+    char path[PATH_MAX];
+    tm_reading r = {0};
+    snprintf(path, sizeof path, "%s/%s%d_%s", folder, kind, index, item);
+    return tm_probe_read_file(root, path, &r) != TM_PROBE_MISSING;
+}
+
+static bool name_taken(const tm_probe *probe, const char *name)
+{
+    for (int i = 0; i < probe->n_channels - 1; i++)
+        if (strcmp(probe->channels[i].info.name, name) == 0) return true;
+    return false;
+}
+
+static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip, const char *kind,
+                          int index, const char *item, tm_error *err)
+{
+    char path[PATH_MAX], label[48];
+    tm_channel *c;
+    tm_status status = tm_probe_add(probe, &c, err);
+    if (status != TM_OK) return status;
+    snprintf(path, sizeof path, "%s/%s%d_label", folder, kind, index);
+    if (!tm_proc_text(probe->options.root, path, label, sizeof label) || !label[0])
+        snprintf(label, sizeof label, "%s %s%d", chip, kind, index);
+    /* One chip's labels repeat on the next chip of its type. */
+    snprintf(c->info.name, sizeof c->info.name, "%s", label);
+    if (name_taken(probe, c->info.name))
+        snprintf(c->info.name, sizeof c->info.name, "%.40s %.20s", label, strrchr(folder, '/') + 1);
+    if (strcmp(chip, "amd_energy") == 0)
+        snprintf(c->info.scope, sizeof c->info.scope, "%s",
+                 strncmp(label, "Esocket", 7) == 0 ? "package" : "core");
+    else if (strcmp(chip, "power_meter") == 0)
+        snprintf(c->info.scope, sizeof c->info.scope, "system");
+    else
+        snprintf(c->info.scope, sizeof c->info.scope, "rail %s", c->info.name);
+    snprintf(c->info.unit, sizeof c->info.unit, "joules");
+    bool energy = strcmp(kind, "energy") == 0;
+    c->kind = energy ? TM_CHANNEL_COUNTER : TM_CHANNEL_POWER;
+    c->info.method = energy ? "counter" : "integrated";
+    c->scale = 1e-6;
+    c->may_rest = strcmp(c->info.scope, "core") == 0; /* the spin is on one core */
+    snprintf(c->path[0], sizeof c->path[0], "%.100s/%s%d_%s", folder, kind, index, item);
+    if (strcmp(kind, "in") == 0)
+        snprintf(c->path[1], sizeof c->path[1], "%.100s/curr%d_input", folder, index);
+    return TM_OK;
+}
+
+/* All rails of a chip by the best kind it has: a rail in two kinds would be counted twice. */
+static tm_status add_chip(tm_probe *probe, const char *folder, tm_error *err)
+{
+    const char *root = probe->options.root;
+    char chip[48], path[PATH_MAX];
+    tm_status status = TM_OK;
+    snprintf(path, sizeof path, "%s/name", folder);
+    if (!tm_proc_text(root, path, chip, sizeof chip)) return TM_OK;
+    if (is_one_of(chip, others, sizeof others / sizeof others[0])) return TM_OK;
+    int before = probe->n_channels;
+    for (int i = 1; i < MAX_INDEX && status == TM_OK; i++) {
+        if (!has(root, folder, "energy", i, "input")) {
+            if (i > 8) break;
+            continue;
+        }
+        status = add_rail(probe, folder, chip, "energy", i, "input", err);
+    }
+    if (status != TM_OK || probe->n_channels > before) return status;
+    for (int i = 1; i <= 32 && status == TM_OK; i++)
+        if (has(root, folder, "power", i, "average"))
+            status = add_rail(probe, folder, chip, "power", i, "average", err);
+        else if (has(root, folder, "power", i, "input"))
+            status = add_rail(probe, folder, chip, "power", i, "input", err);
+    if (status != TM_OK || probe->n_channels > before) return status;
+    if (!is_one_of(chip, pairing, sizeof pairing / sizeof pairing[0])) return TM_OK;
+    /* ina3221: three channels; in4 to in6 are shunt voltages and curr4 is their sum. */
+    for (int i = 1; i <= 3 && status == TM_OK; i++)
+        if (has(root, folder, "in", i, "input") && has(root, folder, "curr", i, "input"))
+            status = add_rail(probe, folder, chip, "in", i, "input", err);
+    return status;
+}
+
+static int is_hwmon(const struct dirent *entry)
+{
+    return strncmp(entry->d_name, "hwmon", 5) == 0;
+}
+
+static tm_status open_hwmon(tm_probe *probe, tm_probe_health *health, tm_error *err)
+{
+    char folder[PATH_MAX], chip_folder[120];
+    struct dirent **entries = NULL;
+    tm_status status = TM_OK;
+    snprintf(folder, sizeof folder, "%s/" FOLDER, probe->options.root);
+    int n = scandir(folder, &entries, is_hwmon, alphasort);
+    for (int i = 0; i < n; i++) {
+        snprintf(chip_folder, sizeof chip_folder, FOLDER "/%.80s", entries[i]->d_name);
+        if (status == TM_OK) status = add_chip(probe, chip_folder, err);
+        free(entries[i]);
+    }
+    free(entries);
+    if (status != TM_OK) return status;
+    if (probe->n_channels == 0)
+        return tm_probe_refuse(
+            health, err, TM_PROBE_MISSING, "measure with an external meter",
+            "hwmon: %s below /" FOLDER " measures energy or power", n > 0 ? "no chip" : "nothing");
+    snprintf(health->fix, sizeof health->fix, "%s", RECIPE);
+    return TM_OK;
+}
+
+static tm_probe_state read_hwmon(tm_probe *probe, tm_channel *channel, tm_reading *out)
+{
+    tm_probe_state state = tm_probe_read_file(probe->options.root, channel->path[0], out);
+    if (state != TM_PROBE_OK || !channel->path[1][0]) return state;
+    uint64_t millivolts = out->raw;
+    state = tm_probe_read_file(probe->options.root, channel->path[1], out);
+    if (state != TM_PROBE_OK) return state;
+    if (__builtin_mul_overflow(millivolts, out->raw, &out->raw)) {
+        snprintf(out->reason, sizeof out->reason, "%s: voltage times current overflows",
+                 channel->info.name);
+        return TM_PROBE_INVALID;
+    }
+    return TM_PROBE_OK;
+}
+
+const tm_probe_source tm_probe_hwmon = {.name = "hwmon", .open = open_hwmon, .read = read_hwmon};

@@ -1,0 +1,96 @@
+/* What a source of amounts implements, and the probe it fills: for probe.c and probe_*.c only. */
+#ifndef TM_HARNESS_PROBE_SOURCE_H
+#define TM_HARNESS_PROBE_SOURCE_H
+
+#include <pthread.h>
+
+#include "harness/probe.h"
+
+#define TM_PROBE_CHANNELS_MAX 1024
+
+typedef enum tm_channel_kind {
+    TM_CHANNEL_COUNTER, /* rises only, modulo its range */
+    TM_CHANNEL_POWER,   /* watts at the moment of reading: integrated over the window */
+    TM_CHANNEL_SERIES,  /* samples with times of their own: the source answers for the window */
+} tm_channel_kind;
+
+typedef struct tm_channel {
+    tm_probe_channel_info info;
+    tm_channel_kind kind;
+    double scale;         /* unit per step of the raw count; POWER: watts per step */
+    uint64_t range;       /* raw counts wrap here; 0: never */
+    bool may_rest;        /* staying at 0 is no sign of a dead counter */
+    char path[2][200];    /* files below the root; of the source */
+    int fd;               /* of the source; -1 none */
+    int code;             /* of the source */
+    tm_probe_state state; /* found on opening */
+    char reason[240];
+} tm_channel;
+
+/* A reading, or why there is none. */
+typedef struct tm_reading {
+    uint64_t raw;
+    uint64_t enabled_ns, running_ns; /* of shared counters; both 0: not shared */
+    char reason[200];
+} tm_reading;
+
+/* A source: names in the order in which --energy=auto tries them. */
+typedef struct tm_probe_source {
+    const char *name;
+    /* Adds channels. Errors: UNSUPPORTED with *health filled, NOMEM. */
+    tm_status (*open)(tm_probe *probe, tm_probe_health *health, tm_error *err);
+    /* Any thread, one at a time. */
+    tm_probe_state (*read)(tm_probe *probe, tm_channel *channel, tm_reading *out);
+    /* SERIES: the amount between two times, both CLOCK_MONOTONIC; may be NULL. */
+    void (*collect)(tm_probe *probe, tm_channel *channel, int64_t begin_ns, int64_t end_ns,
+                    tm_probe_value *out);
+    void (*close)(tm_probe *probe); /* also after a failed open; may be NULL */
+} tm_probe_source;
+
+extern const tm_probe_source tm_probe_powercap, tm_probe_perf, tm_probe_hwmon, tm_probe_meter,
+    tm_probe_counters, tm_probe_fake;
+
+/* What a window has gathered of one channel so far. */
+typedef struct tm_tally {
+    tm_probe_state state;
+    char reason[240];
+    uint64_t last, total;                     /* raw; total since the window began */
+    double last_watts, joules, wobble_joules; /* POWER: trapezoids, and their largest error */
+    uint64_t enabled_ns, running_ns;          /* at the window's beginning */
+    uint64_t last_enabled_ns, last_running_ns;
+    int64_t last_ns, n_samples, wraps;
+    double largest_gap_seconds;
+} tm_tally;
+
+struct tm_probe {
+    const tm_probe_source *source;
+    tm_probe_options options; /* defaults filled in; texts borrowed */
+    tm_channel *channels;     /* [n_channels] */
+    tm_tally *tallies;        /* [n_channels] */
+    tm_probe_value *values;   /* [n_channels] */
+    int n_channels, room;
+    void *private;         /* of the source */
+    double period_seconds; /* between reads in the background; 0: none needed */
+    int64_t begin_ns;
+    double sampler_begin_seconds; /* its CPU time when the window began */
+    pthread_t thread;
+    pthread_mutex_t lock; /* of everything below, the tallies and reading */
+    pthread_cond_t wake;
+    bool threaded, running, ending;
+};
+
+/* Chooses the period, allocates the tallies and starts the sampler where one is needed.
+ * Errors: NOMEM, IO. */
+tm_status tm_probe_window_open(tm_probe *probe, tm_error *err) TM_MUST_USE;
+void tm_probe_window_close(tm_probe *probe);
+
+/* A channel, zeroed but for fd -1 and scale 1. Errors: NOMEM, UNSUPPORTED (too many). */
+tm_status tm_probe_add(tm_probe *probe, tm_channel **out, tm_error *err) TM_MUST_USE;
+/* Fills *health and *err with the same sentence; returns UNSUPPORTED. */
+tm_status tm_probe_refuse(tm_probe_health *health, tm_error *err, tm_probe_state state,
+                          const char *fix, const char *fmt, ...) TM_PRINTF(5, 6);
+
+/* A file with one unsigned decimal number; fills out->raw or out->reason. */
+tm_probe_state tm_probe_read_file(const char *root, const char *path, tm_reading *out);
+
+#endif
