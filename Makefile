@@ -1,6 +1,7 @@
 # ternmark: build, test, install. `make help` lists the targets.
 #
-# Variables: BUILD=dir  CC=compiler  MODE=release|asan|ubsan|tsan|fuzz  ARCH=x86_64|aarch64  PREFIX= DESTDIR=
+# Variables: BUILD=dir  CC=compiler  CXX=compiler  MODE=release|asan|ubsan|tsan|fuzz  ARCH=x86_64|aarch64
+#            GBENCH=yes|no  PREFIX= DESTDIR=
 
 MODE    ?= release
 PREFIX  ?= /usr/local
@@ -22,9 +23,16 @@ endif
 ifeq ($(origin CC),default)
 CC      := $(if $(filter fuzz,$(MODE)),clang,$(CROSS)gcc)
 endif
+ifeq ($(origin CXX),default)
+CXX     := $(if $(findstring clang,$(CC)),$(subst clang,clang++,$(CC)),$(CROSS)g++)
+endif
 ifeq ($(origin AR),default)
 AR      := $(CROSS)ar
 endif
+
+# Google Benchmark as a second timer (kernels --gbench). Cross builds leave it out: it would need a
+# second C++ compiler and library for a figure that is not looked for under emulation.
+GBENCH  ?= $(if $(CROSS),no,yes)
 
 VERSION := 0.1.0
 COMMIT  := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
@@ -41,7 +49,10 @@ SAN_WARN := $(if $(SAN_$(MODE)),$(if $(findstring clang,$(CC)),,-Wno-format-trun
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -I. $(WARN) $(OPT) -fPIC -ffp-contract=off -fno-math-errno \
               -pthread -MMD -MP $(SAN_$(MODE)) $(SAN_WARN) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(SAN_$(MODE)) $(LDFLAGS)
-LIBS     := -lcjson -lhwloc -lm
+# The one C++ file: the same warnings, without those of C alone.
+CXXFLAGS_ALL := -std=c++17 $(filter-out -std=c11 -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS_ALL)) \
+                $(if $(SAN_$(MODE)),-fno-sanitize=vptr) $(CXXFLAGS)
+LIBS     := -lcjson -lhwloc -lm $(if $(filter yes,$(GBENCH)),-lbenchmark -lstdc++)
 
 # Instruction set suffix of a file in kernels/ -> compiler flags. The only place that knows them.
 ISA_avx2       := -mavx2 -mfma -mf16c -mbmi2
@@ -61,14 +72,14 @@ FOREIGN_ISAS   := $(if $(filter x86_64,$(ARCH)),$(ARM_ISAS),$(X86_ISAS))
 FOREIGN  := $(foreach i,$(FOREIGN_ISAS),$(wildcard kernels/*_$(i).c))
 kernels_SRC := $(filter-out $(FOREIGN),$(wildcard kernels/*.c))
 engine_SRC  := $(wildcard engine/*.c)
-harness_SRC := $(wildcard harness/*.c)
+harness_SRC := $(filter-out $(if $(filter yes,$(GBENCH)),harness/gbench_none.c),$(wildcard harness/*.c))
 reports_SRC := $(wildcard reports/*.c)
 cli_SRC     := $(wildcard harness/cli/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 kernels_OBJ := $(call obj,$(kernels_SRC))
 engine_OBJ  := $(call obj,$(engine_SRC)) $(kernels_OBJ)
-harness_OBJ := $(call obj,$(harness_SRC)) $(engine_OBJ)
+harness_OBJ := $(call obj,$(harness_SRC)) $(if $(filter yes,$(GBENCH)),$(BUILD)/obj/harness/gbench.o) $(engine_OBJ)
 reports_OBJ := $(call obj,$(reports_SRC)) $(harness_OBJ)
 LIB_OBJ     := $(reports_OBJ)
 CLI_OBJ     := $(call obj,$(cli_SRC))
@@ -91,7 +102,7 @@ FORCE:
 COMPILER = $(shell $(CC) --version 2>/dev/null | head -n 1)
 
 $(BUILD)/flags: FORCE
-	$(call keep,'$(CC)' '$(COMPILER)' '$(CFLAGS_ALL)' '$(LDFLAGS_ALL)')
+	$(call keep,'$(CC)' '$(COMPILER)' '$(CFLAGS_ALL)' '$(LDFLAGS_ALL)' '$(CXX)' '$(CXXFLAGS)' '$(GBENCH)')
 
 $(BUILD)/objects: FORCE
 	$(call keep,$(LIB_OBJ) $(CLI_OBJ))
@@ -104,6 +115,7 @@ $(BUILD)/gen/version.h: FORCE
 PROBE = scripts/probe.sh '$(CC) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)'
 $(BUILD)/libraries: $(BUILD)/flags scripts/probe.sh
 	@$(PROBE) cjson hwloc
+	@$(if $(filter yes,$(GBENCH)),scripts/probe.sh '$(CXX) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)' benchmark)
 	@touch $@
 $(BUILD)/cmocka: $(BUILD)/flags scripts/probe.sh
 	@$(PROBE) cmocka
@@ -124,6 +136,10 @@ $(BUILD)/obj/kernels/%.o: kernels/%.c $(BUILD)/flags | $(BUILD)/libraries
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CFLAGS_ALL) $(EXTRA) -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.cc $(BUILD)/flags | $(BUILD)/libraries
+	@mkdir -p $(@D)
+	$(call say,CXX)$(CXX) $(CXXFLAGS_ALL) -c -o $@ $<
 
 # Version and commit reach this one object only.
 $(BUILD)/obj/harness/version.o: private EXTRA = -include $(BUILD)/gen/version.h
@@ -191,6 +207,6 @@ help:
 	@echo 'make cross      build/aarch64/ternmark'
 	@echo 'make install    to DESTDIR and PREFIX (default /usr/local); uninstall takes it away'
 	@echo 'make clean      remove build/'
-	@echo 'variables       MODE=release|asan|ubsan|tsan|fuzz  CC=  CFLAGS=  LDFLAGS=  BUILD=  ARCH=x86_64|aarch64  V=1'
+	@echo 'variables       MODE=release|asan|ubsan|tsan|fuzz  CC=  CXX=  CFLAGS=  LDFLAGS=  BUILD=  ARCH=x86_64|aarch64  GBENCH=yes|no  V=1'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -28,6 +28,8 @@ demo   libc6-dev                lib:m
 demo   make                     make
 demo   libcjson-dev             lib:cjson
 demo   libhwloc-dev             lib:hwloc
+demo   g++                      g++
+demo   libbenchmark-dev         lib:benchmark
 demo   gnuplot-nox              gnuplot
 check  libcmocka-dev            lib:cmocka
 check  binutils                 objdump

@@ -14,7 +14,7 @@ build=${2:-build}
 self=scripts/lint.sh
 
 existing() { for f in "$@"; do [ -e "$f" ] && echo "$f"; done; }
-sources() { find kernels engine harness reports tests -name '*.[ch]' -o -name '*.def' 2>/dev/null | sort; }
+sources() { find kernels engine harness reports tests -name '*.[ch]' -o -name '*.cc' -o -name '*.def' 2>/dev/null | sort; }
 library_sources() { find kernels engine harness reports -name '*.[ch]' -not -path 'harness/cli/*' | sort; }
 shell_scripts() { existing scripts/*.sh tests/*/*.sh .ci/run; }
 
@@ -46,6 +46,7 @@ rule_third_party_headers_have_one_door() {
     done <<'DOORS'
 cJSON.h harness/json.c
 hwloc.h engine/topology.c
+benchmark.h harness/gbench.cc
 DOORS
 }
 
@@ -148,7 +149,7 @@ rule_external_symbols_begin_with_tm() {
     objects | while read -r object; do
         file=${object#"$build"/obj/}
         nm -g --defined-only "$object" 2>/dev/null |
-            awk -v file="${file%.o}.c" '$3 !~ /^(tm_|__(odr_)?asan)/ {
+            awk -v file="${file%.o}.c" '$3 !~ /^(tm_|_Z|DW\.ref\.|__(odr_)?asan)/ {
                 printf "%s:1: external symbol %s lacks the prefix tm_\n", file, $3 }'
     done
 }
@@ -160,7 +161,7 @@ rule_shell_scripts_pass_shellcheck() {
 
 rule_files_are_formatted() {
     command -v clang-format >/dev/null 2>&1 || { echo "skip: clang-format is not installed"; return; }
-    sources | grep '\.[ch]$' | xargs -r clang-format --dry-run -Werror 2>&1 |
+    sources | grep -E '\.([ch]|cc)$' | xargs -r clang-format --dry-run -Werror 2>&1 |
         sed -nE 's/^([^:]+:[0-9]+):[0-9]+: error:.*/\1: not as clang-format writes it/p' | sort -u -t: -k1,1
 }
 

@@ -22,6 +22,7 @@ package() {
 
 if ! command -v "${command[0]}" >/dev/null 2>&1; then
     case ${command[0]} in
+    g++) at="g++, or build with GBENCH=no, without \`kernels --gbench\`" ;;
     aarch64-linux-gnu-gcc) at="gcc-aarch64-linux-gnu, or run scripts/deps.sh cross" ;;
     *) at="${command[0]##*/}, or run scripts/deps.sh" ;;
     esac
@@ -50,7 +51,7 @@ for library in "$@"; do
         found+=("$library")
     elif "${command[@]}" -o "$work/probe" "$work/probe.c" >"$work/log" 2>&1; then
         echo "lib$library not found for $target: apt-get install $(package "$library")$suffix," \
-            "or run scripts/deps.sh $level" >&2
+            "or run scripts/deps.sh $level$([ "$library" = benchmark ] && echo ", or build with GBENCH=no")" >&2
         status=2
     else
         echo "compiler '$cc' cannot link an empty program: $(tail -n 1 "$work/log")" >&2
