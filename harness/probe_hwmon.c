@@ -134,9 +134,9 @@ static tm_status open_hwmon(tm_probe *probe, tm_probe_health *health, tm_error *
     free(entries);
     if (status != TM_OK) return status;
     if (probe->n_channels == 0)
-        return tm_probe_refuse(
-            health, err, TM_PROBE_MISSING, "measure with an external meter",
-            "hwmon: %s below /" FOLDER " measures energy or power", n > 0 ? "no chip" : "nothing");
+        return tm_probe_refuse(health, err, TM_PROBE_MISSING, "measure with an external meter",
+                               "hwmon: %s below /" FOLDER " measures energy or power",
+                               n > 0 ? "no chip" : "nothing");
     snprintf(health->fix, sizeof health->fix, "%s", RECIPE);
     return TM_OK;
 }
