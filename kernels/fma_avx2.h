@@ -142,7 +142,8 @@ static const tm_panel_ops ops = {
     .act = TM_ACT_F32,
     .width_max = 6,
     .width_step = 1,
-    .unit_bytes = UNIT_BYTES,
+    .block_units = 1,
+    .block_bytes = UNIT_BYTES,
 #if TM_FMA_HALF
     .unpack = unpack,
 #endif

@@ -69,7 +69,8 @@ typedef struct tm_weight {
     X(trit)   /* canonical: one int8 per weight */                                                 \
     X(f32r16) /* floats, 16 rows interleaved */                                                    \
     X(f16r16) /* halves, 16 rows interleaved */                                                    \
-    X(i2r16)  /* 2 bits per trit, blocks of 16 rows x 16 columns */
+    X(i2r16)  /* 2 bits per trit, blocks of 16 rows x 16 columns */                                \
+    X(t3r16)  /* 3 trits in 5 bits, blocks of 16 rows x 12 columns */
 #define TM_FORMAT_EXTERN(name) extern const tm_format tm_format_##name;
 TM_FORMATS(TM_FORMAT_EXTERN)
 #undef TM_FORMAT_EXTERN

@@ -3,6 +3,21 @@
 
 #include "kernels/panel.h"
 
+#define BLOCK_UNITS 4
+#define BLOCK_BYTES 64
+
+static inline __m512i load_block(const uint8_t *at)
+{
+    return _mm512_loadu_si512(at);
+}
+
+static inline __m512i block_plane(__m512i block, int p)
+{
+    return _mm512_and_si512(_mm512_srli_epi32(block, (unsigned)(2 * p)), _mm512_set1_epi8(3));
+}
+
+#include "kernels/mad_avx512vnni.h"
+
 /* One token. The four planes stay where they are in the byte and are summed apart: plane p counts
  * 4^p-fold, which saves the shifts. A sum is at most 192 x 127 x n_cols / 4 in size: below 2^31 up
  * to n_cols = 352,000. It is a multiple of 4^p, so the final shift is exact. */
@@ -10,8 +25,6 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 {
     const __m512i mask0 = _mm512_set1_epi8(0x03), mask1 = _mm512_set1_epi8(0x0c);
     const __m512i mask2 = _mm512_set1_epi8(0x30), mask3 = _mm512_set1_epi8((char)0xc0);
-    const __m512i sum = _mm512_set1_epi32(x->sum[0]);
-    const __m512 scale = _mm512_set1_ps(x->scale[0]), w_scale = _mm512_set1_ps(w->scale);
     size_t n_blocks = ((size_t)w->n_cols + 15) / 16;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
@@ -51,123 +64,9 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
         a2 = _mm512_srai_epi32(_mm512_add_epi32(a2, b2), 4);
         a3 = _mm512_srai_epi32(_mm512_add_epi32(a3, b3), 6);
         __m512i total = _mm512_add_epi32(_mm512_add_epi32(a0, a1), _mm512_add_epi32(a2, a3));
-        __m512 value = _mm512_cvtepi32_ps(_mm512_sub_epi32(total, sum));
-        value = _mm512_mul_ps(_mm512_mul_ps(value, scale), w_scale);
-        int n = row_end - row;
-        _mm512_mask_storeu_ps(y + row, n >= TM_GROUP ? 0xffff : (__mmask16)((1u << n) - 1), value);
+        store_rows(y + row, total, w, x, row_end - row);
     }
 }
-
-/* N_GROUPS x WIDTH sums in registers: 2 x 12 or 4 x 6 = 24 of 32. The constants are literals where
- * this is called, so that every loop over them unrolls and acc never is memory. */
-TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
-                               int n_units, tm_panel_sum *sums, bool add, const int n_groups,
-                               const int width, const bool packed)
-{
-    __m512i acc[24], v[4], plane[4];
-    const __m512i mask = _mm512_set1_epi8(3);
-#pragma GCC unroll 24
-    for (int i = 0; i < n_groups * width; i++) acc[i] = _mm512_setzero_si512();
-
-    if (packed) {
-        for (int u = 0; u < n_units; u += 4, weights += TM_I2_BLOCK) {
-#pragma GCC unroll 4
-            for (int g = 0; g < n_groups; g++) {
-                v[g] = _mm512_loadu_si512(weights + (size_t)g * group_bytes);
-                _mm_prefetch((const char *)weights + (size_t)g * group_bytes +
-                                 TM_PREFETCH_BYTES / n_groups,
-                             _MM_HINT_T0);
-            }
-#pragma GCC unroll 4
-            for (int p = 0; p < 4; p++, panel += 4 * width) {
-#pragma GCC unroll 4
-                for (int g = 0; g < n_groups; g++)
-                    plane[g] = _mm512_and_si512(_mm512_srli_epi32(v[g], (unsigned)(2 * p)), mask);
-#pragma GCC unroll 12
-                for (int t = 0; t < width; t++) {
-                    __m512i q = _mm512_set1_epi32(tm_load_i32(panel + 4 * t));
-#pragma GCC unroll 4
-                    for (int g = 0; g < n_groups; g++)
-                        acc[g * width + t] = _mm512_dpbusd_epi32(acc[g * width + t], plane[g], q);
-                }
-            }
-        }
-    } else {
-        for (int u = 0; u < n_units; u++, weights += 64, panel += 4 * width) {
-#pragma GCC unroll 4
-            for (int g = 0; g < n_groups; g++)
-                v[g] = _mm512_loadu_si512(weights + (size_t)g * group_bytes);
-#pragma GCC unroll 12
-            for (int t = 0; t < width; t++) {
-                __m512i q = _mm512_set1_epi32(tm_load_i32(panel + 4 * t));
-#pragma GCC unroll 4
-                for (int g = 0; g < n_groups; g++)
-                    acc[g * width + t] = _mm512_dpbusd_epi32(acc[g * width + t], v[g], q);
-            }
-        }
-    }
-#pragma GCC unroll 12
-    for (int t = 0; t < width; t++) {
-#pragma GCC unroll 4
-        for (int g = 0; g < n_groups; g++) {
-            void *to = sums + t * TM_PANEL_ROWS + g * TM_GROUP;
-            __m512i sum = acc[g * width + t];
-            if (add) sum = _mm512_add_epi32(sum, _mm512_loadu_si512(to));
-            _mm512_storeu_si512(to, sum);
-        }
-    }
-}
-
-TM_WIDTHS_2_6(TM_MICRO, 1, 1)
-TM_WIDTHS_2_6(TM_MICRO, 2, 1)
-TM_WIDTHS_2_6(TM_MICRO, 4, 1)
-TM_WIDTHS_7_12(TM_MICRO, 1, 1)
-TM_WIDTHS_7_12(TM_MICRO, 2, 1)
-TM_MICRO(6, 1, 0)
-TM_MICRO(6, 2, 0)
-TM_WIDTHS_7_12(TM_MICRO, 1, 0)
-TM_WIDTHS_7_12(TM_MICRO, 2, 0)
-
-static tm_panel_micro *micro(int groups, int width, bool packed)
-{
-#define AT TM_MICRO_AT
-    static tm_panel_micro *const packed_1[13] = {TM_WIDTHS_2_6(AT, 1, 1) TM_WIDTHS_7_12(AT, 1, 1)};
-    static tm_panel_micro *const packed_2[13] = {TM_WIDTHS_2_6(AT, 2, 1) TM_WIDTHS_7_12(AT, 2, 1)};
-    static tm_panel_micro *const packed_4[13] = {TM_WIDTHS_2_6(AT, 4, 1)};
-    static tm_panel_micro *const tiled_1[13] = {AT(6, 1, 0) TM_WIDTHS_7_12(AT, 1, 0)};
-    static tm_panel_micro *const tiled_2[13] = {AT(6, 2, 0) TM_WIDTHS_7_12(AT, 2, 0)};
-#undef AT
-    if (packed) return (groups == 4 ? packed_4 : groups == 2 ? packed_2 : packed_1)[width];
-    return (groups == 2 ? tiled_2 : tiled_1)[width];
-}
-
-/* 24 sums in registers either way: more would not fit, fewer would wait for each other. */
-static int groups_of(int width)
-{
-    return width <= 6 ? 4 : 2;
-}
-
-static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
-{
-    const __m512i mask = _mm512_set1_epi8(3);
-    for (int u = 0; u < n_units; u += 4, packed += TM_I2_BLOCK, tile += 256) {
-        __m512i v = _mm512_loadu_si512(packed);
-        _mm512_storeu_si512(tile, _mm512_and_si512(v, mask));
-        _mm512_storeu_si512(tile + 64, _mm512_and_si512(_mm512_srli_epi32(v, 2), mask));
-        _mm512_storeu_si512(tile + 128, _mm512_and_si512(_mm512_srli_epi32(v, 4), mask));
-        _mm512_storeu_si512(tile + 192, _mm512_and_si512(_mm512_srli_epi32(v, 6), mask));
-    }
-}
-
-static const tm_panel_ops ops = {
-    .act = TM_ACT_I8,
-    .width_max = 12,
-    .width_step = 1,
-    .unit_bytes = TM_I2_BLOCK / 4,
-    .unpack = unpack,
-    .groups = groups_of,
-    .micro = micro,
-};
 
 TM_PANEL_FUNCTIONS(ops)
 

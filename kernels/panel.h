@@ -6,7 +6,7 @@
  *
  *   for each chunk of tokens                      its panel of a K-block: at most 144 KiB, L2
  *     for each 8 row groups                       their sums: at most 144 KiB, L2
- *       for each K-block of 128 units
+ *       for each K-block of 128 units (or fewer: whole blocks of the layout)
  *         for each 1, 2 or 4 of the row groups    unpack them into a tile: 8 to 32 KiB, L1
  *           for each block of tokens              micro-kernel: adds into the sums
  *       sums -> y
@@ -30,7 +30,7 @@
 
 #define TM_GROUP                 16  /* rows of a group, in every r16 layout */
 #define TM_I2_BLOCK              64  /* i2r16: bytes of 16 rows x 16 columns */
-#define TM_PANEL_UNITS           128 /* units of a K-block: 512 int8 or 128 float columns */
+#define TM_PANEL_UNITS           128 /* units of a K-block at most: 512 int8 or 128 float columns */
 #define TM_PANEL_GROUPS          8   /* row groups of a tile */
 #define TM_TILE_GROUPS           4   /* most row groups a micro-kernel takes */
 #define TM_PANEL_TOKENS          288 /* tokens of a chunk at most; a multiple of every width_max */
@@ -63,9 +63,10 @@ typedef void tm_panel_micro(const uint8_t *weights, size_t group_bytes, const ui
 
 typedef struct tm_panel_ops {
     tm_act_kind act;
-    int width_max;  /* tokens of a block, at most */
-    int width_step; /* the width of a block is a multiple of it; missing tokens are zeros */
-    int unit_bytes; /* packed bytes of 16 rows and a unit */
+    int width_max;   /* tokens of a block, at most */
+    int width_step;  /* the width of a block is a multiple of it; missing tokens are zeros */
+    int block_units; /* units of 16 rows that the layout stores together */
+    int block_bytes; /* packed bytes of those; a group is padded to whole blocks */
     /* packed -> tile: [n_units][16 rows][4 bytes]. NULL: the layout is that already. */
     void (*unpack)(const uint8_t *packed, int n_units, uint8_t *tile);
     /* Most row groups (1, 2 or 4) the micro-kernel takes for blocks up to `width` tokens. */
@@ -76,7 +77,20 @@ typedef struct tm_panel_ops {
 
 static inline int tm_panel_units(const tm_panel_ops *ops, int n_cols)
 {
-    return ops->act == TM_ACT_F32 ? n_cols : (n_cols + 15) / 16 * 4; /* i2r16 pads to 16 columns */
+    int unit_cols = ops->act == TM_ACT_F32 ? 1 : 4, block_cols = unit_cols * ops->block_units;
+    return (n_cols + block_cols - 1) / block_cols * ops->block_units;
+}
+
+/* Units of a K-block: whole blocks of the layout. */
+static inline int tm_panel_piece_units(const tm_panel_ops *ops)
+{
+    return TM_PANEL_UNITS / ops->block_units * ops->block_units;
+}
+
+/* Packed bytes of n_units units: whole blocks. */
+static inline size_t tm_panel_bytes(const tm_panel_ops *ops, int n_units)
+{
+    return (size_t)(n_units / ops->block_units) * (size_t)ops->block_bytes;
 }
 
 static inline int tm_panel_slots(const tm_panel_ops *ops, int n_tokens)
@@ -114,6 +128,8 @@ static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, vo
     size_t item = ops->act == TM_ACT_F32 ? sizeof(float) : 1;
     size_t token_bytes = (size_t)x->stride * item;
     int n_units = tm_panel_units(ops, x->n_cols);
+    int n_stored =
+        (int)(token_bytes / 4); /* units of a token; the layout's padding may exceed it */
     int64_t n_blocks = tm_panel_blocks(ops, x->n_tokens);
 
     for (int i = (int)(n_blocks * part / n_parts); i < (int)(n_blocks * (part + 1) / n_parts);
@@ -124,11 +140,12 @@ static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, vo
         /* 16 units, a cache line of each token, at a time. */
         for (int u = 0; u < n_units; u += 16) {
             int n = n_units - u < 16 ? n_units - u : 16;
+            int n_read = n_stored - u < n ? n_stored - u : n;
             for (int t = 0; t < width; t++) {
                 uint32_t line[16] = {0};
                 if (begin + t < x->n_tokens)
                     memcpy(line, from + (size_t)(begin + t) * token_bytes + (size_t)u * 4,
-                           (size_t)n * 4);
+                           (size_t)n_read * 4);
                 uint32_t *to = block + (size_t)u * (size_t)width + t;
                 for (int k = 0; k < n; k++) to[(size_t)k * (size_t)width] = line[k];
             }
@@ -164,6 +181,7 @@ typedef struct tm_panel_walk {
     const int *begin;     /* [n_blocks + 1] first token of each block of the chunk */
     int n_blocks;         /* of the chunk */
     int n_units;          /* of the matrix */
+    int piece_units;      /* of a K-block */
     int groups_max;       /* that a micro-kernel takes at this width */
     bool in_place;        /* the layout is read, no tile */
     uint8_t *tile;
@@ -177,16 +195,15 @@ typedef struct tm_panel_piece {
 
 static inline const uint8_t *tm_panel_packed(const tm_panel_walk *k, int group, int u)
 {
-    size_t row_bytes = (size_t)k->n_units * (size_t)k->ops->unit_bytes;
-    return (const uint8_t *)k->w->data + (size_t)group * row_bytes +
-           (size_t)u * (size_t)k->ops->unit_bytes;
+    return (const uint8_t *)k->w->data + (size_t)group * tm_panel_bytes(k->ops, k->n_units) +
+           tm_panel_bytes(k->ops, u);
 }
 
 /* Asks for part i of n of a piece's lines. */
 static inline void tm_panel_prefetch(const tm_panel_walk *k, tm_panel_piece next, int i, int n)
 {
-    int units = k->n_units - next.u < TM_PANEL_UNITS ? k->n_units - next.u : TM_PANEL_UNITS;
-    int lines = (units * k->ops->unit_bytes + 63) / 64;
+    int units = k->n_units - next.u < k->piece_units ? k->n_units - next.u : k->piece_units;
+    int lines = (int)((tm_panel_bytes(k->ops, units) + 63) / 64);
     for (int g = 0; g < next.groups; g++) {
         const uint8_t *at = tm_panel_packed(k, next.group + g, next.u);
         for (int line = lines * i / n; line < lines * (i + 1) / n; line++)
@@ -203,8 +220,8 @@ static inline void tm_panel_step(const tm_panel_walk *k, int first_group, tm_pan
     const tm_panel_ops *ops = k->ops;
     bool use_tile = !k->in_place && ops->unpack;
     const uint8_t *weights = tm_panel_packed(k, piece.group, piece.u);
-    size_t group_bytes = (size_t)k->n_units * (size_t)ops->unit_bytes;
-    int n = k->n_units - piece.u < TM_PANEL_UNITS ? k->n_units - piece.u : TM_PANEL_UNITS;
+    size_t group_bytes = tm_panel_bytes(ops, k->n_units);
+    int n = k->n_units - piece.u < k->piece_units ? k->n_units - piece.u : k->piece_units;
     tm_panel_sum *sums = k->sums + (piece.group - first_group) * TM_GROUP;
     if (use_tile) {
         for (int g = 0; g < piece.groups; g++)
@@ -232,7 +249,7 @@ static inline bool tm_panel_next(const tm_panel_walk *k, int group_begin, int gr
     piece->group += piece->groups;
     if (piece->group >= group_end) {
         piece->group = group_begin;
-        piece->u += TM_PANEL_UNITS;
+        piece->u += k->piece_units;
     }
     for (piece->groups = k->groups_max; piece->groups > group_end - piece->group;)
         piece->groups /= 2;
@@ -255,6 +272,7 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
     tm_panel_walk k = {
         ops, w, scratch, begins, .groups_max = ops->groups(widest), .tile = tile, .sums = sums};
     k.n_units = tm_panel_units(ops, w->n_cols);
+    k.piece_units = tm_panel_piece_units(ops);
     k.in_place = n_blocks <= TM_PANEL_BLOCKS_IN_PLACE;
     /* Without a tile nothing is gained by many groups: read a few from end to end. */
     int tile_groups = k.in_place ? k.groups_max : TM_PANEL_GROUPS;

@@ -55,6 +55,25 @@ static void i2r16_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
+/* Row 0: + - 0 + | 0 0 - + | + - - 0 | -, as codes 2 1 2, 0 1 0, 1 0 0, 2 2 1 in base 3, lowest
+ * first: 23 3 1 17, in 20 bits 0x88477. Row 1, all -, has four zeros. Padding has 13: 0x6b5ad, and
+ * 12 where column 12 is -. */
+static void t3r16_bytes(void **state)
+{
+    const int8_t trits[2][13] = {{1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, -1},
+                                 {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
+    const uint8_t padding[5] = {0xad, 0xb5, 0xd6, 0x5a, 0x6b};
+    uint8_t data[128], wanted[128] = {0};
+    (void)state;
+    memset(data, 0xa5, sizeof data);
+    for (int pair = 0; pair < 16; pair++) memcpy(wanted + 5 * pair, padding, sizeof padding);
+    memcpy(wanted, (const uint8_t[]){0x77, 0x84, 0x08, 0, 0}, 5);
+    memcpy(wanted + 40, (const uint8_t[]){0xac, 0xb5, 0xc6, 0x5a, 0x6b}, 5);
+    assert_int_equal(tm_format_t3r16.size(2, 13), sizeof data);
+    tm_format_t3r16.pack_trits(trits[0], 0, 2, 2, 13, data);
+    assert_memory_equal(data, wanted, sizeof data);
+}
+
 static void f32r16_bytes(void **state)
 {
     const float values[2][3] = {{1, 2, 3}, {-4, -5, -6}};
@@ -178,10 +197,15 @@ static void sizes_follow_bits_per_weight(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_is_complete), cmocka_unit_test(trit_bytes),
-        cmocka_unit_test(i2r16_bytes),       cmocka_unit_test(f32r16_bytes),
-        cmocka_unit_test(f16r16_bytes),      cmocka_unit_test(f16r16_rounds_like_half),
-        cmocka_unit_test(packing_in_pieces), cmocka_unit_test(sizes_follow_bits_per_weight),
+        cmocka_unit_test(table_is_complete),
+        cmocka_unit_test(trit_bytes),
+        cmocka_unit_test(i2r16_bytes),
+        cmocka_unit_test(t3r16_bytes),
+        cmocka_unit_test(f32r16_bytes),
+        cmocka_unit_test(f16r16_bytes),
+        cmocka_unit_test(f16r16_rounds_like_half),
+        cmocka_unit_test(packing_in_pieces),
+        cmocka_unit_test(sizes_follow_bits_per_weight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,15 +6,15 @@
 #include "kernels/check.h"
 
 static const int rows[] = {1, 15, 16, 17, 33, 100};
-static const int cols[] = {1, 3, 16, 48, 100, 255, 256, 257, 768};
+static const int cols[] = {1, 3, 13, 16, 23, 48, 100, 255, 256, 257, 768};
 static const int tokens[] = {1, 2, 3, 5, 12, 13, 33, 130};
 #define N(a)        (sizeof(a) / sizeof *(a))
 #define PRODUCT_MAX 50000 /* of the full cross product; larger shapes are chosen below */
 
 /* Past a K-block, a tile of 8 row groups, a chunk of 288 tokens, int16 and published widths. */
 static const int large[][3] = {
-    {33, 2560, 3}, {17, 5460, 13}, {16, 8640, 5},  {150, 520, 30}, {20, 520, 300},
-    {40, 1025, 7}, {1, 65536, 1},  {17, 65536, 2}, {130, 64, 25},
+    {33, 2560, 3}, {17, 5460, 13}, {16, 8640, 5}, {150, 520, 30}, {20, 520, 300}, {40, 1025, 7},
+    {1, 65536, 1}, {17, 65536, 2}, {130, 64, 25}, {40, 1523, 40}, {33, 1021, 14},
 };
 
 static void check(const tm_kernel *kernel, int n_rows, int n_cols, int n_tokens)

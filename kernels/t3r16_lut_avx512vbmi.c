@@ -1,0 +1,100 @@
+/* t3r16 with VBMI: byte permutes unpack a block, look-ups give its trits to vpdpbusd. */
+#include <immintrin.h>
+#include <stdalign.h>
+
+#include "kernels/panel.h"
+#include "kernels/t3.h"
+
+#define BLOCK_UNITS TM_T3_UNITS
+#define BLOCK_BYTES TM_T3_BLOCK
+
+/* A block's 40 bytes in 8 lanes of 5; what the upper 3 bytes of a lane hold is never looked at,
+ * but for the first, whose lowest bit stands above code 7. */
+#define LANE(i) 5 * i, 5 * i + 1, 5 * i + 2, 5 * i + 3, 5 * i + 4, 5 * i, 5 * i, 5 * i
+alignas(64) static const uint8_t lanes[64] = {LANE(0), LANE(1), LANE(2), LANE(3),
+                                              LANE(4), LANE(5), LANE(6), LANE(7)};
+
+/* Bits 5j .. 5j + 7 of a lane in its byte j: code j, and above it bits of the next. The look-up
+ * ignores the two highest; its table has every entry twice, for bit 5. */
+#define TRIT_0 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2,
+#define TRIT_1 0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 1, 1, 1, 2, 2, 2,
+#define TRIT_2 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2,
+#define UNUSED 0, 0, 0, 0, 0, /* 27 .. 31 are no codes */
+alignas(64) static const uint8_t trits[TM_T3_UNITS][64] = {
+    {TRIT_0 UNUSED TRIT_0 UNUSED},
+    {TRIT_1 UNUSED TRIT_1 UNUSED},
+    {TRIT_2 UNUSED TRIT_2 UNUSED},
+};
+
+static inline __m512i load_block(const uint8_t *at)
+{
+    const __m512i shifts = _mm512_set1_epi64(0x231e19140f0a0500); /* 5j in byte j */
+    __m512i bytes = _mm512_maskz_loadu_epi8((__mmask64)0xffffffffff, at);
+    bytes = _mm512_permutexvar_epi8(_mm512_load_si512(lanes), bytes);
+    return _mm512_multishift_epi64_epi8(shifts, bytes);
+}
+
+static inline __m512i block_plane(__m512i block, int p)
+{
+    return _mm512_permutexvar_epi8(block, _mm512_load_si512(trits[p]));
+}
+
+#include "kernels/mad_avx512vnni.h"
+
+/* One token. A lane's sum of codes is at most 2 x 127 x n_cols in size. */
+static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
+{
+    size_t n_blocks = tm_t3_blocks(w->n_cols);
+    const uint8_t *data =
+        (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_T3_BLOCK;
+    int8_t last[TM_T3_COLS];
+    tm_t3_last_columns(x, 0, last);
+
+    for (int row = row_begin; row < row_end; row += TM_GROUP) {
+        __m512i a[TM_T3_UNITS], b[TM_T3_UNITS];
+        const int8_t *q = x->i8;
+        size_t i = 0;
+#pragma GCC unroll 3
+        for (int p = 0; p < TM_T3_UNITS; p++) a[p] = b[p] = _mm512_setzero_si512();
+        for (; i + 3 <= n_blocks; i += 2, data += 2 * TM_T3_BLOCK, q += 2 * TM_T3_COLS) {
+            __m512i u = load_block(data), v = load_block(data + TM_T3_BLOCK);
+            _mm_prefetch((const char *)data + TM_PREFETCH_BYTES, _MM_HINT_T0);
+            _mm_prefetch((const char *)data + TM_PREFETCH_BYTES + 64, _MM_HINT_T0);
+#pragma GCC unroll 3
+            for (int p = 0; p < TM_T3_UNITS; p++) {
+                a[p] = _mm512_dpbusd_epi32(a[p], block_plane(u, p),
+                                           _mm512_set1_epi32(tm_load_i32(q + 4 * p)));
+                b[p] = _mm512_dpbusd_epi32(b[p], block_plane(v, p),
+                                           _mm512_set1_epi32(tm_load_i32(q + TM_T3_COLS + 4 * p)));
+            }
+        }
+        for (; i < n_blocks; i++, data += TM_T3_BLOCK, q += TM_T3_COLS) {
+            __m512i u = load_block(data);
+            if (i + 1 == n_blocks) q = last;
+#pragma GCC unroll 3
+            for (int p = 0; p < TM_T3_UNITS; p++)
+                a[p] = _mm512_dpbusd_epi32(a[p], block_plane(u, p),
+                                           _mm512_set1_epi32(tm_load_i32(q + 4 * p)));
+        }
+        __m512i total =
+            _mm512_add_epi32(_mm512_add_epi32(a[0], b[0]), _mm512_add_epi32(a[1], b[1]));
+        total = _mm512_add_epi32(total, _mm512_add_epi32(a[2], b[2]));
+        store_rows(y + row, total, w, x, row_end - row);
+    }
+}
+
+TM_PANEL_FUNCTIONS(ops)
+
+const tm_kernel tm_kernel_t3r16_lut_avx512vbmi = {
+    .name = "t3r16_lut_avx512vbmi",
+    .format = &tm_format_t3r16,
+    .isa = TM_ISA_AVX2 | TM_ISA_AVX512 | TM_ISA_AVX512VNNI | TM_ISA_AVX512VBMI,
+    .row_step = TM_GROUP,
+    .tolerance = 0,
+    .scratch_size = scratch_size,
+    .prepare = prepare,
+    .prepare_part = prepare_part,
+    .rows = rows,
+    .source = "three trits in five bits as in bitnet.cpp's TL2 (2502.11880, 3.1); unpacked by "
+              "vpermb and vpmultishiftqb, panels as in BLIS",
+};
