@@ -13,7 +13,8 @@
 #include "harness/clock.h"
 
 static const tm_probe_source *const sources[] = {
-    &tm_probe_powercap, &tm_probe_perf, &tm_probe_hwmon, &tm_probe_counters, &tm_probe_fake,
+    &tm_probe_powercap, &tm_probe_perf,     &tm_probe_hwmon,
+    &tm_probe_meter,    &tm_probe_counters, &tm_probe_fake,
 };
 
 const char *tm_probe_state_text(tm_probe_state state)
@@ -30,7 +31,7 @@ const char *tm_probe_state_text(tm_probe_state state)
 
 const char *const *tm_probe_energy_sources(void)
 {
-    static const char *const names[] = {"powercap", "perf", "hwmon", NULL};
+    static const char *const names[] = {"powercap", "perf", "hwmon", "meter", NULL};
     return names;
 }
 
