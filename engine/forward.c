@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/blocks.h"
+
 /* From so many positions on, a decoding step shares attention out by head instead of by kv head if
  * that is more even, at the price of one more barrier: below it reading the cache is cheaper. */
 #define EVEN_ATTENTION_POSITIONS 128
@@ -22,10 +24,17 @@ typedef struct worker {
     const tm_vec *vec;
     int thread, n_threads;
     tm_shares shares;
-    tm_act act;             /* the input of the matrices being multiplied */
-    const void *scratch[2]; /* prepared from it */
+    int n_tokens;              /* of the input of the matrices being multiplied */
+    tm_act acts[TM_ACT_KINDS]; /* that input, in the kinds their kernels read */
+    const void *scratch[2];    /* prepared from it */
     tm_thread_buffers *own;
 } worker;
+
+/* The input in the kind a kernel reads. */
+static const tm_act *x_of(const worker *w, const tm_kernel *kernel)
+{
+    return &w->acts[kernel->format->act];
+}
 
 static void barrier(const worker *w)
 {
@@ -44,7 +53,7 @@ static void embed(const worker *w)
         float *x = s->x + (size_t)t * n_hidden;
         int token = w->pass->tokens[t];
         if (table->format->ternary) {
-            int8_t *trits = w->own->act.i8;
+            int8_t *trits = w->own->act.int8[TM_ACT_I8].i8;
             table->format->unpack_trits(table->data, token, table->n_rows, table->n_cols, trits);
             for (size_t i = 0; i < n_hidden; i++) x[i] = (float)trits[i] * table->scale;
         } else {
@@ -58,12 +67,13 @@ static void embed(const worker *w)
     }
 }
 
-/* One token's activations: normed (unless weight is NULL), padded, and int8 if a kernel reads that.
- * */
+/* One token's activations: normed (unless weight is NULL), padded, and int8 of each kind a kernel
+ * reads. */
 static void activate_token(const worker *w, const float *x, const float *weight, int n_cols,
-                           int stride, bool int8, const tm_act_buffers *out, int token)
+                           int stride, const bool *wanted, const tm_act_buffers *out, int token)
 {
-    size_t offset = (size_t)token * (size_t)stride, n = (size_t)n_cols;
+    size_t t = (size_t)token, offset = t * (size_t)stride, n = (size_t)n_cols;
+    size_t n_sums = (size_t)stride / TM_ACT_SUM_STEP;
     float *f32 = out->f32 + offset;
     if (weight != NULL) {
         float mean = w->vec->sum_squares(x, n_cols) / (float)n_cols;
@@ -72,54 +82,65 @@ static void activate_token(const worker *w, const float *x, const float *weight,
         memcpy(f32, x, n * sizeof *f32);
     }
     memset(f32 + n, 0, ((size_t)stride - n) * sizeof *f32);
-    if (int8)
-        out->scale[token] =
-            w->vec->quantize_i8(f32, n_cols, stride, out->i8 + offset, &out->sum[token]);
+    const tm_act_int8 *to = &out->int8[TM_ACT_I8];
+    if (wanted[TM_ACT_I8])
+        to->scale[t] = w->vec->quantize_i8(f32, n_cols, stride, to->i8 + offset, &to->sum[t]);
+    to = &out->int8[TM_ACT_Q8K];
+    if (wanted[TM_ACT_Q8K])
+        tm_act_quantize_q8k(f32, n_cols, stride, to->i8 + offset, to->scale + offset / TM_K_WEIGHTS,
+                            to->sum + t * n_sums);
+    to = &out->int8[TM_ACT_Q80];
+    if (wanted[TM_ACT_Q80])
+        tm_act_quantize_q80(f32, n_cols, stride, to->i8 + offset, to->scale + offset / TM_Q_WEIGHTS,
+                            to->sum + t * n_sums);
 }
 
-/* Makes w->act from x [n_tokens][n_cols] for the matrices that will read it. One token and nothing
+/* Makes w->acts from x [n_tokens][n_cols] for the matrices that will read it. One token and nothing
  * to prepare: each thread for itself, no barrier. Else the tokens are shared out. */
 static void activate(worker *w, const float *x, const float *weight, int n_tokens,
                      const tm_matrix *const *matrices, int n_matrices)
 {
     int n_cols = matrices[0]->weight.n_cols;
     int stride = (int)tm_round_up((size_t)n_cols, TM_ACT_STRIDE_STEP);
-    bool int8 = false, used[2] = {false, false};
+    bool wanted[TM_ACT_KINDS] = {false}, used[2] = {false, false};
     const tm_kernel *const kernels[2] = {w->model->kernel, w->model->head_kernel};
     for (int i = 0; i < n_matrices; i++) {
         const tm_kernel *kernel = matrices[i]->kernel;
-        int8 |= kernel->format->act == TM_ACT_I8;
+        wanted[kernel->format->act] = true;
         if (kernel->prepare != NULL && kernel->scratch_size(n_cols, n_tokens) > 0)
             used[kernel == kernels[0] ? 0 : 1] = true;
     }
     bool alone = n_tokens == 1 && !used[0] && !used[1];
     const tm_act_buffers *out = alone ? &w->own->act : &w->s->act;
-    w->act = (tm_act){
-        .n_tokens = n_tokens,
-        .n_cols = n_cols,
-        .stride = stride,
-        .f32 = out->f32,
-        .i8 = int8 ? out->i8 : NULL,
-        .scale = int8 ? out->scale : NULL,
-        .sum = int8 ? out->sum : NULL,
-    };
+    w->n_tokens = n_tokens;
+    for (int kind = 0; kind < TM_ACT_KINDS; kind++)
+        if (wanted[kind])
+            w->acts[kind] = (tm_act){
+                .n_tokens = n_tokens,
+                .n_cols = n_cols,
+                .stride = stride,
+                .f32 = out->f32,
+                .i8 = out->int8[kind].i8,
+                .scale = out->int8[kind].scale,
+                .sum = out->int8[kind].sum,
+            };
     if (alone) {
-        activate_token(w, x, weight, n_cols, stride, int8, out, 0);
+        activate_token(w, x, weight, n_cols, stride, wanted, out, 0);
         return;
     }
     int begin, end;
     tm_split(n_tokens, 1, w->thread, w->n_threads, &begin, &end);
     for (int t = begin; t < end; t++)
-        activate_token(w, x + (size_t)t * (size_t)n_cols, weight, n_cols, stride, int8, out, t);
+        activate_token(w, x + (size_t)t * (size_t)n_cols, weight, n_cols, stride, wanted, out, t);
     barrier(w);
     if (!used[0] && !used[1]) return;
     for (int i = 0; i < 2; i++) {
         w->scratch[i] = out->scratch[i];
         if (!used[i]) continue;
         if (kernels[i]->prepare_part != NULL)
-            kernels[i]->prepare_part(&w->act, out->scratch[i], w->thread, w->n_threads);
+            kernels[i]->prepare_part(x_of(w, kernels[i]), out->scratch[i], w->thread, w->n_threads);
         else if (w->thread == 0)
-            kernels[i]->prepare(&w->act, out->scratch[i]);
+            kernels[i]->prepare(x_of(w, kernels[i]), out->scratch[i]);
     }
     barrier(w);
 }
@@ -129,9 +150,10 @@ static void multiply(const worker *w, const tm_matrix *matrix, tm_rows rows, flo
 {
     if (rows.begin >= rows.end) return;
     const void *scratch = w->scratch[matrix->kernel == w->model->kernel ? 0 : 1];
-    matrix->kernel->rows(&matrix->weight, &w->act, scratch, rows.begin, rows.end, y);
+    matrix->kernel->rows(&matrix->weight, x_of(w, matrix->kernel), scratch, rows.begin, rows.end,
+                         y);
     if (matrix->post_scale == 1) return;
-    for (int t = 0; t < w->act.n_tokens; t++) {
+    for (int t = 0; t < w->n_tokens; t++) {
         float *token = y + (size_t)t * (size_t)matrix->weight.n_rows;
         for (int r = rows.begin; r < rows.end; r++) token[r] *= matrix->post_scale;
     }
@@ -141,7 +163,7 @@ static void multiply(const worker *w, const tm_matrix *matrix, tm_rows rows, flo
 static void multiply_add(const worker *w, const tm_matrix *matrix, tm_rows rows)
 {
     multiply(w, matrix, rows, w->s->y);
-    for (int t = 0; t < w->act.n_tokens; t++) {
+    for (int t = 0; t < w->n_tokens; t++) {
         size_t at = (size_t)t * (size_t)w->config->n_hidden + (size_t)rows.begin;
         float *x = w->s->x + at;
         if (rows.begin < rows.end) w->vec->add(x, w->s->y + at, rows.end - rows.begin, x);

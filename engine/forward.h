@@ -7,12 +7,17 @@
 #include "engine/session.h"
 #include "kernels/vec.h"
 
+/* int8 activations of one kind: shapes as in tm_act; NULL where no kernel of the model reads it. */
+typedef struct tm_act_int8 {
+    int8_t *i8;
+    float *scale;
+    int32_t *sum;
+} tm_act_int8;
+
 /* Activations of up to n_tokens tokens of any width in the model, with what kernels want beside. */
 typedef struct tm_act_buffers {
-    float *f32;       /* [n_tokens][stride of the widest] */
-    int8_t *i8;       /* the same */
-    float *scale;     /* [n_tokens] */
-    int32_t *sum;     /* [n_tokens] */
+    float *f32; /* [n_tokens][stride of the widest] */
+    tm_act_int8 int8[TM_ACT_KINDS];
     void *scratch[2]; /* for model->kernel and head_kernel; NULL: prepares nothing */
 } tm_act_buffers;
 

@@ -115,7 +115,7 @@ void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t
 size_t tm_gguf_bytes(tm_gguf_type type, const int64_t *ne, int n_dims);
 
 /* Rows of floats (or trits times scale) into the bytes of a type, as its owner's quantizer would.
- * F32, F16, TQ1_0, TQ2_0, I2_S (layout A), Q8_0, Q4_0. `out` is the whole tensor; I2_S takes the
+ * F32, F16, TQ1_0, TQ2_0, I2_S (layout A), Q8_0, Q4_0, Q6_K. `out` is the whole tensor; I2_S takes the
  * scale from the argument and writes it behind the codes when row_end is the last row. */
 void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, int64_t n_rows,
                           int64_t row_begin, int64_t row_end, float scale, uint8_t *out);

@@ -1,5 +1,5 @@
 #include "engine/gguf_private.h"
-#include "kernels/half.h"
+#include "kernels/blocks.h"
 
 #include <assert.h>
 #include <strings.h>
@@ -84,61 +84,11 @@ int tm_gguf_scale_offset(tm_gguf_type type)
     }
 }
 
-static float block_scale(tm_gguf_type type, const uint8_t *block)
-{
-    return tm_half_to_float(tm_load_u16(block + tm_gguf_scale_offset(type)));
-}
-
-/* Source: llama.cpp, TQ1_0: five trits a byte as a fraction of 243, the first one most significant.
- * byte * 3^k mod 256 keeps the fraction that trit k leads; times 3, its integer part is the
- * trit. */
-static int tq1_0_code(uint8_t byte, int k)
-{
-    static const uint8_t powers[5] = {1, 3, 9, 27, 81};
-    uint8_t fraction = (uint8_t)(byte * powers[k]);
-    return fraction * 3 >> 8;
-}
-
-/* Codes 0, 1, 2 (and whatever a file holds of 3) of one block as code - 1. */
-static void tq1_0_block(const uint8_t *block, int8_t *out)
-{
-    const uint8_t *qh = block + 48;
-    for (int k = 0; k < 5; k++)
-        for (int m = 0; m < 32; m++) out[32 * k + m] = (int8_t)(tq1_0_code(block[m], k) - 1);
-    for (int k = 0; k < 5; k++)
-        for (int m = 0; m < 16; m++)
-            out[160 + 16 * k + m] = (int8_t)(tq1_0_code(block[32 + m], k) - 1);
-    for (int k = 0; k < 4; k++)
-        for (int m = 0; m < 4; m++) out[240 + 4 * k + m] = (int8_t)(tq1_0_code(qh[m], k) - 1);
-}
-
-static void tq2_0_block(const uint8_t *block, int8_t *out)
-{
-    for (int h = 0; h < 2; h++)
-        for (int g = 0; g < 4; g++)
-            for (int m = 0; m < 32; m++)
-                out[128 * h + 32 * g + m] = (int8_t)((block[32 * h + m] >> 2 * g & 3) - 1);
-}
-
 /* Layout A of bitnet.cpp: 128 weights in 32 bytes, the first 32 in the top bits. */
 static void i2_s_block(const uint8_t *block, int8_t *out)
 {
     for (int g = 0; g < 4; g++)
         for (int m = 0; m < 32; m++) out[32 * g + m] = (int8_t)((block[m] >> (6 - 2 * g) & 3) - 1);
-}
-
-/* Source: llama.cpp, Q6_K: four low bits in ql, two high bits in qh, a scale for 16 weights. */
-static void q6_k_block(const uint8_t *block, float *out)
-{
-    const uint8_t *ql = block, *qh = block + 128;
-    const int8_t *scales = (const int8_t *)(block + 192);
-    float d = block_scale(TM_GGUF_Q6_K, block);
-    for (int i = 0; i < 256; i++) {
-        int h = i / 128, g = i % 128 / 32, l = i % 32;
-        int low = ql[64 * h + 32 * (g & 1) + l] >> 4 * (g >> 1) & 15;
-        int high = qh[32 * h + l] >> 2 * g & 3;
-        out[i] = d * (float)scales[8 * h + 2 * g + l / 16] * (float)(low + 16 * high - 32);
-    }
 }
 
 static void scaled(const int8_t *codes, int n, float scale, float *out)
@@ -161,27 +111,20 @@ static void block_floats(const tm_gguf_tensor *tensor, const uint8_t *block, flo
     case TM_GGUF_BF16:
         *out = tm_bf16_to_float(tm_load_u16(block));
         break;
-    case TM_GGUF_Q4_0: {
-        float d = block_scale(tensor->type, block);
-        for (int j = 0; j < 16; j++) {
-            out[j] = (float)((block[2 + j] & 15) - 8) * d;
-            out[j + 16] = (float)((block[2 + j] >> 4) - 8) * d;
-        }
+    case TM_GGUF_Q4_0:
+        tm_q4_0_decode(block, out);
         break;
-    }
     case TM_GGUF_Q8_0:
-        scaled((const int8_t *)block + 2, 32, block_scale(tensor->type, block), out);
+        tm_q8_0_decode(block, out);
         break;
     case TM_GGUF_Q6_K:
-        q6_k_block(block, out);
+        tm_q6_k_decode(block, out);
         break;
     case TM_GGUF_TQ1_0:
-        tq1_0_block(block, codes);
-        scaled(codes, 256, block_scale(tensor->type, block), out);
+        tm_tq1_0_decode(block, out);
         break;
     case TM_GGUF_TQ2_0:
-        tq2_0_block(block, codes);
-        scaled(codes, 256, block_scale(tensor->type, block), out);
+        tm_tq2_0_decode(block, out);
         break;
     case TM_GGUF_I2_S:
         i2_s_block(block, codes);
@@ -217,10 +160,10 @@ int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out)
 {
     switch (type) {
     case TM_GGUF_TQ1_0:
-        tq1_0_block(block, out);
+        tm_tq1_0_codes(block, out);
         return 256;
     case TM_GGUF_TQ2_0:
-        tq2_0_block(block, out);
+        tm_tq2_0_codes(block, out);
         return 256;
     case TM_GGUF_I2_S:
         i2_s_block(block, out);

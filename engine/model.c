@@ -57,11 +57,11 @@ static size_t mul_bytes(size_t a, size_t b)
     return tm_mul_size(a, b, &product) ? product : SIZE_MAX;
 }
 
-static size_t matrix_bytes(const tm_config *config, tm_role role, const tm_kernel *kernel)
+static size_t matrix_bytes(const tm_config *config, tm_role role, const tm_format *format)
 {
     int n_rows, n_cols;
     tm_role_shape(config, role, &n_rows, &n_cols);
-    size_t bytes = kernel->format->size(n_rows, n_cols);
+    size_t bytes = format->size(n_rows, n_cols);
     return bytes != 0 ? bytes : SIZE_MAX;
 }
 
@@ -73,15 +73,22 @@ static size_t vector_bytes(const tm_config *config, tm_role role)
     return tm_round_up((size_t)n_cols * 4, 64);
 }
 
+/* Of a separate embedding, whose rows are only looked up. */
+static const tm_format *embedding_format(const tm_kernel *head_kernel)
+{
+    return head_kernel->format->block != 0 ? &tm_format_f16r16 : head_kernel->format;
+}
+
 /* Everything but linear_bytes, which depends on each matrix's own kernel. */
 static tm_costs costs_from(const tm_config *config, const tm_kernel *head_kernel, bool f16_kv,
                            size_t linear_bytes)
 {
     tm_costs costs = {.linear_bytes = linear_bytes};
     size_t norms = 0, kv_width = (size_t)config->n_kv_heads * (size_t)config->head_dim;
-    costs.head_bytes = matrix_bytes(config, TM_ROLE_HEAD, head_kernel);
+    costs.head_bytes = matrix_bytes(config, TM_ROLE_HEAD, head_kernel->format);
     if (!config->tied_head)
-        costs.embedding_bytes = matrix_bytes(config, TM_ROLE_EMBEDDING, head_kernel);
+        costs.embedding_bytes =
+            matrix_bytes(config, TM_ROLE_EMBEDDING, embedding_format(head_kernel));
     for (int i = 0; i < N_NORM; i++) norms = add_bytes(norms, vector_bytes(config, norm_roles[i]));
     norms = mul_bytes(norms, (size_t)config->n_layers);
     norms = add_bytes(norms, vector_bytes(config, TM_ROLE_OUTPUT_NORM));
@@ -100,7 +107,7 @@ tm_costs tm_model_costs(const tm_config *config, const tm_kernel *kernel,
 {
     size_t bytes = 0;
     for (int i = 0; i < N_LINEAR; i++)
-        bytes = add_bytes(bytes, matrix_bytes(config, linear_roles[i], kernel));
+        bytes = add_bytes(bytes, matrix_bytes(config, linear_roles[i], kernel->format));
     return costs_from(config, head_kernel, f16_kv, mul_bytes(bytes, (size_t)config->n_layers));
 }
 
@@ -159,45 +166,113 @@ static tm_status fail_not_ternary(tm_role role, int layer, const tm_tensor_info 
                    info->why_not[0] != 0 ? info->why_not : "its values are not");
 }
 
-static bool is_ternary_type(tm_gguf_type type)
+const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type)
 {
-    return type == TM_GGUF_TQ1_0 || type == TM_GGUF_TQ2_0 || type == TM_GGUF_I2_S;
+    if (source->stored == NULL) return NULL;
+    switch (type) {
+    case TM_GGUF_TQ1_0:
+        return &tm_format_tq1_0;
+    case TM_GGUF_TQ2_0:
+        return &tm_format_tq2_0;
+    case TM_GGUF_Q4_0:
+        return &tm_format_q4_0;
+    case TM_GGUF_Q8_0:
+        return &tm_format_q8_0;
+    case TM_GGUF_Q6_K:
+        return &tm_format_q6_k;
+    default:
+        return NULL;
+    }
 }
 
-static tm_status check_kernel(const tm_kernel *kernel, tm_error *err)
+/* Blocks of trits with a scale each. */
+static bool is_tq(const tm_format *format)
 {
-    tm_status status = tm_kernel_available(kernel, err);
-    if (status == TM_OK && kernel->format->act == TM_ACT_Q8K)
-        status = tm_fail(
-            err, TM_UNSUPPORTED,
-            "kernel %s reads block-wise int8 activations (Q8_K), which this engine does not make",
-            kernel->name);
-    return status;
+    return format == &tm_format_tq1_0 || format == &tm_format_tq2_0;
+}
+
+/* What the linear weights are stored in. */
+typedef struct types {
+    bool any_i2_s, any_tq, all_f32;
+    bool any_plain;       /* not ternary and without a layout of its own */
+    const tm_format *own; /* of the first TQ tensor, else the first tensor's if all have one */
+} types;
+
+static types types_of(const loading *load)
+{
+    types t = {.all_f32 = true};
+    int n = load->model->config.n_layers * N_LINEAR;
+    bool all_own = true;
+    for (int i = 0; i < n; i++) {
+        const tm_tensor_info *info = &load->infos[i];
+        const tm_format *own = tm_model_own_format(load->source, info->type);
+        bool tq = info->type == TM_GGUF_TQ1_0 || info->type == TM_GGUF_TQ2_0;
+        if (own != NULL && (t.own == NULL || (is_tq(own) && !is_tq(t.own)))) t.own = own;
+        t.any_i2_s |= info->type == TM_GGUF_I2_S;
+        t.any_tq |= tq;
+        t.all_f32 &= info->type == TM_GGUF_F32;
+        t.any_plain |= own == NULL && !info->ternary;
+        all_own &= own != NULL;
+    }
+    if (t.own != NULL && !is_tq(t.own) && !all_own) t.own = NULL;
+    return t;
+}
+
+/* Sets model->kernel and head_kernel where options leave them open. */
+static tm_status choose_defaults(loading *load, const tm_model_options *options, tm_error *err)
+{
+    tm_model *model = load->model;
+    types t = types_of(load);
+    tm_status status = TM_OK;
+    model->kernel = options->kernel;
+    model->head_kernel = options->head_kernel;
+    if (model->kernel == NULL) {
+        const char *family = t.any_i2_s      ? "ternary"
+                             : t.own != NULL ? t.own->name
+                             : t.any_tq      ? "ternary"
+                             : t.all_f32     ? "f32r16"
+                                             : "f16r16";
+        status = tm_kernel_pick(family, &model->kernel, err);
+    }
+    if (status != TM_OK || model->head_kernel != NULL) return status;
+    const tm_format *own = tm_model_own_format(load->source, load->head.type);
+    bool f32 = load->head.type == TM_GGUF_F32 && load->embedding.type == TM_GGUF_F32;
+    bool trits = model->kernel->format->ternary || is_tq(model->kernel->format);
+    if (trits && t.any_plain) own = NULL; /* such a matrix needs the head's kernel */
+    const char *family = own != NULL ? own->name : f32 ? "f32r16" : "f16r16";
+    return tm_kernel_pick(family, &model->head_kernel, err);
+}
+
+/* A matrix's kernel, by the rule in the header; NULL: there is none. */
+static tm_status kernel_of(const loading *load, const tm_tensor_info *info, bool by_name,
+                           const tm_kernel **out, tm_error *err)
+{
+    const tm_kernel *kernel = load->model->kernel, *head = load->model->head_kernel;
+    const tm_format *format = kernel->format, *own = tm_model_own_format(load->source, info->type);
+    bool float_head = !head->format->ternary && head->format->block == 0;
+    bool trits = format->ternary || is_tq(format);
+    *out = kernel;
+    if (own == format) return TM_OK;
+    if (!trits || info->ternary) {
+        bool keep = by_name || own == NULL || format->block == 0;
+        return keep ? TM_OK : tm_kernel_pick(own->name, out, err);
+    }
+    *out = NULL;
+    if (by_name && format->ternary) return TM_OK;
+    /* Only a session of a model in blocks has room for their activations. */
+    if (own != NULL && (format->block != 0 || head->format->block != 0))
+        return tm_kernel_pick(own->name, out, err);
+    if (float_head) *out = head;
+    return TM_OK;
 }
 
 /* Sets model->kernel and head_kernel, and every matrix's kernel. */
 static tm_status choose_kernels(loading *load, const tm_model_options *options, tm_error *err)
 {
     tm_model *model = load->model;
-    int n = model->config.n_layers * N_LINEAR;
-    bool any_ternary = false, all_f32 = true;
-    tm_status status = TM_OK;
-    for (int i = 0; i < n; i++) {
-        any_ternary |= is_ternary_type(load->infos[i].type);
-        all_f32 &= load->infos[i].type == TM_GGUF_F32;
-    }
-    model->kernel = options->kernel;
-    model->head_kernel = options->head_kernel;
-    if (model->kernel == NULL) {
-        const char *family = any_ternary ? "ternary" : all_f32 ? "f32r16" : "f16r16";
-        status = tm_kernel_pick(family, &model->kernel, err);
-    }
-    if (status == TM_OK && model->head_kernel == NULL) {
-        bool f32 = load->head.type == TM_GGUF_F32 && load->embedding.type == TM_GGUF_F32;
-        status = tm_kernel_pick(f32 ? "f32r16" : "f16r16", &model->head_kernel, err);
-    }
-    if (status == TM_OK) status = check_kernel(model->kernel, err);
-    if (status == TM_OK) status = check_kernel(model->head_kernel, err);
+    tm_status status = choose_defaults(load, options, err);
+    if (status == TM_OK) status = tm_kernel_available(model->kernel, err);
+    if (status == TM_OK) status = tm_kernel_available(model->head_kernel, err);
     if (status != TM_OK) return status;
 
     const tm_kernel *head = model->head_kernel;
@@ -209,11 +284,10 @@ static tm_status choose_kernels(loading *load, const tm_model_options *options, 
         for (int i = 0; i < N_LINEAR; i++) {
             const tm_tensor_info *info = info_of(load, l, i);
             tm_matrix *matrix = matrix_of(&model->layers[l], linear_roles[i]);
-            matrix->kernel = model->kernel;
-            if (!model->kernel->format->ternary || info->ternary) continue;
-            if (options->kernel != NULL || head->format->ternary)
+            status = kernel_of(load, info, options->kernel != NULL, &matrix->kernel, err);
+            if (status != TM_OK) return status;
+            if (matrix->kernel == NULL)
                 return fail_not_ternary(linear_roles[i], l, info, model->kernel, err);
-            matrix->kernel = head;
         }
     }
     return TM_OK;
@@ -227,16 +301,22 @@ static void *take(uint8_t **cursor, size_t bytes)
     return taken;
 }
 
-static void place_matrix(const tm_config *config, tm_role role, const tm_tensor_info *info,
-                         const tm_kernel *kernel, tm_matrix *matrix, uint8_t **cursor)
+/* Whether the file's bytes are the layout's. */
+static bool is_copied(const loading *load, const tm_tensor_info *info, const tm_format *format)
 {
-    const tm_format *format = kernel->format;
-    matrix->kernel = kernel;
+    return tm_model_own_format(load->source, info->type) == format && format->block != 0;
+}
+
+static void place_matrix(const loading *load, tm_role role, const tm_tensor_info *info,
+                         const tm_format *format, tm_matrix *matrix, uint8_t **cursor)
+{
+    const tm_config *config = &load->model->config;
     matrix->post_scale = info->ternary ? 1 : info->post_scale;
+    if (is_copied(load, info, format)) matrix->post_scale = info->extra;
     matrix->weight.format = format;
     matrix->weight.scale = format->ternary ? info->scale : 1;
     tm_role_shape(config, role, &matrix->weight.n_rows, &matrix->weight.n_cols);
-    matrix->weight.data = take(cursor, matrix_bytes(config, role, kernel));
+    matrix->weight.data = take(cursor, matrix_bytes(config, role, format));
 }
 
 /* Gives every tensor its place in the mapping, in the order in which a token reads them. */
@@ -250,15 +330,17 @@ static void place_all(loading *load)
         tm_layer *layer = &model->layers[l];
         for (int i = 0; i < N_LINEAR; i++) {
             tm_matrix *matrix = matrix_of(layer, linear_roles[i]);
-            place_matrix(config, linear_roles[i], info_of(load, l, i), matrix->kernel, matrix,
+            place_matrix(load, linear_roles[i], info_of(load, l, i), matrix->kernel->format, matrix,
                          &cursor);
         }
     }
-    place_matrix(config, TM_ROLE_HEAD, &load->head, model->head_kernel, &model->head, &cursor);
+    model->head.kernel = model->head_kernel;
+    place_matrix(load, TM_ROLE_HEAD, &load->head, model->head_kernel->format, &model->head,
+                 &cursor);
     model->embedding = model->head.weight;
     if (!config->tied_head) {
-        place_matrix(config, TM_ROLE_EMBEDDING, &load->embedding, model->head_kernel, &embedding,
-                     &cursor);
+        place_matrix(load, TM_ROLE_EMBEDDING, &load->embedding,
+                     embedding_format(model->head_kernel), &embedding, &cursor);
         model->embedding = embedding.weight;
     }
     for (int l = 0; l < config->n_layers; l++)
@@ -271,12 +353,19 @@ static void place_all(loading *load)
         model->rope_freqs = take(&cursor, vector_bytes(config, TM_ROLE_ROPE_FREQS));
 }
 
-static void pack_rows(const loading *load, tm_role role, int layer, const tm_weight *w,
-                      tm_rows rows, uint8_t *buffer)
+static void pack_rows(const loading *load, tm_role role, int layer, const tm_tensor_info *info,
+                      const tm_weight *w, tm_rows rows, uint8_t *buffer)
 {
     const tm_source *source = load->source;
     const tm_format *format = w->format;
     void *data = (void *)w->data; /* ours: only the model's users see it as const */
+    if (is_copied(load, info, format)) {
+        size_t row = tm_gguf_bytes(info->type, (const int64_t[]){w->n_cols}, 1);
+        size_t begin = (size_t)rows.begin * row, end = (size_t)rows.end * row;
+        const uint8_t *stored = source->stored(source, role, layer);
+        if (begin < end) memcpy((uint8_t *)data + begin, stored + begin, end - begin);
+        return;
+    }
     for (int begin = rows.begin; begin < rows.end; begin += load->step) {
         int end = begin + load->step < rows.end ? begin + load->step : rows.end;
         if (format->ternary) {
@@ -305,15 +394,16 @@ static void pack_part(void *arg, int thread, int n_threads)
                                        shares.gate_up, shares.gate_up, shares.down};
     for (int l = 0; l < config->n_layers; l++) {
         for (int i = 0; i < N_LINEAR; i++)
-            pack_rows(load, linear_roles[i], l,
+            pack_rows(load, linear_roles[i], l, info_of(load, l, i),
                       &matrix_of(&model->layers[l], linear_roles[i])->weight, of_role[i], buffer);
         for (int i = 0; thread == 0 && i < N_NORM; i++)
             if (tm_role_present(config, norm_roles[i]))
                 pack_vector(load, norm_roles[i], l, *norm_of(&model->layers[l], norm_roles[i]));
     }
-    pack_rows(load, load->head_role, 0, &model->head.weight, shares.head, buffer);
+    pack_rows(load, load->head_role, 0, &load->head, &model->head.weight, shares.head, buffer);
     if (!config->tied_head)
-        pack_rows(load, TM_ROLE_EMBEDDING, 0, &model->embedding, shares.head, buffer);
+        pack_rows(load, TM_ROLE_EMBEDDING, 0, &load->embedding, &model->embedding, shares.head,
+                  buffer);
     if (thread != 0) return;
     pack_vector(load, TM_ROLE_OUTPUT_NORM, 0, model->output_norm);
     if (model->rope_freqs != NULL) pack_vector(load, TM_ROLE_ROPE_FREQS, 0, model->rope_freqs);
@@ -332,9 +422,9 @@ static size_t linear_bytes(tm_model *model)
     size_t bytes = 0;
     for (int l = 0; l < model->config.n_layers; l++)
         for (int i = 0; i < N_LINEAR; i++)
-            bytes = add_bytes(bytes,
-                              matrix_bytes(&model->config, linear_roles[i],
-                                           matrix_of(&model->layers[l], linear_roles[i])->kernel));
+            bytes = add_bytes(
+                bytes, matrix_bytes(&model->config, linear_roles[i],
+                                    matrix_of(&model->layers[l], linear_roles[i])->kernel->format));
     return bytes;
 }
 

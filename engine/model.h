@@ -24,16 +24,27 @@ typedef struct tm_layer {
 
 typedef struct tm_model_options {
     const tm_kernel *kernel; /* of the linear weights. NULL: by the types stored: the best ternary
-                                     if any is I2_S or TQ (a tensor that is not ternary then takes
-                                     head_kernel), f32 if all are F32, else f16 */
-    const tm_kernel *head_kernel; /* NULL: f32 if the embedding and the head are F32, else f16 */
+                                one if any is I2_S, else that of the first TQ type's own layout,
+                                else that of the block type they all are; f32 if all are F32,
+                                else f16 */
+    const tm_kernel *head_kernel; /* NULL: that of the head's own layout if it is stored in blocks,
+                                     else f32 if the embedding and the head are F32, else f16 */
 } tm_model_options;
+
+/* A matrix that the kernel's layout cannot hold (not ternary, for one of trits): with a kernel chosen
+ * here, or named and of a TQ layout, it runs in its own layout if it is stored in blocks, else by the
+ * head's kernel if that one is of floats; otherwise the model is refused. Blocks of a file whose type
+ * is the layout are not packed again: their bytes are copied by the threads that will read them. */
+
+/* The layout whose bytes are those of a stored type; NULL: it has none, or nothing is stored. */
+const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type);
 
 /* What a model takes and does, from config and kernels alone: known before anything is loaded. */
 typedef struct tm_costs {
     size_t linear_bytes;    /* linear weights in their layout, padding included */
     size_t head_bytes;      /* output head in its layout; a tied embedding is this same memory */
-    size_t embedding_bytes; /* separate embedding table, 0 when tied */
+    size_t embedding_bytes; /* separate embedding table, 0 when tied: in the head's layout, in
+                               halves when that one is of blocks */
     size_t norm_bytes;      /* norms and rotation frequencies, each rounded up to 64 bytes */
     size_t kv_bytes_per_position;
     int64_t linear_macs;                 /* per token */
@@ -44,11 +55,11 @@ typedef struct tm_costs {
 
 typedef struct tm_model {
     tm_config config;
-    const tm_kernel *kernel, *head_kernel; /* the head's also reads the embedding's rows */
-    tm_costs costs;                        /* kv_bytes_per_position: of a half-precision cache */
-    tm_layer *layers;                      /* [n_layers] */
-    tm_matrix head;                        /* [n_vocab][n_hidden] */
-    tm_weight embedding;                   /* the same memory as head.weight when tied */
+    const tm_kernel *kernel, *head_kernel;
+    tm_costs costs;      /* kv_bytes_per_position: of a half-precision cache */
+    tm_layer *layers;    /* [n_layers] */
+    tm_matrix head;      /* [n_vocab][n_hidden] */
+    tm_weight embedding; /* the same memory as head.weight when tied */
     const float *output_norm;
     const float *rope_freqs; /* [n_rot / 2] or NULL */
     tm_pages pages;

@@ -11,13 +11,13 @@ typedef struct tm_rows {
     int begin, end; /* half open, may be empty */
 } tm_rows;
 
-/* Rows a share is a multiple of: the least common multiple of both kernels' row steps and their
- * layouts' row groups. */
+/* Rows a share is a multiple of: the least common multiple of both kernels' row steps, their
+ * layouts' row groups and 16, so that threads write to different lines of an output. */
 static inline int tm_rows_step(const tm_kernel *kernel, const tm_kernel *head_kernel)
 {
     const int parts[4] = {kernel->row_step, kernel->format->row_group, head_kernel->row_step,
                           head_kernel->format->row_group};
-    int step = 1;
+    int step = 16;
     for (int i = 0; i < 4; i++) {
         int a = step, b = parts[i];
         while (b != 0) {

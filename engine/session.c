@@ -36,14 +36,26 @@ static int widest_of(const tm_config *config)
     return config->n_ffn > widest ? config->n_ffn : widest;
 }
 
-static void take_act(cursor *c, const tm_config *config, int n_tokens, tm_act_buffers *act)
+/* With a layout in blocks any matrix of the model may be in one of the others (a type that does not
+ * fit a matrix falls back to another), so there is room for every kind then. */
+static void take_act(cursor *c, const tm_config *config, int n_tokens, bool blocks,
+                     tm_act_buffers *act)
 {
     size_t stride = tm_round_up((size_t)widest_of(config), TM_ACT_STRIDE_STEP),
            n = (size_t)n_tokens;
+    const size_t per_scale[TM_ACT_KINDS] = {[TM_ACT_Q8K] = 256, [TM_ACT_Q80] = 32};
     act->f32 = take(c, n, stride, sizeof(float));
-    act->i8 = take(c, n, stride, 1);
-    act->scale = take(c, n, 1, sizeof(float));
-    act->sum = take(c, n, 1, sizeof(int32_t));
+    tm_act_int8 *token = &act->int8[TM_ACT_I8];
+    token->i8 = take(c, n, stride, 1);
+    token->scale = take(c, n, 1, sizeof(float));
+    token->sum = take(c, n, 1, sizeof(int32_t));
+    for (int kind = 0; kind < TM_ACT_KINDS && blocks; kind++) {
+        tm_act_int8 *block = &act->int8[kind];
+        if (per_scale[kind] == 0) continue;
+        block->i8 = take(c, n, stride, 1);
+        block->scale = take(c, n, stride / per_scale[kind], sizeof(float));
+        block->sum = take(c, n, stride / TM_ACT_SUM_STEP, sizeof(int32_t));
+    }
 }
 
 /* The most scratch one kernel asks for, over the widths of a model and every number of tokens. */
@@ -67,8 +79,9 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     size_t n_q = (size_t)config->n_heads * (size_t)config->head_dim;
     size_t n_kv = (size_t)config->n_kv_heads * (size_t)config->head_dim;
     size_t n_context = (size_t)options->n_context, element = options->f16_kv ? 2 : 4, rows = 0;
+    bool blocks = kernel->format->block != 0 || head_kernel->format->block != 0;
     s->x = take(c, n, (size_t)config->n_hidden, sizeof(float));
-    take_act(c, config, options->n_batch, &s->act);
+    take_act(c, config, options->n_batch, blocks, &s->act);
     s->act.scratch[0] = take_scratch(c, config, kernel, options->n_batch);
     s->act.scratch[1] = s->act.scratch[0];
     if (head_kernel != kernel)
@@ -91,7 +104,7 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     for (int i = 0; i < n_threads; i++) {
         tm_thread_buffers own;
         memset(&own, 0, sizeof own);
-        take_act(c, config, 1, &own.act);
+        take_act(c, config, 1, blocks, &own.act);
         own.score = take(c, n_context, TM_ATTEND_QUERIES, sizeof(float));
         take(c, 2, 64, 1); /* lines are fetched in pairs: keep the next thread's away */
         if (s->threads != NULL) s->threads[i] = own;

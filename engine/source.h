@@ -68,6 +68,7 @@ typedef struct tm_tensor_info {
     bool ternary;      /* every weight in {-scale, 0, scale} */
     float scale;       /* ternary: that scale, the optional .scale tensor multiplied in; else 1 */
     float post_scale;  /* not ternary: the .scale tensor, to multiply y with; else 1 */
+    float extra;       /* the .scale tensor, ternary or not: for who uses the stored bytes; else 1 */
     tm_gguf_type type; /* as stored (synthetic: what `model make` would write by default) */
     char why_not[160]; /* linear and not ternary: a sentence with the first value that shows it */
 } tm_tensor_info;
@@ -86,6 +87,9 @@ struct tm_source {
                   int8_t *out);
     void (*floats)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end,
                    float *out);
+    /* The tensor's bytes as stored in its type, rows one after the other; they live as long as the
+     * source. NULL, the function too: it is not stored (synthetic). Any thread. */
+    const uint8_t *(*stored)(const tm_source *source, tm_role role, int layer);
     void (*close)(tm_source *source);
 };
 

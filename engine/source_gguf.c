@@ -134,7 +134,7 @@ static tm_status check_strangers(const tm_source *source, tm_error *err)
 
 static tm_status describe_slot(const slot *s, tm_role role, tm_tensor_info *out, tm_error *err)
 {
-    *out = (tm_tensor_info){.scale = 1, .post_scale = 1};
+    *out = (tm_tensor_info){.scale = 1, .post_scale = 1, .extra = s->extra};
     if (!s->tensor) return TM_OK;
     out->present = true;
     out->type = s->tensor->type;
@@ -186,6 +186,12 @@ static void floats(const tm_source *source, tm_role role, int layer, int row_beg
     for (size_t i = 0; i < n; i++) out[i] *= s->extra;
 }
 
+static const uint8_t *stored(const tm_source *source, tm_role role, int layer)
+{
+    const tm_gguf_tensor *tensor = find_slot(source, role, layer)->tensor;
+    return tensor ? tensor->data : NULL;
+}
+
 static void close_source(tm_source *source)
 {
     file_source *self = source->self;
@@ -217,8 +223,11 @@ tm_status tm_source_from_gguf(tm_gguf *gguf, tm_source *out, tm_error *err)
 {
     tm_error local = {0};
     file_source *self = NULL;
-    tm_source source = {
-        .describe = describe, .trits = trits, .floats = floats, .close = close_source};
+    tm_source source = {.describe = describe,
+                        .trits = trits,
+                        .floats = floats,
+                        .stored = stored,
+                        .close = close_source};
     tm_status status = tm_alloc((void **)&self, 1, sizeof *self, "a model source", &local);
     if (status) {
         tm_gguf_close(gguf);

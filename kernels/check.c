@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/blocks.h"
 #include "kernels/guarded.h"
 #include "kernels/half.h"
 
@@ -47,9 +48,11 @@ typedef struct check {
     uint64_t seed;
     const char *fill;
     bool ternary;
+    int block; /* weights that share a scale in the layout; its activations are in blocks then */
     tm_guarded weights, acts, scale, sum, scratch, y;
     int8_t *trits; /* [n_row_kinds][n_cols] */
     float *values; /* [n_row_kinds][n_cols] */
+    float *x_f32;  /* [n_token_kinds][stride], what int8 blocks stand for; NULL: no blocks */
     void *piece;   /* [row_group][n_cols] */
     float *exact;  /* [n_token_kinds][n_row_kinds] */
     double *wanted, *magnitude;
@@ -136,8 +139,9 @@ static void fill_weights(check *c, weight_fill fill, tm_rng *rng)
             size_t i = (size_t)r * (size_t)c->n_cols + (size_t)col;
             if (c->ternary)
                 c->trits[i] = fill_trit(fill, rng, r, col, one);
-            else
-                c->values[i] = fill_value(fill, rng, r, col, one);
+            else /* neighbouring blocks have different scales */
+                c->values[i] = fill_value(fill, rng, r, col, one) *
+                               (c->block != 0 ? 1.0f / (float)(1 + col / c->block % 3) : 1);
         }
     }
     c->w.scale = c->ternary ? (float)(0.01 + tm_rng_uniform(rng)) : 1;
@@ -155,6 +159,31 @@ static void fill_weights(check *c, weight_fill fill, tm_rng *rng)
         else
             format->pack_floats(c->piece, begin, end, c->n_rows, c->n_cols, c->weights.data);
     }
+}
+
+/* A layout with blocks rounds: what it made of each row takes the row's place, unless it is further
+ * away than its coarsest rounding, half of a block's largest weight in TQ1_0 and TQ2_0. */
+static tm_status take_rounded(check *c, tm_error *err)
+{
+    float *row = c->piece;
+    for (int r = 0; r < c->n_row_kinds; r++) {
+        float *values = c->values + (size_t)r * (size_t)c->n_cols;
+        c->w.format->unpack_floats(c->weights.data, r, c->n_rows, c->n_cols, row);
+        for (int begin = 0; begin < c->n_cols; begin += c->block) {
+            int end = c->n_cols - begin < c->block ? c->n_cols : begin + c->block;
+            float most = 0;
+            for (int col = begin; col < end; col++) most = fmaxf(most, fabsf(values[col]));
+            for (int col = begin; col < end; col++) {
+                char what[80];
+                if (fabsf(row[col] - values[col]) <= 0.501f * most) continue;
+                snprintf(what, sizeof what, "row %d, column %d: %g was packed as %g", r, col,
+                         (double)values[col], (double)row[col]);
+                return fail(c, err, what);
+            }
+        }
+        memcpy(values, row, (size_t)c->n_cols * sizeof *row);
+    }
+    return TM_OK;
 }
 
 /* unpack(pack(row)) is the row, for the first, the last and some rows between. */
@@ -179,8 +208,40 @@ static tm_status check_unpack(check *c, tm_error *err)
     return TM_OK;
 }
 
+/* int8 in blocks, their scales and sums. */
+static void fill_block_acts(check *c, act_fill fill, tm_rng *rng)
+{
+    size_t stride = (size_t)c->x.stride, n_scales = stride / (size_t)c->block,
+           n_sums = stride / TM_ACT_SUM_STEP;
+    memset(c->acts.data, 0, c->acts.data_bytes);
+    memset(c->sum.data, 0, c->sum.data_bytes);
+    for (size_t t = 0; t < (size_t)c->n_tokens; t++) {
+        int8_t *q = (int8_t *)c->acts.data + t * stride;
+        float *scale = (float *)(void *)c->scale.data + t * n_scales;
+        int32_t *sum = (int32_t *)(void *)c->sum.data + t * n_sums;
+        size_t back = (size_t)c->n_token_kinds;
+        int one = (int)tm_rng_below(rng, (uint64_t)c->n_cols);
+        if (t >= back) {
+            memcpy(q, q - back * stride, stride);
+            memcpy(scale, scale - back * n_scales, n_scales * sizeof *scale);
+            memcpy(sum, sum - back * n_sums, n_sums * sizeof *sum);
+            continue;
+        }
+        for (size_t i = 0; i < n_scales; i++) scale[i] = (float)(0.001 + tm_rng_uniform(rng));
+        for (int col = 0; col < c->n_cols; col++) {
+            q[col] = fill_i8(fill, rng, col, one);
+            sum[col / TM_ACT_SUM_STEP] += q[col];
+            c->x_f32[t * stride + (size_t)col] = (float)q[col] * scale[col / c->block];
+        }
+    }
+}
+
 static void fill_acts(check *c, act_fill fill, tm_rng *rng)
 {
+    if (c->block != 0) {
+        fill_block_acts(c, fill, rng);
+        return;
+    }
     float *f32 = c->ternary ? NULL : (float *)c->acts.data;
     int8_t *i8 = c->ternary ? (int8_t *)c->acts.data : NULL;
     float *scale = (float *)c->scale.data;
@@ -277,6 +338,7 @@ static void run_reference(check *c)
     tm_act x = c->x;
     x.n_tokens = c->n_token_kinds;
     if (!c->ternary) {
+        if (c->block != 0) x.f32 = c->x_f32;
         tm_reference_floats(c->values, c->n_row_kinds, c->n_cols, &x, c->wanted, c->magnitude);
         for (size_t i = 0; i < c->n_kinds; i++) c->exact[i] = (float)c->wanted[i];
         return;
@@ -303,7 +365,8 @@ static tm_status run_fill(check *c, int index, tm_error *err)
     tm_guarded_protect(&c->scratch, true);
     if (index == 0 || fills[index].weight != fills[index - 1].weight) {
         fill_weights(c, fills[index].weight, &rng);
-        if ((status = check_unpack(c, err)) != TM_OK) return status;
+        if (c->block != 0 && (status = take_rounded(c, err)) != TM_OK) return status;
+        if (c->block == 0 && (status = check_unpack(c, err)) != TM_OK) return status;
     }
     fill_acts(c, fills[index].act, &rng);
     run_reference(c);
@@ -368,8 +431,11 @@ static tm_status open_buffers(check *c, tm_error *err)
            n_row_kinds = (size_t)c->n_row_kinds;
     size_t n_kinds = c->n_kinds, act_bytes, y_bytes;
     size_t weight_bytes = c->w.format->size(c->n_rows, c->n_cols),
-           act_item = c->ternary ? 1 : sizeof(float);
+           act_item = c->ternary || c->block != 0 ? 1 : sizeof(float);
     size_t scratch_bytes = kernel->scratch_size ? kernel->scratch_size(c->n_cols, c->n_tokens) : 0;
+    size_t stride = (size_t)c->x.stride, n_scales = c->block != 0 ? stride / (size_t)c->block : 1,
+           n_sums = c->block != 0 ? stride / TM_ACT_SUM_STEP : 1,
+           n_x_f32 = c->block != 0 ? stride * (size_t)c->n_token_kinds : 1;
     size_t group_cells = (size_t)c->w.format->row_group * n_cols,
            item = c->ternary ? 1 : sizeof(float);
     if (weight_bytes == 0 || !tm_mul_size(n_tokens * sizeof(float), (size_t)c->n_rows, &y_bytes) ||
@@ -379,13 +445,17 @@ static tm_status open_buffers(check *c, tm_error *err)
 
     if ((status = tm_guarded_open(&c->weights, weight_bytes, 64, err)) != TM_OK ||
         (status = tm_guarded_open(&c->acts, act_bytes, 64, err)) != TM_OK ||
-        (status = tm_guarded_open(&c->scale, n_tokens * sizeof(float), 64, err)) != TM_OK ||
-        (status = tm_guarded_open(&c->sum, n_tokens * sizeof(int32_t), 64, err)) != TM_OK ||
+        (status = tm_guarded_open(&c->scale, n_tokens * n_scales * sizeof(float), 64, err)) !=
+            TM_OK ||
+        (status = tm_guarded_open(&c->sum, n_tokens * n_sums * sizeof(int32_t), 64, err)) !=
+            TM_OK ||
         (status = tm_guarded_open(&c->scratch, scratch_bytes, 64, err)) != TM_OK ||
         (status = tm_guarded_open(&c->y, y_bytes, sizeof(float), err)) != TM_OK ||
         (status = tm_alloc(&c->piece, group_cells, item, "check: rows", err)) != TM_OK ||
         (status = tm_alloc((void **)(c->ternary ? (void *)&c->trits : (void *)&c->values),
                            n_row_kinds * n_cols, item, "check: weights", err)) != TM_OK ||
+        (status = tm_alloc((void **)&c->x_f32, n_x_f32, sizeof *c->x_f32, "check: activations",
+                           err)) != TM_OK ||
         (status = tm_alloc((void **)&c->exact, n_kinds, sizeof *c->exact, "check: reference",
                            err)) != TM_OK ||
         (status = tm_alloc((void **)&c->wanted, n_kinds, sizeof *c->wanted, "check: reference",
@@ -395,10 +465,11 @@ static tm_status open_buffers(check *c, tm_error *err)
         return status;
 
     c->w.data = c->weights.data;
-    c->x.scale = c->ternary ? (const float *)c->scale.data : NULL;
-    c->x.sum = c->ternary ? (const int32_t *)c->sum.data : NULL;
-    c->x.i8 = c->ternary ? (const int8_t *)c->acts.data : NULL;
-    c->x.f32 = c->ternary ? NULL : (const float *)c->acts.data;
+    bool int8 = c->ternary || c->block != 0;
+    c->x.scale = int8 ? (const float *)c->scale.data : NULL;
+    c->x.sum = int8 ? (const int32_t *)c->sum.data : NULL;
+    c->x.i8 = int8 ? (const int8_t *)c->acts.data : NULL;
+    c->x.f32 = int8 ? NULL : (const float *)c->acts.data;
     return TM_OK;
 }
 
@@ -411,7 +482,12 @@ tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n
         return tm_fail(err, TM_ARG,
                        "%s: %d x %d, %d tokens: rows and tokens must be positive, columns 1 to %d",
                        kernel->name, n_rows, n_cols, n_tokens, COLS_MAX);
-    if (kernel->format->act != (kernel->format->ternary ? TM_ACT_I8 : TM_ACT_F32))
+    const tm_format *format = kernel->format;
+    tm_act_kind wanted = format->block == TM_K_WEIGHTS   ? TM_ACT_Q8K
+                         : format->block == TM_Q_WEIGHTS ? TM_ACT_Q80
+                         : format->ternary               ? TM_ACT_I8
+                                                         : TM_ACT_F32;
+    if (format->act != wanted)
         return tm_fail(err, TM_UNSUPPORTED, "%s: there is no reference for its activations",
                        kernel->name);
 
@@ -429,7 +505,8 @@ tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n
     c->n_kinds = (size_t)c->n_row_kinds * (size_t)c->n_token_kinds;
     c->seed = seed;
     c->fill = "none";
-    c->ternary = kernel->format->ternary;
+    c->ternary = format->ternary;
+    c->block = format->block;
     status = open_buffers(c, err);
     if (status == TM_OK) status = run_caught(c, err);
 
@@ -437,6 +514,7 @@ tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) tm_guarded_close(maps[i]);
     tm_free(c->trits);
     tm_free(c->values);
+    tm_free(c->x_f32);
     tm_free(c->piece);
     tm_free(c->exact);
     tm_free(c->wanted);

@@ -14,6 +14,8 @@ typedef enum tm_act_kind {
     TM_ACT_F32, /* the float values themselves */
     TM_ACT_I8,  /* int8 per token, one absmax scale: q = round-half-even(x * 127 / max|x|) */
     TM_ACT_Q8K, /* int8 per block of 256 with a scale each (llama.cpp's Q8_K) */
+    TM_ACT_Q80, /* int8 per block of 32 with a scale each (llama.cpp's Q8_0) */
+    TM_ACT_KINDS
 } tm_act_kind;
 
 /* Activations of n_tokens tokens. Every array is 64-byte aligned; a token's elements from n_cols
@@ -24,17 +26,21 @@ typedef struct tm_act {
     int stride;         /* elements from one token to the next: n_cols up to a multiple of 256 */
     const float *f32;   /* [n_tokens][stride]; NULL unless the kind needs it */
     const int8_t *i8;   /* [n_tokens][stride]; NULL unless the kind needs it */
-    const float *scale; /* I8: [n_tokens], x = i8 * scale. Q8K: [n_tokens][stride / 256] */
-    const int32_t *sum; /* I8: [n_tokens], sum of i8 over the token */
+    const float *scale; /* x = i8 * scale. I8: [n_tokens]. Q8K: [n_tokens][stride / 256]. Q80:
+                           [n_tokens][stride / 32] */
+    const int32_t *sum; /* I8: [n_tokens], sum of i8 over the token. Q8K, Q80:
+                           [n_tokens][stride / 16], of 16 values each */
 } tm_act;
 
 #define TM_ACT_STRIDE_STEP 256
+#define TM_ACT_SUM_STEP    16 /* values to a sum of Q8K and Q80 */
 
 typedef struct tm_format tm_format;
 struct tm_format {
     const char *name; /* "i2r16" */
     tm_act_kind act;
     bool ternary;           /* holds trits with one float scale per matrix */
+    int block;              /* weights that share a scale stored with them; 0: none do */
     double bits_per_weight; /* of the layout without its padding */
     int row_group;          /* rows stored together: a pack call begins on a multiple of it */
 
@@ -43,7 +49,8 @@ struct tm_format {
 
     /* Packs rows row_begin .. row_end-1 into `data` (the whole matrix). row_begin is a multiple of
      * row_group; row_end too unless it is n_rows. Ternary layouts take trits in {-1, 0, 1},
-     * [row_end - row_begin][n_cols]; the others floats of the same shape. The unused one is NULL.
+     * [row_end - row_begin][n_cols]; the others floats of the same shape, which a layout with blocks
+     * rounds as its owner's quantizer does. The unused one is NULL.
      * Different row groups may be packed by different threads. */
     void (*pack_trits)(const int8_t *trits, int row_begin, int row_end, int n_rows, int n_cols,
                        void *data);
@@ -70,7 +77,12 @@ typedef struct tm_weight {
     X(f32r16) /* floats, 16 rows interleaved */                                                    \
     X(f16r16) /* halves, 16 rows interleaved */                                                    \
     X(i2r16)  /* 2 bits per trit, blocks of 16 rows x 16 columns */                                \
-    X(t3r16)  /* 3 trits in 5 bits, blocks of 16 rows x 12 columns */
+    X(t3r16)  /* 3 trits in 5 bits, blocks of 16 rows x 12 columns */                              \
+    X(tq1_0)  /* llama.cpp's, as they lie in its files: kernels/blocks.h */                        \
+    X(tq2_0)                                                                                       \
+    X(q4_0)                                                                                        \
+    X(q8_0)                                                                                        \
+    X(q6_k)
 #define TM_FORMAT_EXTERN(name) extern const tm_format tm_format_##name;
 TM_FORMATS(TM_FORMAT_EXTERN)
 #undef TM_FORMAT_EXTERN

@@ -37,12 +37,14 @@ static const tm_kernel *const kernels[] = {
     NULL,
 };
 
-/* What the name of a foreign row says about it: layout before the first _, ISA behind the last. */
+/* What the name of a foreign row says about it: layout before a _, ISA behind the last. */
 static void fill_foreign(tm_kernel *kernel)
 {
-    char layout[32] = "";
-    snprintf(layout, sizeof layout, "%.*s", (int)strcspn(kernel->name, "_"), kernel->name);
-    kernel->format = tm_format_find(layout);
+    for (const tm_format *const *f = tm_formats(); *f; f++) {
+        size_t n = strlen((*f)->name);
+        if (strncmp(kernel->name, (*f)->name, n) == 0 && kernel->name[n] == '_')
+            kernel->format = *f;
+    }
     kernel->row_step = kernel->format ? kernel->format->row_group : 1;
     kernel->source = "built on " THAT_ARCH " only";
     tm_error err;

@@ -124,6 +124,29 @@ static void writers_give_the_owners_bytes(void **state)
         }
 }
 
+/* The search for Q6_K's scales compares sums that the owner's compiler may add up otherwise, so a
+ * group of 16 may get another scale: not a worse one. */
+static void q6_k_fits_as_well_as_the_owners(void **state)
+{
+    NEED_VECTORS(state);
+    static uint8_t bytes[2][N_ALL * 4];
+    static float out[N_ALL];
+    for (int m = 0; m < 2; m++) {
+        double errors[2] = {0, 0};
+        tm_gguf_write_floats(TM_GGUF_Q6_K, v->values[m], N_COLS, N_ROWS, 0, N_ROWS, 1, bytes[0]);
+        size_t n = stored(v, m, TM_GGUF_Q6_K, bytes[1], sizeof bytes[1]), n_differing = 0;
+        for (size_t i = 0; i < n; i++) n_differing += bytes[0][i] != bytes[1][i];
+        assert_true(n_differing <= 32);
+        for (int k = 0; k < 2; k++) {
+            tm_gguf_tensor tensor = make_tensor(TM_GGUF_Q6_K, bytes[k], N_COLS, N_ROWS);
+            tm_gguf_read_floats(&tensor, 0, N_ROWS, out);
+            for (int i = 0; i < N_ALL; i++)
+                errors[k] += pow((double)out[i] - (double)v->values[m][i], 2);
+        }
+        assert_true(errors[0] <= errors[1] * 1.001);
+    }
+}
+
 static void ternary_values_come_back(void **state)
 {
     NEED_VECTORS(state);
@@ -448,6 +471,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writers_give_the_owners_bytes),
+        cmocka_unit_test(q6_k_fits_as_well_as_the_owners),
         cmocka_unit_test(ternary_values_come_back),
         cmocka_unit_test(values_come_back_within_rounding),
         cmocka_unit_test(trits_and_scale_come_back),

@@ -57,7 +57,10 @@ static void check_rows(const tm_source *source, const tm_weight *w, tm_role role
         } else {
             w->format->unpack_floats(w->data, r, w->n_rows, w->n_cols, floats);
             source->floats(source, role, layer, r, r + 1, floats + n);
-            for (size_t c = 0; c < n; c++) assert_true(floats[c] == floats[n + c]); /* half-exact */
+            float room = 0; /* halves and trits are exact, the other blocks round: Q4_0 most */
+            bool exact = w->format->block == 0 || strncmp(w->format->name, "tq", 2) == 0;
+            for (size_t c = 0; c < n && !exact; c++) room = fmaxf(room, fabsf(floats[n + c]) / 7);
+            for (size_t c = 0; c < n; c++) assert_true(fabsf(floats[c] - floats[n + c]) <= room);
         }
     }
     free(trits);

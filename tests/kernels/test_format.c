@@ -139,7 +139,10 @@ static void pieces_are_the_whole(const tm_format *format, int n_rows, int n_cols
             assert_memory_equal(trits_row, trits + at, (size_t)n_cols);
         } else {
             format->unpack_floats(whole, r, n_rows, n_cols, values_row);
-            assert_memory_equal(values_row, values + at, (size_t)n_cols * sizeof *values);
+            for (int c = 0; format->block != 0 && c < n_cols; c++) /* half of the largest */
+                assert_true(fabsf(values_row[c] - values[at + (size_t)c]) <= 0.2501f);
+            if (format->block == 0)
+                assert_memory_equal(values_row, values + at, (size_t)n_cols * sizeof *values);
         }
     }
     free(trits);

@@ -1,0 +1,54 @@
+/* q6_k with AVX2: 6-bit codes times int8 in int16 pairs, then times the scales. */
+#define WEIGHTS  TM_K_WEIGHTS
+#define BYTES    TM_Q6_K_BYTES
+#define SCALE_AT TM_Q6_K_SCALE
+#include "kernels/blocks_avx2.h"
+
+/* 32 products: codes (0 .. 63) x q, pairs at most 16002 in size, times the scales of groups 2i and
+ * 2i + 1, whose 16-bit lanes are those of the vector's halves. */
+BLOCK_INLINE __m256i scaled_products(__m256i codes, const int8_t *q, __m128i scales, int i)
+{
+    __m256i products = _mm256_maddubs_epi16(codes, _mm256_loadu_si256((const void *)q));
+    __m128i low = _mm_shuffle_epi8(scales, _mm_set1_epi8((char)(2 * i)));
+    __m128i high = _mm_shuffle_epi8(scales, _mm_set1_epi8((char)(2 * i + 1)));
+    return _mm256_madd_epi16(products, _mm256_cvtepi8_epi16(_mm_unpacklo_epi64(low, high)));
+}
+
+/* sum scale * (code - 32) * q: |sum| <= 128 x 32 x 127 x 256 = 2^27, with the codes alone 2^28. */
+BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
+{
+    __m128i scales = _mm_loadu_si128((const void *)(block + 192));
+    __m256i low = _mm256_set1_epi8(15), high = _mm256_set1_epi8(48);
+    /* 32 of every code taken off again: 32 * scale * sum of 16 q. */
+    __m256i groups[2];
+    for (int i = 0; i < 2; i++) {
+        __m128i eight = i != 0 ? _mm_srli_si128(scales, 8) : scales;
+        groups[i] = _mm256_mullo_epi32(_mm256_cvtepi8_epi32(eight),
+                                       _mm256_loadu_si256((const void *)(sum + 8 * i)));
+    }
+    __m256i total = _mm256_sub_epi32(_mm256_setzero_si256(),
+                                     _mm256_slli_epi32(_mm256_add_epi32(groups[0], groups[1]), 5));
+#pragma GCC unroll 2
+    for (int h = 0; h < 2; h++) {
+        __m256i ql0 = _mm256_loadu_si256((const void *)(block + 64 * h));
+        __m256i ql1 = _mm256_loadu_si256((const void *)(block + 64 * h + 32));
+        __m256i qh = _mm256_loadu_si256((const void *)(block + 128 + 32 * h));
+        __m256i codes[4] = {
+            _mm256_or_si256(_mm256_and_si256(ql0, low),
+                            _mm256_and_si256(_mm256_slli_epi16(qh, 4), high)),
+            _mm256_or_si256(_mm256_and_si256(ql1, low),
+                            _mm256_and_si256(_mm256_slli_epi16(qh, 2), high)),
+            _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(ql0, 4), low),
+                            _mm256_and_si256(qh, high)),
+            _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(ql1, 4), low),
+                            _mm256_and_si256(_mm256_srli_epi16(qh, 2), high)),
+        };
+#pragma GCC unroll 4
+        for (int g = 0; g < 4; g++)
+            total = _mm256_add_epi32(
+                total, scaled_products(codes[g], q + 128 * h + 32 * g, scales, 4 * h + g));
+    }
+    return total;
+}
+
+TM_BLOCK_KERNEL(q6_k, q8k, avx2, TM_ISA_AVX2, TM_K_TOLERANCE, "llama.cpp Q6_K x Q8_K")

@@ -1,0 +1,16 @@
+/* q8_0 with AVX2: |w| times q with the sign of w, in int16 pairs. */
+#define WEIGHTS  TM_Q_WEIGHTS
+#define BYTES    TM_Q8_0_BYTES
+#define SCALE_AT 0
+#include "kernels/blocks_avx2.h"
+
+/* A pair of products is at most 128 x 127 x 2 = 32512 in size. */
+BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
+{
+    __m256i codes = _mm256_loadu_si256((const void *)(block + 2));
+    __m256i x = _mm256_sign_epi8(_mm256_loadu_si256((const void *)q), codes);
+    (void)sum;
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(codes), x), _mm256_set1_epi16(1));
+}
+
+TM_BLOCK_KERNEL(q8_0, q80, avx2, TM_ISA_AVX2, TM_Q_TOLERANCE, "llama.cpp Q8_0 x Q8_0")
