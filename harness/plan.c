@@ -54,19 +54,35 @@ static void close_model(model *m)
     if (m->known) tm_source_close(&m->source);
 }
 
-/* "auto" is ternary when the first linear matrix is; if a later one is not, the cell says which. */
+/* "auto" as tm_model_open chooses, by the matrices of the first layer: ternary if one is I2_S, else
+ * the own layout of what is stored in blocks (of trits, if one is), else by the first matrix; if a
+ * later one does not fit, the cell says which. */
 static tm_status family_of(tm_source *source, const char **family, const char **head, tm_error *err)
 {
     tm_tensor_info info;
+    bool i2_s = false, plain = false;
+    const tm_format *own = NULL;
     *family = "ternary";
     *head = "f16";
     if (!source) return TM_OK;
-    tm_status status = source->describe(source, TM_ROLE_Q, 0, &info, err);
+    for (tm_role role = 0; role < TM_ROLE_COUNT; role++) {
+        if (!tm_role_is_linear(role)) continue;
+        tm_status status = source->describe(source, role, 0, &info, err);
+        if (status != TM_OK) return status;
+        const tm_format *format = tm_model_own_format(source, info.type);
+        if (role == TM_ROLE_Q && !info.ternary) *family = info.type == TM_GGUF_F32 ? "f32" : "f16";
+        i2_s |= info.type == TM_GGUF_I2_S;
+        plain |= !format && !info.ternary;
+        if (format && (!own || info.ternary)) own = format;
+    }
+    if (own && !i2_s) *family = own->name;
+    tm_role role = source->config.tied_head ? TM_ROLE_EMBEDDING : TM_ROLE_HEAD;
+    tm_status status = source->describe(source, role, 0, &info, err);
     if (status != TM_OK) return status;
-    if (!info.ternary) *family = info.type == TM_GGUF_F32 ? "f32" : "f16";
-    status = source->describe(source, TM_ROLE_EMBEDDING, 0, &info, err);
-    if (status == TM_OK && info.type == TM_GGUF_F32) *head = "f32";
-    return status;
+    const tm_format *format = tm_model_own_format(source, info.type);
+    if (format && !plain) *head = format->name;
+    if (info.type == TM_GGUF_F32) *head = "f32";
+    return TM_OK;
 }
 
 tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,

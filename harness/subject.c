@@ -16,6 +16,7 @@
 #define CHECK_MACS   2000000
 #define CHECK_TOKENS 5 /* no multiple of any kernel's token block */
 #define MIN_ROWS     67
+#define CHECKED_MAX  32 /* kernels x shapes of a model; a file with more has some checked again */
 
 typedef struct engine {
     tm_pool *pool;
@@ -59,23 +60,40 @@ static tm_status check_shape(const tm_kernel *kernel, int n_rows, int n_cols, ui
     return TM_OK;
 }
 
+/* A kernel and a shape it meets in the model. */
+typedef struct checked {
+    const tm_kernel *kernel;
+    int n_rows, n_cols;
+} checked;
+
+static tm_status check_matrix(const engine *self, const tm_matrix *matrix, checked *seen,
+                              int *n_seen, tm_error *err)
+{
+    checked one = {matrix->kernel, matrix->weight.n_rows, matrix->weight.n_cols};
+    for (int k = 0; k < *n_seen; k++)
+        if (seen[k].kernel == one.kernel && seen[k].n_rows == one.n_rows &&
+            seen[k].n_cols == one.n_cols)
+            return TM_OK;
+    if (*n_seen < CHECKED_MAX) seen[(*n_seen)++] = one;
+    return check_shape(one.kernel, one.n_rows, one.n_cols, self->seed, err);
+}
+
 static tm_status engine_check(tm_subject *subject, tm_error *err)
 {
-    engine *self = subject->self;
-    const tm_config *config = &self->model.config;
-    int seen[TM_ROLE_COUNT][2], n_seen = 0;
-    for (tm_role role = 0; role < TM_ROLE_COUNT; role++) {
-        int n_rows, n_cols, k = 0;
-        if (!tm_role_is_linear(role)) continue;
-        tm_role_shape(config, role, &n_rows, &n_cols);
-        while (k < n_seen && (seen[k][0] != n_rows || seen[k][1] != n_cols)) k++;
-        if (k < n_seen) continue;
-        seen[n_seen][0] = n_rows;
-        seen[n_seen++][1] = n_cols;
-        tm_status status = check_shape(self->model.kernel, n_rows, n_cols, self->seed, err);
-        if (status != TM_OK) return status;
+    const engine *self = subject->self;
+    const tm_model *model = &self->model;
+    checked seen[CHECKED_MAX];
+    int n_seen = 0;
+    for (int l = 0; l < model->config.n_layers; l++) {
+        const tm_layer *layer = &model->layers[l];
+        const tm_matrix *matrices[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
+                                       &layer->gate, &layer->up, &layer->down};
+        for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+            tm_status status = check_matrix(self, matrices[i], seen, &n_seen, err);
+            if (status != TM_OK) return status;
+        }
     }
-    return check_shape(self->model.head_kernel, config->n_vocab, config->n_hidden, self->seed, err);
+    return check_matrix(self, &model->head, seen, &n_seen, err);
 }
 
 static void engine_close(tm_subject *subject)
