@@ -15,9 +15,9 @@
 
 #define FOLDER "sys/class/hwmon"
 #define RECIPE                                                                                     \
-    "sudo groupadd -f energy; sudo usermod -aG energy $USER; sudo sh -c 'chgrp energy "            \
-    "/sys/class/hwmon/hwmon*/{energy,power}*_input; chmod g+r "                                    \
-    "/sys/class/hwmon/hwmon*/{energy,power}*_input' (until the next boot), then log in again"
+    "sudo groupadd -f energy; sudo usermod -aG energy $USER; sudo sh -c 'for f in "                \
+    "/sys/class/hwmon/hwmon*/energy*_input /sys/class/hwmon/hwmon*/power*_input; do "              \
+    "chgrp energy $f; chmod g+r $f; done' (until the next boot), then log in again"
 #define MAX_INDEX 512 /* amd_energy has one per core */
 
 /* Meters of something else than the processor and its board. */

@@ -319,6 +319,24 @@ static void test_short_windows(void **state)
     tm_probe_close(probe);
 }
 
+/* With real ranges it sleeps for seconds between reads. */
+static void test_the_sampler_costs_little(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("cost");
+    tree_zone(root, "intel-rapl:0", "package-0", "5", RANGE);
+    tree_zone(root, "intel-rapl:0:0", "dram", "5", "65712999613");
+    tm_probe *probe = open_recorded(root);
+    tm_probe_window window;
+    tm_probe_start(probe);
+    usleep(1200000);
+    tm_probe_stop(probe, &window);
+    assert_true(window.sampler_cpu_seconds >= 0);
+    if (!(window.sampler_cpu_seconds < 1e-3 * window.seconds))
+        fail_msg("%g s of %g s", window.sampler_cpu_seconds, window.seconds);
+    tm_probe_close(probe);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +352,7 @@ int main(void)
         cmocka_unit_test(test_a_source_that_vanishes_or_stops),
         cmocka_unit_test(test_a_reset_is_no_wrap),
         cmocka_unit_test(test_short_windows),
+        cmocka_unit_test(test_the_sampler_costs_little),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
