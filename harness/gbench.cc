@@ -107,9 +107,9 @@ tm_status set_flags(const char *const *flags, int n_flags, tm_error *err)
         tm_status status = check_flag(flags[i], err);
         if (status != TM_OK) return status;
     }
-    std::string program = "ternmark";
+    static char program[] = "ternmark"; /* Google Benchmark keeps the pointer */
     std::vector<std::string> copies(flags, flags + n_flags);
-    std::vector<char *> argv = {&program[0]};
+    std::vector<char *> argv = {program};
     for (std::string &copy : copies) argv.push_back(&copy[0]);
     argv.push_back(nullptr);
     int argc = n_flags + 1;
@@ -135,9 +135,13 @@ tm_status run(const tm_gbench_rows *rows, const char *const *flags, int n_flags,
     for (int i = 0; i < rows->n; i++) {
         char name[256];
         rows->name(rows->arg, i, name, sizeof name);
+        if (!*name) continue;
         index[name] = i;
         benchmark::RegisterBenchmark(name, body, rows, i)->UseRealTime();
     }
+    if (index.empty())
+        return tm_fail(err, TM_UNSUPPORTED, "Google Benchmark: none of %d rows can run here",
+                       rows->n);
     benchmark::BenchmarkReporter *inner = benchmark::CreateDefaultDisplayReporter(); /* theirs */
     std::ostream &out = display == TM_GBENCH_STDERR ? std::cerr : std::cout;
     inner->SetOutputStream(&out);

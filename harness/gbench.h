@@ -18,7 +18,7 @@ typedef struct tm_gbench_costs {
 typedef struct tm_gbench_rows {
     int n;
     void *arg;
-    /* The name to register a row by; two rows never share one. */
+    /* The name to register a row by, which no two share; an empty one leaves the row out. */
     void (*name)(void *arg, int row, char *text, size_t size);
     /* Before the passes of a row, as often as Google Benchmark starts it. An error skips the row. */
     tm_status (*ready)(void *arg, int row, tm_gbench_costs *costs, tm_error *err);
@@ -31,7 +31,8 @@ typedef struct tm_gbench_rows {
 bool tm_gbench_built(void);
 
 /* Registers the rows and runs those that its flags choose. flags: "--benchmark_filter=..." and so on.
- * Errors: ARG (a flag or value it does not know, a file that cannot be written), UNSUPPORTED, NOMEM.
+ * Errors: ARG (a flag or value it does not know, flags that choose no row), IO (a file that
+ * cannot be written), UNSUPPORTED (not built, no row has a name), NOMEM.
  * Threads: once at a time in a process. */
 tm_status tm_gbench_run(const tm_gbench_rows *rows, const char *const *flags, int n_flags,
                         tm_gbench_display display, tm_error *err) TM_MUST_USE;

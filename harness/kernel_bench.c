@@ -317,3 +317,14 @@ tm_status tm_kernel_job_time(tm_kernel_job *job, const tm_kernel_bench_options *
     out->high_ns = tm_quantile(samples, n, 0.75);
     return TM_OK;
 }
+
+double tm_kernel_job_time_again(tm_kernel_job *job, const tm_kernel_bench_options *options,
+                                const tm_kernel_times *times)
+{
+    double samples[MAX_SAMPLES];
+    int n = times->n_samples;
+    for (int i = 0; i < n; i++)
+        samples[i] =
+            sample(job, tm_kernel_job_pass, times->n_passes, options) / (double)times->n_passes;
+    return tm_median(samples, n);
+}

@@ -79,5 +79,8 @@ typedef struct tm_kernel_times {
  * when the clock does not move. */
 tm_status tm_kernel_job_time(tm_kernel_job *job, const tm_kernel_bench_options *options,
                              tm_kernel_times *out, tm_error *err) TM_MUST_USE;
+/* The median of as many samples as gave *times, later: whether the machine is as it was. */
+double tm_kernel_job_time_again(tm_kernel_job *job, const tm_kernel_bench_options *options,
+                                const tm_kernel_times *times);
 
 #endif

@@ -25,6 +25,7 @@ typedef struct tm_kernel_row {
     double bytes, macs;  /* of the rows of one pass */
     double weight_bytes; /* all that passes walk through */
     double gbench_ns;    /* of one pass by Google Benchmark; NaN: not asked */
+    double again_ns;     /* ours once more after it; NaN: not asked */
 } tm_kernel_row;
 
 typedef struct tm_kernel_rows {
@@ -51,14 +52,15 @@ void tm_kernel_runner_close(tm_kernel_runner *runner);
  * Errors: the row's own: UNSUPPORTED, CHECK, NOMEM. */
 tm_status tm_kernel_runner_ready(tm_kernel_runner *runner, int row, tm_error *err) TM_MUST_USE;
 
-/* Each row also under Google Benchmark, right after its own timing. flags: as tm_gbench_run. display:
+/* Each row also under Google Benchmark, between two timings of ours. flags: as tm_gbench_run. display:
  * where Google Benchmark prints. Errors: as tm_gbench_run. */
 tm_status tm_kernel_runner_gbench(tm_kernel_runner *runner, const char *const *flags, int n_flags,
                                   tm_gbench_display display, tm_error *err) TM_MUST_USE;
 
 /* The whole matrix once, prepare included, from the times of a pass; NaN when not timed. */
 double tm_kernel_row_matrix_ns(const tm_kernel_row *row);
-/* gbench_ns over ns; NaN when one is missing. Agreeing: within TM_TIMERS_LIMIT of 1. */
+/* gbench_ns over the mean of ns and again_ns, in which a steady drift of the machine cancels; NaN when
+ * one is missing. Agreeing: within TM_TIMERS_LIMIT of 1. */
 double tm_kernel_row_timer_ratio(const tm_kernel_row *row);
 bool tm_kernel_row_timers_agree(const tm_kernel_row *row);
 #define TM_TIMERS_LIMIT 0.03

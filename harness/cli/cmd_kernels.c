@@ -1,5 +1,6 @@
-/* ternmark kernels: every variant this build knows, and why one cannot run here. */
+/* ternmark kernels: every variant this build knows, why one cannot run here, and how fast each is. */
 #include "harness/cli/commands.h"
+#include "harness/cli/kernels_bench.h"
 #include "harness/cli/options.h"
 #include "harness/json.h"
 #include "kernels/kernel.h"
@@ -7,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MAX_ARGUMENTS 64
 
 static void print_json(void)
 {
@@ -48,31 +51,61 @@ static void print_text(void)
 
 int tm_cmd_kernels(int argc, char **argv)
 {
-    const char *output = "text";
+    bool bench = false;
+    const char *arguments[MAX_ARGUMENTS];
+    tm_kernels_request request = {.models = "synth:2B-4T",
+                                  .tokens = "1,8,32,128,512",
+                                  .seconds = 0.1,
+                                  .flags = arguments,
+                                  .output = "text"};
     const tm_option options[] = {
-        {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FORMAT", "text or json (default text)"},
+        {"bench", NULL, TM_OPTION_FLAG, &bench, 0, 0, NULL,
+         "check, then time every kernel on the shapes of models, on one thread"},
+        {"gbench", NULL, TM_OPTION_FLAG, &request.gbench, 0, 0, NULL,
+         "the same under Google Benchmark too, and whether the two timers agree"},
+        {"model", "m", TM_OPTION_TEXT, &request.models, 0, 0, "MODEL,...",
+         "synth:SHAPE or a GGUF file (default synth:2B-4T)"},
+        {"tokens", NULL, TM_OPTION_TEXT, &request.tokens, 0, 0, "N,...",
+         "tokens at once (default 1,8,32,128,512)"},
+        {"kernel", NULL, TM_OPTION_TEXT, &request.kernels, 0, 0, "KERNEL,...",
+         "only these kernels or families (default: all)"},
+        {"seconds", NULL, TM_OPTION_REAL, &request.seconds, 1e-3, 3600, "S",
+         "timing of one row (default 0.1)"},
+        {"cold", NULL, TM_OPTION_FLAG, &request.cold, 0, 0, NULL, "only from memory"},
+        {"warm", NULL, TM_OPTION_FLAG, &request.warm, 0, 0, NULL, "only in cache"},
+        {"output", "o", TM_OPTION_TEXT, &request.output, 0, 0, "FORMAT",
+         "text or json, with --bench and --gbench also csv (default text)"},
         {0},
     };
-    const tm_command command = {"kernels",
-                                "[-o text|json]",
-                                "Lists every kernel with its weight layout and instruction set.",
-                                options,
-                                0,
-                                0};
+    const tm_command command = {
+        "kernels",
+        "[-o text|json] [--bench | --gbench] [options] [-- FLAGS of --gbench]",
+        "Lists every kernel with its weight layout and instruction set, or "
+        "times them.",
+        options,
+        0,
+        MAX_ARGUMENTS};
     tm_error err = {0};
-    const char *arguments[1];
-    int n;
     bool help;
-    if (tm_options_parse(&command, argc, argv, arguments, &n, &help, &err) != TM_OK)
+    if (tm_options_parse(&command, argc, argv, arguments, &request.n_flags, &help, &err) != TM_OK)
         return tm_report_error("kernels", &err);
     if (help) return 0;
-    if (strcmp(output, "json") == 0)
-        print_json();
-    else if (strcmp(output, "text") == 0)
-        print_text();
-    else {
-        (void)tm_fail(&err, TM_ARG, "--output is \"%s\", not text or json", output);
+    bool timing = bench || request.gbench, json = strcmp(request.output, "json") == 0;
+    if (!json && strcmp(request.output, "text") != 0 &&
+        !(timing && strcmp(request.output, "csv") == 0)) {
+        (void)tm_fail(&err, TM_ARG, "--output is \"%s\", not text or json%s", request.output,
+                      timing ? ", or csv" : "");
         return tm_report_error("kernels", &err);
     }
+    if (request.n_flags > 0 && !request.gbench) {
+        (void)tm_fail(&err, TM_ARG, "unexpected argument \"%s\"; flags belong to --gbench",
+                      arguments[0]);
+        return tm_report_error("kernels", &err);
+    }
+    if (timing) return tm_kernels_bench(&request);
+    if (json)
+        print_json();
+    else
+        print_text();
     return 0;
 }
