@@ -138,6 +138,7 @@ static const tm_panel_ops ops = {
     .width_step = 1,
     .block_units = 1,
     .block_bytes = UNIT_BYTES,
+    .blocks_in_place = 3,
 #if TM_FMA_HALF
     .unpack = unpack,
 #endif

@@ -3,8 +3,9 @@
 
 #include "kernels/panel.h"
 
-#define BLOCK_UNITS 4
-#define BLOCK_BYTES 64
+#define BLOCK_UNITS     4
+#define BLOCK_BYTES     64
+#define BLOCKS_IN_PLACE 3
 
 static inline __m512i load_block(const uint8_t *at)
 {

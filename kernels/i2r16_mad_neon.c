@@ -110,6 +110,7 @@ static const tm_panel_ops ops = {
     .width_step = 1,
     .block_units = 4,
     .block_bytes = TM_I2_BLOCK,
+    .blocks_in_place = 3,
     .unpack = unpack,
     .groups = groups_of,
     .micro = micro,

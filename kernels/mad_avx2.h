@@ -1,6 +1,8 @@
 /* Prompts with vpmaddubsw, for any layout whose blocks decode to bytes that hold a code of 2 bits
  * per unit. Included by one kernel file of each layout, which defines before:
  *   BLOCK_UNITS, BLOCK_BYTES                          units of a block, its packed bytes
+ *   BLOCKS_IN_PLACE                                   so many blocks of tokens do not pay for a
+ *                                                     tile
  *   __m256i load_half(const uint8_t *at, int half)    rows 8 * half .. of a block, 4 columns each:
  *                                                     bits 2p, 2p + 1 of a byte are its code of
  *                                                     unit p; reads no byte past the block
@@ -119,6 +121,7 @@ static const tm_panel_ops ops = {
     .width_step = 1,
     .block_units = BLOCK_UNITS,
     .block_bytes = BLOCK_BYTES,
+    .blocks_in_place = BLOCKS_IN_PLACE,
     .unpack = unpack,
     .groups = groups_of,
     .micro = micro,

@@ -1,6 +1,7 @@
 /* Prompts with 512-bit vpdpbusd, for any layout whose blocks decode to vectors of 16 rows x 4
  * columns of unsigned codes. Included by one kernel file of each layout, which defines before:
  *   BLOCK_UNITS, BLOCK_BYTES                  units of a block, its packed bytes
+ *   BLOCKS_IN_PLACE                           so many blocks of tokens do not pay for a tile
  *   __m512i load_block(const uint8_t *at)     a block, and no byte past it
  *   __m512i block_plane(__m512i block, int p) codes 0..2 of unit p; p is a literal
  * Only static inline and static. */
@@ -124,6 +125,7 @@ static const tm_panel_ops ops = {
     .width_step = 1,
     .block_units = BLOCK_UNITS,
     .block_bytes = BLOCK_BYTES,
+    .blocks_in_place = BLOCKS_IN_PLACE,
     .unpack = unpack,
     .groups = groups_of,
     .micro = micro,

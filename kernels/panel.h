@@ -28,15 +28,14 @@
 
 #define TM_ALWAYS_INLINE static inline __attribute__((always_inline))
 
-#define TM_GROUP                 16  /* rows of a group, in every r16 layout */
-#define TM_I2_BLOCK              64  /* i2r16: bytes of 16 rows x 16 columns */
-#define TM_PANEL_UNITS           128 /* units of a K-block at most: 512 int8 or 128 float columns */
-#define TM_PANEL_GROUPS          8   /* row groups of a tile */
-#define TM_TILE_GROUPS           4   /* most row groups a micro-kernel takes */
-#define TM_PANEL_TOKENS          288 /* tokens of a chunk at most; a multiple of every width_max */
-#define TM_PANEL_BLOCKS_IN_PLACE 3   /* so many blocks of tokens do not pay for a tile */
-#define TM_PANEL_ROWS            (TM_PANEL_GROUPS * TM_GROUP)
-#define TM_TILE_GROUP_BYTES      (TM_GROUP * TM_PANEL_UNITS * 4) /* 4 bytes per row and unit */
+#define TM_GROUP            16  /* rows of a group, in every r16 layout */
+#define TM_I2_BLOCK         64  /* i2r16: bytes of 16 rows x 16 columns */
+#define TM_PANEL_UNITS      128 /* units of a K-block at most: 512 int8 or 128 float columns */
+#define TM_PANEL_GROUPS     8   /* row groups of a tile */
+#define TM_TILE_GROUPS      4   /* most row groups a micro-kernel takes */
+#define TM_PANEL_TOKENS     288 /* tokens of a chunk at most; a multiple of every width_max */
+#define TM_PANEL_ROWS       (TM_PANEL_GROUPS * TM_GROUP)
+#define TM_TILE_GROUP_BYTES (TM_GROUP * TM_PANEL_UNITS * 4) /* 4 bytes per row and unit */
 
 /* How far ahead of the multiply the packed weights are asked for while decoding: enough lines in
  * flight to cover a memory latency of 100 ns at 40 GB/s per core, with room. */
@@ -63,10 +62,11 @@ typedef void tm_panel_micro(const uint8_t *weights, size_t group_bytes, const ui
 
 typedef struct tm_panel_ops {
     tm_act_kind act;
-    int width_max;   /* tokens of a block, at most */
-    int width_step;  /* the width of a block is a multiple of it; missing tokens are zeros */
-    int block_units; /* units of 16 rows that the layout stores together */
-    int block_bytes; /* packed bytes of those; a group is padded to whole blocks */
+    int width_max;       /* tokens of a block, at most */
+    int width_step;      /* the width of a block is a multiple of it; missing tokens are zeros */
+    int block_units;     /* units of 16 rows that the layout stores together */
+    int block_bytes;     /* packed bytes of those; a group is padded to whole blocks */
+    int blocks_in_place; /* so many blocks of tokens do not pay for a tile */
     /* packed -> tile: [n_units][16 rows][4 bytes]. NULL: the layout is that already. */
     void (*unpack)(const uint8_t *packed, int n_units, uint8_t *tile);
     /* Most row groups (1, 2 or 4) the micro-kernel takes for blocks up to `width` tokens. */
@@ -273,7 +273,7 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
         ops, w, scratch, begins, .groups_max = ops->groups(widest), .tile = tile, .sums = sums};
     k.n_units = tm_panel_units(ops, w->n_cols);
     k.piece_units = tm_panel_piece_units(ops);
-    k.in_place = n_blocks <= TM_PANEL_BLOCKS_IN_PLACE;
+    k.in_place = n_blocks <= ops->blocks_in_place;
     /* Without a tile nothing is gained by many groups: read a few from end to end. */
     int tile_groups = k.in_place ? k.groups_max : TM_PANEL_GROUPS;
 

@@ -5,8 +5,9 @@
 #include "kernels/panel.h"
 #include "kernels/t3.h"
 
-#define BLOCK_UNITS TM_T3_UNITS
-#define BLOCK_BYTES TM_T3_BLOCK
+#define BLOCK_UNITS     TM_T3_UNITS
+#define BLOCK_BYTES     TM_T3_BLOCK
+#define BLOCKS_IN_PLACE 1
 
 /* Codes 2k and 2k + 1 of 8 lie in bits 2k .. 2k + 9 of bytes k and k + 1 of 5: those go to 16 bits,
  * the multiply shifts both to the top. Rows 8 * half .. are 4 x 5 bytes, two to a 128-bit lane; the
