@@ -9,8 +9,7 @@
 #define BLOCK_BYTES     TM_T3_BLOCK
 #define BLOCKS_IN_PLACE 1
 
-/* A block's 40 bytes in 8 lanes of 5; what the upper 3 bytes of a lane hold is never looked at,
- * but for the first, whose lowest bit stands above code 7. */
+/* A block's 40 bytes in 8 lanes of 5; what the upper 3 bytes of a lane hold never matters. */
 #define LANE(i) 5 * i, 5 * i + 1, 5 * i + 2, 5 * i + 3, 5 * i + 4, 5 * i, 5 * i, 5 * i
 alignas(64) static const uint8_t lanes[64] = {LANE(0), LANE(1), LANE(2), LANE(3),
                                               LANE(4), LANE(5), LANE(6), LANE(7)};
@@ -35,6 +34,7 @@ static inline __m512i codes_of(__m512i bytes)
     return _mm512_multishift_epi64_epi8(shifts, bytes);
 }
 
+/* Reads the 40 bytes alone: the last block may end the matrix. */
 static inline __m512i load_block(const uint8_t *at)
 {
     return codes_of(_mm512_maskz_loadu_epi8((__mmask64)0xffffffffff, at));
@@ -83,6 +83,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
         size_t i = 0;
 #pragma GCC unroll 3
         for (int p = 0; p < TM_T3_UNITS; p++) a[p] = b[p] = _mm512_setzero_si512();
+        /* While a block follows, 64 bytes of each may be read. */
         for (; i + 3 <= n_blocks; i += 2, q += 2 * TM_T3_COLS) {
             _mm_prefetch((const char *)data + TM_PREFETCH_BYTES, _MM_HINT_T0);
             _mm_prefetch((const char *)data + TM_PREFETCH_BYTES + 64, _MM_HINT_T0);
