@@ -185,12 +185,6 @@ const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type)
     }
 }
 
-/* Blocks of trits with a scale each. */
-static bool is_tq(const tm_format *format)
-{
-    return format == &tm_format_tq1_0 || format == &tm_format_tq2_0;
-}
-
 /* What the linear weights are stored in. */
 typedef struct types {
     bool any_i2_s, any_tq, all_f32;
@@ -207,14 +201,15 @@ static types types_of(const loading *load)
         const tm_tensor_info *info = &load->infos[i];
         const tm_format *own = tm_model_own_format(load->source, info->type);
         bool tq = info->type == TM_GGUF_TQ1_0 || info->type == TM_GGUF_TQ2_0;
-        if (own != NULL && (t.own == NULL || (is_tq(own) && !is_tq(t.own)))) t.own = own;
+        if (own != NULL && (t.own == NULL || (own->block_trits && !t.own->block_trits)))
+            t.own = own;
         t.any_i2_s |= info->type == TM_GGUF_I2_S;
         t.any_tq |= tq;
         t.all_f32 &= info->type == TM_GGUF_F32;
         t.any_plain |= own == NULL && !info->ternary;
         all_own &= own != NULL;
     }
-    if (t.own != NULL && !is_tq(t.own) && !all_own) t.own = NULL;
+    if (t.own != NULL && !t.own->block_trits && !all_own) t.own = NULL;
     return t;
 }
 
@@ -237,7 +232,7 @@ static tm_status choose_defaults(loading *load, const tm_model_options *options,
     if (status != TM_OK || model->head_kernel != NULL) return status;
     const tm_format *own = tm_model_own_format(load->source, load->head.type);
     bool f32 = load->head.type == TM_GGUF_F32 && load->embedding.type == TM_GGUF_F32;
-    bool trits = model->kernel->format->ternary || is_tq(model->kernel->format);
+    bool trits = model->kernel->format->ternary || model->kernel->format->block_trits;
     if (trits && t.any_plain) own = NULL; /* such a matrix needs the head's kernel */
     const char *family = own != NULL ? own->name : f32 ? "f32r16" : "f16r16";
     return tm_kernel_pick(family, &model->head_kernel, err);
@@ -250,7 +245,7 @@ static tm_status kernel_of(const loading *load, const tm_tensor_info *info, bool
     const tm_kernel *kernel = load->model->kernel, *head = load->model->head_kernel;
     const tm_format *format = kernel->format, *own = tm_model_own_format(load->source, info->type);
     bool float_head = !head->format->ternary && head->format->block == 0;
-    bool trits = format->ternary || is_tq(format);
+    bool trits = format->ternary || format->block_trits;
     *out = kernel;
     if (own == format) return TM_OK;
     if (!trits || info->ternary) {

@@ -188,9 +188,9 @@ static tm_status add_arm(planner *p, model *m, const char *kernel_name, int thre
     snprintf(cell.kernel, sizeof cell.kernel, "%s", kernel ? kernel->name : kernel_name);
     snprintf(cell.head_kernel, sizeof cell.head_kernel, "%s", head ? head->name : "");
     snprintf(cell.role, sizeof cell.role, "%s",
-             role[0]                             ? role
-             : kernel && kernel->format->ternary ? "ternary"
-                                                 : "");
+             role[0]                                                              ? role
+             : kernel && (kernel->format->ternary || kernel->format->block_trits) ? "ternary"
+                                                                                  : "");
     /* Two names on the axis may stand for one kernel. */
     for (int i = 0; i < p->plan->n_arms; i++) {
         const tm_cell *have = &p->plan->arms[i].cells[0];

@@ -122,7 +122,7 @@ static inline void tm_blocks_unpack(tm_block_decode *decode, const void *data, i
     }
 }
 
-#define TM_BLOCK_FORMAT(row_name, act_kind, weights, bytes, source_text)                           \
+#define TM_BLOCK_FORMAT(row_name, act_kind, weights, bytes, holds_trits, source_text)              \
     static size_t row_name##_size(int n_rows, int n_cols)                                          \
     {                                                                                              \
         return tm_blocks_size(n_rows, n_cols, weights, bytes);                                     \
@@ -142,6 +142,7 @@ static inline void tm_blocks_unpack(tm_block_decode *decode, const void *data, i
     const tm_format tm_format_##row_name = {                                                       \
         .name = #row_name,                                                                         \
         .act = act_kind,                                                                           \
+        .block_trits = holds_trits,                                                                \
         .block = weights,                                                                          \
         .bits_per_weight = 8.0 * bytes / weights,                                                  \
         .row_group = 1,                                                                            \

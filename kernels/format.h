@@ -41,6 +41,7 @@ struct tm_format {
     tm_act_kind act;
     bool ternary;           /* holds trits with one float scale per matrix */
     int block;              /* weights that share a scale stored with them; 0: none do */
+    bool block_trits;       /* in blocks, and each weight is -d, 0 or d of its block's scale d */
     double bits_per_weight; /* of the layout without its padding */
     int row_group;          /* rows stored together: a pack call begins on a multiple of it */
 

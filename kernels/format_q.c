@@ -41,7 +41,7 @@ void tm_q8_0_decode(const uint8_t *block, float *x)
     for (int i = 0; i < TM_Q_WEIGHTS; i++) x[i] = (float)(int8_t)block[2 + i] * scale;
 }
 
-TM_BLOCK_FORMAT(q8_0, TM_ACT_Q80, TM_Q_WEIGHTS, TM_Q8_0_BYTES, "llama.cpp Q8_0")
+TM_BLOCK_FORMAT(q8_0, TM_ACT_Q80, TM_Q_WEIGHTS, TM_Q8_0_BYTES, false, "llama.cpp Q8_0")
 
 static uint8_t q4_0_code(float x)
 {
@@ -67,4 +67,4 @@ void tm_q4_0_decode(const uint8_t *block, float *x)
     }
 }
 
-TM_BLOCK_FORMAT(q4_0, TM_ACT_Q80, TM_Q_WEIGHTS, TM_Q4_0_BYTES, "llama.cpp Q4_0")
+TM_BLOCK_FORMAT(q4_0, TM_ACT_Q80, TM_Q_WEIGHTS, TM_Q4_0_BYTES, false, "llama.cpp Q4_0")

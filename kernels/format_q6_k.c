@@ -108,4 +108,4 @@ void tm_q6_k_decode(const uint8_t *block, float *x)
     for (int i = 0; i < TM_K_WEIGHTS; i++) x[i] = d * (float)scales[i / 16] * (float)codes[i];
 }
 
-TM_BLOCK_FORMAT(q6_k, TM_ACT_Q8K, TM_K_WEIGHTS, TM_Q6_K_BYTES, "llama.cpp Q6_K")
+TM_BLOCK_FORMAT(q6_k, TM_ACT_Q8K, TM_K_WEIGHTS, TM_Q6_K_BYTES, false, "llama.cpp Q6_K")

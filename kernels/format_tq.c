@@ -76,7 +76,7 @@ void tm_tq1_0_decode(const uint8_t *block, float *x)
     scaled(codes, tm_block_half(block + TM_TQ1_0_SCALE), x);
 }
 
-TM_BLOCK_FORMAT(tq1_0, TM_ACT_Q8K, TM_K_WEIGHTS, TM_TQ1_0_BYTES, "llama.cpp TQ1_0")
+TM_BLOCK_FORMAT(tq1_0, TM_ACT_Q8K, TM_K_WEIGHTS, TM_TQ1_0_BYTES, true, "llama.cpp TQ1_0")
 
 /* tq2_0: two bits a trit, the first 32 of each 128 in the lowest bits.
  *
@@ -113,4 +113,4 @@ void tm_tq2_0_decode(const uint8_t *block, float *x)
     scaled(codes, tm_block_half(block + TM_TQ2_0_SCALE), x);
 }
 
-TM_BLOCK_FORMAT(tq2_0, TM_ACT_Q8K, TM_K_WEIGHTS, TM_TQ2_0_BYTES, "llama.cpp TQ2_0")
+TM_BLOCK_FORMAT(tq2_0, TM_ACT_Q8K, TM_K_WEIGHTS, TM_TQ2_0_BYTES, true, "llama.cpp TQ2_0")
