@@ -109,12 +109,19 @@ double tm_kernel_rows_estimate(const tm_kernel_rows *rows, const tm_kernel_bench
 {
     double seconds = 0;
     for (int i = 0; i < rows->n; i++) {
-        const tm_kernel_row *row = &rows->items[i];
+        const tm_kernel_row *row = &rows->items[i], *last = i > 0 ? row - 1 : NULL;
         if (tm_kernel_available(row->kernel, NULL) != TM_OK) continue;
-        /* A warm-up of as long as two samples, a check once per shape and count, copies. */
-        seconds += fmax(options->seconds, 0.06) + 0.05;
-        if (!row->cold) seconds += 0.01 + 2e-4 * row->n_tokens;
-        if (row->cold) seconds += 0.02;
+        seconds += fmax(options->seconds, 0.06) + 0.08; /* and the warm-up */
+        int k = 0;
+        while (k < i &&
+               (rows->items[k].kernel != row->kernel || rows->items[k].n_cols != row->n_cols ||
+                rows->items[k].n_tokens != row->n_tokens))
+            k++;
+        if (k == i) /* a check, of which rows with as many columns need one */
+            seconds += 0.01 + 0.003 * fmin(row->n_tokens, 32) + 0.0005 * row->n_tokens;
+        if (row->cold && (!last || last->kernel->format != row->kernel->format || !last->cold ||
+                          last->n_rows != row->n_rows || last->n_cols != row->n_cols))
+            seconds += 20e-9 * row->n_rows * row->n_cols + 0.5e-9 * (double)options->far_bytes;
     }
     return seconds;
 }
