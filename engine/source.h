@@ -65,10 +65,10 @@ int64_t tm_config_linear_weights(const tm_config *config);
 
 typedef struct tm_tensor_info {
     bool present;
-    bool ternary;      /* every weight in {-scale, 0, scale} */
-    float scale;       /* ternary: that scale, the optional .scale tensor multiplied in; else 1 */
-    float post_scale;  /* not ternary: the .scale tensor, to multiply y with; else 1 */
-    float extra;       /* the .scale tensor, ternary or not: for who uses the stored bytes; else 1 */
+    bool ternary;     /* every weight in {-scale, 0, scale} */
+    float scale;      /* ternary: that scale, the optional .scale tensor multiplied in; else 1 */
+    float post_scale; /* not ternary: the .scale tensor, to multiply y with; else 1 */
+    float extra;      /* the .scale tensor, ternary or not: for who uses the stored bytes; else 1 */
     tm_gguf_type type; /* as stored (synthetic: what `model make` would write by default) */
     char why_not[160]; /* linear and not ternary: a sentence with the first value that shows it */
 } tm_tensor_info;

@@ -28,6 +28,8 @@ typedef enum tm_status {
 #undef TM_STATUS_ENUM
 } tm_status;
 
+/* For bodies shared between instruction sets: compiled anew in every file that includes them. */
+#define TM_ALWAYS_INLINE     static inline __attribute__((always_inline))
 #define TM_MUST_USE          __attribute__((warn_unused_result))
 #define TM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 

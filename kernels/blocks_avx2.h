@@ -12,11 +12,10 @@
 #include "kernels/blocks.h"
 #include "kernels/kernel.h"
 
-#define BLOCK_INLINE static inline __attribute__((always_inline))
-#define BLOCK_ROWS   8
+#define BLOCK_ROWS 8
 
 /* Lane i: the sum of the lanes of v[i]. */
-BLOCK_INLINE __m256i add_lanes_of_8(const __m256i *v)
+TM_ALWAYS_INLINE __m256i add_lanes_of_8(const __m256i *v)
 {
     __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
     __m256i b = _mm256_hadd_epi32(_mm256_hadd_epi32(v[4], v[5]), _mm256_hadd_epi32(v[6], v[7]));
@@ -24,10 +23,10 @@ BLOCK_INLINE __m256i add_lanes_of_8(const __m256i *v)
                             _mm256_permute2x128_si256(a, b, 0x31));
 }
 
-BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum);
+TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum);
 
 /* The scales of 8 rows as floats: 8 loads of a half. */
-BLOCK_INLINE __m256 load_scales(const uint8_t *const *at, size_t offset)
+TM_ALWAYS_INLINE __m256 load_scales(const uint8_t *const *at, size_t offset)
 {
     tm_half h[BLOCK_ROWS];
 #pragma GCC unroll 8
@@ -76,7 +75,7 @@ static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int r
 }
 
 /* 8 int32 of 16: what a wider kernel hands over. sum of 16 values each, 16 of them, negated. */
-BLOCK_INLINE __m256i minus_sums_of_256(const int32_t *sum)
+TM_ALWAYS_INLINE __m256i minus_sums_of_256(const int32_t *sum)
 {
     __m256i all = _mm256_add_epi32(_mm256_loadu_si256((const void *)sum),
                                    _mm256_loadu_si256((const void *)(sum + 8)));

@@ -26,8 +26,6 @@
 
 #include "kernels/kernel.h"
 
-#define TM_ALWAYS_INLINE static inline __attribute__((always_inline))
-
 #define TM_GROUP            16  /* rows of a group, in every r16 layout */
 #define TM_I2_BLOCK         64  /* i2r16: bytes of 16 rows x 16 columns */
 #define TM_PANEL_UNITS      128 /* units of a K-block at most: 512 int8 or 128 float columns */

@@ -5,7 +5,7 @@
 #include "kernels/blocks_avx2.h"
 
 /* A pair of products is at most 15 x 127 x 2 = 3810 in size. */
-BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
+TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
 {
     __m128i bytes = _mm_loadu_si128((const void *)(block + 2));
     __m256i codes = _mm256_and_si256(

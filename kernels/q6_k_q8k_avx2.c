@@ -6,7 +6,7 @@
 
 /* 32 products: codes (0 .. 63) x q, pairs at most 16002 in size, times the scales of groups 2i and
  * 2i + 1, whose 16-bit lanes are those of the vector's halves. */
-BLOCK_INLINE __m256i scaled_products(__m256i codes, const int8_t *q, __m128i scales, int i)
+TM_ALWAYS_INLINE __m256i scaled_products(__m256i codes, const int8_t *q, __m128i scales, int i)
 {
     __m256i products = _mm256_maddubs_epi16(codes, _mm256_loadu_si256((const void *)q));
     __m128i low = _mm_shuffle_epi8(scales, _mm_set1_epi8((char)(2 * i)));
@@ -15,7 +15,7 @@ BLOCK_INLINE __m256i scaled_products(__m256i codes, const int8_t *q, __m128i sca
 }
 
 /* sum scale * (code - 32) * q: |sum| <= 128 x 32 x 127 x 256 = 2^27, with the codes alone 2^28. */
-BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
+TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
 {
     __m128i scales = _mm_loadu_si128((const void *)(block + 192));
     __m256i low = _mm256_set1_epi8(15), high = _mm256_set1_epi8(48);

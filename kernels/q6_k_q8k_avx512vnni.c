@@ -7,8 +7,8 @@
 /* Four products (63 x 127 x 4 = 32004 at most) fit 16 bits, so one multiply-add of 16-bit pairs
  * multiplies with a lane's scale: the pair's upper half meets zero. scales: 16 int32, each below
  * 2^16 as unsigned halves with the upper one cleared; i: the vector's number, groups 4i .. 4i+3. */
-BLOCK_INLINE __m512i add_scaled(__m512i total, __m512i codes, const int8_t *q, __m512i scales,
-                                int i)
+TM_ALWAYS_INLINE __m512i add_scaled(__m512i total, __m512i codes, const int8_t *q, __m512i scales,
+                                    int i)
 {
     __m512i products = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, _mm512_loadu_si512(q));
     __m512i of_lane =
@@ -17,7 +17,7 @@ BLOCK_INLINE __m512i add_scaled(__m512i total, __m512i codes, const int8_t *q, _
     return _mm512_dpwssd_epi32(total, products, _mm512_permutexvar_epi32(of_lane, scales));
 }
 
-BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
+TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
 {
     const __m512i low = _mm512_set1_epi8(15), high = _mm512_set1_epi8(48);
     const __m512i left = _mm512_setr_epi64(4, 4, 4, 4, 2, 2, 2, 2);

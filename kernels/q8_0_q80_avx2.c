@@ -5,7 +5,7 @@
 #include "kernels/blocks_avx2.h"
 
 /* A pair of products is at most 128 x 127 x 2 = 32512 in size. */
-BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
+TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
 {
     __m256i codes = _mm256_loadu_si256((const void *)(block + 2));
     __m256i x = _mm256_sign_epi8(_mm256_loadu_si256((const void *)q), codes);

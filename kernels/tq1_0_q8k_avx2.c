@@ -4,13 +4,13 @@
 #define SCALE_AT TM_TQ1_0_SCALE
 #include "kernels/blocks_avx2.h"
 
-BLOCK_INLINE __m256i times_3(__m256i bytes)
+TM_ALWAYS_INLINE __m256i times_3(__m256i bytes)
 {
     return _mm256_add_epi8(_mm256_add_epi8(bytes, bytes), bytes);
 }
 
 /* byte * 3 >> 8: one from 86 on and one from 171. */
-BLOCK_INLINE __m256i leading_trit(__m256i bytes)
+TM_ALWAYS_INLINE __m256i leading_trit(__m256i bytes)
 {
     __m256i one = _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, _mm256_set1_epi8(86)), bytes);
     __m256i two = _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, _mm256_set1_epi8((char)171)), bytes);
@@ -18,21 +18,21 @@ BLOCK_INLINE __m256i leading_trit(__m256i bytes)
 }
 
 /* total += codes * q: a pair is at most 2 x 127 x 2 = 508 in size, 8 of them 4064. */
-BLOCK_INLINE __m256i add_products(__m256i total, __m256i bytes, const int8_t *q)
+TM_ALWAYS_INLINE __m256i add_products(__m256i total, __m256i bytes, const int8_t *q)
 {
     __m256i x = _mm256_loadu_si256((const void *)q);
     return _mm256_add_epi16(total, _mm256_maddubs_epi16(leading_trit(bytes), x));
 }
 
 /* Each byte times its 16-bit lane's factor (below 256), modulo 256. */
-BLOCK_INLINE __m256i times(__m256i bytes, __m256i factors)
+TM_ALWAYS_INLINE __m256i times(__m256i bytes, __m256i factors)
 {
     __m256i low = _mm256_set1_epi16(255);
     return _mm256_or_si256(_mm256_and_si256(_mm256_mullo_epi16(bytes, factors), low),
                            _mm256_mullo_epi16(_mm256_andnot_si256(low, bytes), factors));
 }
 
-BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
+TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
 {
     __m256i total = _mm256_setzero_si256(), bytes = _mm256_loadu_si256((const void *)block);
 #pragma GCC unroll 5

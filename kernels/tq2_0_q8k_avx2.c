@@ -5,7 +5,7 @@
 #include "kernels/blocks_avx2.h"
 
 /* A pair of products is at most 3 x 127 x 2 = 762 in size, 8 of them 6096. */
-BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
+TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
 {
     __m256i three = _mm256_set1_epi8(3), total = _mm256_setzero_si256();
 #pragma GCC unroll 2

@@ -5,14 +5,14 @@
 #include "kernels/blocks_avx2.h"
 
 /* Group g of both halves of the block: 32 values at 32 g and 32 at 128 + 32 g. */
-BLOCK_INLINE __m512i load_halves(const int8_t *q, int g)
+TM_ALWAYS_INLINE __m512i load_halves(const int8_t *q, int g)
 {
     __m256i low = _mm256_loadu_si256((const void *)(q + 32 * g));
     return _mm512_inserti64x4(_mm512_castsi256_si512(low),
                               _mm256_loadu_si256((const void *)(q + 128 + 32 * g)), 1);
 }
 
-BLOCK_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
+TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
 {
     __m512i three = _mm512_set1_epi8(3), bytes = _mm512_loadu_si512(block);
     __m512i total = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_loadu_si512(sum));
