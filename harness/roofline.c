@@ -148,6 +148,16 @@ static void measure_arithmetic(trial *t, int threads, double seconds, tm_rooflin
     }
 }
 
+void tm_roofline_add_count(int *counts, int *n, int threads)
+{
+    int at = 0;
+    while (at < *n && counts[at] < threads) at++;
+    if ((at < *n && counts[at] == threads) || *n == TM_ROOFLINE_MAX) return;
+    memmove(counts + at + 1, counts + at, (size_t)(*n - at) * sizeof *counts);
+    counts[at] = threads;
+    (*n)++;
+}
+
 tm_roofline_options tm_roofline_options_for(const tm_env *env, const int *threads, int n_threads)
 {
     const tm_json *caches = tm_json_get(env->machine, "caches");

@@ -39,6 +39,10 @@ typedef struct tm_roofline_options {
     bool oversubscribe;
 } tm_roofline_options;
 
+/* Puts a thread count into counts [TM_ROOFLINE_MAX], ascending; one that is there already, or that finds
+ * no room, changes nothing. */
+void tm_roofline_add_count(int *counts, int *n, int threads);
+
 /* Options for a machine: regions far beyond its largest cache (32 MiB where it names none) and within
  * its memory. `threads` is borrowed. */
 tm_roofline_options tm_roofline_options_for(const tm_env *env, const int *threads, int n_threads);

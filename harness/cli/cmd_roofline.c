@@ -39,14 +39,9 @@ static tm_status thread_counts(const char *text, const tm_env *env, int *out, in
     tm_suite_init(suite);
     tm_status status = tm_suite_add_threads(suite, text, err);
     *n = 0;
-    for (int i = 0; status == TM_OK && i < suite->n_threads; i++) {
-        int count = suite->threads[i] == TM_THREADS_ALL ? env->n_cores : suite->threads[i], at = 0;
-        while (at < *n && out[at] < count) at++;
-        if (at < *n && out[at] == count) continue;
-        memmove(out + at + 1, out + at, (size_t)(*n - at) * sizeof *out);
-        out[at] = count;
-        (*n)++;
-    }
+    for (int i = 0; status == TM_OK && i < suite->n_threads; i++)
+        tm_roofline_add_count(
+            out, n, suite->threads[i] == TM_THREADS_ALL ? env->n_cores : suite->threads[i]);
     free(suite);
     return status;
 }
@@ -54,7 +49,7 @@ static tm_status thread_counts(const char *text, const tm_env *env, int *out, in
 static tm_status measure(const char *threads, double seconds, bool sizes, bool oversubscribe,
                          tm_env *env, tm_roofline *out, tm_error *err)
 {
-    int counts[TM_SUITE_MAX], n = 0;
+    int counts[TM_ROOFLINE_MAX], n = 0;
     tm_status status = thread_counts(threads, env, counts, &n, err);
     if (status != TM_OK) return status;
     tm_roofline_options options = tm_roofline_options_for(env, counts, n);

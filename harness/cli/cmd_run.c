@@ -198,13 +198,8 @@ static tm_json *measure_limits(void *arg)
     int counts[TM_ROOFLINE_MAX], n = 0;
     for (int i = 0; i < r->plan->n_arms; i++) {
         const tm_arm *arm = &r->plan->arms[i];
-        int threads = arm->cells[0].threads, at = 0;
         if (arm->skip[0] || tm_subject_is_null(arm->cells[0].model)) continue;
-        while (at < n && counts[at] < threads) at++;
-        if ((at < n && counts[at] == threads) || n == TM_ROOFLINE_MAX) continue;
-        memmove(counts + at + 1, counts + at, (size_t)(n - at) * sizeof *counts);
-        counts[at] = threads;
-        n++;
+        tm_roofline_add_count(counts, &n, arm->cells[0].threads);
     }
     tm_roofline *roofline = n > 0 ? malloc(sizeof *roofline) : NULL;
     if (!roofline) return NULL;

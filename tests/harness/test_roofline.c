@@ -73,12 +73,26 @@ static void test_refuses(void **state)
     free(r);
 }
 
+static void test_counts_are_ascending_and_once(void **state)
+{
+    (void)state;
+    int counts[TM_ROOFLINE_MAX], n = 0;
+    const int given[] = {4, 1, 4, 2, 1, 8};
+    for (int i = 0; i < 6; i++) tm_roofline_add_count(counts, &n, given[i]);
+    assert_int_equal(n, 4);
+    const int wanted[] = {1, 2, 4, 8};
+    assert_memory_equal(counts, wanted, sizeof wanted);
+    for (int i = 100; i < 200; i++) tm_roofline_add_count(counts, &n, i);
+    assert_int_equal(n, TM_ROOFLINE_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_sees_every_byte),
         cmocka_unit_test(test_points_are_positive_and_named),
         cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_counts_are_ascending_and_once),
     };
     return cmocka_run_group_tests_name("roofline", tests, NULL, NULL);
 }
