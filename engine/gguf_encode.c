@@ -4,6 +4,12 @@
 #include <assert.h>
 #include <math.h>
 
+static void store_bf16(uint8_t *out, float value)
+{
+    tm_bf16 bits = tm_bf16_from_float(value);
+    memcpy(out, &bits, sizeof bits);
+}
+
 static void store_half(uint8_t *out, float value)
 {
     tm_half bits = tm_half_from_float(value);
@@ -28,7 +34,7 @@ void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, i
 {
     int n_weights = 1, n_bytes = 1;
     bool known = tm_gguf_block(type, &n_weights, &n_bytes);
-    assert(known && type != TM_GGUF_BF16 && ne0 % n_weights == 0);
+    assert(known && ne0 % n_weights == 0);
     assert(0 <= row_begin && row_begin <= row_end && row_end <= n_rows);
     (void)known;
     int64_t begin = row_begin * ne0 / n_weights, end = row_end * ne0 / n_weights;
@@ -40,6 +46,9 @@ void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, i
             break;
         case TM_GGUF_F16:
             store_half(block, *values);
+            break;
+        case TM_GGUF_BF16:
+            store_bf16(block, *values);
             break;
         case TM_GGUF_TQ1_0:
             tm_tq1_0_encode(values, block);

@@ -187,14 +187,14 @@ const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type)
 
 /* What the linear weights are stored in. */
 typedef struct types {
-    bool any_i2_s, any_tq, all_f32;
+    bool any_i2_s, any_tq, all_f32, all_bf16;
     bool any_plain;       /* not ternary and without a layout of its own */
     const tm_format *own; /* of the first TQ tensor, else the first tensor's if all have one */
 } types;
 
 static types types_of(const loading *load)
 {
-    types t = {.all_f32 = true};
+    types t = {.all_f32 = true, .all_bf16 = true};
     int n = load->model->config.n_layers * N_LINEAR;
     bool all_own = true;
     for (int i = 0; i < n; i++) {
@@ -206,6 +206,7 @@ static types types_of(const loading *load)
         t.any_i2_s |= info->type == TM_GGUF_I2_S;
         t.any_tq |= tq;
         t.all_f32 &= info->type == TM_GGUF_F32;
+        t.all_bf16 &= info->type == TM_GGUF_BF16;
         t.any_plain |= own == NULL && !info->ternary;
         all_own &= own != NULL;
     }
@@ -226,16 +227,19 @@ static tm_status choose_defaults(loading *load, const tm_model_options *options,
                              : t.own != NULL ? t.own->name
                              : t.any_tq      ? "ternary"
                              : t.all_f32     ? "f32r16"
+                             : t.all_bf16    ? "bf16r16"
                                              : "f16r16";
         status = tm_kernel_pick(family, &model->kernel, err);
     }
     if (status != TM_OK || model->head_kernel != NULL) return status;
     const tm_format *own = tm_model_own_format(load->source, load->head.type);
-    bool f32 = load->head.type == TM_GGUF_F32 && load->embedding.type == TM_GGUF_F32;
+    bool alike = load->head.type == load->embedding.type; /* both tables take the head's layout */
+    const char *floats = alike && load->head.type == TM_GGUF_F32    ? "f32r16"
+                         : alike && load->head.type == TM_GGUF_BF16 ? "bf16r16"
+                                                                    : "f16r16";
     bool trits = model->kernel->format->ternary || model->kernel->format->block_trits;
     if (trits && t.any_plain) own = NULL; /* such a matrix needs the head's kernel */
-    const char *family = own != NULL ? own->name : f32 ? "f32r16" : "f16r16";
-    return tm_kernel_pick(family, &model->head_kernel, err);
+    return tm_kernel_pick(own != NULL ? own->name : floats, &model->head_kernel, err);
 }
 
 /* A matrix's kernel, by the rule in the header; NULL: there is none. */

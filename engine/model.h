@@ -26,9 +26,10 @@ typedef struct tm_model_options {
     const tm_kernel *kernel; /* of the linear weights. NULL: by the types stored: the best ternary
                                 one if any is I2_S, else that of the first TQ type's own layout,
                                 else that of the block type they all are; f32 if all are F32,
-                                else f16 */
+                                bf16 if all are BF16, else f16 */
     const tm_kernel *head_kernel; /* NULL: that of the head's own layout if it is stored in blocks,
-                                     else f32 if the embedding and the head are F32, else f16 */
+                                     else f32 or bf16 if the embedding and the head are both F32
+                                     or BF16, else f16 */
 } tm_model_options;
 
 /* A matrix that the kernel's layout cannot hold (not ternary, for one of trits): with a kernel chosen

@@ -44,7 +44,9 @@ static tm_status choose_type(entry *e, tm_gguf_type type, tm_error *err)
     char name[64];
     tm_role_name(e->role, e->layer, name, sizeof name);
     bool is_table = e->role == TM_ROLE_EMBEDDING || e->role == TM_ROLE_HEAD;
-    e->type = is_table ? TM_GGUF_F16 : TM_GGUF_F32;
+    bool is_float = type == TM_GGUF_F32 || type == TM_GGUF_F16 || type == TM_GGUF_BF16;
+    tm_gguf_type table = type == TM_GGUF_BF16 ? TM_GGUF_BF16 : TM_GGUF_F16;
+    e->type = is_table ? table : TM_GGUF_F32;
     if (!tm_role_is_linear(e->role)) return TM_OK;
     bool blocks_of_256 = type == TM_GGUF_TQ1_0 || type == TM_GGUF_TQ2_0;
     e->type = blocks_of_256 && e->n_cols % 256 ? TM_GGUF_F16 : type;
@@ -52,7 +54,7 @@ static tm_status choose_type(entry *e, tm_gguf_type type, tm_error *err)
         return tm_fail(err, TM_ARG,
                        "tensor %s has rows of %d weights; I2_S needs a multiple of 128", name,
                        e->n_cols);
-    if (e->type != TM_GGUF_F32 && e->type != TM_GGUF_F16 && !e->info.ternary)
+    if (!is_float && e->type != TM_GGUF_F16 && !e->info.ternary)
         return tm_fail(err, TM_ARG, "tensor %s cannot be written as %s: %s", name,
                        tm_gguf_type_name(e->type),
                        e->info.why_not[0] ? e->info.why_not : "it is not ternary");
@@ -254,10 +256,11 @@ tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, const char 
                                tm_error *err)
 {
     plan p = {.source = source};
-    if (type != TM_GGUF_F32 && type != TM_GGUF_F16 && type != TM_GGUF_TQ1_0 &&
-        type != TM_GGUF_TQ2_0 && type != TM_GGUF_I2_S)
+    if (type != TM_GGUF_F32 && type != TM_GGUF_F16 && type != TM_GGUF_BF16 &&
+        type != TM_GGUF_TQ1_0 && type != TM_GGUF_TQ2_0 && type != TM_GGUF_I2_S)
         return tm_fail(err, TM_ARG,
-                       "%s: linear weights are written as F32, F16, TQ1_0, TQ2_0 or I2_S", path);
+                       "%s: linear weights are written as F32, F16, BF16, TQ1_0, TQ2_0 or I2_S",
+                       path);
     tm_status status = tm_config_check(&source->config, err);
     if (!status) status = check_arch(&source->config, err);
     if (!status) status = make_plan(&p, type, err);

@@ -54,6 +54,12 @@ static void close_model(model *m)
     if (m->known) tm_source_close(&m->source);
 }
 
+/* The floats a type is stored in, and halves for what has no layout of its own. */
+static const char *floats_of(tm_gguf_type type)
+{
+    return type == TM_GGUF_F32 ? "f32" : type == TM_GGUF_BF16 ? "bf16" : "f16";
+}
+
 /* "auto" as tm_model_open chooses, by the matrices of the first layer: ternary if one is I2_S, else
  * the own layout of what is stored in blocks (of trits, if one is), else by the first matrix; if a
  * later one does not fit, the cell says which. */
@@ -70,7 +76,7 @@ static tm_status family_of(tm_source *source, const char **family, const char **
         tm_status status = source->describe(source, role, 0, &info, err);
         if (status != TM_OK) return status;
         const tm_format *format = tm_model_own_format(source, info.type);
-        if (role == TM_ROLE_Q && !info.ternary) *family = info.type == TM_GGUF_F32 ? "f32" : "f16";
+        if (role == TM_ROLE_Q && !info.ternary) *family = floats_of(info.type);
         i2_s |= info.type == TM_GGUF_I2_S;
         plain |= !format && !info.ternary;
         if (format && (!own || info.ternary)) own = format;
@@ -81,8 +87,11 @@ static tm_status family_of(tm_source *source, const char **family, const char **
     if (status != TM_OK) return status;
     const tm_format *format = tm_model_own_format(source, info.type);
     if (format && !plain) *head = format->name;
-    if (info.type == TM_GGUF_F32) *head = "f32";
-    return TM_OK;
+    if (format) return TM_OK;
+    tm_gguf_type type = info.type; /* both tables take the head's layout */
+    status = source->describe(source, TM_ROLE_EMBEDDING, 0, &info, err);
+    *head = floats_of(info.type == type ? type : TM_GGUF_F16);
+    return status;
 }
 
 tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,

@@ -118,11 +118,15 @@ static int8_t fill_i8(act_fill fill, tm_rng *rng, int c, int one)
     return (int8_t)((int)tm_rng_below(rng, 255) - 127);
 }
 
-/* A float a half holds exactly: a trit, or for random weights 11 bits between -1 and 1. */
-static float fill_value(weight_fill fill, tm_rng *rng, int r, int c, int one)
+/* A float the layout holds exactly, between -1 and 1: a trit, or for random weights a bfloat16 or a
+ * half. */
+static float fill_value(const tm_format *format, weight_fill fill, tm_rng *rng, int r, int c,
+                        int one)
 {
     if (fill != W_RANDOM) return fill_trit(fill, rng, r, c, one);
-    return tm_half_to_float(tm_half_from_float((float)(2 * tm_rng_uniform(rng) - 1)));
+    float value = (float)(2 * tm_rng_uniform(rng) - 1);
+    if (format == &tm_format_bf16r16) return tm_bf16_to_float(tm_bf16_from_float(value));
+    return tm_half_to_float(tm_half_from_float(value));
 }
 
 static float fill_float(act_fill fill, tm_rng *rng, int c, int one)
@@ -140,7 +144,7 @@ static void fill_weights(check *c, weight_fill fill, tm_rng *rng)
             if (c->ternary)
                 c->trits[i] = fill_trit(fill, rng, r, col, one);
             else /* neighbouring blocks have different scales */
-                c->values[i] = fill_value(fill, rng, r, col, one) *
+                c->values[i] = fill_value(c->w.format, fill, rng, r, col, one) *
                                (c->block != 0 ? 1.0f / (float)(1 + col / c->block % 3) : 1);
         }
     }

@@ -74,12 +74,13 @@ typedef struct tm_weight {
 
 /* One symbol per layout, tm_format_<name>; adding a layout is a line here and its functions. */
 #define TM_FORMATS(X)                                                                              \
-    X(trit)   /* canonical: one int8 per weight */                                                 \
-    X(f32r16) /* floats, 16 rows interleaved */                                                    \
-    X(f16r16) /* halves, 16 rows interleaved */                                                    \
-    X(i2r16)  /* 2 bits per trit, blocks of 16 rows x 16 columns */                                \
-    X(t3r16)  /* 3 trits in 5 bits, blocks of 16 rows x 12 columns */                              \
-    X(tq1_0)  /* llama.cpp's, as they lie in its files: kernels/blocks.h */                        \
+    X(trit)    /* canonical: one int8 per weight */                                                \
+    X(f32r16)  /* floats, 16 rows interleaved */                                                   \
+    X(f16r16)  /* halves, 16 rows interleaved */                                                   \
+    X(bf16r16) /* bfloat16, 16 rows x 2 columns interleaved */                                     \
+    X(i2r16)   /* 2 bits per trit, blocks of 16 rows x 16 columns */                               \
+    X(t3r16)   /* 3 trits in 5 bits, blocks of 16 rows x 12 columns */                             \
+    X(tq1_0)   /* llama.cpp's, as they lie in its files: kernels/blocks.h */                       \
     X(tq2_0)                                                                                       \
     X(q4_0)                                                                                        \
     X(q8_0)                                                                                        \

@@ -1,5 +1,5 @@
-/* IEEE 754 half precision <-> float, in plain integer arithmetic: what the scalar code and the
- * tests use on every machine. Round to nearest, ties to even; NaN stays NaN. */
+/* IEEE 754 half precision and bfloat16 <-> float, in plain integer arithmetic: what the scalar code
+ * and the tests use on every machine. Round to nearest, ties to even; NaN stays NaN. */
 #ifndef TM_KERNELS_HALF_H
 #define TM_KERNELS_HALF_H
 
@@ -47,9 +47,18 @@ static inline tm_half tm_half_from_float(float f)
     return (tm_half)(sign | ((rounded - 0x38000000u) >> 13));
 }
 
-static inline float tm_bf16_to_float(uint16_t h)
+typedef uint16_t tm_bf16; /* the upper 16 bits of a float */
+
+static inline float tm_bf16_to_float(tm_bf16 h)
 {
     return tm_float_from_bits((uint32_t)h << 16);
+}
+
+static inline tm_bf16 tm_bf16_from_float(float f)
+{
+    uint32_t bits = tm_bits_from_float(f);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return (tm_bf16)(bits >> 16 | 0x40); /* NaN */
+    return (tm_bf16)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 #endif

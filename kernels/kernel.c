@@ -122,8 +122,8 @@ tm_status tm_kernel_pick(const char *family, const tm_kernel **out, tm_error *er
         return tm_fail(err, TM_UNSUPPORTED, "no kernel of layout '%s' runs on this machine",
                        family);
 
-    const char *names[32] = {"ternary", "f16", "f32"};
-    int n = 3;
+    const char *names[32] = {"ternary", "f16", "bf16", "f32"};
+    int n = 4;
     for (const tm_format *const *f = tm_formats(); *f && n < 31; f++) names[n++] = (*f)->name;
     const char *nearest = tm_nearest_name(family, names);
     return tm_fail(err, TM_ARG, "kernel family '%.80s' is unknown%s%s%s", family,

@@ -19,6 +19,7 @@ tm_status tm_kernel_resolve(const char *name, const tm_kernel **out, tm_error *e
     int n = 0;
     names[n++] = "ternary";
     names[n++] = "f16";
+    names[n++] = "bf16";
     names[n++] = "f32";
     for (const tm_format *const *f = tm_formats(); *f && n < MAX_NAMES; f++)
         names[n++] = (*f)->name;

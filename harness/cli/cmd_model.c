@@ -16,7 +16,7 @@ static tm_status make(const char *name, const char *type_text, const char *outpu
     tm_source source;
     if (!output) return tm_fail(err, TM_ARG, "--output is missing: the file to make");
     if (!tm_gguf_type_find(type_text, &type))
-        return tm_fail(err, TM_ARG, "--type is \"%s\", not f32, f16, tq1_0, tq2_0 or i2_s",
+        return tm_fail(err, TM_ARG, "--type is \"%s\", not f32, f16, bf16, tq1_0, tq2_0 or i2_s",
                        type_text);
     char full[160];
     snprintf(full, sizeof full, "%s%s", strncmp(name, "synth:", 6) == 0 ? "" : "synth:", name);
@@ -73,7 +73,7 @@ int tm_cmd_model(int argc, char **argv)
     const tm_option options[] = {
         {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FILE", "make: the GGUF file"},
         {"type", NULL, TM_OPTION_TEXT, &type, 0, 0, "TYPE",
-         "make: f32, f16, tq1_0, tq2_0, i2_s (default i2_s)"},
+         "make: f32, f16, bf16, tq1_0, tq2_0, i2_s (default i2_s)"},
         {"seed", NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random weights (default 1)"},
         {0},
     };

@@ -241,6 +241,12 @@ static void check_same_config(const tm_config *a, const tm_config *b)
     assert_true(a->relu2 == b->relu2 && a->tied_head == b->tied_head);
 }
 
+static float rounded(tm_gguf_type type, float value)
+{
+    return type == TM_GGUF_BF16 ? tm_bf16_to_float(tm_bf16_from_float(value))
+                                : tm_half_to_float(tm_half_from_float(value));
+}
+
 static void check_linear(tm_source *made, tm_source *read, tm_role role, int layer,
                          tm_gguf_type type)
 {
@@ -255,15 +261,15 @@ static void check_linear(tm_source *made, tm_source *read, tm_role role, int lay
     assert_true(x.ternary && y.ternary);
     assert_int_equal(y.type, falls_back ? TM_GGUF_F16 : type);
     float expected = x.scale;
-    if (y.type != TM_GGUF_F32 && y.type != TM_GGUF_I2_S)
-        expected = tm_half_to_float(tm_half_from_float(expected));
+    if (y.type != TM_GGUF_F32 && y.type != TM_GGUF_I2_S) expected = rounded(type, expected);
     assert_true(y.scale == expected);
     made->trits(made, role, layer, 0, n_rows, a);
     read->trits(read, role, layer, 0, n_rows, b);
     assert_memory_equal(a, b, (size_t)n_rows * (size_t)n_cols);
 }
 
-static void check_other(const tm_source *made, const tm_source *read, tm_role role, int layer)
+static void check_other(const tm_source *made, const tm_source *read, tm_role role, int layer,
+                        tm_gguf_type type)
 {
     static float a[512 * 512], b[512 * 512];
     int n_rows, n_cols;
@@ -272,7 +278,7 @@ static void check_other(const tm_source *made, const tm_source *read, tm_role ro
     read->floats(read, role, layer, 0, n_rows, b);
     bool is_table = role == TM_ROLE_EMBEDDING || role == TM_ROLE_HEAD;
     for (int i = 0; i < n_rows * n_cols; i++)
-        assert_true(b[i] == (is_table ? tm_half_to_float(tm_half_from_float(a[i])) : a[i]));
+        assert_true(b[i] == (is_table ? rounded(type, a[i]) : a[i]));
 }
 
 static void check_model(const tm_config *config, tm_gguf_type type)
@@ -290,7 +296,7 @@ static void check_model(const tm_config *config, tm_gguf_type type)
             if (tm_role_is_linear(role))
                 check_linear(&made, &read, role, layer, type);
             else
-                check_other(&made, &read, role, layer);
+                check_other(&made, &read, role, layer, type);
         }
     tm_source_close(&read);
     tm_source_close(&made);
@@ -301,8 +307,8 @@ static void check_model(const tm_config *config, tm_gguf_type type)
 static void models_are_read_back(void **state)
 {
     (void)state;
-    static const tm_gguf_type types[] = {TM_GGUF_F32, TM_GGUF_F16, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
-                                         TM_GGUF_I2_S};
+    static const tm_gguf_type types[] = {TM_GGUF_F32,   TM_GGUF_F16,   TM_GGUF_BF16,
+                                         TM_GGUF_TQ1_0, TM_GGUF_TQ2_0, TM_GGUF_I2_S};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         tm_config c =
             make_config("bitnet", 256, 384, 300, true); /* 384: blocks of 256 do not divide it */
@@ -340,7 +346,7 @@ static void what_would_not_be_the_same_model_is_refused(void **state)
     assert_int_equal(tm_source_open_synth(&c, 1, &source, &err), TM_OK);
     check_refused(&source, TM_GGUF_I2_S, TM_ARG,
                   "blk.0.ffn_down.weight has rows of 320 weights; I2_S needs a multiple of 128");
-    check_refused(&source, TM_GGUF_Q8_0, TM_ARG, "F32, F16, TQ1_0, TQ2_0 or I2_S");
+    check_refused(&source, TM_GGUF_Q8_0, TM_ARG, "F32, F16, BF16, TQ1_0, TQ2_0 or I2_S");
     source.config.relu2 = true;
     check_refused(&source, TM_GGUF_F16, TM_ARG, "differs from architecture bitnet");
     source.config.relu2 = false;

@@ -1,6 +1,8 @@
 #include "tests/engine/tiny.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "engine/rows.h"
 
@@ -59,6 +61,8 @@ static void check_rows(const tm_source *source, const tm_weight *w, tm_role role
             source->floats(source, role, layer, r, r + 1, floats + n);
             float room = 0; /* halves and trits are exact, the other blocks round: Q4_0 most */
             bool exact = w->format->block == 0 || strncmp(w->format->name, "tq", 2) == 0;
+            bool bf16 = w->format == &tm_format_bf16r16; /* rounds a scale by 2^-8 */
+            for (size_t c = 0; c < n && bf16; c++) room = fmaxf(room, fabsf(floats[c]) / 255);
             for (size_t c = 0; c < n && !exact; c++) room = fmaxf(room, fabsf(floats[n + c]) / 7);
             for (size_t c = 0; c < n; c++) assert_true(fabsf(floats[c] - floats[n + c]) <= room);
         }
@@ -308,6 +312,42 @@ static void test_default_kernels(void **state)
     tm_pool_close(pool);
 }
 
+/* A file of bfloat16 runs as it is stored: its weights come back bit for bit. */
+static void test_bf16_files_run_as_bf16(void **state)
+{
+    char path[] = "/tmp/ternmark-bf16-XXXXXX";
+    tm_config config = tiny_config("llama");
+    tm_source source;
+    tm_model model;
+    tm_model_options options = {0};
+    static float wanted[256], got[256];
+    (void)state;
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    config.tied_head = false;
+    TINY_OK(tm_source_open_synth(&config, 7, &source, &err));
+    TINY_OK(tm_source_write_gguf(&source, TM_GGUF_BF16, path, &err));
+    tm_source_close(&source);
+    tm_pool *pool = tiny_pool(2);
+    TINY_OK(tm_source_open_gguf(path, &source, &err));
+    unlink(path);
+    TINY_OK(tm_model_open(&source, &options, pool, &model, &err));
+    assert_ptr_equal(model.kernel->format, &tm_format_bf16r16);
+    assert_ptr_equal(model.head_kernel->format, &tm_format_bf16r16);
+    const tm_weight *w[] = {&model.layers[1].down.weight, &model.head.weight, &model.embedding};
+    const tm_role roles[] = {TM_ROLE_DOWN, TM_ROLE_HEAD, TM_ROLE_EMBEDDING};
+    for (int i = 0; i < 3; i++)
+        for (int row = 0; row < w[i]->n_rows; row += 13) {
+            source.floats(&source, roles[i], 1, row, row + 1, wanted);
+            w[i]->format->unpack_floats(w[i]->data, row, w[i]->n_rows, w[i]->n_cols, got);
+            assert_memory_equal(got, wanted, (size_t)w[i]->n_cols * sizeof *got);
+        }
+    tm_model_close(&model);
+    tm_source_close(&source);
+    tm_pool_close(pool);
+}
+
 /* Shares of rows: every row once, in multiples of the step, even over matrices laid end to end. */
 static void test_shares_cover_every_row_once(void **state)
 {
@@ -346,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_post_scale_multiplies_the_product),
         cmocka_unit_test(test_missing_tensor),
         cmocka_unit_test(test_default_kernels),
+        cmocka_unit_test(test_bf16_files_run_as_bf16),
         cmocka_unit_test(test_shares_cover_every_row_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,18 @@ static void f16r16_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
+/* Three columns: two pairs, the last one half empty. 1 + 2^-8 lies between two: the even one wins. */
+static void bf16r16_bytes(void **state)
+{
+    const float values[2][3] = {{1, -2, 1.01171875f}, {1.00390625f, 0x1.02p-130f, INFINITY}};
+    tm_bf16 data[64], wanted[64] = {0x3f80, 0xc000, 0x3f80, 0x0008, [32] = 0x3f82, 0, 0x7f80, 0};
+    (void)state;
+    memset(data, 0xa5, sizeof data);
+    assert_int_equal(tm_format_bf16r16.size(2, 3), sizeof data);
+    tm_format_bf16r16.pack_floats(values[0], 0, 2, 2, 3, data);
+    assert_memory_equal(data, wanted, sizeof data);
+}
+
 /* Packed row group by row group, last first, into other garbage: the same bytes, so every byte is
  * written, none beyond, and groups do not depend on each other. Then back. */
 static void pieces_are_the_whole(const tm_format *format, int n_rows, int n_cols)
@@ -112,7 +124,9 @@ static void pieces_are_the_whole(const tm_format *format, int n_rows, int n_cols
     assert_int_equal(size % 64, 0);
     for (size_t i = 0; i < n; i++) {
         trits[i] = (int8_t)((int)tm_rng_below(&rng, 3) - 1);
-        values[i] = tm_half_to_float(tm_half_from_float((float)tm_rng_uniform(&rng) - 0.5f));
+        values[i] = (float)tm_rng_uniform(&rng) - 0.5f;
+        values[i] = format == &tm_format_bf16r16 ? tm_bf16_to_float(tm_bf16_from_float(values[i]))
+                                                 : tm_half_to_float(tm_half_from_float(values[i]));
     }
     memset(whole, 0xa5, size + 64);
     memset(pieces, 0x5a, size + 64);
@@ -200,15 +214,11 @@ static void sizes_follow_bits_per_weight(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_is_complete),
-        cmocka_unit_test(trit_bytes),
-        cmocka_unit_test(i2r16_bytes),
-        cmocka_unit_test(t3r16_bytes),
-        cmocka_unit_test(f32r16_bytes),
-        cmocka_unit_test(f16r16_bytes),
-        cmocka_unit_test(f16r16_rounds_like_half),
-        cmocka_unit_test(packing_in_pieces),
-        cmocka_unit_test(sizes_follow_bits_per_weight),
+        cmocka_unit_test(table_is_complete), cmocka_unit_test(trit_bytes),
+        cmocka_unit_test(i2r16_bytes),       cmocka_unit_test(t3r16_bytes),
+        cmocka_unit_test(f32r16_bytes),      cmocka_unit_test(f16r16_bytes),
+        cmocka_unit_test(bf16r16_bytes),     cmocka_unit_test(f16r16_rounds_like_half),
+        cmocka_unit_test(packing_in_pieces), cmocka_unit_test(sizes_follow_bits_per_weight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,20 @@ static void bfloat_is_the_top_half_of_a_float(void **state)
     (void)state;
     assert_true(tm_bf16_to_float(0x3f80) == 1.0f);
     assert_true(tm_bf16_to_float(0xc040) == -3.0f);
+    /* Every one survives; between two, the midpoint goes to the even one, the rest to the nearer. */
+    for (uint32_t bits = 0; bits < 0x10000; bits++) {
+        uint32_t middle = bits << 16 | 0x8000;
+        if ((bits & 0x7f80) == 0x7f80) { /* infinite or NaN */
+            tm_bf16 quiet = (tm_bf16)((bits & 0x7f) ? bits | 0x40 : bits);
+            assert_int_equal(tm_bf16_from_float(tm_bf16_to_float((tm_bf16)bits)), quiet);
+            continue;
+        }
+        assert_int_equal(tm_bf16_from_float(tm_bf16_to_float((tm_bf16)bits)), bits);
+        assert_int_equal(tm_bf16_from_float(tm_float_from_bits(middle)), bits + (bits & 1));
+        assert_int_equal(tm_bf16_from_float(tm_float_from_bits(middle - 1)), bits);
+        assert_int_equal(tm_bf16_from_float(tm_float_from_bits(middle + 1)), bits + 1);
+    }
+    assert_int_equal(tm_bf16_from_float(tm_float_from_bits(0x7f800001)), 0x7fc0); /* a NaN stays */
 }
 
 int main(void)
