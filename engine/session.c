@@ -1,5 +1,6 @@
 #include "engine/session.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -204,6 +205,12 @@ void tm_session_close(tm_session *session)
 void tm_session_reset(tm_session *session)
 {
     session->position = 0;
+}
+
+void tm_session_rewind(tm_session *session, int position)
+{
+    assert(position >= 0 && position <= session->position);
+    session->position = position;
 }
 
 int tm_session_position(const tm_session *session)

@@ -30,6 +30,8 @@ void tm_session_close(tm_session *session);
 
 /* Forgets everything: the next token is at position 0. */
 void tm_session_reset(tm_session *session);
+/* Forgets all but the first `position` tokens; what is there stays. position: at most the present one. */
+void tm_session_rewind(tm_session *session, int position);
 int tm_session_position(const tm_session *session);
 
 typedef enum tm_logits {

@@ -49,6 +49,12 @@ typedef struct tm_probe_value {
     double counted_share; /* of the window, for events that shared a counter; else 1 */
 } tm_probe_value;
 
+/* Of a trace: the mean watts of the scope from the point before (the window's begin) to this one. */
+typedef struct tm_probe_point {
+    double seconds; /* since the window's begin */
+    double watts;
+} tm_probe_point;
+
 typedef struct tm_probe_window {
     const char *source;
     bool fake; /* made by the fake source: no output may show it as measured */
@@ -57,6 +63,8 @@ typedef struct tm_probe_window {
     double sampler_cpu_seconds;   /* what reading in the background cost inside the window */
     const tm_probe_value *values; /* [n_values], borrowed until the next start or close */
     int n_values;
+    const tm_probe_point *trace; /* [n_trace], of tm_probe_scope; borrowed as the values */
+    int n_trace;
 } tm_probe_window;
 
 typedef struct tm_probe_options {
@@ -65,6 +73,7 @@ typedef struct tm_probe_options {
     double min_seconds;    /* energy windows below this are invalid. 0: 1 (counters update each
                                millisecond, and not together) */
     double rate_hz;        /* of power samples. 0: 10 */
+    double trace_hz;       /* of a window's trace of watts. 0: no trace */
     double spin_seconds;   /* longest spin that probes for life. 0: 0.5; below 0: none */
     const char *meter;     /* meter source: a command for /bin/sh, or NULL */
     const char *meter_csv; /* meter source: a file, or NULL */
@@ -94,6 +103,11 @@ int tm_probe_n_channels(const tm_probe *probe);
 const tm_probe_channel_info *tm_probe_channel(const tm_probe *probe, int index);
 /* What opening found of one channel; reason: why not OK, borrowed. */
 tm_probe_state tm_probe_channel_state(const tm_probe *probe, int index, const char **reason);
+
+/* The scope to quote of an energy source: "package+dram", else "package", "system", a board's input
+ * rail, its processor's rail, another rail, "psys"; of those the first all of whose channels are alive.
+ * "" when there is none. Borrowed. */
+const char *tm_probe_scope(const tm_probe *probe);
 
 /* One window at a time, from one thread. What fails shows in the window's values. */
 void tm_probe_start(tm_probe *probe);

@@ -314,6 +314,32 @@ static void collect_meter(tm_probe *probe, tm_channel *channel, int64_t begin_ns
     pthread_mutex_unlock(&m->lock);
 }
 
+/* The watts at each of the meter's samples, or between two counts; a point out of so many that the
+ * room suffices. */
+static int trace_meter(tm_probe *probe, int64_t begin_ns, int64_t end_ns, tm_probe_point *out,
+                       int room)
+{
+    meter *m = probe->private;
+    double clock = clock_difference();
+    double begin = 1e-9 * (double)begin_ns + clock, end = 1e-9 * (double)end_ns + clock;
+    int n = 0;
+    pthread_mutex_lock(&m->lock);
+    const series *s = &m->samples;
+    int first = 0, last;
+    while (first < s->n && s->time[first] < begin) first++;
+    for (last = first; last < s->n && s->time[last] <= end;) last++;
+    int stride = (last - first) / room + 1;
+    for (int i = first; i < last; i += stride) {
+        if (s->joules && i < stride) continue;
+        double watts =
+            s->joules ? (s->value[i] - s->value[i - stride]) / (s->time[i] - s->time[i - stride])
+                      : s->value[i];
+        if (watts >= 0) out[n++] = (tm_probe_point){s->time[i] - begin, watts};
+    }
+    pthread_mutex_unlock(&m->lock);
+    return n;
+}
+
 static tm_probe_state read_meter(tm_probe *probe, tm_channel *channel, tm_reading *out)
 {
     (void)probe;
@@ -342,4 +368,5 @@ const tm_probe_source tm_probe_meter = {.name = "meter",
                                         .open = open_meter,
                                         .read = read_meter,
                                         .collect = collect_meter,
+                                        .trace = trace_meter,
                                         .close = close_meter};

@@ -44,6 +44,8 @@ typedef struct tm_probe_source {
     /* SERIES: the amount between two times, both CLOCK_MONOTONIC; may be NULL. */
     void (*collect)(tm_probe *probe, tm_channel *channel, int64_t begin_ns, int64_t end_ns,
                     tm_probe_value *out);
+    /* SERIES: the points of the window's trace, at most `room`; returns how many. May be NULL. */
+    int (*trace)(tm_probe *probe, int64_t begin_ns, int64_t end_ns, tm_probe_point *out, int room);
     void (*close)(tm_probe *probe); /* also after a failed open; may be NULL */
 } tm_probe_source;
 
@@ -62,6 +64,17 @@ typedef struct tm_tally {
     double largest_gap_seconds;
 } tm_tally;
 
+/* Joules of the scope since the window began, at some moments of it. When the room is used up every
+ * second point goes and the stride doubles: any length of window fits, the ends stay. */
+typedef struct tm_trace {
+    struct tm_trace_point {
+        int64_t ns;
+        double joules;
+    } * points;          /* [room]; NULL: no trace is kept */
+    tm_probe_point *out; /* [room] */
+    int n, room, stride, skipped;
+} tm_trace;
+
 struct tm_probe {
     const tm_probe_source *source;
     tm_probe_options options; /* defaults filled in; texts borrowed */
@@ -69,6 +82,8 @@ struct tm_probe {
     tm_tally *tallies;        /* [n_channels] */
     tm_probe_value *values;   /* [n_channels] */
     int n_channels, room;
+    char scope[80]; /* to quote and to trace */
+    tm_trace trace;
     void *private;         /* of the source */
     double period_seconds; /* between reads in the background; 0: none needed */
     int64_t begin_ns;
@@ -83,6 +98,16 @@ struct tm_probe {
  * Errors: NOMEM, IO. */
 tm_status tm_probe_window_open(tm_probe *probe, tm_error *err) TM_MUST_USE;
 void tm_probe_window_close(tm_probe *probe);
+
+/* Whether the joules of a channel belong to a scope: its own, or "package+dram". */
+bool tm_probe_in_scope(const tm_probe_channel_info *info, const char *scope);
+/* Fills probe->scope and makes room for the trace. Errors: NOMEM. */
+tm_status tm_probe_trace_open(tm_probe *probe, tm_error *err) TM_MUST_USE;
+void tm_probe_trace_close(tm_probe *probe);
+/* Under the lock: a point from the tallies as they stand; `edge` when it must be kept. */
+void tm_probe_trace_take(tm_probe *probe, bool edge);
+/* After the window: the points as watts. */
+void tm_probe_trace_finish(tm_probe *probe, tm_probe_window *window);
 
 /* A channel, zeroed but for fd -1 and scale 1. Errors: NOMEM, UNSUPPORTED (too many). */
 tm_status tm_probe_add(tm_probe *probe, tm_channel **out, tm_error *err) TM_MUST_USE;

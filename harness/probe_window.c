@@ -134,6 +134,7 @@ static void *sample_on(void *arg)
             continue;
         }
         take_all(probe, false);
+        tm_probe_trace_take(probe, false);
         due += period;
         if (due < now) due = now + period; /* late: no burst of reads to catch up */
     }
@@ -144,7 +145,7 @@ static void *sample_on(void *arg)
 /* Twice per shortest wrap at the largest power, so that one late read loses none. */
 static double choose_period(const tm_probe *probe)
 {
-    double period = 0;
+    double period = probe->trace.points ? 1 / probe->options.trace_hz : 0;
     for (int i = 0; i < probe->n_channels; i++) {
         const tm_channel *c = &probe->channels[i];
         double wanted = 0;
@@ -165,6 +166,8 @@ tm_status tm_probe_window_open(tm_probe *probe, tm_error *err)
     probe->values = calloc(n, sizeof *probe->values);
     if (!probe->tallies || !probe->values)
         return tm_fail(err, TM_NOMEM, "no memory for %d channels", probe->n_channels);
+    tm_status status = tm_probe_trace_open(probe, err);
+    if (status != TM_OK) return status;
     probe->period_seconds = choose_period(probe);
     if (probe->period_seconds == 0) {
         pthread_mutex_init(&probe->lock, NULL);
@@ -198,6 +201,7 @@ void tm_probe_window_close(tm_probe *probe)
         pthread_join(probe->thread, NULL);
         pthread_cond_destroy(&probe->wake);
     }
+    tm_probe_trace_close(probe);
     free(probe->tallies);
     free(probe->values);
 }
@@ -209,6 +213,8 @@ void tm_probe_start(tm_probe *probe)
     probe->sampler_begin_seconds = probe->threaded ? thread_cpu_seconds(probe->thread) : 0;
     take_all(probe, true);
     probe->begin_ns = tm_now_ns();
+    probe->trace.n = 0;
+    tm_probe_trace_take(probe, true);
     probe->running = true;
     if (probe->threaded) pthread_cond_signal(&probe->wake);
     pthread_mutex_unlock(&probe->lock);
@@ -265,6 +271,7 @@ void tm_probe_stop(tm_probe *probe, tm_probe_window *out)
     probe->running = false;
     out->end_ns = tm_now_ns();
     take_all(probe, false);
+    tm_probe_trace_take(probe, true);
     pthread_mutex_unlock(&probe->lock);
     out->begin_ns = probe->begin_ns;
     out->seconds = 1e-9 * (double)(out->end_ns - out->begin_ns);
@@ -301,6 +308,7 @@ void tm_probe_stop(tm_probe *probe, tm_probe_window *out)
     }
     out->values = probe->values;
     out->n_values = probe->n_channels;
+    tm_probe_trace_finish(probe, out);
 }
 
 void tm_probe_sum(const tm_probe_window *window, const char *scope, tm_probe_value *out)
@@ -310,12 +318,9 @@ void tm_probe_sum(const tm_probe_window *window, const char *scope, tm_probe_val
     *out = (tm_probe_value){.value = 0, .error_bound = 0, .counted_share = 1};
     for (int i = 0; i < window->n_values; i++) {
         const tm_probe_value *v = &window->values[i];
-        bool package = with_dram && strcmp(v->info->scope, "package") == 0;
-        bool dram = with_dram && strcmp(v->info->scope, "dram") == 0;
-        if (strcmp(v->info->unit, "joules") != 0) continue;
-        if (!package && !dram && strcmp(v->info->scope, scope) != 0) continue;
-        n_package += package;
-        n_dram += dram;
+        if (!tm_probe_in_scope(v->info, scope)) continue;
+        n_package += strcmp(v->info->scope, "package") == 0;
+        n_dram += strcmp(v->info->scope, "dram") == 0;
         n++;
         if (v->state != TM_PROBE_OK && out->state == TM_PROBE_OK) {
             out->state = v->state;

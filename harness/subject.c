@@ -38,6 +38,12 @@ static void engine_reset(tm_subject *subject)
     tm_session_reset(self->session);
 }
 
+static void engine_rewind(tm_subject *subject, int position)
+{
+    engine *self = subject->self;
+    tm_session_rewind(self->session, position);
+}
+
 /* Rows for a check: all of a small matrix, else as many as the work allows and the same remainder
  * by 32, so that the last, partial row group is tried as well. */
 static int check_rows(int n_rows, int n_cols, int n_tokens)
@@ -168,6 +174,7 @@ static tm_status open_engine(const tm_subject_request *request, tm_subject *out,
         out->pinned = out->pinned && tm_pool_cpu(self->pool, i) >= 0;
     out->eval = engine_eval;
     out->reset = engine_reset;
+    out->rewind = engine_rewind;
     out->check = engine_check;
     return TM_OK;
 }

@@ -23,6 +23,7 @@ struct tm_subject {
     tm_status (*eval)(tm_subject *subject, const int32_t *tokens, int n_tokens, tm_logits which,
                       const float **logits, tm_error *err);
     void (*reset)(tm_subject *subject);
+    void (*rewind)(tm_subject *subject, int position); /* as tm_session_rewind */
     /* Every kernel used against the reference on the shapes of this model, before it is timed. */
     tm_status (*check)(tm_subject *subject, tm_error *err);
     void (*close)(tm_subject *subject);

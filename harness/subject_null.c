@@ -142,6 +142,12 @@ static void fake_reset(tm_subject *subject)
     (void)subject;
 }
 
+static void fake_rewind(tm_subject *subject, int position)
+{
+    (void)subject;
+    (void)position;
+}
+
 static tm_status fake_check(tm_subject *subject, tm_error *err)
 {
     (void)subject;
@@ -173,6 +179,7 @@ tm_status tm_subject_open_null(const tm_subject_request *request, tm_subject *ou
     out->load_ns = 1;
     out->eval = fake_eval;
     out->reset = fake_reset;
+    out->rewind = fake_rewind;
     out->check = fake_check;
     return TM_OK;
 }

@@ -330,6 +330,12 @@ static void test_last_logits_are_the_last_of_all(void **state)
     assert_null(logits);
     TINY_OK(tm_session_eval(session, prompt + MAX_TOKENS - 1, 1, TM_LOGITS_LAST, &logits, &err));
     assert_memory_equal(logits, all + (MAX_TOKENS - 1) * 100, 100 * sizeof *all);
+    /* Back to the middle: what was before it is still there, what came after is overwritten. */
+    TINY_OK(tm_session_eval(session, prompt, 3, TM_LOGITS_LAST, &logits, &err));
+    tm_session_rewind(session, MAX_TOKENS - 2);
+    assert_int_equal(tm_session_position(session), MAX_TOKENS - 2);
+    TINY_OK(tm_session_eval(session, prompt + MAX_TOKENS - 2, 2, TM_LOGITS_LAST, &logits, &err));
+    assert_memory_equal(logits, all + (MAX_TOKENS - 1) * 100, 100 * sizeof *all);
     tm_session_close(session);
     tm_model_close(&model);
     tm_pool_close(pool);

@@ -230,6 +230,63 @@ static void test_joules_through_wraps(void **state)
     tm_probe_close(probe);
 }
 
+/* The trace: watts of the scope to quote over the whole window, whose mean is the window's; and a
+ * window far longer than the room still fits, coarser. */
+static void test_trace(void **state)
+{
+    (void)state;
+    static const double rates[] = {20, 1000};
+    tree_meter m = live_tree(scratch_path("trace"));
+    tree_meter_start(&m);
+    for (int turn = 0; turn < 2; turn++) {
+        tm_probe *probe;
+        tm_probe_window window;
+        tm_probe_value sum;
+        tm_probe_health health;
+        tm_error err = {0};
+        tm_probe_options options = {.root = m.root, .max_watts = 60, .trace_hz = rates[turn]};
+        assert_ok(tm_probe_open("powercap", &options, &probe, &health, &err), err);
+        assert_string_equal(tm_probe_scope(probe), "package+dram");
+        tm_probe_start(probe);
+        usleep(turn ? 1800000 : 1200000);
+        tm_probe_stop(probe, &window);
+        tm_probe_sum(&window, tm_probe_scope(probe), &sum);
+        assert_int_equal(sum.state, TM_PROBE_OK);
+        assert_true(window.n_trace >= 8 && window.n_trace <= 512);
+        double joules = 0, before = 0;
+        for (int i = 0; i < window.n_trace; i++) {
+            assert_true(window.trace[i].seconds > before);
+            joules += window.trace[i].watts * (window.trace[i].seconds - before);
+            before = window.trace[i].seconds;
+        }
+        assert_true(within(joules, sum.value, 0.01));
+        assert_true(within(before, window.seconds, 0.01));
+        assert_true(within(joules / window.seconds, 20 + 4 + 25, 0.05));
+        tm_probe_close(probe);
+    }
+    tree_meter_stop(&m);
+}
+
+/* What is dead is not quoted: package without its dram, and psys only alone. */
+static void test_scope_to_quote(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("scopes");
+    tree_zone(root, "intel-rapl:0", "package-0", "1", RANGE);
+    tree_zone(root, "intel-rapl:1", "psys", "1", RANGE);
+    tm_probe *probe = open_recorded(root);
+    assert_string_equal(tm_probe_scope(probe), "package");
+    tm_probe_close(probe);
+    tree_zone(root, "intel-rapl:0:0", "dram", "nothing", RANGE);
+    probe = open_recorded(root);
+    assert_string_equal(tm_probe_scope(probe), "package");
+    tm_probe_close(probe);
+    tree_zone(root, "intel-rapl:0", "package-0", "nothing", RANGE);
+    probe = open_recorded(root);
+    assert_string_equal(tm_probe_scope(probe), "psys");
+    tm_probe_close(probe);
+}
+
 static void break_package_1(tree_meter *m)
 {
     atomic_store(&m->broken, 3);
@@ -326,12 +383,17 @@ static void test_the_sampler_costs_little(void **state)
     const char *root = scratch_path("cost");
     tree_zone(root, "intel-rapl:0", "package-0", "5", RANGE);
     tree_zone(root, "intel-rapl:0:0", "dram", "5", "65712999613");
-    tm_probe *probe = open_recorded(root);
+    tm_probe *probe;
     tm_probe_window window;
+    tm_probe_health health;
+    tm_error err = {0};
+    /* As a run opens it: with a trace. */
+    tm_probe_options options = {.root = root, .spin_seconds = -1, .trace_hz = 4};
+    assert_ok(tm_probe_open("powercap", &options, &probe, &health, &err), err);
     tm_probe_start(probe);
     usleep(1200000);
     tm_probe_stop(probe, &window);
-    assert_true(window.sampler_cpu_seconds >= 0);
+    assert_true(window.sampler_cpu_seconds > 0 && window.n_trace >= 4);
     if (!(window.sampler_cpu_seconds < 1e-3 * window.seconds))
         fail_msg("%g s of %g s", window.sampler_cpu_seconds, window.seconds);
     tm_probe_close(probe);
@@ -348,6 +410,8 @@ int main(void)
         cmocka_unit_test(test_none_and_stuck),
         cmocka_unit_test(test_denied),
         cmocka_unit_test(test_joules_through_wraps),
+        cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_scope_to_quote),
         cmocka_unit_test(test_a_failed_read_spoils_its_channel),
         cmocka_unit_test(test_a_source_that_vanishes_or_stops),
         cmocka_unit_test(test_a_reset_is_no_wrap),
