@@ -88,6 +88,7 @@ tm_status tm_bench_open(tm_subject *subject, const tm_test *tests, int n_tests, 
     for (int i = 0; i < n_tokens; i++)
         out->tokens[i] = (int32_t)tm_rng_below(&rng, (uint64_t)subject->n_vocab);
     measure_harness(out);
+    tm_conditions_open("/", subject->cpus, subject->n_cpus, &out->conditions);
     return TM_OK;
 }
 
@@ -171,43 +172,34 @@ static tm_status put_times(const tm_test *test, const int64_t *stamps, int n, tm
     return TM_OK;
 }
 
-static void mark(tm_record *record, const char *text)
-{
-    size_t n = strlen(record->marks);
-    snprintf(record->marks + n, sizeof record->marks - n, "%s%s", n ? "; " : "", text);
-}
-
 static void put_marks(const tm_subject *subject, tm_record *record)
 {
-    char text[96];
-    if (record->steal_percent.value > 1) {
-        snprintf(text, sizeof text, "the hypervisor took %.1f %% of the time",
-                 record->steal_percent.value);
-        mark(record, text);
-    }
-    if (record->major_faults.value > 0) {
-        snprintf(text, sizeof text, "%.0f major page faults in the region",
-                 record->major_faults.value);
-        mark(record, text);
-    }
-    if (!subject->pinned) mark(record, "threads are not pinned");
+    if (record->steal_percent.value > 1)
+        tm_record_mark(record, "the hypervisor took %.1f %% of the time",
+                       record->steal_percent.value);
+    if (record->major_faults.value > 0)
+        tm_record_mark(record, "%.0f major page faults in the region", record->major_faults.value);
+    if (!subject->pinned) tm_record_mark(record, "threads are not pinned");
 }
 
 tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record, tm_error *err)
 {
     tm_subject *subject = bench->subject;
     struct rusage before, after;
+    tm_condition condition_before, condition_after;
     int n_stamps;
     tm_status status = TM_OK;
     subject->reset(subject);
     if (test->depth > 0)
         status = subject->eval(subject, bench->tokens, test->depth, TM_LOGITS_NONE, NULL, err);
     if (status != TM_OK) return status;
+    tm_conditions_read(&bench->conditions, &condition_before);
     ticks ticks_before = read_ticks();
     getrusage(RUSAGE_SELF, &before);
     status = region(subject, bench->tokens, test, bench->stamps, &n_stamps, err);
     getrusage(RUSAGE_SELF, &after);
     ticks ticks_after = read_ticks();
+    tm_conditions_read(&bench->conditions, &condition_after);
     if (status != TM_OK) return status;
     record->kind = TM_RECORD_SAMPLE;
     strcpy(record->status, "ok");
@@ -222,6 +214,7 @@ tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
     tm_figure_set(&record->harness_ns_per_token, bench->harness_ns_per_token);
     tm_figure_miss(&record->energy_joules, "no energy meter is read yet");
     put_marks(subject, record);
+    tm_conditions_put(&bench->conditions, &condition_before, &condition_after, record);
     return put_times(test, bench->stamps, n_stamps, record, err);
 }
 

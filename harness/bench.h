@@ -1,4 +1,5 @@
-/* One timed repetition: clock, counters of the process, nothing else in the region.
+/* One timed repetition: nothing but the work and the clock in the region, the process's counters and
+ * the machine's condition around it.
  *
  * Tests mean what llama-bench's do: pp evaluates n_prompt tokens with logits of the last; tg
  * evaluates n_gen tokens one by one; pp+tg one after the other; @d fills the KV cache first,
@@ -7,7 +8,7 @@
 #ifndef TM_HARNESS_BENCH_H
 #define TM_HARNESS_BENCH_H
 
-#include "harness/result.h"
+#include "harness/conditions.h"
 #include "harness/subject.h"
 #include "harness/suite.h"
 
@@ -19,6 +20,7 @@ typedef struct tm_bench {
     int64_t *stamps; /* [n_stamps] */
     int n_stamps;
     double harness_ns_per_token; /* measured on opening */
+    tm_conditions conditions;
 } tm_bench;
 
 /* tests: [n_tests]. Errors: NOMEM. */

@@ -21,6 +21,12 @@
     X(cpu_user_seconds)                                                                            \
     X(cpu_system_seconds)                                                                          \
     X(steal_percent)                                                                               \
+    X(frequency_before_hz)                                                                         \
+    X(frequency_after_hz)                                                                          \
+    X(throttle_events)                                                                             \
+    X(temperature_before_celsius)                                                                  \
+    X(temperature_after_celsius)                                                                   \
+    X(load_average)                                                                                \
     X(harness_ns_per_token)                                                                        \
     X(energy_joules)
 
@@ -52,6 +58,17 @@ void tm_figure_miss(tm_figure *figure, const char *fmt, ...)
     va_start(args, fmt);
     figure->value = NAN;
     vsnprintf(figure->missing, sizeof figure->missing, fmt, args);
+    va_end(args);
+}
+
+void tm_record_mark(tm_record *record, const char *fmt, ...)
+{
+    va_list args;
+    size_t n = strlen(record->marks), room = sizeof record->marks;
+    if (n > 0) n += (size_t)snprintf(record->marks + n, room - n, "; ");
+    if (n >= room) return;
+    va_start(args, fmt);
+    vsnprintf(record->marks + n, room - n, fmt, args);
     va_end(args);
 }
 

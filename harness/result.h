@@ -63,9 +63,14 @@ typedef struct tm_record {
     tm_figure voluntary_switches, involuntary_switches; /* in the timed region */
     tm_figure cpu_user_seconds, cpu_system_seconds;     /* in the timed region */
     tm_figure steal_percent;                            /* of the machine, in the timed region */
+    /* Of the CPUs the threads are pinned to, just before and just after the region. */
+    tm_figure frequency_before_hz, frequency_after_hz;
+    tm_figure throttle_events; /* thermal, in the timed region */
+    tm_figure temperature_before_celsius, temperature_after_celsius;
+    tm_figure load_average;         /* of the last minute, before the region */
     tm_figure harness_ns_per_token; /* cost of timing itself, measured with the null kernel */
     tm_figure energy_joules;        /* no source yet: missing with its reason */
-    char marks[240];                /* "; "-separated reasons to distrust this sample; "" if none */
+    char marks[480];                /* "; "-separated reasons to distrust this sample; "" if none */
     char tokens[24]; /* hash of this process's greedy tokens, made before timing; "" none */
     /* run */
     tm_json *document; /* the whole line as read (run lines: suite, machine, environment); owned */
@@ -76,6 +81,9 @@ void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identi
 
 void tm_figure_set(tm_figure *figure, double value);
 void tm_figure_miss(tm_figure *figure, const char *fmt, ...) TM_PRINTF(2, 3);
+
+/* Adds a reason to distrust the sample to its marks; what has no room is cut. */
+void tm_record_mark(tm_record *record, const char *fmt, ...) TM_PRINTF(2, 3);
 
 /* "pp512", "tg128", "pp512+tg128", "@d1024" behind when depth > 0. */
 void tm_test_name(int n_prompt, int n_gen, int depth, char *text, size_t size);

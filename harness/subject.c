@@ -170,8 +170,12 @@ static tm_status open_engine(const tm_subject_request *request, tm_subject *out,
     out->n_batch = request->n_batch;
     out->costs = self->model.costs;
     out->pinned = true;
-    for (int i = 0; i < tm_pool_threads(self->pool); i++)
+    for (int i = 0; i < tm_pool_threads(self->pool); i++) {
         out->pinned = out->pinned && tm_pool_cpu(self->pool, i) >= 0;
+        if (out->pinned && i < TM_SUBJECT_CPUS_MAX)
+            out->cpus[out->n_cpus++] = tm_pool_cpu(self->pool, i);
+    }
+    if (!out->pinned) out->n_cpus = 0;
     out->eval = engine_eval;
     out->reset = engine_reset;
     out->rewind = engine_rewind;

@@ -11,14 +11,18 @@
 #include "engine/model.h"
 #include "engine/session.h"
 
+#define TM_SUBJECT_CPUS_MAX 256
+
 typedef struct tm_subject tm_subject;
 struct tm_subject {
     void *self; /* owned; freed by close */
     int n_vocab;
     int n_batch; /* tokens of one pass over the weights at most */
     int64_t load_ns;
-    tm_costs costs; /* zeros for the fake */
-    bool pinned;    /* every thread is on the CPU it was asked to be */
+    tm_costs costs;                /* zeros for the fake */
+    bool pinned;                   /* every thread is on the CPU it was asked to be */
+    int cpus[TM_SUBJECT_CPUS_MAX]; /* the threads', where pinned; the first ones of more */
+    int n_cpus;                    /* 0: not pinned, or without threads */
     /* As tm_session_eval. */
     tm_status (*eval)(tm_subject *subject, const int32_t *tokens, int n_tokens, tm_logits which,
                       const float **logits, tm_error *err);

@@ -113,12 +113,8 @@ static tm_status take_sample(talk *t, tm_worker_line *line, tm_error *err)
     r->predicted_bytes = p->arm->predicted_bytes;
     memcpy(r->tokens, t->tokens, sizeof r->tokens);
     bool continues = test->first_repetition > 0;
-    const char *parts[] = {p->marks, continues ? "continues an interrupted process" : ""};
-    for (int i = 0; i < 2; i++) {
-        size_t n = strlen(r->marks);
-        if (parts[i][0])
-            snprintf(r->marks + n, sizeof r->marks - n, "%s%s", n ? "; " : "", parts[i]);
-    }
+    if (p->marks[0]) tm_record_mark(r, "%s", p->marks);
+    if (continues) tm_record_mark(r, "continues an interrupted process");
     tm_status status = tm_sweep_log_add(p->log, r, err);
     if (status != TM_OK) {
         t->fatal = true;

@@ -62,6 +62,7 @@ typedef struct tm_cell_summary {
     tm_figure peak_rss_bytes, rss_anonymous_bytes, rss_file_bytes;
     tm_figure minor_faults, major_faults, voluntary_switches, involuntary_switches;
     tm_figure cpu_user_seconds, cpu_system_seconds, steal_percent, harness_ns_per_token;
+    tm_figure frequency_after_hz, throttle_events, temperature_after_celsius;
     tm_figure joules_per_token;
     /* Products with tokens_per_second.value. */
     tm_figure read_gb_per_second, gmac_per_second;

@@ -147,6 +147,9 @@ static const struct {
     {FROM(cpu_system_seconds), TO(cpu_system_seconds)},
     {FROM(steal_percent), TO(steal_percent)},
     {FROM(harness_ns_per_token), TO(harness_ns_per_token)},
+    {FROM(frequency_after_hz), TO(frequency_after_hz)},
+    {FROM(throttle_events), TO(throttle_events)},
+    {FROM(temperature_after_celsius), TO(temperature_after_celsius)},
 };
 
 static const struct {

@@ -44,6 +44,33 @@ static void put_machines(const tm_report_view *view, tm_text *out)
                        n_other, n_other == 1 ? "" : "s", n_other == 1 ? "s" : "");
 }
 
+/* Conditions may differ from sample to sample; they are shown, as nothing corrects for them. */
+static void put_range(const tm_report_view *view, size_t offset, const char *what, const char *unit,
+                      double scale, double share, double step, tm_text *out)
+{
+    double low = INFINITY, high = -INFINITY;
+    char low_text[64], high_text[64];
+    for (int i = 0; i < view->records->n; i++) {
+        const tm_record *r = &view->records->items[i];
+        const tm_figure *f = (const tm_figure *)(const void *)((const char *)r + offset);
+        if (r->kind != TM_RECORD_SAMPLE || f->missing[0] || !isfinite(f->value)) continue;
+        if (f->value < low) low = f->value;
+        if (f->value > high) high = f->value;
+    }
+    if (!(high - low > step) || !(high - low > share * high)) return;
+    tm_text_format(out, "- the samples' %s went from %s to %s %s\n", what,
+                   tm_number(low * scale, 3, low_text, sizeof low_text),
+                   tm_number(high * scale, 3, high_text, sizeof high_text), unit);
+}
+
+static void put_conditions(const tm_report_view *view, tm_text *out)
+{
+    /* 5 %: as the mark of one sample. 3 C: what a cool-down would have to restore. */
+    put_range(view, offsetof(tm_record, frequency_after_hz), "clock", "GHz", 1e-9, 0.05, 0, out);
+    put_range(view, offsetof(tm_record, temperature_before_celsius), "temperature at the start",
+              "C", 1, 0, 3, out);
+}
+
 static void put_cells(const tm_report_view *view, tm_text *out)
 {
     for (int i = 0; i < view->summaries->n; i++) {
@@ -78,6 +105,7 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
         tm_text_format(out, "- the store's last line was torn: %zu bytes were left out\n",
                        view->records->torn_bytes);
     put_machines(view, out);
+    put_conditions(view, out);
     put_cells(view, out);
     for (int i = 0; i < view->input->speedups->n; i++) {
         const tm_speedup *s = &view->input->speedups->items[i];

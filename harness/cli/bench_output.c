@@ -102,6 +102,9 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     put_figure(o, "rss_anonymous_bytes", &s->rss_anonymous_bytes);
     put_figure(o, "rss_file_bytes", &s->rss_file_bytes);
     put_figure(o, "predicted_bytes", &s->predicted_bytes);
+    put_figure(o, "frequency_after_hz", &s->frequency_after_hz);
+    put_figure(o, "throttle_events", &s->throttle_events);
+    put_figure(o, "temperature_after_celsius", &s->temperature_after_celsius);
     put_figure(o, "joules_per_token", &s->joules_per_token);
     tm_json_put_string(o, "marks", s->marks);
     tm_json_put_string(o, "warning", s->warning);

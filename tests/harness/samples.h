@@ -49,6 +49,12 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
     tm_figure_set(&r.cpu_user_seconds, 0.25);
     tm_figure_set(&r.cpu_system_seconds, 0.125);
     tm_figure_miss(&r.steal_percent, "too %s", "short");
+    tm_figure_set(&r.frequency_before_hz, 3.1e9);
+    tm_figure_set(&r.frequency_after_hz, 3.0e9);
+    tm_figure_set(&r.throttle_events, 0);
+    tm_figure_set(&r.temperature_before_celsius, 48);
+    tm_figure_miss(&r.temperature_after_celsius, "no sensor");
+    tm_figure_set(&r.load_average, 0.5);
     tm_figure_set(&r.harness_ns_per_token, 23.5);
     tm_figure_miss(&r.energy_joules, "no meter");
     return r;

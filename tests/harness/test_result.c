@@ -45,9 +45,24 @@ static void test_sample_round_trip(void **state)
     assert_true(isnan(b.steal_percent.value) && isnan(b.energy_joules.value));
     assert_string_equal(b.steal_percent.missing, "too short");
     assert_string_equal(b.energy_joules.missing, "no meter");
+    assert_true(b.frequency_before_hz.value == 3.1e9 && b.frequency_after_hz.value == 3.0e9);
+    assert_true(b.throttle_events.value == 0 && b.load_average.value == 0.5);
+    assert_true(b.temperature_before_celsius.value == 48);
+    assert_string_equal(b.temperature_after_celsius.missing, "no sensor");
     assert_true(fabs(tm_record_rate(&b) - 13e9 / 123456789012345.0) < 1e-12);
     tm_record_free(&r);
     tm_record_free(&b);
+}
+
+static void test_marks_are_joined_and_cut(void **state)
+{
+    (void)state;
+    tm_record r = {0};
+    tm_record_mark(&r, "%d of %s", 1, "two");
+    tm_record_mark(&r, "three");
+    assert_string_equal(r.marks, "1 of two; three");
+    for (int i = 0; i < 100; i++) tm_record_mark(&r, "a reason of some length, number %d", i);
+    assert_int_equal(strlen(r.marks), sizeof r.marks - 1);
 }
 
 /* A figure that was not had is null with a reason, never 0. */
@@ -193,9 +208,10 @@ static void test_names_and_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample_round_trip),       cmocka_unit_test(test_missing_is_null),
-        cmocka_unit_test(test_cell_and_run_round_trip), cmocka_unit_test(test_damaged_samples),
-        cmocka_unit_test(test_impossible_values),       cmocka_unit_test(test_names_and_ids),
+        cmocka_unit_test(test_sample_round_trip),        cmocka_unit_test(test_missing_is_null),
+        cmocka_unit_test(test_cell_and_run_round_trip),  cmocka_unit_test(test_damaged_samples),
+        cmocka_unit_test(test_impossible_values),        cmocka_unit_test(test_names_and_ids),
+        cmocka_unit_test(test_marks_are_joined_and_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

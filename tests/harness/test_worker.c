@@ -262,6 +262,10 @@ static void test_real_model(void **state)
         assert_true(r->bytes_per_token > 1000 && r->macs_per_token > 1000);
         assert_true(r->bits_per_weight >= 1.58);
         assert_true(r->load_ns > 0);
+        /* The condition of the machine: a figure or its reason, in every sample. */
+        assert_true(isnan(r->frequency_after_hz.value) == (r->frequency_after_hz.missing[0] != 0));
+        assert_false(strstr(r->frequency_after_hz.missing, "not in the record"));
+        assert_true(r->load_average.value >= 0);
     }
     assert_int_equal(strlen(tokens), 16);
     /* A layout that is not ternary computes with other activations, but must load all the same. */

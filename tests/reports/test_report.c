@@ -414,6 +414,41 @@ static void plots_hold_both_origins(void **state)
     assert_null(slurp(dir, "plots/memory.png"));
 }
 
+static void changed_conditions_are_told(void **state)
+{
+    fixture *f = *state;
+    tm_error err = {0};
+    tm_report report;
+    sample_store store = {0};
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/conditions", f->dir);
+    sample_add_run(&store, SAMPLE_RUN);
+    add_exact(&store, "synth:125M", 2, 0, 16, 6, 100, 250);
+    tm_report_options options = {.store = "s.jsonl",
+                                 .directory = dir,
+                                 .formats = TM_REPORT_MARKDOWN,
+                                 .published = &f->published};
+    assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
+    tm_report_free(&report);
+    assert_null(strstr(slurp(dir, "report.md"), "the samples' clock"));
+    for (int i = 1; i < store.records.n; i++) { /* 3.0 to 3.1 GHz: within what reading gives */
+        tm_figure_set(&store.records.items[i].frequency_after_hz, 3e9 + 1e8 * (i % 2));
+        tm_figure_set(&store.records.items[i].temperature_before_celsius, 50 + i % 3);
+    }
+    assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
+    tm_report_free(&report);
+    assert_null(strstr(slurp(dir, "report.md"), "the samples'"));
+    tm_figure_set(&store.records.items[5].frequency_after_hz, 2.5e9);
+    tm_figure_set(&store.records.items[6].temperature_before_celsius, 71.5);
+    assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
+    tm_report_free(&report);
+    const char *text = slurp(dir, "report.md");
+    assert_non_null(strstr(text, "- the samples' clock went from 2.50 to 3.10 GHz\n"));
+    assert_non_null(
+        strstr(text, "- the samples' temperature at the start went from 50.0 to 71.5 C\n"));
+    sample_free(&store);
+}
+
 static void errors_name_what_is_wrong(void **state)
 {
     fixture *f = *state;
@@ -463,6 +498,7 @@ int main(void)
         cmocka_unit_test(only_asked_formats_are_written),
         cmocka_unit_test(missing_figures_are_never_zero),
         cmocka_unit_test(plots_hold_both_origins),
+        cmocka_unit_test(changed_conditions_are_told),
         cmocka_unit_test(errors_name_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
