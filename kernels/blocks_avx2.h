@@ -3,7 +3,8 @@
  *   WEIGHTS, BYTES, SCALE_AT   of a block
  *   dot(block, q, sum)         8 int32 that add up to the block's sum; sum: x->sum of these values
  * One block of 8 rows becomes a vector whose lanes are rows, so that no float is added across lanes
- * and each row's blocks are added in order. */
+ * and each row's blocks are added in order. The next rows are asked for into L2: 8 rows lie in 8
+ * places, and the misses of all of them at once would take every buffer of L1. */
 #ifndef TM_KERNELS_BLOCKS_AVX2_H
 #define TM_KERNELS_BLOCKS_AVX2_H
 
@@ -59,7 +60,7 @@ static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int r
 #pragma GCC unroll 4
                     for (int line = 0; line < BYTES; line += 64) /* the next 8 rows */
                         _mm_prefetch((const char *)block + BLOCK_ROWS * row_bytes + line,
-                                     _MM_HINT_T0);
+                                     _MM_HINT_T1);
                     sums[i] = dot(block, q + b * WEIGHTS, sum + b * (WEIGHTS / TM_ACT_SUM_STEP));
                 }
                 __m256 factor =

@@ -1,4 +1,4 @@
-/* f32r16 and f16r16 with AVX-512: one body for both, chosen by TM_FMA_HALF before the include.
+/* f32r16, f16r16 and bf16r16 with AVX-512: one body, for the TM_FMA_WEIGHT of before the include.
  * Only static inline and static: included by one kernel file of each layout. */
 #ifndef TM_KERNELS_FMA_AVX512_H
 #define TM_KERNELS_FMA_AVX512_H
@@ -7,23 +7,29 @@
 
 #include "kernels/panel.h"
 
-#define UNIT_BYTES (TM_FMA_HALF ? 32 : 64) /* 16 rows x 1 column in the layout */
-#define CHAINS     8                       /* latency 4 x 2 a cycle */
+#define UNIT_BYTES  (TM_FMA_WEIGHT == TM_FMA_F32 ? 64 : 32) /* 16 rows x 1 column in the layout */
+#define BLOCK_UNITS (TM_FMA_WEIGHT == TM_FMA_BF16 ? 2 : 1)  /* columns stored together */
+#define CHAINS      8                                       /* latency 4 x 2 a cycle */
 
-TM_ALWAYS_INLINE __m512 load_column(const uint8_t *at, bool half)
+/* Column `c` of those that begin at `at`, on a multiple of BLOCK_UNITS, stored as `type`. */
+TM_ALWAYS_INLINE __m512 load_column(const uint8_t *at, int c, int type)
 {
-    if (half) return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)at));
-    return _mm512_loadu_ps((const void *)at);
+    if (type == TM_FMA_F32) return _mm512_loadu_ps((const void *)(at + 64 * c));
+    if (type == TM_FMA_F16) return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(at + 32 * c)));
+    __m512i pair = _mm512_loadu_si512(at + 64 * (c / 2));
+    return _mm512_castsi512_ps(c % 2 != 0
+                                   ? _mm512_and_si512(pair, _mm512_set1_epi32((int)0xffff0000))
+                                   : _mm512_slli_epi32(pair, 16));
 }
 
 /* One token: column c goes to chain c % 8, and the chains are added up every TM_PANEL_UNITS columns
  * of each, so that no sum is longer than TM_FLOAT_TOLERANCE counts. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
-    int n_cols = w->n_cols;
-    const uint8_t *data = (const uint8_t *)w->data +
-                          (size_t)row_begin / TM_GROUP * (size_t)n_cols * (size_t)UNIT_BYTES;
+    int n_cols = w->n_cols, n_stored = (n_cols + BLOCK_UNITS - 1) / BLOCK_UNITS * BLOCK_UNITS;
+    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES;
     for (int row = row_begin; row < row_end; row += TM_GROUP) {
+        const uint8_t *data = (const uint8_t *)w->data + (size_t)row / TM_GROUP * group_bytes;
         __m512 total = _mm512_setzero_ps();
         int c = 0;
         while (c < n_cols) {
@@ -38,12 +44,12 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
                     if (k * UNIT_BYTES % 64 == 0)
                         _mm_prefetch((const char *)data + TM_PREFETCH_BYTES + k * UNIT_BYTES,
                                      _MM_HINT_T0);
-                    chain[k] = _mm512_fmadd_ps(load_column(data + k * UNIT_BYTES, TM_FMA_HALF),
+                    chain[k] = _mm512_fmadd_ps(load_column(data, k, TM_FMA_WEIGHT),
                                                _mm512_set1_ps(x->f32[c + k]), chain[k]);
                 }
             }
-            for (; c < piece_end; c++, data += UNIT_BYTES)
-                chain[0] = _mm512_fmadd_ps(load_column(data, TM_FMA_HALF),
+            for (int k = 0; c < piece_end; c++, k++)
+                chain[0] = _mm512_fmadd_ps(load_column(data, k, TM_FMA_WEIGHT),
                                            _mm512_set1_ps(x->f32[c]), chain[0]);
 #pragma GCC unroll 8
             for (int half = CHAINS / 2; half > 0; half /= 2)
@@ -61,27 +67,30 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)
 {
-    const bool half = packed && TM_FMA_HALF;
-    const size_t unit_bytes = half ? 32 : 64;
+    const int type = packed ? TM_FMA_WEIGHT : TM_FMA_F32, n_block = packed ? BLOCK_UNITS : 1;
+    const size_t block_bytes = packed ? BLOCK_UNITS * UNIT_BYTES : 64;
     __m512 acc[24], v[4];
 #pragma GCC unroll 24
     for (int i = 0; i < n_groups * width; i++) acc[i] = _mm512_setzero_ps();
 
-    for (int u = 0; u < n_units; u++, weights += unit_bytes, panel += 4 * width) {
+    for (int u = 0; u < n_units; u += n_block, weights += block_bytes) {
 #pragma GCC unroll 4
-        for (int g = 0; g < n_groups; g++) {
-            v[g] = load_column(weights + (size_t)g * group_bytes, half);
-            if (packed)
-                _mm_prefetch((const char *)weights + (size_t)g * group_bytes +
-                                 TM_PREFETCH_BYTES / n_groups,
-                             _MM_HINT_T0);
-        }
-#pragma GCC unroll 12
-        for (int t = 0; t < width; t++) {
-            __m512 value = _mm512_castsi512_ps(_mm512_set1_epi32(tm_load_i32(panel + 4 * t)));
+        for (int g = 0; packed && g < n_groups; g++)
+            _mm_prefetch((const char *)weights + (size_t)g * group_bytes +
+                             TM_PREFETCH_BYTES / n_groups,
+                         _MM_HINT_T0);
+#pragma GCC unroll 2
+        for (int k = 0; k < n_block; k++, panel += 4 * width) {
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++)
-                acc[g * width + t] = _mm512_fmadd_ps(v[g], value, acc[g * width + t]);
+                v[g] = load_column(weights + (size_t)g * group_bytes, k, type);
+#pragma GCC unroll 12
+            for (int t = 0; t < width; t++) {
+                __m512 value = _mm512_castsi512_ps(_mm512_set1_epi32(tm_load_i32(panel + 4 * t)));
+#pragma GCC unroll 4
+                for (int g = 0; g < n_groups; g++)
+                    acc[g * width + t] = _mm512_fmadd_ps(v[g], value, acc[g * width + t]);
+            }
         }
     }
 #pragma GCC unroll 12
@@ -124,11 +133,13 @@ static int groups_of(int width)
     return width <= 6 ? 4 : 2;
 }
 
-#if TM_FMA_HALF
+#if TM_FMA_WEIGHT != TM_FMA_F32
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 {
-    for (int u = 0; u < n_units; u++, packed += UNIT_BYTES, tile += 64)
-        _mm512_storeu_ps(tile, load_column(packed, true));
+    for (int u = 0; u < n_units; u += BLOCK_UNITS, packed += BLOCK_UNITS * UNIT_BYTES)
+#pragma GCC unroll 2
+        for (int k = 0; k < BLOCK_UNITS; k++, tile += 64)
+            _mm512_storeu_ps(tile, load_column(packed, k, TM_FMA_WEIGHT));
 }
 #endif
 
@@ -136,10 +147,10 @@ static const tm_panel_ops ops = {
     .act = TM_ACT_F32,
     .width_max = 12,
     .width_step = 1,
-    .block_units = 1,
-    .block_bytes = UNIT_BYTES,
+    .block_units = BLOCK_UNITS,
+    .block_bytes = BLOCK_UNITS * UNIT_BYTES,
     .blocks_in_place = 3,
-#if TM_FMA_HALF
+#if TM_FMA_WEIGHT != TM_FMA_F32
     .unpack = unpack,
 #endif
     .groups = groups_of,
