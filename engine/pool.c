@@ -232,6 +232,13 @@ void tm_pool_close(tm_pool *pool)
     tm_free(pool);
 }
 
+int tm_pool_loading_threads(int n_threads)
+{
+    int cores = tm_usable_cores();
+    bool one_node = access("/sys/devices/system/node/node1", F_OK) != 0;
+    return one_node && cores > n_threads ? cores : n_threads;
+}
+
 int tm_pool_threads(const tm_pool *pool)
 {
     return pool->n_threads;

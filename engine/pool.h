@@ -18,6 +18,10 @@ typedef struct tm_pool_options {
     bool oversubscribe; /* allow more threads than CPUs this process may use */
 } tm_pool_options;
 
+/* Threads to pack a model with that n_threads will run: every core, but only those n_threads where
+ * memory has more than one node, since pages belong to the node that writes them first. */
+int tm_pool_loading_threads(int n_threads);
+
 typedef void tm_pool_fn(void *arg, int thread, int n_threads);
 
 /* The caller becomes thread 0 and is pinned too; tm_pool_close gives it its old affinity back, so

@@ -9,6 +9,7 @@
 
 #include "engine/model.h"
 #include "engine/session.h"
+#include "harness/choice.h"
 #include "harness/env.h"
 #include "harness/result.h"
 #include "harness/suite.h"
@@ -38,9 +39,10 @@ typedef struct tm_plan {
 
 typedef struct tm_plan_options {
     uint64_t seed;
-    bool oversubscribe; /* more threads than CPUs */
-    const char *build;  /* hash of the worker's program */
-    const char *only;   /* NULL, or a text that the name of a cell must contain */
+    bool oversubscribe;      /* more threads than CPUs */
+    const char *build;       /* hash of the worker's program */
+    const char *only;        /* NULL, or a text that the name of a cell must contain */
+    const tm_choice *choice; /* decides between the kernels of a family; NULL: their fixed order */
 } tm_plan_options;
 
 /* Errors: ARG (empty suite, nothing left after excludes, threads 0 or above the usable CPUs,

@@ -108,6 +108,15 @@ static bool in_family(const tm_kernel *kernel, const char *family)
     return format->name[n] == 0 || strcmp(format->name + n, "r16") == 0;
 }
 
+int tm_kernel_family(const char *family, const tm_kernel **out, int max)
+{
+    int n = 0;
+    for (const tm_kernel *const *k = tm_kernels(); *k; k++)
+        if (n < max && in_family(*k, family) && tm_kernel_available(*k, NULL) == TM_OK)
+            out[n++] = *k;
+    return n;
+}
+
 tm_status tm_kernel_pick(const char *family, const tm_kernel **out, tm_error *err)
 {
     bool known = false;

@@ -42,6 +42,10 @@ const tm_kernel *tm_kernel_find(const char *name);
 /* OK when this machine can run it; else UNSUPPORTED and the sentence says what it lacks. */
 tm_status tm_kernel_available(const tm_kernel *kernel, tm_error *err);
 
+/* The kernels of a family (see tm_kernel_pick) that run here, in the order of kernels.def; their
+ * number, at most max. */
+int tm_kernel_family(const char *family, const tm_kernel **out, int max);
+
 /* The preferred available kernel of a layout family: "ternary" (any layout with trits), or a
  * layout's name ("f16", "f32", "i2r16" ...). The last available row in kernels.def wins: rows go from
  * plain to fast. Errors: ARG for an unknown name, UNSUPPORTED when none is available. */

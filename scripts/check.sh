@@ -30,6 +30,9 @@ wants() { case " $stages " in *" $1 "*) true ;; *) false ;; esac; }
 
 rm -rf "$logs"
 mkdir -p "$logs" || exit 2
+mkdir -p "$logs/cache" || exit 2
+XDG_CACHE_HOME=$(realpath "$logs")/cache # nothing lands in a home
+export XDG_CACHE_HOME
 trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
 
 # --- counting ------------------------------------------------------------------------------------

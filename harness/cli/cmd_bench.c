@@ -15,7 +15,7 @@ typedef struct request {
         *output, *store;
     int64_t repetitions, processes, seed;
     double time_budget;
-    bool no_warmup, oversubscribe, quiet;
+    bool no_warmup, oversubscribe, quiet, retune;
 } request;
 
 static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
@@ -46,8 +46,19 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
     char build[24];
     tm_status status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK) status = tm_env_read("/", &env, err);
-    tm_plan_options po = {
-        .seed = (uint64_t)r->seed, .oversubscribe = r->oversubscribe, .build = build};
+    tm_choice choice = {.build = build,
+                        .env = &env,
+                        .seed = (uint64_t)r->seed,
+                        .oversubscribe = r->oversubscribe,
+                        .retune = r->retune,
+                        .measure = true,
+                        .interrupt_fd = interrupt_fd,
+                        .note = r->quiet ? NULL : tm_progress_note,
+                        .note_arg = &progress};
+    tm_plan_options po = {.seed = (uint64_t)r->seed,
+                          .oversubscribe = r->oversubscribe,
+                          .build = build,
+                          .choice = &choice};
     if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
     tm_sweep_options so = {.suite = suite,
                            .env = &env,
@@ -118,6 +129,8 @@ int tm_cmd_bench(int argc, char **argv)
          "of synthetic weights and tokens (default 1)"},
         {"oversubscribe", NULL, TM_OPTION_FLAG, &r.oversubscribe, 0, 0, NULL,
          "allow more threads than CPUs"},
+        {"retune", NULL, TM_OPTION_FLAG, &r.retune, 0, 0, NULL,
+         "compare kernels again where a name such as auto or f16 leaves a choice"},
         {"quiet", "q", TM_OPTION_FLAG, &r.quiet, 0, 0, NULL, "no progress"},
         {"store", NULL, TM_OPTION_TEXT, &r.store, 0, 0, "FILE",
          "append the records to a store as well"},

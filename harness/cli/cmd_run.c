@@ -22,7 +22,7 @@ typedef struct settings {
     const char *store, *threads, *models, *kernels, *tests, *only, *output, *build;
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
-    bool dry_run, oversubscribe, allow_machine, quiet, no_roofline;
+    bool dry_run, oversubscribe, allow_machine, quiet, no_roofline, retune;
 } settings;
 
 static tm_status replace_axis(const char *list, int *n, tm_suite *suite,
@@ -275,10 +275,22 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
     int code;
     settings with_build = *s;
     with_build.build = build;
+    tm_progress progress;
+    tm_progress_init(&progress, s->quiet);
+    tm_choice choice = {.build = build,
+                        .env = &env,
+                        .seed = (uint64_t)s->seed,
+                        .oversubscribe = s->oversubscribe,
+                        .retune = s->retune,
+                        .measure = !s->dry_run,
+                        .interrupt_fd = -1,
+                        .note = s->quiet ? NULL : tm_progress_note,
+                        .note_arg = &progress};
     tm_plan_options options = {.seed = (uint64_t)s->seed,
                                .oversubscribe = s->oversubscribe,
                                .build = build,
-                               .only = s->only};
+                               .only = s->only,
+                               .choice = &choice};
     tm_status status = tm_suite_read(name, suite, &err);
     if (status == TM_OK) status = adjust(suite, s, &err);
     if (status == TM_OK) status = tm_env_read("/", &env, &err);
@@ -339,6 +351,8 @@ int tm_cmd_run(int argc, char **argv)
          "continue a store that another machine began"},
         {"no-roofline", NULL, TM_OPTION_FLAG, &s.no_roofline, 0, 0, NULL,
          "do not measure the machine's limits first (a few seconds)"},
+        {"retune", NULL, TM_OPTION_FLAG, &s.retune, 0, 0, NULL,
+         "compare kernels again where a name such as auto or f16 leaves a choice"},
         {"quiet", "q", TM_OPTION_FLAG, &s.quiet, 0, 0, NULL, "no progress"},
         {"output", "o", TM_OPTION_TEXT, &s.output, 0, 0, "FORMAT", "text or json (default text)"},
         {0}};

@@ -90,10 +90,15 @@ void tm_progress_event(void *arg, const tm_sweep_event *event)
         break;
     }
     case TM_SWEEP_NOTE:
-        clear_line(progress);
-        fprintf(stderr, "%s\n", event->text);
+        tm_progress_note(progress, event->text);
         break;
     }
+}
+
+void tm_progress_note(void *arg, const char *text)
+{
+    clear_line(arg);
+    fprintf(stderr, "%s\n", text);
 }
 
 void tm_progress_end(tm_progress *progress)
