@@ -1,10 +1,14 @@
-/* What the two NEON variants of i2r16 share: the codes of a block and the end of a row group. */
+/* What the NEON variants of i2r16 share: the codes of a block and the end of a row group. */
 #ifndef TM_KERNELS_I2_NEON_H
 #define TM_KERNELS_I2_NEON_H
 
 #include <arm_neon.h>
 
 #include "kernels/panel.h"
+
+/* No load after this moves up past it: gcc 12 schedules loads as early as it can, more of them than
+ * the registers beside the sums hold, and would keep sums in memory. */
+#define TM_KEEP_LOADS_BELOW() __asm__ volatile("" ::: "memory")
 
 /* Codes 0..2 of 4 rows x 4 columns: plane p of 16 packed bytes. p is a literal after unrolling. */
 TM_ALWAYS_INLINE int8x16_t code_plane(uint8x16_t v, int p)

@@ -1,41 +1,5 @@
 /* i2r16 with sdot: 4 rows x 4 columns a vector, one register of activations serves 16 columns. */
-#include "kernels/i2_neon.h"
-
-/* One token. Planes 1 and 2 stay where they are in the byte and count 4- and 16-fold; plane 3 is
- * what a shift leaves, since 128 does not fit a signed byte. A sum is at most 32 x 127 x n_cols / 4
- * in size: below 2^31 up to n_cols = 2,113,000. It is a multiple of 4^p, so the final shift is
- * exact. */
-static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
-{
-    const uint8x16_t mask0 = vdupq_n_u8(0x03), mask1 = vdupq_n_u8(0x0c), mask2 = vdupq_n_u8(0x30);
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16;
-    const uint8_t *data =
-        (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
-
-    for (int row = row_begin; row < row_end; row += TM_GROUP) {
-        int32x4_t p0[4], p1[4], p2[4], p3[4];
-        const int8_t *q = x->i8;
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) p0[i] = p1[i] = p2[i] = p3[i] = vdupq_n_s32(0);
-        for (size_t b = 0; b < n_blocks; b++, data += TM_I2_BLOCK, q += 16) {
-            int8x16_t value = vld1q_s8(q);
-            __builtin_prefetch(data + TM_PREFETCH_BYTES);
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; i++) {
-                uint8x16_t v = vld1q_u8(data + 16 * i);
-                p0[i] = vdotq_laneq_s32(p0[i], vreinterpretq_s8_u8(vandq_u8(v, mask0)), value, 0);
-                p1[i] = vdotq_laneq_s32(p1[i], vreinterpretq_s8_u8(vandq_u8(v, mask1)), value, 1);
-                p2[i] = vdotq_laneq_s32(p2[i], vreinterpretq_s8_u8(vandq_u8(v, mask2)), value, 2);
-                p3[i] = vdotq_laneq_s32(p3[i], vreinterpretq_s8_u8(vshrq_n_u8(v, 6)), value, 3);
-            }
-        }
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            p0[i] = vaddq_s32(vaddq_s32(p0[i], p3[i]),
-                              vaddq_s32(vshrq_n_s32(p1[i], 2), vshrq_n_s32(p2[i], 4)));
-        store_rows(y + row, p0, w, x, row_end - row);
-    }
-}
+#include "kernels/i2_dotprod.h"
 
 /* low, high += rows a, b x 4 columns of `width` tokens. */
 TM_ALWAYS_INLINE void multiply_unit(int32x4_t *low, int32x4_t *high, int8x16_t a, int8x16_t b,
@@ -74,9 +38,11 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
             for (int u = 0; u < n_units; u += 4, at += TM_I2_BLOCK) {
                 if (quad == 0) __builtin_prefetch(at + TM_PREFETCH_BYTES);
 #pragma GCC unroll 4
-                for (int p = 0; p < 4; p++, values += 4 * width)
+                for (int p = 0; p < 4; p++, values += 4 * width) {
                     multiply_unit(low, high, load_codes(at, quad, p, true),
                                   load_codes(at, quad + 1, p, true), values, width);
+                    TM_KEEP_LOADS_BELOW();
+                }
             }
         } else {
             for (int u = 0; u < n_units; u++, at += 64, values += 4 * width)

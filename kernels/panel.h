@@ -12,8 +12,9 @@
  *       sums -> y
  *
  * The panel is made by `prepare` from the activations: [block of tokens][unit][token of the block],
- * so that one pointer and small displacements reach all tokens of a block. Few blocks of tokens
- * read the packed weights in place, since a tile would not be used often enough.
+ * so that one pointer and small displacements reach all tokens of a block; for instructions that
+ * multiply matrices, two units of a token stay together. Few blocks of tokens read the packed
+ * weights in place, since a tile would not be used often enough.
  * A thread needs 200 KiB of stack here.
  *
  * Only static inline: every file that includes this compiles it for its own instruction set.
@@ -58,7 +59,7 @@ typedef union tm_panel_sum {
 /* sums[token][row] (+)= weights x panel.
  * weights: of the first row group; the next is group_bytes further on. [n_units][16 rows][4 bytes]
  *          where unpacked, else n_units of the layout.
- * panel:   [n_units][width][4 bytes].
+ * panel:   [n_units][width][4 bytes]; in pairs [n_units / 2][width][8 bytes].
  * sums:    [width][TM_PANEL_ROWS], the first row of the first group; replaced unless `add`. */
 typedef void tm_panel_micro(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                             int n_units, tm_panel_sum *sums, bool add);
@@ -67,6 +68,7 @@ typedef struct tm_panel_ops {
     tm_act_kind act;
     int width_max;       /* tokens of a block, at most */
     int width_step;      /* the width of a block is a multiple of it; missing tokens are zeros */
+    bool pairs;          /* the panel keeps two units of a token together; block_units is even */
     int block_units;     /* units of 16 rows that the layout stores together */
     int block_bytes;     /* packed bytes of those; a group is padded to whole blocks */
     int blocks_in_place; /* so many blocks of tokens do not pay for a tile */
@@ -149,8 +151,11 @@ static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, vo
                 if (begin + t < x->n_tokens)
                     memcpy(line, from + (size_t)(begin + t) * token_bytes + (size_t)u * 4,
                            (size_t)n_read * 4);
-                uint32_t *to = block + (size_t)u * (size_t)width + t;
-                for (int k = 0; k < n; k++) to[(size_t)k * (size_t)width] = line[k];
+                uint32_t *to = block + (size_t)u * (size_t)width + (ops->pairs ? 2 * t : t);
+                if (ops->pairs)
+                    for (int k = 0; k < n; k++) to[k / 2 * 2 * (size_t)width + k % 2] = line[k];
+                else
+                    for (int k = 0; k < n; k++) to[(size_t)k * (size_t)width] = line[k];
             }
         }
     }
@@ -321,6 +326,8 @@ TM_ALWAYS_INLINE int32_t tm_load_i32(const void *at)
     X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
 
 #define TM_WIDTHS_4_12(X, ...) X(4, __VA_ARGS__) X(8, __VA_ARGS__) X(12, __VA_ARGS__)
+#define TM_WIDTHS_EVEN_12(X, ...)                                                                  \
+    X(2, __VA_ARGS__) X(6, __VA_ARGS__) X(10, __VA_ARGS__) TM_WIDTHS_4_12(X, __VA_ARGS__)
 
 /* Defines micro_<groups>_<width>_<packed> as the file's multiply() with these constants. */
 #define TM_MICRO(width, groups, packed)                                                            \

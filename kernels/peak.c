@@ -4,7 +4,7 @@ extern const tm_peak tm_peak_scalar;
 #if defined(__x86_64__)
 extern const tm_peak tm_peak_avx2, tm_peak_avxvnni, tm_peak_avx512, tm_peak_avx512vnni;
 #elif defined(__aarch64__)
-extern const tm_peak tm_peak_neon, tm_peak_dotprod;
+extern const tm_peak tm_peak_neon, tm_peak_dotprod, tm_peak_i8mm;
 #endif
 
 static const tm_peak *const peaks[] = {
@@ -17,6 +17,7 @@ static const tm_peak *const peaks[] = {
 #elif defined(__aarch64__)
     &tm_peak_neon,
     &tm_peak_dotprod,
+    &tm_peak_i8mm,
 #endif
     NULL,
 };
