@@ -24,6 +24,7 @@ typedef struct worker {
     const tm_vec *vec;
     int thread, n_threads;
     tm_shares shares;
+    int first;                 /* token of the pass from which on this layer's output is needed */
     int n_tokens;              /* of the input of the matrices being multiplied */
     tm_act acts[TM_ACT_KINDS]; /* that input, in the kinds their kernels read */
     const void *scratch[2];    /* prepared from it */
@@ -159,15 +160,33 @@ static void multiply(const worker *w, const tm_matrix *matrix, tm_rows rows, flo
     }
 }
 
-/* The same, added to the residual stream. */
-static void multiply_add(const worker *w, const tm_matrix *matrix, tm_rows rows)
+/* The same, added to the residual stream x of those tokens. */
+static void multiply_add(const worker *w, const tm_matrix *matrix, tm_rows rows, float *x)
 {
     multiply(w, matrix, rows, w->s->y);
     for (int t = 0; t < w->n_tokens; t++) {
         size_t at = (size_t)t * (size_t)w->config->n_hidden + (size_t)rows.begin;
-        float *x = w->s->x + at;
-        if (rows.begin < rows.end) w->vec->add(x, w->s->y + at, rows.end - rows.begin, x);
+        if (rows.begin < rows.end) w->vec->add(x + at, w->s->y + at, rows.end - rows.begin, x + at);
     }
+}
+
+/* Keys and values of every token, queries of those whose output is needed. Where these are fewer,
+ * their activations are made once more by themselves: a kernel's scratch is of all tokens. */
+static void multiply_qkv(worker *w, const tm_layer *layer)
+{
+    tm_session *s = w->s;
+    const tm_matrix *const kvq[3] = {&layer->k, &layer->v, &layer->q};
+    int n_needed = w->pass->n_tokens - w->first;
+    size_t n_hidden = (size_t)w->config->n_hidden;
+    size_t n_q = (size_t)w->config->n_heads * (size_t)w->config->head_dim;
+    activate(w, s->x, layer->attn_norm, w->pass->n_tokens, kvq, w->first == 0 ? 3 : 2);
+    if (w->first == 0) multiply(w, &layer->q, w->shares.q, s->q);
+    multiply(w, &layer->k, w->shares.k, s->k);
+    multiply(w, &layer->v, w->shares.v, s->v);
+    if (w->first == 0 || n_needed == 0) return;
+    barrier(w); /* others may still read the activations of all */
+    activate(w, s->x + (size_t)w->first * n_hidden, layer->attn_norm, n_needed, &kvq[2], 1);
+    multiply(w, &layer->q, w->shares.q, s->q + (size_t)w->first * n_q);
 }
 
 /* Where the KV cache holds position 0 of a head, in elements. */
@@ -233,48 +252,54 @@ static void attend(const worker *w, int layer, int token, int head, int n_querie
                               n_positions, s->mixed + at, step);
 }
 
-/* Heads begin .. end-1 of a decoding step, as many at once as share a kv head. */
-static void attend_heads(const worker *w, int layer, int begin, int end)
+/* Heads begin .. end-1 of one token, as many at once as share a kv head. */
+static void attend_heads(const worker *w, int layer, int token, int begin, int end)
 {
     int group = w->config->n_heads / w->config->n_kv_heads;
     for (int head = begin; head < end;) {
         int n = group - head % group;
         if (n > end - head) n = end - head;
         if (n > TM_ATTEND_QUERIES) n = TM_ATTEND_QUERIES;
-        attend(w, layer, 0, head, n, 0);
+        attend(w, layer, token, head, n, 0);
         head += n;
     }
 }
 
+/* Fills the cache with every token's key and value, and s->mixed of the tokens from w->first on. */
 static void attention(const worker *w, int layer)
 {
     const tm_config *config = w->config;
     int n_heads = config->n_heads, n_kv = config->n_kv_heads, n_tokens = w->pass->n_tokens;
+    int n_needed = n_tokens - w->first;
     bool even = n_kv % w->n_threads == 0 || w->pass->position < EVEN_ATTENTION_POSITIONS;
     int begin, end, group = n_heads / n_kv;
-    if (n_tokens == 1 && even) { /* whole kv heads: no thread waits for another's keys */
+    if (n_tokens == 1 && n_needed == 1 && even) {
+        /* Whole kv heads: no thread waits for another's keys. */
         tm_split(n_heads, group, w->thread, w->n_threads, &begin, &end);
         for (int h = begin; h < end; h++) {
             if (h % group == 0) place_head(w, layer, 0, n_heads + h / group);
             place_head(w, layer, 0, h);
         }
-        attend_heads(w, layer, begin, end);
+        attend_heads(w, layer, 0, begin, end);
         return;
     }
     int per_token = n_heads + n_kv;
     tm_split(n_tokens * per_token, 1, w->thread, w->n_threads, &begin, &end);
-    for (int i = begin; i < end; i++) place_head(w, layer, i / per_token, i % per_token);
+    for (int i = begin; i < end; i++)
+        if (i / per_token >= w->first || i % per_token >= n_heads)
+            place_head(w, layer, i / per_token, i % per_token);
+    if (n_needed == 0) return;
     barrier(w);
-    if (n_tokens == 1) {
+    if (n_needed == 1) {
         tm_split(n_heads, 1, w->thread, w->n_threads, &begin, &end);
-        attend_heads(w, layer, begin, end);
+        attend_heads(w, layer, w->first, begin, end);
         return;
     }
     /* Later tokens see more positions: dealing blocks of them out in turn is even, and the threads
      * walk over the same head together. */
-    int n_blocks = (n_tokens + TM_ATTEND_QUERIES - 1) / TM_ATTEND_QUERIES;
+    int n_blocks = (n_needed + TM_ATTEND_QUERIES - 1) / TM_ATTEND_QUERIES;
     for (int i = w->thread; i < n_heads * n_blocks; i += w->n_threads) {
-        int token = i % n_blocks * TM_ATTEND_QUERIES;
+        int token = w->first + i % n_blocks * TM_ATTEND_QUERIES;
         int n = n_tokens - token < TM_ATTEND_QUERIES ? n_tokens - token : TM_ATTEND_QUERIES;
         attend(w, layer, token, i / n_blocks, n, 1);
     }
@@ -286,7 +311,7 @@ static void apply_gate(const worker *w, tm_rows rows)
     void (*mul)(const float *, const float *, int, float *) =
         w->config->relu2 ? w->vec->relu2_mul : w->vec->silu_mul;
     if (rows.begin >= rows.end) return;
-    for (int t = 0; t < w->pass->n_tokens; t++) {
+    for (int t = 0; t < w->n_tokens; t++) {
         size_t at = (size_t)t * (size_t)w->config->n_ffn + (size_t)rows.begin;
         mul(w->s->gate + at, w->s->up + at, rows.end - rows.begin, w->s->gate + at);
     }
@@ -298,7 +323,8 @@ void tm_forward(void *arg, int thread, int n_threads)
     tm_session *s = pass->session;
     const tm_model *model = s->model;
     const tm_config *config = &model->config;
-    int n = pass->n_tokens;
+    int n = pass->n_tokens, n_logits = tm_pass_logits(pass);
+    size_t n_hidden = (size_t)config->n_hidden;
     worker self = {
         .pass = pass,
         .s = s,
@@ -317,31 +343,33 @@ void tm_forward(void *arg, int thread, int n_threads)
     barrier(w);
     for (int l = 0; l < config->n_layers; l++) {
         const tm_layer *layer = &model->layers[l];
+        /* Of the last layer's output only the tokens with logits are read; without any, what the
+         * pass is for is done once its keys and values are in the cache. */
+        w->first = l + 1 < config->n_layers ? 0 : n - n_logits;
+        int needed = n - w->first;
+        float *x = s->x + (size_t)w->first * n_hidden;
 
-        activate(w, s->x, layer->attn_norm, n,
-                 (const tm_matrix *[]){&layer->q, &layer->k, &layer->v}, 3);
-        multiply(w, &layer->q, w->shares.q, s->q);
-        multiply(w, &layer->k, w->shares.k, s->k);
-        multiply(w, &layer->v, w->shares.v, s->v);
+        multiply_qkv(w, layer);
         barrier(w);
         attention(w, l);
+        if (needed == 0) return;
         barrier(w);
-        activate(w, s->mixed, layer->attn_sub_norm, n, (const tm_matrix *[]){&layer->o}, 1);
-        multiply_add(w, &layer->o, w->shares.o);
+        const float *mixed =
+            s->mixed + (size_t)w->first * (size_t)(config->n_heads * config->head_dim);
+        activate(w, mixed, layer->attn_sub_norm, needed, (const tm_matrix *[]){&layer->o}, 1);
+        multiply_add(w, &layer->o, w->shares.o, x);
         barrier(w);
 
-        activate(w, s->x, layer->ffn_norm, n, (const tm_matrix *[]){&layer->gate, &layer->up}, 2);
+        activate(w, x, layer->ffn_norm, needed, (const tm_matrix *[]){&layer->gate, &layer->up}, 2);
         multiply(w, &layer->gate, w->shares.gate_up, s->gate);
         multiply(w, &layer->up, w->shares.gate_up, s->up);
         apply_gate(w, w->shares.gate_up);
         barrier(w);
-        activate(w, s->gate, layer->ffn_sub_norm, n, (const tm_matrix *[]){&layer->down}, 1);
-        multiply_add(w, &layer->down, w->shares.down);
+        activate(w, s->gate, layer->ffn_sub_norm, needed, (const tm_matrix *[]){&layer->down}, 1);
+        multiply_add(w, &layer->down, w->shares.down, x);
         barrier(w);
     }
-    if (pass->which == TM_LOGITS_NONE) return;
-    int n_logits = pass->which == TM_LOGITS_ALL ? n : 1;
-    const float *last = s->x + (size_t)(n - n_logits) * (size_t)config->n_hidden;
+    const float *last = s->x + (size_t)(n - n_logits) * n_hidden;
     activate(w, last, model->output_norm, n_logits, (const tm_matrix *[]){&model->head}, 1);
     multiply(w, &model->head, w->shares.head, s->logits);
 }

@@ -62,6 +62,13 @@ typedef struct tm_pass {
     tm_logits which;
 } tm_pass;
 
+/* Tokens at the end of a pass whose logits are computed. */
+static inline int tm_pass_logits(const tm_pass *pass)
+{
+    if (pass->which == TM_LOGITS_NONE) return 0;
+    return pass->which == TM_LOGITS_ALL ? pass->n_tokens : 1;
+}
+
 /* A tm_pool_fn; arg is a tm_pass. Fills the KV cache and, as asked, session->logits. */
 void tm_forward(void *arg, int thread, int n_threads);
 

@@ -79,11 +79,17 @@ static const tm_format *embedding_format(const tm_kernel *head_kernel)
     return head_kernel->format->block != 0 ? &tm_format_f16r16 : head_kernel->format;
 }
 
-/* Everything but linear_bytes, which depends on each matrix's own kernel. */
-static tm_costs costs_from(const tm_config *config, const tm_kernel *head_kernel, bool f16_kv,
-                           size_t linear_bytes)
+static bool is_k_or_v(tm_role role)
 {
-    tm_costs costs = {.linear_bytes = linear_bytes};
+    return role == TM_ROLE_K || role == TM_ROLE_V;
+}
+
+/* Everything but linear_bytes and last_bytes, which depend on each matrix's own kernel. */
+static tm_costs costs_from(const tm_config *config, const tm_kernel *head_kernel, bool f16_kv,
+                           size_t linear_bytes, size_t last_bytes)
+{
+    tm_costs costs = {
+        .linear_bytes = linear_bytes, .last_bytes = last_bytes, .n_layers = config->n_layers};
     size_t norms = 0, kv_width = (size_t)config->n_kv_heads * (size_t)config->head_dim;
     costs.head_bytes = matrix_bytes(config, TM_ROLE_HEAD, head_kernel->format);
     if (!config->tied_head)
@@ -99,16 +105,25 @@ static tm_costs costs_from(const tm_config *config, const tm_kernel *head_kernel
     costs.attention_macs_per_position =
         2 * (int64_t)config->n_layers * config->n_heads * config->head_dim;
     costs.linear_bits_per_weight = (double)linear_bytes * 8 / (double)costs.linear_macs;
+    for (int i = 0; i < N_LINEAR; i++) {
+        int n_rows, n_cols;
+        tm_role_shape(config, linear_roles[i], &n_rows, &n_cols);
+        if (!is_k_or_v(linear_roles[i])) costs.last_macs += (int64_t)n_rows * n_cols;
+    }
     return costs;
 }
 
 tm_costs tm_model_costs(const tm_config *config, const tm_kernel *kernel,
                         const tm_kernel *head_kernel, bool f16_kv)
 {
-    size_t bytes = 0;
-    for (int i = 0; i < N_LINEAR; i++)
-        bytes = add_bytes(bytes, matrix_bytes(config, linear_roles[i], kernel->format));
-    return costs_from(config, head_kernel, f16_kv, mul_bytes(bytes, (size_t)config->n_layers));
+    size_t bytes = 0, last = 0;
+    for (int i = 0; i < N_LINEAR; i++) {
+        size_t matrix = matrix_bytes(config, linear_roles[i], kernel->format);
+        bytes = add_bytes(bytes, matrix);
+        if (!is_k_or_v(linear_roles[i])) last = add_bytes(last, matrix);
+    }
+    return costs_from(config, head_kernel, f16_kv, mul_bytes(bytes, (size_t)config->n_layers),
+                      last);
 }
 
 /* What opening a model needs besides the model. */
@@ -415,15 +430,17 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Bytes of all matrices of all layers, each with its own kernel. */
-static size_t linear_bytes(tm_model *model)
+/* Bytes of all matrices of the layers from l_begin on, each with its own kernel. */
+static size_t linear_bytes(tm_model *model, int l_begin, bool with_k_and_v)
 {
     size_t bytes = 0;
-    for (int l = 0; l < model->config.n_layers; l++)
-        for (int i = 0; i < N_LINEAR; i++)
-            bytes = add_bytes(
-                bytes, matrix_bytes(&model->config, linear_roles[i],
-                                    matrix_of(&model->layers[l], linear_roles[i])->kernel->format));
+    for (int l = l_begin; l < model->config.n_layers; l++)
+        for (int i = 0; i < N_LINEAR; i++) {
+            const tm_matrix *matrix = matrix_of(&model->layers[l], linear_roles[i]);
+            if (with_k_and_v || !is_k_or_v(linear_roles[i]))
+                bytes = add_bytes(
+                    bytes, matrix_bytes(&model->config, linear_roles[i], matrix->kernel->format));
+        }
     return bytes;
 }
 
@@ -468,7 +485,8 @@ tm_status tm_model_open(tm_source *source, const tm_model_options *options, tm_p
     status = choose_kernels(&load, options, err);
     if (status != TM_OK) goto fail;
 
-    out->costs = costs_from(config, out->head_kernel, true, linear_bytes(out));
+    out->costs = costs_from(config, out->head_kernel, true, linear_bytes(out, 0, true),
+                            linear_bytes(out, config->n_layers - 1, false));
     size_t bytes = add_bytes(add_bytes(out->costs.linear_bytes, out->costs.head_bytes),
                              add_bytes(out->costs.embedding_bytes, out->costs.norm_bytes));
     status = open_buffers(&load, tm_pool_threads(pool), err);

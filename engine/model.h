@@ -52,6 +52,10 @@ typedef struct tm_costs {
     int64_t head_macs;                   /* per token with logits */
     int64_t attention_macs_per_position; /* per token and cached position: both products */
     double linear_bits_per_weight;       /* linear_bytes * 8 / weights: padding included */
+    /* Of the last layer, all but K and V: a pass computes it only for the tokens with logits, and
+     * reads these weights only if there is one; its share of the attention likewise. */
+    size_t last_bytes;
+    int64_t last_macs, n_layers;
 } tm_costs;
 
 typedef struct tm_model {

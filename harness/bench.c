@@ -230,12 +230,19 @@ void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
         return;
     }
     /* The prompt: weights once per pass, the head for the last token only; a pass reads the keys
-     * and values up to its end once, and token i of it multiplies with those up to itself. */
+     * and values up to its end once, and token i of it multiplies with those up to itself. The last
+     * layer ends at its keys and values, but for the last token. */
+    double last_layer = costs->n_layers > 0 ? 1.0 / (double)costs->n_layers : 0;
     for (int done = 0; done < test->n_prompt;) {
         int batch = test->n_prompt - done < n_batch ? test->n_prompt - done : n_batch;
+        bool last = done + batch == test->n_prompt;
+        double own = (double)batch * position + (double)batch * (batch + 1) / 2;
+        double kept = last ? (double)position + batch : 0; /* the last token's in the last layer */
         bytes += weights + kv * (double)(position + batch);
-        macs += (double)batch * (double)costs->linear_macs +
-                attention * ((double)batch * position + (double)batch * (batch + 1) / 2);
+        macs += (double)batch * (double)costs->linear_macs + attention * own;
+        macs -= (double)(last ? batch - 1 : batch) * (double)costs->last_macs +
+                attention * last_layer * (own - kept);
+        if (!last) bytes -= (double)costs->last_bytes + kv * last_layer * (position + batch);
         done += batch;
         position += batch;
     }

@@ -33,8 +33,9 @@ void tm_bench_close(tm_bench *bench);
 tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
                         tm_error *err) TM_MUST_USE;
 
-/* What the test must read and multiply, mean over its tokens: weights and head once per pass, keys
- * and values of every position attended to. */
+/* What the test reads and multiplies, mean over its tokens: weights and head once per pass, keys
+ * and values of every position attended to. What is not computed is not counted: of the last layer
+ * a prompt's tokens have only keys and values, but for the last token, whose logits are wanted. */
 void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
                     double *bytes_per_token, double *macs_per_token);
 

@@ -166,6 +166,9 @@ static void test_costs_of_a_published_shape(void **state)
     assert_int_equal(tm_model_costs(&config, kernel, head, false).kv_bytes_per_position,
                      30 * 5 * 128 * 2 * 4);
     assert_int_equal(costs.attention_macs_per_position, 30 * 20 * 128 * 2);
+    assert_int_equal(costs.last_macs, 2 * 2560 * 2560 + 3 * 2560 * 6912);
+    assert_int_equal(costs.last_bytes, costs.last_macs / 4);
+    assert_int_equal(costs.n_layers, 30);
 }
 
 /* A synthetic source with one tensor described otherwise. */

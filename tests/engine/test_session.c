@@ -341,6 +341,51 @@ static void test_last_logits_are_the_last_of_all(void **state)
     tm_pool_close(pool);
 }
 
+/* What the last layer leaves out changes nothing that is read: shapes, threads and passes of every
+ * kind, the cache filled by them. A float kernel that prepares scratch of all tokens is near. */
+static void expect_logits(const char *kernel, const float *got, const float *wanted, size_t n)
+{
+    double exact[100];
+    for (size_t i = 0; i < n; i++) exact[i] = (double)wanted[i];
+    if (strcmp(kernel, "f16r16") != 0)
+        assert_memory_equal(got, wanted, n * sizeof *got);
+    else
+        assert_true(relative_error(got, exact, n) < 3e-6);
+}
+
+static void test_what_nobody_reads_is_left_out(void **state)
+{
+    tm_config configs[16];
+    (void)state;
+    int n = odd_shapes(configs);
+    for (int i = 0; i < 3 * n; i++) {
+        const tm_config *config = &configs[i % n];
+        const char *kernel = i < n       ? "trit_mad_scalar"
+                             : i < 2 * n ? "ternary"
+                                         : "f16r16_fma_scalar";
+        size_t n_vocab = (size_t)config->n_vocab;
+        float *all = logits_of(config, (run){kernel, "f16r16_fma_scalar", 1, 16, 16, true});
+        tm_pool *pool = tiny_pool(1 + i % 3);
+        tm_model model = tiny_model(config, kernel, "f16r16_fma_scalar", pool);
+        for (int piece = 1; piece <= 16; piece += 5) {
+            const float *logits;
+            tm_session *session = tiny_session(
+                &model, pool,
+                (tm_session_options){.n_context = 16, .n_batch = piece, .f16_kv = true});
+            TINY_OK(tm_session_eval(session, prompt, 6, TM_LOGITS_NONE, NULL, &err));
+            TINY_OK(tm_session_eval(session, prompt + 6, 8, TM_LOGITS_LAST, &logits, &err));
+            expect_logits(kernel, logits, all + 13 * n_vocab, n_vocab);
+            TINY_OK(tm_session_eval(session, prompt + 14, 1, TM_LOGITS_NONE, NULL, &err));
+            TINY_OK(tm_session_eval(session, prompt + 15, 1, TM_LOGITS_LAST, &logits, &err));
+            expect_logits(kernel, logits, all + 15 * n_vocab, n_vocab);
+            tm_session_close(session);
+        }
+        free(all);
+        tm_model_close(&model);
+        tm_pool_close(pool);
+    }
+}
+
 static void test_predicted_bytes_are_those_mapped(void **state)
 {
     (void)state;
@@ -435,6 +480,7 @@ int main(void)
         cmocka_unit_test(test_exact_kernels_give_the_same_bits),
         cmocka_unit_test(test_long_contexts_do_not_depend_on_threads),
         cmocka_unit_test(test_last_logits_are_the_last_of_all),
+        cmocka_unit_test(test_what_nobody_reads_is_left_out),
         cmocka_unit_test(test_predicted_bytes_are_those_mapped),
         cmocka_unit_test(test_refuses_what_does_not_fit),
         cmocka_unit_test(test_argmax_takes_the_first),

@@ -295,6 +295,15 @@ static void test_costs(void **state)
     tm_bench_costs(&c, 4, &pp, &bytes, &macs); /* passes of 4 and 2 tokens */
     assert_true(fabs(bytes - (2 * 1000 + 10 * (4 + 6) + 100) / 6.0) < 1e-9);
     assert_true(fabs(macs - (6 * 7 + 5 + 2 * 21) / 6.0) < 1e-9);
+    /* Two layers of which the last has 3 MACs and 300 bytes beside K and V. The first pass ends at
+     * its keys and values; in the second all but the last token do. Pairs of tokens and positions:
+     * 10 and 11, of the last layer's half only the last token's 6. */
+    c.last_bytes = 300, c.last_macs = 3, c.n_layers = 2;
+    tm_bench_costs(&c, 4, &pp, &bytes, &macs);
+    assert_true(fabs(bytes - (1000 - 300 + 10 * 4 / 2 + 1000 + 10 * 6 + 100) / 6.0) < 1e-9);
+    assert_true(fabs(macs - (6 * 7 - 5 * 3 + 5 + 21 + 6) / 6.0) < 1e-9);
+    tm_bench_costs(&c, 4, &tg, &bytes, &macs); /* decoding needs every layer */
+    assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
     tm_test pg = {1, 1, 0};
     tm_bench_costs(&c, 4, &pg, &bytes, &macs);
     assert_true(bytes == (2 * 1100 + 10 * 3) / 2.0);
