@@ -212,7 +212,6 @@ tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
     put_memory(record);
     put_steal(ticks_before, ticks_after, record);
     tm_figure_set(&record->harness_ns_per_token, bench->harness_ns_per_token);
-    tm_figure_miss(&record->energy_joules, "no energy meter is read yet");
     put_marks(subject, record);
     tm_conditions_put(&bench->conditions, &condition_before, &condition_after, record);
     return put_times(test, bench->stamps, n_stamps, record, err);

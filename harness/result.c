@@ -1,6 +1,7 @@
 #include "harness/result.h"
 
 #include "harness/env.h"
+#include "harness/record_reader.h"
 
 #include <limits.h>
 #include <math.h>
@@ -27,8 +28,7 @@
     X(temperature_before_celsius)                                                                  \
     X(temperature_after_celsius)                                                                   \
     X(load_average)                                                                                \
-    X(harness_ns_per_token)                                                                        \
-    X(energy_joules)
+    X(harness_ns_per_token)
 
 static const struct {
     const char *key;
@@ -40,26 +40,7 @@ static const struct {
 };
 enum { N_FIGURES = sizeof figures / sizeof figures[0] };
 
-static const char *const kind_names[] = {"run", "sample", "cell"};
-
-#define MAX_COUNT 2000000000
-#define MAX_BYTES (1ll << 53)
-
-void tm_figure_set(tm_figure *figure, double value)
-{
-    figure->value = value;
-    figure->missing[0] = 0;
-    if (!isfinite(value)) tm_figure_miss(figure, "the figure is not finite");
-}
-
-void tm_figure_miss(tm_figure *figure, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    figure->value = NAN;
-    vsnprintf(figure->missing, sizeof figure->missing, fmt, args);
-    va_end(args);
-}
+static const char *const kind_names[] = {"run", "sample", "cell", "energy"};
 
 void tm_record_mark(tm_record *record, const char *fmt, ...)
 {
@@ -95,10 +76,7 @@ static void put_figures(tm_json *json, const tm_record *record)
 {
     for (int i = 0; i < N_FIGURES; i++) {
         const tm_figure *f = (const tm_figure *)((const char *)record + figures[i].offset);
-        if (isfinite(f->value))
-            tm_json_put_number(json, figures[i].key, f->value);
-        else
-            tm_json_put_missing(json, figures[i].key, f->missing[0] ? f->missing : "not measured");
+        tm_figure_put(json, figures[i].key, f);
     }
 }
 
@@ -116,8 +94,10 @@ static void put_cell(tm_json *json, const tm_record *record)
     tm_json_put_int(json, "n_gen", cell->n_gen);
     tm_json_put_int(json, "depth", cell->depth);
     tm_json_put_string(json, "role", cell->role);
-    tm_json_put_string(json, "status", record->status);
-    if (record->reason[0]) tm_json_put_string(json, "reason", record->reason);
+    if (record->kind != TM_RECORD_ENERGY) {
+        tm_json_put_string(json, "status", record->status);
+        if (record->reason[0]) tm_json_put_string(json, "reason", record->reason);
+    }
     /* 0 stands for a prediction that could not be made: the model's shape was not readable. */
     if (record->predicted_bytes > 0)
         tm_json_put_int(json, "predicted_bytes", record->predicted_bytes);
@@ -177,68 +157,15 @@ tm_json *tm_record_to_json(const tm_record *record)
     }
     put_cell(json, record);
     if (record->kind == TM_RECORD_SAMPLE) put_sample(json, record);
+    if (record->kind == TM_RECORD_ENERGY) {
+        tm_json_put_int(json, "process", record->process);
+        tm_json_put_int(json, "slot", record->slot);
+        tm_energy_put(json, record->energy);
+    }
     return json;
 }
 
-/* Reading. Each helper does nothing once a status is set, so that a record reads as a list. */
-typedef struct reader {
-    const tm_json *json;
-    tm_status status;
-    tm_error *err;
-} reader;
-
-static void text_of(reader *r, const char *key, char *out, size_t size)
-{
-    const char *text;
-    if (r->status != TM_OK) return;
-    r->status = tm_json_need_string(r->json, key, "record", &text, r->err);
-    if (r->status != TM_OK) return;
-    if (strlen(text) >= size)
-        r->status = tm_fail(r->err, TM_FORMAT, "record: \"%s\" is %zu characters long; at most %zu",
-                            key, strlen(text), size - 1);
-    else
-        memcpy(out, text, strlen(text) + 1);
-}
-
-static int64_t int_of(reader *r, const char *key, int64_t low, int64_t high)
-{
-    int64_t value = 0;
-    if (r->status == TM_OK)
-        r->status = tm_json_need_int(r->json, key, "record", low, high, &value, r->err);
-    return value;
-}
-
-/* A number that may be null: `otherwise` then. */
-static double number_or(reader *r, const char *key, double otherwise)
-{
-    double value = otherwise;
-    const tm_json *member = tm_json_get(r->json, key);
-    if (r->status != TM_OK || tm_json_is_null(member)) return otherwise;
-    r->status = tm_json_need_number(r->json, key, "record", &value, r->err);
-    if (r->status == TM_OK && value < 0)
-        r->status = tm_fail(r->err, TM_FORMAT, "record: \"%s\" is %g, below 0", key, value);
-    return value;
-}
-
-static void figure_of(reader *r, const char *key, tm_figure *figure)
-{
-    char missing_key[64];
-    if (r->status != TM_OK) return;
-    const tm_json *member = tm_json_get(r->json, key);
-    if (tm_json_is_number(member)) {
-        tm_figure_set(figure, tm_json_double(member, NAN));
-        return;
-    }
-    if (member && !tm_json_is_null(member)) {
-        r->status = tm_fail(r->err, TM_FORMAT, "record: \"%s\" is neither a number nor null", key);
-        return;
-    }
-    snprintf(missing_key, sizeof missing_key, "%s_missing", key);
-    tm_figure_miss(figure, "%s",
-                   tm_json_text(tm_json_get(r->json, missing_key), "not in the record"));
-}
-
-static void token_times_of(reader *r, tm_record *out)
+static void token_times_of(tm_record_reader *r, tm_record *out)
 {
     if (r->status != TM_OK) return;
     const tm_json *times = tm_json_get(r->json, "token_ns");
@@ -258,7 +185,7 @@ static void token_times_of(reader *r, tm_record *out)
     const tm_json *item = tm_json_at(times, 0);
     for (int i = 0; i < n; i++, item = tm_json_next(item)) {
         double value = tm_json_double(item, -1);
-        if (!(value >= 0 && value <= (double)MAX_BYTES)) {
+        if (!(value >= 0 && value <= (double)TM_RECORD_BYTES_MAX)) {
             r->status = tm_fail(r->err, TM_FORMAT, "record: token_ns[%d] is not a time", i);
             return;
         }
@@ -266,57 +193,69 @@ static void token_times_of(reader *r, tm_record *out)
     }
 }
 
-static void cell_of(reader *r, tm_record *out)
+static void cell_of(tm_record_reader *r, tm_record *out)
 {
     tm_cell *cell = &out->cell;
-    text_of(r, "cell_id", out->cell_id, sizeof out->cell_id);
-    text_of(r, "engine", cell->engine, sizeof cell->engine);
-    text_of(r, "model", cell->model, sizeof cell->model);
-    text_of(r, "kernel", cell->kernel, sizeof cell->kernel);
-    text_of(r, "head_kernel", cell->head_kernel, sizeof cell->head_kernel);
-    cell->threads = (int)int_of(r, "threads", 1, 1 << 20);
-    text_of(r, "test", cell->test, sizeof cell->test);
-    cell->n_prompt = (int)int_of(r, "n_prompt", 0, MAX_COUNT);
-    cell->n_gen = (int)int_of(r, "n_gen", 0, MAX_COUNT);
-    cell->depth = (int)int_of(r, "depth", 0, MAX_COUNT);
-    text_of(r, "role", cell->role, sizeof cell->role);
-    text_of(r, "status", out->status, sizeof out->status);
-    if (tm_json_get(r->json, "reason")) text_of(r, "reason", out->reason, sizeof out->reason);
-    out->predicted_bytes = (int64_t)number_or(r, "predicted_bytes", 0);
+    tm_read_text(r, "cell_id", out->cell_id, sizeof out->cell_id);
+    tm_read_text(r, "engine", cell->engine, sizeof cell->engine);
+    tm_read_text(r, "model", cell->model, sizeof cell->model);
+    tm_read_text(r, "kernel", cell->kernel, sizeof cell->kernel);
+    tm_read_text(r, "head_kernel", cell->head_kernel, sizeof cell->head_kernel);
+    cell->threads = (int)tm_read_int(r, "threads", 1, 1 << 20);
+    tm_read_text(r, "test", cell->test, sizeof cell->test);
+    cell->n_prompt = (int)tm_read_int(r, "n_prompt", 0, TM_RECORD_COUNT_MAX);
+    cell->n_gen = (int)tm_read_int(r, "n_gen", 0, TM_RECORD_COUNT_MAX);
+    cell->depth = (int)tm_read_int(r, "depth", 0, TM_RECORD_COUNT_MAX);
+    tm_read_text(r, "role", cell->role, sizeof cell->role);
+    tm_read_text(r, "status", out->status, sizeof out->status);
+    if (tm_json_get(r->json, "reason")) tm_read_text(r, "reason", out->reason, sizeof out->reason);
+    out->predicted_bytes = (int64_t)tm_read_number_or(r, "predicted_bytes", 0);
 }
 
-static void sample_of(reader *r, tm_record *out)
+static void energy_of(tm_record_reader *r, tm_record *out)
 {
-    out->process = (int)int_of(r, "process", 0, MAX_COUNT);
-    out->repetition = (int)int_of(r, "repetition", 0, MAX_COUNT);
-    out->slot = (int)int_of(r, "slot", 0, 1);
-    out->elapsed_ns = int_of(r, "elapsed_ns", 1, MAX_BYTES);
-    out->n_tokens = (int)int_of(r, "n_tokens", 1, MAX_COUNT);
-    out->first_token_ns = (int64_t)number_or(r, "first_token_ns", 0);
+    out->process = (int)tm_read_int(r, "process", 0, TM_RECORD_COUNT_MAX);
+    out->slot = (int)tm_read_int(r, "slot", 0, 1);
+    if (r->status != TM_OK) return;
+    out->energy = calloc(1, sizeof *out->energy);
+    if (!out->energy)
+        r->status = tm_fail(r->err, TM_NOMEM, "record: no memory for an energy window");
+    else
+        r->status = tm_energy_from_json(r->json, out->energy, r->err);
+}
+
+static void sample_of(tm_record_reader *r, tm_record *out)
+{
+    out->process = (int)tm_read_int(r, "process", 0, TM_RECORD_COUNT_MAX);
+    out->repetition = (int)tm_read_int(r, "repetition", 0, TM_RECORD_COUNT_MAX);
+    out->slot = (int)tm_read_int(r, "slot", 0, 1);
+    out->elapsed_ns = tm_read_int(r, "elapsed_ns", 1, TM_RECORD_BYTES_MAX);
+    out->n_tokens = (int)tm_read_int(r, "n_tokens", 1, TM_RECORD_COUNT_MAX);
+    out->first_token_ns = (int64_t)tm_read_number_or(r, "first_token_ns", 0);
     token_times_of(r, out);
-    out->load_ns = int_of(r, "load_ns", 0, MAX_BYTES);
-    out->bytes_per_token = number_or(r, "bytes_per_token", 0);
-    out->macs_per_token = number_or(r, "macs_per_token", 0);
-    out->bits_per_weight = number_or(r, "bits_per_weight", 0);
+    out->load_ns = tm_read_int(r, "load_ns", 0, TM_RECORD_BYTES_MAX);
+    out->bytes_per_token = tm_read_number_or(r, "bytes_per_token", 0);
+    out->macs_per_token = tm_read_number_or(r, "macs_per_token", 0);
+    out->bits_per_weight = tm_read_number_or(r, "bits_per_weight", 0);
     for (int i = 0; i < N_FIGURES; i++)
-        figure_of(r, figures[i].key, (tm_figure *)((char *)out + figures[i].offset));
-    text_of(r, "marks", out->marks, sizeof out->marks);
-    if (tm_json_get(r->json, "tokens")) text_of(r, "tokens", out->tokens, sizeof out->tokens);
+        tm_read_figure(r, figures[i].key, (tm_figure *)((char *)out + figures[i].offset));
+    tm_read_text(r, "marks", out->marks, sizeof out->marks);
+    if (tm_json_get(r->json, "tokens")) tm_read_text(r, "tokens", out->tokens, sizeof out->tokens);
 }
 
 tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err)
 {
     memset(out, 0, sizeof *out);
     if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "record: not a JSON object");
-    reader r = {json, TM_OK, err};
-    int64_t schema = int_of(&r, "schema", INT_MIN, INT_MAX);
+    tm_record_reader r = {json, TM_OK, err};
+    int64_t schema = tm_read_int(&r, "schema", INT_MIN, INT_MAX);
     if (r.status == TM_OK && schema != TM_SCHEMA)
         return tm_fail(err, TM_UNSUPPORTED,
                        "record: written with schema %lld; this program reads schema %d",
                        (long long)schema, TM_SCHEMA);
     char kind[16] = "";
-    text_of(&r, "kind", kind, sizeof kind);
-    text_of(&r, "run", out->run, sizeof out->run);
+    tm_read_text(&r, "kind", kind, sizeof kind);
+    tm_read_text(&r, "run", out->run, sizeof out->run);
     if (r.status != TM_OK) return r.status;
     if (strcmp(kind, "run") == 0) {
         out->kind = TM_RECORD_RUN;
@@ -329,9 +268,13 @@ tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err
     } else if (strcmp(kind, "cell") == 0) {
         out->kind = TM_RECORD_CELL;
         cell_of(&r, out);
+    } else if (strcmp(kind, "energy") == 0) {
+        out->kind = TM_RECORD_ENERGY;
+        cell_of(&r, out);
+        energy_of(&r, out);
     } else {
-        r.status =
-            tm_fail(err, TM_FORMAT, "record: \"kind\" is \"%s\", not run, sample or cell", kind);
+        r.status = tm_fail(err, TM_FORMAT,
+                           "record: \"kind\" is \"%s\", not run, sample, cell or energy", kind);
     }
     if (r.status != TM_OK) tm_record_free(out);
     return r.status;
@@ -340,8 +283,11 @@ tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err
 void tm_record_free(tm_record *record)
 {
     free(record->token_ns);
+    if (record->energy) tm_energy_free(record->energy);
+    free(record->energy);
     tm_json_free(record->document);
     record->token_ns = NULL;
+    record->energy = NULL;
     record->n_token_ns = 0;
     record->document = NULL;
 }

@@ -1,16 +1,18 @@
 /* Records: one repetition = one JSON line. The only place that knows their field names.
  *
- * A store is an append-only JSON Lines file. Lines are of three kinds:
+ * A store is an append-only JSON Lines file. Lines are of four kinds:
  *   run     once per `ternmark run` on the store: suite as resolved, machine and its fingerprint,
  *           environment, engine build; other lines name it by its id
  *   sample  one timed repetition of one cell in one process
  *   cell    a cell without samples: skipped or failed, and why
+ *   energy  one energy window of one cell in one process (energy.h)
  * Every line carries "schema". What could not be had is null with a `<key>_missing` sentence.
  */
 #ifndef TM_HARNESS_RESULT_H
 #define TM_HARNESS_RESULT_H
 
-#include "harness/json.h"
+#include "harness/energy.h"
+#include "harness/figure.h"
 
 #define TM_SCHEMA 1
 
@@ -27,13 +29,12 @@ typedef struct tm_cell {
     char role[16];       /* "baseline" (fp16), "ternary", or "" */
 } tm_cell;
 
-/* A figure that may be missing. */
-typedef struct tm_figure {
-    double value;      /* NaN when missing */
-    char missing[160]; /* why; "" when there */
-} tm_figure;
-
-typedef enum tm_record_kind { TM_RECORD_RUN, TM_RECORD_SAMPLE, TM_RECORD_CELL } tm_record_kind;
+typedef enum tm_record_kind {
+    TM_RECORD_RUN,
+    TM_RECORD_SAMPLE,
+    TM_RECORD_CELL,
+    TM_RECORD_ENERGY
+} tm_record_kind;
 
 typedef struct tm_record {
     tm_record_kind kind;
@@ -69,18 +70,16 @@ typedef struct tm_record {
     tm_figure temperature_before_celsius, temperature_after_celsius;
     tm_figure load_average;         /* of the last minute, before the region */
     tm_figure harness_ns_per_token; /* cost of timing itself, measured with the null kernel */
-    tm_figure energy_joules;        /* no source yet: missing with its reason */
     char marks[480];                /* "; "-separated reasons to distrust this sample; "" if none */
     char tokens[24]; /* hash of this process's greedy tokens, made before timing; "" none */
+    /* energy; process and slot as of a sample, status and reason in here */
+    tm_energy *energy; /* owned */
     /* run */
     tm_json *document; /* the whole line as read (run lines: suite, machine, environment); owned */
 } tm_record;
 
 /* Hash of what makes a cell: its fields but the role, the worker's build, the model's identity. */
 void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24]);
-
-void tm_figure_set(tm_figure *figure, double value);
-void tm_figure_miss(tm_figure *figure, const char *fmt, ...) TM_PRINTF(2, 3);
 
 /* Adds a reason to distrust the sample to its marks; what has no room is cut. */
 void tm_record_mark(tm_record *record, const char *fmt, ...) TM_PRINTF(2, 3);

@@ -119,6 +119,7 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     for (int i = w->firsts[group]; i < n; i++) {
         if (w->groups[i] != group) continue;
         if (!*out->cell.role) out->cell = records[i].cell; /* a later run may give it a role */
+        if (records[i].kind == TM_RECORD_ENERGY) continue;
         if (tm_record_is_valid_sample(&records[i]))
             s.records[s.n++] = &records[i];
         else

@@ -66,26 +66,15 @@ static void reduce(const tm_samples *s, reader read, const void *which, const ch
     set_figure(out, n > 0 ? tm_median(s->medians, n) : NAN, missing);
 }
 
-typedef enum quantity {
-    RATE,
-    FIRST_TOKEN_MS,
-    LOAD_MS,
-    BYTES,
-    MACS,
-    BITS,
-    PREDICTED,
-    JOULES
-} quantity;
+typedef enum quantity { RATE, FIRST_TOKEN_MS, LOAD_MS, BYTES, MACS, BITS, PREDICTED } quantity;
 
-/* All of these are above 0 where they were recorded, but energy, which is missing by itself. */
+/* All of these are above 0 where they were recorded. */
 static double read_quantity(const tm_record *r, const void *which)
 {
     double value = NAN;
     switch (*(const quantity *)which) {
     case RATE:
         return tm_record_rate(r);
-    case JOULES:
-        return r->energy_joules.value / r->n_tokens;
     case FIRST_TOKEN_MS:
         value = (double)r->first_token_ns * 1e-6;
         break;
@@ -162,7 +151,6 @@ static const struct {
     {MACS, TO(macs_per_token), "operations per token not recorded"},
     {BITS, TO(bits_per_weight), "bits per weight not recorded"},
     {PREDICTED, TO(predicted_bytes), "no prediction recorded"},
-    {JOULES, TO(joules_per_token), NULL}, /* the reason of energy_joules */
 };
 
 /* Products with tokens_per_second. */
@@ -182,9 +170,8 @@ static void summarise_figures(const tm_samples *s, tm_cell_summary *out)
         reduce(s, read_figure, &copied[i].from, reason_at(s, copied[i].from),
                figure_of(out, copied[i].to));
     for (size_t i = 0; i < ROWS(derived); i++) {
-        const char *missing = derived[i].missing;
-        if (!missing) missing = reason_at(s, FROM(energy_joules));
-        reduce(s, read_quantity, &derived[i].which, missing, figure_of(out, derived[i].to));
+        reduce(s, read_quantity, &derived[i].which, derived[i].missing,
+               figure_of(out, derived[i].to));
     }
     for (size_t i = 0; i < ROWS(products); i++) {
         const tm_figure *factor = figure_of(out, products[i][1]);
@@ -342,6 +329,7 @@ tm_status tm_cell_summarise(const tm_samples *s, tm_control_hook control, void *
 {
     out->n_processes = s->n_processes;
     out->n_repetitions = s->n;
+    tm_figure_miss(&out->joules_per_token, "no energy window is recorded");
     if (s->n == 0) {
         miss_everything(out);
         return TM_OK;

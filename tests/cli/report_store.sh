@@ -30,7 +30,7 @@ sample() { # kernel role process slot elapsed_ns
     printf '"macs_per_token":2000,"bits_per_weight":2,"marks":"","tokens":""'
     missing first_token_ns peak_rss_bytes rss_anonymous_bytes rss_file_bytes minor_faults major_faults \
         voluntary_switches involuntary_switches cpu_user_seconds cpu_system_seconds steal_percent \
-        harness_ns_per_token energy_joules
+        harness_ns_per_token
     printf '}\n'
 }
 {
