@@ -29,6 +29,8 @@ typedef struct worker {
     tm_act acts[TM_ACT_KINDS]; /* that input, in the kinds their kernels read */
     const void *scratch[2];    /* prepared from it */
     tm_thread_buffers *own;
+    tm_ledger_thread *stamps; /* NULL: nobody asks where the time goes */
+    int layer;                /* -1: outside */
 } worker;
 
 /* The input in the kind a kernel reads. */
@@ -37,9 +39,17 @@ static const tm_act *x_of(const worker *w, const tm_kernel *kernel)
     return &w->acts[kernel->format->act];
 }
 
+/* Operation `op` ends here; what follows is timed as the next. */
+static void done(const worker *w, tm_op op)
+{
+    if (w->stamps != NULL) tm_ledger_add(w->stamps, TM_PIECE_WORK, op, w->layer);
+}
+
 static void barrier(const worker *w)
 {
+    if (w->n_threads == 1) return;
     tm_pool_barrier(w->s->pool);
+    if (w->stamps != NULL) tm_ledger_add(w->stamps, TM_PIECE_WAIT, w->stamps->op, w->layer);
 }
 
 /* Rows of the embedding, and the angles of each position. */
@@ -97,8 +107,9 @@ static void activate_token(const worker *w, const float *x, const float *weight,
 }
 
 /* Makes w->acts from x [n_tokens][n_cols] for the matrices that will read it. One token and nothing
- * to prepare: each thread for itself, no barrier. Else the tokens are shared out. */
-static void activate(worker *w, const float *x, const float *weight, int n_tokens,
+ * to prepare: each thread for itself, no barrier. Else the tokens are shared out. `norm`: the name of
+ * this work; the next one is the preparing behind it. */
+static void activate(worker *w, tm_op norm, const float *x, const float *weight, int n_tokens,
                      const tm_matrix *const *matrices, int n_matrices)
 {
     int n_cols = matrices[0]->weight.n_cols;
@@ -127,12 +138,14 @@ static void activate(worker *w, const float *x, const float *weight, int n_token
             };
     if (alone) {
         activate_token(w, x, weight, n_cols, stride, wanted, out, 0);
+        done(w, norm);
         return;
     }
     int begin, end;
     tm_split(n_tokens, 1, w->thread, w->n_threads, &begin, &end);
     for (int t = begin; t < end; t++)
         activate_token(w, x + (size_t)t * (size_t)n_cols, weight, n_cols, stride, wanted, out, t);
+    done(w, norm);
     barrier(w);
     if (!used[0] && !used[1]) return;
     for (int i = 0; i < 2; i++) {
@@ -143,6 +156,7 @@ static void activate(worker *w, const float *x, const float *weight, int n_token
         else if (w->thread == 0)
             kernels[i]->prepare(x_of(w, kernels[i]), out->scratch[i]);
     }
+    done(w, norm + 1);
     barrier(w);
 }
 
@@ -179,14 +193,22 @@ static void multiply_qkv(worker *w, const tm_layer *layer)
     int n_needed = w->pass->n_tokens - w->first;
     size_t n_hidden = (size_t)w->config->n_hidden;
     size_t n_q = (size_t)w->config->n_heads * (size_t)w->config->head_dim;
-    activate(w, s->x, layer->attn_norm, w->pass->n_tokens, kvq, w->first == 0 ? 3 : 2);
-    if (w->first == 0) multiply(w, &layer->q, w->shares.q, s->q);
+    activate(w, TM_OP_ATTN_NORM, s->x, layer->attn_norm, w->pass->n_tokens, kvq,
+             w->first == 0 ? 3 : 2);
+    if (w->first == 0) {
+        multiply(w, &layer->q, w->shares.q, s->q);
+        done(w, TM_OP_Q);
+    }
     multiply(w, &layer->k, w->shares.k, s->k);
+    done(w, TM_OP_K);
     multiply(w, &layer->v, w->shares.v, s->v);
+    done(w, TM_OP_V);
     if (w->first == 0 || n_needed == 0) return;
     barrier(w); /* others may still read the activations of all */
-    activate(w, s->x + (size_t)w->first * n_hidden, layer->attn_norm, n_needed, &kvq[2], 1);
+    activate(w, TM_OP_ATTN_NORM, s->x + (size_t)w->first * n_hidden, layer->attn_norm, n_needed,
+             &kvq[2], 1);
     multiply(w, &layer->q, w->shares.q, s->q + (size_t)w->first * n_q);
+    done(w, TM_OP_Q);
 }
 
 /* Where the KV cache holds position 0 of a head, in elements. */
@@ -280,6 +302,7 @@ static void attention(const worker *w, int layer)
             if (h % group == 0) place_head(w, layer, 0, n_heads + h / group);
             place_head(w, layer, 0, h);
         }
+        done(w, TM_OP_ROPE);
         attend_heads(w, layer, 0, begin, end);
         return;
     }
@@ -288,6 +311,7 @@ static void attention(const worker *w, int layer)
     for (int i = begin; i < end; i++)
         if (i / per_token >= w->first || i % per_token >= n_heads)
             place_head(w, layer, i / per_token, i % per_token);
+    done(w, TM_OP_ROPE);
     if (n_needed == 0) return;
     barrier(w);
     if (n_needed == 1) {
@@ -334,15 +358,19 @@ void tm_forward(void *arg, int thread, int n_threads)
         .thread = thread,
         .n_threads = n_threads,
         .own = &s->threads[thread],
+        .stamps = pass->ledger != NULL ? tm_ledger_enter(pass->ledger, thread) : NULL,
+        .layer = -1,
     };
     worker *w = &self;
     w->shares =
         tm_rows_shares(config, tm_rows_step(model->kernel, model->head_kernel), thread, n_threads);
 
     embed(w);
+    done(w, TM_OP_EMBED);
     barrier(w);
     for (int l = 0; l < config->n_layers; l++) {
         const tm_layer *layer = &model->layers[l];
+        w->layer = l;
         /* Of the last layer's output only the tokens with logits are read; without any, what the
          * pass is for is done once its keys and values are in the cache. */
         w->first = l + 1 < config->n_layers ? 0 : n - n_logits;
@@ -353,23 +381,35 @@ void tm_forward(void *arg, int thread, int n_threads)
         barrier(w);
         attention(w, l);
         if (needed == 0) return;
+        done(w, TM_OP_ATTENTION);
         barrier(w);
         const float *mixed =
             s->mixed + (size_t)w->first * (size_t)(config->n_heads * config->head_dim);
-        activate(w, mixed, layer->attn_sub_norm, needed, (const tm_matrix *[]){&layer->o}, 1);
+        activate(w, TM_OP_ATTN_SUB_NORM, mixed, layer->attn_sub_norm, needed,
+                 (const tm_matrix *[]){&layer->o}, 1);
         multiply_add(w, &layer->o, w->shares.o, x);
+        done(w, TM_OP_O);
         barrier(w);
 
-        activate(w, x, layer->ffn_norm, needed, (const tm_matrix *[]){&layer->gate, &layer->up}, 2);
+        activate(w, TM_OP_FFN_NORM, x, layer->ffn_norm, needed,
+                 (const tm_matrix *[]){&layer->gate, &layer->up}, 2);
         multiply(w, &layer->gate, w->shares.gate_up, s->gate);
+        done(w, TM_OP_GATE);
         multiply(w, &layer->up, w->shares.gate_up, s->up);
+        done(w, TM_OP_UP);
         apply_gate(w, w->shares.gate_up);
+        done(w, TM_OP_ACTIVATION);
         barrier(w);
-        activate(w, s->gate, layer->ffn_sub_norm, needed, (const tm_matrix *[]){&layer->down}, 1);
+        activate(w, TM_OP_FFN_SUB_NORM, s->gate, layer->ffn_sub_norm, needed,
+                 (const tm_matrix *[]){&layer->down}, 1);
         multiply_add(w, &layer->down, w->shares.down, x);
+        done(w, TM_OP_DOWN);
         barrier(w);
     }
+    w->layer = -1;
     const float *last = s->x + (size_t)(n - n_logits) * n_hidden;
-    activate(w, last, model->output_norm, n_logits, (const tm_matrix *[]){&model->head}, 1);
+    activate(w, TM_OP_OUTPUT_NORM, last, model->output_norm, n_logits,
+             (const tm_matrix *[]){&model->head}, 1);
     multiply(w, &model->head, w->shares.head, s->logits);
+    done(w, TM_OP_HEAD);
 }

@@ -3,6 +3,7 @@
 #ifndef TM_ENGINE_FORWARD_H
 #define TM_ENGINE_FORWARD_H
 
+#include "engine/ledger.h"
 #include "engine/rows.h"
 #include "engine/session.h"
 #include "kernels/vec.h"
@@ -37,6 +38,7 @@ struct tm_session {
     tm_session_options options;
     tm_pages arena;
     int n_threads, position;
+    tm_ledger *ledger; /* borrowed; NULL: none */
 
     /* All in the arena. */
     float *x;                   /* [n_batch][n_hidden], the residual stream */
@@ -60,6 +62,7 @@ typedef struct tm_pass {
     const int32_t *tokens; /* [n_tokens], n_tokens <= n_batch */
     int n_tokens, position;
     tm_logits which;
+    tm_ledger *ledger; /* NULL: no stamps */
 } tm_pass;
 
 /* Tokens at the end of a pass whose logits are computed. */

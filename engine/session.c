@@ -218,6 +218,21 @@ int tm_session_position(const tm_session *session)
     return session->position;
 }
 
+void tm_session_set_ledger(tm_session *session, tm_ledger *ledger)
+{
+    session->ledger = ledger;
+}
+
+/* One pass, with its time stamps if there is room for them. */
+static void run(tm_session *session, tm_pass *pass)
+{
+    if (session->ledger != NULL &&
+        tm_ledger_begin(session->ledger, pass->n_tokens, pass->position, tm_pass_logits(pass)))
+        pass->ledger = session->ledger;
+    tm_pool_run(session->pool, tm_forward, pass);
+    if (pass->ledger != NULL) tm_ledger_end(pass->ledger);
+}
+
 tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_tokens, tm_logits which,
                           const float **logits, tm_error *err)
 {
@@ -250,7 +265,7 @@ tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_toke
             .position = session->position,
             .which = last ? which : TM_LOGITS_NONE,
         };
-        tm_pool_run(session->pool, tm_forward, &pass);
+        run(session, &pass);
         session->position += n;
         done += n;
     }

@@ -6,6 +6,7 @@
 #ifndef TM_ENGINE_SESSION_H
 #define TM_ENGINE_SESSION_H
 
+#include "engine/ledger.h"
 #include "engine/model.h"
 
 typedef struct tm_session tm_session;
@@ -33,6 +34,9 @@ void tm_session_reset(tm_session *session);
 /* Forgets all but the first `position` tokens; what is there stays. position: at most the present one. */
 void tm_session_rewind(tm_session *session, int position);
 int tm_session_position(const tm_session *session);
+/* From now on every pass leaves its time stamps there while it has room; NULL: none. The ledger is
+ * borrowed and was opened with the session's pool. */
+void tm_session_set_ledger(tm_session *session, tm_ledger *ledger);
 
 typedef enum tm_logits {
     TM_LOGITS_NONE, /* fill the KV cache only */

@@ -1,0 +1,163 @@
+#include "engine/ledger.h"
+
+#include <limits.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+/* Events of a layer: its 17 operations, a wait behind each norm and preparing (8) and behind q/k/v,
+ * rope, attention, W_o, gate/up and W_down (6); in the last layer, a norm and preparing of the
+ * queries apart with three waits (5). The same room serves for what lies outside the layers. */
+#define MAX_EVENTS_PER_LAYER 36
+
+const char *tm_op_name(tm_op op)
+{
+    static const char *const names[] = {
+#define OP_NAME(upper, lower) #lower,
+        TM_OPS(OP_NAME)
+#undef OP_NAME
+    };
+    return names[op];
+}
+
+/* A counter that runs at one rate whatever the core's frequency, on every core alike.
+ * Source: Intel SDM volume 3, 18.17.1 (invariant TSC); Arm ARM D12 (the generic timer, always so). */
+static bool has_steady_counter(void)
+{
+#if defined(__x86_64__)
+    unsigned a, b, c, d = 0;
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & 1u << 8) != 0;
+#elif defined(__aarch64__)
+    return true;
+#else
+    return false;
+#endif
+}
+
+static int64_t now_ns(void)
+{
+    return (int64_t)tm_ledger_ticks(true);
+}
+
+/* Both clocks at one moment: of five tries the one that took the shortest. */
+static void read_clocks(bool by_clock, uint64_t *ticks, int64_t *ns)
+{
+    uint64_t shortest = UINT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        uint64_t before = tm_ledger_ticks(by_clock);
+        int64_t now = now_ns();
+        uint64_t took = tm_ledger_ticks(by_clock) - before;
+        if (took >= shortest) continue;
+        shortest = took;
+        *ticks = before + took / 2;
+        *ns = now;
+    }
+}
+
+static void touch_events(void *arg, int thread, int n_threads)
+{
+    tm_ledger_thread *own = &((tm_ledger *)arg)->threads[thread];
+    (void)n_threads;
+    memset(own->events, 0, (size_t)own->max_events * sizeof *own->events);
+}
+
+tm_status tm_ledger_open(int n_layers, int n_passes, tm_pool *pool, tm_ledger *out, tm_error *err)
+{
+    *out = (tm_ledger){.n_threads = tm_pool_threads(pool), .max_passes = n_passes};
+    if (n_layers < 1 || n_passes < 1)
+        return tm_fail(err, TM_ARG, "ledger: %d layers, %d passes; at least 1 of each is needed",
+                       n_layers, n_passes);
+    size_t per_pass = ((size_t)n_layers + 1) * MAX_EVENTS_PER_LAYER, n_events, events, passes, all;
+    size_t n_threads = (size_t)out->n_threads;
+    if (!tm_mul_size(per_pass, (size_t)n_passes, &n_events) || n_events > INT_MAX ||
+        !tm_mul_size(tm_round_up(n_events * sizeof(tm_event), 128), n_threads, &events) ||
+        !tm_mul_size((size_t)n_passes, sizeof(tm_ledger_pass), &passes) ||
+        !tm_add_size(events, passes, &all) ||
+        !tm_add_size(all, n_threads * sizeof(tm_ledger_thread) + 128, &all))
+        return tm_fail(err, TM_NOMEM,
+                       "ledger: %d passes of %d layers are more events than a list holds (%d)",
+                       n_passes, n_layers, INT_MAX);
+    tm_status status = tm_pages_open(&out->memory, all, "ledger", err);
+    if (status != TM_OK) return status;
+    out->threads = (tm_ledger_thread *)out->memory.data;
+    uint8_t *at = out->memory.data + n_threads * sizeof(tm_ledger_thread);
+    out->by_clock = !has_steady_counter();
+    for (size_t i = 0; i < n_threads; i++) {
+        out->threads[i] = (tm_ledger_thread){
+            .events = (tm_event *)(at + i * (events / n_threads)),
+            .max_events = (int)n_events,
+            .by_clock = out->by_clock,
+        };
+    }
+    out->passes = (tm_ledger_pass *)(at + events);
+    memset(out->passes, 0, passes);
+    tm_pool_run(pool, touch_events, out);
+    read_clocks(out->by_clock, &out->open_ticks, &out->open_ns);
+    return TM_OK;
+}
+
+void tm_ledger_close(tm_ledger *ledger)
+{
+    tm_pages_close(&ledger->memory);
+    *ledger = (tm_ledger){0};
+}
+
+void tm_ledger_clear(tm_ledger *ledger)
+{
+    ledger->n_passes = 0;
+    ledger->n_dropped = 0;
+    for (int i = 0; i < ledger->n_threads; i++) {
+        ledger->threads[i].n_events = 0;
+        ledger->threads[i].n_dropped = 0;
+    }
+}
+
+double tm_ledger_ticks_per_ns(const tm_ledger *ledger)
+{
+    if (ledger->by_clock) return 1;
+    uint64_t ticks = 0;
+    int64_t ns = 0;
+    while (now_ns() - ledger->open_ns < 2000000) {
+    }
+    read_clocks(false, &ticks, &ns);
+    return (double)(ticks - ledger->open_ticks) / (double)(ns - ledger->open_ns);
+}
+
+const char *tm_ledger_clock(const tm_ledger *ledger)
+{
+    if (ledger->by_clock) return "CLOCK_MONOTONIC";
+#if defined(__aarch64__)
+    return "CNTVCT_EL0";
+#else
+    return "invariant TSC";
+#endif
+}
+
+bool tm_ledger_begin(tm_ledger *ledger, int n_tokens, int position, int n_logits)
+{
+    if (ledger->n_passes == ledger->max_passes) {
+        ledger->n_dropped++;
+        return false;
+    }
+    ledger->passes[ledger->n_passes++] = (tm_ledger_pass){
+        .begin = tm_ledger_ticks(ledger->by_clock),
+        .n_tokens = n_tokens,
+        .position = position,
+        .n_logits = n_logits,
+    };
+    return true;
+}
+
+void tm_ledger_end(tm_ledger *ledger)
+{
+    ledger->passes[ledger->n_passes - 1].end = tm_ledger_ticks(ledger->by_clock);
+}
+
+tm_ledger_thread *tm_ledger_enter(tm_ledger *ledger, int thread)
+{
+    tm_ledger_thread *own = &ledger->threads[thread];
+    own->pass = ledger->n_passes - 1;
+    tm_ledger_add(own, TM_PIECE_ENTER, TM_OP_EMBED, -1);
+    return own;
+}
