@@ -114,7 +114,7 @@ $(BUILD)/gen/version.h: FORCE
 # The libraries are looked for once per compiler and flags, before anything is compiled.
 PROBE = scripts/probe.sh '$(CC) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)'
 $(BUILD)/libraries: $(BUILD)/flags scripts/probe.sh
-	@$(PROBE) cjson hwloc
+	@$(PROBE) cjson hwloc papi.h
 	@$(if $(filter yes,$(GBENCH)),scripts/probe.sh '$(CXX) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)' benchmark)
 	@touch $@
 $(BUILD)/cmocka: $(BUILD)/flags scripts/probe.sh
@@ -160,6 +160,12 @@ $(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$($(1)_OBJ)
 	$$(call say,LD)$(CC) $(LDFLAGS_ALL) -o $$@ $$^ -lcmocka $(LIBS)
 endef
 $(foreach l,kernels engine harness reports,$(eval $(call test_rule,$(l))))
+
+# A libpapi that tests make misbehave, beside the program that opens it.
+$(BUILD)/tests/harness/test_counters: | $(BUILD)/tests/harness/libfake_papi.so
+$(BUILD)/tests/harness/libfake_papi.so: tests/harness/fake_papi.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(filter-out $(SAN_$(MODE)),$(CFLAGS_ALL)) -shared -o $@ $<
 
 # One program per tests/fuzz/fuzz_*.c: run over files, or in MODE=fuzz libFuzzer's.
 FUZZ      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))

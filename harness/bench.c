@@ -195,9 +195,11 @@ tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
     if (status != TM_OK) return status;
     tm_conditions_read(&bench->conditions, &condition_before);
     ticks ticks_before = read_ticks();
+    if (bench->counters) tm_counters_start(bench->counters);
     getrusage(RUSAGE_SELF, &before);
     status = region(subject, bench->tokens, test, bench->stamps, &n_stamps, err);
     getrusage(RUSAGE_SELF, &after);
+    if (bench->counters) tm_counters_stop(bench->counters);
     ticks ticks_after = read_ticks();
     tm_conditions_read(&bench->conditions, &condition_after);
     if (status != TM_OK) return status;
@@ -214,7 +216,10 @@ tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
     tm_figure_set(&record->harness_ns_per_token, bench->harness_ns_per_token);
     put_marks(subject, record);
     tm_conditions_put(&bench->conditions, &condition_before, &condition_after, record);
-    return put_times(test, bench->stamps, n_stamps, record, err);
+    status = put_times(test, bench->stamps, n_stamps, record, err);
+    if (status == TM_OK && bench->counters)
+        status = tm_counters_put(bench->counters, bench->n_threads, record, err);
+    return status;
 }
 
 void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,

@@ -9,6 +9,7 @@
 #define TM_HARNESS_BENCH_H
 
 #include "harness/conditions.h"
+#include "harness/counters.h"
 #include "harness/subject.h"
 #include "harness/suite.h"
 
@@ -21,6 +22,10 @@ typedef struct tm_bench {
     int n_stamps;
     double harness_ns_per_token; /* measured on opening */
     tm_conditions conditions;
+    tm_counters
+        *counters; /* borrowed; NULL: none are taken. Set by the caller, who opened them before
+                              the subject's threads started */
+    int n_threads; /* of the subject, for the counters' metrics */
 } tm_bench;
 
 /* tests: [n_tests]. Errors: NOMEM. */

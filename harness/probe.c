@@ -13,8 +13,8 @@
 #include "harness/clock.h"
 
 static const tm_probe_source *const sources[] = {
-    &tm_probe_powercap, &tm_probe_perf,     &tm_probe_hwmon,
-    &tm_probe_meter,    &tm_probe_counters, &tm_probe_fake,
+    &tm_probe_powercap, &tm_probe_perf, &tm_probe_hwmon, &tm_probe_meter,
+    &tm_probe_counters, &tm_probe_papi, &tm_probe_fake,
 };
 
 const char *tm_probe_state_text(tm_probe_state state)

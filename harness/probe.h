@@ -33,7 +33,8 @@ typedef struct tm_probe_channel_info {
     char name[64];      /* "package-0", "dram-0", "VDD_IN", "cycles" */
     char scope[80];     /* "package", "dram", "core", "psys", "rail VDD_IN", "system", "process" */
     char unit[12];      /* "joules", "count", "seconds", "bytes" */
-    const char *method; /* "counter", "integrated", "imported"; "fake ..." of the fake source */
+    const char *method; /* energy: "counter", "integrated", "imported"; else "perf", "getrusage",
+                           "papi"; "fake ..." of the fake source */
 } tm_probe_channel_info;
 
 typedef struct tm_probe_value {
@@ -67,6 +68,11 @@ typedef struct tm_probe_window {
     int n_trace;
 } tm_probe_window;
 
+/* An event to count, by our name and by PAPI's ("": PAPI has none). */
+typedef struct tm_probe_event {
+    const char *name, *papi;
+} tm_probe_event;
+
 typedef struct tm_probe_options {
     const char *root;      /* NULL: "/"; else a folder holding sys/ */
     double max_watts;      /* no domain draws more; bounds the time between reads. 0: 1000 */
@@ -77,8 +83,12 @@ typedef struct tm_probe_options {
     double spin_seconds;   /* longest spin that probes for life. 0: 0.5; below 0: none */
     const char *meter;     /* meter source: a command for /bin/sh, or NULL */
     const char *meter_csv; /* meter source: a file, or NULL */
-    double meter_offset_seconds; /* added to the meter's times to get this machine's */
-    double fake_watts;           /* fake source; 0: 10 */
+    double meter_offset_seconds;  /* added to the meter's times to get this machine's */
+    double fake_watts;            /* fake source; 0: 10 */
+    const tm_probe_event *events; /* [n_events] of counters and papi, read on opening only; counters
+                                     without any counts all it knows */
+    int n_events;
+    const char *papi_library; /* a file; NULL: the system's */
 } tm_probe_options;
 
 /* How opening went, also when it failed. */
@@ -89,12 +99,13 @@ typedef struct tm_probe_health {
 } tm_probe_health;
 
 /* Names of the energy sources in order of preference, ended by NULL: "powercap", "perf", "hwmon",
- * "meter". The others are "counters" and "fake". */
+ * "meter". The others are "counters", "papi" and "fake". */
 const char *const *tm_probe_energy_sources(void);
 
 /* Opens a source and probes it for life: reads, spins, reads again. *health is always filled.
  * Errors: ARG (unknown source, with the nearest), UNSUPPORTED (the sentence of *health), NOMEM, IO
- * (no thread). Threads: events of "counters" follow threads that start after this call. */
+ * (no thread). Threads: events of "counters" and "papi" follow threads that start
+ * after this call. */
 tm_status tm_probe_open(const char *source, const tm_probe_options *options, tm_probe **out,
                         tm_probe_health *health, tm_error *err) TM_MUST_USE;
 void tm_probe_close(tm_probe *probe);

@@ -47,11 +47,16 @@ static const struct {
     {"cpu_migrations", "count", EVENT, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS, 1, true},
     {"cycles", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, 1, false},
     {"instructions", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, 1, false},
+    {"branches", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS, 1, true},
     {"branch_misses", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_MISSES, 1, true},
+    {"cache_references", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_REFERENCES, 1,
+     true},
     {"cache_misses", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES, 1, true},
     {"stalled_cycles_frontend", "count", EVENT, PERF_TYPE_HARDWARE,
      PERF_COUNT_HW_STALLED_CYCLES_FRONTEND, 1, true},
+    {"l1d_reads", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(L1D, ACCESS), 1, true},
     {"l1d_read_misses", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(L1D, MISS), 1, true},
+    {"llc_reads", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(LL, ACCESS), 1, true},
     {"llc_read_misses", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(LL, MISS), 1, true},
     {"dtlb_read_misses", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(DTLB, MISS), 1, true},
 };
@@ -81,24 +86,30 @@ static void explain(tm_channel *c, int why)
                  c->info.name);
     } else if (why == ENOENT || why == EOPNOTSUPP || why == ENODEV)
         snprintf(c->reason, sizeof c->reason,
-                 "%s: the kernel has no such event here (a virtual machine without a PMU, or a "
-                 "processor without it)",
-                 c->info.name);
+                 "%s: the kernel has no such event here (no PMU, or not in it)", c->info.name);
     else
         snprintf(c->reason, sizeof c->reason, "%s: perf_event_open: %s", c->info.name,
                  strerror(why));
+}
+
+static bool is_wanted(const tm_probe *probe, const char *name)
+{
+    for (int i = 0; i < probe->options.n_events; i++)
+        if (strcmp(probe->options.events[i].name, name) == 0) return true;
+    return probe->options.n_events == 0;
 }
 
 static tm_status open_counters(tm_probe *probe, tm_probe_health *health, tm_error *err)
 {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         tm_channel *c;
+        if (!is_wanted(probe, rows[i].name)) continue;
         tm_status status = tm_probe_add(probe, &c, err);
         if (status != TM_OK) return status;
         snprintf(c->info.name, sizeof c->info.name, "%s", rows[i].name);
         snprintf(c->info.scope, sizeof c->info.scope, "process");
         snprintf(c->info.unit, sizeof c->info.unit, "%s", rows[i].unit);
-        c->info.method = "counter";
+        c->info.method = rows[i].code == EVENT ? "perf" : "getrusage";
         c->scale = rows[i].scale;
         c->may_rest = rows[i].may_rest;
         c->code = rows[i].code;

@@ -50,7 +50,7 @@ typedef struct tm_probe_source {
 } tm_probe_source;
 
 extern const tm_probe_source tm_probe_powercap, tm_probe_perf, tm_probe_hwmon, tm_probe_meter,
-    tm_probe_counters, tm_probe_fake;
+    tm_probe_counters, tm_probe_papi, tm_probe_fake;
 
 /* What a window has gathered of one channel so far. */
 typedef struct tm_tally {

@@ -105,6 +105,27 @@ static void put_cell(tm_json *json, const tm_record *record)
         tm_json_put_missing(json, "predicted_bytes", "the shape of the model is not known");
 }
 
+static void put_counters(tm_json *json, const tm_record *record)
+{
+    if (!record->counter_group[0]) return;
+    tm_json *counters = tm_json_object();
+    for (int i = 0; i < record->n_counters; i++) {
+        const tm_counter *c = &record->counters[i];
+        tm_json *item = tm_json_object();
+        if (isfinite(c->figure.value))
+            tm_json_put_number(item, "value", c->figure.value);
+        else
+            tm_json_put_missing(item, "value",
+                                c->figure.missing[0] ? c->figure.missing : "not counted");
+        tm_json_put_string(item, "unit", c->unit);
+        tm_json_put_string(item, "method", c->method);
+        tm_json_put_number(item, "share", c->share);
+        tm_json_set(counters, c->name, item);
+    }
+    tm_json_put_string(json, "counter_group", record->counter_group);
+    tm_json_set(json, "counters", counters);
+}
+
 static void put_sample(tm_json *json, const tm_record *record)
 {
     tm_json_put_int(json, "process", record->process);
@@ -132,6 +153,7 @@ static void put_sample(tm_json *json, const tm_record *record)
         tm_json_put_missing(json, "bits_per_weight", "the engine states no costs");
     }
     put_figures(json, record);
+    put_counters(json, record);
     tm_json_put_string(json, "marks", record->marks);
     tm_json_put_string(json, "tokens", record->tokens);
 }
@@ -193,6 +215,44 @@ static void token_times_of(tm_record_reader *r, tm_record *out)
     }
 }
 
+static void counter_of(tm_record_reader *r, const tm_json *item, tm_counter *out)
+{
+    const char *name = tm_json_key(item);
+    tm_record_reader inner = {item, r->status, r->err};
+    if (r->status == TM_OK && (!tm_json_is_object(item) || strlen(name) >= sizeof out->name))
+        inner.status = tm_fail(r->err, TM_FORMAT, "record: counter \"%.60s\" is no object", name);
+    else
+        snprintf(out->name, sizeof out->name, "%s", name);
+    tm_read_text(&inner, "unit", out->unit, sizeof out->unit);
+    tm_read_text(&inner, "method", out->method, sizeof out->method);
+    out->share = tm_read_number_or(&inner, "share", 1);
+    tm_read_figure(&inner, "value", &out->figure);
+    r->status = inner.status;
+}
+
+static void counters_of(tm_record_reader *r, tm_record *out)
+{
+    const tm_json *counters = tm_json_get(r->json, "counters");
+    if (r->status != TM_OK || !counters) return;
+    int n = tm_json_count(counters);
+    tm_read_text(r, "counter_group", out->counter_group, sizeof out->counter_group);
+    if (r->status != TM_OK) return;
+    if (!tm_json_is_object(counters) || n > TM_COUNTERS_MAX) {
+        r->status = tm_fail(r->err, TM_FORMAT, "record: \"counters\" is no object of at most %d",
+                            TM_COUNTERS_MAX);
+        return;
+    }
+    if (n == 0) return;
+    out->counters = calloc((size_t)n, sizeof *out->counters);
+    if (!out->counters) {
+        r->status = tm_fail(r->err, TM_NOMEM, "record: no memory for %d counters", n);
+        return;
+    }
+    out->n_counters = n;
+    const tm_json *item = tm_json_at(counters, 0);
+    for (int i = 0; i < n; i++, item = tm_json_next(item)) counter_of(r, item, &out->counters[i]);
+}
+
 static void cell_of(tm_record_reader *r, tm_record *out)
 {
     tm_cell *cell = &out->cell;
@@ -239,6 +299,7 @@ static void sample_of(tm_record_reader *r, tm_record *out)
     out->bits_per_weight = tm_read_number_or(r, "bits_per_weight", 0);
     for (int i = 0; i < N_FIGURES; i++)
         tm_read_figure(r, figures[i].key, (tm_figure *)((char *)out + figures[i].offset));
+    counters_of(r, out);
     tm_read_text(r, "marks", out->marks, sizeof out->marks);
     if (tm_json_get(r->json, "tokens")) tm_read_text(r, "tokens", out->tokens, sizeof out->tokens);
 }
@@ -285,9 +346,12 @@ void tm_record_free(tm_record *record)
     free(record->token_ns);
     if (record->energy) tm_energy_free(record->energy);
     free(record->energy);
+    free(record->counters);
     tm_json_free(record->document);
     record->token_ns = NULL;
     record->energy = NULL;
+    record->counters = NULL;
+    record->n_counters = 0;
     record->n_token_ns = 0;
     record->document = NULL;
 }

@@ -29,6 +29,16 @@ typedef struct tm_cell {
     char role[16];       /* "baseline" (fp16), "ternary", or "" */
 } tm_cell;
 
+/* One counter over a region, or a metric made of several. */
+#define TM_COUNTERS_MAX 40
+typedef struct tm_counter {
+    char name[48];
+    char unit[24];   /* "count", "seconds", "ratio", "1/token" */
+    char method[24]; /* "perf", "getrusage", "papi"; "formula" of a metric; "" nothing counted it */
+    double share; /* of the region it was counted for; below 1 the value is scaled up from that */
+    tm_figure figure;
+} tm_counter;
+
 typedef enum tm_record_kind {
     TM_RECORD_RUN,
     TM_RECORD_SAMPLE,
@@ -70,7 +80,10 @@ typedef struct tm_record {
     tm_figure temperature_before_celsius, temperature_after_celsius;
     tm_figure load_average;         /* of the last minute, before the region */
     tm_figure harness_ns_per_token; /* cost of timing itself, measured with the null kernel */
-    char marks[480];                /* "; "-separated reasons to distrust this sample; "" if none */
+    char counter_group[64];         /* whose counters were taken; "" none were asked for */
+    tm_counter *counters;           /* [n_counters]; owned */
+    int n_counters;
+    char marks[480]; /* "; "-separated reasons to distrust this sample; "" if none */
     char tokens[24]; /* hash of this process's greedy tokens, made before timing; "" none */
     /* energy; process and slot as of a sample, status and reason in here */
     tm_energy *energy; /* owned */

@@ -212,9 +212,10 @@ static tm_status read_baseline(const source *s, const tm_json *root, tm_suite *o
 
 static tm_status read_root(const source *s, const tm_json *root, tm_suite *out, tm_error *err)
 {
-    static const char *const known[] = {
-        "name",   "description",         "axes", "exclude", "baseline", "processes", "repetitions",
-        "warmup", "time_budget_seconds", NULL};
+    static const char *const known[] = {"name",        "description", "axes",
+                                        "exclude",     "baseline",    "processes",
+                                        "repetitions", "warmup",      "time_budget_seconds",
+                                        "counters",    NULL};
     char where[PATH_MAX + 64];
     if (!tm_json_is_object(root)) return tm_fail(err, TM_FORMAT, "%s: not an object", s->what);
     tm_status status = only_keys(s, root, known, err);
@@ -231,6 +232,8 @@ static tm_status read_root(const source *s, const tm_json *root, tm_suite *out, 
     if (status == TM_OK)
         status = int_of(s, root, "repetitions", 1, MAX_PROCESSES, &out->repetitions, err);
     if (status == TM_OK) status = int_of(s, root, "warmup", 0, MAX_PROCESSES, &out->warmup, err);
+    if (status == TM_OK && tm_json_get(root, "counters"))
+        status = text_of(s, root, "counters", out->counters, sizeof out->counters, err);
     if (status != TM_OK || !tm_json_get(root, "time_budget_seconds")) return status;
     at(s, "time_budget_seconds", where, sizeof where);
     status =

@@ -5,7 +5,8 @@
  *               "test": ["pp64", "tg16", "pp512+tg128", "tg32@d512"] },
  *     "exclude": [ { "model": "synth:125M", "test": "pp64" } ],
  *     "baseline": { "kernel": "f16" },
- *     "processes": 3, "repetitions": 3, "warmup": 1, "time_budget_seconds": 60 }
+ *     "processes": 3, "repetitions": 3, "warmup": 1, "time_budget_seconds": 60,
+ *     "counters": "memory" }
  */
 #ifndef TM_HARNESS_SUITE_H
 #define TM_HARNESS_SUITE_H
@@ -43,6 +44,7 @@ typedef struct tm_suite {
     int processes;              /* fresh processes of each cell, or of each pair */
     int repetitions, warmup;    /* inside a process */
     double time_budget_seconds; /* 0: none */
+    char counters[128];         /* a group of counters, by name or file; "": none */
 } tm_suite;
 
 /* No axes, no baseline; 1 process, 5 repetitions, 1 warm-up. */
@@ -71,6 +73,9 @@ tm_status tm_suite_add_tests(tm_suite *suite, const char *list, tm_error *err) T
  * every depth. Values are as in tm_suite_add_threads without "all"; 0 stands for none. */
 tm_status tm_suite_add_lengths(tm_suite *suite, const char *prompts, const char *generated,
                                const char *both, const char *depths, tm_error *err) TM_MUST_USE;
+
+/* A group of counters, by name or file; "" takes none. Errors: those of reading it, ARG (too long). */
+tm_status tm_suite_set_counters(tm_suite *suite, const char *group, tm_error *err) TM_MUST_USE;
 
 /* "pp512", "tg128", "pp512+tg128", each with "@d1024" behind. Errors: ARG. */
 tm_status tm_test_parse(const char *text, tm_test *out, tm_error *err) TM_MUST_USE;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/counter_group.h"
 #include "harness/result.h"
 #include "harness/suite.h"
 
@@ -259,6 +260,16 @@ tm_status tm_suite_add_lengths(tm_suite *suite, const char *prompts, const char 
     return status;
 }
 
+tm_status tm_suite_set_counters(tm_suite *suite, const char *group, tm_error *err)
+{
+    tm_counter_group ignored;
+    if (strlen(group) >= sizeof suite->counters)
+        return tm_fail(err, TM_ARG, "the name of a group of counters is longer than %zu characters",
+                       sizeof suite->counters - 1);
+    strcpy(suite->counters, group);
+    return group[0] ? tm_counter_group_read(group, &ignored, err) : TM_OK;
+}
+
 tm_status tm_suite_check(const tm_suite *suite, tm_error *err)
 {
     const char *empty = suite->n_models == 0    ? "model"
@@ -269,7 +280,8 @@ tm_status tm_suite_check(const tm_suite *suite, tm_error *err)
     if (empty)
         return tm_fail(err, TM_ARG, "the suite \"%s\" is empty: it names no %s", suite->name,
                        empty);
-    return TM_OK;
+    tm_counter_group counters;
+    return suite->counters[0] ? tm_counter_group_read(suite->counters, &counters, err) : TM_OK;
 }
 
 static tm_json *exclude_to_json(const tm_exclude *exclude)
@@ -331,5 +343,6 @@ tm_json *tm_suite_to_json(const tm_suite *suite)
     tm_json_put_int(json, "warmup", suite->warmup);
     if (suite->time_budget_seconds > 0)
         tm_json_put_number(json, "time_budget_seconds", suite->time_budget_seconds);
+    if (suite->counters[0]) tm_json_put_string(json, "counters", suite->counters);
     return json;
 }

@@ -36,6 +36,7 @@ static void fill_request(talk *t)
     r->oversubscribe = p->options->oversubscribe;
     r->f16_kv = true;
     r->check = true;
+    snprintf(r->counters, sizeof r->counters, "%s", suite->counters);
     for (int i = 0; i < p->arm->n_cells; i++) {
         const tm_cell *cell = &p->arm->cells[i];
         int first = 0;

@@ -133,6 +133,15 @@ static tm_status check_subject(tm_subject *subject, const tm_worker_request *req
     return send(fd, json, err);
 }
 
+/* Before any thread of the subject starts: counters follow only those that start later. */
+static tm_status open_counters(const tm_worker_request *request, tm_counters **out, tm_error *err)
+{
+    tm_counter_group group;
+    if (!request->counters[0]) return TM_OK;
+    tm_status status = tm_counter_group_read(request->counters, &group, err);
+    return status == TM_OK ? tm_counters_open(&group, NULL, out, err) : status;
+}
+
 static tm_status run_request(const tm_worker_request *request, int fd, tm_error *err)
 {
     tm_subject subject = {0};
@@ -153,18 +162,26 @@ static tm_status run_request(const tm_worker_request *request, int fd, tm_error 
                                  .n_batch = n_batch,
                                  .f16_kv = request->f16_kv,
                                  .garbage_fd = fd};
-    tm_status status = tm_subject_open(&wanted, &subject, err);
-    if (status != TM_OK) return status;
+    tm_counters *counters = NULL;
+    tm_status status = open_counters(request, &counters, err);
+    if (status == TM_OK) status = tm_subject_open(&wanted, &subject, err);
+    if (status != TM_OK) {
+        tm_counters_close(counters);
+        return status;
+    }
     tm_json *loaded = answer("loaded");
     tm_json_put_int(loaded, "load_ns", subject.load_ns);
     status = send(fd, loaded, err);
     if (status == TM_OK) status = check_subject(&subject, request, fd, tokens, sizeof tokens, err);
     if (status == TM_OK)
         status = tm_bench_open(&subject, tests, request->n_tests, request->seed, &bench, err);
+    bench.counters = counters;
+    bench.n_threads = request->cell.threads;
     for (int i = 0; i < request->n_tests && status == TM_OK; i++)
         status = run_test(&bench, request, i, tokens, fd, err);
     tm_bench_close(&bench);
     tm_subject_close(&subject);
+    tm_counters_close(counters);
     return status == TM_OK ? send(fd, answer("done"), err) : status;
 }
 

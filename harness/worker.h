@@ -24,7 +24,8 @@ typedef struct tm_worker_request {
     int n_tests;
     uint64_t seed; /* below 2^53 */
     bool oversubscribe, f16_kv, check;
-    int cpus[256]; /* to pin to; n_cpus 0: as the pool chooses */
+    char counters[128]; /* a group of counters, by name or file; "": none */
+    int cpus[256];      /* to pin to; n_cpus 0: as the pool chooses */
     int n_cpus;
 } tm_worker_request;
 

@@ -23,6 +23,7 @@ char *tm_worker_request_print(const tm_worker_request *request)
     tm_json_put_bool(json, "oversubscribe", request->oversubscribe);
     tm_json_put_bool(json, "f16_kv", request->f16_kv);
     tm_json_put_bool(json, "check", request->check);
+    tm_json_put_string(json, "counters", request->counters);
     tm_json *cpus = tm_json_array(), *tests = tm_json_array();
     for (int i = 0; i < request->n_cpus; i++)
         tm_json_append(cpus, tm_json_number(request->cpus[i]));
@@ -134,6 +135,8 @@ tm_status tm_worker_request_parse(const char *line, tm_worker_request *out, tm_e
     if (status == TM_OK)
         status = tm_json_need_int(json, "seed", "request", 0, MAX_SEED, &seed, err);
     out->seed = (uint64_t)seed;
+    if (status == TM_OK && tm_json_get(json, "counters"))
+        status = text_of(json, "counters", out->counters, sizeof out->counters, err);
     out->oversubscribe = tm_json_true(tm_json_get(json, "oversubscribe"));
     out->f16_kv = tm_json_true(tm_json_get(json, "f16_kv"));
     out->check = tm_json_true(tm_json_get(json, "check"));

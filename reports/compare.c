@@ -167,7 +167,10 @@ done:
 
 void tm_summaries_free(tm_summaries *summaries)
 {
-    for (int i = 0; i < summaries->n; i++) tm_free(summaries->items[i].processes);
+    for (int i = 0; i < summaries->n; i++) {
+        tm_free(summaries->items[i].processes);
+        tm_free(summaries->items[i].counters);
+    }
     tm_free(summaries->items);
     *summaries = (tm_summaries){0};
 }

@@ -67,6 +67,11 @@ typedef struct tm_cell_summary {
     /* Products with tokens_per_second.value. */
     tm_figure read_gb_per_second, gmac_per_second;
 
+    /* Of the first sample's group, each a median over processes; share: the least. */
+    char counter_group[64];
+    tm_counter *counters; /* [n_counters]; owned */
+    int n_counters;
+
     char tokens[24];   /* hash of the greedy tokens; "" when not recorded */
     int n_marked;      /* samples with marks */
     char marks[240];   /* each distinct mark once, "; " between */

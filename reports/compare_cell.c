@@ -180,6 +180,48 @@ static void summarise_figures(const tm_samples *s, tm_cell_summary *out)
     }
 }
 
+static const tm_counter *counter_of(const tm_record *r, const char *name)
+{
+    for (int i = 0; i < r->n_counters; i++)
+        if (strcmp(r->counters[i].name, name) == 0) return &r->counters[i];
+    return NULL;
+}
+
+static double read_counter(const tm_record *r, const void *name)
+{
+    const tm_counter *c = counter_of(r, name);
+    return c && !c->figure.missing[0] ? c->figure.value : NAN;
+}
+
+/* Samples of one cell may have been taken with several groups, or with none: the first that has
+ * counters says which ones are looked for in all. */
+static tm_status summarise_counters(const tm_samples *s, tm_cell_summary *out, tm_error *err)
+{
+    const tm_record *first = NULL;
+    for (int i = 0; i < s->n && !first; i++)
+        if (s->records[i]->n_counters > 0) first = s->records[i];
+    if (!first) return TM_OK;
+    void *memory;
+    tm_status status = tm_alloc(&memory, (size_t)first->n_counters, sizeof *out->counters,
+                                "counters of a cell", err);
+    if (status != TM_OK) return status;
+    out->counters = memory;
+    out->n_counters = first->n_counters;
+    memcpy(out->counter_group, first->counter_group, sizeof out->counter_group);
+    for (int k = 0; k < out->n_counters; k++) {
+        tm_counter *c = &out->counters[k];
+        *c = first->counters[k];
+        for (int i = 0; i < s->n; i++) {
+            const tm_counter *other = counter_of(s->records[i], c->name);
+            if (other && other->share < c->share) c->share = other->share;
+        }
+        reduce(s, read_counter, c->name,
+               c->figure.missing[0] ? first->counters[k].figure.missing : "not counted",
+               &c->figure);
+    }
+    return TM_OK;
+}
+
 /* One-sided slow spikes are the rule on shared machines, and a spike moves a mean but not a pseudo-median.
  * Changes `rates`. */
 static tm_interval speed_interval(double *rates, int n, int n_outliers)
@@ -352,5 +394,6 @@ tm_status tm_cell_summarise(const tm_samples *s, tm_control_hook control, void *
     summarise_control(s, control, context, out);
     summarise_figures(s, out);
     collect_warnings(s, out);
-    return summarise_token_times(s, out, err);
+    status = summarise_counters(s, out, err);
+    return status == TM_OK ? summarise_token_times(s, out, err) : status;
 }

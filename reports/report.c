@@ -140,6 +140,10 @@ static tm_status write_csv(work *w, tm_error *err)
     status = tm_report_cell_rows(&w->view, &table, err);
     if (status == TM_OK) status = save_csv(w, &table, "cells.csv", err);
     tm_table_free(&table);
+    if (status != TM_OK) return status;
+    status = tm_report_counters(&w->view, true, &table, err);
+    if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "counters.csv", err);
+    tm_table_free(&table);
     return status;
 }
 
@@ -219,6 +223,18 @@ static void put_plots(const work *w, tm_text *out)
     tm_text_add_char(out, '\n');
 }
 
+static tm_status put_counters(const work *w, tm_text *out, tm_error *err)
+{
+    tm_table table;
+    tm_status status = tm_report_counters(&w->view, false, &table, err);
+    if (status == TM_OK && table.n_rows > 0) {
+        tm_text_add(out, "\n## Counters\n\n");
+        status = tm_table_write_markdown(&table, out, err);
+    }
+    tm_table_free(&table);
+    return status;
+}
+
 static tm_status write_markdown(work *w, tm_error *err)
 {
     tm_text text = {0};
@@ -240,6 +256,7 @@ static tm_status write_markdown(work *w, tm_error *err)
         if (status == TM_OK) status = tm_table_write_markdown(&cells, &text, err);
         tm_table_free(&cells);
     }
+    if (status == TM_OK) status = put_counters(w, &text, err);
     tm_text_add(&text, "\n## Warnings\n\n");
     tm_text_add(&text, tm_text_string(&w->warnings));
     tm_text_add(&text, "\n## What is missing, and why\n\n");

@@ -40,6 +40,10 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
 /* Every cell and every figure, for programs: empty fields where there is none, reasons in `missing`. */
 tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
 
+/* Every counter of every cell; no row when none were taken. Errors: NOMEM. */
+tm_status tm_report_counters(const tm_report_view *view, bool for_programs, tm_table *out,
+                             tm_error *err) TM_MUST_USE;
+
 /* Reasons to distrust a figure, as a Markdown list; "none" said where there are none. *n: how many. */
 tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n,
                              tm_error *err) TM_MUST_USE;

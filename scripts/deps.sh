@@ -20,7 +20,7 @@ cannot() {
 }
 
 # Debian package, and how to find the thing when it did not come as that package:
-# a command's name, or lib:<library> for one that a C program can be linked with, or - for neither.
+# a command's name, lib:<library> for one that a C program can be linked with, - for neither.
 packages() {
     cat <<'LIST'
 demo   gcc                      gcc
@@ -28,6 +28,7 @@ demo   libc6-dev                lib:m
 demo   make                     make
 demo   libcjson-dev             lib:cjson
 demo   libhwloc-dev             lib:hwloc
+demo   libpapi-dev              lib:papi
 demo   g++                      g++
 demo   libbenchmark-dev         lib:benchmark
 demo   gnuplot-nox              gnuplot

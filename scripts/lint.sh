@@ -38,14 +38,15 @@ rule_includes_follow_the_layers() {
 }
 
 rule_third_party_headers_have_one_door() {
-    while read -r header door; do
+    while read -r header door library; do # a test may play the library
         sources | xargs -r grep -nE "#[[:space:]]*include[[:space:]]*[<\"]([a-z]+/)?${header}[>\"]" /dev/null |
             while IFS=: read -r file line _; do
-                [ "$file" = "$door" ] || echo "$file:$line: <$header> belongs in $door only"
+                [ "$file" = "$door" ] || [ "$file" = "$library" ] || echo "$file:$line: <$header> belongs in $door only"
             done
     done <<'DOORS'
 cJSON.h harness/json.c
 hwloc.h engine/topology.c
+papi.h harness/papi_events.c tests/harness/fake_papi.c
 benchmark.h harness/gbench.cc
 DOORS
 }

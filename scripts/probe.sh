@@ -4,6 +4,7 @@
 #   scripts/probe.sh "COMPILER AND FLAGS" LIBRARY...
 #
 # Linking, because a header alone proves nothing: a cross compiler finds the headers of this machine.
+# NAME.h is a library that is opened at run time: its header is all that a build needs.
 # Exit: 0 all found, 2 one is missing.
 set -u
 
@@ -16,6 +17,7 @@ package() {
     cjson) echo libcjson-dev ;;
     hwloc) echo libhwloc-dev ;;
     cmocka) echo libcmocka-dev ;;
+    *.h) echo "lib${1%.h}-dev" ;;
     *) echo "lib$1-dev" ;;
     esac
 }
@@ -46,6 +48,18 @@ found=()
 status=0
 for library in "$@"; do
     [ "$library" = cmocka ] && [ -z "$suffix" ] && level=check
+    case $library in
+    *.h)
+        if echo "#include <$library>" | "${command[@]}" -x c -fsyntax-only - >"$work/log" 2>&1; then
+            found+=("$library")
+        else
+            echo "$library not found for $target: apt-get install $(package "$library"), or run" \
+                "scripts/deps.sh demo" >&2
+            status=2
+        fi
+        continue
+        ;;
+    esac
     if "${command[@]}" -o "$work/probe" "$work/probe.c" -Wl,--no-as-needed "-l$library" \
         >"$work/log" 2>&1; then
         found+=("$library")

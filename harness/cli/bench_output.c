@@ -78,6 +78,23 @@ static tm_status put_ratio(tm_json *object, const tm_summaries *all, const tm_ce
     return TM_OK;
 }
 
+static void put_counters(tm_json *object, const tm_cell_summary *s)
+{
+    if (s->n_counters == 0) return;
+    tm_json *counters = tm_json_object();
+    for (int i = 0; i < s->n_counters; i++) {
+        const tm_counter *c = &s->counters[i];
+        tm_json *json = tm_json_object();
+        put_figure(json, "value", &c->figure);
+        tm_json_put_string(json, "unit", c->unit);
+        tm_json_put_string(json, "method", c->method);
+        tm_json_put_number(json, "share", c->share);
+        tm_json_set(counters, c->name, json);
+    }
+    tm_json_put_string(object, "counter_group", s->counter_group);
+    tm_json_set(object, "counters", counters);
+}
+
 static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_json **out,
                          tm_error *err)
 {
@@ -106,6 +123,7 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     put_figure(o, "throttle_events", &s->throttle_events);
     put_figure(o, "temperature_after_celsius", &s->temperature_after_celsius);
     put_figure(o, "joules_per_token", &s->joules_per_token);
+    put_counters(o, s);
     tm_json_put_string(o, "marks", s->marks);
     tm_json_put_string(o, "warning", s->warning);
     *out = o;

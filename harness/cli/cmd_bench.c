@@ -12,7 +12,7 @@
 
 typedef struct request {
     const char *models, *kernels, *threads, *prompts, *generated, *both, *depths, *baseline,
-        *output, *store;
+        *output, *store, *counters;
     int64_t repetitions, processes, seed;
     double time_budget;
     bool no_warmup, oversubscribe, quiet, retune;
@@ -33,6 +33,7 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     if (status == TM_OK) status = tm_suite_add_threads(suite, r->threads, err);
     if (status == TM_OK)
         status = tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths, err);
+    if (status == TM_OK && r->counters) status = tm_suite_set_counters(suite, r->counters, err);
     return status == TM_OK ? tm_suite_check(suite, err) : status;
 }
 
@@ -121,6 +122,8 @@ int tm_cmd_bench(int argc, char **argv)
          "kernels or layouts (default auto)"},
         {"baseline", NULL, TM_OPTION_TEXT, &r.baseline, 0, 0, "NAME",
          "also measure this one and pair with it: f16"},
+        {"counters", NULL, TM_OPTION_TEXT, &r.counters, 0, 0, "GROUP",
+         "also take counters: list counters, or a file"},
         {"time-budget", NULL, TM_OPTION_REAL, &r.time_budget, 1, 1e6, "S",
          "start no pair that would pass it"},
         {"no-warmup", NULL, TM_OPTION_FLAG, &r.no_warmup, 0, 0, NULL,

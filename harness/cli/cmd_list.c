@@ -1,6 +1,7 @@
 /* ternmark list: the names other commands take. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
+#include "harness/counter_group.h"
 #include "harness/shapes.h"
 #include "harness/suite.h"
 #include "kernels/format.h"
@@ -39,6 +40,22 @@ static tm_status list_suites(tm_error *err)
     return TM_OK;
 }
 
+static tm_status list_counters(tm_error *err)
+{
+    for (const char *const *name = tm_counter_group_names(); *name; name++) {
+        tm_counter_group group;
+        tm_status status = tm_counter_group_read(*name, &group, err);
+        if (status != TM_OK) return status;
+        printf("%-14s %s\n", group.name, group.about);
+        for (int i = 0; i < group.n_events; i++)
+            printf("    %-26s %s\n", group.events[i].name, group.events[i].papi);
+        for (int i = 0; i < group.n_metrics; i++)
+            printf("    %-26s = %s  [%s]\n", group.metrics[i].name, group.metrics[i].formula,
+                   group.metrics[i].unit);
+    }
+    return TM_OK;
+}
+
 static void list_formats(void)
 {
     printf("%-8s %8s  %-11s %s\n", "format", "bits/w", "activations", "source");
@@ -53,8 +70,12 @@ static void list_formats(void)
 int tm_cmd_list(int argc, char **argv)
 {
     const tm_option options[] = {{0}};
-    const tm_command command = {
-        "list", "models | suites | formats", "Lists the names other commands take.", options, 1, 1};
+    const tm_command command = {"list",
+                                "models | suites | formats | counters",
+                                "Lists the names other commands take.",
+                                options,
+                                1,
+                                1};
     tm_error err = {0};
     const char *what = NULL;
     int n;
@@ -68,8 +89,11 @@ int tm_cmd_list(int argc, char **argv)
             status = list_suites(&err);
         else if (strcmp(what, "formats") == 0)
             list_formats();
+        else if (strcmp(what, "counters") == 0)
+            status = list_counters(&err);
         else
-            status = tm_fail(&err, TM_ARG, "\"%s\" is not models, suites or formats", what);
+            status =
+                tm_fail(&err, TM_ARG, "\"%s\" is not models, suites, formats or counters", what);
     }
     return status == TM_OK ? 0 : tm_report_error("list", &err);
 }

@@ -19,7 +19,7 @@
 
 /* What the command line says; absent numbers are below 0. */
 typedef struct settings {
-    const char *store, *threads, *models, *kernels, *tests, *only, *output, *build;
+    const char *store, *threads, *models, *kernels, *tests, *only, *output, *build, *counters;
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
     bool dry_run, oversubscribe, allow_machine, quiet, no_roofline, retune;
@@ -43,6 +43,7 @@ static tm_status adjust(tm_suite *suite, const settings *s, tm_error *err)
         status = replace_axis(s->threads, &suite->n_threads, suite, tm_suite_add_threads, err);
     if (status == TM_OK)
         status = replace_axis(s->tests, &suite->n_tests, suite, tm_suite_add_tests, err);
+    if (status == TM_OK && s->counters) status = tm_suite_set_counters(suite, s->counters, err);
     if (s->processes > 0) suite->processes = (int)s->processes;
     if (s->repetitions > 0) suite->repetitions = (int)s->repetitions;
     if (s->warmup >= 0) suite->warmup = (int)s->warmup;
@@ -339,6 +340,8 @@ int tm_cmd_run(int argc, char **argv)
          "tests such as pp64,tg16, instead of the suite's"},
         {"only", NULL, TM_OPTION_TEXT, &s.only, 0, 0, "TEXT",
          "cells whose line in --dry-run, blanks single, contains TEXT"},
+        {"counters", NULL, TM_OPTION_TEXT, &s.counters, 0, 0, "GROUP",
+         "also take counters (list counters, or a file), instead of the suite's"},
         {"dry-run", NULL, TM_OPTION_FLAG, &s.dry_run, 0, 0, NULL,
          "print the cells with predicted memory and time, and stop"},
         {"seed", NULL, TM_OPTION_INT, &s.seed, 0, 9007199254740991.0, "N",

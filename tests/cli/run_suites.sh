@@ -38,6 +38,7 @@ suite() { # FILE MODELS TESTS
 END
 }
 
+echo 'event cycle' >bad.txt
 suite good.json '"null:10000"' '"pp8", "tg4"'
 expect 0 "a suite runs" "8 new samples\|16 new samples" run good.json --store s.jsonl
 [ "$(grep -c '"kind":"sample"' s.jsonl)" -eq 16 ]
@@ -52,6 +53,12 @@ expect 0 "a torn last line is measured again" " 1 new samples" run good.json --s
 expect 0 "the default store has the suite's name" "results/runs/small.jsonl" run good.json
 expect 0 "the end names the report" "ternmark report results/runs/small.jsonl" run good.json
 expect 0 "the outcome as JSON" '"cells_measured":' run good.json -o json
+
+expect 0 "counters are taken" " 16 new samples" run good.json --store c.jsonl --counters software
+[ "$(grep -c '"counters":{"task_clock":{"value":' c.jsonl)" -eq 16 ]
+verdict $? "and stand in every sample"
+expect 2 "a group of counters that does not exist" 'did you mean "software"' run good.json --counters sofware
+expect 2 "a file of counters that makes no sense" 'bad.txt:1: no event "cycle"' run good.json --counters ./bad.txt
 
 expect 0 "dry run: cells, memory and time" "8 cells, 0 of them skipped" run quick --dry-run --threads 1,2 --oversubscribe
 expect 0 "dry run as JSON" '"predicted_bytes":' run quick --dry-run -o json

@@ -53,6 +53,53 @@ static void test_sample_round_trip(void **state)
     tm_record_free(&b);
 }
 
+static void test_counters_round_trip(void **state)
+{
+    (void)state;
+    tm_record r = make_sample(0, 0, 1);
+    strcpy(r.counter_group, "mine");
+    r.n_counters = 2;
+    r.counters = calloc(2, sizeof *r.counters);
+    r.counters[0] = (tm_counter){.name = "cycles", .unit = "count", .method = "perf", .share = 0.5};
+    tm_figure_set(&r.counters[0].figure, 1e9);
+    r.counters[1] = (tm_counter){.name = "ipc", .unit = "ratio", .method = "formula", .share = 1};
+    tm_figure_miss(&r.counters[1].figure, "no instructions");
+    tm_record b = through_json(&r);
+    assert_string_equal(b.counter_group, "mine");
+    assert_int_equal(b.n_counters, 2);
+    assert_string_equal(b.counters[0].name, "cycles");
+    assert_string_equal(b.counters[0].unit, "count");
+    assert_string_equal(b.counters[0].method, "perf");
+    assert_true(b.counters[0].share == 0.5 && b.counters[0].figure.value == 1e9);
+    assert_true(isnan(b.counters[1].figure.value));
+    assert_string_equal(b.counters[1].figure.missing, "no instructions");
+    tm_record_free(&b);
+    static const char *const bad[] = {"3",
+                                      "[]",
+                                      "{\"x\":1}",
+                                      "{\"x\":{\"unit\":\"u\"}}",
+                                      "{\"x\":{\"unit\":1,\"method\":\"\"}}",
+                                      "{\"x\":{\"unit\":\"\",\"method\":\"\",\"value\":\"1\"}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        tm_error err = {0};
+        char text[120];
+        tm_json *json;
+        tm_record plain = make_sample(0, 0, 1);
+        json = tm_record_to_json(&plain);
+        tm_record_free(&plain);
+        snprintf(text, sizeof text, "{\"c\":%s}", bad[i]);
+        tm_json *holder;
+        assert_ok(tm_json_parse(text, strlen(text), "bad", &holder, &err), err);
+        tm_json_put_string(json, "counter_group", "mine");
+        tm_json_set(json, "counters", tm_json_copy(tm_json_get(holder, "c")));
+        tm_json_free(holder);
+        assert_int_equal(tm_record_from_json(json, &b, &err), TM_FORMAT);
+        assert_says(err.message, "record: ");
+        tm_json_free(json);
+    }
+    tm_record_free(&r);
+}
+
 static void test_marks_are_joined_and_cut(void **state)
 {
     (void)state;
@@ -209,7 +256,7 @@ int main(void)
         cmocka_unit_test(test_sample_round_trip),        cmocka_unit_test(test_missing_is_null),
         cmocka_unit_test(test_cell_and_run_round_trip),  cmocka_unit_test(test_damaged_samples),
         cmocka_unit_test(test_impossible_values),        cmocka_unit_test(test_names_and_ids),
-        cmocka_unit_test(test_marks_are_joined_and_cut),
+        cmocka_unit_test(test_marks_are_joined_and_cut), cmocka_unit_test(test_counters_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

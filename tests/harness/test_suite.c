@@ -24,7 +24,8 @@ static void test_whole(void **state)
         parse("{\"name\": \"n\", \"description\": \"d\", " AXES ",\n\"exclude\": "
               "[{\"model\": \"a.gguf\", \"threads\": \"all\"}, {\"kernel\": \"f16\", \"test\": "
               "\"pp64\", \"threads\": 2}], \"baseline\": {\"kernel\": \"f16\"}, \"processes\": "
-              "7, \"repetitions\": 4, \"warmup\": 0, \"time_budget_seconds\": 12.5}",
+              "7, \"repetitions\": 4, \"warmup\": 0, \"time_budget_seconds\": 12.5, \"counters\": "
+              "\"memory\"}",
               &err),
         err);
     assert_string_equal(suite.name, "n");
@@ -47,6 +48,7 @@ static void test_whole(void **state)
     assert_int_equal(suite.repetitions, 4);
     assert_int_equal(suite.warmup, 0);
     assert_true(suite.time_budget_seconds == 12.5);
+    assert_string_equal(suite.counters, "memory");
 
     /* What it prints is the same suite. */
     tm_suite before = suite;

@@ -210,6 +210,7 @@ static void test_request_round_trip(void **state)
     request.n_cpus = 2;
     request.cpus[1] = 3;
     request.seed = (1ull << 53) - 1;
+    strcpy(request.counters, "./own.txt");
     add_test(1, 2, 3, 4, 5, 6);
     char *text = tm_worker_request_print(&request);
     assert_ok(tm_worker_request_parse(text, &back, &err), err);
@@ -274,6 +275,36 @@ static void test_real_model(void **state)
     assert_ok(run_request(&err), err);
 }
 
+/* The threads start after the counters were opened, so that their time is in it. */
+static void test_counters_of_a_model(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    char path[512];
+    TM_NEED_FIXTURE("models/bn_t-I2_S.gguf", path);
+    make_request(path, "f16r16_fma_scalar", 2);
+    strcpy(request.counters, "software");
+    add_test(0, 8, 0, 1, 0, 2);
+    assert_ok(run_request(&err), err);
+    for (int k = 3; k < 5; k++) {
+        const tm_record *r = &lines[k].record;
+        bool found = false;
+        assert_string_equal(r->counter_group, "software");
+        for (int i = 0; i < r->n_counters; i++) {
+            const tm_counter *c = &r->counters[i];
+            assert_true(isnan(c->figure.value) == (c->figure.missing[0] != 0));
+            if (strcmp(c->name, "task_clock") != 0 || c->figure.missing[0]) continue;
+            found = true;
+            /* Two threads can use no more than two CPUs' time; some of it is the edges'. */
+            assert_true(c->figure.value > 0);
+            assert_true(c->figure.value < 2.2e-9 * (double)r->elapsed_ns + 0.002);
+        }
+        assert_true(found || strstr(r->counters[0].figure.missing, "perf"));
+    }
+    strcpy(request.counters, "sofware");
+    expect_error(TM_ARG, "did you mean \"software\"");
+}
+
 /* Against sums worked out by hand: weights 1000, head 100, 10 bytes per position. */
 static void test_costs(void **state)
 {
@@ -317,10 +348,11 @@ static int forget_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_null_engine),        cmocka_unit_test(test_overhead),
-        cmocka_unit_test(test_refused_requests),   cmocka_unit_test(test_refused_work),
-        cmocka_unit_test(test_request_round_trip), cmocka_unit_test(test_lines_that_make_no_sense),
-        cmocka_unit_test(test_real_model),         cmocka_unit_test(test_costs),
+        cmocka_unit_test(test_null_engine),         cmocka_unit_test(test_overhead),
+        cmocka_unit_test(test_refused_requests),    cmocka_unit_test(test_refused_work),
+        cmocka_unit_test(test_request_round_trip),  cmocka_unit_test(test_lines_that_make_no_sense),
+        cmocka_unit_test(test_real_model),          cmocka_unit_test(test_costs),
+        cmocka_unit_test(test_counters_of_a_model),
     };
     return cmocka_run_group_tests(tests, scratch_make, forget_lines);
 }

@@ -449,6 +449,48 @@ static void changed_conditions_are_told(void **state)
     sample_free(&store);
 }
 
+static void counters_have_their_own_table(void **state)
+{
+    fixture *f = *state;
+    tm_error err = {0};
+    tm_report report;
+    sample_store store = {0};
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/counters", f->dir);
+    sample_add_run(&store, SAMPLE_RUN);
+    add_exact(&store, "synth:125M", 2, 0, 16, 3, 100, 250);
+    tm_report_options options = {
+        .store = "s.jsonl", .directory = dir, .formats = TM_REPORT_ALL, .published = &f->published};
+    assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
+    tm_report_free(&report);
+    assert_null(strstr(slurp(dir, "report.md"), "## Counters"));
+    assert_null(slurp(dir, "counters.csv"));
+    for (int i = 1; i < store.records.n; i++) {
+        tm_record *r = &store.records.items[i];
+        if (strcmp(r->cell.kernel, "i2_mad_x") != 0) continue;
+        snprintf(r->counter_group, sizeof r->counter_group, "mine");
+        r->n_counters = 2;
+        r->counters = calloc(2, sizeof *r->counters);
+        r->counters[0] = (tm_counter){.name = "cycles", .unit = "count", .method = "perf"};
+        r->counters[0].share = r->process == 1 ? 0.4 : 0.75;
+        tm_figure_set(&r->counters[0].figure, 1000 * (r->process + 1));
+        r->counters[1] =
+            (tm_counter){.name = "ipc", .unit = "ratio", .method = "formula", .share = 1};
+        tm_figure_miss(&r->counters[1].figure, "the kernel has no such event here");
+    }
+    assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
+    tm_report_free(&report);
+    const char *text = slurp(dir, "counters.csv");
+    /* The median of 1000, 2000 and 3000; the least share. */
+    assert_non_null(strstr(text, "125M,i2_mad_x,2,tg16,cycles,2000,count,perf,0.4,"));
+    assert_non_null(strstr(text, "ipc,,ratio,formula,1,the kernel has no such event here"));
+    assert_null(strstr(text, "f16_fma_x"));
+    text = slurp(dir, "report.md");
+    assert_non_null(strstr(text, "## Counters"));
+    assert_non_null(strstr(text, "the kernel has no such event here"));
+    sample_free(&store);
+}
+
 static void errors_name_what_is_wrong(void **state)
 {
     fixture *f = *state;
@@ -499,6 +541,7 @@ int main(void)
         cmocka_unit_test(missing_figures_are_never_zero),
         cmocka_unit_test(plots_hold_both_origins),
         cmocka_unit_test(changed_conditions_are_told),
+        cmocka_unit_test(counters_have_their_own_table),
         cmocka_unit_test(errors_name_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
