@@ -37,7 +37,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
         for (int i = 0; i < 4; i++)
             p0[i] = vaddq_s32(vaddq_s32(p0[i], p3[i]),
                               vaddq_s32(vshrq_n_s32(p1[i], 2), vshrq_n_s32(p2[i], 4)));
-        store_rows(y + row, p0, w, x, row_end - row);
+        store_rows(y + row, p0, x->sum[0], w, x, row_end - row);
     }
 }
 

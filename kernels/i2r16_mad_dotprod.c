@@ -41,7 +41,7 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
                 for (int p = 0; p < 4; p++, values += 4 * width) {
                     multiply_unit(low, high, load_codes(at, quad, p, true),
                                   load_codes(at, quad + 1, p, true), values, width);
-                    TM_KEEP_LOADS_BELOW();
+                    TM_KEEP_LOADS_BELOW(low[width - 1], high[width - 1]);
                 }
             }
         } else {

@@ -19,7 +19,8 @@ TM_ALWAYS_INLINE void multiply_columns(int32x4_t sums[4][6], const int8x16_t *pa
         int8x16_t v = vld1q_s8(values + 16 * t);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) sums[i][t] = vmmlaq_s32(sums[i][t], v, pairs[i]);
-        if (t % 2 == 1) TM_KEEP_LOADS_BELOW(); /* all six at once do not fit beside the sums */
+        /* All six at once do not fit beside the sums. */
+        if (t % 2 == 1) TM_KEEP_LOADS_BELOW(sums[2][t], sums[3][t]);
     }
 }
 

@@ -74,6 +74,25 @@ static void t3r16_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
+/* Row 0: + - | 0 + | 0 0 | - + | + - | - 0 | 0 0 | - - | - +, indices 6 5 4 2 6 1 4 0 2, those of
+ * even pairs in the lower halves. Row 1 is all -; what is padding has 4. */
+static void tl1r16_bytes(void **state)
+{
+    const int8_t trits[2][18] = {
+        {1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, 0, 0, -1, -1, -1, 1},
+        {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
+    uint8_t data[128], wanted[128];
+    (void)state;
+    memset(data, 0xa5, sizeof data);
+    memset(wanted, 0x44, sizeof wanted);
+    wanted[0] = 0x56, wanted[16] = 0x24, wanted[32] = 0x16, wanted[48] = 0x04;
+    wanted[1] = wanted[17] = wanted[33] = wanted[49] = 0;
+    wanted[64] = 0x42, wanted[65] = 0x40;
+    assert_int_equal(tm_format_tl1r16.size(2, 18), sizeof data);
+    tm_format_tl1r16.pack_trits(trits[0], 0, 2, 2, 18, data);
+    assert_memory_equal(data, wanted, sizeof data);
+}
+
 static void f32r16_bytes(void **state)
 {
     const float values[2][3] = {{1, 2, 3}, {-4, -5, -6}};
@@ -214,11 +233,17 @@ static void sizes_follow_bits_per_weight(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_is_complete), cmocka_unit_test(trit_bytes),
-        cmocka_unit_test(i2r16_bytes),       cmocka_unit_test(t3r16_bytes),
-        cmocka_unit_test(f32r16_bytes),      cmocka_unit_test(f16r16_bytes),
-        cmocka_unit_test(bf16r16_bytes),     cmocka_unit_test(f16r16_rounds_like_half),
-        cmocka_unit_test(packing_in_pieces), cmocka_unit_test(sizes_follow_bits_per_weight),
+        cmocka_unit_test(table_is_complete),
+        cmocka_unit_test(trit_bytes),
+        cmocka_unit_test(i2r16_bytes),
+        cmocka_unit_test(t3r16_bytes),
+        cmocka_unit_test(tl1r16_bytes),
+        cmocka_unit_test(f32r16_bytes),
+        cmocka_unit_test(f16r16_bytes),
+        cmocka_unit_test(bf16r16_bytes),
+        cmocka_unit_test(f16r16_rounds_like_half),
+        cmocka_unit_test(packing_in_pieces),
+        cmocka_unit_test(sizes_follow_bits_per_weight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
