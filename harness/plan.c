@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "harness/bench.h"
 #include "harness/shapes.h"
@@ -198,32 +199,27 @@ typedef struct planner {
     tm_plan *plan;
 } planner;
 
-static tm_status add_arm(planner *p, model *m, const char *kernel_name, int threads_written,
-                         int threads, const char *role, int *index, tm_error *err)
+/* How an arm was asked for. */
+typedef struct wanted {
+    const char *kernel; /* as written */
+    int threads;        /* as written; TM_THREADS_ALL */
+    const char *role;   /* "baseline", or "" */
+} wanted;
+
+/* A new arm for every test that is wanted of this cell. *arm: NULL where nothing was added: then *index is
+ * the arm that is there already and may serve as a baseline, or -1. */
+static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *build,
+                         const char *identity, tm_arm **out, int *index, tm_error *err)
 {
     const tm_suite *suite = p->suite;
-    const tm_kernel *kernel = NULL, *head = NULL;
-    tm_cell cell = {.threads = threads};
-    char why[480] = "";
+    *out = NULL;
     *index = -1;
-    tm_status status = choose_kernels(p->options, m, kernel_name, threads, &kernel, &head, err);
-    if (status == TM_ARG || status == TM_NOMEM || status == TM_INTERRUPTED) return status;
-    if (status != TM_OK) snprintf(why, sizeof why, "%s", err->message);
-    if (m->skip[0]) memcpy(why, m->skip, sizeof why);
-    snprintf(cell.engine, sizeof cell.engine, "%s", m->is_null ? "null" : "ternmark");
-    snprintf(cell.model, sizeof cell.model, "%s", m->name);
-    snprintf(cell.kernel, sizeof cell.kernel, "%s", kernel ? kernel->name : kernel_name);
-    snprintf(cell.head_kernel, sizeof cell.head_kernel, "%s", head ? head->name : "");
-    snprintf(cell.role, sizeof cell.role, "%s",
-             role[0]                                                              ? role
-             : kernel && (kernel->format->ternary || kernel->format->block_trits) ? "ternary"
-                                                                                  : "");
     /* Two names on the axis may stand for one kernel. */
     for (int i = 0; i < p->plan->n_arms; i++) {
         const tm_cell *have = &p->plan->arms[i].cells[0];
         if (strcmp(have->model, cell.model) == 0 && strcmp(have->kernel, cell.kernel) == 0 &&
-            have->threads == threads) {
-            if (role[0]) *index = i;
+            have->threads == cell.threads) {
+            if (w->role[0]) *index = i;
             return TM_OK;
         }
     }
@@ -242,12 +238,12 @@ static tm_status add_arm(planner *p, model *m, const char *kernel_name, int thre
         cell.n_gen = t->n_gen;
         cell.depth = t->depth;
         tm_test_name(t->n_prompt, t->n_gen, t->depth, cell.test, sizeof cell.test);
-        if (is_excluded(suite, &cell, kernel_name, threads_written == TM_THREADS_ALL)) continue;
+        if (is_excluded(suite, &cell, w->kernel, w->threads == TM_THREADS_ALL)) continue;
         if (p->options->only &&
             !strstr(tm_cell_label(&cell, label, sizeof label), p->options->only))
             continue;
         arm->cells[arm->n_cells] = cell;
-        tm_cell_id(&cell, p->options->build, m->identity, arm->cell_ids[arm->n_cells]);
+        tm_cell_id(&cell, build, identity, arm->cell_ids[arm->n_cells]);
         arm->n_cells++;
     }
     if (arm->n_cells == 0) { /* all excluded */
@@ -256,13 +252,102 @@ static tm_status add_arm(planner *p, model *m, const char *kernel_name, int thre
         memset(arm, 0, sizeof *arm);
         return TM_OK;
     }
-    memcpy(arm->skip, why, sizeof arm->skip);
-    if (!why[0]) predict(m, kernel, head, arm, suite, p->env->n_cores);
+    *out = arm;
+    return TM_OK;
+}
+
+/* Counts it in; returns its index. */
+static int keep_arm(planner *p, tm_arm *arm)
+{
     check_memory(p->env, arm);
     p->plan->n_cells += arm->n_cells;
     if (arm->skip[0]) p->plan->n_skipped_cells += arm->n_cells;
-    *index = p->plan->n_arms++;
+    return p->plan->n_arms++;
+}
+
+/* One of our kernels. *index: -1 when nothing was added. */
+static tm_status add_arm(planner *p, model *m, const wanted *w, int threads, int *index,
+                         tm_error *err)
+{
+    const tm_kernel *kernel = NULL, *head = NULL;
+    tm_cell cell = {.threads = threads};
+    tm_arm *arm;
+    char why[480] = "";
+    *index = -1;
+    tm_status status = choose_kernels(p->options, m, w->kernel, threads, &kernel, &head, err);
+    if (status == TM_ARG || status == TM_NOMEM || status == TM_INTERRUPTED) return status;
+    if (status != TM_OK) snprintf(why, sizeof why, "%s", err->message);
+    if (m->skip[0]) memcpy(why, m->skip, sizeof why);
+    snprintf(cell.engine, sizeof cell.engine, "%s", m->is_null ? "null" : "ternmark");
+    snprintf(cell.model, sizeof cell.model, "%s", m->name);
+    snprintf(cell.kernel, sizeof cell.kernel, "%s", kernel ? kernel->name : w->kernel);
+    snprintf(cell.head_kernel, sizeof cell.head_kernel, "%s", head ? head->name : "");
+    snprintf(cell.role, sizeof cell.role, "%s",
+             w->role[0]                                                           ? w->role
+             : kernel && (kernel->format->ternary || kernel->format->block_trits) ? "ternary"
+                                                                                  : "");
+    status = new_arm(p, w, cell, p->options->build, m->identity, &arm, index, err);
+    if (status != TM_OK || !arm) return status;
+    memcpy(arm->skip, why, sizeof arm->skip);
+    if (!why[0]) predict(m, kernel, head, arm, p->suite, p->env->n_cores);
+    *index = keep_arm(p, arm);
     return TM_OK;
+}
+
+/* What another engine needs and takes: its file in memory, read once per token and once to load it. */
+static void predict_peer(const model *m, tm_arm *arm, const tm_suite *suite)
+{
+    struct stat st;
+    double bytes = stat(arm->peer->file, &st) == 0 ? (double)st.st_size : 0;
+    double macs = m->known ? (double)tm_config_linear_weights(&m->config) : 0;
+    double threads = arm->cells[0].threads;
+    arm->predicted_bytes = (int64_t)bytes + TM_PROCESS_BYTES;
+    arm->predicted_seconds = GUESS_FIXED_SECONDS + bytes / GUESS_BYTES_PER_SECOND;
+    for (int i = 0; i < arm->n_cells; i++)
+        arm->predicted_seconds += (suite->repetitions + 1) *
+                                  (arm->cells[i].n_prompt * macs / GUESS_MACS_PER_SECOND +
+                                   arm->cells[i].n_gen * bytes / GUESS_BYTES_PER_SECOND) /
+                                  threads;
+}
+
+/* Another engine with its own file of the model. */
+static tm_status add_peer(planner *p, model *m, const tm_peer *peer, const char *role,
+                          int threads_written, int threads, int *index, tm_error *err)
+{
+    const wanted w = {peer->name, threads_written, role};
+    tm_cell cell = {.engine = TM_PEER_ENGINE, .threads = threads};
+    char identity[256], build[32];
+    tm_arm *arm;
+    *index = -1;
+    snprintf(cell.model, sizeof cell.model, "%s", m->name);
+    snprintf(cell.kernel, sizeof cell.kernel, "%s", peer->name);
+    snprintf(cell.role, sizeof cell.role, "%s", role[0] ? role : "peer");
+    tm_status status = tm_build_hash(peer->program, build, sizeof build, err);
+    if (status == TM_OK)
+        status = tm_model_identity(peer->file, p->options->seed, identity, sizeof identity, err);
+    if (status == TM_OK) status = new_arm(p, &w, cell, build, identity, &arm, index, err);
+    if (status != TM_OK || !arm) return status;
+    arm->peer = peer;
+    predict_peer(m, arm, p->suite);
+    *index = keep_arm(p, arm);
+    return TM_OK;
+}
+
+static const tm_peer *find_peer(const tm_plan_options *options, const char *name)
+{
+    for (int i = 0; i < options->n_peers; i++)
+        if (strcmp(options->peers[i].name, name) == 0) return &options->peers[i];
+    return NULL;
+}
+
+/* A kernel of ours or a peer, by the name on the axis. */
+static tm_status add_named(planner *p, model *m, const char *name, const char *role, int written,
+                           int threads, int *index, tm_error *err)
+{
+    const tm_peer *peer = find_peer(p->options, name);
+    const wanted w = {name, written, role};
+    return peer ? add_peer(p, m, peer, role, written, threads, index, err)
+                : add_arm(p, m, &w, threads, index, err);
 }
 
 /* Every kernel of one model on one number of threads, and the pairs they make. */
@@ -272,12 +357,14 @@ static tm_status add_group(planner *p, model *m, int written, int threads, tm_er
     int baseline = -1, n = 0, first_pair = p->plan->n_pairs;
     if (suite->baseline[0]) {
         tm_status status =
-            add_arm(p, m, suite->baseline, written, threads, "baseline", &baseline, err);
+            add_named(p, m, suite->baseline, "baseline", written, threads, &baseline, err);
         if (status != TM_OK) return status;
     }
-    for (int k = 0; k < suite->n_kernels; k++) {
+    for (int k = 0; k < suite->n_kernels + p->options->n_peers; k++) {
         int arm;
-        tm_status status = add_arm(p, m, suite->kernels[k], written, threads, "", &arm, err);
+        const char *name =
+            k < suite->n_kernels ? suite->kernels[k] : p->options->peers[k - suite->n_kernels].name;
+        tm_status status = add_named(p, m, name, "", written, threads, &arm, err);
         if (status != TM_OK) return status;
         if (arm < 0) continue; /* the baseline itself, a double, or excluded */
         tm_pair pair = {arm, -1, 0, 1};
@@ -328,9 +415,9 @@ tm_status tm_plan_make(const tm_suite *suite, const tm_env *env, const tm_plan_o
     memset(out, 0, sizeof *out);
     tm_status status = tm_suite_check(suite, err);
     if (status != TM_OK) return status;
-    /* At most 64 x 64 x 65: one arm more per model and threads for the baseline. */
-    size_t room =
-        (size_t)suite->n_models * (size_t)suite->n_threads * ((size_t)suite->n_kernels + 1);
+    /* At most 64 x 64 x 129: one arm more per model and threads for the baseline. */
+    size_t room = (size_t)suite->n_models * (size_t)suite->n_threads *
+                  ((size_t)suite->n_kernels + (size_t)options->n_peers + 1);
     out->arms = calloc(room, sizeof *out->arms);
     out->pairs = calloc(room, sizeof *out->pairs);
     if (!out->arms || !out->pairs) {

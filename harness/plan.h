@@ -11,6 +11,7 @@
 #include "engine/session.h"
 #include "harness/choice.h"
 #include "harness/env.h"
+#include "harness/peer.h"
 #include "harness/result.h"
 #include "harness/suite.h"
 
@@ -21,6 +22,7 @@ typedef struct tm_arm {
     int64_t predicted_bytes;  /* memory of the process; 0 when its config could not be read */
     double predicted_seconds; /* of one process: load, check, tests; a guess until one has run */
     char skip[480];           /* why it is not started; "": it is */
+    const tm_peer *peer;      /* another engine runs it; borrowed. NULL: ours does */
 } tm_arm;
 
 /* Arms that run together: a pair (baseline first) or one alone (b = -1). */
@@ -39,9 +41,11 @@ typedef struct tm_plan {
 
 typedef struct tm_plan_options {
     uint64_t seed;
-    bool oversubscribe;      /* more threads than CPUs */
-    const char *build;       /* hash of the worker's program */
-    const char *only;        /* NULL, or a text that the name of a cell must contain */
+    bool oversubscribe;   /* more threads than CPUs */
+    const char *build;    /* hash of the worker's program */
+    const char *only;     /* NULL, or a text that the name of a cell must contain */
+    const tm_peer *peers; /* [n_peers] other engines: an arm each, for every model and threads */
+    int n_peers;
     const tm_choice *choice; /* decides between the kernels of a family; NULL: their fixed order */
 } tm_plan_options;
 

@@ -72,6 +72,12 @@ void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identi
     snprintf(id, 24, "%016llx", (unsigned long long)tm_hash(TM_HASH_START, text, length));
 }
 
+void tm_record_miss_figures(tm_record *record, const char *why)
+{
+    for (size_t i = 0; i < N_FIGURES; i++)
+        tm_figure_miss((tm_figure *)((char *)record + figures[i].offset), "%s", why);
+}
+
 static void put_figures(tm_json *json, const tm_record *record)
 {
     for (int i = 0; i < N_FIGURES; i++) {

@@ -100,6 +100,9 @@ void tm_record_mark(tm_record *record, const char *fmt, ...) TM_PRINTF(2, 3);
 /* "pp512", "tg128", "pp512+tg128", "@d1024" behind when depth > 0. */
 void tm_test_name(int n_prompt, int n_gen, int depth, char *text, size_t size);
 
+/* Every figure of a sample is missing for this reason: where to begin when few of them can be had. */
+void tm_record_miss_figures(tm_record *record, const char *why);
+
 tm_json *tm_record_to_json(const tm_record *record);
 /* Errors: FORMAT (a key missing or of the wrong type, its name), UNSUPPORTED (another schema). */
 tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err) TM_MUST_USE;

@@ -96,14 +96,15 @@ static tm_status take_sample(talk *t, tm_worker_line *line, tm_error *err)
     const tm_arm_process *p = t->p;
     const tm_worker_test *test = &t->request.tests[t->test]; /* there is one: see take_line */
     int cell = t->cell_of[t->test], n_tokens = test->test.n_prompt + test->test.n_gen;
+    int n_times = p->arm->peer ? 0 : test->test.n_gen; /* a peer tells no times of single tokens */
     if (line->test != t->test || r->repetition != t->repetition || r->n_tokens != n_tokens ||
-        r->n_token_ns != test->test.n_gen) {
+        r->n_token_ns != n_times) {
         tm_status status = tm_fail(err, TM_FORMAT,
                                    "the worker answered test %d, repetition %d with %d tokens and "
                                    "%d token times; test %d, "
                                    "repetition %d with %d and %d was due",
                                    line->test, r->repetition, r->n_tokens, r->n_token_ns, t->test,
-                                   t->repetition, n_tokens, test->test.n_gen);
+                                   t->repetition, n_tokens, n_times);
         tm_record_free(r);
         return status;
     }
@@ -211,7 +212,11 @@ static void explain(const tm_child_end *end, tm_error *err)
 tm_status tm_arm_process_run(tm_arm_process *process, int *failed, bool *fatal, tm_error *err)
 {
     const char *path = process->options->worker_path;
-    const char *argv[] = {path ? path : "/proc/self/exe", "worker", NULL};
+    const tm_peer *peer = process->arm->peer;
+    char text[TM_PEER_TEXT];
+    const char *argv[] = {path ? path : "/proc/self/exe", peer ? "peer" : "worker",
+                          peer ? text : NULL, NULL};
+    if (peer) tm_peer_print(peer, text, sizeof text);
     tm_child_end end = {0};
     *failed = -1;
     *fatal = false;

@@ -52,7 +52,7 @@ static tm_status send(int fd, tm_json *line, tm_error *err)
     return status;
 }
 
-static tm_json *answer(const char *kind)
+static tm_json *line_of(const char *kind)
 {
     tm_json *json = tm_json_object();
     tm_json_put_string(json, "line", kind);
@@ -62,7 +62,7 @@ static tm_json *answer(const char *kind)
 static tm_status send_hello(int fd, tm_error *err)
 {
     char program[96];
-    tm_json *json = answer("hello");
+    tm_json *json = line_of("hello");
     snprintf(program, sizeof program, "ternmark %s %s", tm_version(), tm_commit());
     tm_json_put_int(json, "protocol", TM_WORKER_PROTOCOL);
     tm_json_put_int(json, "schema", TM_SCHEMA);
@@ -73,15 +73,20 @@ static tm_status send_hello(int fd, tm_error *err)
 
 static void send_error(int fd, const tm_error *what)
 {
-    tm_json *json = answer("error");
+    tm_json *json = line_of("error");
     tm_json_put_string(json, "status", tm_status_name(what->status));
     tm_json_put_string(json, "message", what->message);
     tm_error ignored;
     if (send(fd, json, &ignored) != TM_OK) return; /* nobody listens any more */
 }
 
-static tm_status send_sample(int fd, const tm_worker_request *request, int test, const char *tokens,
-                             tm_record *record, tm_error *err)
+tm_status tm_worker_say(int fd, const char *kind, tm_error *err)
+{
+    return send(fd, line_of(kind), err);
+}
+
+tm_status tm_worker_say_record(int fd, const char *kind, const tm_worker_request *request, int test,
+                               tm_record *record, tm_error *err)
 {
     const tm_test *t = &request->tests[test].test;
     record->cell = request->cell;
@@ -89,8 +94,7 @@ static tm_status send_sample(int fd, const tm_worker_request *request, int test,
     record->cell.n_gen = t->n_gen;
     record->cell.depth = t->depth;
     tm_test_name(t->n_prompt, t->n_gen, t->depth, record->cell.test, sizeof record->cell.test);
-    snprintf(record->tokens, sizeof record->tokens, "%s", tokens);
-    tm_json *json = answer("sample");
+    tm_json *json = line_of(kind);
     tm_json_put_int(json, "test", test);
     tm_json_set(json, "record", tm_record_to_json(record));
     return send(fd, json, err);
@@ -113,7 +117,9 @@ static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int
         tm_record record = {0};
         tm_status status = tm_bench_once(bench, &t->test, &record, err);
         record.repetition = t->first_repetition + i;
-        if (status == TM_OK) status = send_sample(fd, request, index, tokens, &record, err);
+        snprintf(record.tokens, sizeof record.tokens, "%s", tokens);
+        if (status == TM_OK)
+            status = tm_worker_say_record(fd, "sample", request, index, &record, err);
         tm_record_free(&record);
         if (status != TM_OK) return status;
     }
@@ -128,7 +134,7 @@ static tm_status check_subject(tm_subject *subject, const tm_worker_request *req
     if (status == TM_OK && request->check)
         status = tm_subject_greedy(subject, GREEDY_TOKENS, tokens, size, err);
     if (status != TM_OK) return status;
-    tm_json *json = answer("checked");
+    tm_json *json = line_of("checked");
     tm_json_put_string(json, "tokens", tokens);
     return send(fd, json, err);
 }
@@ -142,8 +148,10 @@ static tm_status open_counters(const tm_worker_request *request, tm_counters **o
     return status == TM_OK ? tm_counters_open(&group, NULL, out, err) : status;
 }
 
-static tm_status run_request(const tm_worker_request *request, int fd, tm_error *err)
+tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, int fd,
+                                  tm_error *err)
 {
+    (void)arg;
     tm_subject subject = {0};
     tm_bench bench = {0};
     tm_test tests[TM_SUITE_MAX];
@@ -169,7 +177,7 @@ static tm_status run_request(const tm_worker_request *request, int fd, tm_error 
         tm_counters_close(counters);
         return status;
     }
-    tm_json *loaded = answer("loaded");
+    tm_json *loaded = line_of("loaded");
     tm_json_put_int(loaded, "load_ns", subject.load_ns);
     status = send(fd, loaded, err);
     if (status == TM_OK) status = check_subject(&subject, request, fd, tokens, sizeof tokens, err);
@@ -182,7 +190,7 @@ static tm_status run_request(const tm_worker_request *request, int fd, tm_error 
     tm_bench_close(&bench);
     tm_subject_close(&subject);
     tm_counters_close(counters);
-    return status == TM_OK ? send(fd, answer("done"), err) : status;
+    return status;
 }
 
 /* One line from a descriptor, without its newline; to free(). */
@@ -214,7 +222,7 @@ static tm_status read_line(int fd, char **line, tm_error *err)
     return tm_fail(err, TM_FORMAT, "a request of more than %zu bytes", n);
 }
 
-tm_status tm_worker_serve(int in_fd, int out_fd, tm_error *err)
+tm_status tm_worker_serve(tm_worker_answer *answer, void *arg, int in_fd, int out_fd, tm_error *err)
 {
     char *line;
     tm_status status = send_hello(out_fd, err);
@@ -226,7 +234,8 @@ tm_status tm_worker_serve(int in_fd, int out_fd, tm_error *err)
         status = tm_worker_request_parse(line, request, err);
         free(line);
     }
-    if (status == TM_OK) status = run_request(request, out_fd, err);
+    if (status == TM_OK) status = answer(request, arg, out_fd, err);
+    if (status == TM_OK) status = tm_worker_say(out_fd, "done", err);
     free(request);
     if (status != TM_OK) send_error(out_fd, err);
     return status;

@@ -60,7 +60,20 @@ typedef struct tm_worker_line {
 /* Errors: FORMAT with the beginning of the line. */
 tm_status tm_worker_line_parse(const char *line, tm_worker_line *out, tm_error *err) TM_MUST_USE;
 
-/* Serves one request from in_fd to out_fd. The error, if any, has also been answered on out_fd. */
-tm_status tm_worker_serve(int in_fd, int out_fd, tm_error *err) TM_MUST_USE;
+/* Answers a request: says loaded, checked and a line per record. `done`, or the error, is said by who serves. */
+typedef tm_status tm_worker_answer(const tm_worker_request *request, void *arg, int fd,
+                                   tm_error *err);
+/* The reference engine's. */
+tm_worker_answer tm_worker_answer_engine;
+
+/* Says hello, reads one request from in_fd and has it answered on out_fd. The error, if any, has also been
+ * said there. */
+tm_status tm_worker_serve(tm_worker_answer *answer, void *arg, int in_fd, int out_fd,
+                          tm_error *err) TM_MUST_USE;
+
+/* A line of an answer: of this kind alone, or with a record of one of the request's tests. Errors: IO. */
+tm_status tm_worker_say(int fd, const char *kind, tm_error *err) TM_MUST_USE;
+tm_status tm_worker_say_record(int fd, const char *kind, const tm_worker_request *request, int test,
+                               tm_record *record, tm_error *err) TM_MUST_USE;
 
 #endif

@@ -198,7 +198,7 @@ const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const char *ro
     for (int i = 0; i < all->n; i++) {
         const tm_cell_summary *s = &all->items[i];
         if (s->superseded || strcmp(s->cell.role, role) != 0 ||
-            strcmp(s->cell.engine, engine) != 0 || strcmp(s->cell.model, model) != 0 ||
+            (engine && strcmp(s->cell.engine, engine) != 0) || strcmp(s->cell.model, model) != 0 ||
             s->cell.threads != threads || strcmp(s->cell.test, test) != 0)
             continue;
         bool measured = isfinite(s->tokens_per_second.value);

@@ -97,6 +97,7 @@ const tm_cell_summary *tm_summaries_find(const tm_summaries *all, const char *en
                                          const char *model, const char *kernel, int threads,
                                          const char *test);
 /* The fastest of a role ("baseline", "ternary") on a model, thread count and test, not superseded.
+ * engine NULL: of any.
  * *n_kernels: how many had a figure ("best of n kernels"; picking the best of several favours them a
  * little). With none: the first, which says why; NULL when there is none at all. */
 const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const char *role,

@@ -55,13 +55,13 @@ static void put_percentile(tm_json *object, const char *key, const tm_percentile
         tm_json_put_number(object, key, p->value_ms);
 }
 
-/* The baseline cell of the same model, threads and test; NULL for itself and where there is none. */
+/* The baseline cell of the same model, threads and test, whatever its engine; NULL for itself and where
+ * there is none. */
 static const tm_cell_summary *baseline_of(const tm_summaries *all, const tm_cell_summary *s)
 {
     int n_kernels;
-    const tm_cell_summary *base =
-        tm_summaries_best(all, TM_ROLE_BASELINE, s->cell.engine, s->cell.model, s->cell.threads,
-                          s->cell.test, &n_kernels);
+    const tm_cell_summary *base = tm_summaries_best(all, TM_ROLE_BASELINE, NULL, s->cell.model,
+                                                    s->cell.threads, s->cell.test, &n_kernels);
     return base == s ? NULL : base;
 }
 

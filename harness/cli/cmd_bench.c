@@ -7,12 +7,13 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/options.h"
+#include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
 #include "harness/sweep.h"
 
 typedef struct request {
     const char *models, *kernels, *threads, *prompts, *generated, *both, *depths, *baseline,
-        *output, *store, *counters;
+        *output, *store, *counters, *peers;
     int64_t repetitions, processes, seed;
     double time_budget;
     bool no_warmup, oversubscribe, quiet, retune;
@@ -44,8 +45,10 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
     tm_progress_init(&progress, r->quiet);
     tm_env env = {0};
     tm_plan plan = {0};
+    tm_peers peers;
     char build[24];
-    tm_status status = tm_build_hash(NULL, build, sizeof build, err);
+    tm_status status = tm_peers_parse(r->peers, &peers, err);
+    if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK) status = tm_env_read("/", &env, err);
     tm_choice choice = {.build = build,
                         .env = &env,
@@ -59,6 +62,8 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
     tm_plan_options po = {.seed = (uint64_t)r->seed,
                           .oversubscribe = r->oversubscribe,
                           .build = build,
+                          .peers = peers.items,
+                          .n_peers = peers.n,
                           .choice = &choice};
     if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
     tm_sweep_options so = {.suite = suite,
@@ -132,6 +137,7 @@ int tm_cmd_bench(int argc, char **argv)
          "of synthetic weights and tokens (default 1)"},
         {"oversubscribe", NULL, TM_OPTION_FLAG, &r.oversubscribe, 0, 0, NULL,
          "allow more threads than CPUs"},
+        {"peer", NULL, TM_OPTION_TEXT, &r.peers, 0, 0, "NAME=PROGRAM,FILE;...", TM_PEER_HELP},
         {"retune", NULL, TM_OPTION_FLAG, &r.retune, 0, 0, NULL,
          "compare kernels again where a name such as auto or f16 leaves a choice"},
         {"quiet", "q", TM_OPTION_FLAG, &r.quiet, 0, 0, NULL, "no progress"},

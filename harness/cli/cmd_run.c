@@ -2,6 +2,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/options.h"
+#include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
 #include "harness/roofline.h"
 #include "harness/subject.h"
@@ -19,7 +20,8 @@
 
 /* What the command line says; absent numbers are below 0. */
 typedef struct settings {
-    const char *store, *threads, *models, *kernels, *tests, *only, *output, *build, *counters;
+    const char *store, *threads, *models, *kernels, *tests, *only, *output, *build, *counters,
+        *peers;
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
     bool dry_run, oversubscribe, allow_machine, quiet, no_roofline, retune;
@@ -276,6 +278,7 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
     int code;
     settings with_build = *s;
     with_build.build = build;
+    tm_peers peers;
     tm_progress progress;
     tm_progress_init(&progress, s->quiet);
     tm_choice choice = {.build = build,
@@ -291,8 +294,11 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
                                .oversubscribe = s->oversubscribe,
                                .build = build,
                                .only = s->only,
+                               .peers = peers.items,
                                .choice = &choice};
-    tm_status status = tm_suite_read(name, suite, &err);
+    tm_status status = tm_peers_parse(s->peers, &peers, &err);
+    options.n_peers = peers.n;
+    if (status == TM_OK) status = tm_suite_read(name, suite, &err);
     if (status == TM_OK) status = adjust(suite, s, &err);
     if (status == TM_OK) status = tm_env_read("/", &env, &err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, &err);
@@ -354,6 +360,7 @@ int tm_cmd_run(int argc, char **argv)
          "continue a store that another machine began"},
         {"no-roofline", NULL, TM_OPTION_FLAG, &s.no_roofline, 0, 0, NULL,
          "do not measure the machine's limits first (a few seconds)"},
+        {"peer", NULL, TM_OPTION_TEXT, &s.peers, 0, 0, "NAME=PROGRAM,FILE;...", TM_PEER_HELP},
         {"retune", NULL, TM_OPTION_FLAG, &s.retune, 0, 0, NULL,
          "compare kernels again where a name such as auto or f16 leaves a choice"},
         {"quiet", "q", TM_OPTION_FLAG, &s.quiet, 0, 0, NULL, "no progress"},

@@ -17,6 +17,6 @@ int tm_cmd_worker(int argc, char **argv)
     int n;
     tm_status status = tm_options_parse(&command, argc, argv, NULL, &n, &help, &err);
     if (status == TM_OK && help) return 0;
-    if (status == TM_OK) status = tm_worker_serve(0, 1, &err);
+    if (status == TM_OK) status = tm_worker_serve(tm_worker_answer_engine, NULL, 0, 1, &err);
     return status == TM_OK ? 0 : tm_report_error("worker", &err);
 }

@@ -529,7 +529,7 @@ int main(int argc, char **argv)
 {
     tm_error err = {0};
     if (argc == 2 && strcmp(argv[1], "worker") == 0)
-        return tm_worker_serve(0, 1, &err) == TM_OK ? 0 : 1;
+        return tm_worker_serve(tm_worker_answer_engine, NULL, 0, 1, &err) == TM_OK ? 0 : 1;
     if (argc == 3 && strcmp(argv[1], "sweep") == 0) return run_killable(argv[2]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairs_alternate),

@@ -15,7 +15,7 @@ typedef struct server {
 static void *serve(void *arg)
 {
     server *s = arg;
-    s->status = tm_worker_serve(s->in, s->out, &s->err);
+    s->status = tm_worker_serve(tm_worker_answer_engine, NULL, s->in, s->out, &s->err);
     close(s->out);
     return NULL;
 }

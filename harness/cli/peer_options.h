@@ -1,0 +1,21 @@
+/* --peer of run and bench: other engines to measure beside ours. */
+#ifndef TM_HARNESS_CLI_PEER_OPTIONS_H
+#define TM_HARNESS_CLI_PEER_OPTIONS_H
+
+#include "harness/peer.h"
+
+#define TM_PEERS_MAX 16
+#define TM_PEER_HELP                                                                               \
+    "also measure other engines: a llama-bench, a model file for it, more of its options;\n"       \
+    "NAME may be the baseline"
+
+typedef struct tm_peers {
+    tm_peer items[TM_PEERS_MAX];
+    int n;
+} tm_peers;
+
+/* "NAME=PROGRAM,FILE[,ARGUMENT...][;...]"; NULL: none. Errors: ARG (as tm_peer_parse; a name twice, or that of
+ * a kernel; too many). */
+tm_status tm_peers_parse(const char *text, tm_peers *out, tm_error *err) TM_MUST_USE;
+
+#endif

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Other engines beside ours: --peer of bench and run. Prints TAP. A script stands in for llama-bench and the
+# fake engine for ours, so nothing here depends on speed.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+program=${TERNMARK:-$PWD/build/ternmark}
+[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
+program=$(realpath "$program")
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 2
+
+n=0
+verdict() { # status title
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        sed 's/^/# out: /' out | tail -n 8
+        sed 's/^/# err: /' err | tail -n 8
+    fi
+}
+# expect STATUS TITLE PATTERN ARGUMENT...: exit status, and a line of either stream that has PATTERN
+expect() {
+    local wanted=$1 title=$2 pattern=$3 got
+    shift 3
+    timeout 60 "$program" "$@" >out 2>err </dev/null
+    got=$?
+    echo "exit status $got, wanted $wanted; looking for: $pattern" >>err
+    [ $got -eq "$wanted" ] && cat out err | grep -v 'looking for' | grep -q -- "$pattern"
+    verdict $? "$title"
+}
+
+# 1 ms a token, whatever is asked; -x fails.
+cat >llama-bench <<'END'
+#!/usr/bin/env bash
+while [ $# -gt 0 ]; do
+    case $1 in
+    -p) p=$2 ;; -n) g=$2 ;; -t) t=$2 ;; -r) r=$2 ;; -pg) p=${2%,*} g=${2#*,} ;;
+    -x) echo "no model in this file" >&2; exit 1 ;;
+    esac
+    shift
+done
+samples=$(for ((i = 0; i < r; i++)); do printf '%s%d' "$([ $i -gt 0 ] && echo ,)" $(((p + g) * 1000000)); done)
+echo "[ { \"build_commit\": \"abc123\", \"model_type\": \"bitnet 2B TQ2_0\", \"n_prompt\": $p, \"n_gen\": $g,"
+echo "  \"n_threads\": $t, \"samples_ns\": [ $samples ] } ]"
+END
+chmod +x llama-bench
+echo x >model.gguf
+here="other=$work/llama-bench,$work/model.gguf"
+bench="bench -m null:100000 -t 1 -p 8 -n 4 -r 2 --processes 2 -o json"
+# shellcheck disable=SC2086
+expect 0 "a peer runs beside ours" '"kernel":.*"other"' $bench --peer "$here"
+grep -A12 '"kernel":.*"other"' out | grep -Eq '"value":.*(1000|999\.99)'
+verdict $? "at the rate it reports"
+grep -q 'timed by the peer itself (bitnet 2B TQ2_0, build abc123), its results unchecked' out
+verdict $? "which is said"
+grep -A30 '"kernel":.*"other"' out | grep -q '"bytes_per_token_missing"'
+verdict $? "and what it does not tell is missing"
+# shellcheck disable=SC2086
+expect 0 "it may be the baseline" '"speedup_over_baseline"' $bench --peer "$here" --baseline other
+grep -A60 '"kernel":.*ternary\|"kernel":.*i2r16\|"kernel":.*trit\|"kernel":.*t3r16' out |
+    grep -A3 '"speedup_over_baseline"' | grep -Eq '"value":.*(9\.|10\.?[0-9]*)'
+verdict $? "ten times as fast as 1 ms a token"
+# shellcheck disable=SC2086
+expect 4 "one that fails is a failed cell, in its words" "no model in this file" $bench --peer "$here,-x" --store s.jsonl
+grep -q '"kind":"sample"' s.jsonl
+verdict $? "and the others were measured"
+# shellcheck disable=SC2086
+expect 2 "no program" "no/such/program" $bench --peer "a=/no/such/program,$work/model.gguf"
+# shellcheck disable=SC2086
+expect 2 "two of a name" "two peers are called other" $bench --peer "$here;$here"
+# shellcheck disable=SC2086
+expect 2 "the name of a family" "name of a kernel" $bench --peer "f16=$work/llama-bench,$work/model.gguf"
+# shellcheck disable=SC2086
+expect 2 "nothing behind the name" "the file is missing" $bench --peer "a=$work/llama-bench"
+cat >suite.json <<'END'
+{ "name": "small", "axes": { "model": ["null:100000"], "kernel": ["auto"], "threads": [1], "test": ["pp8", "tg4"] },
+  "baseline": { "kernel": "f16" }, "processes": 2, "repetitions": 2, "warmup": 0 }
+END
+expect 0 "a suite's cells have it too" "6 cells" run suite.json --peer "$here" --dry-run
+expect 0 "it runs" "32 new samples" run suite.json --peer "$here" --store r.jsonl
+expect 0 "and continues" " 0 new samples" run suite.json --peer "$here" --store r.jsonl
+expect 0 "and is reported" "other" report r.jsonl
+echo "1..$n"
