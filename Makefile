@@ -114,7 +114,7 @@ $(BUILD)/gen/version.h: FORCE
 # The libraries are looked for once per compiler and flags, before anything is compiled.
 PROBE = scripts/probe.sh '$(CC) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)'
 $(BUILD)/libraries: $(BUILD)/flags scripts/probe.sh
-	@$(PROBE) cjson hwloc papi.h
+	@$(PROBE) cjson hwloc papi.h sensors/sensors.h
 	@$(if $(filter yes,$(GBENCH)),scripts/probe.sh '$(CXX) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)' benchmark)
 	@touch $@
 $(BUILD)/cmocka: $(BUILD)/flags scripts/probe.sh

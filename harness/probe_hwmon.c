@@ -1,6 +1,10 @@
 /* Meters on the board, as hwmon shows them: energyN_input before powerN_average before powerN_input
  * before voltage times current. Rails are never added: a board's input rail holds the others.
  *
+ * What there is, is found in hwmon's files. On the live machine libsensors, where it is installed and
+ * knows the chip, names the rails and reads watts, volts and amperes, so that the owner's sensors.conf
+ * holds; energies are whole microjoules and read as such.
+ *
  * Source: Linux, Documentation/hwmon/sysfs-interface.rst (microjoules, microwatts, millivolts,
  * milliamperes), ina3221.rst, amd_energy.rst (removed in 6.x, still built for older ones). */
 #include "harness/probe_source.h"
@@ -12,6 +16,7 @@
 #include <string.h>
 
 #include "harness/proc.h"
+#include "harness/sensor_library.h"
 
 #define FOLDER "sys/class/hwmon"
 #define RECIPE                                                                                     \
@@ -19,6 +24,8 @@
     "/sys/class/hwmon/hwmon*/energy*_input /sys/class/hwmon/hwmon*/power*_input; do "              \
     "chgrp energy $f; chmod g+r $f; done' (until the next boot), then log in again"
 #define MAX_INDEX 512 /* amd_energy has one per core */
+
+enum { BY_FILE, BY_LIBRARY }; /* a channel's code */
 
 /* Meters of something else than the processor and its board. */
 static const char *const others[] = {"amdgpu", "nouveau",   "i915", "xe",
@@ -49,15 +56,38 @@ static bool name_taken(const tm_probe *probe, const char *name)
     return false;
 }
 
+/* False when sensors.conf leaves the rail out. label: "" when the library has none of its own. */
+static bool ask_library(const tm_probe *probe, const char *folder, const char *kind, int index,
+                        char *label, size_t size, bool *known)
+{
+    char input[32], ignored[48];
+    const char *chip = strrchr(folder, '/') + 1;
+    label[0] = 0;
+    *known = false;
+    if (!probe->private) return true;
+    snprintf(input, sizeof input, "%s%d", kind, index);
+    tm_sensor_find found = tm_sensors_find(probe->private, chip, input, label, size);
+    *known = found == TM_SENSOR_KNOWN;
+    if (!*known || strcmp(label, input) == 0) label[0] = 0;
+    if (*known && strcmp(kind, "in") == 0) {
+        snprintf(input, sizeof input, "curr%d", index);
+        found = tm_sensors_find(probe->private, chip, input, ignored, sizeof ignored);
+    }
+    return found != TM_SENSOR_IGNORED;
+}
+
 static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip, const char *kind,
                           int index, const char *item, tm_error *err)
 {
     char path[PATH_MAX], label[48];
+    bool energy = strcmp(kind, "energy") == 0, known;
     tm_channel *c;
+    if (!ask_library(probe, folder, kind, index, label, sizeof label, &known)) return TM_OK;
     tm_status status = tm_probe_add(probe, &c, err);
     if (status != TM_OK) return status;
+    c->code = known && !energy ? BY_LIBRARY : BY_FILE;
     snprintf(path, sizeof path, "%s/%s%d_label", folder, kind, index);
-    if (!tm_proc_text(probe->options.root, path, label, sizeof label) || !label[0])
+    if (!label[0] && (!tm_proc_text(probe->options.root, path, label, sizeof label) || !label[0]))
         snprintf(label, sizeof label, "%s %s%d", chip, kind, index);
     /* One chip's labels repeat on the next chip of its type. */
     snprintf(c->info.name, sizeof c->info.name, "%s", label);
@@ -71,7 +101,6 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
     else
         snprintf(c->info.scope, sizeof c->info.scope, "rail %s", c->info.name);
     snprintf(c->info.unit, sizeof c->info.unit, "joules");
-    bool energy = strcmp(kind, "energy") == 0;
     c->kind = energy ? TM_CHANNEL_COUNTER : TM_CHANNEL_POWER;
     c->info.method = energy ? "counter" : "integrated";
     c->scale = 1e-6;
@@ -124,6 +153,11 @@ static tm_status open_hwmon(tm_probe *probe, tm_probe_health *health, tm_error *
     char folder[PATH_MAX], chip_folder[120];
     struct dirent **entries = NULL;
     tm_status status = TM_OK;
+    tm_sensors *sensors = NULL;
+    tm_error why;
+    /* Without the library the files are read as they are. */
+    if (strcmp(probe->options.root, "/") == 0 && tm_sensors_open(&sensors, &why) == TM_OK)
+        probe->private = sensors;
     snprintf(folder, sizeof folder, "%s/" FOLDER, probe->options.root);
     int n = scandir(folder, &entries, is_hwmon, alphasort);
     for (int i = 0; i < n; i++) {
@@ -141,8 +175,43 @@ static tm_status open_hwmon(tm_probe *probe, tm_probe_health *health, tm_error *
     return TM_OK;
 }
 
+/* Watts as whole microwatts, the unit of the files. */
+static tm_probe_state to_microwatts(const tm_channel *channel, double watts, tm_reading *out)
+{
+    if (!(watts >= 0 && watts < 1e9)) {
+        snprintf(out->reason, sizeof out->reason, "%s: %g W is no power to integrate",
+                 channel->info.name, watts);
+        return TM_PROBE_INVALID;
+    }
+    out->raw = (uint64_t)(1e6 * watts + 0.5);
+    return TM_PROBE_OK;
+}
+
+/* "sys/class/hwmon/hwmon3/power1_input" by "hwmon3" and "power1_input". */
+static tm_status read_by_library(const tm_sensors *sensors, const char *path, double *value,
+                                 tm_error *err)
+{
+    char folder[80];
+    const char *name = path + strlen(FOLDER "/"), *slash = strchr(name, '/');
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - name), name);
+    return tm_sensors_read(sensors, folder, slash + 1, value, err);
+}
+
+static tm_probe_state read_library(tm_probe *probe, tm_channel *channel, tm_reading *out)
+{
+    double value, current = 1;
+    tm_error why;
+    tm_status status = read_by_library(probe->private, channel->path[0], &value, &why);
+    if (status == TM_OK && channel->path[1][0])
+        status = read_by_library(probe->private, channel->path[1], &current, &why);
+    if (status == TM_OK) return to_microwatts(channel, value * current, out);
+    snprintf(out->reason, sizeof out->reason, "%.190s", why.message);
+    return TM_PROBE_INVALID;
+}
+
 static tm_probe_state read_hwmon(tm_probe *probe, tm_channel *channel, tm_reading *out)
 {
+    if (channel->code == BY_LIBRARY) return read_library(probe, channel, out);
     tm_probe_state state = tm_probe_read_file(probe->options.root, channel->path[0], out);
     if (state != TM_PROBE_OK || !channel->path[1][0]) return state;
     uint64_t millivolts = out->raw;
@@ -156,4 +225,11 @@ static tm_probe_state read_hwmon(tm_probe *probe, tm_channel *channel, tm_readin
     return TM_PROBE_OK;
 }
 
-const tm_probe_source tm_probe_hwmon = {.name = "hwmon", .open = open_hwmon, .read = read_hwmon};
+static void close_hwmon(tm_probe *probe)
+{
+    tm_sensors_close(probe->private);
+    probe->private = NULL;
+}
+
+const tm_probe_source tm_probe_hwmon = {
+    .name = "hwmon", .open = open_hwmon, .read = read_hwmon, .close = close_hwmon};

@@ -29,6 +29,7 @@ demo   make                     make
 demo   libcjson-dev             lib:cjson
 demo   libhwloc-dev             lib:hwloc
 demo   libpapi-dev              lib:papi
+demo   libsensors-dev           lib:sensors
 demo   g++                      g++
 demo   libbenchmark-dev         lib:benchmark
 demo   gnuplot-nox              gnuplot

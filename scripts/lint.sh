@@ -46,6 +46,7 @@ rule_third_party_headers_have_one_door() {
     done <<'DOORS'
 cJSON.h harness/json.c
 hwloc.h engine/topology.c
+sensors.h harness/sensor_library.c
 papi.h harness/papi_events.c tests/harness/fake_papi.c
 benchmark.h harness/gbench.cc
 DOORS

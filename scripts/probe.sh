@@ -17,7 +17,7 @@ package() {
     cjson) echo libcjson-dev ;;
     hwloc) echo libhwloc-dev ;;
     cmocka) echo libcmocka-dev ;;
-    *.h) echo "lib${1%.h}-dev" ;;
+    *.h) echo "lib$(basename "$1" .h)-dev" ;;
     *) echo "lib$1-dev" ;;
     esac
 }
