@@ -9,18 +9,23 @@
 #include <string.h>
 #include <strings.h>
 
-static tm_status make(const char *name, const char *type_text, const char *output, uint64_t seed,
-                      tm_error *err)
+/* arch NULL: the shape's own. */
+static tm_status make(const char *name, const char *type_text, const char *arch, const char *output,
+                      uint64_t seed, tm_error *err)
 {
     tm_gguf_type type;
     tm_source source;
+    tm_config config;
     if (!output) return tm_fail(err, TM_ARG, "--output is missing: the file to make");
     if (!tm_gguf_type_find(type_text, &type))
         return tm_fail(err, TM_ARG, "--type is \"%s\", not f32, f16, bf16, tq1_0, tq2_0 or i2_s",
                        type_text);
-    char full[160];
-    snprintf(full, sizeof full, "%s%s", strncmp(name, "synth:", 6) == 0 ? "" : "synth:", name);
-    tm_status status = tm_source_open_name(full, seed, &source, err);
+    tm_status status =
+        tm_shape_config(strncmp(name, "synth:", 6) == 0 ? name + 6 : name, &config, err);
+    if (status == TM_OK && arch && !tm_config_set_arch(&config, arch))
+        status = tm_fail(err, TM_ARG,
+                         "--arch is \"%s\", not bitnet, bitnet-25, bitnet-b1.58 or llama", arch);
+    if (status == TM_OK) status = tm_source_open_synth(&config, seed, &source, err);
     if (status != TM_OK) return status;
     status = tm_source_write_gguf(&source, type, output, err);
     tm_source_close(&source);
@@ -68,18 +73,20 @@ static tm_status show(const char *name, uint64_t seed, tm_error *err)
 
 int tm_cmd_model(int argc, char **argv)
 {
-    const char *output = NULL, *type = "i2_s";
+    const char *output = NULL, *type = "i2_s", *arch = NULL;
     int64_t seed = 1;
     const tm_option options[] = {
         {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FILE", "make: the GGUF file"},
         {"type", NULL, TM_OPTION_TEXT, &type, 0, 0, "TYPE",
          "make: f32, f16, bf16, tq1_0, tq2_0, i2_s (default i2_s)"},
+        {"arch", NULL, TM_OPTION_TEXT, &arch, 0, 0, "NAME",
+         "make: the shape under another architecture, for programs that do not know its own"},
         {"seed", NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random weights (default 1)"},
         {0},
     };
     const tm_command command = {
         "model",
-        "make NAME -o FILE.gguf [--type TYPE] | show MODEL",
+        "make NAME -o FILE.gguf [--type TYPE] [--arch NAME] | show MODEL",
         "Makes a synthetic model file of a published shape, or shows what a model holds.",
         options,
         2,
@@ -92,7 +99,7 @@ int tm_cmd_model(int argc, char **argv)
     if (status == TM_OK && help) return 0;
     if (status == TM_OK) {
         if (strcmp(arguments[0], "make") == 0)
-            status = make(arguments[1], type, output, (uint64_t)seed, &err);
+            status = make(arguments[1], type, arch, output, (uint64_t)seed, &err);
         else if (strcmp(arguments[0], "show") == 0)
             status = show(arguments[1], (uint64_t)seed, &err);
         else
