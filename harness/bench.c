@@ -208,6 +208,7 @@ tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
     record->marks[0] = 0;
     record->load_ns = subject->load_ns;
     record->bits_per_weight = subject->costs.linear_bits_per_weight;
+    record->head_bytes = (double)subject->costs.head_bytes;
     tm_bench_costs(&subject->costs, subject->n_batch, test, &record->bytes_per_token,
                    &record->macs_per_token);
     put_usage(&before, &after, record);

@@ -105,28 +105,34 @@ tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kerne
     return status == TM_OK ? tm_kernel_resolve(head, head_kernel, err) : status;
 }
 
-/* The same, and where the name leaves a choice, the kernels measured to be fastest here. */
+/* The same with a head of the user's choice ("auto": the model's own), and where a name leaves a
+ * choice, the kernels measured to be fastest here. */
 static tm_status choose_kernels(const tm_plan_options *options, model *m, const char *name,
-                                int threads, const tm_kernel **kernel, const tm_kernel **head,
-                                tm_error *err)
+                                const char *head_name, int threads, const tm_kernel **kernel,
+                                const tm_kernel **head, tm_error *err)
 {
+    bool own_head = strcmp(head_name, "auto") == 0;
     const char *family, *head_family;
     const tm_choice *choice = options->choice;
     tm_source *source = m->known ? &m->source : NULL;
     tm_status status = tm_kernels_resolve(name, source, kernel, head, err);
+    if (status == TM_OK && !own_head) status = tm_kernel_resolve(head_name, head, err);
     if (status != TM_OK || !choice || !source || m->skip[0]) return status;
     status = family_of(source, &family, &head_family, err);
+    if (!own_head) head_family = head_name;
     if (strcmp(name, "auto") != 0) family = name;
     if (status == TM_OK && !tm_kernel_find(family))
         status = tm_choose(choice, m->name, &m->config, family, threads, kernel, err);
-    if (status == TM_OK)
+    if (status == TM_OK && !tm_kernel_find(head_family))
         status = tm_choose(choice, m->name, &m->config, head_family, threads, head, err);
     return status;
 }
 
 char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
 {
-    snprintf(text, size, "%s %s %d thread%s %s", cell->model, cell->kernel, cell->threads,
+    bool plain = !cell->head_kernel[0] || strncmp(cell->head_kernel, "f16r16", 6) == 0;
+    snprintf(text, size, "%s %s%s%s %d thread%s %s", cell->model, cell->kernel,
+             plain ? "" : " head ", plain ? "" : cell->head_kernel, cell->threads,
              cell->threads == 1 ? "" : "s", cell->test);
     return text;
 }
@@ -201,9 +207,9 @@ typedef struct planner {
 
 /* How an arm was asked for. */
 typedef struct wanted {
-    const char *kernel; /* as written */
-    int threads;        /* as written; TM_THREADS_ALL */
-    const char *role;   /* "baseline", or "" */
+    const char *kernel, *head; /* as written */
+    int threads;               /* as written; TM_THREADS_ALL */
+    const char *role;          /* "baseline", or "" */
 } wanted;
 
 /* A new arm for every test that is wanted of this cell. *arm: NULL where nothing was added: then *index is
@@ -218,7 +224,7 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
     for (int i = 0; i < p->plan->n_arms; i++) {
         const tm_cell *have = &p->plan->arms[i].cells[0];
         if (strcmp(have->model, cell.model) == 0 && strcmp(have->kernel, cell.kernel) == 0 &&
-            have->threads == cell.threads) {
+            strcmp(have->head_kernel, cell.head_kernel) == 0 && have->threads == cell.threads) {
             if (w->role[0]) *index = i;
             return TM_OK;
         }
@@ -274,7 +280,8 @@ static tm_status add_arm(planner *p, model *m, const wanted *w, int threads, int
     tm_arm *arm;
     char why[480] = "";
     *index = -1;
-    tm_status status = choose_kernels(p->options, m, w->kernel, threads, &kernel, &head, err);
+    tm_status status =
+        choose_kernels(p->options, m, w->kernel, w->head, threads, &kernel, &head, err);
     if (status == TM_ARG || status == TM_NOMEM || status == TM_INTERRUPTED) return status;
     if (status != TM_OK) snprintf(why, sizeof why, "%s", err->message);
     if (m->skip[0]) memcpy(why, m->skip, sizeof why);
@@ -314,7 +321,7 @@ static void predict_peer(const model *m, tm_arm *arm, const tm_suite *suite)
 static tm_status add_peer(planner *p, model *m, const tm_peer *peer, const char *role,
                           int threads_written, int threads, int *index, tm_error *err)
 {
-    const wanted w = {peer->name, threads_written, role};
+    const wanted w = {peer->name, "", threads_written, role};
     tm_cell cell = {.engine = TM_PEER_ENGINE, .threads = threads};
     char identity[256], build[32];
     tm_arm *arm;
@@ -341,30 +348,34 @@ static const tm_peer *find_peer(const tm_plan_options *options, const char *name
 }
 
 /* A kernel of ours or a peer, by the name on the axis. */
-static tm_status add_named(planner *p, model *m, const char *name, const char *role, int written,
-                           int threads, int *index, tm_error *err)
+static tm_status add_named(planner *p, model *m, const char *name, const char *head,
+                           const char *role, int written, int threads, int *index, tm_error *err)
 {
     const tm_peer *peer = find_peer(p->options, name);
-    const wanted w = {name, written, role};
+    const wanted w = {name, head, written, role};
     return peer ? add_peer(p, m, peer, role, written, threads, index, err)
                 : add_arm(p, m, &w, threads, index, err);
 }
 
-/* Every kernel of one model on one number of threads, and the pairs they make. */
+/* Every kernel and head of one model on one number of threads, and the pairs they make. */
 static tm_status add_group(planner *p, model *m, int written, int threads, tm_error *err)
 {
     const tm_suite *suite = p->suite;
     int baseline = -1, n = 0, first_pair = p->plan->n_pairs;
     if (suite->baseline[0]) {
         tm_status status =
-            add_named(p, m, suite->baseline, "baseline", written, threads, &baseline, err);
+            add_named(p, m, suite->baseline, "auto", "baseline", written, threads, &baseline, err);
         if (status != TM_OK) return status;
     }
-    for (int k = 0; k < suite->n_kernels + p->options->n_peers; k++) {
-        int arm;
+    int n_heads = suite->n_head_kernels > 0 ? suite->n_head_kernels : 1;
+    for (int i = 0; i < (suite->n_kernels + p->options->n_peers) * n_heads; i++) {
+        int arm, k = i / n_heads;
+        const char *head = suite->n_head_kernels > 0 ? suite->head_kernels[i % n_heads] : "auto";
         const char *name =
             k < suite->n_kernels ? suite->kernels[k] : p->options->peers[k - suite->n_kernels].name;
-        tm_status status = add_named(p, m, name, "", written, threads, &arm, err);
+        /* The baseline is a model as it is: the choice of heads is not for it. */
+        if (strcmp(name, suite->baseline) == 0) continue;
+        tm_status status = add_named(p, m, name, head, "", written, threads, &arm, err);
         if (status != TM_OK) return status;
         if (arm < 0) continue; /* the baseline itself, a double, or excluded */
         tm_pair pair = {arm, -1, 0, 1};
@@ -415,9 +426,10 @@ tm_status tm_plan_make(const tm_suite *suite, const tm_env *env, const tm_plan_o
     memset(out, 0, sizeof *out);
     tm_status status = tm_suite_check(suite, err);
     if (status != TM_OK) return status;
-    /* At most 64 x 64 x 129: one arm more per model and threads for the baseline. */
+    /* At most 64 x 64 x (64 x 64 + 65): one arm more per model and threads for the baseline. */
+    size_t n_heads = suite->n_head_kernels > 0 ? (size_t)suite->n_head_kernels : 1;
     size_t room = (size_t)suite->n_models * (size_t)suite->n_threads *
-                  ((size_t)suite->n_kernels + (size_t)options->n_peers + 1);
+                  ((size_t)suite->n_kernels * n_heads + (size_t)options->n_peers + 1);
     out->arms = calloc(room, sizeof *out->arms);
     out->pairs = calloc(room, sizeof *out->pairs);
     if (!out->arms || !out->pairs) {

@@ -153,10 +153,12 @@ static void put_sample(tm_json *json, const tm_record *record)
         tm_json_put_number(json, "bytes_per_token", record->bytes_per_token);
         tm_json_put_number(json, "macs_per_token", record->macs_per_token);
         tm_json_put_number(json, "bits_per_weight", record->bits_per_weight);
+        tm_json_put_number(json, "head_bytes", record->head_bytes);
     } else {
         tm_json_put_missing(json, "bytes_per_token", "the engine states no costs");
         tm_json_put_missing(json, "macs_per_token", "the engine states no costs");
         tm_json_put_missing(json, "bits_per_weight", "the engine states no costs");
+        tm_json_put_missing(json, "head_bytes", "the engine states no costs");
     }
     put_figures(json, record);
     put_counters(json, record);
@@ -303,6 +305,7 @@ static void sample_of(tm_record_reader *r, tm_record *out)
     out->bytes_per_token = tm_read_number_or(r, "bytes_per_token", 0);
     out->macs_per_token = tm_read_number_or(r, "macs_per_token", 0);
     out->bits_per_weight = tm_read_number_or(r, "bits_per_weight", 0);
+    if (tm_json_get(r->json, "head_bytes")) out->head_bytes = tm_read_number_or(r, "head_bytes", 0);
     for (int i = 0; i < N_FIGURES; i++)
         tm_read_figure(r, figures[i].key, (tm_figure *)((char *)out + figures[i].offset));
     counters_of(r, out);

@@ -68,6 +68,7 @@ typedef struct tm_record {
     double bytes_per_token; /* read by the region: weights, head, KV; mean over its tokens */
     double macs_per_token;
     double bits_per_weight;  /* linear weights, padding included */
+    double head_bytes;       /* the output head in its kernel's layout */
     int64_t predicted_bytes; /* memory predicted before the start */
     tm_figure peak_rss_bytes, rss_anonymous_bytes, rss_file_bytes;
     tm_figure minor_faults, major_faults;               /* in the timed region */

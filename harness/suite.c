@@ -181,7 +181,7 @@ static tm_status read_excludes(const source *s, const tm_json *root, tm_suite *o
 
 static tm_status read_axes(const source *s, const tm_json *root, tm_suite *out, tm_error *err)
 {
-    static const char *const known[] = {"model", "kernel", "threads", "test", NULL};
+    static const char *const known[] = {"model", "kernel", "head_kernel", "threads", "test", NULL};
     char where[PATH_MAX + 64];
     const tm_json *axes = tm_json_get(root, "axes");
     if (!tm_json_is_object(axes))
@@ -190,6 +190,8 @@ static tm_status read_axes(const source *s, const tm_json *root, tm_suite *out, 
     tm_status status = only_keys(s, axes, known, err);
     if (status == TM_OK) status = read_axis(s, axes, "model", tm_suite_add_models, out, err);
     if (status == TM_OK) status = read_axis(s, axes, "kernel", tm_suite_add_kernels, out, err);
+    if (status == TM_OK && tm_json_get(axes, "head_kernel"))
+        status = read_axis(s, axes, "head_kernel", tm_suite_add_head_kernels, out, err);
     if (status == TM_OK) status = read_axis(s, axes, "threads", tm_suite_add_threads, out, err);
     if (status == TM_OK) status = read_axis(s, axes, "test", tm_suite_add_tests, out, err);
     return status;

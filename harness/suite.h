@@ -2,6 +2,7 @@
  *
  *   { "name": "quick", "description": "...",
  *     "axes": { "model": ["synth:125M"], "kernel": ["f16", "auto"], "threads": [1, "all"],
+ *               "head_kernel": ["auto", "q6_k"],   (may be left out: the model's own)
  *               "test": ["pp64", "tg16", "pp512+tg128", "tg32@d512"] },
  *     "exclude": [ { "model": "synth:125M", "test": "pp64" } ],
  *     "baseline": { "kernel": "f16" },
@@ -34,6 +35,8 @@ typedef struct tm_suite {
     int n_models;
     char kernels[TM_SUITE_MAX][48]; /* "auto", a family ("f16", "ternary") or a kernel's name */
     int n_kernels;
+    char head_kernels[TM_SUITE_MAX][48]; /* of the output head: as kernels; none: the model's own */
+    int n_head_kernels;
     int threads[TM_SUITE_MAX]; /* TM_THREADS_ALL or a number */
     int n_threads;
     tm_test tests[TM_SUITE_MAX];
@@ -64,6 +67,7 @@ tm_status tm_suite_check(const tm_suite *suite, tm_error *err) TM_MUST_USE;
  * Errors: ARG with the part that is wrong. */
 tm_status tm_suite_add_models(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
 tm_status tm_suite_add_kernels(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
+tm_status tm_suite_add_head_kernels(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
 /* "1,2,4", "all", ranges as llama-bench has them: "1-4", "2-8+2", "1-16*2". */
 tm_status tm_suite_add_threads(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
 /* "pp64,tg16,pp512+tg128,tg32@d512". */

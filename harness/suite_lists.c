@@ -65,6 +65,12 @@ static tm_status add_kernel(tm_suite *suite, const char *part, tm_error *err)
                     part, err);
 }
 
+static tm_status add_head_kernel(tm_suite *suite, const char *part, tm_error *err)
+{
+    return add_text((char *)suite->head_kernels, sizeof suite->head_kernels[0],
+                    &suite->n_head_kernels, "head kernel", part, err);
+}
+
 tm_status tm_suite_add_models(tm_suite *suite, const char *list, tm_error *err)
 {
     return each_part(suite, list, "model", add_model, err);
@@ -73,6 +79,11 @@ tm_status tm_suite_add_models(tm_suite *suite, const char *list, tm_error *err)
 tm_status tm_suite_add_kernels(tm_suite *suite, const char *list, tm_error *err)
 {
     return each_part(suite, list, "kernel", add_kernel, err);
+}
+
+tm_status tm_suite_add_head_kernels(tm_suite *suite, const char *list, tm_error *err)
+{
+    return each_part(suite, list, "head kernel", add_head_kernel, err);
 }
 
 static bool read_number(const char **p, long long *out)
@@ -300,7 +311,9 @@ static tm_json *exclude_to_json(const tm_exclude *exclude)
 static tm_json *axes_to_json(const tm_suite *suite)
 {
     tm_json *axes = tm_json_object(), *models = tm_json_array(), *kernels = tm_json_array();
-    tm_json *threads = tm_json_array(), *tests = tm_json_array();
+    tm_json *threads = tm_json_array(), *tests = tm_json_array(), *heads = tm_json_array();
+    for (int i = 0; i < suite->n_head_kernels; i++)
+        tm_json_append(heads, tm_json_string(suite->head_kernels[i]));
     for (int i = 0; i < suite->n_models; i++)
         tm_json_append(models, tm_json_string(suite->models[i]));
     for (int i = 0; i < suite->n_kernels; i++)
@@ -317,6 +330,10 @@ static tm_json *axes_to_json(const tm_suite *suite)
     }
     tm_json_set(axes, "model", models);
     tm_json_set(axes, "kernel", kernels);
+    if (suite->n_head_kernels > 0)
+        tm_json_set(axes, "head_kernel", heads);
+    else
+        tm_json_free(heads);
     tm_json_set(axes, "threads", threads);
     tm_json_set(axes, "test", tests);
     return axes;

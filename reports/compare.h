@@ -58,7 +58,7 @@ typedef struct tm_cell_summary {
 
     /* Medians over processes of the medians inside them. */
     tm_figure load_ms;
-    tm_figure bytes_per_token, macs_per_token, bits_per_weight, predicted_bytes;
+    tm_figure bytes_per_token, macs_per_token, bits_per_weight, head_bytes, predicted_bytes;
     tm_figure peak_rss_bytes, rss_anonymous_bytes, rss_file_bytes;
     tm_figure minor_faults, major_faults, voluntary_switches, involuntary_switches;
     tm_figure cpu_user_seconds, cpu_system_seconds, steal_percent, harness_ns_per_token;

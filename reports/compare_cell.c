@@ -13,7 +13,8 @@ bool tm_record_is_valid_sample(const tm_record *r)
 
 bool tm_same_names(const tm_cell *a, const tm_cell *b)
 {
-    return tm_same_column(a, b) && strcmp(a->kernel, b->kernel) == 0;
+    return tm_same_column(a, b) && strcmp(a->kernel, b->kernel) == 0 &&
+           strcmp(a->head_kernel, b->head_kernel) == 0;
 }
 
 bool tm_same_column(const tm_cell *a, const tm_cell *b)
@@ -66,7 +67,16 @@ static void reduce(const tm_samples *s, reader read, const void *which, const ch
     set_figure(out, n > 0 ? tm_median(s->medians, n) : NAN, missing);
 }
 
-typedef enum quantity { RATE, FIRST_TOKEN_MS, LOAD_MS, BYTES, MACS, BITS, PREDICTED } quantity;
+typedef enum quantity {
+    RATE,
+    FIRST_TOKEN_MS,
+    LOAD_MS,
+    BYTES,
+    MACS,
+    BITS,
+    HEAD,
+    PREDICTED
+} quantity;
 
 /* All of these are above 0 where they were recorded. */
 static double read_quantity(const tm_record *r, const void *which)
@@ -89,6 +99,9 @@ static double read_quantity(const tm_record *r, const void *which)
         break;
     case BITS:
         value = r->bits_per_weight;
+        break;
+    case HEAD:
+        value = r->head_bytes;
         break;
     case PREDICTED:
         value = (double)r->predicted_bytes;
@@ -150,6 +163,7 @@ static const struct {
     {BYTES, TO(bytes_per_token), "bytes per token not recorded"},
     {MACS, TO(macs_per_token), "operations per token not recorded"},
     {BITS, TO(bits_per_weight), "bits per weight not recorded"},
+    {HEAD, TO(head_bytes), "bytes of the head not recorded"},
     {PREDICTED, TO(predicted_bytes), "no prediction recorded"},
 };
 

@@ -17,7 +17,8 @@ static tm_figure model_gb(const tm_report_view *view, const tm_cell_summary *s)
         const tm_model_size *size = &view->options->sizes[i];
         if (strcasecmp(size->name, tm_model_label(s->cell.model)) != 0) continue;
         double bytes = (double)size->linear_weights * s->bits_per_weight.value / 8.0 +
-                       (double)size->table_weights * head_bytes;
+                       (isfinite(s->head_bytes.value) ? s->head_bytes.value
+                                                      : (double)size->table_weights * head_bytes);
         if (isfinite(bytes))
             tm_figure_set(&figure, bytes * 1e-9);
         else
@@ -211,6 +212,7 @@ static void put_numbers(const tm_report_view *view, const tm_cell_summary *s, tm
         FIGURE(bytes_per_token),
         FIGURE(macs_per_token),
         FIGURE(bits_per_weight),
+        FIGURE(head_bytes),
         FIGURE(read_gb_per_second),
         {"bandwidth_gb_per_second", bandwidth.value, bandwidth.missing},
         FIGURE(gmac_per_second),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/kernel.h"
 #include "reports/table.h"
 
 static const char *const formats[] = {"text", "md", "csv", "json", "jsonl", NULL};
@@ -113,6 +114,7 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     put_percentile(o, "token_p99_ms", &s->token_p99);
     put_figure(o, "bytes_per_token", &s->bytes_per_token);
     put_figure(o, "bits_per_weight", &s->bits_per_weight);
+    put_figure(o, "head_bytes", &s->head_bytes);
     put_figure(o, "read_gb_per_second", &s->read_gb_per_second);
     put_figure(o, "gmac_per_second", &s->gmac_per_second);
     put_figure(o, "peak_rss_bytes", &s->peak_rss_bytes);
@@ -163,6 +165,13 @@ static void add_number(tm_table *table, double value, int digits)
     tm_table_add_cell(table, "%s", tm_number(value, digits, text, sizeof text));
 }
 
+/* What the output head is stored in; the whole name where it is no kernel of ours. */
+static const char *head_layout(const char *head_kernel)
+{
+    const tm_kernel *kernel = tm_kernel_find(head_kernel);
+    return kernel ? kernel->format->name : head_kernel[0] ? head_kernel : "-";
+}
+
 static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell_summary *s,
                          tm_error *err)
 {
@@ -170,6 +179,7 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
     tm_table_add_row(table);
     tm_table_add_cell(table, "%s", s->cell.model);
     tm_table_add_cell(table, "%s", s->cell.kernel);
+    tm_table_add_cell(table, "%s", head_layout(s->cell.head_kernel));
     tm_table_add_cell(table, "%d", s->cell.threads);
     tm_table_add_cell(table, "%s", s->cell.test);
     if (isnan(s->tokens_per_second.value))
@@ -211,6 +221,7 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
     tm_table_init(&table, "");
     tm_table_add_column(&table, "model", TM_LEFT);
     tm_table_add_column(&table, "kernel", TM_LEFT);
+    tm_table_add_column(&table, "head", TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
         tm_table_add_column(&table, headings[i], TM_RIGHT);
     tm_status status = TM_OK;

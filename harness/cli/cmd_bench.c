@@ -13,7 +13,7 @@
 
 typedef struct request {
     const char *models, *kernels, *threads, *prompts, *generated, *both, *depths, *baseline,
-        *output, *store, *counters, *peers;
+        *head_kernels, *output, *store, *counters, *peers;
     int64_t repetitions, processes, seed;
     double time_budget;
     bool no_warmup, oversubscribe, quiet, retune;
@@ -31,6 +31,8 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     tm_status status = tm_suite_add_models(suite, r->models, err);
     if (status == TM_OK && r->baseline) status = tm_suite_add_kernels(suite, r->baseline, err);
     if (status == TM_OK) status = tm_suite_add_kernels(suite, r->kernels, err);
+    if (status == TM_OK && r->head_kernels)
+        status = tm_suite_add_head_kernels(suite, r->head_kernels, err);
     if (status == TM_OK) status = tm_suite_add_threads(suite, r->threads, err);
     if (status == TM_OK)
         status = tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths, err);
@@ -125,6 +127,8 @@ int tm_cmd_bench(int argc, char **argv)
          "fresh processes (default 3)"},
         {"kernel", NULL, TM_OPTION_TEXT, &r.kernels, 0, 0, "NAME,...",
          "kernels or layouts (default auto)"},
+        {"head-kernel", NULL, TM_OPTION_TEXT, &r.head_kernels, 0, 0, "NAME,...",
+         "of the output head: q6_k, q8_0, f16 (default auto: as stored)"},
         {"baseline", NULL, TM_OPTION_TEXT, &r.baseline, 0, 0, "NAME",
          "also measure this one and pair with it: f16"},
         {"counters", NULL, TM_OPTION_TEXT, &r.counters, 0, 0, "GROUP",

@@ -30,6 +30,7 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
                    .bytes_per_token = 1.5e9,
                    .macs_per_token = 2.25e9,
                    .bits_per_weight = 2.0078125,
+                   .head_bytes = 65540096,
                    .predicted_bytes = 3000000001,
                    .marks = "one; \"two\"",
                    .tokens = "fedcba9876543210"};

@@ -49,6 +49,9 @@ static void test_whole(void **state)
     assert_int_equal(suite.warmup, 0);
     assert_true(suite.time_budget_seconds == 12.5);
     assert_string_equal(suite.counters, "memory");
+    assert_int_equal(suite.n_head_kernels, 0);
+    assert_ok(tm_suite_add_head_kernels(&suite, "auto,q6_k,auto", &err), err);
+    assert_int_equal(suite.n_head_kernels, 2);
 
     /* What it prints is the same suite. */
     tm_suite before = suite;

@@ -186,6 +186,42 @@ static void test_several_kernels(void **state)
     finish(&r);
 }
 
+/* Heads multiply the kernels, but not the baseline, which is a model as it is. */
+static void test_several_heads(void **state)
+{
+    (void)state;
+    run r;
+    make_suite("synth:125M", "f16,i2r16_mad_scalar", "tg4");
+    assert_ok(tm_suite_add_head_kernels(&suite, "auto,f16,q6_k,q8_0_q80_scalar", &r.err), r.err);
+    prepare(&r, NULL);
+    assert_int_equal(r.plan.n_arms, 4); /* auto is f16 */
+    static const char *const heads[] = {"f16r16", "f16r16", "q6_k", "q8_0_q80_scalar"};
+    for (int i = 0; i < 4; i++) {
+        const tm_arm *arm = &r.plan.arms[i];
+        char label[512];
+        assert_string_equal(arm->cells[0].role, i == 0 ? "baseline" : "ternary");
+        assert_int_equal(strncmp(arm->cells[0].head_kernel, heads[i], strlen(heads[i])), 0);
+        assert_true((strstr(tm_cell_label(&arm->cells[0], label, sizeof label), " head ") !=
+                     NULL) == (i >= 2));
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(arm->cell_ids[0], r.plan.arms[k].cell_ids[0]);
+    }
+    /* 32002 x 768 weights of 16, 6.5625 and 8.5 bits: a smaller head is less memory. */
+    assert_true(r.plan.arms[1].predicted_bytes - r.plan.arms[2].predicted_bytes > 28000000);
+    assert_true(r.plan.arms[3].predicted_bytes > r.plan.arms[2].predicted_bytes);
+    assert_int_equal(r.plan.n_pairs, 3);
+    finish(&r);
+
+    make_suite("synth:125M", "i2r16_mad_scalar", "tg4");
+    assert_ok(tm_suite_add_head_kernels(&suite, "q6_j", &r.err), r.err);
+    tm_plan_options options = {.build = "build"};
+    memset(&r, 0, sizeof r);
+    assert_ok(tm_env_read("/", &r.env, &r.err), r.err);
+    assert_int_equal(tm_plan_make(&suite, &r.env, &options, &r.plan, &r.err), TM_ARG);
+    assert_non_null(strstr(r.err.message, "did you mean \"q6_k\"?"));
+    tm_env_free(&r.env);
+}
+
 static void test_continues(void **state)
 {
     (void)state;
@@ -534,6 +570,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairs_alternate),
         cmocka_unit_test(test_several_kernels),
+        cmocka_unit_test(test_several_heads),
         cmocka_unit_test(test_continues),
         cmocka_unit_test(test_failures_stay_alone),
         cmocka_unit_test(test_hang),
