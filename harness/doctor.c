@@ -321,6 +321,7 @@ tm_status tm_doctor_read(const tm_doctor_options *options, tm_doctor *out, tm_er
     read_state(&env, out);
     read_thermal(options->root, out);
     read_power_supply(options->root, out);
+    tm_doctor_read_live(options, &env, out);
     tm_doctor_read_probes(options, out);
     tm_env_free(&env);
     return TM_OK;

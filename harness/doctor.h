@@ -3,7 +3,7 @@
 #ifndef TM_HARNESS_DOCTOR_H
 #define TM_HARNESS_DOCTOR_H
 
-#include "harness/json.h"
+#include "harness/env.h"
 
 typedef enum tm_doctor_status {
     TM_DOCTOR_OK,
@@ -25,8 +25,9 @@ typedef struct tm_doctor {
 } tm_doctor;
 
 typedef struct tm_doctor_options {
-    const char *root;    /* "/" for this machine, else a folder holding proc/ and sys/ */
-    double spin_seconds; /* per energy source, as tm_probe_options */
+    const char *root;         /* "/" for this machine, else a folder holding proc/ and sys/ */
+    double spin_seconds;      /* per energy source, as tm_probe_options */
+    double bandwidth_seconds; /* 0: 0.1; below 0: not measured */
 } tm_doctor_options;
 
 const char *tm_doctor_status_text(tm_doctor_status status);
@@ -41,6 +42,8 @@ tm_json *tm_doctor_to_json(const tm_doctor *doctor);
 
 /* The next line, for doctor*.c; never NULL: the last one is used again when there is no room. */
 tm_doctor_line *tm_doctor_add(tm_doctor *doctor, const char *name);
+/* Lines of the machine's condition, the libraries opened at run time, and memory's bandwidth. */
+void tm_doctor_read_live(const tm_doctor_options *options, const tm_env *env, tm_doctor *out);
 /* Lines of the energy sources and of the counters. */
 void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out);
 

@@ -199,8 +199,9 @@ static tm_status measure_count(const tm_roofline_options *o, int threads, bool s
     trial t = {.pool = pool, .data = pages.data, .bytes = bytes};
     tm_pool_run(pool, touch, &t);
     measure_read(&t, threads, bytes, o->seconds_each, &out->read[out->n_read++]);
-    measure_arithmetic(&t, threads, o->seconds_each, &out->int8[out->n_int8++],
-                       &out->fp32[out->n_fp32++]);
+    if (!o->no_arithmetic)
+        measure_arithmetic(&t, threads, o->seconds_each, &out->int8[out->n_int8++],
+                           &out->fp32[out->n_fp32++]);
     /* Sizes by powers of four from 16 KiB a thread: they lie inside L1, L2, L3 and beyond. */
     for (size_t s = (size_t)threads << 14; sizes && s <= bytes && out->n_by_size < TM_ROOFLINE_MAX;
          s *= 4)

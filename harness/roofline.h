@@ -36,6 +36,7 @@ typedef struct tm_roofline_options {
     size_t available_bytes; /* never use more than half of it */
     double seconds_each;    /* time spent on one point */
     bool sizes;             /* also the sweep over sizes */
+    bool no_arithmetic;     /* only bandwidth */
     bool oversubscribe;
 } tm_roofline_options;
 

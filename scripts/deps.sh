@@ -40,6 +40,7 @@ check  clang-format             clang-format
 check  libclang-rt-14-dev       -
 check  shellcheck               shellcheck
 check  jq                       jq
+check  python3                  python3
 LIST
     if [ "$(uname -m)" = x86_64 ]; then
         cat <<'LIST'

@@ -89,6 +89,20 @@ if not os.path.exists("/sys/bus/event_source/devices/cpu") and not glob.glob(
     "/sys/bus/event_source/devices/arm*"
 ):
     assert by_name["counters hardware"]["status"] == "missing", by_name["counters hardware"]
+same("isolated_cpus", "/sys/devices/system/cpu/isolated") if text(
+    "/sys/devices/system/cpu/isolated"
+) else None
+clock = text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq")
+assert (by_name["clock"]["value"] is None) == (clock is None), by_name["clock"]
+throttle = text("/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count")
+assert (by_name["throttling"]["value"] is None) == (throttle is None), by_name["throttling"]
+assert has_prefix("memory_bandwidth", tuple("123456789")), by_name["memory_bandwidth"]
+# PAPI and perf look at one PMU: where perf has no cycles, PAPI has no presets.
+if by_name["papi"]["value"] and by_name["counters hardware"]["status"] == "missing":
+    assert ", 0 of " in by_name["papi"]["value"], by_name["papi"]
+chips = len(glob.glob("/sys/class/hwmon/hwmon*/name"))
+if chips == 0 and by_name["libsensors"]["value"]:
+    assert by_name["libsensors"]["value"].endswith(" 0 chips"), by_name["libsensors"]
 hypervisor = " hypervisor" in text("/proc/cpuinfo")
 assert not hypervisor or by_name["virtual_machine"]["value"] == "yes"
 alive = any(

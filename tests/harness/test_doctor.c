@@ -10,7 +10,7 @@ static tm_doctor doctor;
 static void examine(const char *root)
 {
     tm_error err = {0};
-    tm_doctor_options options = {.root = root, .spin_seconds = 0.05};
+    tm_doctor_options options = {.root = root, .spin_seconds = 0.05, .bandwidth_seconds = 0.02};
     assert_ok(tm_doctor_read(&options, &doctor, &err), err);
 }
 
@@ -49,6 +49,12 @@ static void test_laptop(void **state)
     assert_line("energy", "missing", "not measurable");
     assert_line("counters hardware", "missing", "");
     assert_says(line_of("counters hardware")->detail, "recorded machine");
+    static const char *const live[] = {"papi", "papi powercap", "libsensors", "memory_bandwidth"};
+    for (int i = 0; i < 4; i++) {
+        assert_line(live[i], "missing", "");
+        assert_says(line_of(live[i])->detail, "recorded machine");
+    }
+    assert_line("clock", "missing", "");
 }
 
 static void test_container(void **state)
@@ -79,7 +85,12 @@ static void test_state_of_a_made_machine(void **state)
     tree_put(root, "sys/class/thermal/thermal_zone1/temp", "97000");
     tree_put(root, "sys/class/thermal/thermal_zone1/type", "x86_pkg_temp");
     tree_put(root, "sys/class/power_supply/AC/online", "0");
+    tree_put(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "2600000");
+    tree_put(root, "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "3");
     examine(root);
+    assert_line("clock", "ok", "2.60 GHz now, mean of 1 CPUs");
+    assert_line("throttling", "warn", "3 events since boot");
+    assert_line("temperature", "ok", "97.0 C, the hottest of 1 sensors");
     assert_line("thermal", "ok", "97.0 C (x86_pkg_temp, hottest of 2)");
     assert_line("power_supply", "warn", "battery");
     assert_line("aslr", "warn", "0");
@@ -147,6 +158,8 @@ static void test_this_machine(void **state)
         text[strcspn(text, "\n")] = 0;
         assert_string_equal(line_of(rows[i].name)->value, text);
     }
+    assert_int_equal(line_of("memory_bandwidth")->status == TM_DOCTOR_MISSING, 0);
+    assert_true(atof(line_of("memory_bandwidth")->value) > 0.1);
     for (int i = 0; i < doctor.n_lines; i++) {
         const tm_doctor_line *line = &doctor.lines[i];
         if (line->status == TM_DOCTOR_OK && !line->value[0])
