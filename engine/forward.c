@@ -119,8 +119,8 @@ static void activate(worker *w, tm_op norm, const float *x, const float *weight,
     for (int i = 0; i < n_matrices; i++) {
         const tm_kernel *kernel = matrices[i]->kernel;
         wanted[kernel->format->act] = true;
-        if (kernel->prepare != NULL && kernel->scratch_size(n_cols, n_tokens) > 0)
-            used[kernel == kernels[0] ? 0 : 1] = true;
+        for (int k = 0; k < 2 && kernel->prepare != NULL; k++)
+            used[k] |= kernel == kernels[k] && kernel->scratch_size(n_cols, n_tokens) > 0;
     }
     bool alone = n_tokens == 1 && !used[0] && !used[1];
     const tm_act_buffers *out = alone ? &w->own->act : &w->s->act;
@@ -164,7 +164,10 @@ static void activate(worker *w, tm_op norm, const float *x, const float *weight,
 static void multiply(const worker *w, const tm_matrix *matrix, tm_rows rows, float *y)
 {
     if (rows.begin >= rows.end) return;
-    const void *scratch = w->scratch[matrix->kernel == w->model->kernel ? 0 : 1];
+    /* A matrix in a block layout of its own has a kernel that is neither: nothing is prepared. */
+    const void *scratch = matrix->kernel == w->model->kernel        ? w->scratch[0]
+                          : matrix->kernel == w->model->head_kernel ? w->scratch[1]
+                                                                    : NULL;
     matrix->kernel->rows(&matrix->weight, x_of(w, matrix->kernel), scratch, rows.begin, rows.end,
                          y);
     if (matrix->post_scale == 1) return;

@@ -1,7 +1,8 @@
-/* Rows of a block layout, 8 at a time, for AVX2 and what has more. Only static inline: included by
- * one kernel file each, which defines before it
- *   WEIGHTS, BYTES, SCALE_AT   of a block
- *   dot(block, q, sum)         8 int32 that add up to the block's sum; sum: x->sum of these values
+/* Rows of a block layout as they lie, 8 at a time, for AVX2 and what has more: few tokens. Only
+ * static inline: included by one kernel file each through kernels/blocks_panel_<isa>.h, where
+ *   WEIGHTS, BYTES, SCALE_AT   are defined, of a block, and
+ *   dot(block, q, sum)         is declared: 8 int32 that add up to the block's sum; sum: x->sum of
+ *                              these values
  * One block of 8 rows becomes a vector whose lanes are rows, so that no float is added across lanes
  * and each row's blocks are added in order. The next rows are asked for into L2: 8 rows lie in 8
  * places, and the misses of all of them at once would take every buffer of L1. */
@@ -36,12 +37,10 @@ TM_ALWAYS_INLINE __m256 load_scales(const uint8_t *const *at, size_t offset)
                                           (short)h[4], (short)h[5], (short)h[6], (short)h[7]));
 }
 
-static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
-                 int row_end, float *y)
+static void rows_in_place(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     size_t row_bytes = tm_blocks_row_bytes(w->n_cols, WEIGHTS, BYTES);
     size_t n_blocks = row_bytes / BYTES, n_scales = (size_t)(x->stride / WEIGHTS);
-    (void)scratch;
     for (int row = row_begin; row < row_end; row += BLOCK_ROWS) {
         int n = row_end - row < BLOCK_ROWS ? row_end - row : BLOCK_ROWS;
         const uint8_t *at[BLOCK_ROWS]; /* the last row again in the place of one that is not */
@@ -90,6 +89,9 @@ TM_ALWAYS_INLINE __m256i minus_sums_of_256(const int32_t *sum)
         .isa = isa_bits,                                                                           \
         .row_step = 1,                                                                             \
         .tolerance = tolerance_value,                                                              \
+        .scratch_size = scratch_size,                                                              \
+        .prepare = prepare,                                                                        \
+        .prepare_part = prepare_part,                                                              \
         .rows = rows,                                                                              \
         .source = source_text,                                                                     \
     };

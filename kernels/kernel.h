@@ -27,7 +27,8 @@ typedef struct tm_kernel {
      * any order or at the same time, instead of `prepare`. NULL: `prepare` only. */
     void (*prepare_part)(const tm_act *x, void *scratch, int part, int n_parts);
     /* Rows row_begin .. row_end-1 for every token. y: [n_tokens][n_rows]. Ternary:
-     * y = ((float)(sum of trit * i8) * x->scale[token]) * w->scale, in that order. */
+     * y = ((float)(sum of trit * i8) * x->scale[token]) * w->scale, in that order. A kernel of a
+     * layout in blocks takes NULL as scratch too, for the same bits, slower. */
     void (*rows)(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
                  int row_end, float *y);
     const char *source; /* paper and section, or project and format name */

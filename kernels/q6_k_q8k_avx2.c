@@ -2,7 +2,28 @@
 #define WEIGHTS  TM_K_WEIGHTS
 #define BYTES    TM_Q6_K_BYTES
 #define SCALE_AT TM_Q6_K_SCALE
-#include "kernels/blocks_avx2.h"
+/* In tiles: -32 .. 31 times 127, 8 times: a 16-bit sum comes to 32512 in size at most. */
+#define CODE_OFFSET 32
+#define CODE_BYTES  1
+#define SCALE_UNITS 4
+#include "kernels/blocks_codes.h"
+#include "kernels/blocks_panel_avx2.h"
+
+TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
+{
+    codes_q6_k(block, to);
+}
+
+/* Twice, for the two 16-bit halves of a sum. */
+TM_ALWAYS_INLINE void scales(const uint8_t *block, int32_t *to)
+{
+    for (int i = 0; i < 16; i += 8) {
+        __m256i eight = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(block + 192 + i)));
+        eight = _mm256_or_si256(_mm256_slli_epi32(eight, 16),
+                                _mm256_and_si256(eight, _mm256_set1_epi32(0xffff)));
+        _mm256_storeu_si256((void *)(to + i), eight);
+    }
+}
 
 /* 32 products: codes (0 .. 63) x q, pairs at most 16002 in size, times the scales of groups 2i and
  * 2i + 1, whose 16-bit lanes are those of the vector's halves. */
@@ -18,7 +39,6 @@ TM_ALWAYS_INLINE __m256i scaled_products(__m256i codes, const int8_t *q, __m128i
 TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
 {
     __m128i scales = _mm_loadu_si128((const void *)(block + 192));
-    __m256i low = _mm256_set1_epi8(15), high = _mm256_set1_epi8(48);
     /* 32 of every code taken off again: 32 * scale * sum of 16 q. */
     __m256i groups[2];
     for (int i = 0; i < 2; i++) {
@@ -30,23 +50,12 @@ TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_
                                      _mm256_slli_epi32(_mm256_add_epi32(groups[0], groups[1]), 5));
 #pragma GCC unroll 2
     for (int h = 0; h < 2; h++) {
-        __m256i ql0 = _mm256_loadu_si256((const void *)(block + 64 * h));
-        __m256i ql1 = _mm256_loadu_si256((const void *)(block + 64 * h + 32));
-        __m256i qh = _mm256_loadu_si256((const void *)(block + 128 + 32 * h));
-        __m256i codes[4] = {
-            _mm256_or_si256(_mm256_and_si256(ql0, low),
-                            _mm256_and_si256(_mm256_slli_epi16(qh, 4), high)),
-            _mm256_or_si256(_mm256_and_si256(ql1, low),
-                            _mm256_and_si256(_mm256_slli_epi16(qh, 2), high)),
-            _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(ql0, 4), low),
-                            _mm256_and_si256(qh, high)),
-            _mm256_or_si256(_mm256_and_si256(_mm256_srli_epi16(ql1, 4), low),
-                            _mm256_and_si256(_mm256_srli_epi16(qh, 2), high)),
-        };
+        __m256i v[4];
+        vectors_q6_k(block, h, v);
 #pragma GCC unroll 4
         for (int g = 0; g < 4; g++)
             total = _mm256_add_epi32(
-                total, scaled_products(codes[g], q + 128 * h + 32 * g, scales, 4 * h + g));
+                total, scaled_products(v[g], q + 128 * h + 32 * g, scales, 4 * h + g));
     }
     return total;
 }

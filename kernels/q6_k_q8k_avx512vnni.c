@@ -1,8 +1,21 @@
 /* q6_k with AVX-512 VNNI: 64 codes a vector, four products a lane, times the lane's scale. */
-#define WEIGHTS  TM_K_WEIGHTS
-#define BYTES    TM_Q6_K_BYTES
-#define SCALE_AT TM_Q6_K_SCALE
-#include "kernels/blocks_avx2.h"
+#define WEIGHTS     TM_K_WEIGHTS
+#define BYTES       TM_Q6_K_BYTES
+#define SCALE_AT    TM_Q6_K_SCALE
+#define CODE_OFFSET 32
+#define SCALE_UNITS 4
+#include "kernels/blocks_codes.h"
+#include "kernels/blocks_panel_avx512.h"
+
+TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
+{
+    codes_q6_k(block, to);
+}
+
+TM_ALWAYS_INLINE void scales(const uint8_t *block, int32_t *to)
+{
+    _mm512_storeu_si512(to, _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(block + 192))));
+}
 
 /* Four products (63 x 127 x 4 = 32004 at most) fit 16 bits, so one multiply-add of 16-bit pairs
  * multiplies with a lane's scale: the pair's upper half meets zero. scales: 16 int32, each below

@@ -2,7 +2,20 @@
 #define WEIGHTS  TM_Q_WEIGHTS
 #define BYTES    TM_Q8_0_BYTES
 #define SCALE_AT 0
-#include "kernels/blocks_avx2.h"
+/* In tiles: 16 bits a code, so that products of full range are added up without a sign apart. */
+#define CODE_OFFSET 0
+#define CODE_BYTES  2
+#define SCALE_UNITS 16
+#include "kernels/blocks_panel_avx2.h"
+
+TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
+{
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+        __m128i bytes = _mm_loadu_si128((const void *)(block + 2 + 16 * i));
+        _mm256_storeu_si256((void *)(to + 32 * i), _mm256_cvtepi8_epi16(bytes));
+    }
+}
 
 /* A pair of products is at most 128 x 127 x 2 = 32512 in size. */
 TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)

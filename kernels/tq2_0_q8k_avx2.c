@@ -2,7 +2,17 @@
 #define WEIGHTS  TM_K_WEIGHTS
 #define BYTES    TM_TQ2_0_BYTES
 #define SCALE_AT TM_TQ2_0_SCALE
-#include "kernels/blocks_avx2.h"
+/* In tiles: -1 .. 2 times 127, 128 times: a 16-bit sum comes to 32512 in size at most. */
+#define CODE_OFFSET 1
+#define CODE_BYTES  1
+#define SCALE_UNITS 64
+#include "kernels/blocks_codes.h"
+#include "kernels/blocks_panel_avx2.h"
+
+TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
+{
+    codes_tq2_0(block, to);
+}
 
 /* A pair of products is at most 3 x 127 x 2 = 762 in size, 8 of them 6096. */
 TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)

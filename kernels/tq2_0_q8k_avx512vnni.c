@@ -1,8 +1,16 @@
 /* tq2_0 with AVX-512 VNNI: a block's 64 bytes of codes are one vector. */
-#define WEIGHTS  TM_K_WEIGHTS
-#define BYTES    TM_TQ2_0_BYTES
-#define SCALE_AT TM_TQ2_0_SCALE
-#include "kernels/blocks_avx2.h"
+#define WEIGHTS     TM_K_WEIGHTS
+#define BYTES       TM_TQ2_0_BYTES
+#define SCALE_AT    TM_TQ2_0_SCALE
+#define CODE_OFFSET 1
+#define SCALE_UNITS 64
+#include "kernels/blocks_codes.h"
+#include "kernels/blocks_panel_avx512.h"
+
+TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
+{
+    codes_tq2_0(block, to);
+}
 
 /* Group g of both halves of the block: 32 values at 32 g and 32 at 128 + 32 g. */
 TM_ALWAYS_INLINE __m512i load_halves(const int8_t *q, int g)

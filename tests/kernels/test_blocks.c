@@ -9,7 +9,7 @@
 #include "kernels/kernel.h"
 
 #define N(a) (sizeof(a) / sizeof *(a))
-enum { MAX_COLS = 2560, MAX_TOKENS = 3, MAX_ROWS = 21 };
+enum { MAX_COLS = 2560, MAX_TOKENS = 301, MAX_ROWS = 37 };
 
 static float values[MAX_COLS];
 
@@ -128,10 +128,23 @@ static void fill_blocks(const tm_format *format, uint8_t *data, size_t size, tm_
     }
 }
 
+static void expect_same(const tm_kernel *kernel, const float *got, const float *wanted, size_t n,
+                        const int *shape, const char *how)
+{
+    if (memcmp(got, wanted, n * sizeof *got) != 0)
+        fail_msg("%s differs from %s on %d x %d, %d tokens, %s", kernel->name,
+                 scalar_of(kernel->format)->name, shape[0], shape[1], shape[2], how);
+}
+
 static void variants_give_the_scalar_bits(void **state)
 {
-    static const int shapes[][3] = {{1, 256, 1},        {7, 512, 2}, {8, 256, 3},
-                                    {MAX_ROWS, 640, 1}, {17, 33, 2}, {9, MAX_COLS, 3}};
+    /* More tokens than a chunk, tiles with a few rows, and every width of a block of tokens. */
+    static const int shapes[][3] = {{1, 256, 1},        {7, 512, 2},         {8, 256, 3},
+                                    {MAX_ROWS, 640, 1}, {17, 33, 2},         {9, MAX_COLS, 3},
+                                    {16, 288, 4},       {33, 800, 5},        {32, 1000, 6},
+                                    {MAX_ROWS, 257, 7}, {1, 513, 8},         {5, 96, 9},
+                                    {31, 64, 10},       {2, 300, 11},        {18, 700, 12},
+                                    {34, MAX_COLS, 29}, {4, 544, MAX_TOKENS}};
     static float wanted[MAX_ROWS * MAX_TOKENS], got[MAX_ROWS * MAX_TOKENS];
     int n_checked = 0;
     (void)state;
@@ -149,9 +162,17 @@ static void variants_give_the_scalar_bits(void **state)
             tm_weight w = {format, n_rows, n_cols, 1, data};
             scalar_of(format)->rows(&w, &x, NULL, 0, n_rows, wanted);
             (*k)->rows(&w, &x, NULL, 0, n_rows, got);
-            if (memcmp(got, wanted, n * sizeof *got) != 0)
-                fail_msg("%s differs from %s on %d x %d", (*k)->name, scalar_of(format)->name,
-                         n_rows, n_cols);
+            expect_same(*k, got, wanted, n, shapes[s], "without scratch");
+            if ((*k)->prepare) {
+                size_t bytes = (*k)->scratch_size(n_cols, n_tokens);
+                void *scratch = aligned_alloc(64, bytes + 64);
+                for (int part = 3; part >= 0; part--) (*k)->prepare_part(&x, scratch, part, 4);
+                memset(got, 0xff, n * sizeof *got);
+                (*k)->rows(&w, &x, scratch, 0, n_rows / 2, got);
+                (*k)->rows(&w, &x, scratch, n_rows / 2, n_rows, got);
+                expect_same(*k, got, wanted, n, shapes[s], "prepared in parts");
+                free(scratch);
+            }
             free(data);
         }
         n_checked++;
