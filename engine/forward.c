@@ -52,6 +52,16 @@ static void barrier(const worker *w)
     if (w->stamps != NULL) tm_ledger_add(w->stamps, TM_PIECE_WAIT, w->stamps->op, w->layer);
 }
 
+static int sequence_of(const worker *w, int token)
+{
+    return w->pass->is_step ? token : w->pass->sequence;
+}
+
+static int position_of(const worker *w, int token)
+{
+    return w->pass->is_step ? w->s->positions[token] : w->pass->position + token;
+}
+
 /* Rows of the embedding, and the angles of each position. */
 static void embed(const worker *w)
 {
@@ -71,7 +81,7 @@ static void embed(const worker *w)
             table->format->unpack_floats(table->data, token, table->n_rows, table->n_cols, x);
         }
         for (size_t i = 0; i < half; i++) {
-            double angle = (w->pass->position + t) * s->frequency[i];
+            double angle = position_of(w, t) * s->frequency[i];
             s->cos[(size_t)t * half + i] = (float)cos(angle);
             s->sin[(size_t)t * half + i] = (float)sin(angle);
         }
@@ -214,10 +224,11 @@ static void multiply_qkv(worker *w, const tm_layer *layer)
     done(w, TM_OP_Q);
 }
 
-/* Where the KV cache holds position 0 of a head, in elements. */
-static size_t cache_offset(const worker *w, int layer, int kv_head)
+/* Where the KV cache holds position 0 of a head of a token's sequence, in elements. */
+static size_t cache_offset(const worker *w, int token, int layer, int kv_head)
 {
-    size_t head = (size_t)layer * (size_t)w->config->n_kv_heads + (size_t)kv_head;
+    size_t layers = (size_t)sequence_of(w, token) * (size_t)w->config->n_layers + (size_t)layer;
+    size_t head = layers * (size_t)w->config->n_kv_heads + (size_t)kv_head;
     return head * (size_t)w->s->options.n_context * (size_t)w->config->head_dim;
 }
 
@@ -236,7 +247,7 @@ static void place_head(const worker *w, int layer, int token, int index)
     }
     int kv_head = index - config->n_heads;
     size_t from = ((size_t)token * (size_t)config->n_kv_heads + (size_t)kv_head) * head_dim;
-    size_t to = cache_offset(w, layer, kv_head) + (size_t)(w->pass->position + token) * head_dim;
+    size_t to = cache_offset(w, token, layer, kv_head) + (size_t)position_of(w, token) * head_dim;
     w->vec->rotate(s->k + from, config->n_rot, c, si, config->rope_half_split);
     if (s->options.f16_kv) {
         w->vec->to_half(s->k + from, config->head_dim, (tm_half *)s->keys + to);
@@ -255,11 +266,10 @@ static void attend(const worker *w, int layer, int token, int head, int n_querie
     const tm_config *config = w->config;
     int n = config->head_dim, kv_head = head / (config->n_heads / config->n_kv_heads);
     int n_positions[TM_ATTEND_QUERIES];
-    for (int i = 0; i < n_queries; i++)
-        n_positions[i] = w->pass->position + token + i * token_step + 1;
+    for (int i = 0; i < n_queries; i++) n_positions[i] = position_of(w, token) + i * token_step + 1;
     size_t row = (size_t)config->n_heads * (size_t)n, step = token_step != 0 ? row : (size_t)n;
     size_t at = (size_t)token * row + (size_t)head * (size_t)n;
-    size_t cache = cache_offset(w, layer, kv_head), context = (size_t)s->options.n_context;
+    size_t cache = cache_offset(w, token, layer, kv_head), context = (size_t)s->options.n_context;
     float scale = 1 / sqrtf((float)n), *score = w->own->score;
     if (s->options.f16_kv)
         w->vec->scores_group_f16(s->q + at, step, n_queries, (tm_half *)s->keys + cache, (size_t)n,
@@ -317,9 +327,14 @@ static void attention(const worker *w, int layer)
     done(w, TM_OP_ROPE);
     if (n_needed == 0) return;
     barrier(w);
-    if (n_needed == 1) {
-        tm_split(n_heads, 1, w->thread, w->n_threads, &begin, &end);
-        attend_heads(w, layer, w->first, begin, end);
+    if (n_needed == 1 || w->pass->is_step) { /* nothing to share between tokens */
+        tm_split(n_needed * n_heads, 1, w->thread, w->n_threads, &begin, &end);
+        while (begin < end) {
+            int token = begin / n_heads, head = begin % n_heads;
+            int stop = end - begin < n_heads - head ? head + end - begin : n_heads;
+            attend_heads(w, layer, w->first + token, head, stop);
+            begin += stop - head;
+        }
         return;
     }
     /* Later tokens see more positions: dealing blocks of them out in turn is even, and the threads

@@ -37,8 +37,8 @@ struct tm_session {
     const tm_vec *vec;
     tm_session_options options;
     tm_pages arena;
-    int n_threads, position;
-    tm_ledger *ledger; /* borrowed; NULL: none */
+    int n_threads, sequence; /* the one in use */
+    tm_ledger *ledger;       /* borrowed; NULL: none */
 
     /* All in the arena. */
     float *x;                   /* [n_batch][n_hidden], the residual stream */
@@ -48,19 +48,23 @@ struct tm_session {
     float *mixed;               /* [n_batch][n_heads * head_dim], attention's output */
     float *gate, *up;           /* [n_batch][n_ffn] */
     float *y;                   /* [n_batch][n_hidden], output of W_o and W_down */
-    float *logits;              /* [1 or n_batch][n_vocab] */
+    float *logits;              /* [n_sequences or n_batch][n_vocab] */
+    int *positions;             /* [n_sequences] tokens of each */
     double *frequency;          /* [n_rot / 2], radians per position */
     float *cos, *sin;           /* [n_batch][n_rot / 2] */
-    void *keys;                 /* [n_layers][n_kv_heads][n_context][head_dim] half or float */
+    void *keys;                 /* [n_sequences][n_layers][n_kv_heads][n_context][head_dim] half or
+                                   float */
     void *values;               /* the same */
     tm_thread_buffers *threads; /* [n_threads] */
 };
 
-/* One batch: tokens at positions `position` .. `position + n_tokens - 1`. */
+/* One batch: of one sequence, at positions `position` .. `position + n_tokens - 1`; or a step, whose
+ * token i is the next of sequence i. */
 typedef struct tm_pass {
     tm_session *session;
-    const int32_t *tokens; /* [n_tokens], n_tokens <= n_batch */
-    int n_tokens, position;
+    const int32_t *tokens;            /* [n_tokens], n_tokens <= n_batch */
+    int n_tokens, position, sequence; /* a step: position of the first token */
+    bool is_step;
     tm_logits which;
     tm_ledger *ledger; /* NULL: no stamps */
 } tm_pass;
@@ -69,7 +73,7 @@ typedef struct tm_pass {
 static inline int tm_pass_logits(const tm_pass *pass)
 {
     if (pass->which == TM_LOGITS_NONE) return 0;
-    return pass->which == TM_LOGITS_ALL ? pass->n_tokens : 1;
+    return pass->which == TM_LOGITS_ALL || pass->is_step ? pass->n_tokens : 1;
 }
 
 /* A tm_pool_fn; arg is a tm_pass. Fills the KV cache and, as asked, session->logits. */

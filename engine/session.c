@@ -79,6 +79,7 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     size_t n = (size_t)options->n_batch, n_rot = (size_t)config->n_rot;
     size_t n_q = (size_t)config->n_heads * (size_t)config->head_dim;
     size_t n_kv = (size_t)config->n_kv_heads * (size_t)config->head_dim;
+    size_t n_sequences = (size_t)options->n_sequences;
     size_t n_context = (size_t)options->n_context, element = options->f16_kv ? 2 : 4, rows = 0;
     bool blocks = kernel->format->block != 0 || head_kernel->format->block != 0;
     s->x = take(c, n, (size_t)config->n_hidden, sizeof(float));
@@ -94,11 +95,15 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     s->gate = take(c, n, (size_t)config->n_ffn, sizeof(float));
     s->up = take(c, n, (size_t)config->n_ffn, sizeof(float));
     s->y = take(c, n, (size_t)config->n_hidden, sizeof(float));
-    s->logits = take(c, options->all_logits ? n : 1, (size_t)config->n_vocab, sizeof(float));
+    s->logits =
+        take(c, options->all_logits ? n : n_sequences, (size_t)config->n_vocab, sizeof(float));
+    s->positions = take(c, n_sequences, 1, sizeof(int));
     s->frequency = take(c, n_rot / 2, 1, sizeof(double));
     s->cos = take(c, n, n_rot / 2, sizeof(float));
     s->sin = take(c, n, n_rot / 2, sizeof(float));
-    if (!tm_mul_size((size_t)config->n_layers, n_context, &rows)) c->overflow = true;
+    if (!tm_mul_size((size_t)config->n_layers, n_context, &rows) ||
+        !tm_mul_size(rows, n_sequences, &rows))
+        c->overflow = true;
     s->keys = take(c, rows, n_kv, element);
     s->values = take(c, rows, n_kv, element);
     s->threads = take(c, (size_t)n_threads, 1, sizeof(tm_thread_buffers));
@@ -112,12 +117,14 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     }
 }
 
-/* Fills in the batch that is asked for with 0 and cuts one larger than the context. */
+/* Fills in what is asked for with 0; a batch is no larger than the context, and holds a step. */
 static tm_session_options complete(const tm_session_options *given)
 {
     tm_session_options options = *given;
     if (options.n_batch == 0) options.n_batch = DEFAULT_BATCH;
     if (options.n_batch > options.n_context) options.n_batch = options.n_context;
+    if (options.n_sequences == 0) options.n_sequences = 1;
+    if (options.n_batch < options.n_sequences) options.n_batch = options.n_sequences;
     return options;
 }
 
@@ -128,7 +135,7 @@ size_t tm_session_bytes(const tm_config *config, const tm_kernel *kernel,
     tm_session layout;
     cursor count = {0};
     tm_session_options full = complete(options);
-    if (full.n_context < 1 || full.n_batch < 1) return 0;
+    if (full.n_context < 1 || full.n_batch < 1 || full.n_sequences < 1) return 0;
     lay_out(&count, config, kernel, head_kernel, &full, n_threads, &layout);
     return count.overflow ? SIZE_MAX : count.used;
 }
@@ -163,6 +170,8 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
                        options->n_context);
     if (options->n_batch < 0)
         return tm_fail(err, TM_ARG, "batch: %d tokens; at least 1 is needed", options->n_batch);
+    if (options->n_sequences < 0)
+        return tm_fail(err, TM_ARG, "sequences: %d; at least 1 is needed", options->n_sequences);
     tm_session_options full = complete(options);
     int n_heads = model->config.n_heads + model->config.n_kv_heads; /* shared out in an int */
     if (full.n_batch > INT32_MAX / n_heads)
@@ -204,18 +213,42 @@ void tm_session_close(tm_session *session)
 
 void tm_session_reset(tm_session *session)
 {
-    session->position = 0;
+    memset(session->positions, 0, (size_t)session->options.n_sequences * sizeof(int));
+    session->sequence = 0;
 }
 
 void tm_session_rewind(tm_session *session, int position)
 {
-    assert(position >= 0 && position <= session->position);
-    session->position = position;
+    int *own = &session->positions[session->sequence];
+    assert(position >= 0 && position <= *own);
+    *own = position;
+}
+
+void tm_session_use(tm_session *session, int sequence)
+{
+    assert(sequence >= 0 && sequence < session->options.n_sequences);
+    session->sequence = sequence;
 }
 
 int tm_session_position(const tm_session *session)
 {
-    return session->position;
+    return session->positions[session->sequence];
+}
+
+void tm_session_copy(tm_session *session, int from, int to)
+{
+    const tm_config *config = &session->model->config;
+    const tm_session_options *options = &session->options;
+    assert(from >= 0 && from < options->n_sequences && to >= 0 && to < options->n_sequences);
+    size_t row = (size_t)config->head_dim * (options->f16_kv ? 2 : 4);
+    size_t head = (size_t)options->n_context * row, used = (size_t)session->positions[from] * row;
+    size_t n_heads = (size_t)config->n_layers * (size_t)config->n_kv_heads;
+    uint8_t *const caches[2] = {session->keys, session->values};
+    for (int i = 0; i < 2 && from != to; i++)
+        for (size_t h = 0; h < n_heads; h++)
+            memcpy(caches[i] + ((size_t)to * n_heads + h) * head,
+                   caches[i] + ((size_t)from * n_heads + h) * head, used);
+    session->positions[to] = session->positions[from];
 }
 
 void tm_session_set_ledger(tm_session *session, tm_ledger *ledger)
@@ -233,16 +266,27 @@ static void run(tm_session *session, tm_pass *pass)
     if (pass->ledger != NULL) tm_ledger_end(pass->ledger);
 }
 
+static tm_status check_tokens(const tm_session *session, const int32_t *tokens, int n_tokens,
+                              tm_error *err)
+{
+    int n_vocab = session->model->config.n_vocab;
+    for (int i = 0; i < n_tokens; i++)
+        if (tokens[i] < 0 || tokens[i] >= n_vocab)
+            return tm_fail(err, TM_ARG, "token %d of %d: id %d is outside the vocabulary of %d", i,
+                           n_tokens, tokens[i], n_vocab);
+    return TM_OK;
+}
+
 tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_tokens, tm_logits which,
                           const float **logits, tm_error *err)
 {
     const tm_session_options *options = &session->options;
-    int n_vocab = session->model->config.n_vocab;
     if (logits != NULL) *logits = NULL;
     if (n_tokens < 1) return tm_fail(err, TM_ARG, "tokens: %d; at least 1 is needed", n_tokens);
-    if (n_tokens > options->n_context - session->position)
+    int *position = &session->positions[session->sequence];
+    if (n_tokens > options->n_context - *position)
         return tm_fail(err, TM_ARG, "context is full: %d tokens after %d do not fit %d positions",
-                       n_tokens, session->position, options->n_context);
+                       n_tokens, *position, options->n_context);
     if (which == TM_LOGITS_ALL && !options->all_logits)
         return tm_fail(err, TM_ARG,
                        "logits of every token: the session was opened without room for them");
@@ -250,10 +294,8 @@ tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_toke
         return tm_fail(err, TM_ARG,
                        "logits of every token: %d tokens are more than the batch of %d", n_tokens,
                        options->n_batch);
-    for (int i = 0; i < n_tokens; i++)
-        if (tokens[i] < 0 || tokens[i] >= n_vocab)
-            return tm_fail(err, TM_ARG, "token %d of %d: id %d is outside the vocabulary of %d", i,
-                           n_tokens, tokens[i], n_vocab);
+    tm_status status = check_tokens(session, tokens, n_tokens, err);
+    if (status != TM_OK) return status;
 
     for (int done = 0; done < n_tokens;) {
         int n = n_tokens - done < options->n_batch ? n_tokens - done : options->n_batch;
@@ -262,13 +304,42 @@ tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_toke
             .session = session,
             .tokens = tokens + done,
             .n_tokens = n,
-            .position = session->position,
+            .position = *position,
+            .sequence = session->sequence,
             .which = last ? which : TM_LOGITS_NONE,
         };
         run(session, &pass);
-        session->position += n;
+        *position += n;
         done += n;
     }
+    if (logits != NULL && which != TM_LOGITS_NONE) *logits = session->logits;
+    return TM_OK;
+}
+
+tm_status tm_session_step(tm_session *session, const int32_t *tokens, int n_sequences,
+                          tm_logits which, const float **logits, tm_error *err)
+{
+    const tm_session_options *options = &session->options;
+    if (logits != NULL) *logits = NULL;
+    if (n_sequences < 1 || n_sequences > options->n_sequences)
+        return tm_fail(err, TM_ARG, "sequences: %d; the session has %d", n_sequences,
+                       options->n_sequences);
+    for (int i = 0; i < n_sequences; i++)
+        if (session->positions[i] >= options->n_context)
+            return tm_fail(err, TM_ARG, "context of sequence %d is full: %d positions", i,
+                           options->n_context);
+    tm_status status = check_tokens(session, tokens, n_sequences, err);
+    if (status != TM_OK) return status;
+    tm_pass pass = {
+        .session = session,
+        .tokens = tokens,
+        .n_tokens = n_sequences,
+        .position = session->positions[0],
+        .is_step = true,
+        .which = which,
+    };
+    run(session, &pass);
+    for (int i = 0; i < n_sequences; i++) session->positions[i]++;
     if (logits != NULL && which != TM_LOGITS_NONE) *logits = session->logits;
     return TM_OK;
 }

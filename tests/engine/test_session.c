@@ -386,6 +386,66 @@ static void test_what_nobody_reads_is_left_out(void **state)
     }
 }
 
+/* Sequences of different lengths decoded together against each of them alone. */
+static void test_sequences_are_what_they_are_alone(void **state)
+{
+    enum { N = 3, STEPS = 5 };
+    static const int start[N] = {7, 1, 4};
+    tm_config configs[16];
+    (void)state;
+    int n = odd_shapes(configs);
+    for (int i = 0; i < 2 * n; i++) {
+        const tm_config *config = &configs[i % n];
+        size_t n_vocab = (size_t)config->n_vocab;
+        tm_pool *pool = tiny_pool(1 + i % 4);
+        tm_model model =
+            tiny_model(config, i % 2 ? "ternary" : "trit_mad_scalar", "f16r16_fma_scalar", pool);
+        tm_session_options options = {.n_context = 16, .n_batch = 2, .f16_kv = i < n};
+        tm_session *alone = tiny_session(&model, pool, options);
+        options.n_sequences = N;
+        tm_session *together = tiny_session(&model, pool, options);
+        const float *logits;
+        for (int s = 0; s < N; s++) {
+            tm_session_use(together, s);
+            TINY_OK(tm_session_eval(together, prompt + s, start[s], TM_LOGITS_NONE, NULL, &err));
+            assert_int_equal(tm_session_position(together), start[s]);
+        }
+        for (int step = 0; step < STEPS; step++) {
+            int32_t tokens[N];
+            const float *one;
+            for (int s = 0; s < N; s++) tokens[s] = prompt[(3 * s + step) % MAX_TOKENS];
+            if (step == 3) { /* the last becomes the first, and goes on as it */
+                tm_session_copy(together, 0, N - 1);
+                tokens[N - 1] = tokens[0];
+            }
+            TINY_OK(tm_session_step(together, tokens, N, TM_LOGITS_LAST, &logits, &err));
+            if (step >= 3)
+                assert_memory_equal(logits, logits + (N - 1) * n_vocab, n_vocab * sizeof *logits);
+            for (int s = 0; s < N - (step >= 3); s++) {
+                tm_session_reset(alone);
+                TINY_OK(tm_session_eval(alone, prompt + s, start[s], TM_LOGITS_NONE, NULL, &err));
+                for (int k = 0; k <= step; k++)
+                    TINY_OK(tm_session_eval(alone, &prompt[(3 * s + k) % MAX_TOKENS], 1,
+                                            TM_LOGITS_LAST, &one, &err));
+                assert_memory_equal(one, logits + (size_t)s * n_vocab, n_vocab * sizeof *one);
+            }
+            if (step == 3) tm_session_copy(together, 0, N - 1);
+        }
+        tm_error why = {0};
+        const int32_t tokens[N + 1] = {0};
+        assert_int_equal(tm_session_step(together, tokens, N + 1, TM_LOGITS_NONE, NULL, &why),
+                         TM_ARG);
+        for (int k = 0; k < 16 - start[0] - STEPS; k++)
+            TINY_OK(tm_session_step(together, tokens, 1, TM_LOGITS_NONE, NULL, &err));
+        assert_int_equal(tm_session_step(together, tokens, 1, TM_LOGITS_NONE, NULL, &why), TM_ARG);
+        assert_non_null(strstr(why.message, "context of sequence 0 is full: 16 positions"));
+        tm_session_close(alone);
+        tm_session_close(together);
+        tm_model_close(&model);
+        tm_pool_close(pool);
+    }
+}
+
 static void test_predicted_bytes_are_those_mapped(void **state)
 {
     (void)state;
@@ -481,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_long_contexts_do_not_depend_on_threads),
         cmocka_unit_test(test_last_logits_are_the_last_of_all),
         cmocka_unit_test(test_what_nobody_reads_is_left_out),
+        cmocka_unit_test(test_sequences_are_what_they_are_alone),
         cmocka_unit_test(test_predicted_bytes_are_those_mapped),
         cmocka_unit_test(test_refuses_what_does_not_fit),
         cmocka_unit_test(test_argmax_takes_the_first),
