@@ -43,9 +43,10 @@ SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=all -O1
 SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link -DTM_LIBFUZZER
 SAN_tsan := -fsanitize=thread -O1
-# gcc takes the checks a sanitizer adds for paths of the program, and warns of truncation and of
-# uninitialised values on them; the release build keeps these warnings.
-SAN_WARN := $(if $(SAN_$(MODE)),$(if $(findstring clang,$(CC)),,-Wno-format-truncation -Wno-maybe-uninitialized))
+# gcc takes the checks a sanitizer adds for paths of the program, and warns of truncation, of
+# uninitialised values and of sizes on them; the release build keeps these warnings.
+SAN_WARN := $(if $(SAN_$(MODE)),$(if $(findstring clang,$(CC)),,-Wno-format-truncation \
+              -Wno-maybe-uninitialized -Wno-alloc-size-larger-than))
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -I. $(WARN) $(OPT) -fPIC -ffp-contract=off -fno-math-errno \
               -pthread -MMD -MP $(SAN_$(MODE)) $(SAN_WARN) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(SAN_$(MODE)) $(LDFLAGS)

@@ -46,7 +46,7 @@ static bool has(const char *root, const char *folder, const char *kind, int inde
     char path[PATH_MAX];
     tm_reading r = {0};
     snprintf(path, sizeof path, "%s/%s%d_%s", folder, kind, index, item);
-    return tm_probe_read_file(root, path, &r) != TM_PROBE_MISSING;
+    return tm_probe_read_file(root, path, NULL, &r) != TM_PROBE_MISSING;
 }
 
 static bool name_taken(const tm_probe *probe, const char *name)
@@ -212,10 +212,11 @@ static tm_probe_state read_library(tm_probe *probe, tm_channel *channel, tm_read
 static tm_probe_state read_hwmon(tm_probe *probe, tm_channel *channel, tm_reading *out)
 {
     if (channel->code == BY_LIBRARY) return read_library(probe, channel, out);
-    tm_probe_state state = tm_probe_read_file(probe->options.root, channel->path[0], out);
+    tm_probe_state state =
+        tm_probe_read_file(probe->options.root, channel->path[0], &channel->fd, out);
     if (state != TM_PROBE_OK || !channel->path[1][0]) return state;
     uint64_t millivolts = out->raw;
-    state = tm_probe_read_file(probe->options.root, channel->path[1], out);
+    state = tm_probe_read_file(probe->options.root, channel->path[1], &channel->second_fd, out);
     if (state != TM_PROBE_OK) return state;
     if (__builtin_mul_overflow(millivolts, out->raw, &out->raw)) {
         snprintf(out->reason, sizeof out->reason, "%s: voltage times current overflows",

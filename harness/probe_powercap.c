@@ -130,7 +130,7 @@ static tm_status open_powercap(tm_probe *probe, tm_probe_health *health, tm_erro
 
 static tm_probe_state read_powercap(tm_probe *probe, tm_channel *channel, tm_reading *out)
 {
-    return tm_probe_read_file(probe->options.root, channel->path[0], out);
+    return tm_probe_read_file(probe->options.root, channel->path[0], &channel->fd, out);
 }
 
 const tm_probe_source tm_probe_powercap = {

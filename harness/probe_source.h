@@ -21,7 +21,7 @@ typedef struct tm_channel {
     uint64_t range;       /* raw counts wrap here; 0: never */
     bool may_rest;        /* staying at 0 is no sign of a dead counter */
     char path[2][200];    /* files below the root; of the source */
-    int fd;               /* of the source; -1 none */
+    int fd, second_fd;    /* of the source; -1 none */
     int code;             /* of the source */
     tm_probe_state state; /* found on opening */
     char reason[240];
@@ -109,13 +109,14 @@ void tm_probe_trace_take(tm_probe *probe, bool edge);
 /* After the window: the points as watts. */
 void tm_probe_trace_finish(tm_probe *probe, tm_probe_window *window);
 
-/* A channel, zeroed but for fd -1 and scale 1. Errors: NOMEM, UNSUPPORTED (too many). */
+/* A channel, zeroed but for its descriptors -1 and scale 1. Errors: NOMEM, UNSUPPORTED (too many). */
 tm_status tm_probe_add(tm_probe *probe, tm_channel **out, tm_error *err) TM_MUST_USE;
 /* Fills *health and *err with the same sentence; returns UNSUPPORTED. */
 tm_status tm_probe_refuse(tm_probe_health *health, tm_error *err, tm_probe_state state,
                           const char *fix, const char *fmt, ...) TM_PRINTF(5, 6);
 
-/* A file with one unsigned decimal number; fills out->raw or out->reason. */
-tm_probe_state tm_probe_read_file(const char *root, const char *path, tm_reading *out);
+/* A file with one unsigned decimal number; fills out->raw or out->reason. kept: a descriptor that stays
+ * open between reads, -1 at first; NULL: none does. */
+tm_probe_state tm_probe_read_file(const char *root, const char *path, int *kept, tm_reading *out);
 
 #endif
