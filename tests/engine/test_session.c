@@ -414,10 +414,9 @@ static void test_sequences_are_what_they_are_alone(void **state)
             int32_t tokens[N];
             const float *one;
             for (int s = 0; s < N; s++) tokens[s] = prompt[(3 * s + step) % MAX_TOKENS];
-            if (step == 3) { /* the last becomes the first, and goes on as it */
-                tm_session_copy(together, 0, N - 1);
-                tokens[N - 1] = tokens[0];
-            }
+            /* The last becomes the first, and goes on as it. */
+            if (step == 3) tm_session_copy(together, 0, N - 1);
+            if (step >= 3) tokens[N - 1] = tokens[0];
             TINY_OK(tm_session_step(together, tokens, N, TM_LOGITS_LAST, &logits, &err));
             if (step >= 3)
                 assert_memory_equal(logits, logits + (N - 1) * n_vocab, n_vocab * sizeof *logits);
@@ -429,7 +428,6 @@ static void test_sequences_are_what_they_are_alone(void **state)
                                             TM_LOGITS_LAST, &one, &err));
                 assert_memory_equal(one, logits + (size_t)s * n_vocab, n_vocab * sizeof *one);
             }
-            if (step == 3) tm_session_copy(together, 0, N - 1);
         }
         tm_error why = {0};
         const int32_t tokens[N + 1] = {0};
