@@ -23,6 +23,7 @@ typedef struct work {
     int *firsts; /* of each group: its first record */
     int *lasts;  /* of each group: its last record */
     const tm_record **records;
+    const tm_record **windows;
     int *begins;
     double *values, *medians;
     bool *flags;
@@ -35,6 +36,7 @@ static void free_work(work *w)
     tm_free(w->firsts);
     tm_free(w->lasts);
     tm_free(w->records);
+    tm_free(w->windows);
     tm_free(w->begins);
     tm_free(w->values);
     tm_free(w->medians);
@@ -57,6 +59,7 @@ static tm_status alloc_work(work *w, int n, tm_error *err)
     w->firsts = array(n, sizeof *w->firsts, &status, err);
     w->lasts = array(n, sizeof *w->lasts, &status, err);
     w->records = array(n, sizeof *w->records, &status, err);
+    w->windows = array(n, sizeof *w->windows, &status, err);
     w->begins = array(n, sizeof *w->begins, &status, err);
     w->values = array(n, sizeof *w->values, &status, err);
     w->medians = array(n, sizeof *w->medians, &status, err);
@@ -103,6 +106,15 @@ static void note_failure(const tm_record *r, tm_cell_summary *out)
     snprintf(out->failure, sizeof out->failure, "%s", reason);
 }
 
+/* The line of a run, or NULL. */
+static const tm_json *run_line(const tm_record *records, int n, const char *run)
+{
+    for (int i = n - 1; i >= 0; i--)
+        if (records[i].kind == TM_RECORD_RUN && strcmp(records[i].run, run) == 0)
+            return records[i].document;
+    return NULL;
+}
+
 static tm_status summarise_group(const tm_record *records, int n, work *w, int group,
                                  tm_control_hook control, void *context, tm_cell_summary *out,
                                  tm_error *err)
@@ -116,22 +128,34 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     out->cell = first->cell;
     memcpy(out->cell_id, first->cell_id, sizeof out->cell_id);
     out->predicted_bytes.value = NAN;
+    int n_windows = 0;
     for (int i = w->firsts[group]; i < n; i++) {
         if (w->groups[i] != group) continue;
         if (!*out->cell.role) out->cell = records[i].cell; /* a later run may give it a role */
-        if (records[i].kind == TM_RECORD_ENERGY) continue;
-        if (tm_record_is_valid_sample(&records[i]))
+        if (records[i].kind == TM_RECORD_ENERGY)
+            w->windows[n_windows++] = &records[i];
+        else if (tm_record_is_valid_sample(&records[i]))
             s.records[s.n++] = &records[i];
         else
             note_failure(&records[i], out);
     }
+    if (s.n == 0 && !out->missing[0])
+        snprintf(out->missing, sizeof out->missing, "energy windows only: no repetition was timed");
     qsort(s.records, (size_t)s.n, sizeof *s.records, compare_samples);
     for (int i = 0; i < s.n; i++)
         if (i == 0 || s.records[i]->process != s.records[i - 1]->process ||
             s.records[i]->slot != s.records[i - 1]->slot)
             s.begins[s.n_processes++] = i;
     s.begins[s.n_processes] = s.n;
-    return tm_cell_summarise(&s, control, context, out, err);
+    tm_status status = tm_cell_summarise(&s, control, context, out, err);
+    if (status != TM_OK) return status;
+    /* A cell that was skipped or failed has no energy for the same reason. */
+    const tm_json *run = run_line(records, n, records[w->lasts[group]].run);
+    if (s.n == 0 && n_windows == 0)
+        tm_cell_energy_miss(&out->energy, run, out->missing);
+    else
+        status = tm_cell_energy_make(w->windows, n_windows, &out->cell, run, &out->energy, err);
+    return status;
 }
 
 static void mark_superseded(const work *w, tm_summaries *all)
@@ -170,6 +194,7 @@ void tm_summaries_free(tm_summaries *summaries)
     for (int i = 0; i < summaries->n; i++) {
         tm_free(summaries->items[i].processes);
         tm_free(summaries->items[i].counters);
+        tm_cell_energy_free(&summaries->items[i].energy);
     }
     tm_free(summaries->items);
     *summaries = (tm_summaries){0};

@@ -9,6 +9,7 @@
 
 #include "harness/result.h"
 #include "harness/stats.h"
+#include "reports/energy_cell.h"
 
 #define TM_CONFIDENCE 0.95
 #define TM_UNSTABLE_CV                                                                             \
@@ -63,7 +64,7 @@ typedef struct tm_cell_summary {
     tm_figure minor_faults, major_faults, voluntary_switches, involuntary_switches;
     tm_figure cpu_user_seconds, cpu_system_seconds, steal_percent, harness_ns_per_token;
     tm_figure frequency_after_hz, throttle_events, temperature_after_celsius;
-    tm_figure joules_per_token;
+    tm_cell_energy energy;
     /* Products with tokens_per_second.value. */
     tm_figure read_gb_per_second, gmac_per_second;
 

@@ -7,7 +7,7 @@
 
 const char *tm_origin_name(tm_origin origin)
 {
-    static const char *const names[] = {"measured", "published", "predicted"};
+    static const char *const names[] = {"measured", "published", "predicted", "fake"};
     return names[origin];
 }
 
@@ -26,6 +26,7 @@ void tm_plot_free(tm_plot *plot)
     for (int i = 0; i < plot->n_series; i++) free(plot->series[i].points);
     free(plot->series);
     free(plot->tics);
+    free(plot->shades);
     *plot = (tm_plot){0};
 }
 
@@ -75,6 +76,15 @@ void tm_plot_add_tic(tm_plot *plot, double x, const char *label)
     snprintf(tics[plot->n_tics++].label, sizeof tics->label, "%s", label);
 }
 
+void tm_plot_add_shade(tm_plot *plot, double begin, double end, int colour, const char *label)
+{
+    tm_plot_shade *shades = grow(plot, plot->shades, plot->n_shades, sizeof *shades);
+    if (!shades) return;
+    plot->shades = shades;
+    shades[plot->n_shades] = (tm_plot_shade){.begin = begin, .end = end, .colour = colour};
+    snprintf(shades[plot->n_shades++].label, sizeof shades->label, "%s", label);
+}
+
 int tm_plot_count_points(const tm_plot *plot)
 {
     int n = 0;
@@ -105,7 +115,7 @@ static void put_data(const tm_plot *plot, tm_text *out)
                 if (c) tm_text_add_char(out, ' ');
                 put_number(out, row[c]);
             }
-            tm_text_add_char(out, '\n');
+            tm_text_add(out, s->origin == TM_FAKE ? " # fake\n" : "\n");
         }
         /* gnuplot counts blocks by their lines: an empty one would shift those behind it. */
         if (!s->n_points) tm_text_add(out, "? ? ? ?\n");

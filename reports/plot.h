@@ -1,15 +1,16 @@
 /* Plots as a data file and a gnuplot script that makes a PNG and an SVG of it, with or without us.
  *
  * A series says where its figures come from: measured ones have filled markers and solid lines, published
- * ones hollow markers and dotted lines, predicted ones crosses, and the legend names the origin.
+ * ones hollow markers and dotted lines, predicted and made-up ones crosses, and the legend names the
+ * origin; in the data file every line of a made-up series says fake.
  */
 #ifndef TM_REPORTS_PLOT_H
 #define TM_REPORTS_PLOT_H
 
 #include "reports/text.h"
 
-typedef enum tm_origin { TM_MEASURED, TM_PUBLISHED, TM_PREDICTED } tm_origin;
-/* "measured", "published", "predicted" */
+typedef enum tm_origin { TM_MEASURED, TM_PUBLISHED, TM_PREDICTED, TM_FAKE } tm_origin;
+/* "measured", "published", "predicted", "fake" */
 const char *tm_origin_name(tm_origin origin);
 
 typedef struct tm_plot_point {
@@ -18,11 +19,12 @@ typedef struct tm_plot_point {
 } tm_plot_point;
 
 typedef struct tm_plot_series {
-    char label[128]; /* without its origin */
+    char label[128]; /* without its origin; "": not in the legend */
     tm_origin origin;
     int colour;            /* 0 .. 6, wraps; the palette of Okabe and Ito, told apart without hue */
     int marker;            /* 0 .. 4, wraps; -1: a line without points */
     bool is_joined;        /* points joined by a line */
+    bool is_steps;         /* a line that holds each value from the point before on */
     tm_plot_point *points; /* [n_points]; owned */
     int n_points;
 } tm_plot_series;
@@ -32,6 +34,13 @@ typedef struct tm_plot_tic {
     char label[32];
 } tm_plot_tic;
 
+/* A part of the x axis, shaded over the whole height, its name inside. */
+typedef struct tm_plot_shade {
+    double begin, end;
+    int colour;
+    char label[48];
+} tm_plot_shade;
+
 typedef struct tm_plot {
     char stem[64]; /* file name without suffix */
     char title[160], note[480], x_label[96], y_label[96];
@@ -39,7 +48,8 @@ typedef struct tm_plot {
     bool is_spread;    /* measured series a little apart along x, so that their bars can be told */
     tm_plot_series *series;
     tm_plot_tic *tics; /* of the x axis; none: by value */
-    int n_series, n_tics;
+    tm_plot_shade *shades;
+    int n_series, n_tics, n_shades;
     bool failed; /* memory ran out while filling */
 } tm_plot;
 
@@ -52,6 +62,7 @@ void tm_plot_add_series(tm_plot *plot, const char *label, tm_origin origin, int 
 void tm_plot_add_point(tm_plot *plot, double x, double value, double low, double high);
 /* A named place on the x axis; a second one at the same x is left out. */
 void tm_plot_add_tic(tm_plot *plot, double x, const char *label);
+void tm_plot_add_shade(tm_plot *plot, double begin, double end, int colour, const char *label);
 /* Points that have a value. */
 int tm_plot_count_points(const tm_plot *plot);
 

@@ -153,11 +153,15 @@ static void put_axis(const tm_plot *plot, tm_text *out, bool is_x)
         put_log_tics(out, axis, r);
 }
 
-/* Solid: measured; dotted: published; dashed: predicted or a limit. */
+/* Solid: measured; dotted: published; dashed: predicted or a limit; dashes and dots: made up. A trace is
+ * solid, or its steps would not be seen. */
 static void put_line(const tm_plot_series *s, tm_text *out)
 {
-    static const int dashes[] = {1, 3, 2};
-    tm_text_format(out, " lw 2 dt %d", s->marker < 0 ? 2 : dashes[s->origin]);
+    static const int dashes[] = {1, 3, 2, 4};
+    tm_text_format(out, " lw %s dt %d", s->is_steps ? "1.2" : "2",
+                   s->is_steps     ? 1
+                   : s->marker < 0 ? 2
+                                   : dashes[s->origin]);
 }
 
 static void put_marker(const tm_plot_series *s, tm_text *out)
@@ -225,20 +229,44 @@ static void put_plot(const tm_plot *plot, tm_text *out)
         tm_text_format(out, "    \"%s.dat\" index %d using ", plot->stem, i);
         put_x(plot, i, x, out);
         tm_text_format(out, ":2 with %s lt rgb \"%s\"",
-                       s->marker < 0  ? "lines"
-                       : s->is_joined ? "linespoints"
-                                      : "points",
+                       s->is_steps     ? "fsteps"
+                       : s->marker < 0 ? "lines"
+                       : s->is_joined  ? "linespoints"
+                                       : "points",
                        colour);
         if (s->marker < 0 || s->is_joined)
             put_line(s, out);
         else
             tm_text_add(out, " lw 2");
         if (s->marker >= 0) put_marker(s, out);
+        if (!s->label[0]) {
+            tm_text_add(out, " notitle");
+            continue;
+        }
         tm_text_add(out, " title ");
         snprintf(label, sizeof label, "%s: %s", tm_origin_name(s->origin), s->label);
         put_quoted(out, label);
     }
     tm_text_add_char(out, '\n');
+}
+
+/* Behind everything else; the name at the foot, below what a loaded machine draws. */
+static void put_shades(const tm_plot *plot, tm_text *out)
+{
+    for (int i = 0; i < plot->n_shades; i++) {
+        const tm_plot_shade *s = &plot->shades[i];
+        char begin[64], end[64], middle[64];
+        tm_text_format(out,
+                       "set object %d rectangle from %s, graph 0 to %s, graph 1 behind "
+                       "fillcolor rgb \"%s\" fillstyle solid 0.15 noborder\n",
+                       i + 1, tm_number_short(s->begin, 9, begin, sizeof begin),
+                       tm_number_short(s->end, 9, end, sizeof end),
+                       palette[(unsigned)s->colour % N_COLOURS]);
+        tm_text_format(out, "set label %d ", i + 2);
+        put_quoted(out, s->label);
+        tm_text_format(out, " at %s, graph 0.03 left rotate by 90 font \",9\" front\n",
+                       tm_number_short((s->begin + s->end) / 2, 9, middle, sizeof middle));
+    }
 }
 
 /* The note broken between words into `lines`; returns how many there are. */
@@ -266,7 +294,7 @@ static int legend_rows(const tm_plot *plot)
 {
     int longest = 0, n_shown = 0;
     for (int i = 0; i < plot->n_series; i++) {
-        if (!has_points(&plot->series[i])) continue;
+        if (!has_points(&plot->series[i]) || !plot->series[i].label[0]) continue;
         n_shown++;
         int n = tm_text_columns(plot->series[i].label) +
                 tm_text_columns(tm_origin_name(plot->series[i].origin)) + 2;
@@ -314,6 +342,7 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
     }
     put_axis(plot, out, true);
     put_axis(plot, out, false);
+    put_shades(plot, out);
     put_plot(plot, out);
     tm_text_format(out,
                    "set terminal svg size %d,%d dynamic font \"DejaVu Sans,14\" noenhanced "

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "reports/energy_table.h"
 #include "reports/report_parts.h"
 
 tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err)
@@ -66,6 +67,8 @@ typedef struct work {
     tm_speedups speedups;
     tm_speedup_input input;
     tm_tables tables;
+    tm_tables energy;      /* of savings; none when no run asked for energy */
+    tm_table energy_cells; /* one line per cell and phase; no rows then */
     tm_plots plots;
     tm_report_view view;
     tm_text warnings;
@@ -78,6 +81,8 @@ static void free_work(work *w)
     tm_text_free(&w->warnings);
     tm_plots_free(&w->plots);
     tm_tables_free(&w->tables);
+    tm_tables_free(&w->energy);
+    tm_table_free(&w->energy_cells);
     tm_speedups_free(&w->speedups);
     tm_summaries_free(&w->summaries);
     free(w);
@@ -94,6 +99,34 @@ static tm_status save(work *w, const tm_text *text, const char *name, tm_error *
     return status;
 }
 
+static bool has_energy(const work *w)
+{
+    return w->energy_cells.n_rows > 0;
+}
+
+/* The energy tables by one of the writers. */
+static tm_status put_energy(const work *w,
+                            tm_status (*put)(const tm_table *, tm_text *, tm_error *), tm_text *out,
+                            tm_error *err)
+{
+    tm_status status = TM_OK;
+    for (int i = 0; i < w->energy.n && status == TM_OK; i++) {
+        status = put(&w->energy.items[i], out, err);
+        tm_text_add_char(out, '\n');
+    }
+    return status == TM_OK ? put(&w->energy_cells, out, err) : status;
+}
+
+static tm_status save_energy(work *w, tm_status (*put)(const tm_table *, tm_text *, tm_error *),
+                             const char *name, tm_error *err)
+{
+    tm_text text = {0};
+    tm_status status = put_energy(w, put, &text, err);
+    if (status == TM_OK) status = save(w, &text, name, err);
+    tm_text_free(&text);
+    return status;
+}
+
 static tm_status write_text(work *w, tm_error *err)
 {
     for (int i = 0; i < w->tables.n; i++) {
@@ -104,9 +137,15 @@ static tm_status write_text(work *w, tm_error *err)
     if (!w->tables.n)
         tm_text_add(&w->out->text,
                     "No fp16 or ternary cell in this store: there is no speed-up table.\n");
-    if (!(w->view.options->formats & TM_REPORT_TEXT))
-        return tm_text_status(&w->out->text, "text", err);
-    return save(w, &w->out->text, "speedup.txt", err);
+    const bool is_saved = w->view.options->formats & TM_REPORT_TEXT;
+    tm_status status = is_saved ? save(w, &w->out->text, "speedup.txt", err) : TM_OK;
+    if (status == TM_OK && has_energy(w)) {
+        tm_text_add_char(&w->out->text, '\n');
+        status = put_energy(w, tm_table_write_text, &w->out->text, err);
+        if (status == TM_OK && is_saved)
+            status = save_energy(w, tm_table_write_text, "energy.txt", err);
+    }
+    return status == TM_OK ? tm_text_status(&w->out->text, "text", err) : status;
 }
 
 static tm_status write_latex(work *w, tm_error *err)
@@ -118,6 +157,8 @@ static tm_status write_latex(work *w, tm_error *err)
     if (!w->tables.n) tm_text_add(&text, "% no fp16 or ternary cell in this store\n");
     if (status == TM_OK) status = save(w, &text, "speedup.tex", err);
     tm_text_free(&text);
+    if (status == TM_OK && has_energy(w))
+        status = save_energy(w, tm_table_write_latex, "energy.tex", err);
     return status;
 }
 
@@ -143,6 +184,10 @@ static tm_status write_csv(work *w, tm_error *err)
     if (status != TM_OK) return status;
     status = tm_report_counters(&w->view, true, &table, err);
     if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "counters.csv", err);
+    tm_table_free(&table);
+    if (status != TM_OK || !has_energy(w)) return status;
+    status = tm_energy_rows(&w->input, &table, err);
+    if (status == TM_OK) status = save_csv(w, &table, "energy.csv", err);
     tm_table_free(&table);
     return status;
 }
@@ -249,6 +294,13 @@ static tm_status write_markdown(work *w, tm_error *err)
     if (!w->tables.n)
         tm_text_add(&text,
                     "No fp16 or ternary cell in this store: there is no speed-up table.\n\n");
+    tm_text_add(&text, "## Energy\n\n");
+    if (!has_energy(w))
+        tm_text_add(&text, "No run of this store asked for energy (`ternmark run --energy=auto` "
+                           "does): there are no joules.\n\n");
+    else if (status == TM_OK)
+        status = put_energy(w, tm_table_write_markdown, &text, err);
+    if (has_energy(w)) tm_text_add_char(&text, '\n');
     put_plots(w, &text);
     tm_text_add(&text, "## Cells\n\n");
     if (status == TM_OK) {
@@ -300,6 +352,7 @@ static tm_status prepare(work *w, const tm_records *records, const tm_report_opt
                                 "this machine (processor not recorded)"),
         .cores = tm_report_cores(run),
         .emulated = tm_json_true(tm_json_get(machine, "emulated")),
+        .architecture = tm_json_text(tm_json_get(machine, "architecture"), NULL),
     };
     w->view = (tm_report_view){
         .records = records,
@@ -310,6 +363,8 @@ static tm_status prepare(work *w, const tm_records *records, const tm_report_opt
         .roofline = tm_report_last_run(records, "roofline"),
     };
     status = tm_speedup_tables(&w->input, &w->tables, err);
+    if (status == TM_OK) status = tm_energy_tables(&w->input, &w->energy, err);
+    if (status == TM_OK) status = tm_energy_cells(&w->input, &w->summaries, &w->energy_cells, err);
     return status == TM_OK ? tm_report_plots(&w->view, &w->plots, err) : status;
 }
 

@@ -1,7 +1,9 @@
 /* A store as a report: the speed-up tables, every cell, the machine, warnings, what is missing and why, and
  * plots, in one directory.
  *
- *   report.md  speedup.csv  speedup.tex  speedup.txt  cells.csv  plots/NAME.{gp,dat,png,svg}
+ *   report.md  {speedup,energy}.{csv,tex,txt}  cells.csv  plots/NAME.{gp,dat,png,svg}
+ *
+ * The energy files are there when some run asked for energy.
  */
 #ifndef TM_REPORTS_REPORT_H
 #define TM_REPORTS_REPORT_H

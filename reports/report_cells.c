@@ -1,4 +1,5 @@
 /* One row per cell: for reading, and for programs. */
+#include "reports/energy_table.h"
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -116,7 +117,12 @@ static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, t
     add_figure(out, &s->read_gb_per_second, 1.0, 3);
     add_figure(out, &of_bandwidth, 100.0, 2);
     add_figure(out, &of_peak, 100.0, 2);
-    add_figure(out, &s->joules_per_token, 1.0, 3);
+    if (isfinite(s->energy.joules_per_token.value))
+        tm_table_add_cell(
+            out, "%s",
+            tm_energy_number(&s->energy.joules_per_token, s->energy.fake, text, sizeof text));
+    else
+        tm_table_add_cell_with_note(out, "-", s->energy.missing);
     tm_table_add_cell(out, "%s", s->marks[0] ? s->marks : "");
 }
 
@@ -161,7 +167,7 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         out, "n: fresh processes x repetitions in each. Weights, predicted: linear weights "
              "in the kernel's layout with embedding and head. MB/token and GB/s: what the test "
              "must read (weights, head, keys and values), not what a counter saw. MAC peak: int8 "
-             "for ternary kernels, fp32 for fp16.");
+             "for ternary kernels, fp32 for fp16. J/token: gross, over all tokens of the test.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "cell table: no memory for %d rows", out->n_rows);
     return TM_OK;
@@ -229,7 +235,6 @@ static void put_numbers(const tm_report_view *view, const tm_cell_summary *s, tm
         FIGURE(cpu_system_seconds),
         FIGURE(steal_percent),
         FIGURE(harness_ns_per_token),
-        FIGURE(joules_per_token),
 #undef FIGURE
     };
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
@@ -237,6 +242,61 @@ static void put_numbers(const tm_report_view *view, const tm_cell_summary *s, tm
             put(out, missing, columns[i].key, columns[i].value, columns[i].why);
         else
             tm_table_add_column(out, columns[i].key, TM_LEFT);
+    }
+}
+
+/* The columns of energy: a row fills them, a NULL row names them. A made-up figure is no number here
+ * ("fake 0.5"), so that no program takes it for one. */
+static void put_energy(const tm_cell_summary *s, tm_table *out, tm_text *missing)
+{
+    static const char *const heads[][5] = {
+        {"joules_per_prompt_token", "net_joules_per_prompt_token", "prompt_watts",
+         "net_prompt_watts", "prompt_energy_"},
+        {"joules_per_output_token", "net_joules_per_output_token", "generation_watts",
+         "net_generation_watts", "generation_energy_"},
+    };
+    static const char *const ends[] = {"", "_low", "_high"};
+    static const char *const about[] = {"source", "scope", "method", "windows"};
+    const tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
+    for (int group = 0; group <= TM_PHASES; group++) {
+        const bool is_whole = group == TM_PHASES;
+        const tm_energy_phase *e = s && !is_whole ? &s->energy.phases[group] : NULL;
+        const tm_interval *figures[] = {e ? &e->joules_per_token : &none,
+                                        e ? &e->net_joules_per_token : &none, e ? &e->watts : &none,
+                                        e ? &e->net_watts : &none};
+        if (s && is_whole) figures[0] = &s->energy.joules_per_token;
+        const bool is_fake = s && (is_whole ? s->energy.fake : e->fake);
+        for (int i = 0; i < (is_whole ? 1 : 4); i++) {
+            const double values[] = {figures[i]->value, figures[i]->low, figures[i]->high};
+            for (int k = 0; k < 3; k++) {
+                char key[64], number[64];
+                snprintf(key, sizeof key, "%s%s", is_whole ? "joules_per_token" : heads[group][i],
+                         ends[k]);
+                if (!s) {
+                    tm_table_add_column(out, key, TM_LEFT);
+                    continue;
+                }
+                tm_number_short(values[k], 6, number, sizeof number);
+                tm_table_add_cell(out, "%s%s", is_fake && number[0] ? "fake " : "", number);
+                if (k == 0 && !number[0])
+                    tm_text_format(missing, "%s%s: %s", missing->length ? "; " : "", key,
+                                   is_whole ? s->energy.missing
+                                   : i % 2  ? e->net_missing
+                                            : e->missing);
+            }
+        }
+        for (int i = 0; i < (is_whole ? 0 : 4); i++) {
+            char text[96];
+            snprintf(text, sizeof text, "%s%s", heads[group][4], about[i]);
+            if (!s)
+                tm_table_add_column(out, text, TM_LEFT);
+            else
+                tm_table_add_cell(out, "%s",
+                                  i == 0   ? e->source
+                                  : i == 1 ? e->scope
+                                  : i == 2 ? e->method
+                                           : tm_energy_counts(e, text, sizeof text));
+        }
     }
 }
 
@@ -251,6 +311,7 @@ tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_erro
     tm_table_init(out, "");
     for (int i = 0; before[i]; i++) tm_table_add_column(out, before[i], TM_LEFT);
     put_numbers(view, NULL, out, NULL);
+    put_energy(NULL, out, NULL);
     for (int i = 0; after[i]; i++) tm_table_add_column(out, after[i], TM_LEFT);
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
@@ -279,6 +340,7 @@ tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_erro
                               ? s->tokens_per_second.method
                               : "");
         put_numbers(view, s, out, &missing);
+        put_energy(s, out, &missing);
         tm_table_add_cell(out, "%s", s->tokens);
         tm_table_add_cell(out, "%s", s->marks);
         tm_table_add_cell(out, "%s", s->warning);

@@ -51,11 +51,14 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n,
 tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
 
 /* The plots that have at least one point. */
-enum { TM_REPORT_MAX_PLOTS = 8 };
+enum { TM_REPORT_MAX_PLOTS = 10 };
 typedef struct tm_plots {
     tm_plot items[TM_REPORT_MAX_PLOTS];
     int n;
 } tm_plots;
+/* Power over time with the energy windows shaded; joules per token against tokens per second. */
+void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot);
+void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot);
 /* Errors: NOMEM. */
 tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err) TM_MUST_USE;
 void tm_plots_free(tm_plots *plots);

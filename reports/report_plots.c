@@ -338,7 +338,7 @@ static void plot_memory(const tm_report_view *view, tm_plot *plot)
 tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err)
 {
     out->n = 0;
-    for (int which = 0; which < 6; which++) {
+    for (int which = 0; which < 8; which++) {
         tm_plot *plot = &out->items[out->n];
         if (which < 2)
             plot_threads(view, which == 1, plot);
@@ -346,8 +346,12 @@ tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *e
             plot_speedup(view, which == 3, plot);
         else if (which == 4)
             plot_roofline(view, plot);
-        else
+        else if (which == 5)
             plot_memory(view, plot);
+        else if (which == 6)
+            tm_report_plot_energy(view, plot);
+        else
+            tm_report_plot_watts(view, plot);
         if (plot->failed) {
             tm_status status =
                 tm_fail(err, TM_NOMEM, "plot %s: no memory for its points", plot->stem);

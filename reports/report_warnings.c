@@ -71,6 +71,28 @@ static void put_conditions(const tm_report_view *view, tm_text *out)
               "C", 1, 0, 3, out);
 }
 
+static void put_energy(const tm_report_view *view, tm_text *out)
+{
+    int n_fake = 0;
+    for (int i = 0; i < view->summaries->n; i++) {
+        const tm_cell_summary *s = &view->summaries->items[i];
+        if (s->superseded) continue;
+        n_fake += s->energy.fake;
+        for (int phase = 0; phase < TM_PHASES; phase++) {
+            char text[560];
+            if (!s->energy.phases[phase].warning[0]) continue;
+            snprintf(text, sizeof text, "energy, %s: %s", tm_phase_text((tm_phase)phase),
+                     s->energy.phases[phase].warning);
+            put_item(out, &s->cell, text);
+        }
+    }
+    if (n_fake)
+        tm_text_format(out,
+                       "- the joules and watts of %d cell%s are fake: made up by a source for "
+                       "tests, nothing was measured\n",
+                       n_fake, n_fake == 1 ? "" : "s");
+}
+
 static void put_cells(const tm_report_view *view, tm_text *out)
 {
     for (int i = 0; i < view->summaries->n; i++) {
@@ -107,6 +129,7 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
     put_machines(view, out);
     put_conditions(view, out);
     put_cells(view, out);
+    put_energy(view, out);
     for (int i = 0; i < view->input->speedups->n; i++) {
         const tm_speedup *s = &view->input->speedups->items[i];
         char text[640];
@@ -160,11 +183,16 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
         if (s->superseded || !isfinite(s->tokens_per_second.value)) continue;
-        if (!isfinite(s->joules_per_token.value))
-            put_item(out, NULL,
-                     s->joules_per_token.missing[0] ? s->joules_per_token.missing
-                                                    : "energy: no meter was read");
-        break;
+        if (isfinite(s->energy.joules_per_token.value)) continue;
+        char text[512];
+        snprintf(text, sizeof text, "no energy: %s", s->energy.missing);
+        bool is_said = false; /* one sentence for all cells that share it */
+        for (int k = 0; k < i; k++) {
+            const tm_cell_summary *other = &view->summaries->items[k];
+            is_said |= !other->superseded && isfinite(other->tokens_per_second.value) &&
+                       strcmp(other->energy.missing, s->energy.missing) == 0;
+        }
+        if (!is_said) put_item(out, NULL, text);
     }
     if (!view->roofline)
         tm_text_add(

@@ -17,9 +17,10 @@
 typedef struct tm_speedup_input {
     const tm_speedups *speedups;
     const tm_published *published;
-    const char *machine; /* how ours is called: its CPU */
-    int cores;           /* physical cores the run could use; 0: not known */
-    bool emulated;       /* instructions were emulated: no time means anything */
+    const char *machine;      /* how ours is called: its CPU */
+    int cores;                /* physical cores the run could use; 0: not known */
+    bool emulated;            /* instructions were emulated: no time means anything */
+    const char *architecture; /* "x86_64", "aarch64"; NULL: not recorded */
 } tm_speedup_input;
 
 typedef struct tm_tables {

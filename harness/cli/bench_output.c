@@ -124,8 +124,8 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     put_figure(o, "frequency_after_hz", &s->frequency_after_hz);
     put_figure(o, "throttle_events", &s->throttle_events);
     put_figure(o, "temperature_after_celsius", &s->temperature_after_celsius);
-    put_figure(o, "joules_per_token", &s->joules_per_token);
     put_counters(o, s);
+    tm_json_set(o, "energy", tm_cell_energy_to_json(&s->energy, &s->cell));
     tm_json_put_string(o, "marks", s->marks);
     tm_json_put_string(o, "warning", s->warning);
     *out = o;

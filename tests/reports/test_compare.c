@@ -160,8 +160,8 @@ static void missing_figures_keep_their_reasons(void **state)
     assert_string_equal(s->minor_faults.missing, "");
     assert_true(isnan(s->steal_percent.value));
     assert_string_equal(s->steal_percent.missing, "not read in this test");
-    assert_true(isnan(s->joules_per_token.value));
-    assert_string_equal(s->joules_per_token.missing, "no energy window is recorded");
+    assert_true(isnan(s->energy.joules_per_token.value));
+    assert_string_equal(s->energy.missing, "its run did not ask for energy");
     assert_true(isnan(s->bytes_per_token.value) && isnan(s->read_gb_per_second.value));
     assert_string_equal(s->read_gb_per_second.missing, "bytes per token not recorded");
     assert_true(isnan(s->load_ms.value) && *s->load_ms.missing);

@@ -1,0 +1,423 @@
+#include "reports/energy_cell.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/compare_cell.h"
+
+static const tm_interval none = {.value = NAN, .low = NAN, .high = NAN, .method = "none"};
+
+const char *tm_energy_token_name(tm_phase phase)
+{
+    return phase == TM_PHASE_PROMPT ? "prompt" : "output";
+}
+
+void tm_cell_energy_free(tm_cell_energy *energy)
+{
+    for (int i = 0; i < TM_PHASES; i++) tm_free(energy->phases[i].processes);
+    *energy = (tm_cell_energy){0};
+}
+
+static void miss_phase(tm_energy_phase *p, const char *why)
+{
+    p->joules_per_token = p->net_joules_per_token = p->watts = p->net_watts = none;
+    p->largest_error = NAN;
+    snprintf(p->missing, sizeof p->missing, "%s", why[0] ? why : "not measured");
+    snprintf(p->net_missing, sizeof p->net_missing, "%.150s", p->missing);
+}
+
+void tm_cell_energy_miss(tm_cell_energy *out, const tm_json *run, const char *why)
+{
+    out->is_asked = tm_json_get(run, "energy") != NULL;
+    for (int i = 0; i < TM_PHASES; i++) {
+        out->phases[i].phase = (tm_phase)i;
+        miss_phase(&out->phases[i], why);
+    }
+    out->joules_per_token = none;
+    snprintf(out->missing, sizeof out->missing, "%s", out->phases[0].missing);
+}
+
+char *tm_energy_counts(const tm_energy_phase *phase, char *text, size_t size)
+{
+    text[0] = '\0';
+    size_t used = 0;
+    for (int i = 0; i <= TM_PROBE_MISSING; i++) {
+        if (!phase->n_windows[i] || used >= size) continue;
+        used += (size_t)snprintf(text + used, size - used, "%s%d %s", used ? ", " : "",
+                                 phase->n_windows[i], tm_probe_state_text((tm_probe_state)i));
+    }
+    return text;
+}
+
+char *tm_energy_origin(const tm_energy_phase *phase, char *text, size_t size)
+{
+    snprintf(text, size, "%s%s, %s, %s", phase->fake ? "fake: " : "", phase->source, phase->scope,
+             phase->method);
+    return text;
+}
+
+/* The same meter read in the same way: only such joules may stand in one mean. */
+static bool same_meter(const tm_energy *a, const tm_energy *b)
+{
+    return a->fake == b->fake && strcmp(a->source, b->source) == 0 &&
+           strcmp(a->scope, b->scope) == 0 && strcmp(a->method, b->method) == 0;
+}
+
+/* By process and slot; equal ones keep the order of the store. */
+static int by_process(const void *a, const void *b)
+{
+    const tm_record *x = *(const tm_record *const *)a, *y = *(const tm_record *const *)b;
+    if (x->process != y->process) return x->process < y->process ? -1 : 1;
+    if (x->slot != y->slot) return x->slot < y->slot ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+/* The meter to quote: that of the last good window; a measured one before a made-up one. */
+static const tm_energy *choose_meter(const tm_record **windows, int n, tm_phase phase)
+{
+    const tm_energy *chosen = NULL;
+    const tm_record *last = NULL;
+    for (int i = 0; i < n; i++) {
+        const tm_energy *e = windows[i]->energy;
+        if (e->phase != phase || e->state != TM_PROBE_OK) continue;
+        if (chosen && chosen->fake != e->fake ? e->fake : last && windows[i] < last) continue;
+        chosen = e;
+        last = windows[i];
+    }
+    return chosen;
+}
+
+static void add_process(tm_energy_phase *out, const tm_record *r)
+{
+    const tm_energy *e = r->energy;
+    const bool is_prompt = e->phase == TM_PHASE_PROMPT;
+    const tm_energy_tokens tokens = is_prompt ? TM_TOKENS_PROMPT : TM_TOKENS_OUTPUT;
+    tm_energy_process *p = &out->processes[out->n_processes++];
+    *p = (tm_energy_process){.number = r->process, .slot = r->slot};
+    memcpy(p->run, r->run, sizeof p->run);
+    p->joules_per_token = tm_energy_per_token(e, tokens, false).value;
+    p->net_joules_per_token = tm_energy_per_token(e, tokens, true).value;
+    p->watts = e->gross_joules.value / e->window_seconds;
+    p->net_watts = e->net_joules.value / e->window_seconds;
+    if (isfinite(p->net_joules_per_token))
+        out->n_net++;
+    else
+        snprintf(out->net_missing, sizeof out->net_missing, "%s", e->net_joules.missing);
+    double error = e->error_bound_joules.value / e->gross_joules.value;
+    if (isfinite(error) && !(error <= out->largest_error)) out->largest_error = error;
+    if (e->marks[0] && !strstr(out->warning, e->marks))
+        tm_add_sentence(out->warning, sizeof out->warning, "%s", e->marks);
+}
+
+/* Every process has one last word: its last good window by the chosen meter, else its last window. */
+static void take_windows(const tm_record **windows, int n, const tm_energy *meter,
+                         tm_energy_phase *out)
+{
+    int n_left_out = 0;
+    for (int begin = 0, end; begin < n; begin = end) {
+        const tm_record *good = NULL, *lost = NULL;
+        for (end = begin; end < n && windows[end]->process == windows[begin]->process &&
+                          windows[end]->slot == windows[begin]->slot;
+             end++) {
+            const tm_energy *e = windows[end]->energy;
+            if (e->phase != out->phase) continue;
+            if (e->state == TM_PROBE_OK && same_meter(e, meter))
+                good = windows[end];
+            else if (e->state == TM_PROBE_OK)
+                n_left_out++;
+            else
+                lost = windows[end];
+        }
+        if (good) {
+            out->n_windows[TM_PROBE_OK]++;
+            add_process(out, good);
+        } else if (lost) {
+            out->n_windows[lost->energy->state]++;
+            snprintf(out->missing, sizeof out->missing, "%s: %.440s",
+                     tm_probe_state_text(lost->energy->state), lost->energy->reason);
+        }
+    }
+    if (n_left_out)
+        tm_add_sentence(out->warning, sizeof out->warning,
+                        "%d window%s of another source, scope or method left out", n_left_out,
+                        n_left_out == 1 ? "" : "s");
+}
+
+static double joules_of(const tm_energy_process *p)
+{
+    return p->joules_per_token;
+}
+static double net_joules_of(const tm_energy_process *p)
+{
+    return p->net_joules_per_token;
+}
+static double watts_of(const tm_energy_process *p)
+{
+    return p->watts;
+}
+static double net_watts_of(const tm_energy_process *p)
+{
+    return p->net_watts;
+}
+
+/* values: room for n_processes. */
+static tm_interval over_processes(const tm_energy_phase *p,
+                                  double (*figure)(const tm_energy_process *), double *values)
+{
+    int n = 0;
+    for (int i = 0; i < p->n_processes; i++)
+        if (isfinite(figure(&p->processes[i]))) values[n++] = figure(&p->processes[i]);
+    return n ? tm_interval_positive(values, n, TM_CONFIDENCE) : none;
+}
+
+static void summarise(tm_energy_phase *p, double *values)
+{
+    if (p->n_processes == 0) {
+        char why[480];
+        snprintf(why, sizeof why, "%s", p->missing);
+        miss_phase(p, why);
+        return;
+    }
+    char lost[480];
+    memcpy(lost, p->missing, sizeof lost);
+    p->missing[0] = '\0';
+    p->joules_per_token = over_processes(p, joules_of, values);
+    p->net_joules_per_token = over_processes(p, net_joules_of, values);
+    p->watts = over_processes(p, watts_of, values);
+    p->net_watts = over_processes(p, net_watts_of, values);
+    if (p->n_net > 0) {
+        if (p->n_net < p->n_processes)
+            tm_add_sentence(p->warning, sizeof p->warning,
+                            "net figures from %d of %d processes (%s)", p->n_net, p->n_processes,
+                            p->net_missing);
+        p->net_missing[0] = '\0';
+    }
+    if (lost[0]) {
+        char counts[96];
+        tm_add_sentence(p->warning, sizeof p->warning, "energy windows: %s (%s)",
+                        tm_energy_counts(p, counts, sizeof counts), lost);
+    }
+}
+
+/* Why a cell has no window at all, as its run says. */
+static void explain(const tm_json *run, char *text, size_t size)
+{
+    const tm_json *energy = tm_json_get(run, "energy");
+    const char *why = tm_json_text(tm_json_get(energy, "chosen_missing"), NULL);
+    if (!energy)
+        snprintf(text, size, "its run did not ask for energy");
+    else
+        snprintf(text, size, "%s", why ? why : "no energy window is recorded");
+}
+
+/* Tokens of both phases together: per process, as one repetition of the test weighs them. */
+static void add_phases(const tm_cell *cell, tm_cell_energy *out, double *values)
+{
+    const tm_energy_phase *prompt = &out->phases[TM_PHASE_PROMPT];
+    const tm_energy_phase *gen = &out->phases[TM_PHASE_GENERATION];
+    if (cell->n_prompt == 0 || cell->n_gen == 0) {
+        const tm_energy_phase *only = cell->n_prompt > 0 ? prompt : gen;
+        out->joules_per_token = only->joules_per_token;
+        out->fake = only->fake;
+        memcpy(out->missing, only->missing, sizeof out->missing);
+        return;
+    }
+    int n = 0;
+    out->joules_per_token = none;
+    out->fake = prompt->fake || gen->fake;
+    if (prompt->missing[0] || gen->missing[0]) {
+        snprintf(out->missing, sizeof out->missing, "%s",
+                 prompt->missing[0] ? prompt->missing : gen->missing);
+        return;
+    }
+    if (prompt->fake != gen->fake || strcmp(prompt->source, gen->source) != 0 ||
+        strcmp(prompt->scope, gen->scope) != 0) {
+        snprintf(out->missing, sizeof out->missing,
+                 "prompt and generation were measured over different scopes: %s %s and %s %s",
+                 prompt->source, prompt->scope, gen->source, gen->scope);
+        return;
+    }
+    for (int i = 0, k = 0; i < prompt->n_processes; i++) {
+        const tm_energy_process *p = &prompt->processes[i];
+        while (k < gen->n_processes &&
+               (gen->processes[k].number < p->number ||
+                (gen->processes[k].number == p->number && gen->processes[k].slot < p->slot)))
+            k++;
+        if (k == gen->n_processes || gen->processes[k].number != p->number ||
+            gen->processes[k].slot != p->slot)
+            continue;
+        values[n++] = (p->joules_per_token * cell->n_prompt +
+                       gen->processes[k].joules_per_token * cell->n_gen) /
+                      (cell->n_prompt + cell->n_gen);
+    }
+    if (n > 0)
+        out->joules_per_token = tm_interval_positive(values, n, TM_CONFIDENCE);
+    else
+        snprintf(out->missing, sizeof out->missing,
+                 "no process has both a prompt and a generation window");
+}
+
+tm_status tm_cell_energy_make(const tm_record **windows, int n, const tm_cell *cell,
+                              const tm_json *run, tm_cell_energy *out, tm_error *err)
+{
+    *out = (tm_cell_energy){0};
+    void *memory;
+    tm_status status = tm_alloc(&memory, (size_t)n + 1, sizeof(double), "energy windows", err);
+    if (status != TM_OK) return status;
+    double *values = memory;
+    out->is_asked = n > 0 || tm_json_get(run, "energy") != NULL;
+    qsort(windows, (size_t)n, sizeof *windows, by_process);
+    for (int i = 0; i < TM_PHASES && status == TM_OK; i++) {
+        tm_energy_phase *p = &out->phases[i];
+        p->phase = (tm_phase)i;
+        if ((p->phase == TM_PHASE_PROMPT ? cell->n_prompt : cell->n_gen) == 0) {
+            miss_phase(p, p->phase == TM_PHASE_PROMPT ? "the test has no prompt"
+                                                      : "the test generates no tokens");
+            continue;
+        }
+        p->largest_error = NAN;
+        explain(run, p->missing, sizeof p->missing);
+        const tm_energy *meter = choose_meter(windows, n, p->phase);
+        status = tm_alloc(&memory, (size_t)n + 1, sizeof *p->processes, "energy windows", err);
+        if (status != TM_OK) break;
+        p->processes = memory;
+        if (meter) {
+            p->missing[0] = '\0';
+            p->fake = meter->fake;
+            memcpy(p->source, meter->source, sizeof p->source);
+            memcpy(p->scope, meter->scope, sizeof p->scope);
+            memcpy(p->method, meter->method, sizeof p->method);
+        }
+        take_windows(windows, n, meter, p);
+        summarise(p, values);
+    }
+    if (status == TM_OK) add_phases(cell, out, values);
+    tm_free(values);
+    if (status != TM_OK) tm_cell_energy_free(out);
+    return status;
+}
+
+tm_interval tm_energy_saving_percent(const tm_interval *ratio)
+{
+    tm_interval percent = *ratio;
+    percent.value = 100 * (1 - ratio->value);
+    percent.low = 100 * (1 - ratio->high);
+    percent.high = 100 * (1 - ratio->low);
+    return percent;
+}
+
+/* Whether a ratio may be taken, else why not. */
+static bool may_compare(const tm_energy_phase *a, const tm_energy_phase *b, char *why, size_t size)
+{
+    if (a->missing[0] || b->missing[0])
+        snprintf(why, size, "%s", a->missing[0] ? a->missing : b->missing);
+    else if (a->fake || b->fake)
+        snprintf(why, size, "fake: joules that are made up are not put in a ratio");
+    else if (strcmp(a->scope, b->scope) != 0)
+        snprintf(why, size,
+                 "joules of different scopes are not put in a ratio: %s (%s) and %s (%s); a meter "
+                 "at the wall of both would make them comparable",
+                 a->scope, a->source, b->scope, b->source);
+    else if (strcmp(a->source, b->source) != 0 || strcmp(a->method, b->method) != 0)
+        snprintf(why, size,
+                 "joules of different meters are not put in a ratio: %s (%s) and %s (%s)",
+                 a->source, a->method, b->source, b->method);
+    else
+        return true;
+    return false;
+}
+
+tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
+                            tm_energy_ratio *out, tm_error *err)
+{
+    *out = (tm_energy_ratio){.gross = none, .net = none};
+    if (!may_compare(a, b, out->missing, sizeof out->missing)) {
+        snprintf(out->net_missing, sizeof out->net_missing, "%.150s", out->missing);
+        return TM_OK;
+    }
+    int n = a->n_processes, n_net = 0;
+    void *memory;
+    tm_status status = tm_alloc(&memory, (size_t)n * 4 + 1, sizeof(double), "pairs", err);
+    if (status != TM_OK) return status;
+    double *gross = memory, *net = gross + 2 * n;
+    for (int i = 0; i < n; i++) {
+        const tm_energy_process *p = &a->processes[i], *q = NULL;
+        for (int k = 0; k < b->n_processes; k++)
+            if (b->processes[k].number == p->number && strcmp(b->processes[k].run, p->run) == 0)
+                q = &b->processes[k];
+        if (!q) continue;
+        gross[out->n_pairs] = p->joules_per_token;
+        gross[n + out->n_pairs++] = q->joules_per_token;
+        if (!isfinite(p->net_joules_per_token) || !isfinite(q->net_joules_per_token)) continue;
+        net[n_net] = p->net_joules_per_token;
+        net[n + n_net++] = q->net_joules_per_token;
+    }
+    if (out->n_pairs > 0)
+        out->gross = tm_interval_ratio(gross, gross + n, out->n_pairs, TM_CONFIDENCE);
+    else
+        snprintf(out->missing, sizeof out->missing,
+                 "no process of one run has good windows in both arms");
+    if (n_net > 0)
+        out->net = tm_interval_ratio(net, net + n, n_net, TM_CONFIDENCE);
+    else
+        snprintf(out->net_missing, sizeof out->net_missing, "%.150s",
+                 out->missing[0]     ? out->missing
+                 : a->net_missing[0] ? a->net_missing
+                 : b->net_missing[0] ? b->net_missing
+                                     : "no pair has net figures in both arms");
+    tm_free(memory);
+    return TM_OK;
+}
+
+static void put_interval(tm_json *object, const char *key, const tm_interval *i, const char *why)
+{
+    if (!isfinite(i->value)) {
+        tm_json_put_missing(object, key, why[0] ? why : "not measured");
+        return;
+    }
+    tm_json *json = tm_json_object();
+    tm_json_put_number(json, "value", i->value);
+    if (isfinite(i->low)) {
+        tm_json_put_number(json, "low", i->low);
+        tm_json_put_number(json, "high", i->high);
+    } else {
+        tm_json_put_missing(json, "low", "one process has no interval");
+        tm_json_put_missing(json, "high", "one process has no interval");
+    }
+    tm_json_put_int(json, "n", i->n);
+    tm_json_put_string(json, "method", i->method);
+    tm_json_set(object, key, json);
+}
+
+tm_json *tm_cell_energy_to_json(const tm_cell_energy *energy, const tm_cell *cell)
+{
+    tm_json *list = tm_json_array();
+    for (int i = 0; i < TM_PHASES; i++) {
+        const tm_energy_phase *p = &energy->phases[i];
+        char text[96], key[48];
+        if ((p->phase == TM_PHASE_PROMPT ? cell->n_prompt : cell->n_gen) == 0) continue;
+        tm_json *o = tm_json_object();
+        tm_json_put_string(o, "phase", tm_phase_text(p->phase));
+        if (p->missing[0])
+            tm_json_put_missing(o, "origin", p->missing);
+        else
+            tm_json_put_string(o, "origin", p->fake ? "fake" : "measured");
+        tm_json_put_string(o, "source", p->source);
+        tm_json_put_string(o, "scope", p->scope);
+        tm_json_put_string(o, "method", p->method);
+        tm_json_put_string(o, "status", tm_energy_counts(p, text, sizeof text));
+        const char *fake = p->fake ? "fake_" : "", *tokens = tm_energy_token_name(p->phase);
+        snprintf(key, sizeof key, "%sgross_joules_per_%s_token", fake, tokens);
+        put_interval(o, key, &p->joules_per_token, p->missing);
+        snprintf(key, sizeof key, "%snet_joules_per_%s_token", fake, tokens);
+        put_interval(o, key, &p->net_joules_per_token, p->net_missing);
+        snprintf(key, sizeof key, "%sgross_watts", fake);
+        put_interval(o, key, &p->watts, p->missing);
+        snprintf(key, sizeof key, "%snet_watts", fake);
+        put_interval(o, key, &p->net_watts, p->net_missing);
+        tm_json_append(list, o);
+    }
+    return list;
+}

@@ -1,0 +1,169 @@
+/* What the energy windows become as plots. */
+#include "reports/report_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WINDOWS_MAX = 16, MARK_TERNARY = 0, MARK_FP16 = 1, MARK_OTHER = 3 };
+
+static int marker_of(const tm_cell *cell)
+{
+    return strcmp(cell->role, TM_ROLE_TERNARY) == 0    ? MARK_TERNARY
+           : strcmp(cell->role, TM_ROLE_BASELINE) == 0 ? MARK_FP16
+                                                       : MARK_OTHER;
+}
+
+static const char *role_of(const tm_cell *cell)
+{
+    int marker = marker_of(cell);
+    return marker == MARK_TERNARY ? "ternary" : marker == MARK_FP16 ? "fp16" : cell->kernel;
+}
+
+/* Cells with joules for generated tokens, in the order of the store. */
+static bool is_shown(const tm_cell_summary *s)
+{
+    const tm_energy_phase *e = &s->energy.phases[TM_PHASE_GENERATION];
+    return !s->superseded && s->cell.n_prompt == 0 && !tm_model_is_fake(s->cell.model) &&
+           isfinite(s->tokens_per_second.value) && isfinite(e->joules_per_token.value);
+}
+
+void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
+{
+    const tm_summaries *all = view->summaries;
+    const char *models[64];
+    char scopes[160] = "";
+    int n_models = 0;
+    bool is_fake = false;
+    tm_plot_init(plot, "energy-speed", "Energy per output token against decode speed",
+                 "tokens/s (logarithmic)", "gross J per output token (logarithmic)");
+    plot->log_x = plot->log_y = true;
+    for (int i = 0; i < all->n; i++) {
+        const tm_cell_summary *s = &all->items[i];
+        const tm_energy_phase *e = &s->energy.phases[TM_PHASE_GENERATION];
+        char label[128];
+        int m = 0;
+        bool is_known = false; /* an earlier cell has begun its series */
+        if (!is_shown(s)) continue;
+        is_fake |= e->fake;
+        if (!strstr(scopes, e->scope) && strlen(scopes) + strlen(e->scope) + 3 < sizeof scopes)
+            snprintf(scopes + strlen(scopes), sizeof scopes - strlen(scopes), "%s%s",
+                     scopes[0] ? ", " : "", e->scope);
+        while (m < n_models && strcmp(models[m], s->cell.model) != 0) m++;
+        if (m == n_models && n_models < 64) models[n_models++] = s->cell.model;
+        for (int k = 0; k < i; k++)
+            is_known |= is_shown(&all->items[k]) &&
+                        strcmp(all->items[k].cell.model, s->cell.model) == 0 &&
+                        marker_of(&all->items[k].cell) == marker_of(&s->cell);
+        if (is_known) continue;
+        snprintf(label, sizeof label, "%.60s, %.50s", tm_model_label(s->cell.model),
+                 role_of(&s->cell));
+        tm_plot_add_series(plot, label, e->fake ? TM_FAKE : TM_MEASURED, m, marker_of(&s->cell),
+                           false);
+        for (int k = i; k < all->n; k++) {
+            const tm_cell_summary *t = &all->items[k];
+            const tm_interval *joules = &t->energy.phases[TM_PHASE_GENERATION].joules_per_token;
+            if (is_shown(t) && strcmp(t->cell.model, s->cell.model) == 0 &&
+                marker_of(&t->cell) == marker_of(&s->cell))
+                tm_plot_add_point(plot, t->tokens_per_second.value, joules->value, joules->low,
+                                  joules->high);
+        }
+    }
+    if (is_fake)
+        snprintf(plot->title, sizeof plot->title,
+                 "FAKE energy per output token against decode speed: made up, not measured");
+    snprintf(
+        plot->note, sizeof plot->note,
+        "%s. %sJoules of %s, gross. Better is down and to the right. Bars: 95 %% interval of the "
+        "joules over fresh processes; the points of a series differ in threads, kernel or depth.",
+        view->input->machine, is_fake ? "FAKE joules. " : "", scopes);
+}
+
+/* The first window of each cell and phase that has a trace; made-up ones only if there are no others. */
+static int choose_windows(const tm_report_view *view, const tm_record *chosen[WINDOWS_MAX],
+                          int *n_all)
+{
+    const tm_records *records = view->records;
+    bool has_measured = false;
+    int n = 0;
+    *n_all = 0;
+    for (int i = 0; i < records->n; i++)
+        has_measured |= records->items[i].kind == TM_RECORD_ENERGY &&
+                        records->items[i].energy->n_trace > 1 && !records->items[i].energy->fake;
+    for (int i = 0; i < records->n; i++) {
+        const tm_record *r = &records->items[i];
+        bool is_known = false;
+        if (r->kind != TM_RECORD_ENERGY || r->energy->n_trace < 2 ||
+            r->energy->fake == has_measured)
+            continue;
+        (*n_all)++;
+        for (int k = 0; k < n; k++)
+            is_known |= strcmp(chosen[k]->cell_id, r->cell_id) == 0 &&
+                        chosen[k]->energy->phase == r->energy->phase;
+        if (!is_known && n < WINDOWS_MAX) chosen[n++] = r;
+    }
+    return n;
+}
+
+/* The trace as steps, moved by `shift`: a series for every part that was read without a gap. */
+static void add_trace(tm_plot *plot, const tm_record *r, double shift, const char *label)
+{
+    const tm_energy *e = r->energy;
+    const tm_origin origin = e->fake ? TM_FAKE : TM_MEASURED;
+    bool is_open = false;
+    for (int i = 1; i < e->n_trace; i++) {
+        const tm_probe_point *p = &e->trace[i];
+        if (!isfinite(p->watts)) {
+            is_open = false;
+            continue;
+        }
+        if (!is_open) {
+            tm_plot_add_series(plot, label, origin, marker_of(&r->cell), -1, true);
+            if (plot->failed) return;
+            plot->series[plot->n_series - 1].is_steps = true;
+            tm_plot_add_point(plot, e->trace[i - 1].seconds + shift, p->watts, NAN, NAN);
+            label = "";
+            is_open = true;
+        }
+        tm_plot_add_point(plot, p->seconds + shift, p->watts, NAN, NAN);
+    }
+}
+
+void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot)
+{
+    const tm_record *windows[WINDOWS_MAX];
+    int n_all, n = choose_windows(view, windows, &n_all);
+    bool is_named[MARK_OTHER + 1] = {false}, is_fake = n > 0 && windows[0]->energy->fake;
+    double longest = 0, at = 0;
+    tm_plot_init(plot, "watts",
+                 is_fake ? "FAKE power over time, windows shaded: made up, not measured"
+                         : "Power over time, windows shaded",
+                 "seconds of metering, one window after another", is_fake ? "fake W" : "W");
+    for (int i = 0; i < n; i++) {
+        const tm_energy *e = windows[i]->energy;
+        longest = fmax(longest, e->trace[e->n_trace - 1].seconds - e->trace[0].seconds);
+    }
+    for (int i = 0; i < n; i++) {
+        const tm_record *r = windows[i];
+        const tm_energy *e = r->energy;
+        const int marker = marker_of(&r->cell);
+        const double shift = at - e->trace[0].seconds;
+        char label[128] = "", name[48];
+        if (!is_named[marker])
+            snprintf(label, sizeof label, "%.30s, mean W of %s",
+                     marker == MARK_OTHER ? "others" : role_of(&r->cell), e->scope);
+        is_named[marker] = true;
+        add_trace(plot, r, shift, label);
+        snprintf(name, sizeof name, "%.16s %.10s %s%s", tm_model_label(r->cell.model),
+                 role_of(&r->cell), tm_energy_token_name(e->phase),
+                 e->state == TM_PROBE_OK ? "" : " (lost)");
+        tm_plot_add_shade(plot, shift, shift + e->window_seconds, marker, name);
+        at += e->trace[e->n_trace - 1].seconds - e->trace[0].seconds + 0.1 * longest;
+    }
+    snprintf(
+        plot->note, sizeof plot->note,
+        "%s. %sShaded: the windows whose joules are counted, %d of the store's %d: the first "
+        "of each cell and phase. Beside them idle, with the model loaded. What lies between two "
+        "windows is left out.",
+        view->input->machine, is_fake ? "FAKE watts. " : "", n, n_all);
+}
