@@ -138,11 +138,12 @@ static void put_event(const tm_counters *c, int event, tm_counter *out)
 typedef struct region {
     const tm_record *record;
     int n_events, n_threads;
+    double share; /* the least of the events looked up */
 } region;
 
 static bool look_up(void *arg, const char *word, double *value, const char **missing)
 {
-    const region *r = arg;
+    region *r = arg;
     const tm_record *record = r->record;
     const struct {
         const char *word;
@@ -159,6 +160,7 @@ static bool look_up(void *arg, const char *word, double *value, const char **mis
         const tm_counter *c = &record->counters[i];
         if (strcmp(c->name, word) != 0) continue;
         *value = c->figure.value;
+        if (c->share < r->share) r->share = c->share;
         if (!isfinite(*value)) *missing = c->figure.missing;
         return true;
     }
@@ -179,18 +181,14 @@ static void put_metric(const tm_counter_metric *metric, region *r, tm_counter *o
     snprintf(out->name, sizeof out->name, "%s", metric->name);
     snprintf(out->unit, sizeof out->unit, "%s", metric->unit);
     snprintf(out->method, sizeof out->method, "formula");
-    out->share = 1;
-    /* No more certain than the least counted of its events. */
-    for (int i = 0; i < r->n_events; i++)
-        if (strstr(metric->formula, r->record->counters[i].name) &&
-            r->record->counters[i].share < out->share)
-            out->share = r->record->counters[i].share;
+    r->share = 1;
     if (tm_counter_formula(metric->formula, look_up, r, &value, missing, sizeof missing,
                            &ignored) == TM_OK &&
         !missing[0])
         tm_figure_set(&out->figure, value);
     else
         tm_figure_miss(&out->figure, "%s", missing[0] ? missing : ignored.message);
+    out->share = r->share; /* no more certain than the least counted of its events */
 }
 
 tm_status tm_counters_put(const tm_counters *counters, int n_threads, tm_record *record,
@@ -203,7 +201,7 @@ tm_status tm_counters_put(const tm_counters *counters, int n_threads, tm_record 
     record->n_counters = n;
     snprintf(record->counter_group, sizeof record->counter_group, "%s", g->name);
     for (int i = 0; i < g->n_events; i++) put_event(counters, i, &record->counters[i]);
-    region r = {record, g->n_events, n_threads};
+    region r = {record, g->n_events, n_threads, 1};
     double least = 1;
     for (int i = 0; i < g->n_metrics; i++)
         put_metric(&g->metrics[i], &r, &record->counters[g->n_events + i]);
