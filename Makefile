@@ -162,8 +162,8 @@ $(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$($(1)_OBJ)
 endef
 $(foreach l,kernels engine harness reports,$(eval $(call test_rule,$(l))))
 
-# A libpapi that tests make misbehave, beside the program that opens it.
-$(BUILD)/tests/harness/test_counters: | $(BUILD)/tests/harness/libfake_papi.so
+# A libpapi that tests make misbehave, beside the programs that open it.
+$(BUILD)/tests/harness/test_counters $(BUILD)/tests/harness/test_doctor: | $(BUILD)/tests/harness/libfake_papi.so
 $(BUILD)/tests/harness/libfake_papi.so: tests/harness/fake_papi.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(filter-out $(SAN_$(MODE)),$(CFLAGS_ALL)) -shared -o $@ $<

@@ -28,6 +28,8 @@ typedef struct tm_doctor_options {
     const char *root;         /* "/" for this machine, else a folder holding proc/ and sys/ */
     double spin_seconds;      /* per energy source, as tm_probe_options */
     double bandwidth_seconds; /* 0: 0.1; below 0: not measured */
+    const char
+        *papi_library; /* a file; NULL: the system's, which a recorded machine is not asked */
 } tm_doctor_options;
 
 const char *tm_doctor_status_text(tm_doctor_status status);

@@ -3,15 +3,21 @@
 #include "harness/conditions.h"
 #include "harness/doctor.h"
 #include "harness/papi_events.h"
+#include "harness/probe.h"
+#include "harness/proc.h"
 #include "harness/roofline.h"
 #include "harness/sensor_library.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BANDWIDTH_SECONDS 0.1
+/* Both read one counter within milliseconds of each other over a second. */
+#define PAPI_DIFFERS 0.1
 /* A single channel of DDR3 has more than twice that: something is throttled or shared. */
 #define SLOW_GB_PER_SECOND 5
 
@@ -64,7 +70,69 @@ static void condition_lines(const tm_doctor_options *options, const tm_env *env,
                  now.temperature_celsius.value, conditions.n_sensors);
 }
 
-static void papi_lines(tm_doctor *out)
+/* A window of powercap's own while PAPI counts. */
+typedef struct beside {
+    tm_probe *probe;
+    tm_probe_window window;
+} beside;
+
+static void measure_beside(void *arg)
+{
+    beside *b = arg;
+    struct timespec second = {1, 50000000};
+    tm_probe_start(b->probe);
+    nanosleep(&second, NULL);
+    tm_probe_stop(b->probe, &b->window);
+}
+
+static const tm_probe_value *zone_value(const tm_probe_window *window, const char *name)
+{
+    for (int i = 0; i < window->n_values; i++)
+        if (strcmp(window->values[i].info->name, name) == 0) return &window->values[i];
+    return NULL;
+}
+
+/* PAPI's joules of zone 0 against those of the files they come from. */
+static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, tm_doctor *out)
+{
+    char name[48], reason[200];
+    double joules;
+    beside b = {0};
+    tm_probe_health health;
+    tm_error why = {0};
+    tm_probe_options probing = {.root = options->root, .spin_seconds = options->spin_seconds};
+    tm_doctor_line *line = tm_doctor_add(out, "papi powercap");
+    if (!tm_papi_component(papi, "powercap", reason, sizeof reason)) {
+        miss(line, "%s; no figure would be taken from it, energy comes from powercap itself",
+             reason);
+        return;
+    }
+    if (!tm_proc_text(options->root, "sys/class/powercap/intel-rapl:0/name", name, sizeof name) ||
+        tm_probe_open("powercap", &probing, &b.probe, &health, &why) != TM_OK) {
+        miss(line, "nothing to hold it against: %s", why.message[0] ? why.message : "no zone 0");
+        return;
+    }
+    if (tm_papi_zone_joules(papi, 0, measure_beside, &b, &joules, &why) != TM_OK) {
+        miss(line, "%s", why.message);
+    } else {
+        const tm_probe_value *v = zone_value(&b.window, name);
+        if (!v || v->state != TM_PROBE_OK) {
+            miss(line, "nothing to hold it against: %s", v ? v->reason : name);
+        } else {
+            snprintf(line->value, sizeof line->value, "%.4g J of %s; powercap %.4g J", joules, name,
+                     v->value);
+            if (!(fabs(joules - v->value) <= PAPI_DIFFERS * v->value + v->error_bound)) {
+                line->status = TM_DOCTOR_WARN;
+                snprintf(line->detail, sizeof line->detail,
+                         "the two differ by more than %.0f %%; figures are powercap's",
+                         100 * PAPI_DIFFERS);
+            }
+        }
+    }
+    tm_probe_close(b.probe);
+}
+
+static void papi_lines(const tm_doctor_options *options, tm_doctor *out)
 {
     static const char install[] = "sudo apt-get install libpapi-dev";
     static const char pmu[] = "give the virtual machine a PMU (qemu: -cpu host,pmu=on), or measure "
@@ -72,9 +140,8 @@ static void papi_lines(tm_doctor *out)
     tm_papi *papi;
     tm_error why = {0};
     int n_available, n_all, index;
-    char reason[200];
     tm_doctor_line *line = tm_doctor_add(out, "papi");
-    if (tm_papi_open(NULL, &papi, &why) != TM_OK) {
+    if (tm_papi_open(options->papi_library, &papi, &why) != TM_OK) {
         miss(line, "%s; perf counts alone", why.message);
         snprintf(line->fix, sizeof line->fix, "%s", install);
         return;
@@ -87,13 +154,7 @@ static void papi_lines(tm_doctor *out)
         snprintf(line->detail, sizeof line->detail, "%s", why.message);
         snprintf(line->fix, sizeof line->fix, "%s", pmu);
     }
-    /* Only ever beside powercap, whose counters it reads with less care. */
-    line = tm_doctor_add(out, "papi powercap");
-    if (tm_papi_component(papi, "powercap", reason, sizeof reason))
-        snprintf(line->value, sizeof line->value, "built in; no figure is taken from it");
-    else
-        miss(line, "%s; no figure would be taken from it, energy comes from powercap itself",
-             reason);
+    papi_powercap_line(options, papi, out);
     tm_papi_close(papi);
 }
 
@@ -158,13 +219,14 @@ static void bandwidth_line(const tm_doctor_options *options, const tm_env *env, 
 void tm_doctor_read_live(const tm_doctor_options *options, const tm_env *env, tm_doctor *out)
 {
     static const char *const names[] = {"papi", "papi powercap", "libsensors", "memory_bandwidth"};
+    bool live = strcmp(options->root, "/") == 0, has_papi = live || options->papi_library;
     condition_lines(options, env, out);
-    if (strcmp(options->root, "/") == 0) {
-        papi_lines(out);
+    if (has_papi) papi_lines(options, out);
+    if (live) {
         sensors_line(out);
         bandwidth_line(options, env, out);
         return;
     }
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = has_papi ? 2 : 0; i < sizeof names / sizeof names[0]; i++)
         miss(tm_doctor_add(out, names[i]), "a recorded machine cannot be asked");
 }

@@ -127,19 +127,52 @@ void tm_papi_presets(const tm_papi *papi, int *n_available, int *n_all)
              papi->enum_event(&code, PAPI_ENUM_EVENTS) == PAPI_OK);
 }
 
+/* The number of a component that works, -1 with the reason. */
+static int find_component(const tm_papi *p, const char *name, char *reason, size_t size)
+{
+    int n = p->num_components();
+    for (int i = 0; i < n; i++) {
+        const PAPI_component_info_t *c = p->get_component_info(i);
+        if (!c || strcmp(c->name, name) != 0) continue;
+        if (c->disabled == PAPI_OK) return i;
+        snprintf(reason, size, "PAPI's component %s: %.120s", name,
+                 c->disabled_reason[0] ? c->disabled_reason : p->strerror(c->disabled));
+        return -1;
+    }
+    snprintf(reason, size, "PAPI %s was built without its component %s", p->version, name);
+    return -1;
+}
+
 bool tm_papi_component(const tm_papi *papi, const char *name, char *reason, size_t size)
 {
-    int n = papi->num_components();
-    for (int i = 0; i < n; i++) {
-        const PAPI_component_info_t *c = papi->get_component_info(i);
-        if (!c || strcmp(c->name, name) != 0) continue;
-        if (c->disabled == PAPI_OK) return true;
-        snprintf(reason, size, "PAPI's component %s: %.120s", name,
-                 c->disabled_reason[0] ? c->disabled_reason : papi->strerror(c->disabled));
-        return false;
+    return find_component(papi, name, reason, size) >= 0;
+}
+
+tm_status tm_papi_zone_joules(tm_papi *papi, int zone, void (*meanwhile)(void *arg), void *arg,
+                              double *joules, tm_error *err)
+{
+    char reason[200], event[64];
+    long long count = 0;
+    int set = PAPI_NULL;
+    int component = find_component(papi, "powercap", reason, sizeof reason);
+    if (component < 0) return tm_fail(err, TM_UNSUPPORTED, "%s", reason);
+    snprintf(event, sizeof event, "powercap:::ENERGY_UJ:ZONE%d", zone);
+    int code = papi->create_eventset(&set);
+    if (code == PAPI_OK) code = papi->assign_eventset_component(set, component);
+    if (code == PAPI_OK) code = papi->add_named_event(set, event);
+    if (code == PAPI_OK) code = papi->start(set);
+    if (code == PAPI_OK) {
+        meanwhile(arg);
+        code = papi->stop(set, &count);
     }
-    snprintf(reason, size, "PAPI %s was built without its component %s", papi->version, name);
-    return false;
+    if (set != PAPI_NULL) {
+        papi->cleanup_eventset(set);
+        papi->destroy_eventset(&set);
+    }
+    if (code != PAPI_OK) return tm_fail(err, TM_IO, "PAPI: %s: %s", event, papi->strerror(code));
+    if (count < 0) return tm_fail(err, TM_IO, "PAPI says %s is %lld", event, count);
+    *joules = 1e-6 * (double)count;
+    return TM_OK;
 }
 
 /* Inheriting must be set before the first event; PAPI tries an event of the processor then, so that a

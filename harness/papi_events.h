@@ -27,6 +27,12 @@ void tm_papi_presets(const tm_papi *papi, int *n_available, int *n_all);
 /* True when PAPI was built with a component and it works; else why not. */
 bool tm_papi_component(const tm_papi *papi, const char *name, char *reason, size_t size);
 
+/* Joules that PAPI's powercap component counts in a top-level zone (intel-rapl:ZONE) while `meanwhile`
+ * runs. For holding against powercap's own files, never for a figure: it knows one wrap and hands out a
+ * failed read as 0. Errors: UNSUPPORTED and IO with PAPI's words. */
+tm_status tm_papi_zone_joules(tm_papi *papi, int zone, void (*meanwhile)(void *arg), void *arg,
+                              double *joules, tm_error *err) TM_MUST_USE;
+
 /* Adds an event by PAPI's name ("PAPI_TOT_INS", "perf::TASK-CLOCK"); before the start. Errors:
  * UNSUPPORTED with PAPI's words. */
 tm_status tm_papi_add(tm_papi *papi, const char *event, int *index, tm_error *err) TM_MUST_USE;

@@ -6,13 +6,15 @@
  *   nostart     it does not start counting
  *   negative    every count is negative (as in papi issue 59)
  *   readfails   reading fails
- * It was built without the component powercap, and with one, rocm_smi, that is disabled. */
+ *   powercap    it has that component, whose zone 0 draws $FAKE_PAPI_WATTS (default 30)
+ * Else it was built without powercap; one component, rocm_smi, is disabled. */
 #include <papi.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static int n_added, running, inherits;
+static int n_added, running, inherits, last_set, core_set, zone_set;
+static long long zone_begin_ns;
 static long long per_microsecond[32], begin_ns;
 
 static int is(const char *what)
@@ -30,7 +32,7 @@ static long long now_ns(void)
 
 int PAPI_library_init(int version)
 {
-    n_added = running = inherits = 0;
+    n_added = running = inherits = last_set = core_set = zone_set = 0;
     if (is("old")) return PAPI_VERSION_NUMBER(5, 7, 0, 0) & (int)0xffff0000;
     return is("init") ? PAPI_ESYS : version;
 }
@@ -46,17 +48,18 @@ char *PAPI_strerror(int code)
 
 int PAPI_num_components(void)
 {
-    return 2;
+    return is("powercap") ? 3 : 2;
 }
 
 const PAPI_component_info_t *PAPI_get_component_info(int index)
 {
-    static PAPI_component_info_t info[2];
+    static PAPI_component_info_t info[3];
     strcpy(info[0].name, "perf_event");
     strcpy(info[1].name, "rocm_smi");
     info[1].disabled = PAPI_ECMP_DISABLED;
     strcpy(info[1].disabled_reason, "no such card");
-    return index < 2 ? &info[index] : NULL;
+    strcpy(info[2].name, "powercap");
+    return index < PAPI_num_components() ? &info[index] : NULL;
 }
 
 /* Three presets: two countable. */
@@ -77,13 +80,15 @@ int PAPI_query_event(int code)
 
 int PAPI_create_eventset(int *set)
 {
-    *set = 7;
+    *set = ++last_set;
     return PAPI_OK;
 }
 
 int PAPI_assign_eventset_component(int set, int component)
 {
-    return set == 7 && component == 0 ? PAPI_OK : PAPI_EINVAL;
+    if (set != last_set || component == 1 || component >= PAPI_num_components()) return PAPI_EINVAL;
+    *(component == 0 ? &core_set : &zone_set) = set;
+    return PAPI_OK;
 }
 
 int PAPI_set_opt(int option, PAPI_option_t *value)
@@ -100,7 +105,8 @@ int PAPI_add_named_event(int set, const char *name)
         long long per_microsecond;
     } events[] = {{"PAPI_TOT_CYC", 2000}, {"PAPI_TOT_INS", 5000}, {"PAPI_VEC_SP", 300}};
     const char *room = getenv("FAKE_PAPI_COUNTERS");
-    if (set != 7 || !inherits) return PAPI_EINVAL;
+    if (set == zone_set) return strcmp(name, "powercap:::ENERGY_UJ:ZONE0") ? PAPI_ENOEVNT : PAPI_OK;
+    if (set != core_set || !inherits) return PAPI_EINVAL;
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         if (strcmp(events[i].name, name) != 0) continue;
         if (n_added >= (room ? atoi(room) : 2)) return PAPI_ECNFLCT;
@@ -112,7 +118,11 @@ int PAPI_add_named_event(int set, const char *name)
 
 int PAPI_start(int set)
 {
-    if (set != 7 || n_added == 0 || is("nostart")) return PAPI_ECNFLCT;
+    if (set == zone_set) {
+        zone_begin_ns = now_ns();
+        return PAPI_OK;
+    }
+    if (set != core_set || n_added == 0 || is("nostart")) return PAPI_ECNFLCT;
     running = 1;
     begin_ns = now_ns();
     return PAPI_OK;
@@ -120,7 +130,12 @@ int PAPI_start(int set)
 
 int PAPI_read(int set, long long *values)
 {
-    if (set != 7 || !running || is("readfails")) return PAPI_ENOTRUN;
+    const char *watts = getenv("FAKE_PAPI_WATTS");
+    if (set == zone_set) {
+        values[0] = (now_ns() - zone_begin_ns) / 1000 * (watts ? atoi(watts) : 30);
+        return PAPI_OK;
+    }
+    if (set != core_set || !running || is("readfails")) return PAPI_ENOTRUN;
     for (int i = 0; i < n_added; i++)
         values[i] = is("negative") ? -1 - i : (now_ns() - begin_ns) / 1000 * per_microsecond[i];
     return PAPI_OK;
@@ -129,18 +144,19 @@ int PAPI_read(int set, long long *values)
 int PAPI_stop(int set, long long *values)
 {
     int code = PAPI_read(set, values);
-    running = 0;
+    if (set == core_set) running = 0;
     return code;
 }
 
 int PAPI_cleanup_eventset(int set)
 {
-    n_added = 0;
-    return set == 7 && !running ? PAPI_OK : PAPI_EINVAL;
+    if (set == core_set) n_added = 0;
+    return set == zone_set || !running ? PAPI_OK : PAPI_EINVAL;
 }
 
 int PAPI_destroy_eventset(int *set)
 {
+    if (*set == zone_set) zone_set = 0;
     *set = PAPI_NULL;
     return PAPI_OK;
 }

@@ -181,16 +181,6 @@ static void assert_near(const tm_counter *c, double value, double share)
         fail_msg("%s is %g (%s), not about %g", c->name, c->figure.value, c->figure.missing, value);
 }
 
-static const char *fake_library(void)
-{
-    static char path[512];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
-    assert_true(n > 0);
-    path[n] = 0;
-    strcpy(strrchr(path, '/') + 1, "libfake_papi.so");
-    return path;
-}
-
 static void test_software_is_counted_everywhere(void **state)
 {
     (void)state;
@@ -219,7 +209,7 @@ static void test_papi_counts_what_it_has_room_for(void **state)
 {
     (void)state;
     tm_error err = {0};
-    tm_counters_options fake = {.papi_library = fake_library()};
+    tm_counters_options fake = {.papi_library = fake_papi_path()};
     assert_ok(parse("event cycles\nevent instructions\nevent vector_ops = PAPI_VEC_SP\n"
                     "event odd = PAPI_NONE\nevent cpu_user\n"
                     "metric ipc ratio = instructions / cycles\n"
@@ -263,7 +253,7 @@ static void test_papi_that_misbehaves(void **state)
         {"negative", "PAPI says mine is -1"},
         {"readfails", "PAPI does not read"},
     };
-    tm_counters_options fake = {.papi_library = fake_library()};
+    tm_counters_options fake = {.papi_library = fake_papi_path()};
     tm_error err = {0};
     /* Known to PAPI alone, so that nothing else counts it. */
     assert_ok(parse("event mine = PAPI_TOT_CYC\nmetric m ratio = mine / 2", &err), err);
@@ -288,7 +278,7 @@ static void test_components_of_papi(void **state)
     tm_papi *papi;
     tm_error err = {0};
     char reason[200] = "";
-    assert_ok(tm_papi_open(fake_library(), &papi, &err), err);
+    assert_ok(tm_papi_open(fake_papi_path(), &papi, &err), err);
     assert_true(tm_papi_component(papi, "perf_event", reason, sizeof reason));
     assert_false(tm_papi_component(papi, "powercap", reason, sizeof reason));
     assert_says(reason, "was built without its component powercap");

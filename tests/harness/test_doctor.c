@@ -133,6 +133,42 @@ static void test_energy_lines(void **state)
     assert_says(line_of("energy powercap")->detail, "SGX");
 }
 
+/* PAPI's component is held against powercap, and is nobody's figure. */
+static void test_papi_beside_powercap(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    const char *root = scratch_path("beside");
+    tree_put(root, "proc/cpuinfo", "processor\t: 0");
+    tree_zone(root, "intel-rapl:0", "package-0", "7", "262143328850");
+    tree_meter m = {.root = root,
+                    .paths = {"sys/class/powercap/intel-rapl:0/energy_uj"},
+                    .watts = {30},
+                    .range = {262143328850}};
+    tm_doctor_options options = {
+        .root = root, .spin_seconds = 0.05, .papi_library = fake_papi_path()};
+    assert_ok(tm_doctor_read(&options, &doctor, &err), err);
+    assert_says(line_of("papi")->value, ", 2 of 3 preset events");
+    assert_int_equal(line_of("papi")->status, TM_DOCTOR_OK);
+    assert_line("papi powercap", "missing", "");
+    assert_says(line_of("papi powercap")->detail, "was built without its component powercap");
+    setenv("FAKE_PAPI", "powercap", 1);
+    assert_ok(tm_doctor_read(&options, &doctor, &err), err);
+    assert_says(line_of("papi powercap")->detail, "nothing to hold it against: powercap: package-0 "
+                                                  "stayed at 7");
+    tree_meter_start(&m);
+    assert_ok(tm_doctor_read(&options, &doctor, &err), err);
+    assert_int_equal(line_of("papi powercap")->status, TM_DOCTOR_OK);
+    assert_says(line_of("papi powercap")->value, "J of package-0; powercap 3");
+    setenv("FAKE_PAPI_WATTS", "60", 1);
+    assert_ok(tm_doctor_read(&options, &doctor, &err), err);
+    tree_meter_stop(&m);
+    unsetenv("FAKE_PAPI_WATTS");
+    unsetenv("FAKE_PAPI");
+    assert_int_equal(line_of("papi powercap")->status, TM_DOCTOR_WARN);
+    assert_says(line_of("papi powercap")->detail, "figures are powercap's");
+}
+
 /* Read here in another way than the doctor does. */
 static void test_this_machine(void **state)
 {
@@ -202,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_container),
         cmocka_unit_test(test_state_of_a_made_machine),
         cmocka_unit_test(test_energy_lines),
+        cmocka_unit_test(test_papi_beside_powercap),
         cmocka_unit_test(test_this_machine),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_no_machine),
