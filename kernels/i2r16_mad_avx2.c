@@ -5,10 +5,12 @@
 
 #define BLOCK_UNITS     4
 #define BLOCK_BYTES     64
-#define BLOCKS_IN_PLACE 3
+#define PART_UNITS      4
+#define BLOCKS_IN_PLACE 1
 
-static inline __m256i load_half(const uint8_t *at, int half)
+TM_ALWAYS_INLINE __m256i load_half(const uint8_t *at, int half, int part)
 {
+    (void)part;
     return _mm256_loadu_si256((const void *)(at + 32 * half));
 }
 

@@ -7,14 +7,16 @@
 #define BLOCK_BYTES     64
 #define BLOCKS_IN_PLACE 3
 
-static inline __m512i load_block(const uint8_t *at)
+typedef __m512i block;
+
+static inline block load_block(const uint8_t *at)
 {
     return _mm512_loadu_si512(at);
 }
 
-static inline __m512i block_plane(__m512i block, int p)
+static inline __m512i block_plane(block from, int p)
 {
-    return _mm512_and_si512(_mm512_srli_epi32(block, (unsigned)(2 * p)), _mm512_set1_epi8(3));
+    return _mm512_and_si512(_mm512_srli_epi32(from, (unsigned)(2 * p)), _mm512_set1_epi8(3));
 }
 
 #include "kernels/mad_avx512vnni.h"

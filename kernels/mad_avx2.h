@@ -1,11 +1,12 @@
 /* Prompts with vpmaddubsw, for any layout whose blocks decode to bytes that hold a code of 2 bits
  * per unit. Included by one kernel file of each layout, which defines before:
- *   BLOCK_UNITS, BLOCK_BYTES                          units of a block, its packed bytes
- *   BLOCKS_IN_PLACE                                   so many blocks of tokens do not pay for a
- *                                                     tile
- *   __m256i load_half(const uint8_t *at, int half)    rows 8 * half .. of a block, 4 columns each:
- *                                                     bits 2p, 2p + 1 of a byte are its code of
- *                                                     unit p; reads no byte past the block
+ *   BLOCK_UNITS, BLOCK_BYTES    units of a block, its packed bytes
+ *   PART_UNITS                  units that are unpacked together, at most 4
+ *   BLOCKS_IN_PLACE             so many blocks of tokens do not pay for a tile
+ *   __m256i load_half(const uint8_t *at, int half, int part)
+ *                               rows 8 * half .. of a block, 4 columns each: bits 2p, 2p + 1 of a
+ *                               byte are its code of unit part * PART_UNITS + p; reads no byte past
+ *                               the block; half and part are literals
  * Only static inline and static. */
 #ifndef TM_KERNELS_MAD_AVX2_H
 #define TM_KERNELS_MAD_AVX2_H
@@ -28,12 +29,24 @@ static inline void store_rows(float *y, __m256i low, __m256i high, float scale, 
 
 /* Two products of a code 0..2 and an int8 are at most 508 in size: 64 of them stay in int16. */
 #define UNITS_A_FLUSH (64 / BLOCK_UNITS * BLOCK_UNITS)
+#define BLOCK_PARTS   (BLOCK_UNITS / PART_UNITS)
 
-/* Codes of rows 8 * half .. and unit p: of a packed half block, or of a tile at `at`. */
-TM_ALWAYS_INLINE __m256i load_plane(const uint8_t *at, __m256i block, int half, int p, bool packed)
+/* Codes of unit p of a part. */
+TM_ALWAYS_INLINE __m256i part_plane(__m256i part, int p)
 {
-    if (!packed) return _mm256_loadu_si256((const void *)(at + 64 * p + 32 * half));
-    return _mm256_and_si256(_mm256_srli_epi32(block, 2 * p), _mm256_set1_epi8(3));
+    return _mm256_and_si256(_mm256_srli_epi32(part, 2 * p), _mm256_set1_epi8(3));
+}
+
+/* acc[2t], acc[2t + 1] += codes of 16 rows x token t of a unit. */
+TM_ALWAYS_INLINE void add_unit(__m256i acc[8], __m256i low, __m256i high, const uint8_t *panel,
+                               const int width)
+{
+#pragma GCC unroll 4
+    for (int t = 0; t < width; t++) {
+        __m256i value = _mm256_set1_epi32(tm_load_i32(panel + 4 * t));
+        acc[2 * t] = _mm256_add_epi16(acc[2 * t], _mm256_maddubs_epi16(low, value));
+        acc[2 * t + 1] = _mm256_add_epi16(acc[2 * t + 1], _mm256_maddubs_epi16(high, value));
+    }
 }
 
 /* 2 vectors of 8 rows x WIDTH int16 sums in registers: 2 x 4 = 8 of 16, with room for the products.
@@ -50,24 +63,22 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
         __m256i acc[8];
 #pragma GCC unroll 8
         for (int i = 0; i < 2 * width; i++) acc[i] = _mm256_setzero_si256();
-        for (; u < end; u += BLOCK_UNITS, weights += packed ? BLOCK_BYTES : 64 * BLOCK_UNITS) {
-            __m256i block[2];
+        if (packed) {
+            for (; u < end; u += BLOCK_UNITS, weights += BLOCK_BYTES) {
+                _mm_prefetch((const char *)weights + TM_PREFETCH_BYTES, _MM_HINT_T0);
 #pragma GCC unroll 2
-            for (int k = 0; k < 2; k++)
-                block[k] = packed ? load_half(weights, k) : _mm256_setzero_si256();
-            if (packed) _mm_prefetch((const char *)weights + TM_PREFETCH_BYTES, _MM_HINT_T0);
+                for (int part = 0; part < BLOCK_PARTS; part++) {
+                    __m256i low = load_half(weights, 0, part), high = load_half(weights, 1, part);
 #pragma GCC unroll 4
-            for (int p = 0; p < BLOCK_UNITS; p++, panel += 4 * width) {
-                __m256i low = load_plane(weights, block[0], 0, p, packed);
-                __m256i high = load_plane(weights, block[1], 1, p, packed);
-#pragma GCC unroll 4
-                for (int t = 0; t < width; t++) {
-                    __m256i value = _mm256_set1_epi32(tm_load_i32(panel + 4 * t));
-                    acc[2 * t] = _mm256_add_epi16(acc[2 * t], _mm256_maddubs_epi16(low, value));
-                    acc[2 * t + 1] =
-                        _mm256_add_epi16(acc[2 * t + 1], _mm256_maddubs_epi16(high, value));
+                    for (int p = 0; p < PART_UNITS; p++, panel += 4 * width)
+                        add_unit(acc, part_plane(low, p), part_plane(high, p), panel, width);
                 }
             }
+        } else {
+#pragma GCC unroll 4
+            for (; u < end; u++, weights += 64, panel += 4 * width)
+                add_unit(acc, _mm256_loadu_si256((const void *)weights),
+                         _mm256_loadu_si256((const void *)(weights + 32)), panel, width);
         }
 #pragma GCC unroll 4
         for (int t = 0; t < width; t++) {
@@ -102,15 +113,17 @@ static int groups_of(int width)
 
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 {
-    for (int u = 0; u < n_units;
-         u += BLOCK_UNITS, packed += BLOCK_BYTES, tile += 64 * BLOCK_UNITS) {
+    for (int u = 0; u < n_units; u += BLOCK_UNITS, packed += BLOCK_BYTES) {
 #pragma GCC unroll 2
-        for (int half = 0; half < 2; half++) {
-            __m256i block = load_half(packed, half);
+        for (int part = 0; part < BLOCK_PARTS; part++, tile += 64 * PART_UNITS) {
+#pragma GCC unroll 2
+            for (int k = 0; k < 2; k++) {
+                __m256i half = load_half(packed, k, part);
 #pragma GCC unroll 4
-            for (int p = 0; p < BLOCK_UNITS; p++)
-                _mm256_storeu_si256((__m256i *)(void *)(tile + 64 * p + 32 * half),
-                                    load_plane(NULL, block, half, p, true));
+                for (int p = 0; p < PART_UNITS; p++)
+                    _mm256_storeu_si256((__m256i *)(void *)(tile + 64 * p + 32 * k),
+                                        part_plane(half, p));
+            }
         }
     }
 }

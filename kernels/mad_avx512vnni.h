@@ -2,8 +2,9 @@
  * columns of unsigned codes. Included by one kernel file of each layout, which defines before:
  *   BLOCK_UNITS, BLOCK_BYTES                  units of a block, its packed bytes
  *   BLOCKS_IN_PLACE                           so many blocks of tokens do not pay for a tile
- *   __m512i load_block(const uint8_t *at)     a block, and no byte past it
- *   __m512i block_plane(__m512i block, int p) codes 0..2 of unit p; p is a literal
+ *   block                                     a type: a block in registers
+ *   block load_block(const uint8_t *at)       a block, and no byte past it
+ *   __m512i block_plane(block from, int p)    codes 0..2 of unit p; p is a literal
  * Only static inline and static. */
 #ifndef TM_KERNELS_MAD_AVX512VNNI_H
 #define TM_KERNELS_MAD_AVX512VNNI_H
@@ -28,7 +29,8 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)
 {
-    __m512i acc[24], v[4], plane[4];
+    block v[4];
+    __m512i acc[24], tile[4], plane[4];
 #pragma GCC unroll 24
     for (int i = 0; i < n_groups * width; i++) acc[i] = _mm512_setzero_si512();
 
@@ -41,7 +43,7 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
                                  TM_PREFETCH_BYTES / n_groups,
                              _MM_HINT_T0);
             }
-#pragma GCC unroll 4
+#pragma GCC unroll 6
             for (int p = 0; p < BLOCK_UNITS; p++, panel += 4 * width) {
 #pragma GCC unroll 4
                 for (int g = 0; g < n_groups; g++) plane[g] = block_plane(v[g], p);
@@ -58,13 +60,13 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
         for (int u = 0; u < n_units; u++, weights += 64, panel += 4 * width) {
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++)
-                v[g] = _mm512_loadu_si512(weights + (size_t)g * group_bytes);
+                tile[g] = _mm512_loadu_si512(weights + (size_t)g * group_bytes);
 #pragma GCC unroll 12
             for (int t = 0; t < width; t++) {
                 __m512i q = _mm512_set1_epi32(tm_load_i32(panel + 4 * t));
 #pragma GCC unroll 4
                 for (int g = 0; g < n_groups; g++)
-                    acc[g * width + t] = _mm512_dpbusd_epi32(acc[g * width + t], v[g], q);
+                    acc[g * width + t] = _mm512_dpbusd_epi32(acc[g * width + t], tile[g], q);
             }
         }
     }
@@ -112,10 +114,10 @@ static int groups_of(int width)
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 {
     for (int u = 0; u < n_units; u += BLOCK_UNITS, packed += BLOCK_BYTES) {
-        __m512i block = load_block(packed);
-#pragma GCC unroll 4
+        block from = load_block(packed);
+#pragma GCC unroll 6
         for (int p = 0; p < BLOCK_UNITS; p++, tile += 64)
-            _mm512_storeu_si512(tile, block_plane(block, p));
+            _mm512_storeu_si512(tile, block_plane(from, p));
     }
 }
 

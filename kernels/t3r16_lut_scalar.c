@@ -4,17 +4,16 @@
 
 #define GROUP 16
 
-/* Sums of trit + 1 less the sum of the activations are at most 254 n_cols in size: in int32 up to
- * n_cols = 8,454,660. */
+/* Sums are at most 127 n_cols in size: in int32 up to n_cols = 16,909,320. */
 static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
                  int row_end, float *y)
 {
     size_t n_blocks = tm_t3_blocks(w->n_cols);
-    uint8_t digit[32][TM_T3_UNITS];
+    int8_t trits[2 * TM_T3_MOST + 1][3];
     (void)scratch;
-    for (int v = 0; v < 32; v++)
-        digit[v][0] = (uint8_t)(v % 3), digit[v][1] = (uint8_t)(v / 3 % 3),
-        digit[v][2] = (uint8_t)(v / 9);
+    for (int v = 0; v <= 2 * TM_T3_MOST; v++)
+        trits[v][0] = (int8_t)(v % 3 - 1), trits[v][1] = (int8_t)(v / 3 % 3 - 1),
+        trits[v][2] = (int8_t)(v / 9 - 1);
     for (int group = row_begin; group < row_end; group += GROUP) {
         const uint8_t *data =
             (const uint8_t *)w->data + (size_t)group / GROUP * n_blocks * TM_T3_BLOCK;
@@ -28,15 +27,16 @@ static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int r
                 const int8_t *q = b + 1 == n_blocks
                                       ? last
                                       : x->i8 + (size_t)t * (size_t)x->stride + b * TM_T3_COLS;
-                for (int j = 0; j < 4 * GROUP; j++) {
-                    const uint8_t *trits = digit[tm_t3_code(data + b * TM_T3_BLOCK, j)];
-                    const int8_t *column = q + j % 4;
-                    sum[j / 4] +=
-                        trits[0] * column[0] + trits[1] * column[4] + trits[2] * column[8];
+                for (int k = 0; k < TM_T3_CODES; k++) {
+                    const int8_t *column = q + tm_t3_column(k);
+                    for (int r = 0; r < GROUP; r++) {
+                        const int8_t *trit =
+                            trits[tm_t3_code(data + b * TM_T3_BLOCK, r, k) + TM_T3_MOST];
+                        sum[r] += trit[0] * column[0] + trit[1] * column[4] + trit[2] * column[8];
+                    }
                 }
             }
-            for (int r = 0; r < n; r++)
-                out[r] = ((float)(sum[r] - x->sum[t]) * x->scale[t]) * w->scale;
+            for (int r = 0; r < n; r++) out[r] = ((float)sum[r] * x->scale[t]) * w->scale;
         }
     }
 }
@@ -48,5 +48,5 @@ const tm_kernel tm_kernel_t3r16_lut_scalar = {
     .row_step = GROUP,
     .tolerance = 0,
     .rows = rows,
-    .source = "three trits in five bits as in bitnet.cpp's TL2 (2502.11880, 3.1)",
+    .source = "bitnet.cpp's TL2 layout (2502.11880, 3.1), its weights looked up",
 };

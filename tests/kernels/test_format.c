@@ -55,20 +55,18 @@ static void i2r16_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
-/* Row 0: + - 0 + | 0 0 - + | + - - 0 | -, as codes 2 1 2, 0 1 0, 1 0 0, 2 2 1 in base 3, lowest
- * first: 23 3 1 17, in 20 bits 0x88477. Row 1, all -, has four zeros. Padding has 13: 0x6b5ad, and
- * 12 where column 12 is -. */
+/* Row 0: + - 0 + | 0 0 - + | + - - 0 | -, in threes + 0 + = 10, - 0 - = -10, 0 - - = -12, + + 0 = 4
+ * and, of column 12 alone, -1. Row 1, all -, has -13 four times and -1. Signs of codes 0 .. 7 are in
+ * bits 7 3 5 1 6 2 4 0. */
 static void t3r16_bytes(void **state)
 {
     const int8_t trits[2][13] = {{1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, -1},
                                  {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
-    const uint8_t padding[5] = {0xad, 0xb5, 0xd6, 0x5a, 0x6b};
     uint8_t data[128], wanted[128] = {0};
     (void)state;
     memset(data, 0xa5, sizeof data);
-    for (int pair = 0; pair < 16; pair++) memcpy(wanted + 5 * pair, padding, sizeof padding);
-    memcpy(wanted, (const uint8_t[]){0x77, 0x84, 0x08, 0, 0}, 5);
-    memcpy(wanted + 40, (const uint8_t[]){0xac, 0xb5, 0xc6, 0x5a, 0x6b}, 5);
+    wanted[0] = 0x1a, wanted[16] = 0x0a, wanted[32] = 0x0c, wanted[48] = 0x04, wanted[64] = 0x68;
+    wanted[1] = 0x1d, wanted[17] = wanted[33] = wanted[49] = 0x0d, wanted[65] = 0xea;
     assert_int_equal(tm_format_t3r16.size(2, 13), sizeof data);
     tm_format_t3r16.pack_trits(trits[0], 0, 2, 2, 13, data);
     assert_memory_equal(data, wanted, sizeof data);
