@@ -124,6 +124,8 @@ const char *tm_probe_scope(const tm_probe *probe);
 void tm_probe_start(tm_probe *probe);
 void tm_probe_stop(tm_probe *probe, tm_probe_window *out);
 
+/* Whether the joules of a channel belong to a scope: its own, or "package+dram". */
+bool tm_probe_in_scope(const tm_probe_channel_info *info, const char *scope);
 /* Sum of the joules of a scope ("package", "dram", "psys", "rail VDD_IN") or of "package+dram", with
  * the largest gap and the sum of bounds; not ok when one of them is not, missing when there is none.
  * out->info is NULL. */

@@ -99,8 +99,6 @@ struct tm_probe {
 tm_status tm_probe_window_open(tm_probe *probe, tm_error *err) TM_MUST_USE;
 void tm_probe_window_close(tm_probe *probe);
 
-/* Whether the joules of a channel belong to a scope: its own, or "package+dram". */
-bool tm_probe_in_scope(const tm_probe_channel_info *info, const char *scope);
 /* Fills probe->scope and makes room for the trace. Errors: NOMEM. */
 tm_status tm_probe_trace_open(tm_probe *probe, tm_error *err) TM_MUST_USE;
 void tm_probe_trace_close(tm_probe *probe);
