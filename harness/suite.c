@@ -217,7 +217,7 @@ static tm_status read_root(const source *s, const tm_json *root, tm_suite *out, 
     static const char *const known[] = {"name",        "description", "axes",
                                         "exclude",     "baseline",    "processes",
                                         "repetitions", "warmup",      "time_budget_seconds",
-                                        "counters",    NULL};
+                                        "counters",    "energy",      NULL};
     char where[PATH_MAX + 64];
     if (!tm_json_is_object(root)) return tm_fail(err, TM_FORMAT, "%s: not an object", s->what);
     tm_status status = only_keys(s, root, known, err);
@@ -236,6 +236,9 @@ static tm_status read_root(const source *s, const tm_json *root, tm_suite *out, 
     if (status == TM_OK) status = int_of(s, root, "warmup", 0, MAX_PROCESSES, &out->warmup, err);
     if (status == TM_OK && tm_json_get(root, "counters"))
         status = text_of(s, root, "counters", out->counters, sizeof out->counters, err);
+    if (status == TM_OK && tm_json_get(root, "energy"))
+        status = tm_meter_from_json(tm_json_get(root, "energy"),
+                                    at(s, "energy", where, sizeof where), &out->energy, err);
     if (status != TM_OK || !tm_json_get(root, "time_budget_seconds")) return status;
     at(s, "time_budget_seconds", where, sizeof where);
     status =

@@ -17,6 +17,7 @@ void tm_suite_init(tm_suite *suite)
     suite->processes = 1;
     suite->repetitions = 5;
     suite->warmup = 1;
+    tm_meter_init(&suite->energy);
 }
 
 /* Calls `add` with every part of a comma list. */
@@ -361,5 +362,6 @@ tm_json *tm_suite_to_json(const tm_suite *suite)
     if (suite->time_budget_seconds > 0)
         tm_json_put_number(json, "time_budget_seconds", suite->time_budget_seconds);
     if (suite->counters[0]) tm_json_put_string(json, "counters", suite->counters);
+    tm_json_set(json, "energy", tm_meter_to_json(&suite->energy));
     return json;
 }
