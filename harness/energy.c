@@ -8,10 +8,11 @@
 
 #include "harness/record_reader.h"
 
-#define IDLE_DIFFERENCE 0.1  /* of the larger: more, and it is not known what idle draws */
-#define AGREEMENT       1e-6 /* relative, between a figure and what it follows from */
-#define SECONDS_MAX     1e7  /* of one window; a third of a year */
-#define JOULES_MAX      1e12
+#define IDLE_DIFFERENCE  0.1  /* of the larger: more, and it is not known what idle draws */
+#define AGREEMENT        1e-6 /* relative, between a figure and what it follows from */
+#define SECONDS_MAX      1e7  /* of one window; a third of a year */
+#define JOULES_MAX       1e12
+#define UNIX_SECONDS_MAX 1e11
 
 static const char *const phases[TM_PHASES] = {"prompt", "generation"};
 
@@ -103,8 +104,9 @@ void tm_energy_set_net(tm_energy *e)
                        before, after, 100 * IDLE_DIFFERENCE);
     } else {
         double net = e->gross_joules.value - (before + after) / 2 * e->window_seconds;
-        /* What rounding leaves of a meter that shows the same power always is nothing. */
-        if (net > AGREEMENT * e->gross_joules.value)
+        /* What reading itself is uncertain by, or rounding leaves, is nothing. */
+        double bound = e->error_bound_joules.value;
+        if (net > AGREEMENT * e->gross_joules.value && !(net <= bound))
             tm_figure_set(&e->net_joules, net);
         else
             tm_figure_miss(&e->net_joules,
@@ -164,6 +166,8 @@ void tm_energy_put(tm_json *json, const tm_energy *e)
     tm_json_put_int(json, "n_prompt_tokens", e->n_prompt_tokens);
     tm_json_put_int(json, "n_output_tokens", e->n_output_tokens);
     tm_json_put_number(json, "idle_seconds", e->idle_seconds);
+    tm_json_put_number(json, "idle_before_unix_seconds", e->idle_before_unix_seconds);
+    tm_json_put_number(json, "idle_after_unix_seconds", e->idle_after_unix_seconds);
     for (int i = 0; i < N_FIGURES; i++)
         tm_figure_put(json, figures[i].key,
                       (const tm_figure *)((const char *)e + figures[i].offset));
@@ -360,12 +364,16 @@ tm_status tm_energy_from_json(const tm_json *json, tm_energy *out, tm_error *err
     tm_read_text(&r, "method", out->method, sizeof out->method);
     out->state = state_of(&r, "status");
     if (tm_json_get(json, "reason")) tm_read_text(&r, "reason", out->reason, sizeof out->reason);
-    out->begin_unix_seconds = number_of(&r, "begin_unix_seconds", 1e11);
+    out->begin_unix_seconds = number_of(&r, "begin_unix_seconds", UNIX_SECONDS_MAX);
     out->window_seconds = number_of(&r, "window_seconds", SECONDS_MAX);
     out->n_repeats = (int)tm_read_int(&r, "n_repeats", 0, TM_RECORD_COUNT_MAX);
     out->n_prompt_tokens = tm_read_int(&r, "n_prompt_tokens", 0, TM_RECORD_BYTES_MAX);
     out->n_output_tokens = tm_read_int(&r, "n_output_tokens", 0, TM_RECORD_BYTES_MAX);
     out->idle_seconds = number_of(&r, "idle_seconds", SECONDS_MAX);
+    if (tm_json_get(json, "idle_before_unix_seconds"))
+        out->idle_before_unix_seconds = number_of(&r, "idle_before_unix_seconds", UNIX_SECONDS_MAX);
+    if (tm_json_get(json, "idle_after_unix_seconds"))
+        out->idle_after_unix_seconds = number_of(&r, "idle_after_unix_seconds", UNIX_SECONDS_MAX);
     for (int i = 0; i < N_FIGURES; i++)
         tm_read_figure(&r, figures[i].key, (tm_figure *)((char *)out + figures[i].offset));
     out->wraps = tm_read_int(&r, "wraps", 0, TM_RECORD_BYTES_MAX);

@@ -1,0 +1,76 @@
+/* ternmark import: the log of a wall meter, for the energy windows of a store that is already there. */
+#include "harness/cli/commands.h"
+#include "harness/cli/options.h"
+#include "harness/meter.h"
+#include "harness/meter_import.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print_import(const tm_import *im, bool given)
+{
+    if (!given && im->n_windows)
+        printf("the meter's clock: %+.2f s to this machine's, within %.2f s (the marker, "
+               "correlation %.2f)\n",
+               im->match.offset_seconds, im->match.error_seconds, im->match.correlation);
+    printf("%d of %d windows measured by the meter\n", im->n_ok, im->n_windows);
+    if (im->lost[0]) fprintf(stderr, "ternmark import: no figure: %s\n", im->lost);
+}
+
+static tm_status import(const char *store_path, const char *csv, double offset, tm_import *out,
+                        tm_error *err)
+{
+    tm_records records = {0};
+    tm_series series = {0};
+    tm_record *made = NULL;
+    tm_store *store = NULL;
+    int n_made = 0;
+    tm_status status = tm_records_read(store_path, &records, err);
+    if (status == TM_OK && !tm_series_read(csv, 0, &series))
+        status = tm_fail(err, TM_FORMAT, "%s", series.broken);
+    /* What is behind a broken line was not read: the windows there say so, the others count. */
+    if (status == TM_OK)
+        status = tm_meter_import(&records, &series, offset, &made, &n_made, out, err);
+    if (status == TM_OK && n_made > 0) status = tm_store_open(store_path, &store, err);
+    for (int i = 0; i < n_made; i++) {
+        if (status == TM_OK && made[i].energy->state == TM_PROBE_OK)
+            status = tm_store_append(store, &made[i], err);
+        tm_record_free(&made[i]);
+    }
+    free(made);
+    tm_store_close(store);
+    tm_series_free(&series);
+    tm_records_free(&records);
+    return status;
+}
+
+int tm_cmd_import(int argc, char **argv)
+{
+    const char *csv = NULL, *store = NULL;
+    double offset = NAN;
+    const tm_option options[] = {
+        {"meter-csv", NULL, TM_OPTION_TEXT, &csv, 0, 0, "FILE",
+         "first line \"time watts\" or \"time joules\", then samples; time in seconds since 1970"},
+        {"meter-offset", NULL, TM_OPTION_REAL, &offset, -TM_METER_OFFSET_MAX, TM_METER_OFFSET_MAX,
+         "S", "added to the meter's times, instead of looking for the marker"},
+        {0}};
+    const tm_command command = {.name = "import",
+                                .arguments = "--meter-csv FILE STORE",
+                                .summary = "Integrates a meter's log over the energy windows of a "
+                                           "store and adds the joules to it.",
+                                .options = options,
+                                .min_arguments = 1,
+                                .max_arguments = 1};
+    tm_error err = {0};
+    tm_import im = {0};
+    bool help;
+    int n;
+    tm_status status = tm_options_parse(&command, argc, argv, &store, &n, &help, &err);
+    if (status == TM_OK && help) return 0;
+    if (status == TM_OK && !csv) status = tm_fail(&err, TM_ARG, "--meter-csv is missing");
+    if (status == TM_OK) status = import(store, csv, offset, &im, &err);
+    if (status != TM_OK) return tm_report_error("import", &err);
+    print_import(&im, !isnan(offset));
+    return im.n_windows > im.n_ok ? 3 : 0;
+}
