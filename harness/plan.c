@@ -155,9 +155,9 @@ static bool is_excluded(const tm_suite *suite, const tm_cell *cell, const char *
 
 /* What an arm's process will need and take. */
 static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *head, tm_arm *arm,
-                    const tm_suite *suite, int n_cores)
+                    const tm_suite *suite, bool energy, int n_cores)
 {
-    int threads = arm->cells[0].threads, n_context, n_batch;
+    int threads = arm->cells[0].threads, n_context, n_batch, n_windows = 0;
     tm_test tests[TM_SUITE_MAX];
     double seconds = GUESS_FIXED_SECONDS;
     tm_costs costs = {0};
@@ -175,7 +175,10 @@ static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *he
         double once = read > multiply ? read : multiply;
         if (m->is_null) once = (double)m->null_ns * 1e-9 * tokens;
         seconds += once * (suite->repetitions + suite->warmup);
+        n_windows += (tests[i].n_prompt > 0) + (tests[i].n_gen > 0);
+        if (energy) seconds += once; /* what a window's last repetition may pass its end by */
     }
+    if (energy) seconds += tm_meter_predict_seconds(&suite->energy, n_windows);
     arm->predicted_seconds = seconds;
     if (!m->known) return;
     arm->predicted_seconds +=
@@ -296,7 +299,7 @@ static tm_status add_arm(planner *p, model *m, const wanted *w, int threads, int
     status = new_arm(p, w, cell, p->options->build, m->identity, &arm, index, err);
     if (status != TM_OK || !arm) return status;
     memcpy(arm->skip, why, sizeof arm->skip);
-    if (!why[0]) predict(m, kernel, head, arm, p->suite, p->env->n_cores);
+    if (!why[0]) predict(m, kernel, head, arm, p->suite, p->options->energy, p->env->n_cores);
     *index = keep_arm(p, arm);
     return TM_OK;
 }

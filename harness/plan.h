@@ -47,6 +47,7 @@ typedef struct tm_plan_options {
     const tm_peer *peers; /* [n_peers] other engines: an arm each, for every model and threads */
     int n_peers;
     const tm_choice *choice; /* decides between the kernels of a family; NULL: their fixed order */
+    bool energy; /* a source is alive: every process also has the suite's energy windows */
 } tm_plan_options;
 
 /* Errors: ARG (empty suite, nothing left after excludes, threads 0 or above the usable CPUs,

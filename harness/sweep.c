@@ -48,6 +48,8 @@ static bool has_work(const sweep *s, int arm, int process)
         if (s->arms[arm].given_up[i]) continue;
         for (int r = 0; r < s->o->suite->repetitions; r++)
             if (!tm_sweep_log_has(&s->log, a->cell_ids[i], process, r)) return true;
+        for (tm_phase phase = 0; phase < TM_PHASES; phase++)
+            if (tm_arm_needs_energy(s->o, &s->log, a, i, process, phase)) return true;
     }
     return false;
 }
@@ -115,11 +117,17 @@ static void emit(const sweep *s, tm_sweep_event_kind kind, const tm_record *reco
     s->o->on_event(s->o->on_event_arg, &event);
 }
 
-static void on_sample(void *arg, const tm_record *record)
+static void on_record(void *arg, const tm_record *record)
 {
     sweep *s = arg;
-    s->out->n_new_samples++;
-    emit(s, TM_SWEEP_SAMPLE, record, NULL);
+    bool sample = record->kind == TM_RECORD_SAMPLE;
+    s->out->n_new_samples += sample;
+    emit(s, sample ? TM_SWEEP_SAMPLE : TM_SWEEP_ENERGY, record, NULL);
+    if (sample) return;
+    bool ok = record->energy->state == TM_PROBE_OK || s->o->energy->later;
+    s->out->n_windows_ok += ok;
+    s->out->n_windows_lost += !ok;
+    if (!ok) snprintf(s->out->lost, sizeof s->out->lost, "%s", record->energy->reason);
 }
 
 /* A line for a cell that has no figure and will not get one now. Said once per store. */
@@ -180,8 +188,8 @@ static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, t
                         .process = process,
                         .slot = slot,
                         .marks = marks,
-                        .on_sample = on_sample,
-                        .on_sample_arg = s};
+                        .on_record = on_record,
+                        .on_record_arg = s};
     for (int i = 0; i < a->n_cells; i++) p.todo[i] = !s->arms[arm].given_up[i];
     s->current = a;
     s->arm_number++;
@@ -340,6 +348,16 @@ static void count(sweep *s)
     }
 }
 
+/* The pattern that a meter's log is matched by, on every CPU, before any work. */
+static tm_status show_marker(sweep *s, tm_error *err)
+{
+    tm_marker marker;
+    tm_status status = tm_marker_show(s->o->env->n_cpus, s->o->interrupt_fd, &marker, err);
+    if (status == TM_OK) tm_sweep_log_marker(&s->log, &marker);
+    if (status == TM_INTERRUPTED) s->out->interrupted = true;
+    return status;
+}
+
 tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, tm_error *err)
 {
     sweep s = {.o = options, .out = out, .begin_ns = tm_now_ns()};
@@ -354,8 +372,10 @@ tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, t
             pair_seconds(&s, &options->plan->pairs[i], round, &s.n_arms);
     tm_sweep_log_limits(
         &s.log, options->limits && s.n_arms > 0 ? options->limits(options->limits_arg) : NULL);
-    s.begin_ns = tm_now_ns(); /* the limits are not part of the time budget */
-    status = skip_arms(&s, err);
+    if (options->energy && options->suite->energy.marker && s.n_arms > 0)
+        status = show_marker(&s, err);
+    s.begin_ns = tm_now_ns(); /* the limits and the marker are not part of the time budget */
+    if (status == TM_OK) status = skip_arms(&s, err);
     if (status == TM_OK) status = run_rounds(&s, err);
     if (status == TM_OK) status = skip_unstarted(&s, err);
     count(&s);

@@ -11,14 +11,15 @@
 typedef enum tm_sweep_event_kind {
     TM_SWEEP_ARM,    /* an arm begins */
     TM_SWEEP_SAMPLE, /* a repetition was recorded */
+    TM_SWEEP_ENERGY, /* an energy window was */
     TM_SWEEP_CELL,   /* a cell was skipped or failed: record->reason */
     TM_SWEEP_NOTE,   /* something to say: text */
 } tm_sweep_event_kind;
 
 typedef struct tm_sweep_event {
     tm_sweep_event_kind kind;
-    const tm_arm *arm;       /* ARM, SAMPLE, CELL */
-    const tm_record *record; /* SAMPLE, CELL */
+    const tm_arm *arm;       /* ARM, SAMPLE, ENERGY, CELL */
+    const tm_record *record; /* SAMPLE, ENERGY, CELL */
     const char *text;        /* NOTE */
     int arm_number, n_arms;  /* of the arms this run will still start, from 1 */
     int round, n_rounds;     /* from 0 */
@@ -37,6 +38,7 @@ typedef struct tm_sweep_options {
      * run; owned by the sweep. NULL, or an answer of NULL: the line says they were not measured. */
     tm_json *(*limits)(void *arg);
     void *limits_arg;
+    const tm_meter_choice *energy; /* what answered to the suite's energy options; NULL: none asked */
     uint64_t seed;
     bool oversubscribe;
     bool allow_machine;     /* continue a store another machine began */
@@ -49,6 +51,8 @@ typedef struct tm_sweep_options {
 typedef struct tm_sweep_outcome {
     tm_records records; /* everything in the store, or everything made without one */
     int n_new_samples;
+    int n_windows_ok, n_windows_lost; /* energy windows of this run; those for a later meter are ok */
+    char lost[480];                   /* why the last of these was lost */
     int n_cells_ok, n_cells_skipped, n_cells_failed, n_cells_unfinished;
     int rounds_min, rounds_max; /* processes of the cells that ran: the budget may part them */
     bool budget_spent, interrupted;

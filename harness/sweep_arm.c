@@ -20,11 +20,52 @@ typedef struct talk {
     tm_worker_request request;
     int cell_of[TM_SUITE_MAX]; /* of every test in the request */
     int test, repetition;      /* what the next sample must be */
+    int energy_test;           /* what the next energy window must be */
+    tm_phase energy_phase;
     bool said_hello, checked, ended;
     bool has_said; /* an error line, after which it ends */
     bool fatal;
     char tokens[24];
 } talk;
+
+bool tm_arm_needs_energy(const tm_sweep_options *options, const tm_sweep_log *log,
+                         const tm_arm *arm, int cell, int process, tm_phase phase)
+{
+    const tm_cell *c = &arm->cells[cell];
+    return options->energy && options->energy->source[0] &&
+           (phase == TM_PHASE_PROMPT ? c->n_prompt : c->n_gen) > 0 &&
+           !tm_sweep_log_has_energy(log, arm->cell_ids[cell], process, phase, options->energy);
+}
+
+static bool is_sampled(const talk *t)
+{
+    return t->test >= t->request.n_tests;
+}
+
+/* To what is due at the present place or behind it. */
+static void to_next_sample(talk *t)
+{
+    while (!is_sampled(t) && t->request.tests[t->test].n_repetitions == 0) t->test++;
+    if (!is_sampled(t)) t->repetition = t->request.tests[t->test].first_repetition;
+}
+
+static bool has_windows(const talk *t)
+{
+    return t->energy_test < t->request.n_tests;
+}
+
+static void step_window(talk *t)
+{
+    if (++t->energy_phase < TM_PHASES) return;
+    t->energy_phase = 0;
+    t->energy_test++;
+}
+
+static void to_next_window(talk *t)
+{
+    while (has_windows(t) && !t->request.tests[t->energy_test].energy[t->energy_phase])
+        step_window(t);
+}
 
 static void fill_request(talk *t)
 {
@@ -43,15 +84,27 @@ static void fill_request(talk *t)
         while (first < suite->repetitions &&
                tm_sweep_log_has(p->log, p->arm->cell_ids[i], p->process, first))
             first++;
-        if (!p->todo[i] || first == suite->repetitions) continue;
+        tm_worker_test test = {.test = {cell->n_prompt, cell->n_gen, cell->depth},
+                               .warmup = first < suite->repetitions ? suite->warmup : 0,
+                               .first_repetition = first,
+                               .n_repetitions = suite->repetitions - first};
+        bool energy = false;
+        for (tm_phase phase = 0; phase < TM_PHASES; phase++) {
+            test.energy[phase] =
+                tm_arm_needs_energy(p->options, p->log, p->arm, i, p->process, phase);
+            energy = energy || test.energy[phase];
+        }
+        if (!p->todo[i] || (test.n_repetitions == 0 && !energy)) continue;
         t->cell_of[r->n_tests] = i;
-        r->tests[r->n_tests++] =
-            (tm_worker_test){.test = {cell->n_prompt, cell->n_gen, cell->depth},
-                             .warmup = suite->warmup,
-                             .first_repetition = first,
-                             .n_repetitions = suite->repetitions - first};
+        r->tests[r->n_tests++] = test;
     }
-    t->repetition = r->tests[0].first_repetition;
+    r->energy = suite->energy;
+    snprintf(r->energy.source, sizeof r->energy.source, "%s",
+             p->options->energy && p->options->energy->source[0] ? p->options->energy->source
+                                                                 : "none");
+    r->energy_later = p->options->energy && p->options->energy->later;
+    to_next_sample(t);
+    to_next_window(t);
 }
 
 /* Kernels that must agree on every token share a group: exact ones of one kind of weights. */
@@ -90,6 +143,29 @@ static tm_status compare_tokens(const talk *t, tm_error *err)
     return TM_OK;
 }
 
+/* What the parent knows of a record. */
+static void place(const talk *t, int cell, tm_record *r)
+{
+    const tm_arm_process *p = t->p;
+    r->cell = p->arm->cells[cell];
+    memcpy(r->cell_id, p->arm->cell_ids[cell], sizeof r->cell_id);
+    r->process = p->process;
+    r->slot = p->slot;
+    r->predicted_bytes = p->arm->predicted_bytes;
+}
+
+/* Into the log, which owns it from here on. */
+static tm_status keep(talk *t, tm_record *r, tm_error *err)
+{
+    const tm_arm_process *p = t->p;
+    tm_status status = tm_sweep_log_add(p->log, r, err);
+    if (status != TM_OK)
+        t->fatal = true;
+    else if (p->on_record)
+        p->on_record(p->on_record_arg, &p->log->records->items[p->log->records->n - 1]);
+    return status;
+}
+
 static tm_status take_sample(talk *t, tm_worker_line *line, tm_error *err)
 {
     tm_record *r = &line->record;
@@ -108,28 +184,52 @@ static tm_status take_sample(talk *t, tm_worker_line *line, tm_error *err)
         tm_record_free(r);
         return status;
     }
-    r->cell = p->arm->cells[cell];
-    memcpy(r->cell_id, p->arm->cell_ids[cell], sizeof r->cell_id);
-    r->process = p->process;
-    r->slot = p->slot;
-    r->predicted_bytes = p->arm->predicted_bytes;
+    place(t, cell, r);
     memcpy(r->tokens, t->tokens, sizeof r->tokens);
     bool continues = test->first_repetition > 0;
     if (p->marks[0]) tm_record_mark(r, "%s", p->marks);
     if (continues) tm_record_mark(r, "continues an interrupted process");
-    tm_status status = tm_sweep_log_add(p->log, r, err);
-    if (status != TM_OK) {
-        t->fatal = true;
-        return status;
-    }
-    if (p->on_sample)
-        p->on_sample(p->on_sample_arg, &p->log->records->items[p->log->records->n - 1]);
+    tm_status status = keep(t, r, err);
+    if (status != TM_OK) return status;
     if (++t->repetition == test->first_repetition + test->n_repetitions) {
         t->test++;
-        if (t->test < t->request.n_tests)
-            t->repetition = t->request.tests[t->test].first_repetition;
+        to_next_sample(t);
     }
     return TM_OK;
+}
+
+static tm_status take_energy(talk *t, tm_worker_line *line, tm_error *err)
+{
+    tm_record *r = &line->record;
+    if (!is_sampled(t) || !has_windows(t) || line->test != t->energy_test ||
+        r->energy->phase != t->energy_phase) {
+        tm_record_free(r);
+        return tm_fail(err, TM_FORMAT, "the worker sent an energy window that was not due");
+    }
+    place(t, t->cell_of[t->energy_test], r);
+    tm_status status = keep(t, r, err);
+    step_window(t);
+    to_next_window(t);
+    return status;
+}
+
+/* A worker of another engine need not know of energy: its windows are missing, and say so. */
+static tm_status miss_windows(talk *t, tm_error *err)
+{
+    tm_status status = TM_OK;
+    while (status == TM_OK && has_windows(t)) {
+        tm_record r = {.kind = TM_RECORD_ENERGY, .energy = malloc(sizeof *r.energy)};
+        if (!r.energy) return tm_fail(err, TM_NOMEM, "no memory for an energy window");
+        tm_energy_init(r.energy);
+        r.energy->phase = t->energy_phase;
+        snprintf(r.energy->source, sizeof r.energy->source, "%s", t->request.energy.source);
+        tm_energy_lose(r.energy, TM_PROBE_MISSING, TM_NO_WINDOW);
+        place(t, t->cell_of[t->energy_test], &r);
+        status = keep(t, &r, err);
+        step_window(t);
+        to_next_window(t);
+    }
+    return status;
 }
 
 static tm_status take_line(talk *t, const char *text, tm_error *err)
@@ -144,10 +244,10 @@ static tm_status take_line(talk *t, const char *text, tm_error *err)
         status =
             tm_fail(err, TM_CHILD, "the worker (%s) speaks protocol %d; this program speaks %d",
                     line.program, line.protocol, TM_WORKER_PROTOCOL);
-    else if (line.kind == TM_WORKER_SAMPLE && (!t->checked || t->test >= t->request.n_tests))
+    else if (line.kind == TM_WORKER_SAMPLE && (!t->checked || is_sampled(t)))
         status = tm_fail(err, TM_FORMAT, "the worker sent a sample %s",
                          t->checked ? "too many" : "before it had checked its kernels");
-    else if (line.kind == TM_WORKER_DONE && t->test < t->request.n_tests)
+    else if (line.kind == TM_WORKER_DONE && !is_sampled(t))
         status = tm_fail(err, TM_FORMAT, "the worker says it is done with samples missing");
     if (status != TM_OK) {
         tm_record_free(&line.record);
@@ -165,9 +265,11 @@ static tm_status take_line(talk *t, const char *text, tm_error *err)
         return compare_tokens(t, err);
     case TM_WORKER_SAMPLE:
         return take_sample(t, &line, err);
+    case TM_WORKER_ENERGY:
+        return take_energy(t, &line, err);
     case TM_WORKER_DONE:
         t->ended = true;
-        break;
+        return miss_windows(t, err);
     case TM_WORKER_ERROR:
         t->has_said = true;
         return tm_fail(err, line.error.status, "%s", line.error.message);
@@ -183,6 +285,8 @@ static tm_status converse(talk *t, tm_error *err)
     double patience = o->timeout_seconds > 0
                           ? o->timeout_seconds
                           : PATIENCE_SECONDS + PATIENCE_FACTOR * t->p->arm->predicted_seconds;
+    /* It is silent over a whole window, and that is as long as was asked for. */
+    if (has_windows(t)) patience += tm_meter_predict_seconds(&t->request.energy, 1);
     char *text = tm_worker_request_print(&t->request);
     if (!text) return tm_fail(err, TM_NOMEM, "no memory for a request");
     size_t length = strlen(text);
@@ -236,8 +340,10 @@ tm_status tm_arm_process_run(tm_arm_process *process, int *failed, bool *fatal, 
     bool gone = status == TM_OK || status == TM_CHILD || t->has_said;
     tm_child_close(t->child, gone ? GRACE_SECONDS : 0, &end);
     if (status != TM_OK) explain(&end, err);
-    if (status != TM_OK && t->checked && t->test < t->request.n_tests)
+    if (status != TM_OK && t->checked && !is_sampled(t))
         *failed = t->cell_of[t->test];
+    else if (status != TM_OK && t->checked && has_windows(t))
+        *failed = t->cell_of[t->energy_test];
 done:
     *fatal = t->fatal;
     free(t);

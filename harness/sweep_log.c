@@ -33,6 +33,8 @@ static tm_status make_run_line(tm_sweep_log *log, const tm_sweep_options *o, tm_
     tm_json_put_string(log->run, "build", o->build);
     tm_json_put_int(log->run, "seed", (int64_t)o->seed);
     tm_json_put_bool(log->run, "oversubscribe", o->oversubscribe);
+    if (o->energy)
+        tm_json_set(log->run, "energy", tm_meter_choice_to_json(&o->suite->energy, o->energy));
     return TM_OK;
 }
 
@@ -42,6 +44,11 @@ void tm_sweep_log_limits(tm_sweep_log *log, tm_json *limits)
         tm_json_set(log->run, "roofline", limits);
     else
         tm_json_put_missing(log->run, "roofline", "not measured in this run");
+}
+
+void tm_sweep_log_marker(tm_sweep_log *log, const tm_marker *marker)
+{
+    tm_json_set(log->run, "meter_marker", tm_marker_to_json(marker));
 }
 
 /* Refuses a store that another machine began. */
@@ -155,6 +162,20 @@ bool tm_sweep_log_has_any(const tm_sweep_log *log, const char *cell_id, int proc
         const tm_record *r = &log->records->items[i];
         if (r->kind == TM_RECORD_SAMPLE && (process < 0 || r->process == process) &&
             strcmp(r->cell_id, cell_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool tm_sweep_log_has_energy(const tm_sweep_log *log, const char *cell_id, int process,
+                             tm_phase phase, const tm_meter_choice *energy)
+{
+    for (int i = 0; i < log->records->n; i++) {
+        const tm_record *r = &log->records->items[i];
+        if (r->kind == TM_RECORD_ENERGY && r->process == process && r->energy->phase == phase &&
+            strcmp(r->cell_id, cell_id) == 0 && strcmp(r->energy->source, energy->source) == 0 &&
+            (energy->later || r->energy->state == TM_PROBE_OK ||
+             r->energy->state == TM_PROBE_INVALID || strcmp(r->energy->reason, TM_NO_WINDOW) == 0))
             return true;
     }
     return false;

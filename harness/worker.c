@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "harness/bench.h"
+#include "harness/energy_run.h"
 #include "harness/subject.h"
 #include "harness/version.h"
 
@@ -126,6 +127,35 @@ static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int
     return TM_OK;
 }
 
+/* The energy windows of all tests, after all their times. */
+static tm_status run_energy(tm_bench *bench, const tm_worker_request *request,
+                            const cpu_set_t *cpus, int fd, tm_error *err)
+{
+    bool any = false;
+    for (int i = 0; i < request->n_tests; i++)
+        for (tm_phase phase = 0; phase < TM_PHASES; phase++)
+            any = any || request->tests[i].energy[phase];
+    if (!any) return TM_OK;
+    tm_energy_run run;
+    tm_status status =
+        tm_energy_run_open(&run, bench, &request->energy, request->energy_later, cpus, err);
+    if (status != TM_OK) return status;
+    for (int i = 0; i < request->n_tests && status == TM_OK; i++)
+        for (tm_phase phase = 0; phase < TM_PHASES && status == TM_OK; phase++) {
+            tm_record record = {.kind = TM_RECORD_ENERGY};
+            if (!request->tests[i].energy[phase]) continue;
+            record.energy = calloc(1, sizeof *record.energy);
+            status = record.energy ? tm_energy_run_window(&run, &request->tests[i].test, phase,
+                                                          record.energy, err)
+                                   : tm_fail(err, TM_NOMEM, "no memory for an energy window");
+            if (status == TM_OK)
+                status = tm_worker_say_record(fd, "energy", request, i, &record, err);
+            tm_record_free(&record);
+        }
+    tm_energy_run_close(&run);
+    return status;
+}
+
 static tm_status check_subject(tm_subject *subject, const tm_worker_request *request, int fd,
                                char *tokens, size_t size, tm_error *err)
 {
@@ -157,6 +187,8 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
     tm_test tests[TM_SUITE_MAX];
     char tokens[24];
     int n_context, n_batch;
+    cpu_set_t cpus; /* before the pool pins this thread */
+    if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) CPU_ZERO(&cpus);
     for (int i = 0; i < request->n_tests; i++) tests[i] = request->tests[i].test;
     tm_worker_sizes(tests, request->n_tests, &n_context, &n_batch);
     tm_subject_request wanted = {.model = request->cell.model,
@@ -187,6 +219,7 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
     bench.n_threads = request->cell.threads;
     for (int i = 0; i < request->n_tests && status == TM_OK; i++)
         status = run_test(&bench, request, i, tokens, fd, err);
+    if (status == TM_OK) status = run_energy(&bench, request, &cpus, fd, err);
     tm_bench_close(&bench);
     tm_subject_close(&subject);
     tm_counters_close(counters);

@@ -1,7 +1,7 @@
 /* The process that runs one arm: JSON lines in and out.
  *
  * It says hello (protocol, program), reads one request line, and answers with loaded, checked, a
- * sample per repetition, then done; or with an error at any point. An adapter around another engine
+ * sample per repetition, an energy line per window asked for, then done; or with an error at any point. An adapter around another engine
  * speaks the same lines.
  */
 #ifndef TM_HARNESS_WORKER_H
@@ -16,6 +16,7 @@
 typedef struct tm_worker_test {
     tm_test test;
     int warmup, first_repetition, n_repetitions;
+    bool energy[TM_PHASES]; /* windows to measure, after all repetitions of all tests */
 } tm_worker_test;
 
 typedef struct tm_worker_request {
@@ -27,6 +28,8 @@ typedef struct tm_worker_request {
     char counters[128]; /* a group of counters, by name or file; "": none */
     int cpus[256];      /* to pin to; n_cpus 0: as the pool chooses */
     int n_cpus;
+    tm_meter_options energy; /* source: one by name */
+    bool energy_later;       /* the windows are run for a meter that is read afterwards */
 } tm_worker_request;
 
 /* The context and batch a session needs for these tests and for the greedy tokens before them. */
@@ -43,6 +46,7 @@ typedef enum tm_worker_line_kind {
     TM_WORKER_LOADED,
     TM_WORKER_CHECKED,
     TM_WORKER_SAMPLE,
+    TM_WORKER_ENERGY,
     TM_WORKER_DONE,
     TM_WORKER_ERROR,
 } tm_worker_line_kind;
@@ -53,8 +57,8 @@ typedef struct tm_worker_line {
     int protocol;     /* HELLO */
     char program[96]; /* HELLO: name, version, commit */
     char tokens[24];  /* CHECKED: hash of the greedy tokens, "" when not asked for */
-    int test;         /* SAMPLE: index into the request's tests */
-    tm_record record; /* SAMPLE: its part of the record; free it */
+    int test;         /* SAMPLE, ENERGY: index into the request's tests */
+    tm_record record; /* SAMPLE, ENERGY: its part of the record; free it */
     tm_error error;   /* ERROR */
 } tm_worker_line;
 /* Errors: FORMAT with the beginning of the line. */

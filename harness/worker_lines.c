@@ -37,9 +37,17 @@ char *tm_worker_request_print(const tm_worker_request *request)
         tm_json_put_int(test, "warmup", t->warmup);
         tm_json_put_int(test, "first_repetition", t->first_repetition);
         tm_json_put_int(test, "repetitions", t->n_repetitions);
+        tm_json *phases = tm_json_array();
+        for (tm_phase phase = 0; phase < TM_PHASES; phase++)
+            if (t->energy[phase]) tm_json_append(phases, tm_json_string(tm_phase_text(phase)));
+        tm_json_set(test, "energy", phases);
         tm_json_append(tests, test);
     }
     tm_json_set(json, "tests", tests);
+    tm_json *energy = tm_meter_to_json(&request->energy);
+    tm_json_set(json, "energy", energy);
+    tm_json_put_bool(json, "energy_later", request->energy_later);
+    if (request->energy.root[0]) tm_json_put_string(json, "sysfs_root", request->energy.root);
     char *text = tm_json_print(json, false);
     tm_json_free(json);
     return text;
@@ -67,6 +75,22 @@ static tm_status int_of(const tm_json *json, const char *key, int64_t low, int64
     return status;
 }
 
+static tm_status read_phases(const tm_json *list, tm_worker_test *out, tm_error *err)
+{
+    if (list && !tm_json_is_array(list))
+        return tm_fail(err, TM_FORMAT, "request: \"energy\" of a test is no list");
+    for (const tm_json *item = tm_json_at(list, 0); item; item = tm_json_next(item)) {
+        const char *name = tm_json_text(item, "");
+        tm_phase phase = 0;
+        while (phase < TM_PHASES && strcmp(name, tm_phase_text(phase)) != 0) phase++;
+        if (phase == TM_PHASES ||
+            (phase == TM_PHASE_PROMPT ? out->test.n_prompt : out->test.n_gen) < 1)
+            return tm_fail(err, TM_FORMAT, "request: \"%.40s\" is no phase of the test", name);
+        out->energy[phase] = true;
+    }
+    return TM_OK;
+}
+
 static tm_status read_test(const tm_json *json, tm_worker_test *out, tm_error *err)
 {
     const struct {
@@ -85,7 +109,28 @@ static tm_status read_test(const tm_json *json, tm_worker_test *out, tm_error *e
     }
     if (out->test.n_prompt + out->test.n_gen < 1)
         return tm_fail(err, TM_FORMAT, "request: a test without tokens");
-    return TM_OK;
+    return read_phases(tm_json_get(json, "energy"), out, err);
+}
+
+/* Optional, all three: a request without them asks for no energy. */
+static tm_status read_energy(const tm_json *json, tm_worker_request *out, tm_error *err)
+{
+    const tm_json *energy = tm_json_get(json, "energy");
+    tm_meter_init(&out->energy);
+    tm_status status =
+        energy ? tm_meter_from_json(energy, "request: \"energy\"", &out->energy, err) : TM_OK;
+    out->energy_later = tm_json_true(tm_json_get(json, "energy_later"));
+    if (status == TM_OK && tm_json_get(json, "sysfs_root"))
+        status = text_of(json, "sysfs_root", out->energy.root, sizeof out->energy.root, err);
+    bool automatic = strcmp(out->energy.source, "auto") == 0;
+    bool none = strcmp(out->energy.source, "none") == 0;
+    for (int i = 0; i < out->n_tests && status == TM_OK; i++)
+        for (tm_phase phase = 0; phase < TM_PHASES && status == TM_OK; phase++)
+            if (out->tests[i].energy[phase] && (automatic || none))
+                status = tm_fail(err, TM_FORMAT,
+                                 "request: energy windows, and \"%s\" in the place of a source",
+                                 out->energy.source);
+    return status;
 }
 
 static tm_status read_lists(const tm_json *json, tm_worker_request *out, tm_error *err)
@@ -141,6 +186,7 @@ tm_status tm_worker_request_parse(const char *line, tm_worker_request *out, tm_e
     out->f16_kv = tm_json_true(tm_json_get(json, "f16_kv"));
     out->check = tm_json_true(tm_json_get(json, "check"));
     if (status == TM_OK) status = read_lists(json, out, err);
+    if (status == TM_OK) status = read_energy(json, out, err);
     tm_json_free(json);
     return status;
 }
@@ -172,14 +218,17 @@ static tm_status read_body(const tm_json *json, const char *line, tm_worker_line
                  tm_json_text(tm_json_get(json, "tokens"), ""));
         return TM_OK;
     case TM_WORKER_SAMPLE:
+    case TM_WORKER_ENERGY:
         number = tm_json_double(tm_json_get(json, "test"), -1);
         if (!(number >= 0 && number < TM_SUITE_MAX)) return garbage(line, "no test", err);
         out->test = (int)number;
         if (tm_record_from_json(tm_json_get(json, "record"), &out->record, &inner) != TM_OK)
             return garbage(line, inner.message, err);
-        if (out->record.kind == TM_RECORD_SAMPLE) return TM_OK;
+        if (out->record.kind ==
+            (out->kind == TM_WORKER_SAMPLE ? TM_RECORD_SAMPLE : TM_RECORD_ENERGY))
+            return TM_OK;
         tm_record_free(&out->record);
-        return garbage(line, "its record is no sample", err);
+        return garbage(line, "its record is of another kind", err);
     case TM_WORKER_ERROR: {
         const char *name = tm_json_text(tm_json_get(json, "status"), "CHECK");
         const char *message = tm_json_text(tm_json_get(json, "message"), "an error without words");
@@ -200,8 +249,8 @@ static tm_status read_body(const tm_json *json, const char *line, tm_worker_line
 
 tm_status tm_worker_line_parse(const char *line, tm_worker_line *out, tm_error *err)
 {
-    static const char *const names[] = {"hello", "loaded", "checked", "sample",
-                                        "done",  "error",  NULL};
+    static const char *const names[] = {"hello",  "loaded", "checked", "sample",
+                                        "energy", "done",   "error",   NULL};
     tm_json *json;
     int kind = 0;
     memset(out, 0, sizeof *out);

@@ -5,6 +5,7 @@
 
 #include "harness/cli/bench_output.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
@@ -17,6 +18,8 @@ typedef struct request {
     int64_t repetitions, processes, seed;
     double time_budget;
     bool no_warmup, oversubscribe, quiet, retune;
+    tm_energy_settings energy;
+    tm_meter_choice meter; /* what answered */
 } request;
 
 static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
@@ -37,6 +40,7 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     if (status == TM_OK)
         status = tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths, err);
     if (status == TM_OK && r->counters) status = tm_suite_set_counters(suite, r->counters, err);
+    if (status == TM_OK) status = tm_energy_adjust(&r->energy, suite, err);
     return status == TM_OK ? tm_suite_check(suite, err) : status;
 }
 
@@ -66,13 +70,15 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
                           .build = build,
                           .peers = peers.items,
                           .n_peers = peers.n,
-                          .choice = &choice};
+                          .choice = &choice,
+                          .energy = r->meter.source[0] != 0};
     if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
     tm_sweep_options so = {.suite = suite,
                            .env = &env,
                            .plan = &plan,
                            .store_path = r->store,
                            .build = build,
+                           .energy = &r->meter,
                            .seed = (uint64_t)r->seed,
                            .oversubscribe = r->oversubscribe,
                            .interrupt_fd = interrupt_fd,
@@ -109,7 +115,8 @@ int tm_cmd_bench(int argc, char **argv)
                  .repetitions = 3,
                  .processes = 3,
                  .seed = 1};
-    const tm_option options[] = {
+    tm_energy_settings_init(&r.energy);
+    tm_option options[32 + TM_ENERGY_OPTIONS] = {
         {"model", "m", TM_OPTION_TEXT, &r.models, 0, 0, "MODEL,...", "GGUF files or synth:NAME"},
         {"prompt", "p", TM_OPTION_TEXT, &r.prompts, 0, 0, "N,...",
          "prompt tokens (default 512; 0: none)"},
@@ -149,8 +156,8 @@ int tm_cmd_bench(int argc, char **argv)
          "append the records to a store as well"},
         {"output", "o", TM_OPTION_TEXT, &r.output, 0, 0, "FORMAT",
          "text, md, csv, json, jsonl (default text)"},
-        {0},
     };
+    tm_energy_add_options(options, &r.energy);
     const tm_command command = {
         "bench", "-m MODEL [options]", "Measures a few cells and prints them.", options, 0, 0};
     tm_error err = {0};
@@ -167,12 +174,18 @@ int tm_cmd_bench(int argc, char **argv)
     if (status == TM_OK && !suite) status = tm_fail(&err, TM_NOMEM, "no memory for the suite");
     tm_sweep_outcome outcome = {0};
     if (status == TM_OK) status = fill_suite(&r, suite, &err);
+    int missing = status == TM_OK ? tm_energy_choose("bench", suite, &r.meter) : 0;
+    if (missing) {
+        free(suite);
+        return missing;
+    }
     int interrupt_fd = tm_interrupt_open();
     if (status == TM_OK) status = measure(&r, suite, interrupt_fd, &outcome, &err);
     if (status == TM_OK) status = print(&r, &outcome, &err);
     int result = status == TM_OK ? 0 : tm_report_error("bench", &err);
     if (outcome.interrupted) result = tm_interrupt_exit_status(interrupt_fd);
     if (result == 0 && outcome.n_cells_failed) result = 4;
+    if (result == 0 && suite->energy.required && outcome.n_windows_lost) result = 5;
     if (result == 0 && outcome.n_cells_ok == 0) result = 3;
     tm_sweep_outcome_free(&outcome);
     free(suite);

@@ -1,5 +1,6 @@
 /* ternmark run: every cell of a suite, into a store that a later run continues. */
 #include "harness/cli/commands.h"
+#include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
@@ -25,6 +26,8 @@ typedef struct settings {
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
     bool dry_run, oversubscribe, allow_machine, quiet, no_roofline, retune;
+    tm_energy_settings energy;
+    tm_meter_choice meter; /* what answered */
 } settings;
 
 static tm_status replace_axis(const char *list, int *n, tm_suite *suite,
@@ -50,7 +53,7 @@ static tm_status adjust(tm_suite *suite, const settings *s, tm_error *err)
     if (s->repetitions > 0) suite->repetitions = (int)s->repetitions;
     if (s->warmup >= 0) suite->warmup = (int)s->warmup;
     if (s->budget >= 0) suite->time_budget_seconds = s->budget;
-    return status;
+    return status == TM_OK ? tm_energy_adjust(&s->energy, suite, err) : status;
 }
 
 static double plan_seconds(const tm_suite *suite, const tm_plan *plan)
@@ -65,7 +68,8 @@ static double plan_seconds(const tm_suite *suite, const tm_plan *plan)
     return budget > 0 && budget < seconds ? budget : seconds;
 }
 
-static void print_plan_text(const tm_suite *suite, const tm_plan *plan)
+static void print_plan_text(const tm_suite *suite, const tm_plan *plan,
+                            const tm_meter_choice *meter)
 {
     char text[64];
     printf("%-44s %-26s %7s  %-18s %9s %9s\n", "model", "kernel", "threads", "test", "memory",
@@ -90,6 +94,12 @@ static void print_plan_text(const tm_suite *suite, const tm_plan *plan)
            suite->processes == 1 ? "" : "es", suite->repetitions,
            suite->repetitions == 1 ? "" : "s",
            tm_duration_text(plan_seconds(suite, plan), text, sizeof text));
+    if (strcmp(suite->energy.source, "none") == 0) return;
+    if (meter->source[0])
+        printf("energy: %s, %s, in windows of %g s between idle times of %g s\n", meter->source,
+               meter->scope, suite->energy.seconds, suite->energy.idle_seconds);
+    else
+        printf("energy: no source is alive\n");
 }
 
 static void print_json(tm_json *json)
@@ -162,6 +172,10 @@ static void print_outcome_text(const tm_sweep_outcome *o, const tm_suite *suite,
             "The time budget of %g s ended the run before %d processes of every cell; running it "
             "again adds to them.\n",
             suite->time_budget_seconds, suite->processes);
+    if (o->n_windows_ok) printf("%d windows of energy\n", o->n_windows_ok);
+    if (o->n_windows_lost)
+        printf("%d windows of energy without a figure, the last one because %s\n",
+               o->n_windows_lost, o->lost);
     if (!o->interrupted) printf("Next: ternmark report %s\n", store);
 }
 
@@ -174,6 +188,8 @@ static void print_outcome_json(const tm_sweep_outcome *o, const char *store)
     tm_json_put_int(json, "cells_skipped", o->n_cells_skipped);
     tm_json_put_int(json, "cells_failed", o->n_cells_failed);
     tm_json_put_int(json, "cells_not_started", o->n_cells_unfinished);
+    tm_json_put_int(json, "energy_windows", o->n_windows_ok);
+    tm_json_put_int(json, "energy_windows_lost", o->n_windows_lost);
     tm_json_put_int(json, "processes_min", o->rounds_min);
     tm_json_put_int(json, "processes_max", o->rounds_max);
     tm_json_put_bool(json, "time_budget_used_up", o->budget_spent);
@@ -181,9 +197,10 @@ static void print_outcome_json(const tm_sweep_outcome *o, const char *store)
     print_json(json);
 }
 
-static int exit_status(const tm_sweep_outcome *o)
+static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
 {
     if (o->n_cells_failed > 0) return 4;
+    if (suite->energy.required && o->n_windows_lost > 0) return 5;
     return o->n_cells_ok > 0 ? 0 : 3; /* everything was skipped: not measurable here */
 }
 
@@ -239,6 +256,7 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
                                 .build = s->build,
                                 .limits = s->no_roofline ? NULL : measure_limits,
                                 .limits_arg = &limits,
+                                .energy = &s->meter,
                                 .seed = (uint64_t)s->seed,
                                 .oversubscribe = s->oversubscribe,
                                 .allow_machine = s->allow_machine,
@@ -256,7 +274,7 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
             print_outcome_json(&outcome, store);
         else
             print_outcome_text(&outcome, suite, store);
-        code = exit_status(&outcome);
+        code = exit_status(&outcome, suite);
         if (outcome.interrupted) {
             fprintf(stderr,
                     "ternmark run: interrupted; what was measured is in %s, and the same command "
@@ -300,6 +318,9 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
     options.n_peers = peers.n;
     if (status == TM_OK) status = tm_suite_read(name, suite, &err);
     if (status == TM_OK) status = adjust(suite, s, &err);
+    if (status == TM_OK && (code = tm_energy_choose("run", suite, &with_build.meter)) != 0)
+        return code;
+    options.energy = with_build.meter.source[0] != 0;
     if (status == TM_OK) status = tm_env_read("/", &env, &err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, &err);
     if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, &err);
@@ -309,7 +330,7 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
         if (strcmp(s->output, "json") == 0)
             print_plan_json(suite, &plan);
         else
-            print_plan_text(suite, &plan);
+            print_plan_text(suite, &plan, &with_build.meter);
         code = 0;
     } else {
         code = run_plan(&with_build, suite, &env, &plan, &err);
@@ -327,7 +348,8 @@ int tm_cmd_run(int argc, char **argv)
                   .warmup = -1,
                   .budget = -1,
                   .seed = 1};
-    const tm_option options[] = {
+    tm_energy_settings_init(&s.energy);
+    tm_option options[32 + TM_ENERGY_OPTIONS] = {
         {"store", NULL, TM_OPTION_TEXT, &s.store, 0, 0, "FILE",
          "where records go (default " RUNS "/<suite>.jsonl); an existing one is continued"},
         {"processes", NULL, TM_OPTION_INT, &s.processes, 1, 1000, "N",
@@ -364,8 +386,8 @@ int tm_cmd_run(int argc, char **argv)
         {"retune", NULL, TM_OPTION_FLAG, &s.retune, 0, 0, NULL,
          "compare kernels again where a name such as auto or f16 leaves a choice"},
         {"quiet", "q", TM_OPTION_FLAG, &s.quiet, 0, 0, NULL, "no progress"},
-        {"output", "o", TM_OPTION_TEXT, &s.output, 0, 0, "FORMAT", "text or json (default text)"},
-        {0}};
+        {"output", "o", TM_OPTION_TEXT, &s.output, 0, 0, "FORMAT", "text or json (default text)"}};
+    tm_energy_add_options(options, &s.energy);
     const tm_command command = {.name = "run",
                                 .arguments = "[options] SUITE",
                                 .summary =

@@ -76,11 +76,13 @@ static void make_request(const char *model, const char *kernel, int threads)
     request.oversubscribe = true;
     request.f16_kv = true;
     request.check = true;
+    tm_meter_init(&request.energy);
 }
 
 static void add_test(int n_prompt, int n_gen, int depth, int warmup, int first, int n)
 {
-    request.tests[request.n_tests++] = (tm_worker_test){{n_prompt, n_gen, depth}, warmup, first, n};
+    request.tests[request.n_tests++] =
+        (tm_worker_test){{n_prompt, n_gen, depth}, warmup, first, n, {false, false}};
 }
 
 static void test_null_engine(void **state)
@@ -148,6 +150,12 @@ static void test_overhead(void **state)
     assert_true(best < 5000);
 }
 
+#define REQUEST(phases, energy)                                                                    \
+    "{\"protocol\":1,\"engine\":\"x\",\"model\":\"null:1\",\"kernel\":\"k\",\"head_kernel\":"      \
+    "\"h\","                                                                                       \
+    "\"threads\":1,\"seed\":1,\"tests\":[{\"n_prompt\":0,\"n_gen\":2,\"depth\":0,\"warmup\":0,"    \
+    "\"first_repetition\":0,\"repetitions\":0,\"energy\":" phases "}],\"energy\":" energy "}"
+
 static void test_refused_requests(void **state)
 {
     (void)state;
@@ -158,6 +166,11 @@ static void test_refused_requests(void **state)
         {"nonsense\n", "not valid JSON", TM_FORMAT},
         {"{}\n", "protocol", TM_FORMAT},
         {"{\"protocol\": 99}\n", "protocol 99", TM_UNSUPPORTED},
+        {REQUEST("[\"prompt\"]", "\"fake\"") "\n", "no phase of the test", TM_FORMAT},
+        {REQUEST("[\"generation\"]", "\"auto\"") "\n", "in the place of a source", TM_FORMAT},
+        {REQUEST("7", "\"fake\"") "\n", "is no list", TM_FORMAT},
+        {REQUEST("[]", "\"fakes\"") "\n", "no source \"fakes\"", TM_FORMAT},
+        {REQUEST("[]", "{\"seconds\": 0}") "\n", "\"seconds\" is 0", TM_FORMAT},
         {"{\"protocol\": 1}", "ended before its newline", TM_IO},
         {"", "ended before its newline", TM_IO},
     };
@@ -212,10 +225,102 @@ static void test_request_round_trip(void **state)
     request.seed = (1ull << 53) - 1;
     strcpy(request.counters, "./own.txt");
     add_test(1, 2, 3, 4, 5, 6);
+    add_test(1, 0, 0, 0, 0, 0);
+    request.tests[0].energy[TM_PHASE_GENERATION] = true;
+    request.tests[1].energy[TM_PHASE_PROMPT] = true;
+    request.energy = (tm_meter_options){.source = "meter",
+                                        .required = true,
+                                        .seconds = 12.5,
+                                        .idle_seconds = 3,
+                                        .csv = "log.csv",
+                                        .csv_offset_seconds = -37.25,
+                                        .marker = true,
+                                        .root = "tree"};
+    request.energy_later = true;
     char *text = tm_worker_request_print(&request);
     assert_ok(tm_worker_request_parse(text, &back, &err), err);
     assert_memory_equal(&request, &back, sizeof back);
     free(text);
+}
+
+/* Windows come after every time, a prompt and the generation behind it apart, whole repetitions of each
+ * for no less than was asked; and what is made up says so. */
+static void test_energy_windows(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    make_request("null:1000000", "any", 1);
+    add_test(4, 2, 1, 0, 0, 1);
+    add_test(0, 3, 0, 0, 0, 2);
+    strcpy(request.energy.source, "fake");
+    request.energy.seconds = 1;
+    request.energy.idle_seconds = 1;
+    request.tests[0].energy[TM_PHASE_PROMPT] = true;
+    request.tests[0].energy[TM_PHASE_GENERATION] = true;
+    request.tests[1].energy[TM_PHASE_GENERATION] = true;
+    assert_ok(run_request(&err), err);
+    static const tm_worker_line_kind kinds[] = {
+        TM_WORKER_HELLO,  TM_WORKER_LOADED, TM_WORKER_CHECKED, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,
+        TM_WORKER_SAMPLE, TM_WORKER_ENERGY, TM_WORKER_ENERGY,  TM_WORKER_ENERGY, TM_WORKER_DONE};
+    assert_int_equal(n_lines, 10);
+    for (int i = 0; i < 10; i++) assert_int_equal(lines[i].kind, kinds[i]);
+    for (int i = 6; i < 9; i++) {
+        const tm_energy *e = lines[i].record.energy;
+        bool prompt = i == 6;
+        int64_t n = prompt ? e->n_prompt_tokens : e->n_output_tokens, each = prompt ? 4 : i - 5;
+        assert_int_equal(lines[i].test, i == 8);
+        assert_int_equal(e->phase, prompt ? TM_PHASE_PROMPT : TM_PHASE_GENERATION);
+        assert_int_equal(e->state, TM_PROBE_OK);
+        assert_true(e->fake && strcmp(e->scope, "fake package") == 0);
+        assert_true(e->window_seconds >= 1 && e->idle_seconds >= 1);
+        assert_true(n == each * e->n_repeats);
+        /* A millisecond per token: no more of them fit into the window. */
+        assert_true(n > 0 && (double)n <= 1000 * e->window_seconds + 1);
+        assert_true(fabs(e->gross_joules.value - 10 * e->window_seconds) < 0.05);
+        assert_true(fabs(e->idle_before_watts.value - 10) < 0.1);
+        assert_true(fabs(e->idle_after_watts.value - 10) < 0.1);
+        assert_true(isnan(e->net_joules.value) && e->net_joules.missing[0]);
+        assert_true(e->begin_unix_seconds > e->idle_before_unix_seconds);
+        assert_true(e->idle_after_unix_seconds > e->begin_unix_seconds + e->window_seconds);
+        assert_true(e->n_trace > 10 && e->trace[0].seconds < -0.9);
+    }
+}
+
+/* A source that is not there makes lines that say why, and no work; and work that is repeated stays
+ * inside its context. */
+static void test_energy_of_a_real_model(void **state)
+{
+    (void)state;
+    char path[512];
+    tm_error err = {0};
+    TM_NEED_FIXTURE("models/bn_t-I2_S.gguf", path);
+    make_request(path, "i2r16_mad_scalar", 2);
+    if (!tm_kernel_find(request.cell.kernel)) strcpy(request.cell.kernel, "f16r16_fma_scalar");
+    add_test(5, 3, 4, 0, 0, 1);
+    strcpy(request.energy.source, "fake");
+    request.energy.seconds = 1;
+    request.energy.idle_seconds = 0;
+    request.tests[0].energy[TM_PHASE_PROMPT] = true;
+    request.tests[0].energy[TM_PHASE_GENERATION] = true;
+    assert_ok(run_request(&err), err);
+    assert_int_equal(n_lines, 7);
+    for (int i = 4; i < 6; i++) {
+        const tm_energy *e = lines[i].record.energy;
+        assert_int_equal(e->state, TM_PROBE_OK);
+        assert_true(e->n_repeats > 1);
+        assert_true(isnan(e->idle_before_watts.value) && e->idle_seconds == 0);
+        assert_says(e->net_joules.missing, "no idle");
+    }
+    strcpy(request.energy.source, "powercap");
+    snprintf(request.energy.root, sizeof request.energy.root, "%s", scratch_path("nothing"));
+    assert_ok(run_request(&err), err);
+    assert_int_equal(n_lines, 7);
+    for (int i = 4; i < 6; i++) {
+        const tm_energy *e = lines[i].record.energy;
+        assert_int_equal(e->state, TM_PROBE_MISSING);
+        assert_says(e->reason, "no RAPL zone");
+        assert_true(e->window_seconds == 0 && isnan(e->gross_joules.value));
+    }
 }
 
 static void test_lines_that_make_no_sense(void **state)
@@ -348,11 +453,17 @@ static int forget_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_null_engine),         cmocka_unit_test(test_overhead),
-        cmocka_unit_test(test_refused_requests),    cmocka_unit_test(test_refused_work),
-        cmocka_unit_test(test_request_round_trip),  cmocka_unit_test(test_lines_that_make_no_sense),
-        cmocka_unit_test(test_real_model),          cmocka_unit_test(test_costs),
+        cmocka_unit_test(test_null_engine),
+        cmocka_unit_test(test_overhead),
+        cmocka_unit_test(test_refused_requests),
+        cmocka_unit_test(test_refused_work),
+        cmocka_unit_test(test_request_round_trip),
+        cmocka_unit_test(test_lines_that_make_no_sense),
+        cmocka_unit_test(test_real_model),
+        cmocka_unit_test(test_costs),
         cmocka_unit_test(test_counters_of_a_model),
+        cmocka_unit_test(test_energy_windows),
+        cmocka_unit_test(test_energy_of_a_real_model),
     };
     return cmocka_run_group_tests(tests, scratch_make, forget_lines);
 }

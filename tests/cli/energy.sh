@@ -1,0 +1,300 @@
+#!/usr/bin/env bash
+# Energy from the meter to the record: a live tree of counters that advances by known watts while a worker
+# runs, and every way a source can fail. Prints TAP. The fake engine stands in for a model.
+# check: limit 240
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+program=${TERNMARK:-$PWD/build/ternmark}
+[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
+command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
+program=$(realpath "$program")
+work=$(mktemp -d) || exit 2
+chmod 755 "$work"
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+cd "$work" || exit 2
+
+n=0
+verdict() { # status title
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        sed 's/^/# out: /' out | tail -n 8
+        sed 's/^/# err: /' err | tail -n 8
+    fi
+}
+skipped() { # title reason
+    n=$((n + 1))
+    echo "ok $n - $1 # SKIP $2"
+}
+# expect STATUS TITLE PATTERN ARGUMENT...: exit status, and a line of either stream that has PATTERN
+expect() {
+    local wanted=$1 title=$2 pattern=$3 got
+    shift 3
+    timeout 60 "$program" "$@" >out 2>err </dev/null
+    got=$?
+    echo "exit status $got, wanted $wanted; looking for: $pattern" >>err
+    [ $got -eq "$wanted" ] && cat out err | grep -v 'looking for' | grep -q -- "$pattern"
+    verdict $? "$title"
+}
+# A condition on the energy windows of a store: python over the list w of its lines, and the samples s.
+windows() { # TITLE STORE CONDITION
+    python3 - "$2" "$3" >out 2>err <<'PYTHON'
+import json, sys
+
+lines = [json.loads(line) for line in open(sys.argv[1])]
+w = [line for line in lines if line["kind"] == "energy"]
+s = [line for line in lines if line["kind"] == "sample"]
+run = [line for line in lines if line["kind"] == "run"]
+
+
+def near(value, expected, share):
+    return abs(value - expected) <= share * expected
+
+
+assert eval(sys.argv[2]), [{k: v for k, v in x.items() if not k.startswith("trace")} for x in w]
+PYTHON
+    verdict $? "$1"
+}
+
+# Zones of powercap kept at watts: live.py ROOT RANGE_UJ ZONE=NAME=WATTS...; a file ROOT/break makes the
+# first zone read as no number, ROOT/freeze stops all of them, ROOT/vanish takes the first counter away.
+cat >live.py <<'PYTHON'
+import os, sys, time
+
+root, limit = sys.argv[1], int(sys.argv[2])
+zones = []
+for text in sys.argv[3:]:
+    zone, name, watts = text.split("=")
+    folder = os.path.join(root, "sys/class/powercap", zone)
+    os.makedirs(folder, exist_ok=True)
+    open(folder + "/name", "w").write(name + "\n")
+    open(folder + "/max_energy_range_uj", "w").write("%d\n" % limit)
+    zones.append((folder + "/energy_uj", float(watts)))
+begin = time.monotonic()
+while True:
+    for i, (path, watts) in enumerate(zones):
+        if i == 0 and os.path.exists(root + "/vanish"):
+            if os.path.exists(path):
+                os.unlink(path)
+            continue
+        if os.path.exists(root + "/freeze"):
+            continue
+        broken = i == 0 and os.path.exists(root + "/break")
+        total = int((time.monotonic() - begin) * watts * 1e6) % limit
+        open(path + ".new", "w").write("nothing\n" if broken else "%d\n" % total)
+        os.rename(path + ".new", path)
+    time.sleep(0.001)
+PYTHON
+live() { # ROOT ARGUMENTS...: $live is its process
+    python3 live.py "$@" &
+    live=$!
+    while [ ! -e "$1/sys/class/powercap/intel-rapl:0/energy_uj" ]; do sleep 0.02; done
+}
+stop() {
+    kill "$live"
+    wait "$live" 2>/dev/null
+}
+fake=(-m null:200000 --kernel f16 -t 1 --processes 1 -r 1 -q)
+short=(--energy-seconds 1 --idle 1)
+
+# --- known watts -----------------------------------------------------------------------------------
+
+live tree 200000000 intel-rapl:0=package-0=250 intel-rapl:0:0=dram=20 intel-rapl:1=psys=400
+expect 0 "a run against a live tree" '"joules_per_token"' bench "${fake[@]}" -p 64 -n 0 -pg 32,16 \
+    --energy=powercap --energy-seconds 2 --idle 1 --sysfs-root tree -o json --store live.jsonl
+windows "a prompt and the generation behind it are windows of their own" live.jsonl \
+    '[(x["test"], x["phase"]) for x in w] == [("pp64", "prompt"), ("pp32+tg16", "prompt"), ("pp32+tg16", "generation")]'
+windows "package and dram, without psys" live.jsonl \
+    'all(x["scope"] == "package+dram" and x["method"] == "counter" and x["status"] == "ok" for x in w)'
+windows "joules are the watts of the tree times the window, to 1 %" live.jsonl \
+    'all(near(x["gross_joules"], 270 * x["window_seconds"], 0.01) for x in w)'
+windows "through two wraps of a domain" live.jsonl 'all(x["wraps"] >= 2 for x in w)'
+windows "windows are no shorter than asked for" live.jsonl \
+    'all(2 <= x["window_seconds"] < 3 and x["idle_seconds"] >= 1 for x in w)'
+windows "joules per token are watts by tokens per second" live.jsonl \
+    'all(near(x["joules_per_token"], 270 * x["window_seconds"] / (x["n_prompt_tokens"] + x["n_output_tokens"]), 0.01) for x in w)'
+windows "the tree idles as it works: net joules are none, or what its jitter leaves" live.jsonl \
+    'all("idle" in x["net_joules_missing"] if x["net_joules"] is None else x["net_joules"] < 0.03 * x["gross_joules"] for x in w)'
+windows "every domain is there with its joules" live.jsonl \
+    'all([d["name"] for d in x["domains"]] == ["package-0", "dram package-0", "psys"] and near(x["domains"][2]["joules"], 400 * x["window_seconds"], 0.01) for x in w)'
+windows "the trace covers idle, window, idle" live.jsonl \
+    'all(x["trace_seconds"][0] < -0.9 and x["trace_seconds"][-1] > x["window_seconds"] + 1 and near(sorted(v for v in x["trace_watts"] if v)[len(x["trace_watts"]) // 2], 270, 0.1) for x in w)'
+windows "what stands in for / is called fake" live.jsonl 'all(x["fake"] is True and "stands in" in x["marks"] for x in w)'
+windows "the run line says what was asked for and what answered" live.jsonl \
+    'run[0]["energy"]["chosen"] == "powercap" and run[0]["energy"]["seconds"] == 2 and run[0]["energy"]["sources"][0]["status"] == "ok"'
+windows "reading in the background is counted" live.jsonl 'all(0 < x["sampler_cpu_percent"] < 5 for x in w)'
+
+# --- suites, resuming, interruption ------------------------------------------------------------------
+
+suite() { # FILE ENERGY
+    cat >"$1" <<END
+{ "name": "small", "axes": { "model": ["null:200000"], "kernel": ["f16"], "threads": [1], "test": ["pp64", "tg16"] },
+  "processes": 2, "repetitions": 2, "warmup": 0, "energy": $2 }
+END
+}
+suite none.json '"none"'
+suite fake.json '{ "source": "fake", "seconds": 1, "idle_seconds": 1 }'
+suite wrong.json '{ "source": "fake", "second": 1 }'
+suite short.json '{ "source": "fake", "seconds": 0.5 }'
+run=(run --no-roofline -q)
+expect 0 "a suite without energy" " 8 new samples" "${run[@]}" none.json --store small.jsonl
+windows "has samples and no window" small.jsonl 'len(s) == 8 and not w'
+expect 0 "a suite with energy on the same store" "4 windows of energy" "${run[@]}" fake.json --store small.jsonl
+windows "adds the windows alone" small.jsonl 'len(s) == 8 and len(w) == 4 and all(x["source"] == "fake" and x["fake"] for x in w)'
+cp small.jsonl before
+expect 0 "again: nothing is left" " 0 new samples" "${run[@]}" fake.json --store small.jsonl
+cmp -s small.jsonl before
+verdict $? "and the store keeps its bytes"
+expect 0 "the command line wins over the suite" " 8 new samples" "${run[@]}" fake.json --store other.jsonl --energy=none
+windows "so there is no window" other.jsonl 'len(s) == 8 and not w'
+expect 0 "the plan counts the windows" "energy: fake, fake package, in windows of 1 s" run fake.json --dry-run
+awk '/cells,/ { for (i = 1; i < NF; i++) if ($i == "about") exit !($(i + 1) >= 14) }' out
+verdict $? "and their seconds: 2 processes of 2 windows and 3 idle times"
+expect 2 "an unknown key of energy, its line and the nearest" 'line 2.*"second".*"seconds"' run wrong.json
+expect 2 "a window below a second" 'from 1 to 3600' run short.json
+expect 2 "a window below a second on the command line" 'energy-seconds' bench "${fake[@]}" --energy=fake --energy-seconds 0.2
+expect 2 "an unknown source, and the nearest" 'did you mean "powercap"' bench "${fake[@]}" --energy=powercapp
+expect 2 "a meter that is not the source" 'is named as well' bench "${fake[@]}" --energy=powercap --meter 'echo'
+expect 2 "two meters" 'either a command or a file' bench "${fake[@]}" --meter a --meter-csv b
+expect 2 "a meter without a meter" 'needs the command' bench "${fake[@]}" --energy=meter
+
+timeout -s INT 3 "$program" bench "${fake[@]}" -p 64 -n 16 --energy=fake --energy-seconds 30 --idle 1 \
+    --store interrupted.jsonl >out 2>err
+[ $? -eq 130 ] || [ $? -eq 124 ] # timeout reports its own
+windows "an interruption within a window keeps the samples" interrupted.jsonl 'len(s) == 2 and not w'
+
+# --- sources that fail -----------------------------------------------------------------------------
+
+mkdir -p empty/sys/class
+expect 0 "auto without a source goes on" "no energy from powercap: .*no RAPL zone" bench "${fake[@]}" -p 64 -n 0 \
+    --energy=auto --sysfs-root empty --store none.jsonl
+[ "$(grep -c '^ternmark bench: no energy from' err)" -eq 4 ]
+verdict $? "and says of each source why not"
+windows "the run line keeps the sentences" none.jsonl \
+    'len(s) == 1 and not w and run[0]["energy"]["chosen"] is None and len(run[0]["energy"]["sources"]) == 4'
+expect 5 "require without a source" "energy is required" bench "${fake[@]}" -p 64 -n 0 --energy=require \
+    --sysfs-root empty --store required.jsonl
+[ ! -e required.jsonl ] && [ ! -s out ]
+verdict $? "ends before any work"
+expect 5 "require of one source" "no energy from perf" "${run[@]}" none.json --energy=require=perf --sysfs-root empty --store x.jsonl
+
+touch tree/freeze
+sleep 0.1
+expect 0 "a stuck counter is no source: auto" "stayed at" bench "${fake[@]}" -p 64 -n 0 --energy=auto --sysfs-root tree
+expect 5 "a stuck counter is no source: require" "stayed at" bench "${fake[@]}" -p 64 -n 0 --energy=require=powercap --sysfs-root tree
+rm tree/freeze
+
+# When something fails in the middle of a window, the idle time before it is over.
+during() { # FLAG STATUS TITLE REASON OPTION...
+    local flag=$1 status=$2 title=$3 reason=$4
+    shift 4
+    rm -f during.jsonl
+    (while ! grep -q '"sample"' during.jsonl 2>/dev/null; do sleep 0.05; done; sleep 3; touch "tree/$flag"; sleep 0.3; rm "tree/$flag") &
+    local breaker=$!
+    timeout 60 "$program" bench "${fake[@]}" -p 64 -n 0 --energy-seconds 3 --idle 1 --sysfs-root tree --store during.jsonl "$@" >out 2>err
+    [ $? -eq "$status" ]
+    verdict $? "$title"
+    wait $breaker
+    windows "and the window says why" during.jsonl \
+        'len(w) == 1 and w[0]["status"] == "invalid" and w[0]["gross_joules"] is None and '"'$reason'"' in w[0]["reason"]'
+}
+during break 0 "a read that fails within a window spoils it: auto" "not a count" --energy=auto
+during vanish 5 "a source that vanishes within a window: require" "No such file" --energy=require=powercap
+stop
+
+if [ "$(id -u)" -ne 0 ]; then
+    skipped "another user may not read the counter" "only root can become another user"
+elif ! setpriv --reuid=65534 --regid=65534 --clear-groups "$program" --version >/dev/null 2>&1; then
+    skipped "another user may not read the counter" "setpriv is missing, or that user may not run $program"
+else
+    live denied 200000000 intel-rapl:0=package-0=25
+    stop
+    chmod 400 denied/sys/class/powercap/intel-rapl:0/energy_uj
+    as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$program" "$@"; }
+    as_nobody bench "${fake[@]}" -p 64 -n 0 --energy=require=powercap --sysfs-root denied >out 2>err
+    [ $? -eq 5 ] && grep -q 'Permission denied' err && grep -q 'to mend it: sudo groupadd' err
+    verdict $? "another user may not read the counter: exit 5, and what would mend it"
+fi
+
+# --- the real paths, in a mount namespace ------------------------------------------------------------
+
+live mounted 400000000 intel-rapl:0=package-0=100
+cat >inside.sh <<'END'
+mount -t tmpfs none /sys/class && mkdir /sys/class/powercap /sys/class/hwmon || exit 77
+mount --bind "$1/mounted/sys/class/powercap" /sys/class/powercap || exit 77
+shift
+exec "$@"
+END
+if unshare -m bash -c 'mount -t tmpfs none /sys/class' 2>/dev/null; then
+    unshare -m bash inside.sh "$work" timeout 60 "$program" bench "${fake[@]}" -p 64 -n 0 --energy=powercap \
+        "${short[@]}" --store mounted.jsonl -o json >out 2>err
+    verdict $? "powercap at its own place"
+    windows "measured, not fake" mounted.jsonl \
+        'len(w) == 1 and w[0]["fake"] is False and w[0]["status"] == "ok" and near(w[0]["gross_joules"], 100 * w[0]["window_seconds"], 0.01)'
+    cat >rail.sh <<'END'
+mount -t tmpfs none /sys/class && mkdir -p /sys/class/hwmon/hwmon0 || exit 77
+cd /sys/class/hwmon/hwmon0 || exit 77
+echo ina3221 >name; echo VDD_IN >in1_label; echo 5000 >in1_input; echo 3000 >curr1_input
+cd "$1" && shift && exec "$@"
+END
+    unshare -m bash rail.sh "$work" timeout 60 "$program" bench "${fake[@]}" -p 64 -n 0 --energy=auto \
+        "${short[@]}" --energy-seconds 2 --idle 2 --store rail.jsonl >out 2>err
+    verdict $? "hwmon at its own place, found by auto"
+    windows "a rail of 5 V and 3 A, integrated" rail.jsonl \
+        'w[0]["source"] in ("hwmon", "sensors") and w[0]["scope"] == "rail VDD_IN" and w[0]["method"] == "integrated" and near(w[0]["gross_joules"], 15 * w[0]["window_seconds"], 0.01)'
+else
+    skipped "powercap and hwmon at their own places" "no mount namespace may be made here"
+fi
+stop
+
+# --- external meters ---------------------------------------------------------------------------------
+
+cat >meter.py <<'PYTHON'
+import sys, time
+
+print("time watts", flush=True)
+while True:
+    print("%.3f 42" % (time.time() - float(sys.argv[1])), flush=True)
+    time.sleep(0.05)
+PYTHON
+expect 0 "a meter's command with a clock of its own" '"joules_per_token"' bench "${fake[@]}" -p 64 -n 0 "${short[@]}" \
+    --meter "python3 $work/meter.py 60" --meter-offset 60 -o json --store meter.jsonl
+windows "its joules are imported and of the whole system" meter.jsonl \
+    'w[0]["source"] == "meter" and w[0]["scope"] == "system" and w[0]["method"] == "imported" and near(w[0]["gross_joules"], 42 * w[0]["window_seconds"], 0.001)'
+
+expect 0 "a run for a meter that is read later" "" bench "${fake[@]}" -p 64 -n 16 "${short[@]}" \
+    --energy-seconds 2 --meter-marker --store later.jsonl
+windows "has windows with times and no joules" later.jsonl \
+    'len(w) == 2 and all(x["status"] == "missing" and x["window_seconds"] >= 2 and "ternmark import" in x["reason"] for x in w)'
+# What a meter with a clock 37.25 s behind would have written: 20 W idle, 60 W in the marker, 80 W at work.
+cat >log.py <<'PYTHON'
+import json, random, sys
+
+random.seed(3)
+lines = [json.loads(line) for line in open("later.jsonl")]
+edges = [line["meter_marker"]["edge_unix_seconds"] for line in lines if line["kind"] == "run"][0]
+busy = [(edges[1], edges[2], 60), (edges[3], edges[4], 60)]
+for x in lines:
+    if x["kind"] == "energy":
+        busy.append((x["begin_unix_seconds"], x["begin_unix_seconds"] + x["window_seconds"], 80))
+print("time,watts")
+t = edges[0] - 20
+while t < max(b[1] for b in busy) + 20:
+    watts = 20 + sum(w - 20 for a, b, w in busy if a <= t < b)
+    print("%.3f,%.2f" % (t - 37.25, watts + random.uniform(-0.5, 0.5)))
+    t += 0.05
+PYTHON
+python3 log.py >log.csv
+cp later.jsonl again.jsonl
+cp later.jsonl flat.jsonl
+expect 0 "its log is imported, the clocks matched by the marker" "+37.[0-9]* s to this machine" import later.jsonl --meter-csv log.csv
+windows "the joules are those of the log, within their bound" later.jsonl \
+    '(lambda m: len(m) == 2 and all(x["status"] == "ok" and x["method"] == "imported" and abs(x["gross_joules"] - 80 * x["window_seconds"]) < x["error_bound_joules"] and near(x["gross_joules"], 80 * x["window_seconds"], 0.03) and near(x["idle_before_watts"], 20, 0.1) and near(x["net_joules"], 60 * x["window_seconds"], 0.04) for x in m))([x for x in w if x["method"]])'
+expect 0 "again: every window has its joules" "0 of 0 windows" import later.jsonl --meter-csv log.csv
+expect 0 "with an offset that is known" "2 of 2 windows" import again.jsonl --meter-csv log.csv --meter-offset 37.25
+sed '2,$s/,[0-9.]*$/,30/' log.csv >flat.csv
+expect 3 "a log without the marker is refused" "looks like the marker" import flat.jsonl --meter-csv flat.csv
+expect 2 "a log that is none" "is longer than" import again.jsonl --meter-csv later.jsonl
+echo "1..$n"
