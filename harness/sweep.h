@@ -38,7 +38,8 @@ typedef struct tm_sweep_options {
      * run; owned by the sweep. NULL, or an answer of NULL: the line says they were not measured. */
     tm_json *(*limits)(void *arg);
     void *limits_arg;
-    const tm_meter_choice *energy; /* what answered to the suite's energy options; NULL: none asked */
+    const tm_meter_choice
+        *energy; /* what answered to the suite's energy options; NULL: none asked */
     uint64_t seed;
     bool oversubscribe;
     bool allow_machine;     /* continue a store another machine began */
@@ -51,8 +52,9 @@ typedef struct tm_sweep_options {
 typedef struct tm_sweep_outcome {
     tm_records records; /* everything in the store, or everything made without one */
     int n_new_samples;
-    int n_windows_ok, n_windows_lost; /* energy windows of this run; those for a later meter are ok */
-    char lost[480];                   /* why the last of these was lost */
+    int n_windows_ok,
+        n_windows_lost; /* energy windows of this run; those for a later meter are ok */
+    char lost[480];     /* why the last of these was lost */
     int n_cells_ok, n_cells_skipped, n_cells_failed, n_cells_unfinished;
     int rounds_min, rounds_max; /* processes of the cells that ran: the budget may part them */
     bool budget_spent, interrupted;

@@ -17,8 +17,8 @@ typedef struct tm_arm_process {
 } tm_arm_process;
 
 /* Whether a process of a cell still lacks the energy window of a phase. */
-bool tm_arm_needs_energy(const tm_sweep_options *options, const tm_sweep_log *log, const tm_arm *arm,
-                         int cell, int process, tm_phase phase);
+bool tm_arm_needs_energy(const tm_sweep_options *options, const tm_sweep_log *log,
+                         const tm_arm *arm, int cell, int process, tm_phase phase);
 
 /* Runs the repetitions and energy windows of the cells in `todo` that the log lacks. *failed: the cell it failed in,
  * -1: before any. Errors: INTERRUPTED, the worker's own (with *failed), and those of the store,
