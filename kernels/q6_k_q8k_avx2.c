@@ -26,28 +26,27 @@ TM_ALWAYS_INLINE void scales(const uint8_t *block, int32_t *to)
 }
 
 /* 32 products: codes (0 .. 63) x q, pairs at most 16002 in size, times the scales of groups 2i and
- * 2i + 1, whose 16-bit lanes are those of the vector's halves. */
-TM_ALWAYS_INLINE __m256i scaled_products(__m256i codes, const int8_t *q, __m128i scales, int i)
+ * 2i + 1: word i of the lower half of `scales_by_half` for the lower half of the vector, and of the
+ * upper. */
+TM_ALWAYS_INLINE __m256i scaled_products(__m256i v, const int8_t *q, __m256i scales_by_half, int i)
 {
-    __m256i products = _mm256_maddubs_epi16(codes, _mm256_loadu_si256((const void *)q));
-    __m128i low = _mm_shuffle_epi8(scales, _mm_set1_epi8((char)(2 * i)));
-    __m128i high = _mm_shuffle_epi8(scales, _mm_set1_epi8((char)(2 * i + 1)));
-    return _mm256_madd_epi16(products, _mm256_cvtepi8_epi16(_mm_unpacklo_epi64(low, high)));
+    __m256i products = _mm256_maddubs_epi16(v, _mm256_loadu_si256((const void *)q));
+    __m256i word = _mm256_set1_epi16((short)(2 * i | (2 * i + 1) << 8));
+    return _mm256_madd_epi16(products, _mm256_shuffle_epi8(scales_by_half, word));
 }
 
 /* sum scale * (code - 32) * q: |sum| <= 128 x 32 x 127 x 256 = 2^27, with the codes alone 2^28. */
 TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_t *sum)
 {
-    __m128i scales = _mm_loadu_si128((const void *)(block + 192));
-    /* 32 of every code taken off again: 32 * scale * sum of 16 q. */
-    __m256i groups[2];
-    for (int i = 0; i < 2; i++) {
-        __m128i eight = i != 0 ? _mm_srli_si128(scales, 8) : scales;
-        groups[i] = _mm256_mullo_epi32(_mm256_cvtepi8_epi32(eight),
-                                       _mm256_loadu_si256((const void *)(sum + 8 * i)));
-    }
-    __m256i total = _mm256_sub_epi32(_mm256_setzero_si256(),
-                                     _mm256_slli_epi32(_mm256_add_epi32(groups[0], groups[1]), 5));
+    const __m128i even_odd = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    __m128i of_groups = _mm_loadu_si128((const void *)(block + 192));
+    __m256i by_half = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(of_groups, even_odd));
+    /* 32 of every code taken off again: 32 * scale * sum of 16 q, which is 2032 at most. */
+    __m256i sums = _mm256_packs_epi32(_mm256_loadu_si256((const void *)sum),
+                                      _mm256_loadu_si256((const void *)(sum + 8)));
+    __m256i offset =
+        _mm256_madd_epi16(_mm256_cvtepi8_epi16(of_groups), _mm256_permute4x64_epi64(sums, 0xd8));
+    __m256i total = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(offset, 5));
 #pragma GCC unroll 2
     for (int h = 0; h < 2; h++) {
         __m256i v[4];
@@ -55,7 +54,7 @@ TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_
 #pragma GCC unroll 4
         for (int g = 0; g < 4; g++)
             total = _mm256_add_epi32(
-                total, scaled_products(v[g], q + 128 * h + 32 * g, scales, 4 * h + g));
+                total, scaled_products(v[g], q + 128 * h + 32 * g, by_half, 4 * h + g));
     }
     return total;
 }
