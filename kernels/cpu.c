@@ -43,7 +43,8 @@ static unsigned detect(void)
     bool avx2 = b7 >> 5 & 1, bmi2 = b7 >> 8 & 1;
     bool f = b7 >> 16 & 1, dq = b7 >> 17 & 1, bw = b7 >> 30 & 1, vl = b7 >> 31 & 1;
     bool vbmi = c7 >> 1 & 1, vbmi2 = c7 >> 6 & 1, vnni = c7 >> 11 & 1;
-    bool amx_tile = d7 >> 24 & 1, amx_int8 = d7 >> 25 & 1, avx_vnni = a71 >> 4 & 1;
+    bool amx_tile = d7 >> 24 & 1, amx_int8 = d7 >> 25 & 1, avx_vnni = a71 >> 4 & 1,
+         bf16 = a71 >> 5 & 1;
 
     if ((state & XCR0_YMM) == XCR0_YMM && avx2 && fma && f16c && bmi2) {
         isa |= TM_ISA_AVX2;
@@ -52,6 +53,7 @@ static unsigned detect(void)
             isa |= TM_ISA_AVX512;
             if (vnni) isa |= TM_ISA_AVX512VNNI;
             if (vbmi && vbmi2) isa |= TM_ISA_AVX512VBMI;
+            if (bf16) isa |= TM_ISA_AVX512BF16;
         }
     }
     if ((state & XCR0_TILE) == XCR0_TILE && amx_tile && amx_int8) isa |= TM_ISA_AMXINT8;

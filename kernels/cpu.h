@@ -13,7 +13,8 @@
     X(AVX512, avx512) /* AVX-512 F, BW, DQ and VL together (Skylake-SP) */                         \
     X(AVX512VNNI, avx512vnni)                                                                      \
     X(AVX512VBMI, avx512vbmi) /* VBMI and VBMI2 together (Ice Lake) */                             \
-    X(AVXVNNI, avxvnni)       /* the VEX-coded 256-bit form (Alder Lake) */                        \
+    X(AVX512BF16, avx512bf16)                                                                      \
+    X(AVXVNNI, avxvnni) /* the VEX-coded 256-bit form (Alder Lake) */                              \
     X(AMXINT8, amxint8)                                                                            \
     X(NEON, neon)                                                                                  \
     X(DOTPROD, dotprod)                                                                            \
@@ -31,6 +32,7 @@ enum {
 #define TM_ISA_AVX512     (1u << TM_ISA_INDEX_AVX512)
 #define TM_ISA_AVX512VNNI (1u << TM_ISA_INDEX_AVX512VNNI)
 #define TM_ISA_AVX512VBMI (1u << TM_ISA_INDEX_AVX512VBMI)
+#define TM_ISA_AVX512BF16 (1u << TM_ISA_INDEX_AVX512BF16)
 #define TM_ISA_AVXVNNI    (1u << TM_ISA_INDEX_AVXVNNI)
 #define TM_ISA_AMXINT8    (1u << TM_ISA_INDEX_AMXINT8)
 #define TM_ISA_NEON       (1u << TM_ISA_INDEX_NEON)

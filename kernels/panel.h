@@ -66,6 +66,7 @@ typedef void tm_panel_micro(const uint8_t *weights, size_t group_bytes, const ui
 
 typedef struct tm_panel_ops {
     tm_act_kind act;
+    int unit_cols;       /* columns of a unit; 0: 1 of floats, 4 of int8 */
     int width_max;       /* tokens of a block, at most */
     int width_step;      /* the width of a block is a multiple of it; missing tokens are zeros */
     bool pairs;          /* the panel keeps two units of a token together; block_units is even */
@@ -82,7 +83,8 @@ typedef struct tm_panel_ops {
 
 static inline int tm_panel_units(const tm_panel_ops *ops, int n_cols)
 {
-    int unit_cols = ops->act == TM_ACT_F32 ? 1 : 4, block_cols = unit_cols * ops->block_units;
+    int unit_cols = ops->unit_cols != 0 ? ops->unit_cols : ops->act == TM_ACT_F32 ? 1 : 4;
+    int block_cols = unit_cols * ops->block_units;
     return (n_cols + block_cols - 1) / block_cols * ops->block_units;
 }
 

@@ -27,6 +27,8 @@ static void bits_agree_with_the_compilers_detection(void **state)
     assert_int_equal((isa & TM_ISA_AVX512VBMI) != 0, avx512 &&
                                                          __builtin_cpu_supports("avx512vbmi") &&
                                                          __builtin_cpu_supports("avx512vbmi2"));
+    assert_int_equal((isa & TM_ISA_AVX512BF16) != 0,
+                     avx512 && __builtin_cpu_supports("avx512bf16"));
     if (isa & TM_ISA_AVXVNNI) assert_true(avx2);
 #else
     assert_true(isa & TM_ISA_NEON); /* part of the AArch64 Linux ABI */

@@ -84,6 +84,23 @@ static void every_subset_has_a_choice(void **state)
     tm_cpu_limit(~0u);
 }
 
+/* What is faster because it rounds more is chosen by name only. */
+static void no_choice_loosens_the_tolerance(void **state)
+{
+    (void)state;
+    for (const tm_format *const *f = tm_formats(); *f; f++) {
+        const tm_kernel *best, *scalar;
+        tm_error err;
+        assert_int_equal(tm_kernel_pick((*f)->name, &best, &err), TM_OK);
+        tm_cpu_limit(0);
+        assert_int_equal(tm_kernel_pick((*f)->name, &scalar, &err), TM_OK);
+        tm_cpu_limit(~0u);
+        if (best->tolerance > scalar->tolerance)
+            fail_msg("%s is preferred to %s with tolerance %g", best->name, scalar->name,
+                     (double)best->tolerance);
+    }
+}
+
 static void unknown_families_are_refused_with_the_nearest(void **state)
 {
     const tm_kernel *kernel;
@@ -102,6 +119,7 @@ int main(void)
         cmocka_unit_test(rows_of_the_table_are_complete),
         cmocka_unit_test(a_missing_bit_is_named),
         cmocka_unit_test(every_subset_has_a_choice),
+        cmocka_unit_test(no_choice_loosens_the_tolerance),
         cmocka_unit_test(unknown_families_are_refused_with_the_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
