@@ -16,7 +16,7 @@
 typedef struct trial {
     tm_pool *pool;
     const tm_peak *peak;
-    enum { READ, INT8, FP32 } what;
+    enum { READ, INT8, FP32, BARRIER } what;
     const uint8_t *data;
     size_t bytes; /* of all threads */
     int rounds;
@@ -41,6 +41,8 @@ static void work(void *arg, int thread, int n_threads)
                                     t->ahead);
     } else if (t->what == INT8) {
         result = t->peak->int8(t->steps);
+    } else if (t->what == BARRIER) {
+        for (uint64_t i = 0; i < t->steps; i++) tm_pool_barrier(t->pool);
     } else {
         result = (uint64_t)t->peak->fp32(t->steps);
     }
@@ -148,6 +150,18 @@ static void measure_arithmetic(trial *t, int threads, double seconds, tm_rooflin
     }
 }
 
+/* Threads with nothing to do but meet. Where they share a CPU a meeting takes a time slice, so a
+ * trial has few of them. */
+static void measure_barrier(trial *t, int threads, double seconds, tm_roofline_point *point)
+{
+    *point = (tm_roofline_point){.threads = threads};
+    t->what = BARRIER;
+    t->steps = 200;
+    repeat(t, (double)t->steps, seconds / 4, "threads that only meet", point);
+    point->value = 1 / point->value;
+    point->median = 1 / point->median;
+}
+
 void tm_roofline_add_count(int *counts, int *n, int threads)
 {
     int at = 0;
@@ -202,6 +216,8 @@ static tm_status measure_count(const tm_roofline_options *o, int threads, bool s
     if (!o->no_arithmetic)
         measure_arithmetic(&t, threads, o->seconds_each, &out->int8[out->n_int8++],
                            &out->fp32[out->n_fp32++]);
+    if (!o->no_arithmetic && threads > 1)
+        measure_barrier(&t, threads, o->seconds_each, &out->barrier[out->n_barrier++]);
     /* Sizes by powers of four from 16 KiB a thread: they lie inside L1, L2, L3 and beyond. */
     for (size_t s = (size_t)threads << 14; sizes && s <= bytes && out->n_by_size < TM_ROOFLINE_MAX;
          s *= 4)
@@ -255,5 +271,6 @@ tm_json *tm_roofline_to_json(const tm_roofline *r)
         tm_json_set(json, "read_gb_per_second_by_size", points(r->by_size, r->n_by_size));
     tm_json_set(json, "int8_gmac_per_second", points(r->int8, r->n_int8));
     tm_json_set(json, "fp32_gmac_per_second", points(r->fp32, r->n_fp32));
+    tm_json_set(json, "barrier_ns", points(r->barrier, r->n_barrier));
     return json;
 }

@@ -14,8 +14,9 @@
 
 typedef struct tm_roofline_point {
     int threads;
-    size_t bytes;  /* memory read by all threads together; 0 for arithmetic */
-    double value;  /* GB/s (10^9 bytes) or 10^9 multiply-accumulates per second: the best trial */
+    size_t bytes; /* memory read by all threads together; 0 for arithmetic */
+    double
+        value; /* GB/s (10^9 bytes), 10^9 multiply-accumulates per second or ns: the best trial */
     double median; /* over the trials */
     int n_trials;
     const char *method; /* the loop or instruction that reached it */
@@ -26,7 +27,9 @@ typedef struct tm_roofline {
     tm_roofline_point by_size[TM_ROOFLINE_MAX]; /* all threads asked for, by size */
     tm_roofline_point int8[TM_ROOFLINE_MAX]; /* sums exact in int32 or, on AVX2 and NEON, int16 */
     tm_roofline_point fp32[TM_ROOFLINE_MAX];
-    int n_read, n_by_size, n_int8, n_fp32;
+    tm_roofline_point barrier[TM_ROOFLINE_MAX]; /* ns until all threads have met: the shortest; none
+                                                   for one thread */
+    int n_read, n_by_size, n_int8, n_fp32, n_barrier;
 } tm_roofline;
 
 typedef struct tm_roofline_options {
@@ -36,7 +39,7 @@ typedef struct tm_roofline_options {
     size_t available_bytes; /* never use more than half of it */
     double seconds_each;    /* time spent on one point */
     bool sizes;             /* also the sweep over sizes */
-    bool no_arithmetic;     /* only bandwidth */
+    bool no_arithmetic;     /* only reading: no peaks, no barriers */
     bool oversubscribe;
 } tm_roofline_options;
 
@@ -52,7 +55,8 @@ tm_roofline_options tm_roofline_options_for(const tm_env *env, const int *thread
 tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *out,
                               tm_error *err) TM_MUST_USE;
 
-/* read_gb_per_second, int8_gmac_per_second, fp32_gmac_per_second: arrays of {threads, value, ...}. */
+/* read_gb_per_second, int8_gmac_per_second, fp32_gmac_per_second, barrier_ns: arrays of {threads,
+ * value, ...}. */
 tm_json *tm_roofline_to_json(const tm_roofline *roofline);
 
 #endif

@@ -107,6 +107,10 @@ static tm_status open_engine(const tm_subject_request *request, tm_subject *out,
     out->n_vocab = self->model.config.n_vocab;
     out->n_batch = request->n_batch;
     out->costs = self->model.costs;
+    out->model = &self->model;
+    out->session = self->session;
+    out->pool = self->pool;
+    out->f16_kv = request->f16_kv;
     out->pinned = true;
     for (int i = 0; i < tm_pool_threads(self->pool); i++) {
         out->pinned = out->pinned && tm_pool_cpu(self->pool, i) >= 0;

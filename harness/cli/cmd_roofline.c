@@ -29,6 +29,7 @@ static void print_text(const tm_env *env, const tm_roofline *r)
     print_points("read by size", "GB/s", r->by_size, r->n_by_size);
     print_points("int8", "GMAC/s", r->int8, r->n_int8);
     print_points("fp32", "GMAC/s", r->fp32, r->n_fp32);
+    print_points("barrier", "ns", r->barrier, r->n_barrier);
 }
 
 /* Counts as a suite writes them, ascending and without repetition. */

@@ -60,6 +60,30 @@ static void test_points_are_positive_and_named(void **state)
     free(r);
 }
 
+/* One thread meets nobody; two take some time, whether or not they have a core each. */
+static void test_barriers_take_time(void **state)
+{
+    (void)state;
+    int threads[] = {1, 2};
+    tm_roofline_options options = {.threads = threads,
+                                   .n_threads = 2,
+                                   .cache_bytes = 1 << 20,
+                                   .available_bytes = (size_t)16 << 20,
+                                   .seconds_each = 0.01,
+                                   .oversubscribe = true};
+    tm_roofline *r = calloc(1, sizeof *r);
+    tm_error err = {0};
+    assert_int_equal(tm_roofline_measure(&options, r, &err), TM_OK);
+    assert_int_equal(r->n_barrier, 1);
+    assert_int_equal(r->barrier[0].threads, 2);
+    assert_true(r->barrier[0].value > 5 && r->barrier[0].value < 1e9); /* ns */
+    assert_true(r->barrier[0].median >= r->barrier[0].value);
+    tm_json *json = tm_roofline_to_json(r);
+    assert_int_equal(tm_json_count(tm_json_get(json, "barrier_ns")), 1);
+    tm_json_free(json);
+    free(r);
+}
+
 static void test_refuses(void **state)
 {
     (void)state;
@@ -91,6 +115,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_sees_every_byte),
         cmocka_unit_test(test_points_are_positive_and_named),
+        cmocka_unit_test(test_barriers_take_time),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_counts_are_ascending_and_once),
     };

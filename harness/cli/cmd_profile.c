@@ -1,0 +1,360 @@
+/* ternmark profile: where the time of a test goes, by operation, layer and thread. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "harness/cli/commands.h"
+#include "harness/cli/options.h"
+#include "harness/cli/profile_output.h"
+#include "harness/cli/progress.h"
+#include "harness/counter_group.h"
+#include "harness/plan.h"
+#include "harness/profile_trace.h"
+#include "harness/version.h"
+#include "harness/worker.h"
+
+typedef struct request {
+    const char *models, *kernels, *threads, *prompts, *generated, *both, *depths, *output,
+        *counters, *trace, *folded, *plot;
+    int64_t pairs, seed;
+    double seconds;
+    bool layers, fastest, oversubscribe, retune, quiet;
+} request;
+
+/* What is open while cells are measured. */
+typedef struct state {
+    const request *r;
+    tm_env env;
+    tm_suite *suite;
+    tm_plan plan;
+    tm_roofline *roofline;
+    tm_trace trace;
+    FILE *folded;
+    tm_counter_group group;
+    tm_profiled *items; /* [n_items], room for every cell */
+    int n_items, n_failed;
+} state;
+
+static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
+{
+    tm_suite_init(suite);
+    strcpy(suite->name, "profile");
+    suite->repetitions = 2 * (int)r->pairs;
+    tm_status status = tm_suite_add_models(suite, r->models, err);
+    if (status == TM_OK) status = tm_suite_add_kernels(suite, r->kernels, err);
+    if (status == TM_OK) status = tm_suite_add_threads(suite, r->threads, err);
+    if (status == TM_OK)
+        status = tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths, err);
+    return status == TM_OK ? tm_suite_check(suite, err) : status;
+}
+
+static tm_status make_plan(state *s, tm_error *err)
+{
+    tm_progress progress;
+    char build[24];
+    tm_progress_init(&progress, s->r->quiet);
+    tm_status status = tm_build_hash(NULL, build, sizeof build, err);
+    tm_choice choice = {.build = build,
+                        .env = &s->env,
+                        .seed = (uint64_t)s->r->seed,
+                        .oversubscribe = s->r->oversubscribe,
+                        .retune = s->r->retune,
+                        .measure = true,
+                        .interrupt_fd = -1,
+                        .note = s->r->quiet ? NULL : tm_progress_note,
+                        .note_arg = &progress};
+    tm_plan_options options = {.seed = (uint64_t)s->r->seed,
+                               .oversubscribe = s->r->oversubscribe,
+                               .build = build,
+                               .choice = &choice};
+    if (status == TM_OK) status = tm_plan_make(s->suite, &s->env, &options, &s->plan, err);
+    tm_progress_end(&progress);
+    return status;
+}
+
+/* Limits of every number of threads that will run, before any model takes memory. */
+static tm_status measure_limits(state *s, tm_error *err)
+{
+    int counts[TM_ROOFLINE_MAX], n = 0;
+    for (int i = 0; i < s->plan.n_arms; i++)
+        if (!s->plan.arms[i].skip[0])
+            tm_roofline_add_count(counts, &n, s->plan.arms[i].cells[0].threads);
+    if (n == 0 || s->r->seconds <= 0) return TM_OK;
+    tm_roofline_options options = tm_roofline_options_for(&s->env, counts, n);
+    options.seconds_each = s->r->seconds;
+    options.oversubscribe = s->r->oversubscribe;
+    return tm_roofline_measure(&options, s->roofline, err);
+}
+
+static double point(const tm_roofline_point *points, int n, int threads)
+{
+    for (int i = 0; i < n; i++)
+        if (points[i].threads == threads) return points[i].value;
+    return NAN;
+}
+
+static tm_profile_limits limits_of(const tm_roofline *r, int threads)
+{
+    return (tm_profile_limits){
+        .read_gb_per_second = point(r->read, r->n_read, threads),
+        .int8_gmac_per_second = point(r->int8, r->n_int8, threads),
+        .fp32_gmac_per_second = point(r->fp32, r->n_fp32, threads),
+        .barrier_ns = point(r->barrier, r->n_barrier, threads),
+    };
+}
+
+/* The last run of a cell with stamps goes into the trace. */
+typedef struct seen {
+    state *s;
+    const tm_cell *cell;
+} seen;
+
+static void see(void *arg, const tm_ledger *ledger, int first_pass, double ticks_per_ns)
+{
+    const seen *v = arg;
+    char label[512];
+    if (v->s->trace.file)
+        tm_trace_add(&v->s->trace, tm_cell_label(v->cell, label, sizeof label), ledger, first_pass,
+                     ticks_per_ns);
+}
+
+static tm_status profile_cell(state *s, tm_bench *bench, const tm_cell *cell, tm_error *err)
+{
+    tm_profiled *item = &s->items[s->n_items];
+    char label[512];
+    seen v = {.s = s, .cell = cell};
+    tm_profile_options options = {
+        .n_pairs = (int)s->r->pairs, .fastest = s->r->fastest, .see = see, .see_arg = &v};
+    tm_test test = {cell->n_prompt, cell->n_gen, cell->depth};
+    if (!s->r->quiet) fprintf(stderr, "%s\n", tm_cell_label(cell, label, sizeof label));
+    item->cell = *cell;
+    item->shown = s->r->fastest ? "fastest" : "median";
+    item->limits = limits_of(s->roofline, cell->threads);
+    for (int t = 0; t < TM_SUBJECT_CPUS_MAX; t++)
+        item->cpus[t] = t < bench->subject->n_cpus ? bench->subject->cpus[t] : -1;
+    tm_status status = tm_profile_measure(bench, &test, &options, &item->profile, err);
+    if (status != TM_OK) return status;
+    s->n_items++;
+    if (s->folded)
+        tm_folded_add(s->folded, tm_cell_label(cell, label, sizeof label), &item->profile);
+    return TM_OK;
+}
+
+/* All tests of an arm, on one model, checked before. */
+static tm_status profile_arm(state *s, const tm_arm *arm, tm_error *err)
+{
+    const tm_cell *first = &arm->cells[0];
+    tm_test tests[TM_SUITE_MAX];
+    tm_subject subject = {0};
+    tm_bench bench = {0};
+    tm_counters *counters = NULL;
+    tm_subject_request wanted = {.model = first->model,
+                                 .kernel = first->kernel,
+                                 .head_kernel = first->head_kernel,
+                                 .n_threads = first->threads,
+                                 .oversubscribe = s->r->oversubscribe,
+                                 .seed = (uint64_t)s->r->seed,
+                                 .f16_kv = true,
+                                 .garbage_fd = -1};
+    for (int i = 0; i < arm->n_cells; i++)
+        tests[i] = (tm_test){arm->cells[i].n_prompt, arm->cells[i].n_gen, arm->cells[i].depth};
+    tm_worker_sizes(tests, arm->n_cells, &wanted.n_context, &wanted.n_batch);
+    tm_status status = TM_OK;
+    if (s->r->counters) status = tm_counters_open(&s->group, NULL, &counters, err);
+    if (status == TM_OK) status = tm_subject_open(&wanted, &subject, err);
+    if (status == TM_OK) status = subject.check(&subject, err);
+    if (status == TM_OK)
+        status = tm_bench_open(&subject, tests, arm->n_cells, (uint64_t)s->r->seed, &bench, err);
+    bench.counters = counters;
+    bench.n_threads = first->threads;
+    for (int i = 0; i < arm->n_cells && status == TM_OK; i++)
+        status = profile_cell(s, &bench, &arm->cells[i], err);
+    tm_bench_close(&bench);
+    tm_subject_close(&subject);
+    tm_counters_close(counters);
+    return status;
+}
+
+static tm_status profile_arms(state *s, tm_error *err)
+{
+    s->items = calloc((size_t)s->plan.n_cells, sizeof *s->items);
+    if (!s->items) return tm_fail(err, TM_NOMEM, "no memory for %d cells", s->plan.n_cells);
+    for (int i = 0; i < s->plan.n_arms; i++) {
+        const tm_arm *arm = &s->plan.arms[i];
+        const tm_cell *c = &arm->cells[0];
+        tm_error why = {0};
+        if (arm->skip[0]) {
+            fprintf(stderr, "skipped %s %s %d threads: %s\n", c->model, c->kernel, c->threads,
+                    arm->skip);
+            continue;
+        }
+        if (profile_arm(s, arm, &why) == TM_OK) continue;
+        fprintf(stderr, "failed %s %s %d threads: %s\n", c->model, c->kernel, c->threads,
+                why.message);
+        s->n_failed++;
+    }
+    return TM_OK;
+}
+
+/* Files are opened before anything is measured, so that a wrong path costs no minutes. */
+static tm_status open_files(state *s, tm_error *err)
+{
+    const request *r = s->r;
+    if (r->plot && mkdir(r->plot, 0777) != 0 && errno != EEXIST)
+        return tm_fail(err, TM_IO, "%s: %s", r->plot, strerror(errno));
+    if (r->folded && !(s->folded = fopen(r->folded, "w")))
+        return tm_fail(err, TM_IO, "%s: %s", r->folded, strerror(errno));
+    return r->trace ? tm_trace_open(r->trace, &s->trace, err) : TM_OK;
+}
+
+static tm_status close_files(state *s, tm_error *err)
+{
+    tm_status status = tm_trace_close(&s->trace, err);
+    if (!s->folded) return status;
+    bool failed = ferror(s->folded) != 0;
+    if ((fclose(s->folded) != 0 || failed) && status == TM_OK)
+        status = tm_fail(err, TM_IO, "%s: could not be written whole", s->r->folded);
+    return status;
+}
+
+static tm_status draw(const state *s, tm_error *err)
+{
+    for (int i = 0; i < s->n_items; i++) {
+        tm_plot plot;
+        tm_error why = {0};
+        tm_profile_plot(&s->items[i], &plot);
+        snprintf(plot.stem, sizeof plot.stem, "roofline-%d", i + 1);
+        tm_status status = TM_OK;
+        if (tm_plot_count_points(&plot)) {
+            status = tm_plot_write(&plot, s->r->plot, err);
+            /* Script and data are there; without gnuplot the rest is for another machine. */
+            if (status == TM_OK && tm_plot_run(s->r->plot, plot.stem, &why) != TM_OK)
+                fprintf(stderr, "%s/%s.gp: %s\n", s->r->plot, plot.stem, why.message);
+        } else {
+            fprintf(stderr, "%s: no plot: no limits were measured\n", s->items[i].cell.test);
+        }
+        tm_plot_free(&plot);
+        if (status != TM_OK) return status;
+    }
+    return TM_OK;
+}
+
+static tm_status print(const state *s, tm_error *err)
+{
+    tm_text text = {0};
+    tm_status status =
+        tm_profile_output_write(s->items, s->n_items, s->r->output, s->r->layers, &text, err);
+    if (status == TM_OK) fputs(tm_text_string(&text), stdout);
+    tm_text_free(&text);
+    return status;
+}
+
+static tm_status profile(state *s, tm_error *err)
+{
+    tm_status status = fill_suite(s->r, s->suite, err);
+    if (status == TM_OK && s->r->counters)
+        status = tm_counter_group_read(s->r->counters, &s->group, err);
+    if (status == TM_OK) status = tm_env_read("/", &s->env, err);
+    if (status == TM_OK) status = make_plan(s, err);
+    if (status == TM_OK) status = open_files(s, err);
+    if (status == TM_OK) status = measure_limits(s, err);
+    if (status == TM_OK) status = profile_arms(s, err);
+    tm_error why = {0};
+    tm_status closed = close_files(s, &why);
+    if (status == TM_OK && closed != TM_OK) {
+        *err = why;
+        status = closed;
+    }
+    if (status == TM_OK) status = print(s, err);
+    return status == TM_OK && s->r->plot ? draw(s, err) : status;
+}
+
+static int run(const request *r)
+{
+    tm_error err = {0};
+    state s = {.r = r, .suite = malloc(sizeof *s.suite), .roofline = calloc(1, sizeof *s.roofline)};
+    tm_status status =
+        s.suite && s.roofline ? profile(&s, &err) : tm_fail(&err, TM_NOMEM, "no memory");
+    int result = status == TM_OK ? 0 : tm_report_error("profile", &err);
+    if (result == 0 && s.n_failed) result = 4;
+    if (result == 0 && s.n_items == 0) result = 3;
+    for (int i = 0; i < s.n_items; i++) tm_profile_free(&s.items[i].profile);
+    free(s.items);
+    if (s.suite) tm_plan_free(&s.plan);
+    tm_env_free(&s.env);
+    free(s.roofline);
+    free(s.suite);
+    return result;
+}
+
+int tm_cmd_profile(int argc, char **argv)
+{
+    request r = {.kernels = "auto",
+                 .threads = "all",
+                 .prompts = "512",
+                 .generated = "128",
+                 .output = "text",
+                 .pairs = 10,
+                 .seed = 1,
+                 .seconds = 0.5};
+    const tm_option options[] = {
+        {"model", "m", TM_OPTION_TEXT, &r.models, 0, 0, "MODEL,...", "GGUF files or synth:NAME"},
+        {"prompt", "p", TM_OPTION_TEXT, &r.prompts, 0, 0, "N,...",
+         "prompt tokens (default 512; 0: none)"},
+        {"gen", "n", TM_OPTION_TEXT, &r.generated, 0, 0, "N,...",
+         "generated tokens (default 128; 0: none)"},
+        {"prompt-gen", "pg", TM_OPTION_TEXT, &r.both, 0, 0, "P,N;...",
+         "a prompt and then generation, as one test"},
+        {"depth", "d", TM_OPTION_TEXT, &r.depths, 0, 0, "N,...",
+         "tokens in the KV cache before (default 0)"},
+        {"threads", "t", TM_OPTION_TEXT, &r.threads, 0, 0, "N,...",
+         "thread counts, ranges a-b*2, or all (default)"},
+        {"repetitions", "r", TM_OPTION_INT, &r.pairs, 1, 1000, "N",
+         "pairs of runs, with and without stamps (default 10)"},
+        {"kernel", NULL, TM_OPTION_TEXT, &r.kernels, 0, 0, "NAME,...",
+         "kernels or layouts (default auto)"},
+        {"fastest", NULL, TM_OPTION_FLAG, &r.fastest, 0, 0, NULL,
+         "show the fastest run, on a machine that others disturb; else that of median time"},
+        {"layers", NULL, TM_OPTION_FLAG, &r.layers, 0, 0, NULL, "also by layer"},
+        {"seconds", NULL, TM_OPTION_REAL, &r.seconds, 0, 60, "S",
+         "measuring each limit of the machine (default 0.5; 0: no limits)"},
+        {"counters", NULL, TM_OPTION_TEXT, &r.counters, 0, 0, "GROUP",
+         "also take counters: list counters, or a file"},
+        {"trace", NULL, TM_OPTION_TEXT, &r.trace, 0, 0, "FILE",
+         "write a trace for Perfetto (Chrome trace JSON)"},
+        {"folded", NULL, TM_OPTION_TEXT, &r.folded, 0, 0, "FILE",
+         "write folded stacks for flame graphs, in nanoseconds"},
+        {"plot", NULL, TM_OPTION_TEXT, &r.plot, 0, 0, "DIR",
+         "draw each cell's operations under their roofs: DIR/roofline-N"},
+        {"seed", NULL, TM_OPTION_INT, &r.seed, 0, 9e15, "N",
+         "of synthetic weights and tokens (default 1)"},
+        {"oversubscribe", NULL, TM_OPTION_FLAG, &r.oversubscribe, 0, 0, NULL,
+         "allow more threads than CPUs"},
+        {"retune", NULL, TM_OPTION_FLAG, &r.retune, 0, 0, NULL,
+         "compare kernels again where a name such as auto or f16 leaves a choice"},
+        {"quiet", "q", TM_OPTION_FLAG, &r.quiet, 0, 0, NULL, "no progress"},
+        {"output", "o", TM_OPTION_TEXT, &r.output, 0, 0, "FORMAT",
+         "text, md, csv, json (default text)"},
+        {0},
+    };
+    const tm_command command = {"profile",
+                                "-m MODEL [options]",
+                                "Says where the time goes: by operation, layer and thread, against "
+                                "what the machine allows.",
+                                options,
+                                0,
+                                0};
+    tm_error err = {0};
+    const char *arguments[1];
+    int n;
+    bool help;
+    tm_status status = tm_options_parse(&command, argc, argv, arguments, &n, &help, &err);
+    if (status == TM_OK && help) return 0;
+    if (status == TM_OK && !r.models) status = tm_fail(&err, TM_ARG, "--model is missing");
+    if (status == TM_OK && !tm_profile_output_known(r.output))
+        status = tm_fail(&err, TM_ARG, "--output is \"%s\", not text, md, csv or json", r.output);
+    return status == TM_OK ? run(&r) : tm_report_error("profile", &err);
+}

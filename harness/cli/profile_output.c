@@ -1,0 +1,321 @@
+#include "harness/cli/profile_output.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/plan.h"
+#include "reports/table.h"
+
+#define NO_LIMIT                                                                                   \
+    "no limit: only activations move, which lie in caches, or no limit was measured (--seconds 0)"
+#define FROM_CACHE "more than memory delivers: part of it came from a cache"
+
+static const char *const formats[] = {"text", "md", "csv", "json", NULL};
+
+bool tm_profile_output_known(const char *format)
+{
+    for (int i = 0; formats[i]; i++)
+        if (strcmp(formats[i], format) == 0) return true;
+    return false;
+}
+
+static void add_number(tm_table *table, double value, int digits)
+{
+    char text[64];
+    tm_table_add_cell(table, "%s", tm_number(value, digits, text, sizeof text));
+}
+
+/* Two decimals suffice for percents, whatever their size. */
+static void add_percent(tm_table *table, double part, double whole)
+{
+    tm_table_add_cell(table, "%.2f", 100 * part / whole);
+}
+
+static void add_rate(tm_table *table, double amount, double ns)
+{
+    add_number(table, amount > 0 && ns > 0 ? amount / ns : NAN, 3);
+}
+
+static void add_limit(tm_table *table, const tm_profile_sum *sum, double ns)
+{
+    char text[64];
+    double percent = 100 * sum->least_ns / ns;
+    if (isnan(sum->least_ns)) {
+        tm_table_add_cell(table, "-");
+        tm_table_add_cell(table, "-");
+        return;
+    }
+    tm_table_add_cell(table, "%s", tm_profile_bound_name(sum->bound));
+    tm_number(percent, 3, text, sizeof text);
+    if (percent > 102)
+        tm_table_add_cell_with_note(table, text, FROM_CACHE);
+    else
+        tm_table_add_cell(table, "%s", text);
+}
+
+static void begin_table(tm_table *table, const char *title, const char *first)
+{
+    static const char *const headings[] = {"time %", "us/token", "wait %",    "GB/s",
+                                           "GMAC/s", "bound",    "% of limit"};
+    tm_table_init(table, title);
+    tm_table_add_column(table, first, TM_LEFT);
+    for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
+        tm_table_add_column(table, headings[i], i == 5 ? TM_LEFT : TM_RIGHT);
+}
+
+/* Rates are of the time threads worked; a whole is held against all of its time. */
+static void add_row(tm_table *table, const tm_profile *p, const char *name,
+                    const tm_profile_sum *sum, double against_ns)
+{
+    tm_table_add_row(table);
+    tm_table_add_cell(table, "%s", name);
+    add_percent(table, sum->work_ns, p->region_ns);
+    add_number(table, sum->work_ns * 1e-3 / p->n_tokens, 3);
+    add_percent(table, sum->wait_ns, p->region_ns);
+    add_rate(table, sum->bytes, against_ns);
+    add_rate(table, sum->macs, against_ns);
+    add_limit(table, sum, against_ns);
+}
+
+static double idle_ns(const tm_profile *p)
+{
+    double sum = 0;
+    for (int t = 0; t < p->n_threads; t++) sum += p->threads[t].idle_ns;
+    return sum / p->n_threads;
+}
+
+static void fill_operations(const tm_profiled *item, tm_table *table)
+{
+    const tm_profile *p = &item->profile;
+    for (int o = 0; o < TM_OP_COUNT; o++) {
+        tm_profile_sum sum = tm_profile_sum_of(p, &item->limits, TM_PROFILE_ALL, o);
+        if (sum.work_ns > 0 || sum.wait_ns > 0)
+            add_row(table, p, tm_op_name((tm_op)o), &sum, sum.work_ns);
+    }
+    tm_table_add_row(table);
+    tm_table_add_cell(table, "idle");
+    add_percent(table, idle_ns(p), p->region_ns);
+    add_number(table, idle_ns(p) * 1e-3 / p->n_tokens, 3);
+    tm_profile_sum all = tm_profile_sum_of(p, &item->limits, TM_PROFILE_ALL, TM_PROFILE_ALL);
+    add_row(table, p, "all", &all, p->region_ns);
+}
+
+static void fill_layers(const tm_profiled *item, tm_table *table)
+{
+    const tm_profile *p = &item->profile;
+    for (int l = -1; l < p->n_layers; l++) {
+        char name[32] = "outside";
+        if (l >= 0) snprintf(name, sizeof name, "layer %d", l);
+        tm_profile_sum sum = tm_profile_sum_of(p, &item->limits, l, TM_PROFILE_ALL);
+        add_row(table, p, name, &sum, sum.work_ns + sum.wait_ns);
+    }
+}
+
+static void fill_threads(const tm_profiled *item, tm_table *table)
+{
+    static const char *const headings[] = {"CPU", "busy %", "barrier %", "idle %"};
+    const tm_profile *p = &item->profile;
+    tm_table_init(table, "");
+    tm_table_add_column(table, "thread", TM_LEFT);
+    for (int i = 0; i < 4; i++) tm_table_add_column(table, headings[i], TM_RIGHT);
+    for (int t = 0; t < p->n_threads; t++) {
+        const tm_profile_thread *thread = &p->threads[t];
+        int cpu = t < TM_SUBJECT_CPUS_MAX ? item->cpus[t] : -1;
+        tm_table_add_row(table);
+        tm_table_add_cell(table, "%d", t);
+        if (cpu >= 0)
+            tm_table_add_cell(table, "%d", cpu);
+        else
+            tm_table_add_cell(table, "-");
+        add_percent(table, thread->busy_ns, p->region_ns);
+        add_percent(table, thread->wait_ns, p->region_ns);
+        add_percent(table, thread->idle_ns, p->region_ns);
+    }
+}
+
+static tm_status write_table(tm_table *table, const char *format, tm_text *out, tm_error *err)
+{
+    tm_status status = strcmp(format, "md") == 0 ? tm_table_write_markdown(table, out, err)
+                                                 : tm_table_write_text(table, out, err);
+    tm_table_free(table);
+    tm_text_add_char(out, '\n');
+    return status;
+}
+
+static void put_limits(const tm_profiled *item, tm_text *out)
+{
+    const tm_profile_limits *l = &item->limits;
+    int n = item->profile.n_threads;
+    char read[64], int8[64], fp32[64];
+    if (!isfinite(l->read_gb_per_second)) {
+        tm_text_add(out, "Limits: none were measured (--seconds 0).\n");
+        return;
+    }
+    tm_text_format(
+        out,
+        "Limits of %d thread%s, measured before: read %s GB/s, int8 %s GMAC/s, fp32 %s GMAC/s.\n",
+        n, n == 1 ? "" : "s", tm_number(l->read_gb_per_second, 3, read, sizeof read),
+        tm_number(l->int8_gmac_per_second, 3, int8, sizeof int8),
+        tm_number(l->fp32_gmac_per_second, 3, fp32, sizeof fp32));
+}
+
+static void put_overhead(const tm_profile *p, tm_text *out)
+{
+    double stamps_ns = p->stamps_per_thread * p->stamp_ns;
+    tm_text_format(out, "Looking cost %+.2f %%", 100 * (p->overhead.value - 1));
+    if (isfinite(p->overhead.low))
+        tm_text_format(out, " [%+.2f, %+.2f]", 100 * (p->overhead.low - 1),
+                       100 * (p->overhead.high - 1));
+    tm_text_format(out,
+                   " of the time (%d pairs with and without stamps, %s); by counting, %.0f stamps "
+                   "of %.1f ns (%s): %.2f %%.\n",
+                   p->n_pairs, p->overhead.method, p->stamps_per_thread, p->stamp_ns, p->clock,
+                   100 * stamps_ns / p->region_ns);
+}
+
+static void put_barriers(const tm_profiled *item, tm_text *out)
+{
+    const tm_profile *p = &item->profile;
+    double waits = 0, wait_ns = 0;
+    char text[64];
+    for (int t = 0; t < p->n_threads; t++) {
+        waits += (double)p->threads[t].n_waits / p->n_threads;
+        wait_ns += p->threads[t].wait_ns / p->n_threads;
+    }
+    if (p->n_threads == 1) return;
+    tm_text_format(out, "Barriers: %s per token",
+                   tm_number(waits / p->n_tokens, 3, text, sizeof text));
+    if (isfinite(item->limits.barrier_ns))
+        tm_text_format(out, " x %.0f ns each when nobody is late = %.2f %% of the time",
+                       item->limits.barrier_ns,
+                       100 * waits * item->limits.barrier_ns / p->region_ns);
+    tm_text_format(out, "; threads spent %.2f %% at them.\n", 100 * wait_ns / p->region_ns);
+}
+
+static void put_counters(const tm_record *record, int n_tokens, tm_text *out)
+{
+    char text[64];
+    if (!record->n_counters) return;
+    tm_text_format(out, "Counters (%s), per region of %d tokens, of a run without stamps:\n",
+                   record->counter_group, n_tokens);
+    for (int i = 0; i < record->n_counters; i++) {
+        const tm_counter *c = &record->counters[i];
+        if (isnan(c->figure.value))
+            tm_text_format(out, "  %-26s -  %s\n", c->name, c->figure.missing);
+        else
+            tm_text_format(out, "  %-26s %s %s (%s)\n", c->name,
+                           tm_number(c->figure.value, 5, text, sizeof text), c->unit, c->method);
+    }
+}
+
+static void put_lines(const tm_profiled *item, tm_text *out)
+{
+    const tm_profile *p = &item->profile;
+    put_overhead(p, out);
+    put_limits(item, out);
+    put_barriers(item, out);
+    put_counters(&p->record, p->n_tokens, out);
+    if (p->record.marks[0]) tm_text_format(out, "Marked: %s.\n", p->record.marks);
+    tm_text_add_char(out, '\n');
+}
+
+static tm_status write_text(const tm_profiled *item, const char *format, bool layers, tm_text *out,
+                            tm_error *err)
+{
+    const tm_profile *p = &item->profile;
+    tm_table table;
+    char label[512], title[640], ms[64], rate[64];
+    snprintf(title, sizeof title, "%s: %d tokens in %s ms, %s tokens/s (%s of %d runs)",
+             tm_cell_label(&item->cell, label, sizeof label), p->n_tokens,
+             tm_number((double)p->elapsed_ns * 1e-6, 4, ms, sizeof ms),
+             tm_number(p->n_tokens * 1e9 / (double)p->elapsed_ns, 4, rate, sizeof rate),
+             item->shown, p->n_pairs);
+    begin_table(&table, title, "operation");
+    fill_operations(item, &table);
+    tm_status status = write_table(&table, format, out, err);
+    if (status == TM_OK && layers) {
+        begin_table(&table, "", "layer");
+        fill_layers(item, &table);
+        status = write_table(&table, format, out, err);
+    }
+    if (status != TM_OK) return status;
+    fill_threads(item, &table);
+    status = write_table(&table, format, out, err);
+    put_lines(item, out);
+    return status;
+}
+
+static void add_exact(tm_table *table, double value)
+{
+    char text[64];
+    tm_table_add_cell(table, "%s", tm_number_short(value, 9, text, sizeof text));
+}
+
+static void add_csv_row(tm_table *table, const tm_profiled *item, int layer, int op)
+{
+    const tm_profile *p = &item->profile;
+    tm_profile_sum sum = tm_profile_sum_of(p, &item->limits, layer, op);
+    if (!(sum.work_ns > 0) && !(sum.wait_ns > 0)) return;
+    tm_table_add_row(table);
+    tm_table_add_cell(table, "%s", item->cell.model);
+    tm_table_add_cell(table, "%s", item->cell.kernel);
+    tm_table_add_cell(table, "%d", item->cell.threads);
+    tm_table_add_cell(table, "%s", item->cell.test);
+    if (layer >= 0)
+        tm_table_add_cell(table, "%d", layer);
+    else
+        tm_table_add_cell(table, "%s", layer == TM_PROFILE_ALL ? "all" : "outside");
+    tm_table_add_cell(table, "%s", tm_op_name((tm_op)op));
+    add_exact(table, sum.work_ns / p->n_tokens);
+    add_exact(table, sum.wait_ns / p->n_tokens);
+    add_exact(table, sum.bytes / p->n_tokens);
+    add_exact(table, sum.macs / p->n_tokens);
+    add_exact(table, sum.work_ns > 0 ? sum.bytes / sum.work_ns : NAN);
+    add_exact(table, sum.macs > 0 ? sum.macs / sum.work_ns : NAN);
+    tm_table_add_cell(table, "%s", tm_profile_bound_name(sum.bound));
+    add_exact(table, 100 * sum.least_ns / sum.work_ns);
+}
+
+static tm_status write_csv(const tm_profiled *items, int n, bool layers, tm_text *out,
+                           tm_error *err)
+{
+    static const char *const headings[] = {
+        "model",           "kernel",          "threads",       "test",
+        "layer",           "operation",       "ns_per_token",  "wait_ns_per_token",
+        "bytes_per_token", "macs_per_token",  "gb_per_second", "gmac_per_second",
+        "bound",           "percent_of_limit"};
+    tm_table table;
+    tm_table_init(&table, "");
+    for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
+        tm_table_add_column(&table, headings[i], TM_LEFT);
+    for (int i = 0; i < n; i++) {
+        int first = layers ? -1 : TM_PROFILE_ALL,
+            last = layers ? items[i].profile.n_layers - 1 : first;
+        for (int l = first; l <= last; l++)
+            for (int o = 0; o < TM_OP_COUNT; o++) add_csv_row(&table, &items[i], l, o);
+    }
+    tm_status status = tm_table_write_csv(&table, out, err);
+    tm_table_free(&table);
+    return status;
+}
+
+tm_status tm_profile_output_write(const tm_profiled *items, int n, const char *format, bool layers,
+                                  tm_text *out, tm_error *err)
+{
+    tm_status status = TM_OK;
+    if (strcmp(format, "csv") == 0) return write_csv(items, n, layers, out, err);
+    if (strcmp(format, "json") == 0) {
+        tm_json *array = tm_profile_to_json(items, n, layers);
+        char *text = tm_json_print(array, true);
+        if (!text) out->failed = true;
+        tm_text_add(out, text);
+        tm_text_add_char(out, '\n');
+        free(text);
+        tm_json_free(array);
+    }
+    for (int i = 0; i < n && status == TM_OK && strcmp(format, "json") != 0; i++)
+        status = write_text(&items[i], format, layers, out, err);
+    return status == TM_OK ? tm_text_status(out, "the profile", err) : status;
+}

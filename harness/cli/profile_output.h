@@ -1,0 +1,29 @@
+/* What `ternmark profile` prints and draws of its cells. */
+#ifndef TM_HARNESS_CLI_PROFILE_OUTPUT_H
+#define TM_HARNESS_CLI_PROFILE_OUTPUT_H
+
+#include "harness/profile.h"
+#include "reports/plot.h"
+#include "reports/text.h"
+
+/* One cell that was profiled. */
+typedef struct tm_profiled {
+    tm_cell cell;
+    tm_profile profile; /* owned by whoever filled it */
+    tm_profile_limits limits;
+    const char *shown;             /* which of the runs with stamps: "median" or "fastest" */
+    int cpus[TM_SUBJECT_CPUS_MAX]; /* of the threads; -1: not pinned */
+} tm_profiled;
+
+/* "text", "md", "csv" or "json" (an array of objects); false for others. */
+bool tm_profile_output_known(const char *format);
+/* Appends the cells. layers: also by layer. Errors: NOMEM. */
+tm_status tm_profile_output_write(const tm_profiled *items, int n, const char *format, bool layers,
+                                  tm_text *out, tm_error *err) TM_MUST_USE;
+/* The array alone. NULL when memory ran out. */
+tm_json *tm_profile_to_json(const tm_profiled *items, int n, bool layers);
+
+/* Operations with a limit as points under the roofs of their cell; no point: none of them has a limit. */
+void tm_profile_plot(const tm_profiled *item, tm_plot *plot);
+
+#endif

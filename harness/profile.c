@@ -1,0 +1,311 @@
+#include "harness/profile.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/clock.h"
+
+#define STAMPS_TIMED 4096 /* of the loop that measures one: some 40 us, three times */
+
+const char *tm_profile_bound_name(tm_profile_bound bound)
+{
+    static const char *const names[] = {"", "memory", "int8", "fp32"};
+    return names[bound];
+}
+
+double tm_profile_bytes(const tm_op_cost *cost)
+{
+    return cost->memory_bytes + cost->activation_bytes;
+}
+
+double tm_profile_least_ns(const tm_op_cost *cost, const tm_profile_limits *limits,
+                           tm_profile_bound *bound)
+{
+    double peak = cost->is_int8 ? limits->int8_gmac_per_second : limits->fp32_gmac_per_second;
+    double read_ns = tm_profile_bytes(cost) / limits->read_gb_per_second;
+    double macs_ns = cost->macs > 0 ? cost->macs / peak : 0;
+    *bound = TM_BOUND_NONE;
+    if (!(cost->macs > 0) || !isfinite(read_ns) || !isfinite(macs_ns)) return NAN;
+    if (read_ns >= macs_ns) {
+        *bound = TM_BOUND_MEMORY;
+        return read_ns;
+    }
+    *bound = cost->is_int8 ? TM_BOUND_INT8 : TM_BOUND_FP32;
+    return macs_ns;
+}
+
+static tm_profile_op *op_of(const tm_profile *profile, int layer, int op)
+{
+    return &profile->ops[(size_t)(layer + 1) * TM_OP_COUNT + (size_t)op];
+}
+
+tm_profile_sum tm_profile_sum_of(const tm_profile *profile, const tm_profile_limits *limits,
+                                 int layer, int op)
+{
+    tm_profile_sum sum = {.least_ns = NAN};
+    double longest = 0;
+    for (int l = -1; l < profile->n_layers; l++)
+        for (int o = 0; o < TM_OP_COUNT; o++) {
+            if ((layer != TM_PROFILE_ALL && l != layer) || (op != TM_PROFILE_ALL && o != op))
+                continue;
+            const tm_profile_op *part = op_of(profile, l, o);
+            tm_profile_bound bound;
+            double least = tm_profile_least_ns(&part->cost, limits, &bound);
+            sum.work_ns += part->work_ns;
+            sum.wait_ns += part->wait_ns;
+            sum.bytes += tm_profile_bytes(&part->cost);
+            sum.macs += part->cost.macs;
+            if (bound == TM_BOUND_NONE) continue;
+            sum.least_ns = isnan(sum.least_ns) ? least : sum.least_ns + least;
+            if (least > longest) sum.bound = bound;
+            longest = fmax(longest, least);
+        }
+    return sum;
+}
+
+void tm_profile_free(tm_profile *profile)
+{
+    free(profile->ops);
+    free(profile->threads);
+    tm_record_free(&profile->record);
+    *profile = (tm_profile){0};
+}
+
+/* Of counters that two cores do not show alike to the last tick, a span may come out below 0. */
+static double span_ns(uint64_t begin, uint64_t end, double ticks_per_ns)
+{
+    return end > begin ? (double)(end - begin) / ticks_per_ns : 0;
+}
+
+/* One thread's stamps, from the first pass of the region on. work [n_layers + 1][TM_OP_COUNT] of its own. */
+static void read_thread(const tm_ledger *ledger, int thread, int first_pass, double rate,
+                        tm_profile *out, double *work)
+{
+    const tm_ledger_thread *own = &ledger->threads[thread];
+    tm_profile_thread *sums = &out->threads[thread];
+    double share = 1.0 / ledger->n_threads;
+    for (int i = 0; i < own->n_events; i++) {
+        const tm_event *e = &own->events[i];
+        const tm_ledger_pass *pass = &ledger->passes[e->pass];
+        if (e->pass < first_pass) continue;
+        if (e->piece == TM_PIECE_ENTER) {
+            sums->idle_ns += span_ns(pass->begin, e->ticks, rate);
+            if (e->pass > first_pass) sums->idle_ns += span_ns(pass[-1].end, pass->begin, rate);
+            continue;
+        }
+        double ns = span_ns(e[-1].ticks, e->ticks, rate);
+        tm_profile_op *op = op_of(out, e->layer, e->op);
+        if (e->piece == TM_PIECE_WAIT) {
+            op->wait_ns += ns * share;
+            sums->wait_ns += ns;
+            sums->n_waits++;
+        } else {
+            op->work_ns += ns * share;
+            op->n_pieces++;
+            work[(size_t)(e->layer + 1) * TM_OP_COUNT + e->op] += ns;
+            sums->busy_ns += ns;
+        }
+        if (i + 1 < own->n_events && e[1].piece != TM_PIECE_ENTER) continue;
+        /* The last piece of the pass: the pool's own barrier is behind it. */
+        double left = span_ns(e->ticks, pass->end, rate);
+        if (ledger->n_threads == 1) {
+            sums->idle_ns += left;
+            continue;
+        }
+        op->wait_ns += left * share;
+        sums->wait_ns += left;
+        sums->n_waits++;
+    }
+}
+
+static void put_costs(const tm_ledger *ledger, int first_pass, const tm_model *model, bool f16_kv,
+                      tm_profile *out)
+{
+    for (int p = first_pass; p < ledger->n_passes; p++)
+        for (int l = -1; l < out->n_layers; l++)
+            for (int o = 0; o < TM_OP_COUNT; o++) {
+                if ((l == -1) != (o == TM_OP_EMBED || o >= TM_OP_OUTPUT_NORM)) continue;
+                tm_op_cost one = tm_op_cost_of(model, f16_kv, (tm_op)o, l, &ledger->passes[p]);
+                tm_op_cost *sum = &op_of(out, l, o)->cost;
+                sum->memory_bytes += one.memory_bytes;
+                sum->activation_bytes += one.activation_bytes;
+                sum->macs += one.macs;
+                sum->is_int8 = one.is_int8;
+            }
+}
+
+static tm_status check_lost(const tm_ledger *ledger, tm_error *err)
+{
+    int64_t lost = ledger->n_dropped;
+    for (int i = 0; i < ledger->n_threads; i++) lost += ledger->threads[i].n_dropped;
+    if (lost == 0) return TM_OK;
+    return tm_fail(err, TM_CHECK, "profile: %lld passes or stamps found no room in the ledger",
+                   (long long)lost);
+}
+
+tm_status tm_profile_read(const tm_ledger *ledger, int first_pass, double ticks_per_ns,
+                          int n_layers, const tm_model *model, bool f16_kv, tm_profile *out,
+                          tm_error *err)
+{
+    *out = (tm_profile){.n_layers = n_layers,
+                        .n_threads = ledger->n_threads,
+                        .n_passes = ledger->n_passes - first_pass};
+    if (first_pass < 0 || out->n_passes < 1)
+        return tm_fail(err, TM_ARG, "profile: %d passes, the region begins at %d", ledger->n_passes,
+                       first_pass);
+    tm_status status = check_lost(ledger, err);
+    if (status != TM_OK) return status;
+    size_t n_ops = ((size_t)n_layers + 1) * TM_OP_COUNT;
+    double *work = calloc(n_ops, sizeof *work);
+    out->ops = calloc(n_ops, sizeof *out->ops);
+    out->threads = calloc((size_t)ledger->n_threads, sizeof *out->threads);
+    if (!work || !out->ops || !out->threads) {
+        free(work);
+        tm_profile_free(out);
+        return tm_fail(err, TM_NOMEM, "profile: no memory for %d layers", n_layers);
+    }
+    out->region_ns = span_ns(ledger->passes[first_pass].begin,
+                             ledger->passes[ledger->n_passes - 1].end, ticks_per_ns);
+    for (int p = first_pass; p < ledger->n_passes; p++) out->n_tokens += ledger->passes[p].n_tokens;
+    int64_t n_events = 0;
+    for (int t = 0; t < ledger->n_threads; t++) {
+        memset(work, 0, n_ops * sizeof *work);
+        read_thread(ledger, t, first_pass, ticks_per_ns, out, work);
+        for (size_t i = 0; i < n_ops; i++)
+            out->ops[i].longest_ns = fmax(out->ops[i].longest_ns, work[i]);
+        for (int i = 0; i < ledger->threads[t].n_events; i++)
+            n_events += ledger->threads[t].events[i].pass >= first_pass;
+    }
+    out->stamps_per_thread = (double)n_events / ledger->n_threads;
+    out->clock = tm_ledger_clock(ledger);
+    if (model != NULL) put_costs(ledger, first_pass, model, f16_kv, out);
+    free(work);
+    return TM_OK;
+}
+
+/* What a stamp takes when nothing else happens: the best of three loops over a list of its own. */
+static double measure_stamp(bool by_clock)
+{
+    static tm_event events[STAMPS_TIMED];
+    double best = INFINITY;
+    for (int i = 0; i < 3; i++) {
+        tm_ledger_thread list = {
+            .events = events, .max_events = STAMPS_TIMED, .by_clock = by_clock};
+        int64_t begin = tm_now_ns();
+        for (int k = 0; k < STAMPS_TIMED; k++)
+            tm_ledger_add(&list, TM_PIECE_WORK, (tm_op)(k % TM_OP_COUNT), k);
+        best = fmin(best, (double)(tm_now_ns() - begin) / STAMPS_TIMED);
+    }
+    return best;
+}
+
+/* State over the runs of one test. */
+typedef struct pairs {
+    tm_bench *bench;
+    const tm_test *test;
+    tm_ledger ledger;
+    int n_region_passes;    /* those before them fill the cache */
+    double *with, *without; /* [n] ns */
+    tm_profile *seen;       /* [n] of the runs with stamps */
+    tm_record last;         /* of a run without */
+} pairs;
+
+static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
+{
+    tm_session *session = p->bench->subject->session;
+    tm_record record = {0};
+    tm_ledger_clear(&p->ledger);
+    tm_session_set_ledger(session, stamped ? &p->ledger : NULL);
+    tm_status status = tm_bench_once(p->bench, p->test, &record, err);
+    tm_session_set_ledger(session, NULL);
+    double ns = (double)record.elapsed_ns;
+    if (status != TM_OK || pair < 0 || stamped) {
+        tm_record_free(&record);
+    } else {
+        tm_record_free(&p->last);
+        p->last = record;
+    }
+    if (status != TM_OK || pair < 0) return status;
+    if (!stamped) {
+        p->without[pair] = ns;
+        return TM_OK;
+    }
+    const tm_subject *subject = p->bench->subject;
+    p->with[pair] = ns;
+    status = tm_profile_read(&p->ledger, p->ledger.n_passes - p->n_region_passes,
+                             tm_ledger_ticks_per_ns(&p->ledger), subject->model->config.n_layers,
+                             subject->model, subject->f16_kv, &p->seen[pair], err);
+    p->seen[pair].elapsed_ns = (int64_t)ns;
+    return status;
+}
+
+/* The run that is `rank`th in time, from 0. */
+static int run_of_rank(const double *ns, int n, int rank)
+{
+    for (int i = 0; i < n; i++) {
+        int below = 0;
+        for (int k = 0; k < n; k++) below += ns[k] < ns[i] || (ns[k] == ns[i] && k < i);
+        if (below == rank) return i;
+    }
+    return 0;
+}
+
+static tm_status run_pairs(pairs *p, const tm_profile_options *options, tm_profile *out,
+                           tm_error *err)
+{
+    int n = options->n_pairs;
+    tm_status status = run(p, true, -1, err); /* warm-up, of the ledger's pages as well */
+    if (status == TM_OK) status = run(p, false, -1, err);
+    for (int i = 0; i < n && status == TM_OK; i++)
+        for (int k = 0; k < 2 && status == TM_OK; k++) {
+            bool stamped = (i + k) % 2 == 0;
+            status = run(p, stamped, i, err);
+            if (status == TM_OK && stamped && i == n - 1 && options->see)
+                options->see(options->see_arg, &p->ledger, p->ledger.n_passes - p->n_region_passes,
+                             tm_ledger_ticks_per_ns(&p->ledger));
+        }
+    if (status != TM_OK) return status;
+    /* Of an even number, the faster of the two in the middle. */
+    int shown = run_of_rank(p->with, n, options->fastest ? 0 : (n - 1) / 2);
+    *out = p->seen[shown];
+    p->seen[shown] = (tm_profile){0};
+    out->n_pairs = n;
+    out->overhead = tm_interval_ratio(p->with, p->without, n, 0.95);
+    out->plain_ns = tm_interval_positive(p->without, n, 0.95);
+    out->stamp_ns = measure_stamp(p->ledger.by_clock);
+    out->record = p->last;
+    p->last = (tm_record){0};
+    return TM_OK;
+}
+
+tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
+                             const tm_profile_options *options, tm_profile *out, tm_error *err)
+{
+    const tm_subject *subject = bench->subject;
+    *out = (tm_profile){0};
+    if (!subject->model)
+        return tm_fail(err, TM_ARG, "profile: the fake engine has no operations to time");
+    if (options->n_pairs < 1)
+        return tm_fail(err, TM_ARG, "profile: %d pairs; at least 1 is needed", options->n_pairs);
+    int batch = subject->n_batch, n = options->n_pairs;
+    pairs p = {.bench = bench, .test = test};
+    p.n_region_passes = (test->n_prompt + batch - 1) / batch + test->n_gen;
+    int n_passes = p.n_region_passes + (test->depth + batch - 1) / batch;
+    tm_status status =
+        tm_ledger_open(subject->model->config.n_layers, n_passes, subject->pool, &p.ledger, err);
+    if (status != TM_OK) return status;
+    p.with = calloc((size_t)n, sizeof *p.with);
+    p.without = calloc((size_t)n, sizeof *p.without);
+    p.seen = calloc((size_t)n, sizeof *p.seen);
+    if (!p.with || !p.without || !p.seen)
+        status = tm_fail(err, TM_NOMEM, "profile: no memory for %d pairs", n);
+    if (status == TM_OK) status = run_pairs(&p, options, out, err);
+    for (int i = 0; i < n && p.seen; i++) tm_profile_free(&p.seen[i]);
+    free(p.seen);
+    free(p.without);
+    free(p.with);
+    tm_record_free(&p.last);
+    tm_ledger_close(&p.ledger);
+    return status;
+}

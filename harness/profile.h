@@ -1,0 +1,108 @@
+/* Where the time of a test goes: by operation, layer and thread, with what each operation moved and
+ * multiplied, and what looking cost.
+ *
+ * The test runs in pairs, with and without the ledger of time stamps, in turns (AB BA ...): their ratio
+ * is the overhead. What is shown is one run with stamps, the one of median time, so that its parts add
+ * up to what the clock said of it.
+ */
+#ifndef TM_HARNESS_PROFILE_H
+#define TM_HARNESS_PROFILE_H
+
+#include "engine/op_cost.h"
+#include "harness/bench.h"
+#include "harness/roofline.h"
+#include "harness/stats.h"
+
+/* One operation of one layer, over all passes of the region. */
+typedef struct tm_profile_op {
+    double work_ns, wait_ns; /* mean over the threads; waiting at the barriers behind it */
+    double longest_ns;       /* work of the thread that worked longest */
+    int64_t n_pieces;        /* of work, of all threads */
+    tm_op_cost cost;
+} tm_profile_op;
+
+/* Three parts of the region that leave nothing out. */
+typedef struct tm_profile_thread {
+    double busy_ns, wait_ns; /* in operations; at barriers, the one that ends a pass included */
+    double idle_ns; /* waking up, and between passes; for one thread alone also leaving them */
+    int64_t n_waits;
+} tm_profile_thread;
+
+typedef struct tm_profile {
+    int n_layers, n_threads, n_tokens;
+    int n_passes;               /* of the region */
+    double region_ns;           /* from the begin of its first pass to the end of its last */
+    tm_profile_op *ops;         /* [n_layers + 1][TM_OP_COUNT]; row 0: outside the layers; owned */
+    tm_profile_thread *threads; /* [n_threads]; owned */
+
+    int n_pairs;
+    tm_interval overhead;     /* time with stamps over time without, from the pairs */
+    double stamp_ns;          /* one stamp, alone in a loop */
+    double stamps_per_thread; /* in the region, mean over threads */
+    const char *clock;        /* what stamps are read from */
+    int64_t elapsed_ns;       /* of the run shown, as the harness timed it */
+    tm_interval plain_ns;     /* of the runs without stamps: geometric mean */
+    tm_record record;         /* of the last run without stamps: marks, counters; owned */
+} tm_profile;
+
+/* Limits for the rows: of the roofline at the profile's thread count; NaN where it was not measured. */
+typedef struct tm_profile_limits {
+    double read_gb_per_second, int8_gmac_per_second, fp32_gmac_per_second, barrier_ns;
+} tm_profile_limits;
+
+typedef enum tm_profile_bound {
+    TM_BOUND_NONE,
+    TM_BOUND_MEMORY,
+    TM_BOUND_INT8,
+    TM_BOUND_FP32
+} tm_profile_bound;
+/* "memory", "int8", "fp32"; "" for none. */
+const char *tm_profile_bound_name(tm_profile_bound bound);
+
+/* The bytes of an operation, memory's and activations'. */
+double tm_profile_bytes(const tm_op_cost *cost);
+/* The least time its bytes and products take by the limits, and which of the two binds; NaN and
+ * TM_BOUND_NONE where only activations move, which lie in caches that no limit here describes, and
+ * where a limit is missing. */
+double tm_profile_least_ns(const tm_op_cost *cost, const tm_profile_limits *limits,
+                           tm_profile_bound *bound);
+
+/* Sums of operations over layers, and what limits them. */
+typedef struct tm_profile_sum {
+    double work_ns, wait_ns; /* as of one operation */
+    double bytes, macs;
+    double least_ns;        /* sum of what the parts take at least; NaN where no part has a limit */
+    tm_profile_bound bound; /* of the part that takes longest at least */
+} tm_profile_sum;
+
+#define TM_PROFILE_ALL (-2)
+/* Of one operation, or TM_PROFILE_ALL; in one layer (-1: outside the layers), or TM_PROFILE_ALL. */
+tm_profile_sum tm_profile_sum_of(const tm_profile *profile, const tm_profile_limits *limits,
+                                 int layer, int op);
+
+/* A visitor of stamps: the ledger of every run shown, for writers of traces. Called before the ledger is
+ * used again. `first_pass`: of the region; those before it filled the cache. */
+typedef void tm_profile_see(void *arg, const tm_ledger *ledger, int first_pass,
+                            double ticks_per_ns);
+
+typedef struct tm_profile_options {
+    int n_pairs;         /* at least 1 */
+    bool fastest;        /* show the fastest run with stamps, not that of median time */
+    tm_profile_see *see; /* of the last run with stamps; or NULL */
+    void *see_arg;
+} tm_profile_options;
+
+/* Runs the test 2 + 2 x n_pairs times. Errors: ARG (the fake engine, a region without a pass), NOMEM, those of
+ * eval; CHECK when stamps were lost. */
+tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
+                             const tm_profile_options *options, tm_profile *out,
+                             tm_error *err) TM_MUST_USE;
+void tm_profile_free(tm_profile *profile);
+
+/* The sums alone, of a ledger's passes from first_pass on. model NULL: no costs. out: as from measure, with
+ * what the ledger does not say left 0. Errors: NOMEM, ARG (no pass), CHECK (stamps were lost). */
+tm_status tm_profile_read(const tm_ledger *ledger, int first_pass, double ticks_per_ns,
+                          int n_layers, const tm_model *model, bool f16_kv, tm_profile *out,
+                          tm_error *err) TM_MUST_USE;
+
+#endif

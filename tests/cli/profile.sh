@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# ternmark profile: what it prints and writes adds up and is read by another program (jq); refusals. How
+# long anything takes, or what looking costs, decides nothing here. Prints TAP.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+program=${TERNMARK:-$PWD/build/ternmark}
+[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
+command -v jq >/dev/null || { echo "jq is not installed"; exit 77; }
+program=$(realpath "$program")
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 2
+export XDG_CACHE_HOME=$work/cache
+
+n=0
+verdict() { # status title
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $n - $2"
+    else
+        echo "not ok $n - $2"
+        sed 's/^/# out: /' out | tail -n 8
+        sed 's/^/# err: /' err | tail -n 8
+    fi
+}
+profile() { timeout 100 "$program" profile "$@" >out 2>err </dev/null; }
+refused() { # title pattern arguments...
+    local title=$1 pattern=$2 status
+    shift 2
+    profile "$@"
+    status=$?
+    [ $status -eq 2 ] && [ ! -s out ] && grep -q -- "$pattern" err
+    verdict $? "$title"
+}
+few=(-m synth:125M --kernel i2r16_mad_scalar -r 2)
+
+profile "${few[@]}" -t 2 --oversubscribe -p 2 -n 2 --seconds 0.02 --layers -o json \
+    --trace trace.json --folded stacks.txt --plot plots
+verdict $? "two cells on two threads"
+cp out profile.json
+jq -e 'length == 2 and [.[].test] == ["pp2", "tg2"] and all(.[]; .kernel == "i2r16_mad_scalar" and .threads == 2 and
+    .n_tokens == 2 and .run_shown == "median" and .overhead_percent.n == 2 and .stamp_ns > 0 and
+    .limits.read_gb_per_second > 0 and .limits.int8_gmac_per_second > 0 and .limits.barrier_ns > 0)' profile.json >log
+verdict $? "as JSON: what was run, and the limits of the same run"
+jq -e 'def near($a; $b): ($a - $b | fabs) <= 1e-3 * $b;
+    all(.[]; . as $c | ([.threads_time[].idle_ns] | add / 2) as $idle |
+    near([.operations[] | .ns_per_token + .wait_ns_per_token] | add * 2 + $idle; $c.region_ns) and
+    near([.layers[] | .ns_per_token + .wait_ns_per_token] | add * 2 + $idle; $c.region_ns) and
+    near([.layers[].operations[].ns_per_token] | add; [$c.operations[].ns_per_token] | add) and
+    all(.threads_time[]; near(.busy_ns + .barrier_ns + .idle_ns; $c.region_ns) and .barriers > 0))' profile.json >log
+verdict $? "operations, layers and threads add up to the region"
+jq -e '.[1].operations | map({(.operation): .}) | add | .q.bytes_per_token > 11 * 768 * 768 / 4 and
+    .q.macs_per_token == 11 * 768 * 768 and (.q.gb_per_second - .q.bytes_per_token / .q.ns_per_token | fabs) < 1e-6 and
+    (.q.bound == "memory" or .q.bound == "int8") and .q.percent_of_limit > 0 and .attn_norm.percent_of_limit == null and
+    (.attn_norm.percent_of_limit_missing | test("caches"))' profile.json >log
+verdict $? "bytes and products follow from layout and shape"
+jq -e 'all(.[]; .operations | map(.operation) | index("embed") == 0 and index("down") and index("head") and
+    index("rope") < index("attention"))' profile.json >log
+verdict $? "operations in the order of the pass"
+jq -e '[.. | objects | to_entries[] | select(.value == null) | .key] as $nulls | [.. | objects | select([to_entries[] |
+    select(.value == null)] | length > 0) | . as $o | to_entries[] | select(.value == null) |
+    $o[.key + "_missing"] | type] | all(. == "string") and length == ($nulls | length)' profile.json >log
+verdict $? "a missing value is null and has its sentence"
+
+jq -e '.traceEvents | [.[] | select(.ph == "M" and .name == "process_name").args.name] as $cells |
+    ($cells | length) == 2 and ($cells[1] | test("2 threads tg2$")) and
+    all(.[]; .pid >= 1 and .tid >= 0 and (.name | type) == "string" and (.ph == "M" or
+        (.ph == "X" and .ts >= 0 and .dur >= 0)))' trace.json >log
+verdict $? "the trace: events as the format has them"
+jq -e '[.traceEvents[] | select(.pid == 2 and .tid == 1)] as $t | ($t | map(select(.cat == "pass")) | length) == 2 and
+    ($t | map(select(.cat == "layer")) | length) == 2 * 11 and
+    ($t | map(select(.name == "down")) | length) == 2 * 11 and ($t | map(select(.name == "barrier")) | length) > 50 and
+    all($t[] | select(.name == "down"); . as $d | any($t[] | select(.cat == "layer"); .name == "layer \($d.args.layer)" and
+        .ts <= $d.ts + 1e-6 and .ts + .dur >= $d.ts + $d.dur - 1e-6))' trace.json >log
+verdict $? "its operations lie inside their layers"
+[ "$(grep -cE '^synth:125M i2r16_mad_scalar 2 threads (pp|tg)2(;[a-z0-9_ ]+)+ [0-9]+$' stacks.txt)" -eq "$(wc -l <stacks.txt)" ] &&
+    grep -q 'tg2;layer 10;down;barrier [0-9]' stacks.txt
+verdict $? "folded stacks"
+want=$(jq '[.[] | .region_ns * 2] | add' profile.json)
+awk -v want="$want" '{ sum += $NF } END { exit !(sum > 0.999 * want && sum < 1.001 * want) }' stacks.txt
+verdict $? "they add up to the time of all threads"
+[ -s plots/roofline-1.gp ] && [ -s plots/roofline-2.dat ] && grep -q 'int8 roof' plots/roofline-1.dat
+verdict $? "plots: a script and its data for each cell"
+if command -v gnuplot >/dev/null; then
+    head -c 8 plots/roofline-2.png | grep -q PNG && grep -q '<svg' plots/roofline-2.svg
+    verdict $? "drawn by gnuplot"
+else
+    n=$((n + 1))
+    echo "ok $n - drawn by gnuplot # SKIP gnuplot is not installed"
+fi
+
+profile "${few[@]}" -t 1 -p 0 -n 2 -d 3 --seconds 0 --fastest && grep -q '^synth:125M .* tg2@d3: 2 tokens .*fastest of 2 runs' out &&
+    grep -q '^attention ' out && grep -q '^all ' out && grep -q '^Looking cost ' out && grep -q '^Limits: none were measured' out &&
+    ! grep -q '^Barriers' out && ! grep -q '^layer' out
+verdict $? "one thread, a filled cache, without limits, as text"
+profile "${few[@]}" -t 1 -p 2 -n 0 --seconds 0 -o md --layers && grep -q '^| head ' out && grep -q '^| layer 10 ' out
+verdict $? "as Markdown, by layer"
+profile "${few[@]}" -t 1 -p 2 -n 2 --seconds 0 -o csv --layers && [ "$(grep -c ',"\?down"\?,' out)" -eq 22 ] &&
+    [ "$(awk -F, '{ print NF }' out | sort -u | wc -l)" -eq 1 ]
+verdict $? "as CSV, by layer and operation"
+profile "${few[@]}" -t 1 -p 2 -n 0 --seconds 0 --counters software && grep -q '^Counters (software)' out &&
+    grep -qE '^  (task_clock +[0-9]|task_clock +-  .{9})' out
+verdict $? "with counters"
+
+refused "no model" '--model is missing' -p 1
+refused "an unknown format" 'not text, md, csv or json' "${few[@]}" -o yaml
+refused "an unknown kernel" 'did you mean' -m synth:125M --kernel i2r16_mad_skalar
+refused "no pairs" '-r is "0"' "${few[@]}" -r 0
+refused "an unknown option" 'did you mean --layers' "${few[@]}" --layer
+refused "a trace that cannot be written" 'No such file' "${few[@]}" -t 1 --trace no/such/trace.json
+refused "stacks that cannot be written" 'No such file' "${few[@]}" -t 1 --folded no/such/file
+refused "a folder that cannot be made" 'No such file' "${few[@]}" -t 1 --plot no/such/folder
+refused "an unknown group of counters" 'nosuch' "${few[@]}" --counters nosuch
+profile -m null:1000 -t 1 -p 2 -n 0 --seconds 0
+[ $? -eq 4 ] && grep -q 'fake engine has no operations' err
+verdict $? "the fake engine fails, with the reason"
+echo "1..$n"
