@@ -19,11 +19,11 @@ struct tm_subject {
     int n_vocab;
     int n_batch; /* tokens of one pass over the weights at most */
     int64_t load_ns;
-    tm_costs costs;                /* zeros for the fake */
-    const tm_model *model;         /* with session and pool for who looks inside; NULL for the fake */
+    tm_costs costs;        /* zeros for the fake */
+    const tm_model *model; /* with session and pool for who looks inside; NULL for the fake */
     tm_session *session;
     tm_pool *pool;
-    bool f16_kv; /* the session's cache */
+    bool f16_kv;                   /* the session's cache */
     bool pinned;                   /* every thread is on the CPU it was asked to be */
     int cpus[TM_SUBJECT_CPUS_MAX]; /* the threads', where pinned; the first ones of more */
     int n_cpus;                    /* 0: not pinned, or without threads */
