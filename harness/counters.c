@@ -45,6 +45,8 @@ static tm_status ask(tm_counters *c, int provider, const tm_counters_options *op
     tm_probe_options probing = {
         .spin_seconds = SPIN_SECONDS, .events = wanted, .papi_library = options->papi_library};
     const char *refusal = NULL;
+    /* Ratios of events from both need both to count the same instructions. */
+    probing.user_mode_only = c->probes[PAPI] != NULL;
     for (int i = 0; i < c->group.n_events; i++)
         if (c->events[i].channel < 0)
             wanted[probing.n_events++] =
@@ -126,7 +128,8 @@ static void put_event(const tm_counters *c, int event, tm_counter *out)
     const tm_probe_value *v =
         &c->windows[c->events[event].provider].values[c->events[event].channel];
     snprintf(out->unit, sizeof out->unit, "%s", v->info->unit);
-    snprintf(out->method, sizeof out->method, "%s", v->info->method);
+    snprintf(out->method, sizeof out->method, "%s%s", v->info->method,
+             strstr(v->info->scope, "user mode") ? ", user mode" : "");
     out->share = v->counted_share;
     if (v->state == TM_PROBE_OK)
         tm_figure_set(&out->figure, v->value);

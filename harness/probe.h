@@ -88,6 +88,7 @@ typedef struct tm_probe_options {
     const tm_probe_event *events; /* [n_events] of counters and papi, read on opening only; counters
                                      without any counts all it knows */
     int n_events;
+    bool user_mode_only;      /* counters: of the processor's events, as papi counts them */
     const char *papi_library; /* a file; NULL: the system's */
 } tm_probe_options;
 

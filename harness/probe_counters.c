@@ -114,12 +114,13 @@ static tm_status open_counters(tm_probe *probe, tm_probe_health *health, tm_erro
         c->may_rest = rows[i].may_rest;
         c->code = rows[i].code;
         if (rows[i].code != EVENT) continue;
-        c->fd = open_event(rows[i].type, rows[i].config, false);
-        if (c->fd < 0 && (errno == EACCES || errno == EPERM)) {
-            c->fd = open_event(rows[i].type, rows[i].config, true);
-            if (c->fd >= 0)
-                snprintf(c->info.scope, sizeof c->info.scope, "process, user mode only");
+        bool user_only = probe->options.user_mode_only && rows[i].type != PERF_TYPE_SOFTWARE;
+        c->fd = open_event(rows[i].type, rows[i].config, user_only);
+        if (c->fd < 0 && !user_only && (errno == EACCES || errno == EPERM)) {
+            user_only = true;
+            c->fd = open_event(rows[i].type, rows[i].config, user_only);
         }
+        if (user_only) snprintf(c->info.scope, sizeof c->info.scope, "process, user mode only");
         if (c->fd < 0) explain(c, errno);
     }
     snprintf(health->fix, sizeof health->fix, "sudo sysctl kernel.perf_event_paranoid=2");

@@ -34,7 +34,8 @@ typedef struct tm_cell {
 typedef struct tm_counter {
     char name[48];
     char unit[24];   /* "count", "seconds", "ratio", "1/token" */
-    char method[24]; /* "perf", "getrusage", "papi"; "formula" of a metric; "" nothing counted it */
+    char method[24]; /* "perf", "getrusage", "papi", with ", user mode" behind; "formula" of a
+                        metric; "" nothing counted it */
     double share; /* of the region it was counted for; below 1 the value is scaled up from that */
     tm_figure figure;
 } tm_counter;

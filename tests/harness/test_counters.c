@@ -219,7 +219,7 @@ static void test_papi_counts_what_it_has_room_for(void **state)
               err);
     tm_record r = take_region(&fake);
     double microseconds = 1e-3 * (double)r.elapsed_ns;
-    assert_string_equal(counter(&r, "cycles")->method, "papi");
+    assert_string_equal(counter(&r, "cycles")->method, "papi, user mode");
     assert_near(counter(&r, "cycles"), 2000 * microseconds, 0.05);
     assert_near(counter(&r, "instructions"), 5000 * microseconds, 0.05);
     assert_near(counter(&r, "ipc"), 2.5, 0.02);
@@ -287,6 +287,30 @@ static void test_components_of_papi(void **state)
     tm_papi_close(papi);
 }
 
+/* A window beside PAPI's must not count the kernel when PAPI's does not. */
+static void test_perf_counts_the_mode_it_is_asked_for(void **state)
+{
+    (void)state;
+    static const tm_probe_event events[] = {{"cycles", ""}, {"task_clock", ""}};
+    for (int user_only = 0; user_only < 2; user_only++) {
+        tm_probe *probe;
+        tm_probe_health health;
+        tm_error err = {0};
+        tm_probe_options options = {
+            .events = events, .n_events = 2, .spin_seconds = 0.1, .user_mode_only = user_only};
+        if (tm_probe_open("counters", &options, &probe, &health, &err) != TM_OK)
+            TM_SKIP("%s", err.message);
+        assert_int_equal(tm_probe_n_channels(probe), 2);
+        for (int i = 0; i < 2; i++) {
+            const tm_probe_channel_info *c = tm_probe_channel(probe, i);
+            bool processor = strcmp(c->name, "cycles") == 0;
+            if (user_only && processor) assert_says(c->scope, "user mode only");
+            if (!processor) assert_string_equal(c->method, "perf");
+        }
+        tm_probe_close(probe);
+    }
+}
+
 /* What the installed PAPI says must be what the machine has: counts with a PMU, a refusal without. */
 static void test_the_real_papi(void **state)
 {
@@ -321,7 +345,7 @@ static void test_the_real_papi(void **state)
         assert_says(c->figure.missing, "; perf: ");
         assert_says(counter(&r, "instructions_per_cycle")->figure.missing, "PAPI");
     } else
-        assert_string_equal(c->method, "perf");
+        assert_int_equal(strncmp(c->method, "perf", 4), 0);
     tm_record_free(&r);
 }
 
@@ -336,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_papi_counts_what_it_has_room_for),
         cmocka_unit_test(test_papi_that_misbehaves),
         cmocka_unit_test(test_components_of_papi),
+        cmocka_unit_test(test_perf_counts_the_mode_it_is_asked_for),
         cmocka_unit_test(test_the_real_papi),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
