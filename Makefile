@@ -61,12 +61,13 @@ ISA_avx512     := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefe
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
 ISA_avx512vbmi := $(ISA_avx512vnni) -mavx512vbmi -mavx512vbmi2
 ISA_avx512bf16 := $(ISA_avx512) -mavx512bf16
+ISA_amxint8    := $(ISA_avx512vnni) -mamx-tile -mamx-int8
 ISA_avxvnni    := $(ISA_avx2) -mavxvnni
 ISA_neon       :=
 ISA_dotprod    := -march=armv8.2-a+dotprod
 ISA_i8mm       := -march=armv8.2-a+dotprod+i8mm
 ISA_fp16       := -march=armv8.2-a+fp16
-X86_ISAS       := avx2 avx512 avx512vnni avx512vbmi avx512bf16 avxvnni
+X86_ISAS       := avx2 avx512 avx512vnni avx512vbmi avx512bf16 avxvnni amxint8
 ARM_ISAS       := neon dotprod i8mm fp16
 FOREIGN_ISAS   := $(if $(filter x86_64,$(ARCH)),$(ARM_ISAS),$(X86_ISAS))
 

@@ -15,6 +15,8 @@ static const char *const isa_names[TM_ISA_COUNT + 1] = {
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Which register files the operating system saves (XCR0). Source: Intel SDM vol. 1, 13.3. */
 #define XCR0_YMM  0x6u     /* SSE and AVX state */
@@ -26,6 +28,16 @@ static unsigned enabled_state(void)
     unsigned low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return low;
+}
+
+/* Linux lets a process use tile data only once it has asked, for all its threads. Source: Linux,
+ * Documentation/arch/x86/xstate.rst. */
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define XFEATURE_XTILEDATA  18
+
+static bool may_use_tiles(void)
+{
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
 /* Leaf and bit numbers. Source: Intel SDM vol. 2A, CPUID. */
@@ -56,7 +68,8 @@ static unsigned detect(void)
             if (bf16) isa |= TM_ISA_AVX512BF16;
         }
     }
-    if ((state & XCR0_TILE) == XCR0_TILE && amx_tile && amx_int8) isa |= TM_ISA_AMXINT8;
+    if ((state & XCR0_TILE) == XCR0_TILE && amx_tile && amx_int8 && may_use_tiles())
+        isa |= TM_ISA_AMXINT8;
     return isa;
 }
 
