@@ -54,6 +54,7 @@ tm_profile_sum tm_profile_sum_of(const tm_profile *profile, const tm_profile_lim
             double least = tm_profile_least_ns(&part->cost, limits, &bound);
             sum.work_ns += part->work_ns;
             sum.wait_ns += part->wait_ns;
+            sum.best_ns += part->best_ns;
             sum.bytes += tm_profile_bytes(&part->cost);
             sum.macs += part->cost.macs;
             if (bound == TM_BOUND_NONE) continue;
@@ -209,13 +210,42 @@ typedef struct pairs {
     double *with, *without; /* [n] ns */
     tm_profile *seen;       /* [n] of the runs with stamps */
     tm_record last;         /* of a run without */
+    float *best_ns;         /* [n_threads][max_events]: of each event, over the runs with stamps */
 } pairs;
+
+/* Keeps the shortest of each event: a test makes the same events in every run. */
+static void keep_best(pairs *p, double rate)
+{
+    for (int t = 0; t < p->ledger.n_threads; t++) {
+        const tm_ledger_thread *own = &p->ledger.threads[t];
+        float *best = p->best_ns + (size_t)t * (size_t)own->max_events;
+        for (int i = 1; i < own->n_events; i++) {
+            float ns = (float)span_ns(own->events[i - 1].ticks, own->events[i].ticks, rate);
+            if (best[i] == 0 || ns < best[i]) best[i] = ns;
+        }
+    }
+}
+
+/* Of the region's work, into the profile; the ledger still holds the last run with stamps. */
+static void put_best(const pairs *p, tm_profile *out)
+{
+    int first_pass = p->ledger.n_passes - p->n_region_passes;
+    for (int t = 0; t < p->ledger.n_threads; t++) {
+        const tm_ledger_thread *own = &p->ledger.threads[t];
+        const float *best = p->best_ns + (size_t)t * (size_t)own->max_events;
+        for (int i = 1; i < own->n_events; i++) {
+            const tm_event *e = &own->events[i];
+            if (e->pass < first_pass || e->piece != TM_PIECE_WORK) continue;
+            op_of(out, e->layer, e->op)->best_ns += (double)best[i] / p->ledger.n_threads;
+        }
+    }
+}
 
 static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
 {
     tm_session *session = p->bench->subject->session;
     tm_record record = {0};
-    tm_ledger_clear(&p->ledger);
+    if (stamped) tm_ledger_clear(&p->ledger);
     tm_session_set_ledger(session, stamped ? &p->ledger : NULL);
     tm_status status = tm_bench_once(p->bench, p->test, &record, err);
     tm_session_set_ledger(session, NULL);
@@ -233,6 +263,7 @@ static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
     }
     const tm_subject *subject = p->bench->subject;
     p->with[pair] = ns;
+    keep_best(p, tm_ledger_ticks_per_ns(&p->ledger));
     status = tm_profile_read(&p->ledger, p->ledger.n_passes - p->n_region_passes,
                              tm_ledger_ticks_per_ns(&p->ledger), subject->model->config.n_layers,
                              subject->model, subject->f16_kv, &p->seen[pair], err);
@@ -270,6 +301,7 @@ static tm_status run_pairs(pairs *p, const tm_profile_options *options, tm_profi
     int shown = run_of_rank(p->with, n, options->fastest ? 0 : (n - 1) / 2);
     *out = p->seen[shown];
     p->seen[shown] = (tm_profile){0};
+    put_best(p, out);
     out->n_pairs = n;
     out->overhead = tm_interval_ratio(p->with, p->without, n, 0.95);
     out->plain_ns = tm_interval_positive(p->without, n, 0.95);
@@ -298,10 +330,13 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
     p.with = calloc((size_t)n, sizeof *p.with);
     p.without = calloc((size_t)n, sizeof *p.without);
     p.seen = calloc((size_t)n, sizeof *p.seen);
-    if (!p.with || !p.without || !p.seen)
+    p.best_ns = calloc((size_t)p.ledger.n_threads * (size_t)p.ledger.threads[0].max_events,
+                       sizeof *p.best_ns);
+    if (!p.with || !p.without || !p.seen || !p.best_ns)
         status = tm_fail(err, TM_NOMEM, "profile: no memory for %d pairs", n);
     if (status == TM_OK) status = run_pairs(&p, options, out, err);
     for (int i = 0; i < n && p.seen; i++) tm_profile_free(&p.seen[i]);
+    free(p.best_ns);
     free(p.seen);
     free(p.without);
     free(p.with);

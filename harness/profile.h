@@ -16,8 +16,10 @@
 /* One operation of one layer, over all passes of the region. */
 typedef struct tm_profile_op {
     double work_ns, wait_ns; /* mean over the threads; waiting at the barriers behind it */
-    double longest_ns;       /* work of the thread that worked longest */
-    int64_t n_pieces;        /* of work, of all threads */
+    double best_ns; /* work, if each piece had taken what it took in the best of the runs; mean over
+                       the threads: for a machine that others disturb. 0 from tm_profile_read */
+    double longest_ns; /* work of the thread that worked longest */
+    int64_t n_pieces;  /* of work, of all threads */
     tm_op_cost cost;
 } tm_profile_op;
 
@@ -69,7 +71,7 @@ double tm_profile_least_ns(const tm_op_cost *cost, const tm_profile_limits *limi
 
 /* Sums of operations over layers, and what limits them. */
 typedef struct tm_profile_sum {
-    double work_ns, wait_ns; /* as of one operation */
+    double work_ns, wait_ns, best_ns; /* as of one operation */
     double bytes, macs;
     double least_ns;        /* sum of what the parts take at least; NaN where no part has a limit */
     tm_profile_bound bound; /* of the part that takes longest at least */

@@ -22,6 +22,7 @@ static tm_json *sum_json(const tm_profiled *item, int layer, int op)
     if (op < 0 && layer >= 0) tm_json_put_int(o, "layer", layer);
     if (op < 0 && layer == -1) tm_json_put_missing(o, "layer", "what lies outside the layers");
     tm_json_put_number(o, "ns_per_token", sum.work_ns / n);
+    tm_json_put_number(o, "best_ns_per_token", sum.best_ns / n);
     tm_json_put_number(o, "wait_ns_per_token", sum.wait_ns / n);
     tm_json_put_number(o, "time_percent", 100 * sum.work_ns / p->region_ns);
     tm_json_put_number(o, "wait_percent", 100 * sum.wait_ns / p->region_ns);

@@ -57,15 +57,16 @@ static void add_limit(tm_table *table, const tm_profile_sum *sum, double ns)
 
 static void begin_table(tm_table *table, const char *title, const char *first)
 {
-    static const char *const headings[] = {"time %", "us/token", "wait %",    "GB/s",
-                                           "GMAC/s", "bound",    "% of limit"};
+    static const char *const headings[] = {"time %", "us/token", "best us",    "wait %", "GB/s",
+                                           "GMAC/s", "bound",    "% of limit", "best %"};
     tm_table_init(table, title);
     tm_table_add_column(table, first, TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
-        tm_table_add_column(table, headings[i], i == 5 ? TM_LEFT : TM_RIGHT);
+        tm_table_add_column(table, headings[i], i == 6 ? TM_LEFT : TM_RIGHT);
 }
 
-/* Rates are of the time threads worked; a whole is held against all of its time. */
+/* Rates are of the time threads worked; a whole is held against all of its time. The best: each piece
+ * as in the run that did it fastest, without waiting. */
 static void add_row(tm_table *table, const tm_profile *p, const char *name,
                     const tm_profile_sum *sum, double against_ns)
 {
@@ -73,10 +74,15 @@ static void add_row(tm_table *table, const tm_profile *p, const char *name,
     tm_table_add_cell(table, "%s", name);
     add_percent(table, sum->work_ns, p->region_ns);
     add_number(table, sum->work_ns * 1e-3 / p->n_tokens, 3);
+    add_number(table, sum->best_ns * 1e-3 / p->n_tokens, 3);
     add_percent(table, sum->wait_ns, p->region_ns);
     add_rate(table, sum->bytes, against_ns);
     add_rate(table, sum->macs, against_ns);
     add_limit(table, sum, against_ns);
+    if (isnan(sum->least_ns))
+        tm_table_add_cell(table, "-");
+    else
+        add_number(table, 100 * sum->least_ns / sum->best_ns, 3);
 }
 
 static double idle_ns(const tm_profile *p)
@@ -269,6 +275,7 @@ static void add_csv_row(tm_table *table, const tm_profiled *item, int layer, int
         tm_table_add_cell(table, "%s", layer == TM_PROFILE_ALL ? "all" : "outside");
     tm_table_add_cell(table, "%s", tm_op_name((tm_op)op));
     add_exact(table, sum.work_ns / p->n_tokens);
+    add_exact(table, sum.best_ns / p->n_tokens);
     add_exact(table, sum.wait_ns / p->n_tokens);
     add_exact(table, sum.bytes / p->n_tokens);
     add_exact(table, sum.macs / p->n_tokens);

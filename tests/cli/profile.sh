@@ -57,6 +57,8 @@ verdict $? "bytes and products follow from layout and shape"
 jq -e 'all(.[]; .operations | map(.operation) | index("embed") == 0 and index("down") and index("head") and
     index("rope") < index("attention"))' profile.json >log
 verdict $? "operations in the order of the pass"
+jq -e 'all(.[].operations[]; .best_ns_per_token > 0 and .best_ns_per_token <= .ns_per_token * 1.00001)' profile.json >log
+verdict $? "the best of the runs is no slower than the one shown"
 jq -e '[.. | objects | to_entries[] | select(.value == null) | .key] as $nulls | [.. | objects | select([to_entries[] |
     select(.value == null)] | length > 0) | . as $o | to_entries[] | select(.value == null) |
     $o[.key + "_missing"] | type] | all(. == "string") and length == ($nulls | length)' profile.json >log

@@ -176,6 +176,8 @@ static void test_parts_make_the_whole(void **state)
             for (int o = 0; o < (N_LAYERS + 1) * TM_OP_COUNT; o++) {
                 sum += p.ops[o].work_ns + p.ops[o].wait_ns;
                 all_macs += p.ops[o].cost.macs;
+                NEAR(fmin(p.ops[o].best_ns, p.ops[o].work_ns), p.ops[o].best_ns, 1e-5 * sum);
+                assert_true((p.ops[o].best_ns > 0) == (p.ops[o].work_ns > 0));
                 assert_true(p.ops[o].longest_ns >= p.ops[o].work_ns * 0.999999);
                 assert_true(p.ops[o].longest_ns <= p.ops[o].work_ns * n_threads * 1.000001);
             }
