@@ -229,7 +229,7 @@ static size_t cache_offset(const worker *w, int token, int layer, int kv_head)
 {
     size_t layers = (size_t)sequence_of(w, token) * (size_t)w->config->n_layers + (size_t)layer;
     size_t head = layers * (size_t)w->config->n_kv_heads + (size_t)kv_head;
-    return head * (size_t)w->s->options.n_context * (size_t)w->config->head_dim;
+    return head * (size_t)w->s->n_context * (size_t)w->config->head_dim;
 }
 
 /* Rotates head `index` of a token: a query head, or behind those a key head, which goes into the

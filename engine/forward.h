@@ -35,7 +35,8 @@ struct tm_session {
     const tm_model *model; /* borrowed */
     tm_pool *pool;         /* borrowed */
     const tm_vec *vec;
-    tm_session_options options;
+    tm_session_options options; /* complete; as opened */
+    int n_sequences, n_context; /* as the KV cache is divided now */
     tm_pages arena;
     int n_threads, sequence; /* the one in use */
     tm_ledger *ledger;       /* borrowed; NULL: none */

@@ -101,8 +101,7 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     s->frequency = take(c, n_rot / 2, 1, sizeof(double));
     s->cos = take(c, n, n_rot / 2, sizeof(float));
     s->sin = take(c, n, n_rot / 2, sizeof(float));
-    if (!tm_mul_size((size_t)config->n_layers, n_context, &rows) ||
-        !tm_mul_size(rows, n_sequences, &rows))
+    if (!tm_mul_size((size_t)config->n_layers, (size_t)options->n_positions, &rows))
         c->overflow = true;
     s->keys = take(c, rows, n_kv, element);
     s->values = take(c, rows, n_kv, element);
@@ -125,6 +124,9 @@ static tm_session_options complete(const tm_session_options *given)
     if (options.n_batch > options.n_context) options.n_batch = options.n_context;
     if (options.n_sequences == 0) options.n_sequences = 1;
     if (options.n_batch < options.n_sequences) options.n_batch = options.n_sequences;
+    int64_t all =
+        (int64_t)options.n_context * options.n_sequences; /* one that is too many fails later */
+    if (options.n_positions == 0) options.n_positions = all < INT32_MAX ? (int)all : INT32_MAX;
     return options;
 }
 
@@ -173,6 +175,9 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
     if (options->n_sequences < 0)
         return tm_fail(err, TM_ARG, "sequences: %d; at least 1 is needed", options->n_sequences);
     tm_session_options full = complete(options);
+    if (full.n_positions < full.n_context)
+        return tm_fail(err, TM_ARG, "positions: %d; the context alone has %d", full.n_positions,
+                       full.n_context);
     int n_heads = model->config.n_heads + model->config.n_kv_heads; /* shared out in an int */
     if (full.n_batch > INT32_MAX / n_heads)
         return tm_fail(err, TM_ARG, "batch: %d tokens; at most %d with %d heads", full.n_batch,
@@ -200,6 +205,8 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
     cursor place = {.base = s->arena.data};
     lay_out(&place, &model->config, model->kernel, model->head_kernel, &full, n_threads, s);
     fill_frequencies(model, s->frequency);
+    bool whole = full.n_positions / full.n_sequences >= full.n_context;
+    tm_session_divide(s, whole ? full.n_sequences : 1, full.n_context);
     *out = s;
     return TM_OK;
 }
@@ -211,6 +218,16 @@ void tm_session_close(tm_session *session)
     tm_free(session);
 }
 
+void tm_session_divide(tm_session *session, int n_sequences, int n_context)
+{
+    const tm_session_options *most = &session->options;
+    assert(n_sequences >= 1 && n_sequences <= most->n_sequences && n_context >= 1 &&
+           n_context <= most->n_context && n_context <= most->n_positions / n_sequences);
+    session->n_sequences = n_sequences;
+    session->n_context = n_context;
+    tm_session_reset(session);
+}
+
 void tm_session_reset(tm_session *session)
 {
     memset(session->positions, 0, (size_t)session->options.n_sequences * sizeof(int));
@@ -219,14 +236,14 @@ void tm_session_reset(tm_session *session)
 
 void tm_session_rewind(tm_session *session, int position)
 {
-    int *own = &session->positions[session->sequence];
-    assert(position >= 0 && position <= *own);
-    *own = position;
+    assert(position >= 0 && position <= session->positions[session->sequence]);
+    for (int i = 0; i < session->n_sequences; i++)
+        if (session->positions[i] > position) session->positions[i] = position;
 }
 
 void tm_session_use(tm_session *session, int sequence)
 {
-    assert(sequence >= 0 && sequence < session->options.n_sequences);
+    assert(sequence >= 0 && sequence < session->n_sequences);
     session->sequence = sequence;
 }
 
@@ -239,9 +256,9 @@ void tm_session_copy(tm_session *session, int from, int to)
 {
     const tm_config *config = &session->model->config;
     const tm_session_options *options = &session->options;
-    assert(from >= 0 && from < options->n_sequences && to >= 0 && to < options->n_sequences);
+    assert(from >= 0 && from < session->n_sequences && to >= 0 && to < session->n_sequences);
     size_t row = (size_t)config->head_dim * (options->f16_kv ? 2 : 4);
-    size_t head = (size_t)options->n_context * row, used = (size_t)session->positions[from] * row;
+    size_t head = (size_t)session->n_context * row, used = (size_t)session->positions[from] * row;
     size_t n_heads = (size_t)config->n_layers * (size_t)config->n_kv_heads;
     uint8_t *const caches[2] = {session->keys, session->values};
     for (int i = 0; i < 2 && from != to; i++)
@@ -284,9 +301,9 @@ tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_toke
     if (logits != NULL) *logits = NULL;
     if (n_tokens < 1) return tm_fail(err, TM_ARG, "tokens: %d; at least 1 is needed", n_tokens);
     int *position = &session->positions[session->sequence];
-    if (n_tokens > options->n_context - *position)
+    if (n_tokens > session->n_context - *position)
         return tm_fail(err, TM_ARG, "context is full: %d tokens after %d do not fit %d positions",
-                       n_tokens, *position, options->n_context);
+                       n_tokens, *position, session->n_context);
     if (which == TM_LOGITS_ALL && !options->all_logits)
         return tm_fail(err, TM_ARG,
                        "logits of every token: the session was opened without room for them");
@@ -319,15 +336,14 @@ tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_toke
 tm_status tm_session_step(tm_session *session, const int32_t *tokens, int n_sequences,
                           tm_logits which, const float **logits, tm_error *err)
 {
-    const tm_session_options *options = &session->options;
     if (logits != NULL) *logits = NULL;
-    if (n_sequences < 1 || n_sequences > options->n_sequences)
+    if (n_sequences < 1 || n_sequences > session->n_sequences)
         return tm_fail(err, TM_ARG, "sequences: %d; the session has %d", n_sequences,
-                       options->n_sequences);
+                       session->n_sequences);
     for (int i = 0; i < n_sequences; i++)
-        if (session->positions[i] >= options->n_context)
+        if (session->positions[i] >= session->n_context)
             return tm_fail(err, TM_ARG, "context of sequence %d is full: %d positions", i,
-                           options->n_context);
+                           session->n_context);
     tm_status status = check_tokens(session, tokens, n_sequences, err);
     if (status != TM_OK) return status;
     tm_pass pass = {

@@ -17,7 +17,9 @@ typedef struct tm_session tm_session;
 typedef struct tm_session_options {
     int n_context; /* positions the KV cache holds */
     int n_batch; /* tokens of a forward pass at most (llama-bench's -ub); 0: min(n_context, 512) */
-    int n_sequences; /* with a KV cache of n_context positions each; 0: 1 */
+    int n_sequences; /* at most; 0: 1 */
+    int n_positions; /* of all sequences together; 0: n_context for each. With fewer the session begins
+                        as one sequence: see tm_session_divide */
     bool f16_kv;     /* half-precision KV cache; else float */
     bool all_logits; /* room for logits of every token of a batch, not only its last */
 } tm_session_options;
@@ -33,11 +35,15 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
                           tm_session **out, tm_error *err) TM_MUST_USE;
 void tm_session_close(tm_session *session);
 
+/* Parts the KV cache anew, for n_sequences of n_context positions each, and forgets everything. Both
+ * at most as in the options, and their product at most n_positions. */
+void tm_session_divide(tm_session *session, int n_sequences, int n_context);
 /* Forgets everything: the next token of every sequence is at position 0; the first is in use. */
 void tm_session_reset(tm_session *session);
 /* The sequence that the functions below work on, 0 .. n_sequences-1. */
 void tm_session_use(tm_session *session, int sequence);
-/* Forgets all but the first `position` tokens; what is there stays. position: at most the present one. */
+/* Forgets all but the first `position` tokens of every sequence; what is there stays. position: at most
+ * that of the sequence in use. */
 void tm_session_rewind(tm_session *session, int position);
 int tm_session_position(const tm_session *session);
 /* Makes sequence `to` a copy of `from`: as if it had been given the same tokens. */

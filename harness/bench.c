@@ -28,6 +28,26 @@ static tm_status do_nothing(tm_subject *subject, const int32_t *tokens, int n_to
     return TM_OK;
 }
 
+tm_status tm_bench_decode(tm_subject *subject, const tm_test *test, const int32_t *generated, int i,
+                          tm_error *err)
+{
+    int n = test->n_sequences;
+    if (n > 1) return subject->step(subject, generated + (size_t)i * (size_t)n, n, err);
+    return subject->eval(subject, generated + i, 1, TM_LOGITS_LAST, NULL, err);
+}
+
+tm_status tm_bench_fill(tm_bench *bench, const tm_test *test, tm_error *err)
+{
+    tm_subject *subject = bench->subject;
+    int n_sequences = test->n_sequences > 1 ? test->n_sequences : 1;
+    tm_status status = TM_OK;
+    subject->divide(subject, n_sequences, tm_test_positions(test));
+    if (test->depth > 0)
+        status = subject->eval(subject, bench->tokens, test->depth, TM_LOGITS_NONE, NULL, err);
+    if (status == TM_OK) subject->spread(subject, n_sequences);
+    return status;
+}
+
 /* The timed region. stamps[0] is the start, stamps[1] the end of the prompt (if any), then one per
  * generated token. Nothing but eval and the clock happens between the first and the last. */
 static tm_status region(tm_subject *subject, const int32_t *tokens, const tm_test *test,
@@ -42,7 +62,7 @@ static tm_status region(tm_subject *subject, const int32_t *tokens, const tm_tes
         stamps[n++] = tm_now_ns();
     }
     for (int i = 0; i < test->n_gen && status == TM_OK; i++) {
-        status = subject->eval(subject, generated + i, 1, TM_LOGITS_LAST, NULL, err);
+        status = tm_bench_decode(subject, test, generated, i, err);
         stamps[n++] = tm_now_ns();
     }
     *n_stamps = n;
@@ -70,7 +90,7 @@ tm_status tm_bench_open(tm_subject *subject, const tm_test *tests, int n_tests, 
     memset(out, 0, sizeof *out);
     for (int i = 0; i < n_tests; i++) {
         const tm_test *t = &tests[i];
-        int most = t->n_prompt + t->n_gen > t->depth ? t->n_prompt + t->n_gen : t->depth;
+        int most = tm_test_tokens(t) > t->depth ? tm_test_tokens(t) : t->depth;
         if (most > n_tokens) n_tokens = most;
         if (t->n_gen > n_stamps) n_stamps = t->n_gen;
     }
@@ -159,7 +179,7 @@ static tm_status put_times(const tm_test *test, const int64_t *stamps, int n, tm
     record->elapsed_ns = stamps[n - 1] - stamps[0];
     /* The clock's resolution is 1 ns; a region that seems to take none took less than one. */
     if (record->elapsed_ns < 1) record->elapsed_ns = 1;
-    record->n_tokens = test->n_prompt + test->n_gen;
+    record->n_tokens = tm_test_tokens(test);
     record->first_token_ns = test->n_prompt > 0 ? stamps[1] - stamps[0] : 0;
     record->n_token_ns = 0;
     record->token_ns = NULL;
@@ -188,10 +208,7 @@ tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
     struct rusage before, after;
     tm_condition condition_before, condition_after;
     int n_stamps;
-    tm_status status = TM_OK;
-    subject->reset(subject);
-    if (test->depth > 0)
-        status = subject->eval(subject, bench->tokens, test->depth, TM_LOGITS_NONE, NULL, err);
+    tm_status status = tm_bench_fill(bench, test, err);
     if (status != TM_OK) return status;
     tm_conditions_read(&bench->conditions, &condition_before);
     ticks ticks_before = read_ticks();
@@ -229,7 +246,8 @@ void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
     double weights = (double)costs->linear_bytes + (double)costs->norm_bytes, bytes = 0, macs = 0;
     double kv = (double)costs->kv_bytes_per_position;
     double attention = (double)costs->attention_macs_per_position;
-    int position = test->depth, n = test->n_prompt + test->n_gen;
+    int position = test->depth, n = tm_test_tokens(test);
+    double n_sequences = test->n_sequences > 1 ? test->n_sequences : 1;
     if (n < 1) {
         *bytes_per_token = *macs_per_token = 0;
         return;
@@ -255,10 +273,12 @@ void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
         bytes += (double)costs->head_bytes;
         macs += (double)costs->head_macs;
     }
-    /* Generated tokens: everything for each. Sum of positions position+1 .. position+n_gen. */
+    /* Generated tokens: the weights for each pass, all else for each token of it. Sum of positions
+     * position+1 .. position+n_gen. */
     double gen = test->n_gen, positions = gen * position + gen * (gen + 1) / 2;
-    bytes += gen * (weights + (double)costs->head_bytes) + kv * positions;
-    macs += gen * (double)(costs->linear_macs + costs->head_macs) + attention * positions;
+    bytes += gen * (weights + (double)costs->head_bytes) + n_sequences * kv * positions;
+    macs += n_sequences *
+            (gen * (double)(costs->linear_macs + costs->head_macs) + attention * positions);
     *bytes_per_token = bytes / n;
     *macs_per_token = macs / n;
 }

@@ -92,10 +92,7 @@ static void measure_idle(tm_energy_run *run, tm_idle *idle)
 static tm_status fill_cache(tm_bench *bench, const tm_test *test, tm_phase phase, tm_error *err)
 {
     tm_subject *subject = bench->subject;
-    tm_status status = TM_OK;
-    subject->reset(subject);
-    if (test->depth > 0)
-        status = subject->eval(subject, bench->tokens, test->depth, TM_LOGITS_NONE, NULL, err);
+    tm_status status = tm_bench_fill(bench, test, err);
     if (status == TM_OK && phase == TM_PHASE_GENERATION && test->n_prompt > 0)
         status = subject->eval(subject, bench->tokens, test->n_prompt, TM_LOGITS_LAST, NULL, err);
     return status;
@@ -118,7 +115,7 @@ static tm_status repeat(tm_bench *bench, const tm_test *test, tm_phase phase, do
             status =
                 subject->eval(subject, bench->tokens, test->n_prompt, TM_LOGITS_LAST, NULL, err);
         for (int i = 0; i < test->n_gen && !prompt && status == TM_OK; i++)
-            status = subject->eval(subject, generated + i, 1, TM_LOGITS_LAST, NULL, err);
+            status = tm_bench_decode(subject, test, generated, i, err);
         ++*n_repeats;
     }
     return status;
@@ -246,7 +243,7 @@ tm_status tm_energy_run_window(tm_energy_run *run, const tm_test *test, tm_phase
     if (phase == TM_PHASE_PROMPT)
         out->n_prompt_tokens = n_repeats * test->n_prompt;
     else
-        out->n_output_tokens = n_repeats * test->n_gen;
+        out->n_output_tokens = n_repeats * (tm_test_tokens(test) - test->n_prompt);
     if (run->probe) {
         /* What the window lent is gone with the next: all of it is copied before idling. */
         put_sum(run, &window, out);

@@ -183,6 +183,9 @@ tm_status tm_peer_run(const tm_peer *peer, const tm_test *test, int n_threads, i
         status = tm_fail(err, TM_UNSUPPORTED,
                          "the peer %s: not every llama-bench fills a context before it times",
                          peer->name);
+    if (status == TM_OK && test->n_sequences > 1)
+        status = tm_fail(err, TM_UNSUPPORTED, "the peer %s: llama-bench decodes one sequence",
+                         peer->name);
     if (status == TM_OK) status = ask(peer, test, n_threads, n_repetitions, answer, &end, err);
     if (status == TM_OK && (answer->n_prompt != test->n_prompt || answer->n_gen != test->n_gen ||
                             answer->n_threads != n_threads || answer->n_samples != n_repetitions))

@@ -157,19 +157,21 @@ static bool is_excluded(const tm_suite *suite, const tm_cell *cell, const char *
 static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *head, tm_arm *arm,
                     const tm_suite *suite, bool energy, int n_cores)
 {
-    int threads = arm->cells[0].threads, n_context, n_batch, n_windows = 0;
+    int threads = arm->cells[0].threads, n_windows = 0;
+    tm_session_options session;
     tm_test tests[TM_SUITE_MAX];
     double seconds = GUESS_FIXED_SECONDS;
     tm_costs costs = {0};
     if (m->known) costs = tm_model_costs(&m->config, kernel, head, true);
     for (int i = 0; i < arm->n_cells; i++) {
         const tm_cell *c = &arm->cells[i];
-        tests[i] = (tm_test){c->n_prompt, c->n_gen, c->depth};
+        tests[i] = (tm_test){c->n_prompt, c->n_gen, c->depth, c->n_sequences};
     }
-    tm_worker_sizes(tests, arm->n_cells, &n_context, &n_batch);
+    tm_worker_sizes(tests, arm->n_cells, &session);
+    session.f16_kv = true;
     for (int i = 0; i < arm->n_cells; i++) {
-        double bytes, macs, tokens = tests[i].n_prompt + tests[i].n_gen;
-        tm_bench_costs(&costs, n_batch, &tests[i], &bytes, &macs);
+        double bytes, macs, tokens = tm_test_tokens(&tests[i]);
+        tm_bench_costs(&costs, session.n_batch, &tests[i], &bytes, &macs);
         double read = bytes * tokens / (GUESS_BYTES_PER_SECOND * threads);
         double multiply = macs * tokens / (GUESS_MACS_PER_SECOND * threads);
         double once = read > multiply ? read : multiply;
@@ -184,7 +186,6 @@ static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *he
     arm->predicted_seconds +=
         (double)tm_config_linear_weights(&m->config) /
         ((kernel->format->ternary ? GUESS_PACK_TERNARY : GUESS_PACK_FLOATS) * n_cores);
-    tm_session_options session = {.n_context = n_context, .n_batch = n_batch, .f16_kv = true};
     arm->predicted_bytes =
         (int64_t)(costs.linear_bytes + costs.head_bytes + costs.embedding_bytes + costs.norm_bytes +
                   tm_session_bytes(&m->config, kernel, head, &session, threads)) +
@@ -246,7 +247,8 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
         cell.n_prompt = t->n_prompt;
         cell.n_gen = t->n_gen;
         cell.depth = t->depth;
-        tm_test_name(t->n_prompt, t->n_gen, t->depth, cell.test, sizeof cell.test);
+        cell.n_sequences = t->n_sequences;
+        tm_test_name(t->n_prompt, t->n_gen, t->depth, t->n_sequences, cell.test, sizeof cell.test);
         if (is_excluded(suite, &cell, w->kernel, w->threads == TM_THREADS_ALL)) continue;
         if (p->options->only &&
             !strstr(tm_cell_label(&cell, label, sizeof label), p->options->only))

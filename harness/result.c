@@ -53,13 +53,14 @@ void tm_record_mark(tm_record *record, const char *fmt, ...)
     va_end(args);
 }
 
-void tm_test_name(int n_prompt, int n_gen, int depth, char *text, size_t size)
+void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size)
 {
-    char prompt[24] = "", gen[24] = "", behind[24] = "";
+    char prompt[24] = "", gen[24] = "", behind[24] = "", batch[24] = "";
     if (n_prompt > 0) snprintf(prompt, sizeof prompt, "pp%d", n_prompt);
     if (n_gen > 0) snprintf(gen, sizeof gen, "%stg%d", n_prompt > 0 ? "+" : "", n_gen);
     if (depth > 0) snprintf(behind, sizeof behind, "@d%d", depth);
-    snprintf(text, size, "%s%s%s", prompt, gen, behind);
+    if (n_sequences > 1) snprintf(batch, sizeof batch, "@b%d", n_sequences);
+    snprintf(text, size, "%s%s%s%s", prompt, gen, behind, batch);
 }
 
 void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24])
@@ -69,6 +70,9 @@ void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identi
                      cell->kernel, cell->head_kernel, cell->threads, cell->n_prompt, cell->n_gen,
                      cell->depth, build, model_identity);
     size_t length = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+    if (cell->n_sequences > 1) /* a cell of one is what it was before there were more */
+        length += (size_t)snprintf(text + length, sizeof text - length, "|b%d", cell->n_sequences);
+    if (length > sizeof text - 1) length = sizeof text - 1;
     snprintf(id, 24, "%016llx", (unsigned long long)tm_hash(TM_HASH_START, text, length));
 }
 
@@ -99,6 +103,7 @@ static void put_cell(tm_json *json, const tm_record *record)
     tm_json_put_int(json, "n_prompt", cell->n_prompt);
     tm_json_put_int(json, "n_gen", cell->n_gen);
     tm_json_put_int(json, "depth", cell->depth);
+    tm_json_put_int(json, "n_sequences", cell->n_sequences > 1 ? cell->n_sequences : 1);
     tm_json_put_string(json, "role", cell->role);
     if (record->kind != TM_RECORD_ENERGY) {
         tm_json_put_string(json, "status", record->status);
@@ -274,6 +279,9 @@ static void cell_of(tm_record_reader *r, tm_record *out)
     cell->n_prompt = (int)tm_read_int(r, "n_prompt", 0, TM_RECORD_COUNT_MAX);
     cell->n_gen = (int)tm_read_int(r, "n_gen", 0, TM_RECORD_COUNT_MAX);
     cell->depth = (int)tm_read_int(r, "depth", 0, TM_RECORD_COUNT_MAX);
+    cell->n_sequences = 1; /* records of before have none */
+    if (tm_json_get(r->json, "n_sequences"))
+        cell->n_sequences = (int)tm_read_int(r, "n_sequences", 1, TM_RECORD_COUNT_MAX);
     tm_read_text(r, "role", cell->role, sizeof cell->role);
     tm_read_text(r, "status", out->status, sizeof out->status);
     if (tm_json_get(r->json, "reason")) tm_read_text(r, "reason", out->reason, sizeof out->reason);

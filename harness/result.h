@@ -25,7 +25,8 @@ typedef struct tm_cell {
     int threads;
     int n_prompt, n_gen; /* tokens; one of them 0 unless pg */
     int depth;           /* tokens in the KV cache before the timing begins */
-    char test[48];       /* "pp512", "tg128", "pp512+tg128", with "@d1024" */
+    int n_sequences;     /* decoded together, a token of each to a pass; 0 and 1: one */
+    char test[48];       /* "pp512", "tg128", "pp512+tg128", with "@d1024", "@b8" */
     char role[16];       /* "baseline" (fp16), "ternary", or "" */
 } tm_cell;
 
@@ -63,7 +64,7 @@ typedef struct tm_record {
     int64_t elapsed_ns;     /* the timed region */
     int n_tokens;           /* tokens the region made (prompt tokens for pp) */
     int64_t first_token_ns; /* prompt through first token; 0 where the test has none */
-    int64_t *token_ns;      /* [n_token_ns] per generated token; owned */
+    int64_t *token_ns;      /* [n_token_ns] per generated token of a sequence; owned */
     int n_token_ns;
     int64_t load_ns;
     double bytes_per_token; /* read by the region: weights, head, KV; mean over its tokens */
@@ -99,8 +100,8 @@ void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identi
 /* Adds a reason to distrust the sample to its marks; what has no room is cut. */
 void tm_record_mark(tm_record *record, const char *fmt, ...) TM_PRINTF(2, 3);
 
-/* "pp512", "tg128", "pp512+tg128", "@d1024" behind when depth > 0. */
-void tm_test_name(int n_prompt, int n_gen, int depth, char *text, size_t size);
+/* "pp512", "tg128", "pp512+tg128", "@d1024" behind when depth > 0, "@b8" when n_sequences > 1. */
+void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size);
 
 /* Every figure of a sample is missing for this reason: where to begin when few of them can be had. */
 void tm_record_miss_figures(tm_record *record, const char *why);

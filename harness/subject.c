@@ -24,6 +24,25 @@ static tm_status engine_eval(tm_subject *subject, const int32_t *tokens, int n_t
     return tm_session_eval(self->session, tokens, n_tokens, which, logits, err);
 }
 
+static void engine_divide(tm_subject *subject, int n_sequences, int n_context)
+{
+    engine *self = subject->self;
+    tm_session_divide(self->session, n_sequences, n_context);
+}
+
+static void engine_spread(tm_subject *subject, int n_sequences)
+{
+    engine *self = subject->self;
+    for (int i = 1; i < n_sequences; i++) tm_session_copy(self->session, 0, i);
+}
+
+static tm_status engine_step(tm_subject *subject, const int32_t *tokens, int n_sequences,
+                             tm_error *err)
+{
+    engine *self = subject->self;
+    return tm_session_step(self->session, tokens, n_sequences, TM_LOGITS_LAST, NULL, err);
+}
+
 static void engine_reset(tm_subject *subject)
 {
     engine *self = subject->self;
@@ -99,18 +118,16 @@ static tm_status open_engine(const tm_subject_request *request, tm_subject *out,
     int64_t begin = tm_now_ns();
     tm_status status = open_and_load(self, request, err);
     if (status != TM_OK) return status;
-    tm_session_options session = {
-        .n_context = request->n_context, .n_batch = request->n_batch, .f16_kv = request->f16_kv};
-    status = tm_session_open(&self->model, self->pool, &session, &self->session, err);
+    status = tm_session_open(&self->model, self->pool, &request->session, &self->session, err);
     if (status != TM_OK) return status;
     out->load_ns = tm_now_ns() - begin;
     out->n_vocab = self->model.config.n_vocab;
-    out->n_batch = request->n_batch;
+    out->n_batch = request->session.n_batch;
     out->costs = self->model.costs;
     out->model = &self->model;
     out->session = self->session;
     out->pool = self->pool;
-    out->f16_kv = request->f16_kv;
+    out->f16_kv = request->session.f16_kv;
     out->pinned = true;
     for (int i = 0; i < tm_pool_threads(self->pool); i++) {
         out->pinned = out->pinned && tm_pool_cpu(self->pool, i) >= 0;
@@ -120,6 +137,9 @@ static tm_status open_engine(const tm_subject_request *request, tm_subject *out,
     if (!out->pinned) out->n_cpus = 0;
     out->eval = engine_eval;
     out->reset = engine_reset;
+    out->divide = engine_divide;
+    out->spread = engine_spread;
+    out->step = engine_step;
     out->rewind = engine_rewind;
     out->check = engine_check;
     return TM_OK;

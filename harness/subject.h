@@ -31,6 +31,11 @@ struct tm_subject {
     tm_status (*eval)(tm_subject *subject, const int32_t *tokens, int n_tokens, tm_logits which,
                       const float **logits, tm_error *err);
     void (*reset)(tm_subject *subject);
+    /* For tests of several sequences. As tm_session_divide; every sequence becomes a copy of the first;
+     * as tm_session_step, with logits. */
+    void (*divide)(tm_subject *subject, int n_sequences, int n_context);
+    void (*spread)(tm_subject *subject, int n_sequences);
+    tm_status (*step)(tm_subject *subject, const int32_t *tokens, int n_sequences, tm_error *err);
     void (*rewind)(tm_subject *subject, int position); /* as tm_session_rewind */
     /* Every kernel used against the reference on the shapes of this model, before it is timed. */
     tm_status (*check)(tm_subject *subject, tm_error *err);
@@ -43,10 +48,8 @@ typedef struct tm_subject_request {
     const int *cpus; /* [n_threads] to pin to, or NULL: one thread per core first */
     bool oversubscribe;
     uint64_t seed;
-    int n_context; /* positions the tests need */
-    int n_batch;
-    bool f16_kv;
-    int garbage_fd; /* where the fake writes its garbage */
+    tm_session_options session; /* what the tests need */
+    int garbage_fd;             /* where the fake writes its garbage */
 } tm_subject_request;
 
 /* True for the fake's names. */

@@ -142,6 +142,25 @@ static void fake_reset(tm_subject *subject)
     (void)subject;
 }
 
+static void fake_divide(tm_subject *subject, int n_sequences, int n_context)
+{
+    (void)subject;
+    (void)n_sequences;
+    (void)n_context;
+}
+
+static void fake_spread(tm_subject *subject, int n_sequences)
+{
+    (void)subject;
+    (void)n_sequences;
+}
+
+static tm_status fake_step(tm_subject *subject, const int32_t *tokens, int n_sequences,
+                           tm_error *err)
+{
+    return fake_eval(subject, tokens, n_sequences, TM_LOGITS_LAST, NULL, err);
+}
+
 static void fake_rewind(tm_subject *subject, int position)
 {
     (void)subject;
@@ -174,11 +193,14 @@ tm_status tm_subject_open_null(const tm_subject_request *request, tm_subject *ou
     self->logits[7] = 1;
     if (self->armed && self->script.fault == FAULT_WRONG) self->logits[9] = 2;
     out->n_vocab = N_VOCAB;
-    out->n_batch = request->n_batch;
+    out->n_batch = request->session.n_batch;
     out->pinned = true; /* it has no threads to pin */
     out->load_ns = 1;
     out->eval = fake_eval;
     out->reset = fake_reset;
+    out->divide = fake_divide;
+    out->spread = fake_spread;
+    out->step = fake_step;
     out->rewind = fake_rewind;
     out->check = fake_check;
     return TM_OK;

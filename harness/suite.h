@@ -16,13 +16,26 @@
 #include "harness/json.h"
 #include "harness/meter.h"
 
-#define TM_SUITE_MAX   64      /* values on one axis; excludes */
-#define TM_THREADS_ALL 0       /* every physical core this process may use */
-#define TM_TOKENS_MAX  1000000 /* prompt, generated or cached tokens of a test */
+#define TM_SUITE_MAX     64      /* values on one axis; excludes */
+#define TM_THREADS_ALL   0       /* every physical core this process may use */
+#define TM_TOKENS_MAX    1000000 /* prompt, generated or cached tokens of a test */
+#define TM_SEQUENCES_MAX 256
 
 typedef struct tm_test {
     int n_prompt, n_gen, depth; /* tokens; at least one of the first two is not 0 */
+    int n_sequences; /* decoded together, each at this depth, without a prompt; 0 and 1: one */
 } tm_test;
+
+/* Positions a sequence of the test takes. */
+static inline int tm_test_positions(const tm_test *test)
+{
+    return test->depth + test->n_prompt + test->n_gen;
+}
+/* Tokens its timed region makes: prompt and generated, of all sequences. */
+static inline int tm_test_tokens(const tm_test *test)
+{
+    return test->n_prompt + test->n_gen * (test->n_sequences > 1 ? test->n_sequences : 1);
+}
 
 /* A cell is left out when every field that is set equals the cell's. */
 typedef struct tm_exclude {
@@ -73,18 +86,20 @@ tm_status tm_suite_add_kernels(tm_suite *suite, const char *list, tm_error *err)
 tm_status tm_suite_add_head_kernels(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
 /* "1,2,4", "all", ranges as llama-bench has them: "1-4", "2-8+2", "1-16*2". */
 tm_status tm_suite_add_threads(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
-/* "pp64,tg16,pp512+tg128,tg32@d512". */
+/* "pp64,tg16,pp512+tg128,tg32@d512,tg32@b8". */
 tm_status tm_suite_add_tests(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
-/* llama-bench's -p, -n, -pg and -d (NULL: not given): a pp for every value of `prompts`, a tg for
+/* llama-bench's -p, -n, -pg and -d, and numbers of sequences decoded together (NULL: not given): a pp for every value of `prompts`, a tg for
  * every value of `generated`, a pg for every "P,N" pair of `both` (pairs separated by ';'), each at
- * every depth. Values are as in tm_suite_add_threads without "all"; 0 stands for none. */
+ * every depth, a tg also with every number of sequences. Values are as in tm_suite_add_threads without "all"; 0 stands for none. */
 tm_status tm_suite_add_lengths(tm_suite *suite, const char *prompts, const char *generated,
-                               const char *both, const char *depths, tm_error *err) TM_MUST_USE;
+                               const char *both, const char *depths, const char *sequences,
+                               tm_error *err) TM_MUST_USE;
 
 /* A group of counters, by name or file; "" takes none. Errors: those of reading it, ARG (too long). */
 tm_status tm_suite_set_counters(tm_suite *suite, const char *group, tm_error *err) TM_MUST_USE;
 
-/* "pp512", "tg128", "pp512+tg128", each with "@d1024" behind. Errors: ARG. */
+/* "pp512", "tg128", "pp512+tg128", each with "@d1024" behind; "tg128@d1024@b8": 8 sequences decoded
+ * together. Errors: ARG. */
 tm_status tm_test_parse(const char *text, tm_test *out, tm_error *err) TM_MUST_USE;
 /* Names of the built-in suites, ended by NULL. */
 const char *const *tm_suite_names(void);

@@ -150,16 +150,19 @@ tm_status tm_suite_add_threads(tm_suite *suite, const char *list, tm_error *err)
     return each_part(suite, list, "threads", add_threads, err);
 }
 
-static tm_status add_test_values(tm_suite *suite, int n_prompt, int n_gen, int depth, tm_error *err)
+static tm_status add_test_values(tm_suite *suite, int n_prompt, int n_gen, int depth,
+                                 int n_sequences, tm_error *err)
 {
     if (n_prompt == 0 && n_gen == 0) return TM_OK;
     for (int i = 0; i < suite->n_tests; i++) {
         const tm_test *t = &suite->tests[i];
-        if (t->n_prompt == n_prompt && t->n_gen == n_gen && t->depth == depth) return TM_OK;
+        if (t->n_prompt == n_prompt && t->n_gen == n_gen && t->depth == depth &&
+            t->n_sequences == n_sequences)
+            return TM_OK;
     }
     if (suite->n_tests >= TM_SUITE_MAX)
         return tm_fail(err, TM_ARG, "test: more than %d values", TM_SUITE_MAX);
-    suite->tests[suite->n_tests++] = (tm_test){n_prompt, n_gen, depth};
+    suite->tests[suite->n_tests++] = (tm_test){n_prompt, n_gen, depth, n_sequences};
     return TM_OK;
 }
 
@@ -169,6 +172,7 @@ tm_status tm_test_parse(const char *text, tm_test *out, tm_error *err)
     const char *p = text;
     memset(out, 0, sizeof *out);
     bool fine = true;
+    out->n_sequences = 1;
     if (strncmp(p, "pp", 2) == 0) {
         p += 2;
         fine = read_number(&p, &n) && n >= 1 && n <= TM_TOKENS_MAX;
@@ -188,11 +192,17 @@ tm_status tm_test_parse(const char *text, tm_test *out, tm_error *err)
         fine = read_number(&p, &n) && n <= TM_TOKENS_MAX;
         if (fine) out->depth = (int)n;
     }
+    if (fine && strncmp(p, "@b", 2) == 0 && p > text) {
+        p += 2;
+        fine = read_number(&p, &n) && n >= 1 && n <= TM_SEQUENCES_MAX;
+        if (fine) out->n_sequences = (int)n;
+        if (fine && n > 1) fine = out->n_prompt == 0;
+    }
     if (!fine || *p || p == text)
         return tm_fail(err, TM_ARG,
                        "test \"%s\" is none of ppN, tgN, ppN+tgN, each with @dN behind at will "
-                       "(N from 1 to %d)",
-                       text, TM_TOKENS_MAX);
+                       "(N from 1 to %d); after a tg alone also @bN (1 to %d)",
+                       text, TM_TOKENS_MAX, TM_SEQUENCES_MAX);
     return TM_OK;
 }
 
@@ -200,7 +210,8 @@ static tm_status add_test(tm_suite *suite, const char *part, tm_error *err)
 {
     tm_test test;
     tm_status status = tm_test_parse(part, &test, err);
-    return status == TM_OK ? add_test_values(suite, test.n_prompt, test.n_gen, test.depth, err)
+    return status == TM_OK ? add_test_values(suite, test.n_prompt, test.n_gen, test.depth,
+                                             test.n_sequences, err)
                            : status;
 }
 
@@ -210,8 +221,8 @@ tm_status tm_suite_add_tests(tm_suite *suite, const char *list, tm_error *err)
 }
 
 /* A comma list of ranges; NULL gives `otherwise` alone, or nothing when that is below 0. */
-static tm_status parse_ranges(const char *list, const char *what, int otherwise, int *out, int *n,
-                              tm_error *err)
+static tm_status parse_ranges(const char *list, const char *what, int otherwise, int low, int high,
+                              int *out, int *n, tm_error *err)
 {
     *n = 0;
     if (!list && otherwise >= 0) out[(*n)++] = otherwise;
@@ -223,7 +234,7 @@ static tm_status parse_ranges(const char *list, const char *what, int otherwise,
             return tm_fail(err, TM_ARG, "%s: \"%.40s...\" is too long", what, p);
         memcpy(part, p, length);
         part[length] = 0;
-        tm_status status = parse_range(part, what, 0, TM_TOKENS_MAX, out, TM_SUITE_MAX, n, err);
+        tm_status status = parse_range(part, what, low, high, out, TM_SUITE_MAX, n, err);
         if (status != TM_OK) return status;
         p += length;
         if (!*p) return TM_OK;
@@ -253,21 +264,25 @@ static tm_status parse_pairs(const char *text, int *out, int *n, tm_error *err)
 }
 
 tm_status tm_suite_add_lengths(tm_suite *suite, const char *prompts, const char *generated,
-                               const char *both, const char *depths, tm_error *err)
+                               const char *both, const char *depths, const char *sequences,
+                               tm_error *err)
 {
     int p[TM_SUITE_MAX], g[TM_SUITE_MAX], d[TM_SUITE_MAX], pg[2 * TM_SUITE_MAX];
-    int n_p = 0, n_g = 0, n_d = 0, n_pg = 0;
-    tm_status status = parse_ranges(prompts, "prompt tokens", -1, p, &n_p, err);
-    if (status == TM_OK) status = parse_ranges(generated, "generated tokens", -1, g, &n_g, err);
-    if (status == TM_OK) status = parse_ranges(depths, "depth", 0, d, &n_d, err);
+    int b[TM_SUITE_MAX], n_b = 0, n_p = 0, n_g = 0, n_d = 0, n_pg = 0;
+    tm_status status = parse_ranges(prompts, "prompt tokens", -1, 0, TM_TOKENS_MAX, p, &n_p, err);
+    if (status == TM_OK)
+        status = parse_ranges(generated, "generated tokens", -1, 0, TM_TOKENS_MAX, g, &n_g, err);
+    if (status == TM_OK) status = parse_ranges(depths, "depth", 0, 0, TM_TOKENS_MAX, d, &n_d, err);
+    if (status == TM_OK)
+        status = parse_ranges(sequences, "sequences", 1, 1, TM_SEQUENCES_MAX, b, &n_b, err);
     if (status == TM_OK) status = parse_pairs(both, pg, &n_pg, err);
     for (int k = 0; k < n_d && status == TM_OK; k++) {
         for (int i = 0; i < n_p && status == TM_OK; i++)
-            status = add_test_values(suite, p[i], 0, d[k], err);
-        for (int i = 0; i < n_g && status == TM_OK; i++)
-            status = add_test_values(suite, 0, g[i], d[k], err);
+            status = add_test_values(suite, p[i], 0, d[k], 1, err);
+        for (int i = 0; i < n_g * n_b && status == TM_OK; i++)
+            status = add_test_values(suite, 0, g[i / n_b], d[k], b[i % n_b], err);
         for (int i = 0; i < n_pg && status == TM_OK; i++)
-            status = add_test_values(suite, pg[2 * i], pg[2 * i + 1], d[k], err);
+            status = add_test_values(suite, pg[2 * i], pg[2 * i + 1], d[k], 1, err);
     }
     return status;
 }
@@ -326,7 +341,7 @@ static tm_json *axes_to_json(const tm_suite *suite)
     for (int i = 0; i < suite->n_tests; i++) {
         char name[48];
         const tm_test *t = &suite->tests[i];
-        tm_test_name(t->n_prompt, t->n_gen, t->depth, name, sizeof name);
+        tm_test_name(t->n_prompt, t->n_gen, t->depth, t->n_sequences, name, sizeof name);
         tm_json_append(tests, tm_json_string(name));
     }
     tm_json_set(axes, "model", models);

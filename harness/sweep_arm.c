@@ -84,10 +84,11 @@ static void fill_request(talk *t)
         while (first < suite->repetitions &&
                tm_sweep_log_has(p->log, p->arm->cell_ids[i], p->process, first))
             first++;
-        tm_worker_test test = {.test = {cell->n_prompt, cell->n_gen, cell->depth},
-                               .warmup = first < suite->repetitions ? suite->warmup : 0,
-                               .first_repetition = first,
-                               .n_repetitions = suite->repetitions - first};
+        tm_worker_test test = {
+            .test = {cell->n_prompt, cell->n_gen, cell->depth, cell->n_sequences},
+            .warmup = first < suite->repetitions ? suite->warmup : 0,
+            .first_repetition = first,
+            .n_repetitions = suite->repetitions - first};
         bool energy = false;
         for (tm_phase phase = 0; phase < TM_PHASES; phase++) {
             test.energy[phase] =
@@ -171,7 +172,7 @@ static tm_status take_sample(talk *t, tm_worker_line *line, tm_error *err)
     tm_record *r = &line->record;
     const tm_arm_process *p = t->p;
     const tm_worker_test *test = &t->request.tests[t->test]; /* there is one: see take_line */
-    int cell = t->cell_of[t->test], n_tokens = test->test.n_prompt + test->test.n_gen;
+    int cell = t->cell_of[t->test], n_tokens = tm_test_tokens(&test->test);
     int n_times = p->arm->peer ? 0 : test->test.n_gen; /* a peer tells no times of single tokens */
     if (line->test != t->test || r->repetition != t->repetition || r->n_tokens != n_tokens ||
         r->n_token_ns != n_times) {

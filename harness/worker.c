@@ -19,18 +19,23 @@
 #define WARMUP_GEN 4
 #define MAX_BATCH  512
 
-void tm_worker_sizes(const tm_test *tests, int n_tests, int *n_context, int *n_batch)
+void tm_worker_sizes(const tm_test *tests, int n_tests, tm_session_options *out)
 {
-    *n_context = GREEDY_PROMPT + GREEDY_TOKENS;
-    *n_batch = GREEDY_PROMPT;
+    int64_t most = 0; /* TM_TOKENS_MAX x 3 x TM_SEQUENCES_MAX is below 2^30 */
+    *out = (tm_session_options){
+        .n_context = GREEDY_PROMPT + GREEDY_TOKENS, .n_batch = GREEDY_PROMPT, .n_sequences = 1};
     for (int i = 0; i < n_tests; i++) {
         const tm_test *t = &tests[i];
-        int positions = t->depth + t->n_prompt + t->n_gen;
-        if (positions > *n_context) *n_context = positions;
-        if (t->n_prompt > *n_batch) *n_batch = t->n_prompt;
-        if (t->depth > *n_batch) *n_batch = t->depth;
+        int n_sequences = t->n_sequences > 1 ? t->n_sequences : 1, positions = tm_test_positions(t);
+        if (positions > out->n_context) out->n_context = positions;
+        if (n_sequences > out->n_sequences) out->n_sequences = n_sequences;
+        if ((int64_t)n_sequences * positions > most) most = (int64_t)n_sequences * positions;
+        if (t->n_prompt > out->n_batch) out->n_batch = t->n_prompt;
+        if (t->depth > out->n_batch) out->n_batch = t->depth;
+        if (n_sequences > out->n_batch) out->n_batch = n_sequences;
     }
-    if (*n_batch > MAX_BATCH) *n_batch = MAX_BATCH;
+    if (out->n_batch > MAX_BATCH) out->n_batch = MAX_BATCH;
+    out->n_positions = most > out->n_context ? (int)most : out->n_context;
 }
 
 static tm_status send(int fd, tm_json *line, tm_error *err)
@@ -94,7 +99,9 @@ tm_status tm_worker_say_record(int fd, const char *kind, const tm_worker_request
     record->cell.n_prompt = t->n_prompt;
     record->cell.n_gen = t->n_gen;
     record->cell.depth = t->depth;
-    tm_test_name(t->n_prompt, t->n_gen, t->depth, record->cell.test, sizeof record->cell.test);
+    record->cell.n_sequences = t->n_sequences > 1 ? t->n_sequences : 1;
+    tm_test_name(t->n_prompt, t->n_gen, t->depth, t->n_sequences, record->cell.test,
+                 sizeof record->cell.test);
     tm_json *json = line_of(kind);
     tm_json_put_int(json, "test", test);
     tm_json_set(json, "record", tm_record_to_json(record));
@@ -186,11 +193,12 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
     tm_bench bench = {0};
     tm_test tests[TM_SUITE_MAX];
     char tokens[24];
-    int n_context, n_batch;
+    tm_session_options session;
     cpu_set_t cpus; /* before the pool pins this thread */
     if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) CPU_ZERO(&cpus);
     for (int i = 0; i < request->n_tests; i++) tests[i] = request->tests[i].test;
-    tm_worker_sizes(tests, request->n_tests, &n_context, &n_batch);
+    tm_worker_sizes(tests, request->n_tests, &session);
+    session.f16_kv = request->f16_kv;
     tm_subject_request wanted = {.model = request->cell.model,
                                  .kernel = request->cell.kernel,
                                  .head_kernel = request->cell.head_kernel,
@@ -198,9 +206,7 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
                                  .cpus = request->n_cpus ? request->cpus : NULL,
                                  .oversubscribe = request->oversubscribe,
                                  .seed = request->seed,
-                                 .n_context = n_context,
-                                 .n_batch = n_batch,
-                                 .f16_kv = request->f16_kv,
+                                 .session = session,
                                  .garbage_fd = fd};
     tm_counters *counters = NULL;
     tm_status status = open_counters(request, &counters, err);

@@ -7,6 +7,7 @@
 #ifndef TM_HARNESS_WORKER_H
 #define TM_HARNESS_WORKER_H
 
+#include "engine/session.h"
 #include "harness/result.h"
 #include "harness/suite.h"
 
@@ -32,8 +33,8 @@ typedef struct tm_worker_request {
     bool energy_later;       /* the windows are run for a meter that is read afterwards */
 } tm_worker_request;
 
-/* The context and batch a session needs for these tests and for the greedy tokens before them. */
-void tm_worker_sizes(const tm_test *tests, int n_tests, int *n_context, int *n_batch);
+/* What a session needs for these tests and for the greedy tokens before them: *out but f16_kv. */
+void tm_worker_sizes(const tm_test *tests, int n_tests, tm_session_options *out);
 
 /* One line without its newline, to free(); NULL when memory ran out. */
 char *tm_worker_request_print(const tm_worker_request *request);

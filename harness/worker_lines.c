@@ -34,6 +34,7 @@ char *tm_worker_request_print(const tm_worker_request *request)
         tm_json_put_int(test, "n_prompt", t->test.n_prompt);
         tm_json_put_int(test, "n_gen", t->test.n_gen);
         tm_json_put_int(test, "depth", t->test.depth);
+        tm_json_put_int(test, "n_sequences", t->test.n_sequences > 1 ? t->test.n_sequences : 1);
         tm_json_put_int(test, "warmup", t->warmup);
         tm_json_put_int(test, "first_repetition", t->first_repetition);
         tm_json_put_int(test, "repetitions", t->n_repetitions);
@@ -107,8 +108,15 @@ static tm_status read_test(const tm_json *json, tm_worker_test *out, tm_error *e
         tm_status status = int_of(json, numbers[i].key, 0, numbers[i].high, numbers[i].target, err);
         if (status != TM_OK) return status;
     }
+    if (tm_json_get(json, "n_sequences")) { /* optional: one */
+        tm_status status =
+            int_of(json, "n_sequences", 1, TM_SEQUENCES_MAX, &out->test.n_sequences, err);
+        if (status != TM_OK) return status;
+    }
     if (out->test.n_prompt + out->test.n_gen < 1)
         return tm_fail(err, TM_FORMAT, "request: a test without tokens");
+    if (out->test.n_sequences > 1 && out->test.n_prompt > 0)
+        return tm_fail(err, TM_FORMAT, "request: a prompt for %d sequences", out->test.n_sequences);
     return read_phases(tm_json_get(json, "energy"), out, err);
 }
 

@@ -13,8 +13,8 @@
 #include "harness/sweep.h"
 
 typedef struct request {
-    const char *models, *kernels, *threads, *prompts, *generated, *both, *depths, *baseline,
-        *head_kernels, *output, *store, *counters, *peers;
+    const char *models, *kernels, *threads, *prompts, *generated, *both, *depths, *sequences,
+        *baseline, *head_kernels, *output, *store, *counters, *peers;
     int64_t repetitions, processes, seed;
     double time_budget;
     bool no_warmup, oversubscribe, quiet, retune;
@@ -38,7 +38,8 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
         status = tm_suite_add_head_kernels(suite, r->head_kernels, err);
     if (status == TM_OK) status = tm_suite_add_threads(suite, r->threads, err);
     if (status == TM_OK)
-        status = tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths, err);
+        status = tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths,
+                                      r->sequences, err);
     if (status == TM_OK && r->counters) status = tm_suite_set_counters(suite, r->counters, err);
     if (status == TM_OK) status = tm_energy_adjust(&r->energy, suite, err);
     return status == TM_OK ? tm_suite_check(suite, err) : status;
@@ -126,6 +127,8 @@ int tm_cmd_bench(int argc, char **argv)
          "a prompt and then generation, as one test"},
         {"depth", "d", TM_OPTION_TEXT, &r.depths, 0, 0, "N,...",
          "tokens in the KV cache before (default 0)"},
+        {"sequences", NULL, TM_OPTION_TEXT, &r.sequences, 0, 0, "N,...",
+         "decode so many together, tokens/s of all (default 1)"},
         {"threads", "t", TM_OPTION_TEXT, &r.threads, 0, 0, "N,...",
          "thread counts, ranges a-b*2, or all (default)"},
         {"repetitions", "r", TM_OPTION_INT, &r.repetitions, 1, 1000, "N",

@@ -47,7 +47,8 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     if (status == TM_OK) status = tm_suite_add_kernels(suite, r->kernels, err);
     if (status == TM_OK) status = tm_suite_add_threads(suite, r->threads, err);
     if (status == TM_OK)
-        status = tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths, err);
+        status =
+            tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths, NULL, err);
     return status == TM_OK ? tm_suite_check(suite, err) : status;
 }
 
@@ -128,7 +129,7 @@ static tm_status profile_cell(state *s, tm_bench *bench, const tm_cell *cell, tm
     seen v = {.s = s, .cell = cell};
     tm_profile_options options = {
         .n_pairs = (int)s->r->pairs, .fastest = s->r->fastest, .see = see, .see_arg = &v};
-    tm_test test = {cell->n_prompt, cell->n_gen, cell->depth};
+    tm_test test = {cell->n_prompt, cell->n_gen, cell->depth, 1};
     if (!s->r->quiet) fprintf(stderr, "%s\n", tm_cell_label(cell, label, sizeof label));
     item->cell = *cell;
     item->shown = s->r->fastest ? "fastest" : "median";
@@ -157,11 +158,11 @@ static tm_status profile_arm(state *s, const tm_arm *arm, tm_error *err)
                                  .n_threads = first->threads,
                                  .oversubscribe = s->r->oversubscribe,
                                  .seed = (uint64_t)s->r->seed,
-                                 .f16_kv = true,
                                  .garbage_fd = -1};
     for (int i = 0; i < arm->n_cells; i++)
-        tests[i] = (tm_test){arm->cells[i].n_prompt, arm->cells[i].n_gen, arm->cells[i].depth};
-    tm_worker_sizes(tests, arm->n_cells, &wanted.n_context, &wanted.n_batch);
+        tests[i] = (tm_test){arm->cells[i].n_prompt, arm->cells[i].n_gen, arm->cells[i].depth, 1};
+    tm_worker_sizes(tests, arm->n_cells, &wanted.session);
+    wanted.session.f16_kv = true;
     tm_status status = TM_OK;
     if (s->r->counters) status = tm_counters_open(&s->group, NULL, &counters, err);
     if (status == TM_OK) status = tm_subject_open(&wanted, &subject, err);

@@ -402,9 +402,12 @@ static void test_sequences_are_what_they_are_alone(void **state)
             tiny_model(config, i % 2 ? "ternary" : "trit_mad_scalar", "f16r16_fma_scalar", pool);
         tm_session_options options = {.n_context = 16, .n_batch = 2, .f16_kv = i < n};
         tm_session *alone = tiny_session(&model, pool, options);
-        options.n_sequences = N;
+        options.n_sequences = N + 1;
+        options.n_context = 48; /* of one; parted into three of 16 */
+        options.n_positions = 48;
         tm_session *together = tiny_session(&model, pool, options);
         const float *logits;
+        tm_session_divide(together, N, 16);
         for (int s = 0; s < N; s++) {
             tm_session_use(together, s);
             TINY_OK(tm_session_eval(together, prompt + s, start[s], TM_LOGITS_NONE, NULL, &err));

@@ -19,6 +19,7 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
                             .threads = 2,
                             .n_prompt = 8,
                             .depth = 32,
+                            .n_sequences = 1,
                             .role = "ternary"},
                    .status = "ok",
                    .process = process,
@@ -36,7 +37,7 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
                    .tokens = "fedcba9876543210"};
     r.cell.n_gen = n_gen;
     r.n_tokens = 8 + n_gen;
-    tm_test_name(8, n_gen, 32, r.cell.test, sizeof r.cell.test);
+    tm_test_name(8, n_gen, 32, 1, r.cell.test, sizeof r.cell.test);
     r.token_ns = n_gen ? calloc((size_t)n_gen, sizeof *r.token_ns) : NULL;
     r.n_token_ns = n_gen;
     for (int i = 0; i < n_gen; i++) r.token_ns[i] = 1000000 + i;

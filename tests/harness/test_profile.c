@@ -113,6 +113,17 @@ static tm_status eval(tm_subject *subject, const int32_t *tokens, int n_tokens, 
     return tm_session_eval(subject->session, tokens, n_tokens, which, logits, err);
 }
 
+static void divide(tm_subject *subject, int n_sequences, int n_context)
+{
+    tm_session_divide(subject->session, n_sequences, n_context);
+}
+
+static void spread(tm_subject *subject, int n_sequences)
+{
+    (void)subject;
+    assert_int_equal(n_sequences, 1);
+}
+
 static void reset(tm_subject *subject)
 {
     tm_session_reset(subject->session);
@@ -134,6 +145,8 @@ static void open_engine(engine *e, int n_threads, const tm_test *test)
                               .pool = e->pool,
                               .f16_kv = true,
                               .eval = eval,
+                              .divide = divide,
+                              .spread = spread,
                               .reset = reset};
     TINY_OK(tm_bench_open(&e->subject, test, 1, 1, &e->bench, &err));
 }
@@ -148,7 +161,7 @@ static void close_engine(engine *e)
 
 static void test_parts_make_the_whole(void **state)
 {
-    static const tm_test tests[] = {{20, 0, 0}, {0, 5, 0}, {11, 3, 0}, {0, 4, 19}};
+    static const tm_test tests[] = {{20, 0, 0, 1}, {0, 5, 0, 1}, {11, 3, 0, 1}, {0, 4, 19, 1}};
     (void)state;
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         for (int n_threads = 1; n_threads <= MAX_THREADS; n_threads++) {
@@ -199,7 +212,7 @@ static void test_refused(void **state)
 {
     tm_error err = {0};
     tm_profile p;
-    tm_test test = {4, 0, 0};
+    tm_test test = {4, 0, 0, 1};
     tm_profile_options options = {.n_pairs = 0};
     engine e;
     (void)state;
@@ -282,7 +295,7 @@ static void see(void *arg, const tm_ledger *ledger, int first_pass, double ticks
 static void test_traces_are_read_back(void **state)
 {
     char path[] = "/tmp/ternmark-trace-XXXXXX";
-    tm_test test = {11, 3, 9}; /* two passes and three; two before them */
+    tm_test test = {11, 3, 9, 1}; /* two passes and three; two before them */
     engine e;
     tm_profile p;
     written w = {0};

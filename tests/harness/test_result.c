@@ -227,11 +227,13 @@ static void test_names_and_ids(void **state)
 {
     (void)state;
     char text[48], id[24], other[24];
-    tm_test_name(512, 0, 0, text, sizeof text);
+    tm_test_name(512, 0, 0, 1, text, sizeof text);
     assert_string_equal(text, "pp512");
-    tm_test_name(512, 128, 0, text, sizeof text);
+    tm_test_name(512, 128, 0, 0, text, sizeof text);
     assert_string_equal(text, "pp512+tg128");
-    tm_test_name(0, 128, 1024, text, sizeof text);
+    tm_test_name(0, 128, 1024, 8, text, sizeof text);
+    assert_string_equal(text, "tg128@d1024@b8");
+    tm_test_name(0, 128, 1024, 1, text, sizeof text);
     assert_string_equal(text, "tg128@d1024");
 
     tm_record r = make_sample(0, 0, 2);

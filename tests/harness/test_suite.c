@@ -120,13 +120,22 @@ static void test_lists(void **state)
     assert_memory_equal(suite.threads, threads, sizeof threads);
     assert_ok(tm_suite_add_models(&suite, "a,b,a", &err), err);
     assert_int_equal(suite.n_models, 2);
-    assert_ok(tm_suite_add_lengths(&suite, "64,0", "16", "32,8;7,9", "0,100", &err), err);
+    assert_ok(tm_suite_add_lengths(&suite, "64,0", "16", "32,8;7,9", "0,100", NULL, &err), err);
     /* At each depth: one pp (0 is none), one tg, two pg. */
     assert_int_equal(suite.n_tests, 8);
     assert_int_equal(suite.tests[0].n_prompt, 64);
     assert_int_equal(suite.tests[3].n_prompt, 7);
     assert_int_equal(suite.tests[3].n_gen, 9);
     assert_int_equal(suite.tests[5].depth, 100);
+    /* Numbers of sequences are for generation alone. */
+    suite.n_tests = 0;
+    assert_ok(tm_suite_add_lengths(&suite, "64", "16", "32,8", "0,100", "1,4-8*2", &err), err);
+    assert_int_equal(suite.n_tests, 2 * (1 + 3 + 1));
+    assert_int_equal(suite.tests[0].n_sequences, 1);
+    assert_int_equal(suite.tests[3].n_sequences, 8);
+    assert_int_equal(suite.tests[3].n_gen, 16);
+    assert_int_equal(tm_suite_add_lengths(&suite, NULL, "1", NULL, NULL, "0", &err), TM_ARG);
+    assert_says(err.message, "sequences: \"0\" is outside of 1 to 256");
     static const char *const bad[] = {"",      "1,",    "x",    "1-",
                                       "3-1",   "0",     "-1",   "1-4*1",
                                       "1-4+0", "70000", "1,,2", "9999999999999999999999"};
@@ -134,9 +143,9 @@ static void test_lists(void **state)
         assert_int_equal(tm_suite_add_threads(&suite, bad[i], &err), TM_ARG);
     static const char *const bad_pairs[] = {"5", "5,", ",5", "5,0", "5,5;", "5;5", "1,2,3"};
     for (size_t i = 0; i < sizeof bad_pairs / sizeof bad_pairs[0]; i++)
-        assert_int_equal(tm_suite_add_lengths(&suite, NULL, NULL, bad_pairs[i], NULL, &err),
+        assert_int_equal(tm_suite_add_lengths(&suite, NULL, NULL, bad_pairs[i], NULL, NULL, &err),
                          TM_ARG);
-    assert_int_equal(tm_suite_add_lengths(&suite, "2000000", NULL, NULL, NULL, &err), TM_ARG);
+    assert_int_equal(tm_suite_add_lengths(&suite, "2000000", NULL, NULL, NULL, NULL, &err), TM_ARG);
     assert_int_equal(tm_suite_add_threads(&suite, "1-100", &err), TM_ARG);
     assert_says(err.message, "more than 64");
 }
@@ -150,6 +159,14 @@ static void test_test_names(void **state)
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         assert_ok(tm_test_parse(good[i], &t, &err), err);
     assert_true(t.n_prompt == 5 && t.n_gen == 6 && t.depth == 7);
+    assert_int_equal(t.n_sequences, 1);
+    assert_ok(tm_test_parse("tg6@d7@b8", &t, &err), err);
+    assert_true(t.n_prompt == 0 && t.n_gen == 6 && t.depth == 7 && t.n_sequences == 8);
+    assert_ok(tm_test_parse("pp6@b1", &t, &err), err);
+    static const char *const bad_batches[] = {"pp5@b2", "pp5+tg6@b2", "tg6@b0", "tg6@b257",
+                                              "tg6@b2@d7"};
+    for (size_t i = 0; i < sizeof bad_batches / sizeof bad_batches[0]; i++)
+        assert_int_equal(tm_test_parse(bad_batches[i], &t, &err), TM_ARG);
     static const char *const bad[] = {"",     "pp",  "pp0",    "tg0",      "pp-1",
                                       "pp1+", "@d5", "pp1@",   "pp1@d",    "tg1+pp2",
                                       "pp1 ", "PP1", "pp1tg2", "pp1000001"};

@@ -82,7 +82,7 @@ static void make_request(const char *model, const char *kernel, int threads)
 static void add_test(int n_prompt, int n_gen, int depth, int warmup, int first, int n)
 {
     request.tests[request.n_tests++] =
-        (tm_worker_test){{n_prompt, n_gen, depth}, warmup, first, n, {false, false}};
+        (tm_worker_test){{n_prompt, n_gen, depth, 1}, warmup, first, n, {false, false}};
 }
 
 static void test_null_engine(void **state)
@@ -93,12 +93,14 @@ static void test_null_engine(void **state)
     add_test(4, 0, 0, 1, 0, 1);
     add_test(0, 6, 8, 0, 2, 2);
     add_test(3, 2, 0, 0, 0, 1);
+    add_test(0, 2, 4, 0, 0, 1);
+    request.tests[3].test.n_sequences = 3;
     assert_ok(run_request(&err), err);
     static const tm_worker_line_kind kinds[] = {
-        TM_WORKER_HELLO,  TM_WORKER_LOADED, TM_WORKER_CHECKED, TM_WORKER_SAMPLE,
+        TM_WORKER_HELLO,  TM_WORKER_LOADED, TM_WORKER_CHECKED, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,
         TM_WORKER_SAMPLE, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,  TM_WORKER_DONE};
-    assert_int_equal(n_lines, 8);
-    for (int i = 0; i < 8; i++) assert_int_equal(lines[i].kind, kinds[i]);
+    assert_int_equal(n_lines, 9);
+    for (int i = 0; i < 9; i++) assert_int_equal(lines[i].kind, kinds[i]);
     assert_int_equal(lines[0].protocol, TM_WORKER_PROTOCOL);
     assert_int_equal(strlen(lines[2].tokens), 16);
 
@@ -123,6 +125,12 @@ static void test_null_engine(void **state)
     assert_true(sum == tg->elapsed_ns); /* no time between the tokens is lost */
     assert_true(pg->n_tokens == 5 && pg->first_token_ns >= 3000000);
     assert_true(pg->first_token_ns + pg->token_ns[0] + pg->token_ns[1] == pg->elapsed_ns);
+
+    const tm_record *together = &lines[7].record;
+    assert_string_equal(together->cell.test, "tg2@d4@b3");
+    assert_int_equal(together->cell.n_sequences, 3);
+    assert_true(together->n_tokens == 6 && together->n_token_ns == 2);
+    assert_true(together->token_ns[0] >= 3000000 && together->elapsed_ns >= 6000000);
 
     assert_true(tg->peak_rss_bytes.value > 1e5 && tg->rss_file_bytes.value > 0);
     assert_true(tg->minor_faults.value >= 0 && tg->voluntary_switches.value >= 0);
@@ -410,6 +418,23 @@ static void test_counters_of_a_model(void **state)
     expect_error(TM_ARG, "did you mean \"software\"");
 }
 
+/* A cache is parted anew for every test: a deep one and a wide one need no deep and wide one. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    tm_session_options sizes;
+    static const tm_test tests[] = {{0, 16, 4096, 1}, {0, 16, 0, 32}, {64, 0, 0, 1}};
+    tm_worker_sizes(tests, 3, &sizes);
+    assert_int_equal(sizes.n_context, 4112);
+    assert_int_equal(sizes.n_sequences, 32);
+    assert_int_equal(sizes.n_positions, 4112);
+    assert_int_equal(sizes.n_batch, 512);
+    tm_worker_sizes(tests + 1, 2, &sizes);
+    assert_int_equal(sizes.n_context, 64);
+    assert_int_equal(sizes.n_positions, 32 * 16);
+    assert_int_equal(sizes.n_batch, 64);
+}
+
 /* Against sums worked out by hand: weights 1000, head 100, 10 bytes per position. */
 static void test_costs(void **state)
 {
@@ -422,11 +447,11 @@ static void test_costs(void **state)
                   .linear_macs = 7,
                   .head_macs = 5,
                   .attention_macs_per_position = 2};
-    tm_test tg = {0, 2, 3};
+    tm_test tg = {0, 2, 3, 1};
     tm_bench_costs(&c, 4, &tg, &bytes, &macs); /* positions 4 and 5 */
     assert_true(bytes == (2 * 1100 + 10 * 9) / 2.0);
     assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
-    tm_test pp = {6, 0, 0};
+    tm_test pp = {6, 0, 0, 0};
     tm_bench_costs(&c, 4, &pp, &bytes, &macs); /* passes of 4 and 2 tokens */
     assert_true(fabs(bytes - (2 * 1000 + 10 * (4 + 6) + 100) / 6.0) < 1e-9);
     assert_true(fabs(macs - (6 * 7 + 5 + 2 * 21) / 6.0) < 1e-9);
@@ -439,7 +464,11 @@ static void test_costs(void **state)
     assert_true(fabs(macs - (6 * 7 - 5 * 3 + 5 + 21 + 6) / 6.0) < 1e-9);
     tm_bench_costs(&c, 4, &tg, &bytes, &macs); /* decoding needs every layer */
     assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
-    tm_test pg = {1, 1, 0};
+    tm_test together = {0, 2, 3, 8}; /* 16 tokens of 2 passes */
+    tm_bench_costs(&c, 4, &together, &bytes, &macs);
+    assert_true(bytes == (2 * 1100 + 8 * 10 * 9) / 16.0);
+    assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
+    tm_test pg = {1, 1, 0, 1};
     tm_bench_costs(&c, 4, &pg, &bytes, &macs);
     assert_true(bytes == (2 * 1100 + 10 * 3) / 2.0);
 }
@@ -461,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_lines_that_make_no_sense),
         cmocka_unit_test(test_real_model),
         cmocka_unit_test(test_costs),
+        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_counters_of_a_model),
         cmocka_unit_test(test_energy_windows),
         cmocka_unit_test(test_energy_of_a_real_model),

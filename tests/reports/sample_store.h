@@ -52,7 +52,7 @@ static inline void sample_name(tm_record *r, const char *model, const char *kern
     c->threads = threads;
     c->n_prompt = n_prompt;
     c->n_gen = n_gen;
-    tm_test_name(n_prompt, n_gen, 0, c->test, sizeof c->test);
+    tm_test_name(n_prompt, n_gen, 0, 1, c->test, sizeof c->test);
     /* Any text that differs with the cell does. */
     unsigned hash = 5381;
     char text[512];
