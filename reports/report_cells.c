@@ -234,6 +234,9 @@ static void put_numbers(const tm_report_view *view, const tm_cell_summary *s, tm
         FIGURE(cpu_user_seconds),
         FIGURE(cpu_system_seconds),
         FIGURE(steal_percent),
+        FIGURE(frequency_after_hz),
+        FIGURE(throttle_events),
+        FIGURE(temperature_after_celsius),
         FIGURE(harness_ns_per_token),
 #undef FIGURE
     };

@@ -426,7 +426,7 @@ static void changed_conditions_are_told(void **state)
     add_exact(&store, "synth:125M", 2, 0, 16, 6, 100, 250);
     tm_report_options options = {.store = "s.jsonl",
                                  .directory = dir,
-                                 .formats = TM_REPORT_MARKDOWN,
+                                 .formats = TM_REPORT_MARKDOWN | TM_REPORT_CSV,
                                  .published = &f->published};
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
@@ -446,6 +446,9 @@ static void changed_conditions_are_told(void **state)
     assert_non_null(strstr(text, "- the samples' clock went from 2.50 to 3.10 GHz\n"));
     assert_non_null(
         strstr(text, "- the samples' temperature at the start went from 50.0 to 71.5 C\n"));
+    text = slurp(dir, "cells.csv");
+    assert_non_null(strstr(text, ",frequency_after_hz,throttle_events,temperature_after_celsius,"));
+    assert_non_null(strstr(text, "throttle_events: this machine does not show it"));
     sample_free(&store);
 }
 
