@@ -182,6 +182,11 @@ static void made_up_joules_are_called_fake(void **state)
         }
         if (is_fake) {
             assert_has(tm_text_string(&report.talk), "warning");
+            /* For programs no field of these is a number or a measured row. */
+            assert_has(slurp(f.dir, "cells.csv"), ",fake 6.85,");
+            assert_null(strstr(slurp(f.dir, "cells.csv"), ",6.85,"));
+            assert_has(slurp(f.dir, "energy.csv"), "\nfake,");
+            assert_null(strstr(slurp(f.dir, "energy.csv"), "\nmeasured,"));
             assert_has(slurp(f.dir, "report.md"),
                        "- the joules and watts of 2 cells are fake: made up by a source");
         }
