@@ -21,6 +21,7 @@
     X(suite_quick, "workloads/suites/quick.json")                                                  \
     X(suite_paper, "workloads/suites/paper.json")                                                  \
     X(suite_2b4t, "workloads/suites/2b4t.json")                                                    \
+    X(suite_energy, "workloads/suites/energy.json")                                                \
     X(counters_software, "workloads/counters/software.txt")                                        \
     X(counters_instructions, "workloads/counters/instructions.txt")                                \
     X(counters_memory, "workloads/counters/memory.txt")                                            \

@@ -25,7 +25,7 @@ static void miss_phase(tm_energy_phase *p, const char *why)
     p->joules_per_token = p->net_joules_per_token = p->watts = p->net_watts = none;
     p->largest_error = NAN;
     snprintf(p->missing, sizeof p->missing, "%s", why[0] ? why : "not measured");
-    snprintf(p->net_missing, sizeof p->net_missing, "%.150s", p->missing);
+    memcpy(p->net_missing, p->missing, sizeof p->net_missing);
 }
 
 void tm_cell_energy_miss(tm_cell_energy *out, const tm_json *run, const char *why)
@@ -104,7 +104,8 @@ static void add_process(tm_energy_phase *out, const tm_record *r)
     if (isfinite(p->net_joules_per_token))
         out->n_net++;
     else
-        snprintf(out->net_missing, sizeof out->net_missing, "%s", e->net_joules.missing);
+        snprintf(out->net_missing, sizeof out->net_missing, "%s%s", e->fake ? "fake: " : "",
+                 e->net_joules.missing);
     double error = e->error_bound_joules.value / e->gross_joules.value;
     if (isfinite(error) && !(error <= out->largest_error)) out->largest_error = error;
     if (e->marks[0] && !strstr(out->warning, e->marks))
@@ -334,7 +335,7 @@ tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
 {
     *out = (tm_energy_ratio){.gross = none, .net = none};
     if (!may_compare(a, b, out->missing, sizeof out->missing)) {
-        snprintf(out->net_missing, sizeof out->net_missing, "%.150s", out->missing);
+        memcpy(out->net_missing, out->missing, sizeof out->net_missing);
         return TM_OK;
     }
     int n = a->n_processes, n_net = 0;
@@ -362,7 +363,7 @@ tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
     if (n_net > 0)
         out->net = tm_interval_ratio(net, net + n, n_net, TM_CONFIDENCE);
     else
-        snprintf(out->net_missing, sizeof out->net_missing, "%.150s",
+        snprintf(out->net_missing, sizeof out->net_missing, "%s",
                  out->missing[0]     ? out->missing
                  : a->net_missing[0] ? a->net_missing
                  : b->net_missing[0] ? b->net_missing

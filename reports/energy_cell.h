@@ -31,7 +31,7 @@ typedef struct tm_energy_phase {
     double
         largest_error; /* of reading, as a share of a window's joules; NaN: no window states one */
     char missing[480]; /* why there are no joules; "" when there are */
-    char net_missing[160];
+    char net_missing[480];
     char warning[480]; /* windows that were lost or left out, and marks; "" nothing */
 } tm_energy_phase;
 
@@ -64,7 +64,7 @@ typedef struct tm_energy_ratio {
     int n_pairs;
     tm_interval gross, net;
     char missing[480]; /* why there is none; "" when there is */
-    char net_missing[160];
+    char net_missing[480];
 } tm_energy_ratio;
 
 /* Refuses (as missing): either side without joules, made-up ones, different source, scope or method.

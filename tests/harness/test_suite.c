@@ -177,7 +177,7 @@ static void test_test_names(void **state)
 static void test_built_in(void **state)
 {
     (void)state;
-    static const char *const wanted[] = {"demo", "quick", "paper", "2b4t"};
+    static const char *const wanted[] = {"demo", "quick", "paper", "2b4t", "energy"};
     int n = 0;
     for (const char *const *name = tm_suite_names(); *name; name++, n++) {
         tm_error err = {0};
@@ -190,8 +190,8 @@ static void test_built_in(void **state)
             assert_ok(tm_shape_config(suite.models[i] + strlen("synth:"), &config, &err), err);
         }
     }
-    assert_int_equal(n, 4);
-    for (int i = 0; i < 4; i++) {
+    assert_int_equal(n, 5);
+    for (int i = 0; i < 5; i++) {
         tm_error err = {0};
         assert_ok(tm_suite_read(wanted[i], &suite, &err), err);
     }

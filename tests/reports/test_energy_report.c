@@ -93,9 +93,16 @@ static void make_store(sample_store *store, const sample_meter *meter)
         sample_add_window(store, "synth:700M", "i2_mad_x", 2, 0, 32, i, 1 - i % 2,
                           TM_PHASE_GENERATION, meter, 80, 93);
     }
+    /* One process whose idle was unsteady: why it has no net figure names watts too. */
+    sample_add_process(store, "synth:700M", "f16_fma_x", 2, 64, 0, 0, 0, 200, 1e9);
+    tm_energy *e = sample_add_window(store, "synth:700M", "f16_fma_x", 2, 64, 0, 0, 0,
+                                     TM_PHASE_PROMPT, meter, 200, 1370);
+    tm_figure_set(&e->idle_before_watts, 133);
+    tm_figure_set(&e->idle_after_watts, 93);
+    tm_energy_set_net(e);
     /* The trace draws what the window did, or its plot would show other watts. */
     for (int i = 0; i < store->records.n; i++) {
-        tm_energy *e = store->records.items[i].energy;
+        e = store->records.items[i].energy;
         for (int k = 0; e && k < e->n_trace; k++)
             if (e->trace[k].watts > 10)
                 e->trace[k].watts = e->gross_joules.value / e->window_seconds;
@@ -188,7 +195,7 @@ static void made_up_joules_are_called_fake(void **state)
             assert_has(slurp(f.dir, "energy.csv"), "\nfake,");
             assert_null(strstr(slurp(f.dir, "energy.csv"), "\nmeasured,"));
             assert_has(slurp(f.dir, "report.md"),
-                       "- the joules and watts of 2 cells are fake: made up by a source");
+                       "- the joules and watts of 3 cells are fake: made up by a source");
         }
         tm_report_free(&report);
         sample_free(&store);
