@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/kernel.h"
+#include "reports/energy_table.h"
 #include "reports/table.h"
 
 static const char *const formats[] = {"text", "md", "csv", "json", "jsonl", NULL};
@@ -172,6 +173,34 @@ static const char *head_layout(const char *head_kernel)
     return kernel ? kernel->format->name : head_kernel[0] ? head_kernel : "-";
 }
 
+static bool has_energy(const tm_summaries *all)
+{
+    for (int i = 0; i < all->n; i++)
+        if (all->items[i].energy.is_asked) return true;
+    return false;
+}
+
+/* Joules per token of the whole test, and the watts of its phases, prompt first. */
+static void add_energy(tm_table *table, const tm_cell_summary *s)
+{
+    const tm_cell_energy *e = &s->energy;
+    char text[160], watts[2][64];
+    const double prompt = e->phases[TM_PHASE_PROMPT].watts.value;
+    const double generation = e->phases[TM_PHASE_GENERATION].watts.value;
+    if (isnan(e->joules_per_token.value)) {
+        tm_table_add_cell_with_note(table, "-", e->missing);
+        tm_table_add_cell(table, "-");
+        return;
+    }
+    tm_table_add_cell(table, "%s",
+                      tm_energy_number(&e->joules_per_token, e->fake, text, sizeof text));
+    const bool has_both = !isnan(prompt) && !isnan(generation);
+    tm_number(isnan(prompt) ? generation : prompt, 3, watts[0], sizeof watts[0]);
+    tm_number(generation, 3, watts[1], sizeof watts[1]);
+    tm_table_add_cell(table, "%s%s%s%s", e->fake ? "fake " : "", watts[0], has_both ? " / " : "",
+                      has_both ? watts[1] : "");
+}
+
 static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell_summary *s,
                          tm_error *err)
 {
@@ -195,6 +224,7 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
     add_number(table, s->token_p50.value_ms, 3);
     add_number(table, s->peak_rss_bytes.value / 0x1p20, 4);
     add_number(table, s->read_gb_per_second.value, 3);
+    if (has_energy(all)) add_energy(table, s);
     const tm_cell_summary *base = baseline_of(all, s);
     if (!base) {
         tm_table_add_cell(table, "-");
@@ -216,7 +246,7 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
 {
     static const char *const headings[] = {"threads",   "test",           "tokens/s [95 %]",
                                            "processes", "first token ms", "p50 ms",
-                                           "RSS MiB",   "read GB/s",      "x baseline"};
+                                           "RSS MiB",   "read GB/s"};
     tm_table table;
     tm_table_init(&table, "");
     tm_table_add_column(&table, "model", TM_LEFT);
@@ -224,6 +254,11 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
     tm_table_add_column(&table, "head", TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
         tm_table_add_column(&table, headings[i], TM_RIGHT);
+    if (has_energy(all)) {
+        tm_table_add_column(&table, "J/token", TM_RIGHT);
+        tm_table_add_column(&table, "W", TM_RIGHT);
+    }
+    tm_table_add_column(&table, "x baseline", TM_RIGHT);
     tm_status status = TM_OK;
     for (int i = 0; status == TM_OK && i < all->n; i++)
         status = add_row(&table, all, &all->items[i], err);
