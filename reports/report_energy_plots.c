@@ -69,9 +69,12 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
                                   joules->high);
         }
     }
-    if (is_fake)
+    if (is_fake) {
         snprintf(plot->title, sizeof plot->title,
                  "FAKE energy per output token against decode speed: made up, not measured");
+        snprintf(plot->y_label, sizeof plot->y_label,
+                 "fake gross J per output token (logarithmic)");
+    }
     snprintf(
         plot->note, sizeof plot->note,
         "%s. %sJoules of %s, gross. Better is down and to the right. Bars: 95 %% interval of the "
