@@ -91,6 +91,25 @@ static void tl1r16_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
+/* Row 0: + - 0 + | 0 0 - + | + - - 0 | - + 0 0 | + 0 - - | +, by column % 4: + 0 + - + as digits
+ * 2 1 2 0 2 = 2 + 3 + 18 + 0 + 168 = 191, then 141, 28 and 44; 125 in the next block. Padding has
+ * 124. */
+static void t5r16_bytes(void **state)
+{
+    const int8_t trits[2][21] = {
+        {1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, -1, 1, 0, 0, 1, 0, -1, -1, 1},
+        {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
+    uint8_t data[128], wanted[128];
+    (void)state;
+    memset(data, 0xa5, sizeof data);
+    memset(wanted, 124, sizeof wanted);
+    memcpy(wanted, (const uint8_t[]){191, 141, 28, 44, 0, 0, 0, 0}, 8);
+    wanted[64] = 125, wanted[68] = 123;
+    assert_int_equal(tm_format_t5r16.size(2, 21), sizeof data);
+    tm_format_t5r16.pack_trits(trits[0], 0, 2, 2, 21, data);
+    assert_memory_equal(data, wanted, sizeof data);
+}
+
 static void f32r16_bytes(void **state)
 {
     const float values[2][3] = {{1, 2, 3}, {-4, -5, -6}};
@@ -221,8 +240,8 @@ static void f16r16_rounds_like_half(void **state)
 static void sizes_follow_bits_per_weight(void **state)
 {
     (void)state;
-    for (const tm_format *const *f = tm_formats(); *f; f++)
-        assert_true((double)(*f)->size(2560, 6912) == 2560.0 * 6912 * (*f)->bits_per_weight / 8);
+    for (const tm_format *const *f = tm_formats(); *f; f++) /* whole blocks of every layout */
+        assert_true((double)(*f)->size(2560, 3840) == 2560.0 * 3840 * (*f)->bits_per_weight / 8);
     /* The largest int counts still fit: 2^27 groups x (2^31 - 1) x 64 bytes = 2^64 - 2^33. */
     assert_true(tm_format_f32r16.size(INT_MAX, INT_MAX) == SIZE_MAX - ((size_t)1 << 33) + 1);
     assert_int_equal(tm_format_i2r16.size(INT_MAX, INT_MAX), (size_t)1 << 60);
@@ -231,17 +250,12 @@ static void sizes_follow_bits_per_weight(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_is_complete),
-        cmocka_unit_test(trit_bytes),
-        cmocka_unit_test(i2r16_bytes),
-        cmocka_unit_test(t3r16_bytes),
-        cmocka_unit_test(tl1r16_bytes),
-        cmocka_unit_test(f32r16_bytes),
-        cmocka_unit_test(f16r16_bytes),
-        cmocka_unit_test(bf16r16_bytes),
-        cmocka_unit_test(f16r16_rounds_like_half),
-        cmocka_unit_test(packing_in_pieces),
-        cmocka_unit_test(sizes_follow_bits_per_weight),
+        cmocka_unit_test(table_is_complete), cmocka_unit_test(trit_bytes),
+        cmocka_unit_test(i2r16_bytes),       cmocka_unit_test(t3r16_bytes),
+        cmocka_unit_test(t5r16_bytes),       cmocka_unit_test(tl1r16_bytes),
+        cmocka_unit_test(f32r16_bytes),      cmocka_unit_test(f16r16_bytes),
+        cmocka_unit_test(bf16r16_bytes),     cmocka_unit_test(f16r16_rounds_like_half),
+        cmocka_unit_test(packing_in_pieces), cmocka_unit_test(sizes_follow_bits_per_weight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
