@@ -1,5 +1,5 @@
 /* f16r16 with NEON: lanes are rows, 24 vectors of sums in registers for prompts. */
-#define TM_FMA_HALF 1
+#define TM_FMA_WEIGHT TM_FMA_F16
 #include "kernels/fma_neon.h"
 
 const tm_kernel tm_kernel_f16r16_fma_neon = {

@@ -1,5 +1,5 @@
 /* f32r16 with NEON: lanes are rows, 24 vectors of sums in registers for prompts. */
-#define TM_FMA_HALF 0
+#define TM_FMA_WEIGHT TM_FMA_F32
 #include "kernels/fma_neon.h"
 
 const tm_kernel tm_kernel_f32r16_fma_neon = {
