@@ -107,6 +107,21 @@ static void take_all(tm_probe *probe, bool first)
     for (int i = 0; i < probe->n_channels; i++) take(probe, i, first);
 }
 
+/* When the channels were last read, on average: an edge of a window is where its counts were taken, not
+ * where this thread went on afterwards. */
+static int64_t edge_ns(const tm_probe *probe)
+{
+    int64_t now = tm_now_ns(), late = 0;
+    int n = 0;
+    for (int i = 0; i < probe->n_channels; i++) {
+        const tm_tally *t = &probe->tallies[i];
+        if (t->n_samples == 0 || t->state != TM_PROBE_OK) continue;
+        late += now - t->last_ns;
+        n++;
+    }
+    return n ? now - late / n : now;
+}
+
 static double thread_cpu_seconds(pthread_t thread)
 {
     clockid_t id;
@@ -212,7 +227,7 @@ void tm_probe_start(tm_probe *probe)
     memset(probe->tallies, 0, (size_t)probe->n_channels * sizeof *probe->tallies);
     probe->sampler_begin_seconds = probe->threaded ? thread_cpu_seconds(probe->thread) : 0;
     take_all(probe, true);
-    probe->begin_ns = tm_now_ns();
+    probe->begin_ns = edge_ns(probe);
     probe->trace.n = 0;
     tm_probe_trace_take(probe, true);
     probe->running = true;
@@ -269,8 +284,8 @@ void tm_probe_stop(tm_probe *probe, tm_probe_window *out)
     memset(out, 0, sizeof *out);
     pthread_mutex_lock(&probe->lock);
     probe->running = false;
-    out->end_ns = tm_now_ns();
     take_all(probe, false);
+    out->end_ns = edge_ns(probe);
     tm_probe_trace_take(probe, true);
     pthread_mutex_unlock(&probe->lock);
     out->begin_ns = probe->begin_ns;
