@@ -68,7 +68,7 @@ static void measure_idle(tm_energy_run *run, tm_idle *idle)
     sleep_until(tm_now_ns() + (int64_t)(1e9 * SETTLE_SECONDS));
     idle->begin_ns = tm_now_ns();
     if (run->probe) tm_probe_start(run->probe);
-    sleep_until(idle->begin_ns + (int64_t)(1e9 * run->options->idle_seconds));
+    sleep_until(tm_now_ns() + (int64_t)(1e9 * run->options->idle_seconds));
     if (run->probe) tm_probe_stop(run->probe, &window);
     idle->end_ns = tm_now_ns();
     idle->seconds = 1e-9 * (double)(idle->end_ns - idle->begin_ns);

@@ -28,9 +28,15 @@ static void miss_phase(tm_energy_phase *p, const char *why)
     memcpy(p->net_missing, p->missing, sizeof p->net_missing);
 }
 
+static bool is_asked_by(const tm_json *run)
+{
+    const tm_json *energy = tm_json_get(run, "energy");
+    return energy && strcmp(tm_json_text(tm_json_get(energy, "source"), ""), "none") != 0;
+}
+
 void tm_cell_energy_miss(tm_cell_energy *out, const tm_json *run, const char *why)
 {
-    out->is_asked = tm_json_get(run, "energy") != NULL;
+    out->is_asked = is_asked_by(run);
     for (int i = 0; i < TM_PHASES; i++) {
         out->phases[i].phase = (tm_phase)i;
         miss_phase(&out->phases[i], why);
@@ -268,7 +274,7 @@ tm_status tm_cell_energy_make(const tm_record **windows, int n, const tm_cell *c
     tm_status status = tm_alloc(&memory, (size_t)n + 1, sizeof(double), "energy windows", err);
     if (status != TM_OK) return status;
     double *values = memory;
-    out->is_asked = n > 0 || tm_json_get(run, "energy") != NULL;
+    out->is_asked = n > 0 || is_asked_by(run);
     qsort(windows, (size_t)n, sizeof *windows, by_process);
     for (int i = 0; i < TM_PHASES && status == TM_OK; i++) {
         tm_energy_phase *p = &out->phases[i];

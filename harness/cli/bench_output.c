@@ -126,6 +126,12 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     put_figure(o, "throttle_events", &s->throttle_events);
     put_figure(o, "temperature_after_celsius", &s->temperature_after_celsius);
     put_counters(o, s);
+    if (s->energy.fake) {
+        put_interval(o, "fake_joules_per_token", &s->energy.joules_per_token, s->energy.missing);
+        tm_json_put_missing(o, "joules_per_token", "made up: fake_joules_per_token has it");
+    } else {
+        put_interval(o, "joules_per_token", &s->energy.joules_per_token, s->energy.missing);
+    }
     tm_json_set(o, "energy", tm_cell_energy_to_json(&s->energy, &s->cell));
     tm_json_put_string(o, "marks", s->marks);
     tm_json_put_string(o, "warning", s->warning);
@@ -173,36 +179,39 @@ static const char *head_layout(const char *head_kernel)
     return kernel ? kernel->format->name : head_kernel[0] ? head_kernel : "-";
 }
 
-static bool has_energy(const tm_summaries *all)
-{
-    for (int i = 0; i < all->n; i++)
-        if (all->items[i].energy.is_asked) return true;
-    return false;
-}
-
-/* Joules per token of the whole test, and the watts of its phases, prompt first. */
+/* Joules per token, watts, and whose they are; a made-up figure says so in each cell it is in. */
 static void add_energy(tm_table *table, const tm_cell_summary *s)
 {
     const tm_cell_energy *e = &s->energy;
-    char text[160], watts[2][64];
-    const double prompt = e->phases[TM_PHASE_PROMPT].watts.value;
-    const double generation = e->phases[TM_PHASE_GENERATION].watts.value;
-    if (isnan(e->joules_per_token.value)) {
-        tm_table_add_cell_with_note(table, "-", e->missing);
-        tm_table_add_cell(table, "-");
-        return;
+    const tm_energy_phase *first = NULL;
+    char text[160], watts[160] = "", origin[240], notes[480] = "";
+    if (isnan(e->joules_per_token.value)) tm_table_add_cell_with_note(table, "-", e->missing);
+    for (int i = 0; i < TM_PHASES; i++) {
+        const tm_energy_phase *p = &e->phases[i];
+        size_t n = strlen(watts);
+        size_t at = strlen(notes);
+        if (!strstr(notes, p->warning))
+            snprintf(notes + at, sizeof notes - at, "%s%s", at ? "; " : "", p->warning);
+        if (isnan(p->watts.value)) continue;
+        bool both = s->cell.n_prompt > 0 && s->cell.n_gen > 0;
+        snprintf(watts + n, sizeof watts - n, "%s%s%s%s", n ? ", " : "",
+                 both ? tm_energy_token_name(p->phase) : "", both ? " " : "",
+                 tm_energy_number(&p->watts, p->fake, text, sizeof text));
+        if (!first) first = p;
     }
-    tm_table_add_cell(table, "%s",
-                      tm_energy_number(&e->joules_per_token, e->fake, text, sizeof text));
-    const bool has_both = !isnan(prompt) && !isnan(generation);
-    tm_number(isnan(prompt) ? generation : prompt, 3, watts[0], sizeof watts[0]);
-    tm_number(generation, 3, watts[1], sizeof watts[1]);
-    tm_table_add_cell(table, "%s%s%s%s", e->fake ? "fake " : "", watts[0], has_both ? " / " : "",
-                      has_both ? watts[1] : "");
+    if (!isnan(e->joules_per_token.value)) {
+        tm_energy_number(&e->joules_per_token, e->fake, text, sizeof text);
+        if (notes[0])
+            tm_table_add_cell_with_note(table, text, notes);
+        else
+            tm_table_add_cell(table, "%s", text);
+    }
+    tm_table_add_cell(table, "%s", watts[0] ? watts : "-");
+    tm_table_add_cell(table, "%s", first ? tm_energy_origin(first, origin, sizeof origin) : "-");
 }
 
 static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell_summary *s,
-                         tm_error *err)
+                         bool energy, tm_error *err)
 {
     char text[160];
     tm_table_add_row(table);
@@ -224,7 +233,7 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
     add_number(table, s->token_p50.value_ms, 3);
     add_number(table, s->peak_rss_bytes.value / 0x1p20, 4);
     add_number(table, s->read_gb_per_second.value, 3);
-    if (has_energy(all)) add_energy(table, s);
+    if (energy) add_energy(table, s);
     const tm_cell_summary *base = baseline_of(all, s);
     if (!base) {
         tm_table_add_cell(table, "-");
@@ -247,6 +256,9 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
     static const char *const headings[] = {"threads",   "test",           "tokens/s [95 %]",
                                            "processes", "first token ms", "p50 ms",
                                            "RSS MiB",   "read GB/s"};
+    /* For programs the columns are always there, for people when joules were asked for. */
+    bool energy = strcmp(format, "csv") == 0;
+    for (int i = 0; i < all->n; i++) energy = energy || all->items[i].energy.is_asked;
     tm_table table;
     tm_table_init(&table, "");
     tm_table_add_column(&table, "model", TM_LEFT);
@@ -254,14 +266,15 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
     tm_table_add_column(&table, "head", TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
         tm_table_add_column(&table, headings[i], TM_RIGHT);
-    if (has_energy(all)) {
+    if (energy) {
         tm_table_add_column(&table, "J/token", TM_RIGHT);
         tm_table_add_column(&table, "W", TM_RIGHT);
+        tm_table_add_column(&table, "energy from", TM_LEFT);
     }
     tm_table_add_column(&table, "x baseline", TM_RIGHT);
     tm_status status = TM_OK;
     for (int i = 0; status == TM_OK && i < all->n; i++)
-        status = add_row(&table, all, &all->items[i], err);
+        status = add_row(&table, all, &all->items[i], energy, err);
     if (status == TM_OK) {
         if (strcmp(format, "md") == 0)
             status = tm_table_write_markdown(&table, out, err);

@@ -41,7 +41,7 @@ expect() {
 # A condition on the energy windows of a store: python over the list w of its lines, and the samples s.
 windows() { # TITLE STORE CONDITION
     python3 - "$2" "$3" >out 2>err <<'PYTHON'
-import json, sys
+import bisect, json, sys
 
 lines = [json.loads(line) for line in open(sys.argv[1])]
 w = [line for line in lines if line["kind"] == "energy"]
@@ -51,6 +51,19 @@ run = [line for line in lines if line["kind"] == "run"]
 
 def near(value, expected, share):
     return abs(value - expected) <= share * expected
+
+
+def shown(root, x, zones):
+    """Joules that the tree showed over a window: also right where its writer was late."""
+    rows = [[float(v) for v in line.split()] for line in open(root + "/log")]
+    rows = [row for row in rows if len(row) > max(zones)]
+    at = [bisect.bisect([r[0] for r in rows], x["begin_unix_seconds"] + t) - 1 for t in (0, x["window_seconds"])]
+    return sum(rows[at[1]][z] - rows[at[0]][z] for z in zones)
+
+
+def tight(value, x, expected):
+    """To 1 %, and 20 ms on a machine so busy that the writer of the tree is late."""
+    return abs(value - expected) <= (0.01 + 0.02 / x["window_seconds"]) * expected
 
 
 assert eval(sys.argv[2]), [{k: v for k, v in x.items() if not k.startswith("trace")} for x in w]
@@ -72,8 +85,14 @@ for text in sys.argv[3:]:
     open(folder + "/name", "w").write(name + "\n")
     open(folder + "/max_energy_range_uj", "w").write("%d\n" % limit)
     zones.append((folder + "/energy_uj", float(watts)))
+try:
+    os.nice(-10)  # a writer that is late is a counter that stands still
+except OSError:
+    pass
+log = open(root + "/log", "w")
 begin = time.monotonic()
 while True:
+    shown = [0]
     for i, (path, watts) in enumerate(zones):
         if i == 0 and os.path.exists(root + "/vanish"):
             if os.path.exists(path):
@@ -85,6 +104,9 @@ while True:
         total = int((time.monotonic() - begin) * watts * 1e6) % limit
         open(path + ".new", "w").write("nothing\n" if broken else "%d\n" % total)
         os.rename(path + ".new", path)
+        shown.append((time.monotonic() - begin) * watts)
+    shown[0] = time.time()
+    print(*shown, file=log, flush=True)
     time.sleep(0.001)
 PYTHON
 live() { # ROOT ARGUMENTS...: $live is its process
@@ -108,23 +130,47 @@ windows "a prompt and the generation behind it are windows of their own" live.js
     '[(x["test"], x["phase"]) for x in w] == [("pp64", "prompt"), ("pp32+tg16", "prompt"), ("pp32+tg16", "generation")]'
 windows "package and dram, without psys" live.jsonl \
     'all(x["scope"] == "package+dram" and x["method"] == "counter" and x["status"] == "ok" for x in w)'
-windows "joules are the watts of the tree times the window, to 1 %" live.jsonl \
-    'all(near(x["gross_joules"], 270 * x["window_seconds"], 0.01) for x in w)'
+windows "joules are what the tree showed over the window, to 1 %" live.jsonl \
+    'all(tight(x["gross_joules"], x, shown("tree", x, [1, 2])) for x in w)'
+windows "and that is its watts times the window" live.jsonl \
+    'all(near(x["gross_joules"], 270 * x["window_seconds"], 0.05) for x in w)'
 windows "through two wraps of a domain" live.jsonl 'all(x["wraps"] >= 2 for x in w)'
 windows "windows are no shorter than asked for" live.jsonl \
     'all(2 <= x["window_seconds"] < 3 and x["idle_seconds"] >= 1 for x in w)'
 windows "joules per token are watts by tokens per second" live.jsonl \
-    'all(near(x["joules_per_token"], 270 * x["window_seconds"] / (x["n_prompt_tokens"] + x["n_output_tokens"]), 0.01) for x in w)'
+    'all(tight(x["joules_per_token"], x, shown("tree", x, [1, 2]) / (x["n_prompt_tokens"] + x["n_output_tokens"])) for x in w)'
 windows "the tree idles as it works: net joules are none, or what its jitter leaves" live.jsonl \
-    'all("idle" in x["net_joules_missing"] if x["net_joules"] is None else x["net_joules"] < 0.03 * x["gross_joules"] for x in w)'
+    'all("idle" in x["net_joules_missing"] if x["net_joules"] is None else x["net_joules"] < 0.1 * x["gross_joules"] for x in w)'
 windows "every domain is there with its joules" live.jsonl \
-    'all([d["name"] for d in x["domains"]] == ["package-0", "dram package-0", "psys"] and near(x["domains"][2]["joules"], 400 * x["window_seconds"], 0.01) for x in w)'
+    'all([d["name"] for d in x["domains"]] == ["package-0", "dram package-0", "psys"] and tight(x["domains"][2]["joules"], x, shown("tree", x, [3])) for x in w)'
 windows "the trace covers idle, window, idle" live.jsonl \
-    'all(x["trace_seconds"][0] < -0.9 and x["trace_seconds"][-1] > x["window_seconds"] + 1 and near(sorted(v for v in x["trace_watts"] if v)[len(x["trace_watts"]) // 2], 270, 0.1) for x in w)'
+    'all(x["trace_seconds"][0] < -0.9 and x["trace_seconds"][-1] > x["window_seconds"] + 1 and near(sorted(v for v in x["trace_watts"] if v)[len(x["trace_watts"]) // 2], 270, 0.2) for x in w)'
 windows "what stands in for / is called fake" live.jsonl 'all(x["fake"] is True and "stands in" in x["marks"] for x in w)'
 windows "the run line says what was asked for and what answered" live.jsonl \
     'run[0]["energy"]["chosen"] == "powercap" and run[0]["energy"]["seconds"] == 2 and run[0]["energy"]["sources"][0]["status"] == "ok"'
 windows "reading in the background is counted" live.jsonl 'all(0 < x["sampler_cpu_percent"] < 5 for x in w)'
+
+# Every format of bench: each row and each figure that was not measured says so.
+for format in text md csv; do
+    expect 0 "made-up joules in a row of $format" 'fake [0-9.e-]*.*fake: fake, fake package, fake counter' \
+        bench "${fake[@]}" -p 64 -n 16 --energy=fake "${short[@]}" -o $format
+    grep 'null:200000' out | grep -v 'fake [0-9].*fake [0-9].*fake: fake' | grep -q .
+    [ $? -eq 1 ] && [ "$(grep -c 'null:200000' out)" -eq 2 ]
+    verdict $? "and in every other: joules, watts and whose they are"
+done
+expect 0 "made-up joules in JSON" '"fake_joules_per_token"' bench "${fake[@]}" -p 64 -n 16 --energy=fake "${short[@]}" -o jsonl
+python3 - out >err 2>&1 <<'PYTHON'
+import json, sys
+
+for line in open(sys.argv[1]):
+    row = json.loads(line)
+    assert row["joules_per_token"] is None and row["joules_per_token_missing"], row
+    assert row["fake_joules_per_token"]["value"] > 0, row
+    assert all(phase["origin"] == "fake" for phase in row["energy"]), row
+PYTHON
+verdict $? "and no key without fake holds a number"
+expect 0 "not asked for: no columns, and JSON says so" '"joules_per_token_missing":"not asked for' bench "${fake[@]}" -p 64 -n 0 -o jsonl
+expect 0 "not asked for: csv keeps its columns" 'J/token,W,energy from' bench "${fake[@]}" -p 64 -n 0 -o csv
 
 # --- suites, resuming, interruption ------------------------------------------------------------------
 
@@ -174,6 +220,8 @@ expect 0 "auto without a source goes on" "no energy from powercap: .*no RAPL zon
 verdict $? "and says of each source why not"
 windows "the run line keeps the sentences" none.jsonl \
     'len(s) == 1 and not w and run[0]["energy"]["chosen"] is None and len(run[0]["energy"]["sources"]) == 4'
+expect 0 "a missing figure is -, with the reason below" '(b) powercap: .*no RAPL zone' bench "${fake[@]}" -p 64 -n 0 \
+    --energy=auto --sysfs-root empty
 expect 5 "require without a source" "energy is required" bench "${fake[@]}" -p 64 -n 0 --energy=require \
     --sysfs-root empty --store required.jsonl
 [ ! -e required.jsonl ] && [ ! -s out ]
@@ -232,7 +280,7 @@ if unshare -m bash -c 'mount -t tmpfs none /sys/class' 2>/dev/null; then
         "${short[@]}" --store mounted.jsonl -o json >out 2>err
     verdict $? "powercap at its own place"
     windows "measured, not fake" mounted.jsonl \
-        'len(w) == 1 and w[0]["fake"] is False and w[0]["status"] == "ok" and near(w[0]["gross_joules"], 100 * w[0]["window_seconds"], 0.01)'
+        'len(w) == 1 and w[0]["fake"] is False and w[0]["status"] == "ok" and tight(w[0]["gross_joules"], w[0], shown("mounted", w[0], [1])) and near(w[0]["gross_joules"], 100 * w[0]["window_seconds"], 0.1)'
     cat >rail.sh <<'END'
 mount -t tmpfs none /sys/class && mkdir -p /sys/class/hwmon/hwmon0 || exit 77
 cd /sys/class/hwmon/hwmon0 || exit 77
