@@ -28,11 +28,20 @@ static bool is_shown(const tm_cell_summary *s)
            isfinite(s->tokens_per_second.value) && isfinite(e->joules_per_token.value);
 }
 
+/* One series: a model in one role by one meter, for joules of different scopes are no comparison. */
+static bool same_series(const tm_cell_summary *a, const tm_cell_summary *b)
+{
+    const tm_energy_phase *x = &a->energy.phases[TM_PHASE_GENERATION];
+    const tm_energy_phase *y = &b->energy.phases[TM_PHASE_GENERATION];
+    return strcmp(a->cell.model, b->cell.model) == 0 &&
+           marker_of(&a->cell) == marker_of(&b->cell) && x->fake == y->fake &&
+           strcmp(x->scope, y->scope) == 0;
+}
+
 void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
 {
     const tm_summaries *all = view->summaries;
     const char *models[64];
-    char scopes[160] = "";
     int n_models = 0;
     bool is_fake = false;
     tm_plot_init(plot, "energy-speed", "Energy per output token against decode speed",
@@ -46,25 +55,19 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
         bool is_known = false; /* an earlier cell has begun its series */
         if (!is_shown(s)) continue;
         is_fake |= e->fake;
-        if (!strstr(scopes, e->scope) && strlen(scopes) + strlen(e->scope) + 3 < sizeof scopes)
-            snprintf(scopes + strlen(scopes), sizeof scopes - strlen(scopes), "%s%s",
-                     scopes[0] ? ", " : "", e->scope);
         while (m < n_models && strcmp(models[m], s->cell.model) != 0) m++;
         if (m == n_models && n_models < 64) models[n_models++] = s->cell.model;
         for (int k = 0; k < i; k++)
-            is_known |= is_shown(&all->items[k]) &&
-                        strcmp(all->items[k].cell.model, s->cell.model) == 0 &&
-                        marker_of(&all->items[k].cell) == marker_of(&s->cell);
+            is_known |= is_shown(&all->items[k]) && same_series(&all->items[k], s);
         if (is_known) continue;
-        snprintf(label, sizeof label, "%.60s, %.50s", tm_model_label(s->cell.model),
-                 role_of(&s->cell));
+        snprintf(label, sizeof label, "%.50s, %.30s (%.40s)", tm_model_label(s->cell.model),
+                 role_of(&s->cell), e->scope);
         tm_plot_add_series(plot, label, e->fake ? TM_FAKE : TM_MEASURED, m, marker_of(&s->cell),
                            false);
         for (int k = i; k < all->n; k++) {
             const tm_cell_summary *t = &all->items[k];
             const tm_interval *joules = &t->energy.phases[TM_PHASE_GENERATION].joules_per_token;
-            if (is_shown(t) && strcmp(t->cell.model, s->cell.model) == 0 &&
-                marker_of(&t->cell) == marker_of(&s->cell))
+            if (is_shown(t) && same_series(t, s))
                 tm_plot_add_point(plot, t->tokens_per_second.value, joules->value, joules->low,
                                   joules->high);
         }
@@ -77,12 +80,14 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
     }
     snprintf(
         plot->note, sizeof plot->note,
-        "%s. %sJoules of %s, gross. Better is down and to the right. Bars: 95 %% interval of the "
+        "%s. %sGross joules, of the scope in brackets. Better is down and to the right. Bars: 95 "
+        "%% interval of the "
         "joules over fresh processes; the points of a series differ in threads, kernel or depth.",
-        view->input->machine, is_fake ? "FAKE joules. " : "", scopes);
+        view->input->machine, is_fake ? "FAKE joules. " : "");
 }
 
-/* The first window of each cell and phase that has a trace; made-up ones only if there are no others. */
+/* The first window of each cell and phase that has a trace, all of one scope; made-up ones only if there
+ * are no others. */
 static int choose_windows(const tm_report_view *view, const tm_record *chosen[WINDOWS_MAX],
                           int *n_all)
 {
@@ -100,6 +105,8 @@ static int choose_windows(const tm_report_view *view, const tm_record *chosen[WI
             r->energy->fake == has_measured)
             continue;
         (*n_all)++;
+        /* One axis, one scope. */
+        if (n > 0 && strcmp(chosen[0]->energy->scope, r->energy->scope) != 0) continue;
         for (int k = 0; k < n; k++)
             is_known |= strcmp(chosen[k]->cell_id, r->cell_id) == 0 &&
                         chosen[k]->energy->phase == r->energy->phase;

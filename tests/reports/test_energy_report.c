@@ -341,6 +341,39 @@ static void plots_are_drawn(void **state)
     sample_free(&store);
 }
 
+/* Two meters of different scopes: each in a series and a mean of its own, and no saving across them. */
+static void scopes_stay_apart(void **state)
+{
+    static const sample_meter wall = {"meter", "system", "imported", false};
+    sample_store store = {0};
+    tm_report report;
+    (void)state;
+    sample_add_run(&store, SAMPLE_ENERGY_RUN);
+    for (int i = 0; i < 6; i++) {
+        sample_add_process(&store, "synth:700M", "f16_fma_x", 2, 0, 32, i, i % 2, 20, 1e9);
+        sample_add_process(&store, "synth:700M", "i2_mad_x", 2, 0, 32, i, 1 - i % 2, 80, 2e8);
+        sample_add_window(&store, "synth:700M", "f16_fma_x", 2, 0, 32, i, i % 2,
+                          TM_PHASE_GENERATION, &wall, 20, 60);
+        sample_add_window(&store, "synth:700M", "i2_mad_x", 2, 0, 32, i, 1 - i % 2,
+                          TM_PHASE_GENERATION, &sample_powercap, 80, 16);
+    }
+    write_report(&store, false, &report);
+    const char *text = tm_text_string(&report.text);
+    assert_has(text, " refused (");
+    assert_has(slurp(f.dir, "energy.csv"),
+               "joules of different scopes are not put in a ratio: package (powercap) and system "
+               "(meter);");
+    assert_has(text, "meter, system, imported");
+    const char *script = slurp(f.dir, "plots/energy-speed.gp");
+    assert_has(script, "\"measured: 700M, fp16 (system)\"");
+    assert_has(script, "\"measured: 700M, ternary (package)\"");
+    script = slurp(f.dir, "plots/watts.gp");
+    assert_has(script, "fp16, mean W of system");
+    assert_null(strstr(script, "package"));
+    tm_report_free(&report);
+    sample_free(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +382,7 @@ int main(void)
         cmocka_unit_test(the_papers_table),
         cmocka_unit_test(a_machine_without_a_source),
         cmocka_unit_test(a_store_that_did_not_ask),
+        cmocka_unit_test(scopes_stay_apart),
         cmocka_unit_test(plots_are_drawn),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
