@@ -1,4 +1,6 @@
-/* f16r16 with AVX-512: lanes are rows, 24 sums in registers for prompts. */
+/* f16r16 with AVX-512: lanes are rows, 24 sums in registers for prompts. AVX512-FP16 has no row: its
+ * FMA sums in halves, whose 2^-11 a sum would have to be taken to floats every few products to stay
+ * near TM_FLOAT_TOLERANCE, which gives its double rate back; and one token is bound by memory. */
 #define TM_FMA_WEIGHT TM_FMA_F16
 #include "kernels/fma_avx512.h"
 
