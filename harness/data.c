@@ -18,6 +18,7 @@
 #define FILES(X)                                                                                   \
     X(models, "workloads/models.json")                                                             \
     X(suite_demo, "workloads/suites/demo.json")                                                    \
+    X(suite_growth, "workloads/suites/growth.json")                                                \
     X(suite_quick, "workloads/suites/quick.json")                                                  \
     X(suite_paper, "workloads/suites/paper.json")                                                  \
     X(suite_2b4t, "workloads/suites/2b4t.json")                                                    \

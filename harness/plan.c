@@ -137,6 +137,13 @@ char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
     return text;
 }
 
+static bool is_test(const char *pattern, const char *test)
+{
+    size_t n = strlen(pattern);
+    if (n > 0 && pattern[n - 1] == '*') return strncmp(pattern, test, n - 1) == 0;
+    return strcmp(pattern, test) == 0;
+}
+
 static bool is_excluded(const tm_suite *suite, const tm_cell *cell, const char *kernel_as_written,
                         bool threads_all)
 {
@@ -147,7 +154,7 @@ static bool is_excluded(const tm_suite *suite, const tm_cell *cell, const char *
         bool threads = x->threads < 0 || x->threads == cell->threads ||
                        (x->threads == TM_THREADS_ALL && threads_all);
         if ((!x->model[0] || strcmp(x->model, cell->model) == 0) && kernel && threads &&
-            (!x->test[0] || strcmp(x->test, cell->test) == 0))
+            (!x->test[0] || is_test(x->test, cell->test)))
             return true;
     }
     return false;

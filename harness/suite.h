@@ -37,7 +37,8 @@ static inline int tm_test_tokens(const tm_test *test)
     return test->n_prompt + test->n_gen * (test->n_sequences > 1 ? test->n_sequences : 1);
 }
 
-/* A cell is left out when every field that is set equals the cell's. */
+/* A cell is left out when every field that is set equals the cell's; a test may end in a star, which
+ * stands for any end of its name. */
 typedef struct tm_exclude {
     char model[128], kernel[48], test[48]; /* "": any; kernel as written on the axis or resolved */
     int threads;                           /* -1: any; TM_THREADS_ALL: all */

@@ -127,6 +127,22 @@ static tm_status save_energy(work *w, tm_status (*put)(const tm_table *, tm_text
     return status;
 }
 
+/* The growth table in one form, if it has rows; as text only of a store that was made for it. */
+static tm_status put_growth(const work *w,
+                            tm_status (*put)(const tm_table *, tm_text *, tm_error *),
+                            const char *title, tm_text *out, tm_error *err)
+{
+    tm_table table;
+    bool is_measured_for;
+    tm_status status = tm_report_growth(&w->view, &is_measured_for, &table, err);
+    if (status == TM_OK && table.n_rows > 0 && (is_measured_for || put != tm_table_write_text)) {
+        tm_text_add(out, title);
+        status = put(&table, out, err);
+    }
+    tm_table_free(&table);
+    return status;
+}
+
 static tm_status write_text(work *w, tm_error *err)
 {
     for (int i = 0; i < w->tables.n; i++) {
@@ -139,6 +155,8 @@ static tm_status write_text(work *w, tm_error *err)
                     "No fp16 or ternary cell in this store: there is no speed-up table.\n");
     const bool is_saved = w->view.options->formats & TM_REPORT_TEXT;
     tm_status status = is_saved ? save(w, &w->out->text, "speedup.txt", err) : TM_OK;
+    if (status == TM_OK)
+        status = put_growth(w, tm_table_write_text, "\nCost growth\n", &w->out->text, err);
     if (status == TM_OK && has_energy(w)) {
         tm_text_add_char(&w->out->text, '\n');
         status = put_energy(w, tm_table_write_text, &w->out->text, err);
@@ -180,6 +198,11 @@ static tm_status write_csv(work *w, tm_error *err)
     if (status != TM_OK) return status;
     status = tm_report_cell_rows(&w->view, &table, err);
     if (status == TM_OK) status = save_csv(w, &table, "cells.csv", err);
+    tm_table_free(&table);
+    if (status != TM_OK) return status;
+    bool is_measured_for;
+    status = tm_report_growth(&w->view, &is_measured_for, &table, err);
+    if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "growth.csv", err);
     tm_table_free(&table);
     if (status != TM_OK) return status;
     status = tm_report_counters(&w->view, true, &table, err);
@@ -308,6 +331,8 @@ static tm_status write_markdown(work *w, tm_error *err)
         if (status == TM_OK) status = tm_table_write_markdown(&cells, &text, err);
         tm_table_free(&cells);
     }
+    if (status == TM_OK)
+        status = put_growth(w, tm_table_write_markdown, "\n## Cost growth\n\n", &text, err);
     if (status == TM_OK) status = put_counters(w, &text, err);
     tm_text_add(&text, "\n## Warnings\n\n");
     tm_text_add(&text, tm_text_string(&w->warnings));

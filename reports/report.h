@@ -1,7 +1,7 @@
 /* A store as a report: the speed-up tables, every cell, the machine, warnings, what is missing and why, and
  * plots, in one directory.
  *
- *   report.md  {speedup,energy}.{csv,tex,txt}  cells.csv  plots/NAME.{gp,dat,png,svg}
+ *   report.md  {speedup,energy}.{csv,tex,txt}  growth.csv  cells.csv  plots/NAME.{gp,dat,png,svg}
  *
  * The energy files are there when some run asked for energy.
  */

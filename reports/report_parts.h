@@ -40,6 +40,12 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
 /* Every cell and every figure, for programs: empty fields where there is none, reasons in `missing`. */
 tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
 
+/* Time per token against model size, context and sequences, each beside its floor: a series for
+ * whatever has two values. *is_measured_for: also against something else than the size, so that the
+ * store was made for it. Errors: NOMEM. */
+tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm_table *out,
+                           tm_error *err) TM_MUST_USE;
+
 /* Every counter of every cell; no row when none were taken. Errors: NOMEM. */
 tm_status tm_report_counters(const tm_report_view *view, bool for_programs, tm_table *out,
                              tm_error *err) TM_MUST_USE;
