@@ -30,8 +30,10 @@ typedef struct model {
     char skip[480];
 } model;
 
-static tm_status open_model(const char *name, uint64_t seed, model *out, tm_error *err)
+static tm_status open_model(const char *name, const tm_plan_options *options, model *out,
+                            tm_error *err)
 {
+    uint64_t seed = options->seed;
     memset(out, 0, sizeof *out);
     out->name = name;
     out->is_null = tm_subject_is_null(name);
@@ -43,7 +45,8 @@ static tm_status open_model(const char *name, uint64_t seed, model *out, tm_erro
     }
     if (status == TM_OK)
         status = tm_model_identity(name, seed, out->identity, sizeof out->identity, err);
-    if (status == TM_ARG || status == TM_NOMEM || status == TM_OK) return status;
+    if (status == TM_ARG || status == TM_NOMEM || status == TM_OK || options->need_models)
+        return status;
     /* A file that is not there or not a model: its cells say so, the others run. */
     snprintf(out->skip, sizeof out->skip, "%s", err->message);
     snprintf(out->identity, sizeof out->identity, "unreadable");
@@ -419,7 +422,7 @@ static tm_status add_model(planner *p, const char *name, tm_error *err)
 {
     model m;
     int seen[TM_SUITE_MAX];
-    tm_status status = open_model(name, p->options->seed, &m, err);
+    tm_status status = open_model(name, p->options, &m, err);
     for (int t = 0; t < p->suite->n_threads && status == TM_OK; t++) {
         int k = 0;
         status = resolve_threads(p, p->suite->threads[t], &seen[t], err);

@@ -41,6 +41,7 @@ typedef struct tm_plan {
 
 typedef struct tm_plan_options {
     uint64_t seed;
+    bool need_models;     /* one that cannot be opened is an error, not skipped arms */
     bool oversubscribe;   /* more threads than CPUs */
     const char *build;    /* hash of the worker's program */
     const char *only;     /* NULL, or a text that the name of a cell must contain */

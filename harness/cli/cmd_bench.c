@@ -66,7 +66,8 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
                         .interrupt_fd = interrupt_fd,
                         .note = r->quiet ? NULL : tm_progress_note,
                         .note_arg = &progress};
-    tm_plan_options po = {.seed = (uint64_t)r->seed,
+    tm_plan_options po = {.need_models = true,
+                          .seed = (uint64_t)r->seed,
                           .oversubscribe = r->oversubscribe,
                           .build = build,
                           .peers = peers.items,

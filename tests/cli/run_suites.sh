@@ -69,6 +69,14 @@ TERNMARK_ISA=none "$program" run paper --dry-run >out 2>err
 grep -q 'synth:100B .*pp128 .*\(GB\|skipped: needs\)' out
 verdict $? "dry run: the paper's largest model has its memory predicted"
 
+expect 2 "bench of a file that is not there" "bench: ./none.gguf cannot be opened" bench -m null:1000,./none.gguf
+expect 2 "bench of a file that is no model" "not with 47 47 55 46" bench -m good.json
+[ ! -s out ]
+verdict $? "and no table is printed"
+expect 0 "bench: sequences together" '"tg4@d2@b3"' bench -m null:1000 -p 0 -n 4 -d 2 --sequences 3 -r 1 --processes 1 -q -o json
+expect 2 "bench: no sequence" 'sequences: "0" is outside of 1 to 256' bench -m null:1000 --sequences 0
+expect 2 "bench: an unknown head" 'did you mean "q6_k"' bench -m synth:125M --head-kernel q6_j
+
 expect 2 "unknown suite" 'did you mean "quick"' run qick
 expect 2 "no such file" "No such file" run ./none.json
 expect 2 "unknown option" "did you mean --processes" run quick --proceses 3
