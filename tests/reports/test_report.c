@@ -289,72 +289,6 @@ static void whole_report_is_written(void **state)
     assert_non_null(strstr(page, "![Decode speed over threads (tg16)](plots/decode-threads.png)"));
 }
 
-static void add_decode(sample_store *store, const char *model, int depth, int n_sequences,
-                       double tokens_per_second, double bytes_per_token)
-{
-    int first = store->records.n;
-    sample_add_process(store, model, "i2_mad_x", 2, 0, 16, 0, 0, tokens_per_second,
-                       bytes_per_token);
-    for (int i = first; i < store->records.n; i++) {
-        tm_cell *cell = &store->records.items[i].cell;
-        cell->depth = depth;
-        cell->n_sequences = n_sequences;
-        tm_test_name(0, 16, depth, n_sequences, cell->test, sizeof cell->test);
-        snprintf(store->records.items[i].cell_id, sizeof store->records.items[i].cell_id,
-                 "%.8s-%.12s", model + 6, cell->test);
-    }
-}
-
-/* Series along each axis in rising order, with floors worked out by hand: 20 GB/s and 100 GMAC/s
- * (the sample's MACs are twice its bytes, so that its tokens are bound by memory: 1 MB is 0.05 ms,
- * its 2 MMAC 0.02 ms). */
-static void growth_has_floors_beside(void **state)
-{
-    fixture *f = *state;
-    sample_store store = {0};
-    tm_error err = {0};
-    tm_report report;
-    char dir[128];
-    snprintf(dir, sizeof dir, "%s/growth", f->dir);
-    sample_add_run(&store, "{\"schema\":1,\"kind\":\"run\",\"run\":\"r\",\"roofline\":{"
-                           "\"read_gb_per_second\":[{\"threads\":2,\"value\":20}],"
-                           "\"int8_gmac_per_second\":[{\"threads\":2,\"value\":100}]}}");
-    add_decode(&store, "synth:700M", 0, 1, 100, 100e6); /* 10 ms; 5 of them are the floor */
-    add_decode(&store, "synth:125M", 0, 0, 400, 20e6);
-    add_decode(&store, "synth:700M", 4096, 1, 50, 300e6);
-    add_decode(&store, "synth:700M", 256, 1, 80, 110e6);
-    add_decode(&store, "synth:700M", 0, 8, 250, 16e6);
-    tm_report_options options = {.store = "growth.jsonl",
-                                 .directory = dir,
-                                 .formats = TM_REPORT_MARKDOWN | TM_REPORT_CSV,
-                                 .published = &f->published};
-    tm_status status = tm_report_write(&store.records, &options, &report, &err);
-    sample_free(&store);
-    if (status != TM_OK) fail_msg("%s", err.message);
-    assert_non_null(strstr(tm_text_string(&report.text), "Cost growth"));
-    tm_report_free(&report);
-    const char *page = slurp(dir, "report.md");
-    assert_markdown_tables(page);
-    /* In the order of the page: small before large, near before far, one before many. */
-    static const char *const rows[] = {
-        "| against model size | 125M | i2_mad_x | 2 | 0 | 1 | 20.00 | 2.500 | 1.000 | 40.0 | "
-        "memory |",
-        "| against model size | 700M | i2_mad_x | 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | "
-        "memory |",
-        "context | 700M | i2_mad_x | 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | memory |",
-        "context | 700M | i2_mad_x | 2 | 256 | 1 | 110.0 | 12.50 | 5.500 | 44.0 | memory |",
-        "context | 700M | i2_mad_x | 2 | 4096 | 1 | 300.0 | 20.00 | 15.00 | 75.0 | memory |",
-        "together | 700M | i2_mad_x | 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | memory |",
-        "together | 700M | i2_mad_x | 2 | 0 | 8 | 16.00 | 4.000 | 0.8000 | 20.0 | memory |"};
-    const char *at = strstr(page, "## Cost growth");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const char *row = at ? strstr(at, rows[i]) : NULL;
-        if (!row) fail_msg("no row \"%s\" in its place: %.1500s", rows[i], at ? at : page);
-        at = row;
-    }
-    assert_non_null(slurp(dir, "growth.csv"));
-}
-
 static void only_asked_formats_are_written(void **state)
 {
     fixture *f = *state;
@@ -606,7 +540,6 @@ int main(void)
         cmocka_unit_test(right_table_stands_beside),
         cmocka_unit_test(other_models_have_their_own_table),
         cmocka_unit_test(whole_report_is_written),
-        cmocka_unit_test(growth_has_floors_beside),
         cmocka_unit_test(only_asked_formats_are_written),
         cmocka_unit_test(missing_figures_are_never_zero),
         cmocka_unit_test(plots_hold_both_origins),

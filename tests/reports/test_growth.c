@@ -1,0 +1,93 @@
+#include "reports/report_parts.h"
+#include "tests/reports/sample_store.h"
+#include "tests/tm_test.h"
+
+static void add_decode(sample_store *store, const char *model, int depth, int n_sequences,
+                       double tokens_per_second, double bytes_per_token)
+{
+    int first = store->records.n;
+    sample_add_process(store, model, "i2_mad_x", 2, 0, 16, 0, 0, tokens_per_second,
+                       bytes_per_token);
+    for (int i = first; i < store->records.n; i++) {
+        tm_record *r = &store->records.items[i];
+        r->cell.depth = depth;
+        r->cell.n_sequences = n_sequences;
+        tm_test_name(0, 16, depth, n_sequences, r->cell.test, sizeof r->cell.test);
+        snprintf(r->cell_id, sizeof r->cell_id, "%.8s-%.12s", model + 6, r->cell.test);
+    }
+}
+
+/* The table as Markdown, to free. */
+static tm_text growth_of(const sample_store *store, const char *run, bool *is_measured_for)
+{
+    tm_error err = {0};
+    tm_summaries summaries;
+    tm_json *json = NULL;
+    tm_table table;
+    tm_text text = {0};
+    assert_int_equal(tm_json_parse(run, strlen(run), "run", &json, &err), TM_OK);
+    assert_int_equal(
+        tm_summaries_make(store->records.items, store->records.n, NULL, NULL, &summaries, &err),
+        TM_OK);
+    tm_report_view view = {.summaries = &summaries, .roofline = json};
+    assert_int_equal(tm_report_growth(&view, is_measured_for, &table, &err), TM_OK);
+    assert_int_equal(tm_table_write_markdown(&table, &text, &err), TM_OK);
+    tm_table_free(&table);
+    tm_summaries_free(&summaries);
+    tm_json_free(json);
+    return text;
+}
+
+/* Series along each axis in rising order, with floors worked out by hand: 20 GB/s and 100 GMAC/s.
+ * The sample's MACs are twice its bytes, so that memory binds its tokens: 1 MB is 0.05 ms, its 2
+ * MMAC are 0.02 ms. */
+static void growth_has_floors_beside(void **state)
+{
+    static const char run[] =
+        "{\"roofline\":{\"read_gb_per_second\":[{\"threads\":2,\"value\":20}],"
+        "\"int8_gmac_per_second\":[{\"threads\":2,\"value\":100}]}}";
+    /* In the order of the page: small before large, near before far, one before many. */
+    static const char *const rows[] = {
+        "| against model size | 125M | i2_mad_x | 2 | 0 | 1 | 20.00 | 2.500 | 1.000 | 40.0 | "
+        "memory |",
+        "| against model size | 700M | i2_mad_x | 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | "
+        "memory |",
+        "context | 700M | i2_mad_x | 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | memory |",
+        "context | 700M | i2_mad_x | 2 | 256 | 1 | 110.0 | 12.50 | 5.500 | 44.0 | memory |",
+        "context | 700M | i2_mad_x | 2 | 4096 | 1 | 300.0 | 20.00 | 15.00 | 75.0 | memory |",
+        "together | 700M | i2_mad_x | 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | memory |",
+        "together | 700M | i2_mad_x | 2 | 0 | 8 | 16.00 | 4.000 | 0.8000 | 20.0 | memory |"};
+    sample_store store = {0};
+    bool is_measured_for;
+    (void)state;
+    add_decode(&store, "synth:700M", 0, 1, 100, 100e6);
+    add_decode(&store, "synth:125M", 0, 0, 400, 20e6);
+    tm_text text = growth_of(&store, run, &is_measured_for);
+    assert_false(is_measured_for); /* sizes alone are what every store has */
+    tm_text_free(&text);
+    add_decode(&store, "synth:700M", 4096, 1, 50, 300e6);
+    add_decode(&store, "synth:700M", 256, 1, 80, 110e6);
+    add_decode(&store, "synth:700M", 0, 8, 250, 16e6);
+    text = growth_of(&store, run, &is_measured_for);
+    assert_true(is_measured_for);
+    const char *at = tm_text_string(&text);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *row = strstr(at, rows[i]);
+        if (!row) fail_msg("no row \"%s\" in its place: %.1500s", rows[i], at);
+        at = row;
+    }
+    tm_text_free(&text);
+
+    /* Without a limit of as many threads there is no floor, and no figure in its place. */
+    text = growth_of(&store, "{\"roofline\":{\"read_gb_per_second\":[]}}", &is_measured_for);
+    assert_non_null(strstr(tm_text_string(&text), "| 10.00 | -"));
+    assert_non_null(strstr(tm_text_string(&text), "no read_gb_per_second for 2 threads"));
+    tm_text_free(&text);
+    sample_free(&store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(growth_has_floors_beside)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
