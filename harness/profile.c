@@ -304,6 +304,8 @@ static tm_status run_pairs(pairs *p, const tm_profile_options *options, tm_profi
     put_best(p, out);
     out->n_pairs = n;
     out->overhead = tm_interval_ratio(p->with, p->without, n, 0.95);
+    out->fastest_ratio =
+        p->with[run_of_rank(p->with, n, 0)] / p->without[run_of_rank(p->without, n, 0)];
     out->plain_ns = tm_interval_positive(p->without, n, 0.95);
     out->stamp_ns = measure_stamp(p->ledger.by_clock);
     out->record = p->last;

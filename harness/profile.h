@@ -38,6 +38,7 @@ typedef struct tm_profile {
     tm_profile_thread *threads; /* [n_threads]; owned */
 
     int n_pairs;
+    double fastest_ratio;     /* the fastest run with stamps over the fastest without */
     tm_interval overhead;     /* time with stamps over time without, from the pairs */
     double stamp_ns;          /* one stamp, alone in a loop */
     double stamps_per_thread; /* in the region, mean over threads */

@@ -138,6 +138,7 @@ static tm_json *item_json(const tm_profiled *item, bool layers)
     tm_json_put_number(o, "region_ns", p->region_ns);
     tm_json_put_number(o, "tokens_per_second", p->n_tokens * 1e9 / (double)p->elapsed_ns);
     tm_json_set(o, "overhead_percent", overhead_json(p));
+    tm_json_put_number(o, "overhead_of_fastest_percent", 100 * (p->fastest_ratio - 1));
     tm_json_put_number(o, "stamp_ns", p->stamp_ns);
     tm_json_put_number(o, "stamps_per_thread", p->stamps_per_thread);
     tm_json_put_number(o, "stamps_percent",

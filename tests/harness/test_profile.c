@@ -176,6 +176,7 @@ static void test_parts_make_the_whole(void **state)
             assert_int_equal(p.n_passes, (tests[i].n_prompt + 7) / 8 + tests[i].n_gen);
             assert_int_equal(p.n_pairs, 3);
             assert_true(p.overhead.value > 0 && p.overhead.low <= p.overhead.value);
+            assert_true(p.fastest_ratio > 0);
             assert_true(p.stamp_ns > 0.5 && p.stamps_per_thread > 20);
             /* The harness's clock is outside of the region's stamps; 2 % for the ticks' rate. */
             assert_true(p.region_ns <= 1.02 * (double)p.elapsed_ns + 1000);
