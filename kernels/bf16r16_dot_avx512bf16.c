@@ -128,43 +128,7 @@ static const tm_panel_ops ops = {
     .micro = micro,
 };
 
-/* Pairs of every token, one too: [block of tokens][unit][token of the block]. */
-static size_t scratch_size(int n_cols, int n_tokens)
-{
-    return tm_round_up((size_t)n_tokens * (size_t)tm_panel_units(&ops, n_cols) * 4, 64);
-}
-
-static void prepare_part(const tm_act *x, void *scratch, int part, int n_parts)
-{
-    int n_units = tm_panel_units(&ops, x->n_cols);
-    int64_t n_blocks = tm_panel_blocks(&ops, x->n_tokens);
-    for (int i = (int)(n_blocks * part / n_parts); i < (int)(n_blocks * (part + 1) / n_parts);
-         i++) {
-        int begin = tm_panel_begin(&ops, x->n_tokens, i);
-        int width = tm_panel_begin(&ops, x->n_tokens, i + 1) - begin;
-        for (int t = 0; t < width; t++) {
-            const float *from = x->f32 + (size_t)(begin + t) * (size_t)x->stride;
-            uint32_t *to = (uint32_t *)scratch + (size_t)begin * (size_t)n_units + t;
-            for (int u = 0; u < n_units; u++, to += width)
-                *to = tm_bf16_from_float(from[2 * u]) |
-                      (uint32_t)tm_bf16_from_float(from[2 * u + 1]) << 16;
-        }
-    }
-}
-
-static void prepare(const tm_act *x, void *scratch)
-{
-    prepare_part(x, scratch, 0, 1);
-}
-
-static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
-                 int row_end, float *y)
-{
-    if (x->n_tokens == 1)
-        decode(w, scratch, row_begin, row_end, y);
-    else
-        tm_panel_rows(&ops, w, x, scratch, row_begin, row_end, y);
-}
+#include "kernels/bf16_pairs.h"
 
 const tm_kernel tm_kernel_bf16r16_dot_avx512bf16 = {
     .name = "bf16r16_dot_avx512bf16",

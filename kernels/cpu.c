@@ -85,6 +85,7 @@ static unsigned detect(void)
     isa |= TM_ISA_NEON;
     if (hwcap & 1ul << 20) isa |= TM_ISA_DOTPROD; /* ASIMDDP */
     if (hwcap2 & 1ul << 13) isa |= TM_ISA_I8MM;
+    if (hwcap2 & 1ul << 14) isa |= TM_ISA_BF16;
     if (hwcap & 1ul << 10) isa |= TM_ISA_FP16; /* ASIMDHP */
     return isa;
 }

@@ -19,6 +19,7 @@
     X(NEON, neon)                                                                                  \
     X(DOTPROD, dotprod)                                                                            \
     X(I8MM, i8mm)                                                                                  \
+    X(BF16, bf16) /* AArch64 dot products and matrices of bfloat16 */                              \
     X(FP16, fp16) /* AArch64 half-precision arithmetic */
 
 enum {
@@ -38,6 +39,7 @@ enum {
 #define TM_ISA_NEON       (1u << TM_ISA_INDEX_NEON)
 #define TM_ISA_DOTPROD    (1u << TM_ISA_INDEX_DOTPROD)
 #define TM_ISA_I8MM       (1u << TM_ISA_INDEX_I8MM)
+#define TM_ISA_BF16       (1u << TM_ISA_INDEX_BF16)
 #define TM_ISA_FP16       (1u << TM_ISA_INDEX_FP16)
 
 /* Bits this machine has, less those taken away with tm_cpu_limit. Detected once; any thread. */

@@ -12,7 +12,7 @@ static void bits_agree_with_the_compilers_detection(void **state)
     unsigned isa = tm_cpu_isa();
     (void)state;
 #if defined(__x86_64__)
-    const unsigned arm = TM_ISA_NEON | TM_ISA_DOTPROD | TM_ISA_I8MM | TM_ISA_FP16;
+    const unsigned arm = TM_ISA_NEON | TM_ISA_DOTPROD | TM_ISA_I8MM | TM_ISA_BF16 | TM_ISA_FP16;
     __builtin_cpu_init();
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                 __builtin_cpu_supports("bmi2");

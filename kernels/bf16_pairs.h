@@ -1,0 +1,50 @@
+/* Activations as pairs of bfloat16, for the dot products of bf16r16. Only static inline and static:
+ * included by one kernel file each, after its decode() and ops. */
+#ifndef TM_KERNELS_BF16_PAIRS_H
+#define TM_KERNELS_BF16_PAIRS_H
+
+#include "kernels/half.h"
+#include "kernels/panel.h"
+
+/* Pairs of every token, one too: [block of tokens][unit][token of the block]. */
+static size_t scratch_size(int n_cols, int n_tokens)
+{
+    size_t n = n_tokens == 1 ? 1 : (size_t)tm_panel_slots(&ops, n_tokens) * (size_t)ops.width_step;
+    return tm_round_up(n * (size_t)tm_panel_units(&ops, n_cols) * 4, 64);
+}
+
+static void prepare_part(const tm_act *x, void *scratch, int part, int n_parts)
+{
+    int n_units = tm_panel_units(&ops, x->n_cols);
+    int64_t n_blocks = tm_panel_blocks(&ops, x->n_tokens);
+    for (int i = (int)(n_blocks * part / n_parts); i < (int)(n_blocks * (part + 1) / n_parts);
+         i++) {
+        int begin = tm_panel_begin(&ops, x->n_tokens, i);
+        int width = x->n_tokens == 1 ? 1 : tm_panel_begin(&ops, x->n_tokens, i + 1) - begin;
+        for (int t = 0; t < width; t++) {
+            bool real = begin + t < x->n_tokens;
+            const float *from = x->f32 + (size_t)(real ? begin + t : begin) * (size_t)x->stride;
+            uint32_t *to = (uint32_t *)scratch + (size_t)begin * (size_t)n_units + t;
+            for (int u = 0; u < n_units; u++, to += width)
+                *to = real ? tm_bf16_from_float(from[2 * u]) |
+                                 (uint32_t)tm_bf16_from_float(from[2 * u + 1]) << 16
+                           : 0;
+        }
+    }
+}
+
+static void prepare(const tm_act *x, void *scratch)
+{
+    prepare_part(x, scratch, 0, 1);
+}
+
+static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
+                 int row_end, float *y)
+{
+    if (x->n_tokens == 1)
+        decode(w, scratch, row_begin, row_end, y);
+    else
+        tm_panel_rows(&ops, w, x, scratch, row_begin, row_end, y);
+}
+
+#endif
