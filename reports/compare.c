@@ -214,9 +214,18 @@ const tm_cell_summary *tm_summaries_find(const tm_summaries *all, const char *en
     return NULL;
 }
 
+/* A head of other bytes is another model: what it saves is no merit of the linear weights. Heads that
+ * were not recorded count as alike. */
+static bool same_head(const tm_cell_summary *a, const tm_cell_summary *b)
+{
+    return !isfinite(a->head_bytes.value) || !isfinite(b->head_bytes.value) ||
+           a->head_bytes.value == b->head_bytes.value;
+}
+
 const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const char *role,
                                          const char *engine, const char *model, int threads,
-                                         const char *test, int *n_kernels)
+                                         const char *test, const tm_cell_summary *like,
+                                         int *n_kernels)
 {
     const tm_cell_summary *best = NULL;
     *n_kernels = 0;
@@ -224,7 +233,8 @@ const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const char *ro
         const tm_cell_summary *s = &all->items[i];
         if (s->superseded || strcmp(s->cell.role, role) != 0 ||
             (engine && strcmp(s->cell.engine, engine) != 0) || strcmp(s->cell.model, model) != 0 ||
-            s->cell.threads != threads || strcmp(s->cell.test, test) != 0)
+            s->cell.threads != threads || strcmp(s->cell.test, test) != 0 ||
+            (like && !same_head(s, like)))
             continue;
         bool measured = isfinite(s->tokens_per_second.value);
         *n_kernels += measured;
@@ -238,13 +248,15 @@ static tm_status fill_speedup(const tm_summaries *all, tm_speedup *out, tm_error
 {
     const tm_cell *c = out->cell;
     out->baseline = tm_summaries_best(all, TM_ROLE_BASELINE, c->engine, c->model, c->threads,
-                                      c->test, &out->n_baselines);
+                                      c->test, NULL, &out->n_baselines);
     out->ternary = tm_summaries_best(all, TM_ROLE_TERNARY, c->engine, c->model, c->threads, c->test,
-                                     &out->n_kernels);
+                                     out->baseline, &out->n_kernels);
     tm_status status = tm_compare(out->ternary, out->baseline, &out->comparison, err);
     if (!out->ternary || !out->baseline)
-        snprintf(out->comparison.missing, sizeof out->comparison.missing, "no %s cell was run",
-                 out->baseline ? TM_ROLE_TERNARY : TM_ROLE_BASELINE);
+        snprintf(out->comparison.missing, sizeof out->comparison.missing, "no %s cell was run%s",
+                 out->baseline ? TM_ROLE_TERNARY : TM_ROLE_BASELINE,
+                 out->baseline && c->role[0] == TM_ROLE_TERNARY[0] ? " with the baseline's head"
+                                                                   : "");
     return status;
 }
 

@@ -98,12 +98,13 @@ const tm_cell_summary *tm_summaries_find(const tm_summaries *all, const char *en
                                          const char *model, const char *kernel, int threads,
                                          const char *test);
 /* The fastest of a role ("baseline", "ternary") on a model, thread count and test, not superseded.
- * engine NULL: of any.
+ * engine NULL: of any. like: only cells whose head has as many bytes as this one's; NULL: any head.
  * *n_kernels: how many had a figure ("best of n kernels"; picking the best of several favours them a
  * little). With none: the first, which says why; NULL when there is none at all. */
 const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const char *role,
                                          const char *engine, const char *model, int threads,
-                                         const char *test, int *n_kernels);
+                                         const char *test, const tm_cell_summary *like,
+                                         int *n_kernels);
 
 typedef enum tm_verdict {
     TM_VERDICT_MISSING,       /* no pair: comparison->missing says why */

@@ -62,8 +62,9 @@ static void put_percentile(tm_json *object, const char *key, const tm_percentile
 static const tm_cell_summary *baseline_of(const tm_summaries *all, const tm_cell_summary *s)
 {
     int n_kernels;
-    const tm_cell_summary *base = tm_summaries_best(all, TM_ROLE_BASELINE, NULL, s->cell.model,
-                                                    s->cell.threads, s->cell.test, &n_kernels);
+    const tm_cell_summary *base =
+        tm_summaries_best(all, TM_ROLE_BASELINE, NULL, s->cell.model, s->cell.threads, s->cell.test,
+                          NULL, &n_kernels);
     return base == s ? NULL : base;
 }
 
