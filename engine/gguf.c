@@ -1,5 +1,6 @@
 #include "engine/gguf_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -77,6 +78,22 @@ void tm_gguf_close(tm_gguf *gguf)
     tm_free(gguf->keys);
     tm_free(gguf->path);
     tm_free(gguf);
+}
+
+void tm_gguf_release(const tm_gguf_tensor *tensor, size_t begin, size_t end)
+{
+    /* A fault maps up to 64 KiB around its address (Linux's fault_around_bytes), so whole such
+     * windows are given back: a multiple of every page size, and the pages are clean. */
+    const size_t window = 64u << 10;
+    const tm_gguf *g = tensor->gguf;
+    assert(begin <= end && end <= tensor->bytes);
+    if (g == NULL || !g->mapped || begin == end) return;
+    uintptr_t map_begin = (uintptr_t)g->data, map_end = map_begin + g->size;
+    uintptr_t from = ((uintptr_t)tensor->data + begin) / window * window;
+    uintptr_t to = tm_round_up((uintptr_t)tensor->data + end, window);
+    if (from < map_begin) from = map_begin;
+    if (to > map_end) to = map_end; /* what lies behind the map is another's */
+    (void)madvise((void *)from, to - from, MADV_DONTNEED); /* refused: more memory, same result */
 }
 
 const char *tm_gguf_path(const tm_gguf *gguf)

@@ -37,6 +37,8 @@ typedef struct tm_gguf_string {
     size_t length;
 } tm_gguf_string;
 
+typedef struct tm_gguf tm_gguf;
+
 typedef struct tm_gguf_tensor {
     tm_gguf_string name;
     tm_gguf_type type;
@@ -44,9 +46,8 @@ typedef struct tm_gguf_tensor {
     int64_t ne[4];       /* ne[0] is the row length; unused dimensions are 1 */
     const uint8_t *data; /* in the map */
     size_t bytes;
+    const tm_gguf *gguf; /* borrowed, whose map that is; NULL: data lies elsewhere */
 } tm_gguf_tensor;
-
-typedef struct tm_gguf tm_gguf;
 
 /* Errors: IO, FORMAT (what, where in the file, value and limit), UNSUPPORTED (big-endian, version
  * 1, a tensor type this build does not know), NOMEM. Strings are bytes: whether they are UTF-8 is
@@ -80,6 +81,12 @@ tm_status tm_gguf_str(const tm_gguf *gguf, const char *key, tm_gguf_string *out,
 tm_status tm_gguf_array_length(const tm_gguf *gguf, const char *key, uint64_t *out, bool *found,
                                tm_error *err) TM_MUST_USE;
 
+/* Bytes [begin, end) of a tensor's data were read and are not needed soon: their pages no longer
+ * count as the process's memory. They may still be read, from the page cache. Nothing happens where
+ * no file is mapped. Any thread, also while others read the same bytes.
+ * Requires begin <= end <= tensor->bytes. */
+void tm_gguf_release(const tm_gguf_tensor *tensor, size_t begin, size_t end);
+
 /* An array as it lies in the file, not aligned: items of a fixed size follow each other, strings
  * are a u64 length and that many bytes each. All lengths were checked on opening. */
 typedef struct tm_gguf_array {
@@ -96,8 +103,9 @@ tm_status tm_gguf_find_array(const tm_gguf *gguf, const char *key, tm_gguf_array
 void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
                          float *out);
 
-/* That no value is NaN or infinite; of block types only the scales can be. Reads the whole tensor.
- * Errors: FORMAT with the first such value. */
+/* That no value is NaN or infinite; of block types only the scales can be. Reads the whole tensor,
+ * and like tm_gguf_ternary_scale releases what it has passed. Errors: FORMAT with the first such
+ * value. */
 tm_status tm_gguf_check_finite(const tm_gguf_tensor *tensor, tm_error *err) TM_MUST_USE;
 
 /* Whether every weight of the tensor is one of {-s, 0, s} for one s >= 0 (F32, F16, BF16, TQ1_0,

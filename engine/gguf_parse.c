@@ -346,6 +346,7 @@ static tm_status parse_tensors(tm_gguf *g, cursor *c, tm_error *err)
             goto fail;
         }
         tensor->data = c->data + begin + offsets[i];
+        tensor->gguf = g;
         g->by_name[i] = tensor;
     }
     status = check_overlaps(g, err);

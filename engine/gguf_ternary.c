@@ -4,7 +4,8 @@
 #include <assert.h>
 #include <math.h>
 
-#define CHUNK 512 /* weights looked at before the answer is asked for */
+#define CHUNK 512        /* weights looked at before the answer is asked for */
+#define PIECE (1u << 20) /* bytes looked at before they are released; a multiple of CHUNK */
 
 /* What the magnitude bits of a float type may be. */
 typedef struct rule {
@@ -58,9 +59,24 @@ static inline size_t first_bad(const uint8_t *data, size_t begin, size_t n, int 
 
 static size_t first_bad_float(const tm_gguf_tensor *tensor, size_t begin, const rule *r)
 {
-    if (float_size(tensor->type) == 4)
-        return first_bad(tensor->data, begin, tensor->bytes / 4, 4, r);
-    return first_bad(tensor->data, begin, tensor->bytes / 2, 2, r);
+    size_t size = (size_t)float_size(tensor->type), n = tensor->bytes / size;
+    while (begin < n) {
+        size_t end = n - begin < PIECE / size ? n : begin + PIECE / size;
+        size_t i = size == 4 ? first_bad(tensor->data, begin, end, 4, r)
+                             : first_bad(tensor->data, begin, end, 2, r);
+        if (i < end) return i;
+        tm_gguf_release(tensor, begin * size, end * size);
+        begin = end;
+    }
+    return n;
+}
+
+/* For a scan in steps of `step` bytes that has come to byte `at`: releases each piece once passed.
+ * The last is left to the caller. */
+static inline void release_passed(const tm_gguf_tensor *tensor, size_t at, size_t step)
+{
+    if (at < step || at / PIECE == (at - step) / PIECE) return;
+    tm_gguf_release(tensor, at - PIECE, at);
 }
 
 static float float_at(const tm_gguf_tensor *tensor, size_t i)
@@ -102,6 +118,7 @@ static tm_status check_block_scales(const tm_gguf_tensor *tensor, tm_error *err)
     size_t n = count_blocks(tensor, &n_weights, &n_bytes);
     for (size_t i = 0; i < n; i++) {
         uint16_t bits = tm_load_u16(tensor->data + i * (size_t)n_bytes + offset);
+        release_passed(tensor, i * (size_t)n_bytes, (size_t)n_bytes);
         if ((bits & 0x7c00) == 0x7c00)
             return not_finite(tensor, "the scale of ", i * (size_t)n_weights,
                               tm_half_to_float(bits), err);
@@ -180,6 +197,7 @@ static tm_status scale_of_blocks(const tm_gguf_tensor *tensor, float *scale, tm_
         const uint8_t *block = tensor->data + i * (size_t)n_bytes;
         uint16_t bits = tm_load_u16(block + offset) & 0x7fff;
         int8_t codes[TM_GGUF_MAX_BLOCK];
+        release_passed(tensor, i * (size_t)n_bytes, (size_t)n_bytes);
         if (bits >= 0x7c00)
             return not_finite(tensor, "the scale of ", i * (size_t)n_weights,
                               tm_half_to_float(bits), err);
@@ -212,6 +230,7 @@ static tm_status scale_of_i2_s(const tm_gguf_tensor *tensor, float *scale, tm_er
     for (size_t i = 0; i < n; i += CHUNK) {
         size_t end = n - i < CHUNK ? n : i + CHUNK;
         uint8_t threes = 0;
+        release_passed(tensor, i, CHUNK);
         for (size_t j = i; j < end; j++) {
             threes |= tensor->data[j] & tensor->data[j] >> 1 & 0x55;
             zeros |= tensor->data[j] ^ 0x55;

@@ -367,34 +367,42 @@ static void place_all(loading *load)
         model->rope_freqs = take(&cursor, vector_bytes(config, TM_ROLE_ROPE_FREQS));
 }
 
+/* So many weights of a file are read before their pages are given back: 4 MiB of F32 per thread. */
+enum { RELEASE_WEIGHTS = 1 << 20 };
+
 static void pack_rows(const loading *load, tm_role role, int layer, const tm_tensor_info *info,
                       const tm_weight *w, tm_rows rows, uint8_t *buffer)
 {
     const tm_source *source = load->source;
     const tm_format *format = w->format;
     void *data = (void *)w->data; /* ours: only the model's users see it as const */
-    if (is_copied(load, info, format)) {
-        size_t row = tm_gguf_bytes(info->type, (const int64_t[]){w->n_cols}, 1);
-        size_t begin = (size_t)rows.begin * row, end = (size_t)rows.end * row;
-        const uint8_t *stored = source->stored(source, role, layer);
-        if (begin < end) memcpy((uint8_t *)data + begin, stored + begin, end - begin);
-        return;
-    }
+    const uint8_t *stored =
+        is_copied(load, info, format) ? source->stored(source, role, layer) : NULL;
+    size_t row = stored != NULL ? tm_gguf_bytes(info->type, (const int64_t[]){w->n_cols}, 1) : 0;
+    int held = rows.begin; /* the rows from here on are not released yet */
     for (int begin = rows.begin; begin < rows.end; begin += load->step) {
         int end = begin + load->step < rows.end ? begin + load->step : rows.end;
-        if (format->ternary) {
+        if (stored != NULL) {
+            memcpy((uint8_t *)data + (size_t)begin * row, stored + (size_t)begin * row,
+                   (size_t)(end - begin) * row);
+        } else if (format->ternary) {
             source->trits(source, role, layer, begin, end, (int8_t *)buffer);
             format->pack_trits((int8_t *)buffer, begin, end, w->n_rows, w->n_cols, data);
         } else {
             source->floats(source, role, layer, begin, end, (float *)buffer);
             format->pack_floats((float *)buffer, begin, end, w->n_rows, w->n_cols, data);
         }
+        if ((int64_t)(end - held) * w->n_cols < RELEASE_WEIGHTS && end < rows.end) continue;
+        if (source->release != NULL) source->release(source, role, layer, held, end);
+        held = end;
     }
 }
 
 static void pack_vector(const loading *load, tm_role role, int layer, const float *data)
 {
-    load->source->floats(load->source, role, layer, 0, 1, (float *)data);
+    const tm_source *source = load->source;
+    source->floats(source, role, layer, 0, 1, (float *)data);
+    if (source->release != NULL) source->release(source, role, layer, 0, 1);
 }
 
 static void pack_part(void *arg, int thread, int n_threads)

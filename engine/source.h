@@ -90,6 +90,9 @@ struct tm_source {
     /* The tensor's bytes as stored in its type, rows one after the other; they live as long as the
      * source. NULL, the function too: it is not stored (synthetic). Any thread. */
     const uint8_t *(*stored)(const tm_source *source, tm_role role, int layer);
+    /* Rows that were read and are not needed soon, as tm_gguf_release: a loader calls it so that a
+     * file's pages do not count twice. NULL: there is nothing to release (synthetic). Any thread. */
+    void (*release)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end);
     void (*close)(tm_source *source);
 };
 

@@ -132,7 +132,7 @@ static tm_status check_strangers(const tm_source *source, tm_error *err)
     return TM_OK;
 }
 
-static tm_status describe_slot(const slot *s, tm_role role, tm_tensor_info *out, tm_error *err)
+static tm_status examine(const slot *s, tm_role role, tm_tensor_info *out, tm_error *err)
 {
     *out = (tm_tensor_info){.scale = 1, .post_scale = 1, .extra = s->extra};
     if (!s->tensor) return TM_OK;
@@ -155,6 +155,14 @@ static tm_status describe_slot(const slot *s, tm_role role, tm_tensor_info *out,
     return tm_gguf_check_finite(s->tensor, err);
 }
 
+static tm_status describe_slot(slot *s, tm_role role, tm_error *err)
+{
+    tm_status status = examine(s, role, &s->info, err);
+    s->described = status == TM_OK;
+    if (s->tensor) tm_gguf_release(s->tensor, 0, s->tensor->bytes);
+    return status;
+}
+
 static tm_status describe(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
                           tm_error *err)
 {
@@ -162,9 +170,8 @@ static tm_status describe(tm_source *source, tm_role role, int layer, tm_tensor_
     slot *s = find_slot(source, role, layer);
     if (!s->described) {
         tm_error local = {0};
-        tm_status status = describe_slot(s, role, &s->info, &local);
+        tm_status status = describe_slot(s, role, &local);
         if (status) return tm_fail(err, status, "%s: %s", tm_gguf_path(self->gguf), local.message);
-        s->described = true;
     }
     *out = s->info;
     return TM_OK;
@@ -192,6 +199,17 @@ static const uint8_t *stored(const tm_source *source, tm_role role, int layer)
     return tensor ? tensor->data : NULL;
 }
 
+static void release(const tm_source *source, tm_role role, int layer, int row_begin, int row_end)
+{
+    const tm_gguf_tensor *tensor = find_slot(source, role, layer)->tensor;
+    int n_weights, n_bytes;
+    if (!tensor || !tm_gguf_block(tensor->type, &n_weights, &n_bytes)) return;
+    size_t row = (size_t)(tensor->ne[0] / n_weights) * (size_t)n_bytes;
+    bool is_last = row_end == tm_gguf_rows(tensor); /* I2_S has its scale behind the rows */
+    tm_gguf_release(tensor, (size_t)row_begin * row,
+                    is_last ? tensor->bytes : (size_t)row_end * row);
+}
+
 static void close_source(tm_source *source)
 {
     file_source *self = source->self;
@@ -213,8 +231,7 @@ static tm_status bind_all(tm_source *source, tm_error *err)
             slot *s = find_slot(source, role, layer);
             if (status || s->extra == 1) continue;
             /* floats() must know whether to apply the .scale, also when nobody calls describe. */
-            status = describe_slot(s, role, &s->info, err);
-            s->described = status == TM_OK;
+            status = describe_slot(s, role, err);
         }
     return status ? status : check_strangers(source, err);
 }
@@ -227,6 +244,7 @@ tm_status tm_source_from_gguf(tm_gguf *gguf, tm_source *out, tm_error *err)
                         .trits = trits,
                         .floats = floats,
                         .stored = stored,
+                        .release = release,
                         .close = close_source};
     tm_status status = tm_alloc((void **)&self, 1, sizeof *self, "a model source", &local);
     if (status) {
