@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Energy from the meter to the record: a live tree of counters that advances by known watts while a worker
 # runs, and every way a source can fail. Prints TAP. The fake engine stands in for a model.
+# check: long
 # check: limit 240
 set -u
 cd "$(dirname "$0")/../.." || exit 2
