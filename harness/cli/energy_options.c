@@ -72,7 +72,8 @@ int tm_energy_choose(const char *command, const tm_suite *suite, tm_meter_choice
                 health->fix[0] ? "; to mend it: " : "", health->fix);
     }
     if (status == TM_OK) return 0;
-    fprintf(stderr, "ternmark %s: energy is required (--energy=%s) and no source of it is alive\n",
-            command, suite->energy.source);
+    bool any = strcmp(suite->energy.source, "auto") == 0;
+    fprintf(stderr, "ternmark %s: energy is required%s%s and no source of it is alive\n", command,
+            any ? "" : " from ", any ? "" : suite->energy.source);
     return 5;
 }
