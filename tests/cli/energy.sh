@@ -5,39 +5,13 @@
 # check: limit 240
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-program=${TERNMARK:-$PWD/build/ternmark}
-[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
-command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
-program=$(realpath "$program")
-work=$(mktemp -d) || exit 2
+. tests/cli/tap.sh
+need python3
 chmod 755 "$work"
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit 2
 
-n=0
-verdict() { # status title
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# out: /' out | tail -n 8
-        sed 's/^/# err: /' err | tail -n 8
-    fi
-}
 skipped() { # title reason
     n=$((n + 1))
     echo "ok $n - $1 # SKIP $2"
-}
-# expect STATUS TITLE PATTERN ARGUMENT...: exit status, and a line of either stream that has PATTERN
-expect() {
-    local wanted=$1 title=$2 pattern=$3 got
-    shift 3
-    timeout 60 "$program" "$@" >out 2>err </dev/null
-    got=$?
-    echo "exit status $got, wanted $wanted; looking for: $pattern" >>err
-    [ $got -eq "$wanted" ] && cat out err | grep -v 'looking for' | grep -q -- "$pattern"
-    verdict $? "$title"
 }
 # A condition on the energy windows of a store: python over the list w of its lines, and the samples s.
 windows() { # TITLE STORE CONDITION
@@ -49,10 +23,8 @@ w = [line for line in lines if line["kind"] == "energy"]
 s = [line for line in lines if line["kind"] == "sample"]
 run = [line for line in lines if line["kind"] == "run"]
 
-
 def near(value, expected, share):
     return abs(value - expected) <= share * expected
-
 
 def shown(root, x, zones):
     """Joules that the tree showed over a window: also right where its writer was late."""
@@ -61,11 +33,9 @@ def shown(root, x, zones):
     at = [bisect.bisect([r[0] for r in rows], x["begin_unix_seconds"] + t) - 1 for t in (0, x["window_seconds"])]
     return sum(rows[at[1]][z] - rows[at[0]][z] for z in zones)
 
-
 def tight(value, x, expected):
     """To 1 %, and 20 ms on a machine so busy that the writer of the tree is late."""
     return abs(value - expected) <= (0.01 + 0.02 / x["window_seconds"]) * expected
-
 
 assert eval(sys.argv[2]), [{k: v for k, v in x.items() if not k.startswith("trace")} for x in w]
 PYTHON

@@ -4,28 +4,12 @@
 # check: limit 180
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-program=${TERNMARK:-$PWD/build/ternmark}
-[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
-program=$(realpath "$program")
+. tests/cli/tap.sh
 if grep -q __asan_init "$program"; then
     echo "memory: a sanitizer's shadow and freed blocks count as the process's memory"
     exit 77
 fi
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-export XDG_CACHE_HOME=$work/cache
 
-n=0
-verdict() { # status title
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' said err | tail -n 8
-    fi
-}
 figure() { sed -nE "s/.*\"$1\":[[:space:]]*([0-9]+).*/\1/p" out | head -n 1; }
 # holds TITLE ARGUMENT...: the peak is at least the layout and at most 5 % and 50 MB above it. The
 # prediction is the weights and the session, and 48 MiB for the rest of the process.
@@ -36,7 +20,7 @@ holds() {
         >out 2>err </dev/null
     peak=$(figure peak_rss_bytes) predicted=$(figure predicted_bytes)
     layout=$((${predicted:-0} - (48 << 20)))
-    echo "peak ${peak:-missing}, layout $layout bytes" >said
+    echo "peak ${peak:-missing}, layout $layout bytes" >>err
     [ -n "$peak" ] && [ $layout -gt 50000000 ] && [ "$peak" -ge $layout ] &&
         [ "$peak" -le $((layout + layout / 20 + 50000000)) ]
     verdict $? "$title"

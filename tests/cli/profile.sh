@@ -3,26 +3,9 @@
 # long anything takes, or what looking costs, decides nothing here. Prints TAP.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-program=${TERNMARK:-$PWD/build/ternmark}
-[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
-command -v jq >/dev/null || { echo "jq is not installed"; exit 77; }
-program=$(realpath "$program")
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-export XDG_CACHE_HOME=$work/cache
+. tests/cli/tap.sh
+need jq
 
-n=0
-verdict() { # status title
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# out: /' out | tail -n 8
-        sed 's/^/# err: /' err | tail -n 8
-    fi
-}
 profile() { timeout 100 "$program" profile "$@" >out 2>err </dev/null; }
 refused() { # title pattern arguments...
     local title=$1 pattern=$2 status

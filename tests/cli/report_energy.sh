@@ -4,25 +4,9 @@
 # check: limit 120
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-program=${TERNMARK:-$PWD/build/ternmark}
-[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
-command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
-program=$(realpath "$program")
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
+. tests/cli/tap.sh
+need python3
 mkdir no-meters
-
-n=0
-verdict() { # status title
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# /' out err 2>/dev/null | tail -n 20
-    fi
-}
 
 cat >small.json <<'JSON'
 { "name": "small",
@@ -43,19 +27,16 @@ windows = [r for r in map(json.loads, open("fake.jsonl")) if r["kind"] == "energ
 rows = list(csv.DictReader(open("fake-report/cells.csv", newline="")))
 assert len(windows) == 12 and len(rows) == 4, (len(windows), len(rows))
 
-
 def mean(cell, phase, tokens):
     logs = [math.log(w["gross_joules"] / w[f"n_{tokens}_tokens"]) for w in windows
             if w["cell_id"] == cell and w["phase"] == phase]
     assert len(logs) == 2
     return math.exp(sum(logs) / 2)
 
-
 def shown(row, key):
     word, number = row[key].split()
     assert word == "fake", row
     return float(number)
-
 
 for row in rows:
     prompt = mean(row["cell_id"], "prompt", "prompt")

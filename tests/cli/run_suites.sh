@@ -3,34 +3,8 @@
 # Prints TAP. The fake engine stands in for a model, so nothing here depends on speed.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-program=${TERNMARK:-$PWD/build/ternmark}
-[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
-program=$(realpath "$program")
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
+. tests/cli/tap.sh
 
-n=0
-verdict() { # status title
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# out: /' out | tail -n 8
-        sed 's/^/# err: /' err | tail -n 8
-    fi
-}
-# expect STATUS TITLE PATTERN ARGUMENT...: exit status, and a line of either stream that has PATTERN
-expect() {
-    local wanted=$1 title=$2 pattern=$3 got
-    shift 3
-    timeout 60 "$program" "$@" >out 2>err </dev/null
-    got=$?
-    echo "exit status $got, wanted $wanted; looking for: $pattern" >>err
-    [ $got -eq "$wanted" ] && cat out err | grep -v 'looking for' | grep -q -- "$pattern"
-    verdict $? "$title"
-}
 suite() { # FILE MODELS TESTS
     cat >"$1" <<END
 { "name": "small", "axes": { "model": [$2], "kernel": ["f16", "auto"], "threads": [1], "test": [$3] },

@@ -4,35 +4,8 @@
 # check: limit 240
 set -u
 cd "$(dirname "$0")/../.." || exit 2
-program=${TERNMARK:-$PWD/build/ternmark}
-[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
-program=$(realpath "$program")
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-export XDG_CACHE_HOME=$work/cache
+. tests/cli/tap.sh
 
-n=0
-verdict() { # status title
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then
-        echo "ok $n - $2"
-    else
-        echo "not ok $n - $2"
-        sed 's/^/# out: /' out | tail -n 8
-        sed 's/^/# err: /' err | tail -n 8
-    fi
-}
-# expect STATUS TITLE PATTERN ARGUMENT...: exit status, and a line of either stream that has PATTERN
-expect() {
-    local wanted=$1 title=$2 pattern=$3 got
-    shift 3
-    timeout 100 "$program" "$@" >out 2>err </dev/null
-    got=$?
-    echo "exit status $got, wanted $wanted; looking for: $pattern" >>err
-    [ $got -eq "$wanted" ] && cat out err | grep -v 'looking for' | grep -q -- "$pattern"
-    verdict $? "$title"
-}
 remembered() { find "$XDG_CACHE_HOME" -name '*.json' 2>/dev/null | wc -l; }
 
 expect 0 "one kernel of the family is chosen" "  chosen" tune -m synth:125M -t 1
