@@ -116,33 +116,6 @@ static void remember(const tm_choice *choice, char *folder, const char *path, co
         note(choice, "the choice of a kernel will be measured again next time: %s", err.message);
 }
 
-/* All lines of the child, as one text to free(). */
-static tm_status read_answer(tm_child *child, int interrupt_fd, char **out, tm_error *err)
-{
-    size_t length = 0;
-    char *text = malloc(MAX_ANSWER);
-    tm_status status = text ? TM_OK : tm_fail(err, TM_NOMEM, "no memory for an answer");
-    while (status == TM_OK) {
-        const char *line;
-        status = tm_child_read_line(child, PATIENCE, interrupt_fd, &line, err);
-        if (status != TM_OK || !line) break;
-        size_t n = strlen(line);
-        if (length + n + 1 >= MAX_ANSWER) {
-            status = tm_fail(err, TM_CHILD, "an answer of more than %d bytes", MAX_ANSWER);
-            break;
-        }
-        memcpy(text + length, line, n);
-        length += n;
-    }
-    if (status != TM_OK) {
-        free(text);
-        return status;
-    }
-    text[length] = 0;
-    *out = text;
-    return TM_OK;
-}
-
 static tm_status ask(const tm_choice *choice, const char *model, const char *family, int n_threads,
                      tm_tune *out, tm_error *err)
 {
@@ -167,14 +140,16 @@ static tm_status ask(const tm_choice *choice, const char *model, const char *fam
     tm_child *child;
     tm_child_end end;
     char *text = NULL;
+    size_t length = 0;
     tm_json *json = NULL;
     tm_status status = tm_child_open(argv, &child, err);
     if (status != TM_OK) return status;
-    status = read_answer(child, choice->interrupt_fd, &text, err);
+    status =
+        tm_child_read_all(child, MAX_ANSWER, PATIENCE, choice->interrupt_fd, &text, &length, err);
     tm_child_close(child, status == TM_OK ? GRACE : 0, &end);
     if (status == TM_OK && !end.ok)
         status = tm_fail(err, TM_CHILD, "%s", end.last_words[0] ? end.last_words : end.reason);
-    if (status == TM_OK) status = tm_json_parse(text, strlen(text), "tune", &json, err);
+    if (status == TM_OK) status = tm_json_parse(text, length, "tune", &json, err);
     if (status == TM_OK) status = tm_tune_from_json(json, out, err);
     tm_json_free(json);
     free(text);

@@ -275,6 +275,29 @@ static void describe(int how, const struct rusage *usage, tm_child_end *end)
                        ((double)usage->ru_utime.tv_usec + (double)usage->ru_stime.tv_usec) * 1e-6;
 }
 
+tm_status tm_child_read_all(tm_child *child, size_t max_bytes, double timeout_seconds,
+                            int interrupt_fd, char **text, size_t *length, tm_error *err)
+{
+    *length = 0;
+    *text = malloc(max_bytes);
+    if (!*text) return tm_fail(err, TM_NOMEM, "no memory for an answer");
+    for (;;) {
+        const char *line;
+        tm_status status = tm_child_read_line(child, timeout_seconds, interrupt_fd, &line, err);
+        if (status == TM_OK && !line) return TM_OK;
+        size_t n = status == TM_OK ? strlen(line) : 0;
+        if (n > max_bytes - *length)
+            status = tm_fail(err, TM_CHILD, "an answer of more than %zu bytes", max_bytes);
+        if (status != TM_OK) {
+            free(*text);
+            *text = NULL;
+            return status;
+        }
+        memcpy(*text + *length, line, n);
+        *length += n;
+    }
+}
+
 void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
 {
     if (!child) return;

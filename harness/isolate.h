@@ -36,6 +36,12 @@ tm_status tm_child_write(tm_child *child, const char *text, size_t length,
 tm_status tm_child_read_line(tm_child *child, double timeout_seconds, int interrupt_fd,
                              const char **line, tm_error *err) TM_MUST_USE;
 
+/* All lines up to the end of its output, joined without their newlines: *text is to be freed, NULL after an
+ * error. Errors: as above for each line, CHILD for more than max_bytes. */
+tm_status tm_child_read_all(tm_child *child, size_t max_bytes, double timeout_seconds,
+                            int interrupt_fd, char **text, size_t *length,
+                            tm_error *err) TM_MUST_USE;
+
 /* Waits up to grace_seconds for it to end, then kills its group; frees it. end may be NULL. */
 void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end);
 

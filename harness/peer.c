@@ -110,31 +110,6 @@ tm_status tm_peer_answer_read(const char *text, size_t length, tm_peer_answer *o
 
 /* --- running it --------------------------------------------------------------------------------- */
 
-/* Everything it prints, as one text to free(). */
-static tm_status listen(tm_child *child, char **out, size_t *length, tm_error *err)
-{
-    char *text = malloc(MAX_ANSWER);
-    tm_status status = text ? TM_OK : tm_fail(err, TM_NOMEM, "no memory for an answer");
-    *length = 0;
-    while (status == TM_OK) {
-        const char *line;
-        status = tm_child_read_line(child, PATIENCE, -1, &line, err);
-        if (status != TM_OK || !line) break;
-        size_t n = strlen(line);
-        if (*length + n > MAX_ANSWER)
-            status = tm_fail(err, TM_CHILD, "it printed more than %d bytes", MAX_ANSWER);
-        else
-            memcpy(text + *length, line, n);
-        *length += n;
-    }
-    if (status != TM_OK) {
-        free(text);
-        text = NULL;
-    }
-    *out = text;
-    return status;
-}
-
 static tm_status ask(const tm_peer *peer, const tm_test *test, int n_threads, int n_repetitions,
                      tm_peer_answer *answer, tm_child_end *end, tm_error *err)
 {
@@ -162,7 +137,7 @@ static tm_status ask(const tm_peer *peer, const tm_test *test, int n_threads, in
     size_t length = 0;
     tm_status status = tm_child_open(argv, &child, err);
     if (status != TM_OK) return status;
-    status = listen(child, &text, &length, err);
+    status = tm_child_read_all(child, MAX_ANSWER, PATIENCE, -1, &text, &length, err);
     tm_child_close(child, status == TM_OK ? GRACE : 0, end);
     if (status == TM_OK && !end->ok)
         status = tm_fail(err, TM_CHILD, "the peer %s %s%s%s", peer->name, end->reason,
