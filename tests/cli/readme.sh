@@ -15,7 +15,9 @@ mkdir -p "$work/results/runs" "$work/build"
 for entry in Makefile README.md LICENSE engine harness kernels reports scripts tests workloads; do
     ln -s "$top/$entry" "$work/$entry"
 done
-ln -s "$top/results/published" "$work/results/published"
+for entry in "$top"/results/*; do # runs/ takes what the commands write
+    [ "${entry##*/}" = runs ] || ln -s "$entry" "$work/results/"
+done
 ln -s "$program" "$work/build/ternmark"
 cd "$work" || exit 2
 
