@@ -7,6 +7,11 @@
  *   cell    a cell without samples: skipped or failed, and why
  *   energy  one energy window of one cell in one process (energy.h)
  * Every line carries "schema". What could not be had is null with a `<key>_missing` sentence.
+ *
+ * What a program of one schema reads of a store that a newer one of the same schema wrote: lines of a
+ * kind it does not know are left out and counted, keys it does not know are not looked at. So a new kind
+ * or key leaves the number as it is; it is raised when something that older programs read comes to mean
+ * something else, and they refuse the store.
  */
 #ifndef TM_HARNESS_RESULT_H
 #define TM_HARNESS_RESULT_H
@@ -45,7 +50,8 @@ typedef enum tm_record_kind {
     TM_RECORD_RUN,
     TM_RECORD_SAMPLE,
     TM_RECORD_CELL,
-    TM_RECORD_ENERGY
+    TM_RECORD_ENERGY,
+    TM_RECORD_UNKNOWN /* of a newer program: `reason` is the kind's name, nothing else was read */
 } tm_record_kind;
 
 typedef struct tm_record {
@@ -114,15 +120,19 @@ void tm_record_free(tm_record *record);
 /* Tokens per second of a sample. */
 double tm_record_rate(const tm_record *record);
 
-/* A store read whole. torn_bytes: length of a torn last line that was left out. */
+/* A store read whole, without what had to be left out. */
 typedef struct tm_records {
     tm_record *items;
     int n;
-    size_t torn_bytes;
+    size_t torn_bytes;     /* length of a torn last line */
+    int n_unknown;         /* lines of kinds that this program does not know */
+    char unknown_kind[32]; /* the first of these kinds */
 } tm_records;
 /* Errors: IO, FORMAT (line number), UNSUPPORTED (schema), NOMEM. */
 tm_status tm_records_read(const char *path, tm_records *out, tm_error *err) TM_MUST_USE;
 void tm_records_free(tm_records *records);
+/* A sentence on the lines of unknown kinds; NULL where there were none. */
+const char *tm_records_left_out(const tm_records *records, char *text, size_t size);
 
 /* Appending. Opening makes the file if need be, refuses one that is not a store (ARG), cuts a torn
  * last line off and takes an exclusive lock (a second writer is an ARG error naming the store).

@@ -93,8 +93,12 @@ tm_status tm_records_read(const char *path, tm_records *out, tm_error *err)
             tm_fail_in(err, "%s: line %d", path, line);
             goto fail;
         }
-        out->n++;
         p = newline + 1;
+        if (out->items[out->n].kind != TM_RECORD_UNKNOWN)
+            out->n++;
+        else if (out->n_unknown++ == 0)
+            snprintf(out->unknown_kind, sizeof out->unknown_kind, "%.31s",
+                     out->items[out->n].reason);
     }
     free(text);
     return TM_OK;
@@ -109,6 +113,17 @@ void tm_records_free(tm_records *records)
     for (int i = 0; i < records->n; i++) tm_record_free(&records->items[i]);
     free(records->items);
     memset(records, 0, sizeof *records);
+}
+
+const char *tm_records_left_out(const tm_records *records, char *text, size_t size)
+{
+    if (records->n_unknown == 0) return NULL;
+    snprintf(
+        text, size,
+        "lines of a kind that this program does not know were left out: %d, the first a \"%s\"; a "
+        "newer ternmark reads them",
+        records->n_unknown, records->unknown_kind);
+    return text;
 }
 
 /* Length of the file up to and with its last newline. */

@@ -361,11 +361,14 @@ static tm_status show_marker(sweep *s, tm_error *err)
 tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, tm_error *err)
 {
     sweep s = {.o = options, .out = out, .begin_ns = tm_now_ns()};
+    char text[200];
     memset(out, 0, sizeof *out);
     s.arms = calloc((size_t)options->plan->n_arms, sizeof *s.arms);
     if (!s.arms) return tm_fail(err, TM_NOMEM, "no memory for %d arms", options->plan->n_arms);
     tm_status status = tm_sweep_log_open(&s.log, options, &out->records, err);
     if (status != TM_OK) goto done;
+    const char *left_out = tm_records_left_out(&out->records, text, sizeof text);
+    if (left_out) emit(&s, TM_SWEEP_NOTE, NULL, left_out);
     run_marks(&s);
     for (int round = 0; round < options->suite->processes; round++)
         for (int i = 0; i < options->plan->n_pairs; i++)

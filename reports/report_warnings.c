@@ -126,6 +126,9 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
     if (view->records->torn_bytes)
         tm_text_format(out, "- the store's last line was torn: %zu bytes were left out\n",
                        view->records->torn_bytes);
+    char left_out[200];
+    if (tm_records_left_out(view->records, left_out, sizeof left_out))
+        put_item(out, NULL, left_out);
     put_machines(view, out);
     put_conditions(view, out);
     put_cells(view, out);

@@ -26,7 +26,10 @@ static tm_status import(const char *store_path, const char *csv, double offset, 
     tm_record *made = NULL;
     tm_store *store = NULL;
     int n_made = 0;
+    char text[200];
     tm_status status = tm_records_read(store_path, &records, err);
+    if (status == TM_OK && tm_records_left_out(&records, text, sizeof text))
+        fprintf(stderr, "ternmark import: %s\n", text);
     if (status == TM_OK && !tm_series_read(csv, 0, &series))
         status = tm_fail(err, TM_FORMAT, "%s", series.broken);
     /* What is behind a broken line was not read: the windows there say so, the others count. */

@@ -71,6 +71,13 @@ printf '{"schema":1,"kind":"samp' >>"$store"
 "$program" report "$store" >/dev/null 2>&1 && grep -q 'torn' "$out/report.md"
 verdict $? "a torn last line is left out and said"
 
+cp "$store" "$work/newer.jsonl"
+sed -i '2a {"schema":1,"kind":"dream","run":"r1"}' "$work/newer.jsonl"
+"$program" report "$work/newer.jsonl" >"$work/stdout" 2>"$work/stderr" &&
+    [ "$(grep -c 'were left out: 1, the first a "dream"' "$work/newer-report/report.md")" -eq 1 ] &&
+    cmp -s "$work/newer-report/speedup.csv" "$out/speedup.csv"
+verdict $? "a line of a later program's kind is left out and said, once"
+
 if command -v pdflatex >/dev/null; then
     printf '%s\n' '\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}' \
         '\begin{document}' "\\input{$out/speedup.tex}" '\end{document}' >"$work/page.tex"

@@ -74,6 +74,8 @@ sed 's/"fingerprint":"./"fingerprint":"x/' s.jsonl >foreign.jsonl
 expect 2 "another machine's store" "another machine" run good.json --store foreign.jsonl
 expect 0 "unless allowed" " 0 new samples" run good.json --store foreign.jsonl --allow-machine
 sed 's/^{"schema":1/{"schema":9/' s.jsonl >newer.jsonl
+sed '2a {"schema":1,"kind":"dream","run":"r1"}' s.jsonl >later.jsonl
+expect 0 "a line of a later program's kind is left out and said" 'left out: 1, the first a "dream"' run good.json --store later.jsonl
 expect 2 "another schema's store" "schema 9" run good.json --store newer.jsonl
 
 suite crash.json '"null:1000:crash@3", "null:1000"' '"tg4"'

@@ -142,6 +142,46 @@ static void test_damaged_line(void **state)
     assert_int_equal(tm_records_read(scratch_path("absent.jsonl"), &records, &err), TM_IO);
 }
 
+/* A later program's lines of the same schema are left out and counted, wherever they stand; the other
+ * lines are there, and appending goes on behind them. What is no name is damage. */
+static void test_unknown_kinds(void **state)
+{
+    (void)state;
+    static const char newer[] = "{\"schema\":1,\"kind\":\"dream\",\"depth\":{\"of\":[1,2]}}\n";
+    static const char other[] = "{\"schema\":1,\"kind\":\"later_still\"}\n";
+    tm_error err = {0};
+    tm_records records;
+    size_t size;
+    char sentence[200];
+    const char *path = scratch_path("newer.jsonl"), *made = scratch_path("made.jsonl");
+    assert_ok(append_to(made, 0, 2, &err), err);
+    char *lines = read_file(made, &size), text[16384];
+    size_t first = strcspn(lines, "\n") + 1;
+    snprintf(text, sizeof text, "%s%.*s%s%s", newer, (int)first, lines, other, lines + first);
+    write_file(path, text, strlen(text));
+    assert_ok(append_to(path, 1, 1, &err), err);
+    assert_ok(tm_records_read(path, &records, &err), err);
+    assert_int_equal(records.n, 3);
+    for (int i = 0; i < 3; i++) assert_int_equal(records.items[i].kind, TM_RECORD_SAMPLE);
+    assert_int_equal(records.n_unknown, 2);
+    assert_non_null(tm_records_left_out(&records, sentence, sizeof sentence));
+    assert_says(sentence, "2, the first a \"dream\"");
+    tm_records_free(&records);
+    assert_ok(tm_records_read(made, &records, &err), err);
+    assert_null(tm_records_left_out(&records, sentence, sizeof sentence));
+    tm_records_free(&records);
+
+    static const char *const damaged[] = {
+        "{\"schema\":1,\"kind\":\"\"}\n",       "{\"schema\":1,\"kind\":\"\\u001b[2J\"}\n",
+        "{\"schema\":1,\"kind\":7}\n",          "{\"schema\":1}\n",
+        "{\"schema\":1,\"kind\":\"Sample\"}\n", "{\"schema\":2,\"kind\":\"dream\"}\n"};
+    for (int i = 0; i < 6; i++) {
+        write_file(path, damaged[i], strlen(damaged[i]));
+        assert_int_equal(tm_records_read(path, &records, &err), i < 5 ? TM_FORMAT : TM_UNSUPPORTED);
+    }
+    free(lines);
+}
+
 /* The file may grow to a limit only: the line that does not fit is taken back whole. */
 static void test_full_disk(void **state)
 {
@@ -184,7 +224,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_append_and_read), cmocka_unit_test(test_torn_at_every_byte),
         cmocka_unit_test(test_second_writer),   cmocka_unit_test(test_other_files),
-        cmocka_unit_test(test_damaged_line),    cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_damaged_line),    cmocka_unit_test(test_unknown_kinds),
+        cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
