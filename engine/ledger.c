@@ -134,18 +134,16 @@ const char *tm_ledger_clock(const tm_ledger *ledger)
 #endif
 }
 
-bool tm_ledger_begin(tm_ledger *ledger, int n_tokens, int position, int n_logits)
+bool tm_ledger_begin(tm_ledger *ledger, const tm_ledger_pass *pass)
 {
     if (ledger->n_passes == ledger->max_passes) {
         ledger->n_dropped++;
         return false;
     }
-    ledger->passes[ledger->n_passes++] = (tm_ledger_pass){
-        .begin = tm_ledger_ticks(ledger->by_clock),
-        .n_tokens = n_tokens,
-        .position = position,
-        .n_logits = n_logits,
-    };
+    tm_ledger_pass *own = &ledger->passes[ledger->n_passes++];
+    *own = *pass;
+    own->begin = tm_ledger_ticks(ledger->by_clock);
+    own->end = 0;
     return true;
 }
 

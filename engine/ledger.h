@@ -75,6 +75,7 @@ typedef struct tm_ledger_thread {
 typedef struct tm_ledger_pass {
     uint64_t begin, end; /* ticks, read by the caller around the pass */
     int n_tokens, position, n_logits;
+    bool is_step; /* a token each of as many sequences, all of them at `position` */
 } tm_ledger_pass;
 
 typedef struct tm_ledger {
@@ -138,8 +139,9 @@ static inline void tm_ledger_add(tm_ledger_thread *thread, tm_piece piece, tm_op
     };
 }
 
-/* Around a pass, by its caller; false: no room, the pass must run without the ledger. */
-bool tm_ledger_begin(tm_ledger *ledger, int n_tokens, int position, int n_logits);
+/* Around a pass, by its caller; false: no room, the pass must run without the ledger. Of the pass only what
+ * describes it is looked at. */
+bool tm_ledger_begin(tm_ledger *ledger, const tm_ledger_pass *pass);
 void tm_ledger_end(tm_ledger *ledger);
 /* First thing a thread does in a pass; gives it its list. */
 tm_ledger_thread *tm_ledger_enter(tm_ledger *ledger, int thread);

@@ -75,7 +75,7 @@ static tm_op_cost rope(const tm_config *config, double element, int n_tokens, in
 }
 
 /* The last n_needed tokens of the pass, each over the positions up to its own, twice: scores and mix.
- * Keys and values are read once, however many tokens share them. */
+ * Keys and values are read once, however many tokens share them; sequences share none. */
 static tm_op_cost attention(const tm_config *config, double element, const tm_ledger_pass *pass,
                             int n_needed)
 {
@@ -83,6 +83,12 @@ static tm_op_cost attention(const tm_config *config, double element, const tm_le
     double width = (double)config->n_heads * config->head_dim;
     double kv_width = (double)config->n_kv_heads * config->head_dim;
     if (n_needed == 0) return (tm_op_cost){0};
+    if (pass->is_step) {
+        double positions = n * (pass->position + 1.0);
+        return (tm_op_cost){.memory_bytes = 2 * kv_width * element * positions,
+                            .activation_bytes = 8 * n * width,
+                            .macs = 2 * width * positions};
+    }
     return (tm_op_cost){
         .memory_bytes = 2 * kv_width * element * end,
         .activation_bytes = 8 * n * width,

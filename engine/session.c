@@ -276,8 +276,11 @@ void tm_session_set_ledger(tm_session *session, tm_ledger *ledger)
 /* One pass, with its time stamps if there is room for them. */
 static void run(tm_session *session, tm_pass *pass)
 {
-    if (session->ledger != NULL &&
-        tm_ledger_begin(session->ledger, pass->n_tokens, pass->position, tm_pass_logits(pass)))
+    const tm_ledger_pass stamps = {.n_tokens = pass->n_tokens,
+                                   .position = pass->position,
+                                   .n_logits = tm_pass_logits(pass),
+                                   .is_step = pass->is_step};
+    if (session->ledger != NULL && tm_ledger_begin(session->ledger, &stamps))
         pass->ledger = session->ledger;
     tm_pool_run(session->pool, tm_forward, pass);
     if (pass->ledger != NULL) tm_ledger_end(pass->ledger);

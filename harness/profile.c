@@ -205,6 +205,7 @@ static double measure_stamp(bool by_clock)
 typedef struct pairs {
     tm_bench *bench;
     const tm_test *test;
+    const tm_profile_options *options;
     tm_ledger ledger;
     int n_region_passes;    /* those before them fill the cache */
     double *with, *without; /* [n] ns */
@@ -245,6 +246,9 @@ static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
 {
     tm_session *session = p->bench->subject->session;
     tm_record record = {0};
+    const tm_profile_options *o = p->options;
+    if (o->is_interrupted && o->is_interrupted(o->interrupt_arg))
+        return tm_fail(err, TM_INTERRUPTED, "interrupted");
     if (stamped) tm_ledger_clear(&p->ledger);
     tm_session_set_ledger(session, stamped ? &p->ledger : NULL);
     tm_status status = tm_bench_once(p->bench, p->test, &record, err);
@@ -282,9 +286,9 @@ static int run_of_rank(const double *ns, int n, int rank)
     return 0;
 }
 
-static tm_status run_pairs(pairs *p, const tm_profile_options *options, tm_profile *out,
-                           tm_error *err)
+static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)
 {
+    const tm_profile_options *options = p->options;
     int n = options->n_pairs;
     tm_status status = run(p, true, -1, err); /* warm-up, of the ledger's pages as well */
     if (status == TM_OK) status = run(p, false, -1, err);
@@ -323,7 +327,7 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
     if (options->n_pairs < 1)
         return tm_fail(err, TM_ARG, "profile: %d pairs; at least 1 is needed", options->n_pairs);
     int batch = subject->n_batch, n = options->n_pairs;
-    pairs p = {.bench = bench, .test = test};
+    pairs p = {.bench = bench, .test = test, .options = options};
     p.n_region_passes = (test->n_prompt + batch - 1) / batch + test->n_gen;
     int n_passes = p.n_region_passes + (test->depth + batch - 1) / batch;
     tm_status status =
@@ -336,7 +340,7 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
                        sizeof *p.best_ns);
     if (!p.with || !p.without || !p.seen || !p.best_ns)
         status = tm_fail(err, TM_NOMEM, "profile: no memory for %d pairs", n);
-    if (status == TM_OK) status = run_pairs(&p, options, out, err);
+    if (status == TM_OK) status = run_pairs(&p, out, err);
     for (int i = 0; i < n && p.seen; i++) tm_profile_free(&p.seen[i]);
     free(p.best_ns);
     free(p.seen);

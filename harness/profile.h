@@ -93,10 +93,12 @@ typedef struct tm_profile_options {
     bool fastest;        /* show the fastest run with stamps, not that of median time */
     tm_profile_see *see; /* of the last run with stamps; or NULL */
     void *see_arg;
+    bool (*is_interrupted)(void *arg); /* asked before every run; NULL: never */
+    void *interrupt_arg;
 } tm_profile_options;
 
 /* Runs the test 2 + 2 x n_pairs times. Errors: ARG (the fake engine, a region without a pass), NOMEM, those of
- * eval; CHECK when stamps were lost. */
+ * eval; CHECK when stamps were lost; INTERRUPTED. */
 tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
                              const tm_profile_options *options, tm_profile *out,
                              tm_error *err) TM_MUST_USE;

@@ -6,7 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/interrupt.h"
+#include "harness/cli/limits.h"
 #include "harness/cli/options.h"
 #include "harness/cli/profile_output.h"
 #include "harness/cli/progress.h"
@@ -17,11 +20,11 @@
 #include "harness/worker.h"
 
 typedef struct request {
-    const char *models, *kernels, *threads, *prompts, *generated, *both, *depths, *output,
-        *counters, *trace, *folded, *plot;
-    int64_t pairs, seed;
+    tm_cell_settings cells;
+    const char *output, *trace, *folded, *plot;
+    int64_t pairs;
     double seconds;
-    bool layers, fastest, oversubscribe, retune, quiet;
+    bool layers, fastest;
 } request;
 
 /* What is open while cells are measured. */
@@ -35,7 +38,7 @@ typedef struct state {
     FILE *folded;
     tm_counter_group group;
     tm_profiled *items; /* [n_items], room for every cell */
-    int n_items, n_failed;
+    int n_items, n_failed, interrupt_fd;
 } state;
 
 static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
@@ -43,12 +46,7 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     tm_suite_init(suite);
     strcpy(suite->name, "profile");
     suite->repetitions = 2 * (int)r->pairs;
-    tm_status status = tm_suite_add_models(suite, r->models, err);
-    if (status == TM_OK) status = tm_suite_add_kernels(suite, r->kernels, err);
-    if (status == TM_OK) status = tm_suite_add_threads(suite, r->threads, err);
-    if (status == TM_OK)
-        status =
-            tm_suite_add_lengths(suite, r->prompts, r->generated, r->both, r->depths, NULL, err);
+    tm_status status = tm_cell_fill_suite(&r->cells, suite, err);
     return status == TM_OK ? tm_suite_check(suite, err) : status;
 }
 
@@ -56,19 +54,11 @@ static tm_status make_plan(state *s, tm_error *err)
 {
     tm_progress progress;
     char build[24];
-    tm_progress_init(&progress, s->r->quiet);
+    tm_progress_init(&progress, s->r->cells.quiet);
     tm_status status = tm_build_hash(NULL, build, sizeof build, err);
-    tm_choice choice = {.build = build,
-                        .env = &s->env,
-                        .seed = (uint64_t)s->r->seed,
-                        .oversubscribe = s->r->oversubscribe,
-                        .retune = s->r->retune,
-                        .measure = true,
-                        .interrupt_fd = -1,
-                        .note = s->r->quiet ? NULL : tm_progress_note,
-                        .note_arg = &progress};
-    tm_plan_options options = {.seed = (uint64_t)s->r->seed,
-                               .oversubscribe = s->r->oversubscribe,
+    tm_choice choice = tm_cell_choice(&s->r->cells, build, &s->env, &progress, s->interrupt_fd);
+    tm_plan_options options = {.seed = (uint64_t)s->r->cells.seed,
+                               .oversubscribe = s->r->cells.oversubscribe,
                                .build = build,
                                .choice = &choice};
     if (status == TM_OK) status = tm_plan_make(s->suite, &s->env, &options, &s->plan, err);
@@ -76,18 +66,16 @@ static tm_status make_plan(state *s, tm_error *err)
     return status;
 }
 
-/* Limits of every number of threads that will run, before any model takes memory. */
-static tm_status measure_limits(state *s, tm_error *err)
+/* For who measures: between two runs. */
+static bool is_interrupted(void *arg)
 {
-    int counts[TM_ROOFLINE_MAX], n = 0;
-    for (int i = 0; i < s->plan.n_arms; i++)
-        if (!s->plan.arms[i].skip[0])
-            tm_roofline_add_count(counts, &n, s->plan.arms[i].cells[0].threads);
-    if (n == 0 || s->r->seconds <= 0) return TM_OK;
-    tm_roofline_options options = tm_roofline_options_for(&s->env, counts, n);
-    options.seconds_each = s->r->seconds;
-    options.oversubscribe = s->r->oversubscribe;
-    return tm_roofline_measure(&options, s->roofline, err);
+    const state *s = arg;
+    return tm_interrupt_came(s->interrupt_fd);
+}
+
+static tm_status check_interrupt(const state *s, tm_error *err)
+{
+    return tm_interrupt_came(s->interrupt_fd) ? tm_fail(err, TM_INTERRUPTED, "interrupted") : TM_OK;
 }
 
 static double point(const tm_roofline_point *points, int n, int threads)
@@ -127,10 +115,14 @@ static tm_status profile_cell(state *s, tm_bench *bench, const tm_cell *cell, tm
     tm_profiled *item = &s->items[s->n_items];
     char label[512];
     seen v = {.s = s, .cell = cell};
-    tm_profile_options options = {
-        .n_pairs = (int)s->r->pairs, .fastest = s->r->fastest, .see = see, .see_arg = &v};
-    tm_test test = {cell->n_prompt, cell->n_gen, cell->depth, 1};
-    if (!s->r->quiet) fprintf(stderr, "%s\n", tm_cell_label(cell, label, sizeof label));
+    tm_profile_options options = {.n_pairs = (int)s->r->pairs,
+                                  .fastest = s->r->fastest,
+                                  .see = see,
+                                  .see_arg = &v,
+                                  .is_interrupted = is_interrupted,
+                                  .interrupt_arg = s};
+    tm_test test = {cell->n_prompt, cell->n_gen, cell->depth, cell->n_sequences};
+    if (!s->r->cells.quiet) fprintf(stderr, "%s\n", tm_cell_label(cell, label, sizeof label));
     item->cell = *cell;
     item->shown = s->r->fastest ? "fastest" : "median";
     item->limits = limits_of(s->roofline, cell->threads);
@@ -156,19 +148,21 @@ static tm_status profile_arm(state *s, const tm_arm *arm, tm_error *err)
                                  .kernel = first->kernel,
                                  .head_kernel = first->head_kernel,
                                  .n_threads = first->threads,
-                                 .oversubscribe = s->r->oversubscribe,
-                                 .seed = (uint64_t)s->r->seed,
+                                 .oversubscribe = s->r->cells.oversubscribe,
+                                 .seed = (uint64_t)s->r->cells.seed,
                                  .garbage_fd = -1};
-    for (int i = 0; i < arm->n_cells; i++)
-        tests[i] = (tm_test){arm->cells[i].n_prompt, arm->cells[i].n_gen, arm->cells[i].depth, 1};
+    for (int i = 0; i < arm->n_cells; i++) {
+        const tm_cell *c = &arm->cells[i];
+        tests[i] = (tm_test){c->n_prompt, c->n_gen, c->depth, c->n_sequences};
+    }
     tm_worker_sizes(tests, arm->n_cells, &wanted.session);
     wanted.session.f16_kv = true;
     tm_status status = TM_OK;
-    if (s->r->counters) status = tm_counters_open(&s->group, NULL, &counters, err);
+    if (s->r->cells.counters) status = tm_counters_open(&s->group, NULL, &counters, err);
     if (status == TM_OK) status = tm_subject_open(&wanted, &subject, err);
     if (status == TM_OK) status = subject.check(&subject, err);
     if (status == TM_OK)
-        status = tm_bench_open(&subject, tests, arm->n_cells, (uint64_t)s->r->seed, &bench, err);
+        status = tm_bench_open(&subject, tests, arm->n_cells, wanted.seed, &bench, err);
     bench.counters = counters;
     bench.n_threads = first->threads;
     for (int i = 0; i < arm->n_cells && status == TM_OK; i++)
@@ -192,7 +186,14 @@ static tm_status profile_arms(state *s, tm_error *err)
                     arm->skip);
             continue;
         }
-        if (profile_arm(s, arm, &why) == TM_OK) continue;
+        tm_status status = check_interrupt(s, err);
+        if (status != TM_OK) return status;
+        status = profile_arm(s, arm, &why);
+        if (status == TM_OK) continue;
+        if (status == TM_INTERRUPTED) {
+            *err = why;
+            return status;
+        }
         fprintf(stderr, "failed %s %s %d threads: %s\n", c->model, c->kernel, c->threads,
                 why.message);
         s->n_failed++;
@@ -253,21 +254,39 @@ static tm_status print(const state *s, tm_error *err)
     return status;
 }
 
-static tm_status profile(state *s, tm_error *err)
+static tm_status measure(state *s, tm_error *err)
 {
+    const tm_cell_settings *cells = &s->r->cells;
     tm_status status = fill_suite(s->r, s->suite, err);
-    if (status == TM_OK && s->r->counters)
-        status = tm_counter_group_read(s->r->counters, &s->group, err);
+    if (status == TM_OK && cells->counters)
+        status = tm_counter_group_read(cells->counters, &s->group, err);
     if (status == TM_OK) status = tm_env_read("/", &s->env, err);
     if (status == TM_OK) status = make_plan(s, err);
     if (status == TM_OK) status = open_files(s, err);
-    if (status == TM_OK) status = measure_limits(s, err);
+    /* Before any model takes memory. */
+    if (status == TM_OK && s->r->seconds > 0)
+        status = tm_limits_measure(&s->env, &s->plan, s->r->seconds, cells->oversubscribe,
+                                   s->roofline, err);
     if (status == TM_OK) status = profile_arms(s, err);
     tm_error why = {0};
     tm_status closed = close_files(s, &why);
     if (status == TM_OK && closed != TM_OK) {
         *err = why;
         status = closed;
+    }
+    return status;
+}
+
+/* Cells that were finished are shown also after an interrupt. */
+static tm_status profile(state *s, bool *interrupted, tm_error *err)
+{
+    tm_status status = measure(s, err);
+    *interrupted = status == TM_INTERRUPTED;
+    if (*interrupted) {
+        fprintf(stderr, "ternmark profile: interrupted; %d of %d cells were finished\n", s->n_items,
+                s->plan.n_cells);
+        status = TM_OK;
+        if (s->n_items == 0) return status;
     }
     if (status == TM_OK) status = print(s, err);
     return status == TM_OK && s->r->plot ? draw(s, err) : status;
@@ -276,10 +295,15 @@ static tm_status profile(state *s, tm_error *err)
 static int run(const request *r)
 {
     tm_error err = {0};
-    state s = {.r = r, .suite = malloc(sizeof *s.suite), .roofline = calloc(1, sizeof *s.roofline)};
-    tm_status status =
-        s.suite && s.roofline ? profile(&s, &err) : tm_fail(&err, TM_NOMEM, "no memory");
+    bool interrupted = false;
+    state s = {.r = r,
+               .suite = malloc(sizeof *s.suite),
+               .roofline = calloc(1, sizeof *s.roofline),
+               .interrupt_fd = tm_interrupt_open()};
+    tm_status status = s.suite && s.roofline ? profile(&s, &interrupted, &err)
+                                             : tm_fail(&err, TM_NOMEM, "no memory");
     int result = status == TM_OK ? 0 : tm_report_error("profile", &err);
+    if (result == 0 && interrupted) result = tm_interrupt_exit_status(s.interrupt_fd);
     if (result == 0 && s.n_failed) result = 4;
     if (result == 0 && s.n_items == 0) result = 3;
     for (int i = 0; i < s.n_items; i++) tm_profile_free(&s.items[i].profile);
@@ -293,54 +317,29 @@ static int run(const request *r)
 
 int tm_cmd_profile(int argc, char **argv)
 {
-    request r = {.kernels = "auto",
-                 .threads = "all",
-                 .prompts = "512",
-                 .generated = "128",
-                 .output = "text",
-                 .pairs = 10,
-                 .seed = 1,
-                 .seconds = 0.5};
-    const tm_option options[] = {
-        {"model", "m", TM_OPTION_TEXT, &r.models, 0, 0, "MODEL,...", "GGUF files or synth:NAME"},
-        {"prompt", "p", TM_OPTION_TEXT, &r.prompts, 0, 0, "N,...",
-         "prompt tokens (default 512; 0: none)"},
-        {"gen", "n", TM_OPTION_TEXT, &r.generated, 0, 0, "N,...",
-         "generated tokens (default 128; 0: none)"},
-        {"prompt-gen", "pg", TM_OPTION_TEXT, &r.both, 0, 0, "P,N;...",
-         "a prompt and then generation, as one test"},
-        {"depth", "d", TM_OPTION_TEXT, &r.depths, 0, 0, "N,...",
-         "tokens in the KV cache before (default 0)"},
-        {"threads", "t", TM_OPTION_TEXT, &r.threads, 0, 0, "N,...",
-         "thread counts, ranges a-b*2, or all (default)"},
+    request r = {.output = "text", .pairs = 10, .seconds = 0.5};
+    tm_cell_settings_init(&r.cells);
+    const tm_option own[] = {
         {"repetitions", "r", TM_OPTION_INT, &r.pairs, 1, 1000, "N",
          "pairs of runs, with and without stamps (default 10)"},
-        {"kernel", NULL, TM_OPTION_TEXT, &r.kernels, 0, 0, "NAME,...",
-         "kernels or layouts (default auto)"},
         {"fastest", NULL, TM_OPTION_FLAG, &r.fastest, 0, 0, NULL,
          "show the fastest run, on a machine that others disturb; else that of median time"},
         {"layers", NULL, TM_OPTION_FLAG, &r.layers, 0, 0, NULL, "also by layer"},
         {"seconds", NULL, TM_OPTION_REAL, &r.seconds, 0, 60, "S",
          "measuring each limit of the machine (default 0.5; 0: no limits)"},
-        {"counters", NULL, TM_OPTION_TEXT, &r.counters, 0, 0, "GROUP",
-         "also take counters: list counters, or a file"},
         {"trace", NULL, TM_OPTION_TEXT, &r.trace, 0, 0, "FILE",
          "write a trace for Perfetto (Chrome trace JSON)"},
         {"folded", NULL, TM_OPTION_TEXT, &r.folded, 0, 0, "FILE",
          "write folded stacks for flame graphs, in nanoseconds"},
         {"plot", NULL, TM_OPTION_TEXT, &r.plot, 0, 0, "DIR",
          "draw each cell's operations under their roofs: DIR/roofline-N"},
-        {"seed", NULL, TM_OPTION_INT, &r.seed, 0, 9e15, "N",
-         "of synthetic weights and tokens (default 1)"},
-        {"oversubscribe", NULL, TM_OPTION_FLAG, &r.oversubscribe, 0, 0, NULL,
-         "allow more threads than CPUs"},
-        {"retune", NULL, TM_OPTION_FLAG, &r.retune, 0, 0, NULL,
-         "compare kernels again where a name such as auto or f16 leaves a choice"},
-        {"quiet", "q", TM_OPTION_FLAG, &r.quiet, 0, 0, NULL, "no progress"},
         {"output", "o", TM_OPTION_TEXT, &r.output, 0, 0, "FORMAT",
          "text, md, csv, json (default text)"},
-        {0},
     };
+    enum { N_OWN = sizeof own / sizeof *own };
+    tm_option options[TM_CELL_OPTIONS + N_OWN + 1] = {0};
+    tm_cell_add_options(options, &r.cells);
+    tm_options_append(options, own, N_OWN);
     const tm_command command = {"profile",
                                 "-m MODEL [options]",
                                 "Says where the time goes: by operation, layer and thread, against "
@@ -354,7 +353,6 @@ int tm_cmd_profile(int argc, char **argv)
     bool help;
     tm_status status = tm_options_parse(&command, argc, argv, arguments, &n, &help, &err);
     if (status == TM_OK && help) return 0;
-    if (status == TM_OK && !r.models) status = tm_fail(&err, TM_ARG, "--model is missing");
     if (status == TM_OK && !tm_profile_output_known(r.output))
         status = tm_fail(&err, TM_ARG, "--output is \"%s\", not text, md, csv or json", r.output);
     return status == TM_OK ? run(&r) : tm_report_error("profile", &err);

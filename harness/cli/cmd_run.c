@@ -2,11 +2,10 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
+#include "harness/cli/limits.h"
 #include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
-#include "harness/roofline.h"
-#include "harness/subject.h"
 #include "harness/sweep.h"
 
 #include <errno.h>
@@ -215,23 +214,16 @@ typedef struct limits_request {
 static tm_json *measure_limits(void *arg)
 {
     const limits_request *r = arg;
-    int counts[TM_ROOFLINE_MAX], n = 0;
-    for (int i = 0; i < r->plan->n_arms; i++) {
-        const tm_arm *arm = &r->plan->arms[i];
-        if (arm->skip[0] || tm_subject_is_null(arm->cells[0].model)) continue;
-        tm_roofline_add_count(counts, &n, arm->cells[0].threads);
-    }
-    tm_roofline *roofline = n > 0 ? malloc(sizeof *roofline) : NULL;
+    tm_roofline *roofline = malloc(sizeof *roofline);
     if (!roofline) return NULL;
     tm_error why = {0};
-    tm_roofline_options options = tm_roofline_options_for(r->env, counts, n);
-    options.seconds_each = ROOFLINE_SECONDS;
-    options.oversubscribe = r->oversubscribe;
     tm_json *json = NULL;
-    if (tm_roofline_measure(&options, roofline, &why) == TM_OK)
-        json = tm_roofline_to_json(roofline);
-    else
+    tm_status status =
+        tm_limits_measure(r->env, r->plan, ROOFLINE_SECONDS, r->oversubscribe, roofline, &why);
+    if (status != TM_OK)
         fprintf(stderr, "ternmark run: the machine's limits were not measured: %s\n", why.message);
+    else if (roofline->n_read > 0)
+        json = tm_roofline_to_json(roofline);
     free(roofline);
     return json;
 }

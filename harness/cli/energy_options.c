@@ -28,8 +28,7 @@ void tm_energy_add_options(tm_option *options, tm_energy_settings *s)
          "begin with a pattern of load, to find the run in a meter's log afterwards"},
         {"sysfs-root", NULL, TM_OPTION_TEXT, &s->root, 0, 0, "DIR",
          "for tests: meters from below DIR; all of their joules are marked fake"}};
-    while (options->name) options++;
-    memcpy(options, rows, sizeof rows);
+    tm_options_append(options, rows, TM_ENERGY_OPTIONS);
 }
 
 static tm_status put_text(const char *name, const char *text, char *out, size_t size, tm_error *err)

@@ -1,5 +1,6 @@
 #include "harness/cli/interrupt.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -14,6 +15,12 @@ int tm_interrupt_open(void)
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) sigprocmask(SIG_SETMASK, &before, NULL);
     return fd;
+}
+
+bool tm_interrupt_came(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return fd >= 0 && poll(&p, 1, 0) == 1;
 }
 
 int tm_interrupt_exit_status(int fd)

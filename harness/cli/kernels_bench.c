@@ -8,7 +8,6 @@
 #include "harness/subject.h"
 
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,12 +253,6 @@ static void state_estimate(const tm_kernels_request *request, const tm_kernel_ro
                 rows->n, tm_duration_text(seconds, text, sizeof text));
 }
 
-static bool interrupted(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    return fd >= 0 && poll(&p, 1, 0) == 1;
-}
-
 /* Returns 0, or the exit status of an interrupt. */
 static int run_rows(const tm_kernels_request *request, tm_kernel_runner *runner,
                     tm_kernel_rows *rows)
@@ -268,7 +261,7 @@ static int run_rows(const tm_kernels_request *request, tm_kernel_runner *runner,
     bool progress = !text && isatty(STDERR_FILENO);
     int fd = tm_interrupt_open(), i = 0;
     if (text) print_head(stdout, false);
-    for (; i < rows->n && !interrupted(fd); i++) {
+    for (; i < rows->n && !tm_interrupt_came(fd); i++) {
         tm_error why = {0}; /* in the row too */
         if (progress)
             fprintf(stderr, "\r\033[K[%d/%d] %s", i + 1, rows->n, rows->items[i].kernel->name);

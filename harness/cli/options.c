@@ -9,6 +9,12 @@
 
 #define MAX_OPTIONS 64
 
+void tm_options_append(tm_option *options, const tm_option *rows, int n_rows)
+{
+    while (options->name) options++;
+    memcpy(options, rows, (size_t)n_rows * sizeof *rows);
+}
+
 static const tm_option *find(const tm_command *command, const char *name, size_t length,
                              bool is_long)
 {

@@ -33,6 +33,9 @@ typedef struct tm_command {
     int min_arguments, max_arguments;
 } tm_command;
 
+/* Puts rows behind those of a table, which has room for them and stays ended by an empty row. */
+void tm_options_append(tm_option *options, const tm_option *rows, int n_rows);
+
 /* Parses argv (argv[0] is the subcommand). Positional arguments go to `arguments` (room for
  * max_arguments), their number to *n. *help is set when --help was given: it has been printed.
  * Errors: ARG (unknown option with the nearest name, missing or bad value with its limits). */

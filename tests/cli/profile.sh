@@ -15,6 +15,12 @@ refused() { # title pattern arguments...
     [ $status -eq 2 ] && [ ! -s out ] && grep -q -- "$pattern" err
     verdict $? "$title"
 }
+await() { # PATTERN on standard error, for half a minute at most
+    for _ in $(seq 300); do
+        grep -q -- "$1" err && return
+        sleep 0.1
+    done
+}
 few=(-m synth:125M --kernel i2r16_mad_scalar -r 2)
 
 profile "${few[@]}" -t 2 --oversubscribe -p 2 -n 2 --seconds 0.02 --layers -o json \
@@ -87,9 +93,33 @@ profile "${few[@]}" -t 1 -p 2 -n 0 --seconds 0 --counters software && grep -q '^
     grep -qE '^  (task_clock +[0-9]|task_clock +-  .{9})' out
 verdict $? "with counters"
 
+profile "${few[@]}" -t 1 -p 0 -n 2 -d 3 --sequences 1,4 --head-kernel q8_0 --seconds 0 -o json && jq -e '[.[].test] ==
+    ["tg2@d3", "tg2@d3@b4"] and .[1].n_tokens == 8 and .[1].n_passes == 2 and all(.[]; .head_kernel | test("q8")) and
+    ([.[].operations | map({(.operation): .}) | add] | .[0].q.macs_per_token == .[1].q.macs_per_token and
+    .[0].attention.macs_per_token == .[1].attention.macs_per_token and .[1].q.bytes_per_token < .[0].q.bytes_per_token / 3)' out >log
+verdict $? "sequences together: the same products, weights read once for all"
+
+# Signals are sent in the middle of a cell, whose run still ends.
+"$program" profile -m synth:125M --kernel i2r16_mad_scalar -r 1000 -t 1 -p 1 -n 2,3 --seconds 0 >out 2>err </dev/null &
+pid=$!
+await 'threads\? pp1$'
+kill -INT $pid
+wait $pid
+[ $? -eq 130 ] && [ ! -s out ] && grep -q 'interrupted; 0 of 3 cells were finished' err
+verdict $? "^C before a cell is finished: exit status 130, and nothing is shown"
+"$program" profile "${few[@]}" -t 1 -p 1 -n 2,40 --seconds 0 --trace i.json -o json >out 2>err </dev/null &
+pid=$!
+await ' tg40$'
+kill -TERM $pid
+wait $pid
+[ $? -eq 143 ] && grep -q 'interrupted; 2 of 3 cells were finished' err && jq -e '[.[].test] == ["pp1", "tg2"]' out >log &&
+    jq -e '[.traceEvents[] | select(.name == "process_name")] | length == 2' i.json >log
+verdict $? "SIGTERM later: 143, the finished cells are shown, the trace is whole"
+
 refused "no model" '--model is missing' -p 1
 refused "an unknown format" 'not text, md, csv or json' "${few[@]}" -o yaml
 refused "an unknown kernel" 'did you mean' -m synth:125M --kernel i2r16_mad_skalar
+refused "no sequence" 'sequences: "0" is outside of 1 to 256' "${few[@]}" --sequences 0
 refused "no pairs" '-r is "0"' "${few[@]}" -r 0
 refused "an unknown option" 'did you mean --layers' "${few[@]}" --layer
 refused "a trace that cannot be written" 'No such file' "${few[@]}" -t 1 --trace no/such/trace.json

@@ -78,6 +78,28 @@ static void test_prompts_pay_for_what_is_wanted(void **state)
     tm_pool_close(pool);
 }
 
+/* A step reads the weights once for all sequences, and the keys and values of each. */
+static void test_a_step_of_sequences_shares_weights_alone(void **state)
+{
+    (void)state;
+    tm_pool *pool = tiny_pool(1);
+    tm_config config = tiny_config("bitnet");
+    config.tied_head = false;
+    tm_model model = tiny_model(&config, "i2r16_mad_scalar", "f16r16_fma_scalar", pool);
+    tm_costs costs = tm_model_costs(&config, model.kernel, model.head_kernel, true);
+    double row = (double)costs.embedding_bytes / 100; /* of the table of 100 */
+    tm_ledger_pass pass = {.n_tokens = 5, .position = 20, .n_logits = 5, .is_step = true};
+    totals sum = add_up(&model, true, &pass);
+    assert_true(sum.memory == (double)(costs.linear_bytes + costs.head_bytes + costs.norm_bytes) +
+                                  5 * (22.0 * (double)costs.kv_bytes_per_position + row));
+    assert_true(sum.macs == 5 * ((double)(costs.linear_macs + costs.head_macs) +
+                                 21.0 * (double)costs.attention_macs_per_position));
+    pass.is_step = false; /* the same tokens as one sequence share the keys and values too */
+    assert_true(add_up(&model, true, &pass).memory < sum.memory);
+    tm_model_close(&model);
+    tm_pool_close(pool);
+}
+
 /* Tables or panels that a kernel builds are counted with what they are built from. */
 static void test_preparing_is_counted(void **state)
 {
@@ -101,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_decoded_token_costs_what_the_model_says),
         cmocka_unit_test(test_prompts_pay_for_what_is_wanted),
+        cmocka_unit_test(test_a_step_of_sequences_shares_weights_alone),
         cmocka_unit_test(test_preparing_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 
 #define NEAR(a, b, slack) assert_true(fabs((double)(a) - (double)(b)) <= (slack))
 
-enum { N_LAYERS = 2, MAX_THREADS = 3 };
+enum { N_LAYERS = 2, MAX_THREADS = 3, N_SEQUENCES = 3 };
 
 /* A ledger by hand: two threads, one layer, a pass to fill and two to look at; ticks are 2 to the ns. */
 static const tm_event first_thread[] = {
@@ -120,8 +120,12 @@ static void divide(tm_subject *subject, int n_sequences, int n_context)
 
 static void spread(tm_subject *subject, int n_sequences)
 {
-    (void)subject;
-    assert_int_equal(n_sequences, 1);
+    for (int i = 1; i < n_sequences; i++) tm_session_copy(subject->session, 0, i);
+}
+
+static tm_status step(tm_subject *subject, const int32_t *tokens, int n_sequences, tm_error *err)
+{
+    return tm_session_step(subject->session, tokens, n_sequences, TM_LOGITS_LAST, NULL, err);
 }
 
 static void reset(tm_subject *subject)
@@ -135,8 +139,10 @@ static void open_engine(engine *e, int n_threads, const tm_test *test)
     config.n_layers = N_LAYERS;
     *e = (engine){.pool = tiny_pool(n_threads)};
     e->model = tiny_model(&config, "i2r16_mad_scalar", "f16r16_fma_scalar", e->pool);
-    e->session = tiny_session(&e->model, e->pool,
-                              (tm_session_options){.n_context = 64, .n_batch = 8, .f16_kv = true});
+    e->session = tiny_session(
+        &e->model, e->pool,
+        (tm_session_options){
+            .n_context = 64, .n_batch = 8, .n_sequences = N_SEQUENCES, .f16_kv = true});
     e->subject = (tm_subject){.n_vocab = config.n_vocab,
                               .n_batch = 8,
                               .costs = e->model.costs,
@@ -147,6 +153,7 @@ static void open_engine(engine *e, int n_threads, const tm_test *test)
                               .eval = eval,
                               .divide = divide,
                               .spread = spread,
+                              .step = step,
                               .reset = reset};
     TINY_OK(tm_bench_open(&e->subject, test, 1, 1, &e->bench, &err));
 }
@@ -161,7 +168,8 @@ static void close_engine(engine *e)
 
 static void test_parts_make_the_whole(void **state)
 {
-    static const tm_test tests[] = {{20, 0, 0, 1}, {0, 5, 0, 1}, {11, 3, 0, 1}, {0, 4, 19, 1}};
+    static const tm_test tests[] = {
+        {20, 0, 0, 1}, {0, 5, 0, 1}, {11, 3, 0, 1}, {0, 4, 19, 1}, {0, 4, 9, N_SEQUENCES}};
     (void)state;
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         for (int n_threads = 1; n_threads <= MAX_THREADS; n_threads++) {
@@ -171,7 +179,7 @@ static void test_parts_make_the_whole(void **state)
             tm_profile_options options = {.n_pairs = 3, .fastest = i == 1};
             open_engine(&e, n_threads, &tests[i]);
             TINY_OK(tm_profile_measure(&e.bench, &tests[i], &options, &p, &err));
-            int n_tokens = tests[i].n_prompt + tests[i].n_gen;
+            int n_tokens = tm_test_tokens(&tests[i]);
             assert_int_equal(p.n_tokens, n_tokens);
             assert_int_equal(p.n_passes, (tests[i].n_prompt + 7) / 8 + tests[i].n_gen);
             assert_int_equal(p.n_pairs, 3);
@@ -227,6 +235,27 @@ static void test_refused(void **state)
     assert_int_equal(tm_profile_measure(&e.bench, &test, &options, &p, &err), TM_OK);
     assert_true(isnan(p.overhead.low)); /* one pair has no interval */
     tm_profile_free(&p);
+    close_engine(&e);
+}
+
+static bool third_time(void *arg)
+{
+    return ++*(int *)arg == 3;
+}
+
+static void test_an_interrupt_ends_it_between_runs(void **state)
+{
+    tm_error err = {0};
+    tm_profile p;
+    tm_test test = {4, 0, 0, 1};
+    int asked = 0;
+    tm_profile_options options = {
+        .n_pairs = 5, .is_interrupted = third_time, .interrupt_arg = &asked};
+    engine e;
+    (void)state;
+    open_engine(&e, 1, &test);
+    assert_int_equal(tm_profile_measure(&e.bench, &test, &options, &p, &err), TM_INTERRUPTED);
+    assert_int_equal(asked, 3); /* before every run; none behind it */
     close_engine(&e);
 }
 
@@ -364,8 +393,11 @@ static void test_traces_are_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums_by_hand),         cmocka_unit_test(test_limits_by_hand),
-        cmocka_unit_test(test_parts_make_the_whole), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_sums_by_hand),
+        cmocka_unit_test(test_limits_by_hand),
+        cmocka_unit_test(test_parts_make_the_whole),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_an_interrupt_ends_it_between_runs),
         cmocka_unit_test(test_traces_are_read_back),
     };
     return cmocka_run_group_tests_name("profile", tests, NULL, NULL);

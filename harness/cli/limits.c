@@ -1,0 +1,20 @@
+#include "harness/cli/limits.h"
+
+#include "harness/subject.h"
+
+tm_status tm_limits_measure(const tm_env *env, const tm_plan *plan, double seconds,
+                            bool oversubscribe, tm_roofline *out, tm_error *err)
+{
+    int counts[TM_ROOFLINE_MAX], n = 0;
+    *out = (tm_roofline){0};
+    for (int i = 0; i < plan->n_arms; i++) {
+        const tm_arm *arm = &plan->arms[i];
+        if (arm->skip[0] || tm_subject_is_null(arm->cells[0].model)) continue;
+        tm_roofline_add_count(counts, &n, arm->cells[0].threads);
+    }
+    if (n == 0) return TM_OK;
+    tm_roofline_options options = tm_roofline_options_for(env, counts, n);
+    options.seconds_each = seconds;
+    options.oversubscribe = oversubscribe;
+    return tm_roofline_measure(&options, out, err);
+}

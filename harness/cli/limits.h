@@ -1,0 +1,14 @@
+/* What the machine allows at the numbers of threads of a plan, measured in the run whose figures are
+ * held against it. */
+#ifndef TM_HARNESS_CLI_LIMITS_H
+#define TM_HARNESS_CLI_LIMITS_H
+
+#include "harness/plan.h"
+#include "harness/roofline.h"
+
+/* Nothing is measured, and *out is empty, where the plan starts no arm but fake ones.
+ * seconds: on each point. Errors: as tm_roofline_measure. */
+tm_status tm_limits_measure(const tm_env *env, const tm_plan *plan, double seconds,
+                            bool oversubscribe, tm_roofline *out, tm_error *err) TM_MUST_USE;
+
+#endif
