@@ -173,8 +173,8 @@ static void begin_line(tm_table *out, const tm_cell_summary *s, const char *phas
     tm_table_add_cell(out, "%s", s->cell.kernel);
     tm_table_add_cell(out, "%d", s->cell.threads);
     tm_table_add_cell(out, "%s", s->cell.test);
-    tm_table_add_cell(out, "%s", tm_number_interval(&s->tokens_per_second, 3, text, sizeof text));
     tm_table_add_cell(out, "%s", phase);
+    tm_table_add_cell(out, "%s", tm_number_interval(&s->tokens_per_second, 3, text, sizeof text));
 }
 
 static void add_line(tm_table *out, const tm_cell_summary *s, const tm_energy_phase *e)
@@ -213,7 +213,7 @@ tm_status tm_energy_cells(const tm_speedup_input *input, const tm_summaries *all
         tm_align align;
     } columns[] = {
         {"model", TM_LEFT},    {"kernel", TM_LEFT},       {"threads", TM_RIGHT},
-        {"test", TM_LEFT},     {"tokens/s", TM_RIGHT},    {"tokens", TM_LEFT},
+        {"test", TM_LEFT},     {"tokens", TM_LEFT},       {"tokens/s", TM_RIGHT},
         {"J/token", TM_RIGHT}, {"net J/token", TM_RIGHT}, {"W", TM_RIGHT},
         {"net W", TM_RIGHT},   {"reading +-%", TM_RIGHT}, {"source, scope, method", TM_LEFT},
         {"windows", TM_LEFT},
@@ -224,6 +224,7 @@ tm_status tm_energy_cells(const tm_speedup_input *input, const tm_summaries *all
     tm_table_init(out, has_fake ? "FAKE. Energy by cell and phase" : "Energy by cell and phase");
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         tm_table_add_column(out, columns[i].heading, columns[i].align);
+    out->n_keys = 5;
     const char *origin = NULL;
     for (int i = 0; i < all->n; i++) {
         const tm_cell_summary *s = &all->items[i];

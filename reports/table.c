@@ -8,6 +8,7 @@
 void tm_table_init(tm_table *table, const char *title)
 {
     *table = (tm_table){0};
+    table->n_keys = 1;
     table->title = strdup(title ? title : "");
     table->group_heading = strdup("origin");
     table->failed = !table->title || !table->group_heading;

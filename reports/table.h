@@ -37,6 +37,7 @@ typedef struct tm_table {
     char **groups;
     char **notes; /* marked a, b, ... z, aa, ab, ... in this order */
     int n_columns, n_rows, n_groups, n_notes;
+    int n_keys;  /* first columns that say what a row is: each part of a cut table has them; 1 */
     bool failed; /* memory ran out while filling */
 } tm_table;
 
@@ -59,8 +60,9 @@ void tm_table_note_mark(int note, char out[8]);
 bool tm_table_note_is_used(const tm_table *table, int note);
 
 /* Appends the table. Errors: NOMEM. CSV (RFC 4180, CRLF) leaves title and notes out and writes a cell's
- * note behind its text in brackets; LaTeX needs the packages booktabs and, for non-ASCII letters, a UTF-8
- * engine (the default since 2018). */
+ * note behind its text in brackets; LaTeX needs the packages booktabs and, for wide tables, array, and for
+ * non-ASCII letters a UTF-8 engine (the default since 2018); what is too wide or tall for a page is cut
+ * into parts (latex_layout.h). */
 tm_status tm_table_write_text(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;
 tm_status tm_table_write_markdown(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;
 tm_status tm_table_write_csv(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;

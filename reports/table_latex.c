@@ -1,6 +1,7 @@
-/* A floating table with a booktabs tabular; groups are headings across all columns. */
-#include "reports/table.h"
+/* Floating tables with a booktabs tabular each; groups are headings across all columns. */
+#include "reports/latex_layout.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void tm_latex_escape(const char *text, tm_text *out)
@@ -42,16 +43,108 @@ void tm_latex_escape(const char *text, tm_text *out)
     }
 }
 
-static void put_cell(tm_text *out, const tm_table_row *row, int column)
+/* A cell or heading in which lines may end where the layout counts on it. */
+static void put_wrapped(const char *text, tm_text *out)
 {
-    if (column) tm_text_add(out, " & ");
-    if (column >= row->n_cells) return;
-    tm_latex_escape(row->cells[column].text, out);
-    if (row->cells[column].note >= 0) {
-        char mark[8];
-        tm_table_note_mark(row->cells[column].note, mark);
-        tm_text_format(out, "\\textsuperscript{%s}", mark);
+    char letter[2] = "";
+    int depth = 0;
+    for (size_t i = 0; text && text[i]; i++) {
+        letter[0] = text[i];
+        depth += text[i] == '[';
+        if (tm_latex_must_break_behind(text, i))
+            tm_text_add(out, "\\linebreak{}");
+        else if (text[i] == ' ' && depth > 0)
+            tm_text_add_char(out, '~');
+        else if (text[i] == '-' && text[i + 1] == '-')
+            tm_text_add(out, "-{}");
+        else
+            tm_latex_escape(letter, out);
+        depth -= text[i] == ']' && depth > 0;
+        /* A hyphen ends a line by itself. */
+        if (strchr("_/+", text[i]) && tm_latex_breaks_behind(text, i))
+            tm_text_add(out, "\\allowbreak{}");
     }
+}
+
+static void put_text(const tm_latex_layout *layout, const char *text, tm_text *out)
+{
+    if (layout->is_wrapped)
+        put_wrapped(text, out);
+    else
+        tm_latex_escape(text, out);
+}
+
+/* The next column of a part: its keys, then its own. */
+static int next_column(const tm_latex_layout *layout, const tm_latex_part *part, int column)
+{
+    column++;
+    return column >= layout->n_keys && column < part->column_begin ? part->column_begin : column;
+}
+
+static void put_row(const tm_latex_layout *layout, const tm_latex_part *part,
+                    const tm_table_row *row, tm_text *out)
+{
+    for (int c = 0; c < part->column_end; c = next_column(layout, part, c)) {
+        if (c) tm_text_add(out, " & ");
+        if (c >= row->n_cells) continue;
+        put_text(layout, row->cells[c].text, out);
+        if (row->cells[c].note >= 0) {
+            char mark[8];
+            tm_table_note_mark(row->cells[c].note, mark);
+            tm_text_format(out, "\\textsuperscript{%s}", mark);
+        }
+    }
+    tm_text_add(out, " \\\\\n");
+}
+
+/* Returns how many columns the part has. */
+static int put_head(const tm_table *table, const tm_latex_layout *layout, const tm_latex_part *part,
+                    tm_text *out)
+{
+    int n = 0;
+    tm_text_add(out, "\\begin{tabular}{@{}");
+    for (int c = 0; c < part->column_end; c = next_column(layout, part, c), n++) {
+        bool is_right = table->columns[c].align == TM_RIGHT;
+        if (layout->is_wrapped)
+            tm_text_format(out, ">{\\ragged%s\\arraybackslash}p{%.1fpt}",
+                           is_right ? "left" : "right", layout->widths[c]);
+        else
+            tm_text_add_char(out, is_right ? 'r' : 'l');
+    }
+    tm_text_add(out, "@{}}\n\\toprule\n");
+    for (int c = 0; c < part->column_end; c = next_column(layout, part, c)) {
+        if (c) tm_text_add(out, " & ");
+        put_text(layout, table->columns[c].heading, out);
+    }
+    tm_text_add(out, " \\\\\n\\midrule\n");
+    return n;
+}
+
+static void put_group(const tm_latex_layout *layout, const char *name, int n_columns, tm_text *out)
+{
+    if (layout->is_wrapped)
+        tm_text_format(out, "\\multicolumn{%d}{@{}p{%.1fpt}@{}}{\\raggedright\\emph{", n_columns,
+                       TM_LATEX_TEXT_WIDTH);
+    else
+        tm_text_format(out, "\\multicolumn{%d}{@{}l}{\\emph{", n_columns);
+    tm_latex_escape(name, out);
+    tm_text_add(out, "}} \\\\\n");
+}
+
+static void put_part(const tm_table *table, const tm_latex_layout *layout,
+                     const tm_latex_part *part, tm_text *out)
+{
+    int n = put_head(table, layout, part, out), group = -1;
+    for (int r = part->row_begin; r < part->row_end; r++) {
+        const tm_table_row *row = &table->rows[r];
+        if (row->group != group) {
+            if (group >= 0) tm_text_add(out, "\\addlinespace\n");
+            group = row->group;
+            put_group(layout, table->groups[group], n, out);
+        }
+        put_row(layout, part, row, out);
+    }
+    tm_text_add(out, "\\bottomrule\n\\end{tabular}\n");
 }
 
 static void put_notes(const tm_table *table, tm_text *out)
@@ -68,42 +161,44 @@ static void put_notes(const tm_table *table, tm_text *out)
     tm_text_add(out, "\\end{minipage}\n");
 }
 
+/* Opens a float; `behind` follows the title, "" for none. */
+static void begin_float(const tm_table *table, const char *style, const char *behind, tm_text *out)
+{
+    tm_text_format(out, "\\begin{table}\n\\centering%s\n", style);
+    if (!table->title[0]) return;
+    tm_text_add(out, "\\caption{");
+    tm_latex_escape(table->title, out);
+    tm_text_format(out, "%s}\n", behind);
+}
+
 tm_status tm_table_write_latex(const tm_table *table, tm_text *out, tm_error *err)
 {
+    tm_latex_layout layout;
     if (table->failed)
         return tm_fail(err, TM_NOMEM, "table \"%s\": no memory while it was filled",
                        table->title ? table->title : "");
-    tm_text_add(out, "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n"
-                     "\\begin{table}\n\\centering\\small\n");
-    if (table->title[0]) {
-        tm_text_add(out, "\\caption{");
-        tm_latex_escape(table->title, out);
-        tm_text_add(out, "}\n");
-    }
-    tm_text_add(out, "\\begin{tabular}{@{}");
-    for (int c = 0; c < table->n_columns; c++)
-        tm_text_add_char(out, table->columns[c].align == TM_RIGHT ? 'r' : 'l');
-    tm_text_add(out, "@{}}\n\\toprule\n");
-    for (int c = 0; c < table->n_columns; c++) {
-        if (c) tm_text_add(out, " & ");
-        tm_latex_escape(table->columns[c].heading, out);
-    }
-    tm_text_add(out, " \\\\\n\\midrule\n");
-    int group = -1;
-    for (int r = 0; r < table->n_rows; r++) {
-        const tm_table_row *row = &table->rows[r];
-        if (row->group != group) {
-            if (group >= 0) tm_text_add(out, "\\addlinespace\n");
-            group = row->group;
-            tm_text_format(out, "\\multicolumn{%d}{@{}l}{\\emph{", table->n_columns);
-            tm_latex_escape(table->groups[group], out);
-            tm_text_add(out, "}} \\\\\n");
+    tm_status status = tm_latex_layout_make(table, &layout, err);
+    if (status == TM_OK) {
+        tm_text_format(out, "%% needs \\usepackage{booktabs}%s and \\usepackage[T1]{fontenc}\n",
+                       layout.is_wrapped ? ", \\usepackage{array}" : "");
+        for (int i = 0; i < layout.n_parts; i++) {
+            char behind[64] = "";
+            if (layout.n_parts > 1)
+                snprintf(behind, sizeof behind, " (part %d of %d)", i + 1, layout.n_parts);
+            begin_float(table,
+                        layout.is_wrapped ? "\\footnotesize\\setlength{\\tabcolsep}{2.5pt}"
+                                          : "\\small",
+                        behind, out);
+            put_part(table, &layout, &layout.parts[i], out);
+            if (i == layout.n_parts - 1 && layout.has_notes_apart) {
+                tm_text_add(out, "\\end{table}\n");
+                begin_float(table, "", " (notes)", out);
+            }
+            if (i == layout.n_parts - 1) put_notes(table, out);
+            tm_text_add(out, "\\end{table}\n");
         }
-        for (int c = 0; c < table->n_columns; c++) put_cell(out, row, c);
-        tm_text_add(out, " \\\\\n");
+        status = tm_text_status(out, table->title, err);
     }
-    tm_text_add(out, "\\bottomrule\n\\end{tabular}\n");
-    put_notes(table, out);
-    tm_text_add(out, "\\end{table}\n");
-    return tm_text_status(out, table->title, err);
+    tm_latex_layout_free(&layout);
+    return status;
 }

@@ -79,12 +79,13 @@ sed -i '2a {"schema":1,"kind":"dream","run":"r1"}' "$work/newer.jsonl"
 verdict $? "a line of a later program's kind is left out and said, once"
 
 if command -v pdflatex >/dev/null; then
-    printf '%s\n' '\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}' \
+    printf '%s\n' '\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,array}' \
         '\begin{document}' "\\input{$out/speedup.tex}" '\end{document}' >"$work/page.tex"
-    (cd "$work" && pdflatex -draftmode -interaction=nonstopmode -halt-on-error page.tex >latex.log 2>&1)
-    verdict $? "LaTeX accepts speedup.tex"
+    (cd "$work" && pdflatex -draftmode -interaction=nonstopmode -halt-on-error page.tex >latex.log 2>&1) &&
+        ! grep -q Overfull "$work/latex.log"
+    verdict $? "LaTeX accepts speedup.tex, and it fits on the page"
 else
-    skipped "LaTeX accepts speedup.tex" "no pdflatex"
+    skipped "LaTeX accepts speedup.tex, and it fits on the page" "no pdflatex"
 fi
 
 if command -v gnuplot >/dev/null; then

@@ -1,8 +1,9 @@
-#include "reports/table.h"
+#include "reports/latex_layout.h"
 #include "tests/tm_test.h"
 
 #include <locale.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef tm_status (*writer)(const tm_table *, tm_text *, tm_error *);
@@ -118,6 +119,87 @@ static void latex_escapes_what_latex_reads(void **state)
                         "\\textasciicircum{}\\textless{}\\textgreater{}\\textbar{}"
                         "\\textquotedbl{}-{}-{[}{*} ");
     tm_text_free(&out);
+}
+
+/* What a part of a cut table says: the columns' widths are summed up as LaTeX adds them. */
+static const char *read_part(const char *from, double *width, int *n_columns)
+{
+    const char *at = strstr(from, "\\begin{tabular}"), *end;
+    *width = *n_columns = 0;
+    if (!at) return NULL;
+    end = strchr(at, '\n');
+    for (at = strstr(at, "p{"); at && at < end; at = strstr(at + 1, "p{")) {
+        *width += strtod(at + 2, NULL) + (*n_columns ? TM_LATEX_GAP : 0);
+        ++*n_columns;
+    }
+    return end;
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, part)); at += strlen(part)) n++;
+    return n;
+}
+
+static void make_wide(tm_table *table, int n_columns, int n_rows, int n_keys)
+{
+    tm_table_init(table, "wide");
+    table->n_keys = n_keys;
+    for (int c = 0; c < n_columns; c++) {
+        char name[32];
+        snprintf(name, sizeof name, "size%dB", c);
+        tm_table_add_column(table, c < n_keys ? "key" : name, c < n_keys ? TM_LEFT : TM_RIGHT);
+    }
+    tm_table_add_group(table, "measured: a processor with a long name indeed");
+    for (int r = 0; r < n_rows; r++) {
+        tm_table_add_row(table);
+        for (int c = 0; c < n_keys; c++) tm_table_add_cell(table, "row%d_of_key", r);
+        for (int c = n_keys; c < n_columns; c++) tm_table_add_cell(table, "5.25 [5.16, 5.40]");
+    }
+    tm_table_add_note(table, "a note");
+}
+
+/* Five sizes fit beside each other, more are cut; every column and row stands in the parts once, behind
+ * the keys, and no part is wider than the text. */
+static void latex_fits_on_a_page(void **state)
+{
+    (void)state;
+    static const struct {
+        int n_columns, n_rows, n_keys, n_parts;
+    } shapes[] = {{3, 4, 1, 1},  {6, 4, 1, 1},  {9, 4, 1, 2},
+                  {14, 4, 3, 3}, {9, 50, 1, 6}, {3, 90, 1, 3}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        tm_table table;
+        tm_text out = {0};
+        tm_error err = {0};
+        make_wide(&table, shapes[i].n_columns, shapes[i].n_rows, shapes[i].n_keys);
+        assert_int_equal(tm_table_write_latex(&table, &out, &err), TM_OK);
+        const char *text = tm_text_string(&out), *at = text;
+        double width;
+        int n, n_parts = 0, n_own = 0;
+        while ((at = read_part(at, &width, &n))) {
+            n_parts++;
+            n_own += n - shapes[i].n_keys;
+            assert_true(width <= TM_LATEX_TEXT_WIDTH);
+        }
+        assert_int_equal(n_parts, shapes[i].n_parts);
+        const bool is_wrapped = shapes[i].n_columns > 3;
+        assert_int_equal(count_of(text, "(part "), n_parts > 1 ? n_parts : 0);
+        assert_int_equal(count_of(text, "a note"), 1);
+        assert_int_equal(count_of(text, "{array}"), is_wrapped);
+        assert_int_equal(
+            count_of(text, is_wrapped ? "5.25\\linebreak{}{[}5.16,~5.40]" : "5.25 {[}"),
+            (shapes[i].n_columns - shapes[i].n_keys) * shapes[i].n_rows);
+        if (shapes[i].n_rows < 10 && is_wrapped)
+            assert_int_equal(n_own, shapes[i].n_columns - shapes[i].n_keys);
+        tm_text_free(&out);
+        tm_table_free(&table);
+    }
+    assert_true(tm_latex_breaks_behind("i2r16_mad", 5));
+    assert_false(tm_latex_breaks_behind("[1, 2]", 3));
+    assert_false(tm_latex_breaks_behind("-12", 0));
+    assert_true(tm_latex_must_break_behind("5 [1, 2]", 1));
 }
 
 /* RFC 4180 read back by rules of its own: fields of all records, '\x1f' between fields, '\x1e' between
@@ -346,6 +428,7 @@ int main(void)
         cmocka_unit_test(text_is_aligned_and_grouped),
         cmocka_unit_test(markdown_has_one_pipe_more_than_columns),
         cmocka_unit_test(latex_escapes_what_latex_reads),
+        cmocka_unit_test(latex_fits_on_a_page),
         cmocka_unit_test(csv_is_read_back),
         cmocka_unit_test(notes_are_shared_counted_and_broken),
         cmocka_unit_test(width_counts_letters_not_bytes),
