@@ -61,6 +61,7 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
 {
     __m512 acc[24];
     __m512bh v[4];
+    size_t ahead = tm_panel_ahead(group_bytes, n_groups);
 #pragma GCC unroll 24
     for (int i = 0; i < n_groups * width; i++) acc[i] = _mm512_setzero_ps();
 
@@ -69,9 +70,7 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
         for (int g = 0; g < n_groups; g++) {
             v[g] = (__m512bh)_mm512_loadu_si512(weights + (size_t)g * group_bytes);
             if (packed)
-                _mm_prefetch((const char *)weights + (size_t)g * group_bytes +
-                                 TM_PREFETCH_BYTES / n_groups,
-                             _MM_HINT_T0);
+                _mm_prefetch((const char *)weights + (size_t)g * group_bytes + ahead, _MM_HINT_T1);
         }
 #pragma GCC unroll 12
         for (int t = 0; t < width; t++) {

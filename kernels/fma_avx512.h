@@ -73,12 +73,11 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
 #pragma GCC unroll 24
     for (int i = 0; i < n_groups * width; i++) acc[i] = _mm512_setzero_ps();
 
+    size_t ahead = tm_panel_ahead(group_bytes, n_groups);
     for (int u = 0; u < n_units; u += n_block, weights += block_bytes) {
 #pragma GCC unroll 4
         for (int g = 0; packed && g < n_groups; g++)
-            _mm_prefetch((const char *)weights + (size_t)g * group_bytes +
-                             TM_PREFETCH_BYTES / n_groups,
-                         _MM_HINT_T0);
+            _mm_prefetch((const char *)weights + (size_t)g * group_bytes + ahead, _MM_HINT_T1);
 #pragma GCC unroll 2
         for (int k = 0; k < n_block; k++, panel += 4 * width) {
 #pragma GCC unroll 4

@@ -35,13 +35,14 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
     for (int i = 0; i < n_groups * width; i++) acc[i] = _mm512_setzero_si512();
 
     if (packed) {
+        size_t ahead = tm_panel_ahead(group_bytes, n_groups);
         for (int u = 0; u < n_units; u += BLOCK_UNITS, weights += BLOCK_BYTES) {
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++) {
-                v[g] = load_block(weights + (size_t)g * group_bytes);
-                _mm_prefetch((const char *)weights + (size_t)g * group_bytes +
-                                 TM_PREFETCH_BYTES / n_groups,
-                             _MM_HINT_T0);
+                const uint8_t *at = weights + (size_t)g * group_bytes;
+                v[g] = load_block(at);
+                for (int line = 0; line < BLOCK_BYTES; line += 64)
+                    _mm_prefetch((const char *)at + ahead + line, _MM_HINT_T1);
             }
 #pragma GCC unroll 6
             for (int p = 0; p < BLOCK_UNITS; p++, panel += 4 * width) {

@@ -40,6 +40,11 @@
  * flight to cover a memory latency of 100 ns at 40 GB/s per core, with room. */
 #define TM_PREFETCH_BYTES 8192
 
+/* Row groups read side by side: their lines are asked for, into L2, while the groups before them at
+ * the same columns are read, so that none of them begins with a miss. Of groups so long that this
+ * would take more of L2 than this, a piece of the same groups is asked for. */
+#define TM_PREFETCH_GROUPS_BYTES ((size_t)512 << 10)
+
 /* What a layout of floats stores; TM_FMA_WEIGHT is one of them before fma_<isa>.h is included. */
 #define TM_FMA_F32  0
 #define TM_FMA_F16  1
@@ -209,8 +214,9 @@ static inline const uint8_t *tm_panel_packed(const tm_panel_walk *k, int group, 
            tm_panel_bytes(k->ops, u);
 }
 
-/* Asks for part i of n of a piece's lines. */
-static inline void tm_panel_prefetch(const tm_panel_walk *k, tm_panel_piece next, int i, int n)
+/* Asks for part i of n of a piece's lines. Always inline: gcc 12 takes a function that only
+ * prefetches for one without effect, and drops calls of it. */
+TM_ALWAYS_INLINE void tm_panel_prefetch(const tm_panel_walk *k, tm_panel_piece next, int i, int n)
 {
     int units = k->n_units - next.u < k->piece_units ? k->n_units - next.u : k->piece_units;
     int lines = (int)((tm_panel_bytes(k->ops, units) + 63) / 64);
@@ -317,6 +323,13 @@ TM_ALWAYS_INLINE int32_t tm_load_i32(const void *at)
     int32_t v;
     memcpy(&v, at, sizeof v);
     return v;
+}
+
+/* Bytes from a line of `n_groups` groups that are read side by side to the one to ask for. */
+TM_ALWAYS_INLINE size_t tm_panel_ahead(size_t group_bytes, int n_groups)
+{
+    size_t all = group_bytes * (size_t)n_groups;
+    return all <= TM_PREFETCH_GROUPS_BYTES ? all : TM_PREFETCH_BYTES;
 }
 
 /* Applies X(width, ...) to block widths with a micro-kernel of their own. With at most 12 tokens a

@@ -156,6 +156,19 @@ rule_external_symbols_begin_with_tm() {
     done
 }
 
+# gcc 12 drops calls of a function that only prefetches, which no result shows.
+rule_tiles_are_prefetched() {
+    objects | grep '/kernels/' | while read -r object; do
+        objdump -d "$object" 2>/dev/null | awk -v file="${object#"$build"/obj/}" '
+            /^[0-9a-f]+ <.*>:$/ { name = $2; if (name ~ /^<tm_panel_(rows|step)/) walks = name }
+            name ~ /^<tm_panel_/ && /[ \t](prefetch|prfm)/ { asks = 1 }
+            END {
+                sub(/\.o$/, ".c", file)
+                if (walks && !asks) printf "%s:1: %s asks for no weights ahead\n", file, walks
+            }'
+    done
+}
+
 rule_shell_scripts_pass_shellcheck() {
     command -v shellcheck >/dev/null 2>&1 || { echo "skip: shellcheck is not installed"; return; }
     shell_scripts | xargs -r shellcheck -x -S warning -f gcc
@@ -168,6 +181,7 @@ rule_files_are_formatted() {
 }
 
 object_rules="wide_registers_only_in_objects_with_an_isa_suffix external_symbols_begin_with_tm"
+object_rules="$object_rules tiles_are_prefetched"
 n=0 bad=0
 for rule in $(declare -F | sed -nE 's/^declare -f rule_//p'); do
     n=$((n + 1))
