@@ -1,18 +1,15 @@
 #include "harness/choice.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "harness/isolate.h"
+#include "harness/remembered.h"
 
-#define MAX_ANSWER      (64 << 10) /* of the child, and of a file: some hundred bytes a kernel */
+#define MAX_ANSWER      (64 << 10) /* of the child: some hundred bytes a kernel */
 #define PATIENCE        600
 #define GRACE           5
 #define NOT_MEASURED(n) "kernels of '%s' for %s were not compared: " n
@@ -27,17 +24,6 @@ static void note(const tm_choice *choice, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     choice->note(choice->note_arg, text);
-}
-
-bool tm_choice_folder(char *path, size_t size)
-{
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int n = -1;
-    if (cache && cache[0] == '/')
-        n = snprintf(path, size, "%s/ternmark/tune", cache);
-    else if (home && home[0] == '/')
-        n = snprintf(path, size, "%s/.cache/ternmark/tune", home);
-    return n > 0 && (size_t)n < size;
 }
 
 /* Everything a measurement depends on. */
@@ -59,59 +45,23 @@ static uint64_t key_of(const tm_choice *choice, const tm_config *config, const c
 /* One of the candidates, from what is remembered; NULL: nothing that makes sense. */
 static const tm_kernel *recall(const char *path, const tm_kernel *const *kernels, int n)
 {
-    FILE *file = fopen(path, "r");
-    char *text = file ? malloc(MAX_ANSWER) : NULL;
-    size_t length = text ? fread(text, 1, MAX_ANSWER, file) : 0;
-    if (file) fclose(file);
-    tm_json *json = NULL;
+    tm_json *json = tm_remembered_read(path);
     tm_tune tune;
     tm_error ignored;
     const tm_kernel *found = NULL;
-    if (length > 0 && tm_json_parse(text, length, path, &json, &ignored) == TM_OK &&
-        tm_tune_from_json(json, &tune, &ignored) == TM_OK)
+    if (json && tm_tune_from_json(json, &tune, &ignored) == TM_OK)
         for (int i = 0; i < n; i++)
             if (kernels[i] == tune.candidates[tune.best].kernel) found = kernels[i];
     tm_json_free(json);
-    free(text);
     return found;
 }
 
-static tm_status make_folders(char *path, tm_error *err)
-{
-    for (char *c = path + 1;; c++) {
-        if (*c && *c != '/') continue;
-        char end = *c;
-        *c = 0;
-        bool failed = mkdir(path, 0777) != 0 && errno != EEXIST;
-        if (failed) return tm_fail(err, TM_IO, "%s: cannot be made: %s", path, strerror(errno));
-        *c = end;
-        if (!end) return TM_OK;
-    }
-}
-
-/* A whole file or none: the name appears once everything is written. */
-static tm_status write_whole(const char *path, const char *text, tm_error *err)
-{
-    char part[4200];
-    snprintf(part, sizeof part, "%s.%ld", path, (long)getpid());
-    FILE *file = fopen(part, "w");
-    bool failed = !file || fputs(text, file) < 0;
-    if (file && fclose(file) != 0) failed = true;
-    if (!failed && rename(part, path) == 0) return TM_OK;
-    int why = errno;
-    unlink(part);
-    return tm_fail(err, TM_IO, "%s: writing failed: %s", path, strerror(why));
-}
-
-static void remember(const tm_choice *choice, char *folder, const char *path, const tm_tune *tune)
+static void remember(const tm_choice *choice, const char *path, const tm_tune *tune)
 {
     tm_error err = {0};
     tm_json *json = tm_tune_to_json(tune);
-    char *text = tm_json_print(json, true);
+    tm_status status = tm_remembered_write(path, json, &err);
     tm_json_free(json);
-    tm_status status = text ? make_folders(folder, &err) : tm_fail(&err, TM_NOMEM, "no memory");
-    if (status == TM_OK) status = write_whole(path, text, &err);
-    free(text);
     if (status != TM_OK)
         note(choice, "the choice of a kernel will be measured again next time: %s", err.message);
 }
@@ -174,21 +124,16 @@ tm_status tm_choose(const tm_choice *choice, const char *model, const tm_config 
                     const char *family, int n_threads, const tm_kernel **out, tm_error *err)
 {
     const tm_kernel *kernels[TM_TUNE_MAX];
-    char folder[4000] = "", path[4100] = "";
+    char path[TM_REMEMBERED_PATH];
     tm_tune tune;
     tm_error why = {0};
     tm_status status = tm_kernel_pick(family, out, err);
     int n = status == TM_OK ? tm_tune_candidates(family, kernels) : 0;
     if (n == 1) *out = kernels[0];
     if (n < 2) return status;
-    if (choice->folder)
-        snprintf(folder, sizeof folder, "%s", choice->folder);
-    else if (!tm_choice_folder(folder, sizeof folder))
-        folder[0] = 0;
-    if (folder[0])
-        snprintf(path, sizeof path, "%s/%016llx.json", folder,
-                 (unsigned long long)key_of(choice, config, family, n_threads, kernels, n));
-    const tm_kernel *known = folder[0] && !choice->retune ? recall(path, kernels, n) : NULL;
+    bool lasting = tm_remembered_path(choice->folder,
+                                      key_of(choice, config, family, n_threads, kernels, n), path);
+    const tm_kernel *known = lasting && !choice->retune ? recall(path, kernels, n) : NULL;
     if (known) {
         *out = known;
         return TM_OK;
@@ -208,6 +153,6 @@ tm_status tm_choose(const tm_choice *choice, const char *model, const tm_config 
     }
     *out = tune.candidates[tune.best].kernel;
     tell(choice, model, &tune);
-    if (folder[0]) remember(choice, folder, path, &tune);
+    if (lasting) remember(choice, path, &tune);
     return TM_OK;
 }

@@ -11,7 +11,7 @@
 #include "harness/tune.h"
 
 typedef struct tm_choice {
-    const char *folder;      /* of the remembered choices; NULL: tm_choice_folder */
+    const char *folder;      /* of the remembered choices; NULL: tm_remembered_folder */
     const char *worker_path; /* the program that measures; NULL: this one */
     const char *build;       /* its hash */
     const tm_env *env;
@@ -23,9 +23,6 @@ typedef struct tm_choice {
     void (*note)(void *arg, const char *text); /* one sentence per choice made anew; or NULL */
     void *note_arg;
 } tm_choice;
-
-/* $XDG_CACHE_HOME/ternmark/tune or ~/.cache/ternmark/tune. False: neither is set. */
-bool tm_choice_folder(char *path, size_t size);
 
 /* The kernel of `family` for a model of this name and config. Errors: ARG, UNSUPPORTED (as
  * tm_kernel_pick), INTERRUPTED, NOMEM; a file or child that fails is no error. */

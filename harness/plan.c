@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "harness/bench.h"
+#include "harness/prefetch.h"
 #include "harness/shapes.h"
 #include "harness/subject_null.h"
 #include "harness/worker.h"
@@ -441,6 +442,7 @@ tm_status tm_plan_make(const tm_suite *suite, const tm_env *env, const tm_plan_o
     memset(out, 0, sizeof *out);
     tm_status status = tm_suite_check(suite, err);
     if (status != TM_OK) return status;
+    if (options->choice) tm_prefetch_choose(options->choice); /* kernels are compared with it */
     /* At most 64 x 64 x (64 x 64 + 65): one arm more per model and threads for the baseline. */
     size_t n_heads = suite->n_head_kernels > 0 ? (size_t)suite->n_head_kernels : 1;
     size_t room = (size_t)suite->n_models * (size_t)suite->n_threads *

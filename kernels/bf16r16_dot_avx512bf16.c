@@ -22,6 +22,7 @@ TM_ALWAYS_INLINE __m512bh repeat_pair(const uint32_t *pair)
 static void decode(const tm_weight *w, const uint32_t *pairs, int row_begin, int row_end, float *y)
 {
     int n_units = (w->n_cols + 1) / 2;
+    size_t ahead = (size_t)tm_kernel_ahead;
     for (int row = row_begin; row < row_end; row += TM_GROUP) {
         const uint8_t *data =
             (const uint8_t *)w->data + (size_t)row / TM_GROUP * (size_t)n_units * UNIT_BYTES;
@@ -36,7 +37,7 @@ static void decode(const tm_weight *w, const uint32_t *pairs, int row_begin, int
 #pragma GCC unroll 8
                 for (int k = 0; k < CHAINS; k++) {
                     const uint8_t *at = data + k * UNIT_BYTES;
-                    _mm_prefetch((const char *)at + TM_PREFETCH_BYTES, _MM_HINT_T0);
+                    _mm_prefetch((const char *)at + ahead, _MM_HINT_T0);
                     chain[k] = _mm512_dpbf16_ps(chain[k], (__m512bh)_mm512_loadu_si512(at),
                                                 repeat_pair(pairs + u + k));
                 }

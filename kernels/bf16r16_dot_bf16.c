@@ -23,6 +23,7 @@ TM_ALWAYS_INLINE bfloat16x8_t load_pairs(const uint8_t *at)
 static void decode(const tm_weight *w, const uint32_t *pairs, int row_begin, int row_end, float *y)
 {
     int n_units = (w->n_cols + 1) / 2;
+    size_t ahead = (size_t)tm_kernel_ahead;
     for (int row = row_begin; row < row_end; row += TM_GROUP) {
         const uint8_t *data =
             (const uint8_t *)w->data + (size_t)row / TM_GROUP * (size_t)n_units * UNIT_BYTES;
@@ -40,7 +41,7 @@ static void decode(const tm_weight *w, const uint32_t *pairs, int row_begin, int
                 for (int k = 0; k < CHAINS; k++) {
                     const uint8_t *at = data + k * UNIT_BYTES;
                     bfloat16x8_t pair = vreinterpretq_bf16_u32(vdupq_n_u32(pairs[u + k]));
-                    __builtin_prefetch(at + TM_PREFETCH_BYTES);
+                    __builtin_prefetch(at + ahead);
 #pragma GCC unroll 4
                     for (int i = 0; i < 4; i++)
                         chain[4 * k + i] =

@@ -43,7 +43,7 @@ TM_ALWAYS_INLINE void store_rows(float *y, __m256 low, __m256 high, int n)
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     int n_cols = w->n_cols, n_stored = (n_cols + BLOCK_UNITS - 1) / BLOCK_UNITS * BLOCK_UNITS;
-    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES;
+    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES, ahead = (size_t)tm_kernel_ahead;
     for (int row = row_begin; row < row_end; row += TM_GROUP) {
         const uint8_t *data = (const uint8_t *)w->data + (size_t)row / TM_GROUP * group_bytes;
         __m256 total[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
@@ -59,8 +59,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
                 for (int k = 0; k < CHAINS; k++) {
                     __m256 value = _mm256_broadcast_ss(x->f32 + c + k);
                     if (k * UNIT_BYTES % 64 == 0)
-                        _mm_prefetch((const char *)data + TM_PREFETCH_BYTES + k * UNIT_BYTES,
-                                     _MM_HINT_T0);
+                        _mm_prefetch((const char *)data + ahead + k * UNIT_BYTES, _MM_HINT_T0);
 #pragma GCC unroll 2
                     for (int i = 0; i < 2; i++)
                         chain[2 * k + i] = _mm256_fmadd_ps(

@@ -27,7 +27,7 @@ TM_ALWAYS_INLINE __m512 load_column(const uint8_t *at, int c, int type)
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     int n_cols = w->n_cols, n_stored = (n_cols + BLOCK_UNITS - 1) / BLOCK_UNITS * BLOCK_UNITS;
-    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES;
+    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES, ahead = (size_t)tm_kernel_ahead;
     for (int row = row_begin; row < row_end; row += TM_GROUP) {
         const uint8_t *data = (const uint8_t *)w->data + (size_t)row / TM_GROUP * group_bytes;
         __m512 total = _mm512_setzero_ps();
@@ -42,8 +42,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 #pragma GCC unroll 8
                 for (int k = 0; k < CHAINS; k++) {
                     if (k * UNIT_BYTES % 64 == 0)
-                        _mm_prefetch((const char *)data + TM_PREFETCH_BYTES + k * UNIT_BYTES,
-                                     _MM_HINT_T0);
+                        _mm_prefetch((const char *)data + ahead + k * UNIT_BYTES, _MM_HINT_T0);
                     chain[k] = _mm512_fmadd_ps(load_column(data, k, TM_FMA_WEIGHT),
                                                _mm512_set1_ps(x->f32[c + k]), chain[k]);
                 }

@@ -37,7 +37,7 @@ TM_ALWAYS_INLINE float32x4_t load_quad(const uint8_t *at, int c, int quad, int t
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     int n_cols = w->n_cols, n_stored = (n_cols + BLOCK_UNITS - 1) / BLOCK_UNITS * BLOCK_UNITS;
-    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES;
+    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES, ahead = (size_t)tm_kernel_ahead;
     for (int row = row_begin; row < row_end; row += TM_GROUP) {
         const uint8_t *data = (const uint8_t *)w->data + (size_t)row / TM_GROUP * group_bytes;
         float32x4_t total[4];
@@ -53,8 +53,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
             for (; c + CHAINS <= piece_end; c += CHAINS, data += CHAINS * UNIT_BYTES) {
 #pragma GCC unroll 4
                 for (int k = 0; k < CHAINS; k++) {
-                    if (k * UNIT_BYTES % 64 == 0)
-                        __builtin_prefetch(data + TM_PREFETCH_BYTES + k * UNIT_BYTES);
+                    if (k * UNIT_BYTES % 64 == 0) __builtin_prefetch(data + ahead + k * UNIT_BYTES);
 #pragma GCC unroll 4
                     for (int i = 0; i < 4; i++)
                         chain[4 * k + i] = vfmaq_n_f32(

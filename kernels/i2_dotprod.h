@@ -12,7 +12,7 @@
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     const uint8x16_t mask0 = vdupq_n_u8(0x03), mask1 = vdupq_n_u8(0x0c), mask2 = vdupq_n_u8(0x30);
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16;
+    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 
@@ -23,7 +23,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
         for (int i = 0; i < 4; i++) p0[i] = p1[i] = p2[i] = p3[i] = vdupq_n_s32(0);
         for (size_t b = 0; b < n_blocks; b++, data += TM_I2_BLOCK, q += 16) {
             int8x16_t value = vld1q_s8(q);
-            __builtin_prefetch(data + TM_PREFETCH_BYTES);
+            __builtin_prefetch(data + ahead);
 #pragma GCC unroll 4
             for (int i = 0; i < 4; i++) {
                 uint8x16_t v = vld1q_u8(data + 16 * i);

@@ -26,7 +26,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 {
     const __m256i mask_even = _mm256_set1_epi8(0x03), mask_odd = _mm256_set1_epi8(0x0c);
     const __m256i ones = _mm256_set1_epi16(1), sum = _mm256_set1_epi32(x->sum[0]);
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16;
+    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 
@@ -42,7 +42,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
             for (int k = 0; k < 2; k++) even[k] = odd[k] = _mm256_setzero_si256();
             for (; b < end; b++, data += TM_I2_BLOCK, q += 16) {
                 __m256i value[4];
-                _mm_prefetch((const char *)data + TM_PREFETCH_BYTES, _MM_HINT_T0);
+                _mm_prefetch((const char *)data + ahead, _MM_HINT_T0);
 #pragma GCC unroll 4
                 for (int p = 0; p < 4; p++) value[p] = _mm256_set1_epi32(tm_load_i32(q + 4 * p));
 #pragma GCC unroll 2

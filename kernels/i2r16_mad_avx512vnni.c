@@ -28,7 +28,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 {
     const __m512i mask0 = _mm512_set1_epi8(0x03), mask1 = _mm512_set1_epi8(0x0c);
     const __m512i mask2 = _mm512_set1_epi8(0x30), mask3 = _mm512_set1_epi8((char)0xc0);
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16;
+    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 
@@ -41,8 +41,8 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
     acc = _mm512_dpbusd_epi32(acc, _mm512_and_si512(v, mask),                                      \
                               _mm512_set1_epi32(tm_load_i32(q + (at))))
         for (; b + 2 <= n_blocks; b += 2, data += 2 * TM_I2_BLOCK, q += 32) {
-            _mm_prefetch((const char *)data + TM_PREFETCH_BYTES, _MM_HINT_T0);
-            _mm_prefetch((const char *)data + TM_PREFETCH_BYTES + 64, _MM_HINT_T0);
+            _mm_prefetch((const char *)data + ahead, _MM_HINT_T0);
+            _mm_prefetch((const char *)data + ahead + 64, _MM_HINT_T0);
             __m512i u = _mm512_loadu_si512(data), v = _mm512_loadu_si512(data + TM_I2_BLOCK);
             PLANE(a0, u, mask0, 0);
             PLANE(a1, u, mask1, 4);

@@ -22,7 +22,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
     const __m256i mask[4] = {_mm256_set1_epi8(0x03), _mm256_set1_epi8(0x0c), _mm256_set1_epi8(0x30),
                              _mm256_set1_epi8((char)0xc0)};
     const __m256i sum = _mm256_set1_epi32(x->sum[0]);
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16;
+    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 
@@ -32,7 +32,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 #pragma GCC unroll 4
         for (int p = 0; p < 4; p++) low[p] = high[p] = _mm256_setzero_si256();
         for (size_t b = 0; b < n_blocks; b++, data += TM_I2_BLOCK, q += 16) {
-            _mm_prefetch((const char *)data + TM_PREFETCH_BYTES, _MM_HINT_T0);
+            _mm_prefetch((const char *)data + ahead, _MM_HINT_T0);
             __m256i u = _mm256_loadu_si256((const void *)data),
                     v = _mm256_loadu_si256((const void *)(data + 32));
 #pragma GCC unroll 4

@@ -11,7 +11,7 @@
 
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16;
+    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 
@@ -31,7 +31,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
                 int8x16_t v1 = vreinterpretq_s8_s32(vdupq_laneq_s32(values, 1));
                 int8x16_t v2 = vreinterpretq_s8_s32(vdupq_laneq_s32(values, 2));
                 int8x16_t v3 = vreinterpretq_s8_s32(vdupq_laneq_s32(values, 3));
-                __builtin_prefetch(data + TM_PREFETCH_BYTES);
+                __builtin_prefetch(data + ahead);
 #pragma GCC unroll 4
                 for (int i = 0; i < 4; i++) {
                     uint8x16_t bytes = vld1q_u8(data + 16 * i);

@@ -26,6 +26,8 @@
 #undef TM_KERNEL_X86
 #undef TM_KERNEL_ARM
 
+int tm_kernel_ahead = TM_AHEAD_DEFAULT;
+
 static const tm_kernel *const kernels[] = {
 #define TM_KERNEL(stem) &tm_kernel_##stem,
 #define TM_KERNEL_X86   TM_KERNEL

@@ -56,6 +56,13 @@ tm_status tm_kernel_pick(const char *family, const tm_kernel **out, tm_error *er
  * the nearest known one; UNSUPPORTED for a kernel this machine cannot run, with what it lacks. */
 tm_status tm_kernel_resolve(const char *name, const tm_kernel **out, tm_error *err) TM_MUST_USE;
 
+/* How many bytes ahead of the multiply the kernels that stream their weights ask for them while they
+ * decode one token; 0: they leave it to the processor's own prefetching. Which is faster differs
+ * between processors (harness/prefetch.h measures it); results do not. Set while no kernel runs. */
+#define TM_AHEAD_DEFAULT 8192
+#define TM_AHEAD_MAX     65536
+extern int tm_kernel_ahead;
+
 /* The only truth: canonical trits (or floats) against activations, in plain loops.
  * trits: [n_rows][n_cols], i8 activations, int64 sums. y: [n_tokens][n_rows]. */
 void tm_reference_trits(const int8_t *trits, float scale, int n_rows, int n_cols, const tm_act *x,

@@ -36,8 +36,10 @@
 #define TM_PANEL_ROWS       (TM_PANEL_GROUPS * TM_GROUP)
 #define TM_TILE_GROUP_BYTES (TM_GROUP * TM_PANEL_UNITS * 4) /* 4 bytes per row and unit */
 
-/* How far ahead of the multiply the packed weights are asked for while decoding: enough lines in
- * flight to cover a memory latency of 100 ns at 40 GB/s per core, with room. */
+/* How far ahead of the multiply the packed weights are asked for, by all row groups of it together:
+ * enough lines in flight to cover a memory latency of 100 ns at 40 GB/s per core, with room. For
+ * several tokens, and for layouts whose decoding is arithmetic more than reading; what only streams
+ * asks tm_kernel_ahead. */
 #define TM_PREFETCH_BYTES 8192
 
 /* Row groups read side by side: their lines are asked for, into L2, while the groups before them at

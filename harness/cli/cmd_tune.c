@@ -4,6 +4,7 @@
 #include "harness/cli/interrupt.h"
 #include "harness/cli/options.h"
 #include "harness/plan.h"
+#include "harness/prefetch.h"
 #include "harness/roofline.h"
 #include "harness/shapes.h"
 #include "harness/tune.h"
@@ -61,8 +62,11 @@ static tm_status measure(const char *model, const char *family, int64_t threads,
     if (status != TM_OK) return status;
     tm_config config = source.config;
     tm_source_close(&source);
-    status = tm_env_read("/", &env, err);
+    char build[24];
+    status = tm_build_hash(NULL, build, sizeof build, err);
+    if (status == TM_OK) status = tm_env_read("/", &env, err);
     if (status != TM_OK) return status;
+    tm_prefetch_choose(&(tm_choice){.build = build, .env = &env, .measure = true});
     int n_threads = threads > 0 ? (int)threads : env.n_cores;
     tm_tune_options options = {.config = &config,
                                .family = family,

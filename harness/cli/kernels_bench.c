@@ -4,6 +4,7 @@
 #include "harness/cli/options.h"
 #include "harness/cli/progress.h"
 #include "harness/kernel_rows.h"
+#include "harness/prefetch.h"
 #include "harness/shapes.h"
 #include "harness/subject.h"
 
@@ -319,6 +320,7 @@ int tm_kernels_bench(const tm_kernels_request *request)
     tm_kernel_rows rows = {0};
     tm_kernel_runner *runner = NULL;
     tm_env env = {0};
+    char build[24];
     int result = 0;
     if (request->n_flags > MAX_FLAGS) {
         (void)tm_fail(&err, TM_ARG, "%d flags for Google Benchmark, not %d at most",
@@ -326,9 +328,11 @@ int tm_kernels_bench(const tm_kernels_request *request)
         return tm_report_error("kernels", &err);
     }
     tm_status status = choose_rows(request, &rows, &err);
+    if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, &err);
     if (status == TM_OK) status = tm_env_read("/", &env, &err);
     tm_kernel_bench_options options = {0};
     if (status == TM_OK) {
+        tm_prefetch_choose(&(tm_choice){.build = build, .env = &env, .measure = true});
         options = tm_kernel_bench_options_for(&env);
         options.seconds = request->seconds;
         status = tm_kernel_runner_open(&options, &rows, &runner, &err);

@@ -1,6 +1,7 @@
 /* The program: finds the subcommand and hands over. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
+#include "harness/prefetch.h"
 #include "harness/version.h"
 #include "kernels/cpu.h"
 
@@ -49,7 +50,8 @@ static tm_status limit_isa(tm_error *err)
 int main(int argc, char **argv)
 {
     tm_error err = {0};
-    if (limit_isa(&err) != TM_OK) return tm_report_error("", &err);
+    if (limit_isa(&err) != TM_OK || tm_prefetch_from_environment(&err) != TM_OK)
+        return tm_report_error("", &err);
     if (argc < 2) {
         usage(stderr);
         return 2;
