@@ -1,39 +1,13 @@
 #include "harness/profile.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/clock.h"
 
 #define STAMPS_TIMED 4096 /* of the loop that measures one: some 40 us, three times */
-
-const char *tm_profile_bound_name(tm_profile_bound bound)
-{
-    static const char *const names[] = {"", "memory", "int8", "fp32"};
-    return names[bound];
-}
-
-double tm_profile_bytes(const tm_op_cost *cost)
-{
-    return cost->memory_bytes + cost->activation_bytes;
-}
-
-double tm_profile_least_ns(const tm_op_cost *cost, const tm_profile_limits *limits,
-                           tm_profile_bound *bound)
-{
-    double peak = cost->is_int8 ? limits->int8_gmac_per_second : limits->fp32_gmac_per_second;
-    double read_ns = tm_profile_bytes(cost) / limits->read_gb_per_second;
-    double macs_ns = cost->macs > 0 ? cost->macs / peak : 0;
-    *bound = TM_BOUND_NONE;
-    if (!(cost->macs > 0) || !isfinite(read_ns) || !isfinite(macs_ns)) return NAN;
-    if (read_ns >= macs_ns) {
-        *bound = TM_BOUND_MEMORY;
-        return read_ns;
-    }
-    *bound = cost->is_int8 ? TM_BOUND_INT8 : TM_BOUND_FP32;
-    return macs_ns;
-}
 
 static tm_profile_op *op_of(const tm_profile *profile, int layer, int op)
 {
@@ -43,26 +17,78 @@ static tm_profile_op *op_of(const tm_profile *profile, int layer, int op)
 tm_profile_sum tm_profile_sum_of(const tm_profile *profile, const tm_profile_limits *limits,
                                  int layer, int op)
 {
-    tm_profile_sum sum = {.least_ns = NAN};
-    double longest = 0;
+    tm_profile_sum sum = tm_profile_sum_none();
     for (int l = -1; l < profile->n_layers; l++)
-        for (int o = 0; o < TM_OP_COUNT; o++) {
-            if ((layer != TM_PROFILE_ALL && l != layer) || (op != TM_PROFILE_ALL && o != op))
-                continue;
-            const tm_profile_op *part = op_of(profile, l, o);
-            tm_profile_bound bound;
-            double least = tm_profile_least_ns(&part->cost, limits, &bound);
-            sum.work_ns += part->work_ns;
-            sum.wait_ns += part->wait_ns;
-            sum.best_ns += part->best_ns;
-            sum.bytes += tm_profile_bytes(&part->cost);
-            sum.macs += part->cost.macs;
-            if (bound == TM_BOUND_NONE) continue;
-            sum.least_ns = isnan(sum.least_ns) ? least : sum.least_ns + least;
-            if (least > longest) sum.bound = bound;
-            longest = fmax(longest, least);
-        }
+        for (int o = 0; o < TM_OP_COUNT; o++)
+            if ((layer == TM_PROFILE_ALL || l == layer) && (op == TM_PROFILE_ALL || o == op))
+                tm_profile_sum_add(&sum, &op_of(profile, l, o)->part, limits);
     return sum;
+}
+
+double tm_profile_idle_ns(const tm_profile *p)
+{
+    double sum = 0;
+    for (int t = 0; t < p->n_threads; t++) sum += p->threads[t].idle_ns;
+    return sum / p->n_threads;
+}
+
+static bool same_cost(const tm_op_cost *a, const tm_op_cost *b)
+{
+    return a->memory_bytes == b->memory_bytes && a->activation_bytes == b->activation_bytes &&
+           a->macs == b->macs && a->is_int8 == b->is_int8;
+}
+
+/* Layer l of an operation into the entry behind `first` that costs the same in each of its layers. */
+static void put_entry(const tm_profile *p, int l, int o, int first, tm_op_table *out)
+{
+    const tm_profile_part *part = &op_of(p, l, o)->part;
+    if (!(part->work_ns > 0) && !(part->wait_ns > 0)) return;
+    int i = first;
+    for (; i < out->n_entries; i++) {
+        const tm_op_cost *cost = &out->entries[i].part.cost;
+        double n = out->entries[i].n_layers;
+        const tm_op_cost each = {cost->memory_bytes / n, cost->activation_bytes / n, cost->macs / n,
+                                 cost->is_int8};
+        if (l >= 0 && n > 0 && same_cost(&each, &part->cost)) break;
+    }
+    tm_op_entry *e = &out->entries[i];
+    if (i == out->n_entries) {
+        *e = (tm_op_entry){.part.cost.is_int8 = part->cost.is_int8};
+        snprintf(e->operation, sizeof e->operation, "%s", tm_op_name((tm_op)o));
+        out->n_entries++;
+    }
+    e->n_layers += l >= 0;
+    e->part.work_ns += part->work_ns;
+    e->part.wait_ns += part->wait_ns;
+    e->part.best_ns += part->best_ns;
+    e->part.cost.memory_bytes += part->cost.memory_bytes;
+    e->part.cost.activation_bytes += part->cost.activation_bytes;
+    e->part.cost.macs += part->cost.macs;
+}
+
+tm_status tm_profile_to_table(const tm_profile *p, tm_op_table *out, tm_error *err)
+{
+    *out = (tm_op_table){.n_threads = p->n_threads,
+                         .n_tokens = p->n_tokens,
+                         .n_passes = p->n_passes,
+                         .n_pairs = p->n_pairs,
+                         .region_ns = p->region_ns,
+                         .idle_ns = tm_profile_idle_ns(p),
+                         .elapsed_ns = p->elapsed_ns,
+                         .overhead = p->overhead.value,
+                         .overhead_low = p->overhead.low,
+                         .overhead_high = p->overhead.high,
+                         .stamp_ns = p->stamp_ns,
+                         .stamps_per_thread = p->stamps_per_thread};
+    snprintf(out->clock, sizeof out->clock, "%s", p->clock);
+    out->entries = calloc(((size_t)p->n_layers + 1) * TM_OP_COUNT, sizeof *out->entries);
+    if (!out->entries)
+        return tm_fail(err, TM_NOMEM, "profile: no memory for the table of %d layers", p->n_layers);
+    for (int o = 0; o < TM_OP_COUNT; o++) {
+        int first = out->n_entries;
+        for (int l = -1; l < p->n_layers; l++) put_entry(p, l, o, first, out);
+    }
+    return TM_OK;
 }
 
 void tm_profile_free(tm_profile *profile)
@@ -98,11 +124,11 @@ static void read_thread(const tm_ledger *ledger, int thread, int first_pass, dou
         double ns = span_ns(e[-1].ticks, e->ticks, rate);
         tm_profile_op *op = op_of(out, e->layer, e->op);
         if (e->piece == TM_PIECE_WAIT) {
-            op->wait_ns += ns * share;
+            op->part.wait_ns += ns * share;
             sums->wait_ns += ns;
             sums->n_waits++;
         } else {
-            op->work_ns += ns * share;
+            op->part.work_ns += ns * share;
             op->n_pieces++;
             work[(size_t)(e->layer + 1) * TM_OP_COUNT + e->op] += ns;
             sums->busy_ns += ns;
@@ -114,7 +140,7 @@ static void read_thread(const tm_ledger *ledger, int thread, int first_pass, dou
             sums->idle_ns += left;
             continue;
         }
-        op->wait_ns += left * share;
+        op->part.wait_ns += left * share;
         sums->wait_ns += left;
         sums->n_waits++;
     }
@@ -128,7 +154,7 @@ static void put_costs(const tm_ledger *ledger, int first_pass, const tm_model *m
             for (int o = 0; o < TM_OP_COUNT; o++) {
                 if ((l == -1) != (o == TM_OP_EMBED || o >= TM_OP_OUTPUT_NORM)) continue;
                 tm_op_cost one = tm_op_cost_of(model, f16_kv, (tm_op)o, l, &ledger->passes[p]);
-                tm_op_cost *sum = &op_of(out, l, o)->cost;
+                tm_op_cost *sum = &op_of(out, l, o)->part.cost;
                 sum->memory_bytes += one.memory_bytes;
                 sum->activation_bytes += one.activation_bytes;
                 sum->macs += one.macs;
@@ -237,7 +263,7 @@ static void put_best(const pairs *p, tm_profile *out)
         for (int i = 1; i < own->n_events; i++) {
             const tm_event *e = &own->events[i];
             if (e->pass < first_pass || e->piece != TM_PIECE_WORK) continue;
-            op_of(out, e->layer, e->op)->best_ns += (double)best[i] / p->ledger.n_threads;
+            op_of(out, e->layer, e->op)->part.best_ns += (double)best[i] / p->ledger.n_threads;
         }
     }
 }

@@ -8,19 +8,15 @@
 #ifndef TM_HARNESS_PROFILE_H
 #define TM_HARNESS_PROFILE_H
 
-#include "engine/op_cost.h"
 #include "harness/bench.h"
-#include "harness/roofline.h"
+#include "harness/op_table.h"
 #include "harness/stats.h"
 
 /* One operation of one layer, over all passes of the region. */
 typedef struct tm_profile_op {
-    double work_ns, wait_ns; /* mean over the threads; waiting at the barriers behind it */
-    double best_ns; /* work, if each piece had taken what it took in the best of the runs; mean over
-                       the threads: for a machine that others disturb. 0 from tm_profile_read */
-    double longest_ns; /* work of the thread that worked longest */
-    int64_t n_pieces;  /* of work, of all threads */
-    tm_op_cost cost;
+    tm_profile_part part; /* best_ns: 0 from tm_profile_read */
+    double longest_ns;    /* work of the thread that worked longest */
+    int64_t n_pieces;     /* of work, of all threads */
 } tm_profile_op;
 
 /* Three parts of the region that leave nothing out. */
@@ -48,40 +44,15 @@ typedef struct tm_profile {
     tm_record record;         /* of the last run without stamps: marks, counters; owned */
 } tm_profile;
 
-/* Limits for the rows: of the roofline at the profile's thread count; NaN where it was not measured. */
-typedef struct tm_profile_limits {
-    double read_gb_per_second, int8_gmac_per_second, fp32_gmac_per_second, barrier_ns;
-} tm_profile_limits;
-
-typedef enum tm_profile_bound {
-    TM_BOUND_NONE,
-    TM_BOUND_MEMORY,
-    TM_BOUND_INT8,
-    TM_BOUND_FP32
-} tm_profile_bound;
-/* "memory", "int8", "fp32"; "" for none. */
-const char *tm_profile_bound_name(tm_profile_bound bound);
-
-/* The bytes of an operation, memory's and activations'. */
-double tm_profile_bytes(const tm_op_cost *cost);
-/* The least time its bytes and products take by the limits, and which of the two binds; NaN and
- * TM_BOUND_NONE where only activations move, which lie in caches that no limit here describes, and
- * where a limit is missing. */
-double tm_profile_least_ns(const tm_op_cost *cost, const tm_profile_limits *limits,
-                           tm_profile_bound *bound);
-
-/* Sums of operations over layers, and what limits them. */
-typedef struct tm_profile_sum {
-    double work_ns, wait_ns, best_ns; /* as of one operation */
-    double bytes, macs;
-    double least_ns;        /* sum of what the parts take at least; NaN where no part has a limit */
-    tm_profile_bound bound; /* of the part that takes longest at least */
-} tm_profile_sum;
-
 #define TM_PROFILE_ALL (-2)
 /* Of one operation, or TM_PROFILE_ALL; in one layer (-1: outside the layers), or TM_PROFILE_ALL. */
 tm_profile_sum tm_profile_sum_of(const tm_profile *profile, const tm_profile_limits *limits,
                                  int layer, int op);
+/* Mean over the threads. */
+double tm_profile_idle_ns(const tm_profile *profile);
+/* As a store keeps it; operations that took no time are left out. Errors: NOMEM. */
+tm_status tm_profile_to_table(const tm_profile *profile, tm_op_table *out,
+                              tm_error *err) TM_MUST_USE;
 
 /* A visitor of stamps: the ledger of every run shown, for writers of traces. Called before the ledger is
  * used again. `first_pass`: of the region; those before it filled the cache. */
@@ -97,7 +68,10 @@ typedef struct tm_profile_options {
     void *interrupt_arg;
 } tm_profile_options;
 
-/* Runs the test 2 + 2 x n_pairs times. Errors: ARG (the fake engine, a region without a pass), NOMEM, those of
+/* Of the test: the pairs, and one with and one without stamps before. */
+#define TM_PROFILE_RUNS(n_pairs) (2 + 2 * (n_pairs))
+
+/* Runs the test TM_PROFILE_RUNS(n_pairs) times. Errors: ARG (the fake engine, a region without a pass), NOMEM, those of
  * eval; CHECK when stamps were lost; INTERRUPTED. */
 tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
                              const tm_profile_options *options, tm_profile *out,

@@ -160,14 +160,12 @@ static void put_stack(FILE *file, const char *name, int layer, const char *op, c
 
 void tm_folded_add(FILE *file, const char *name, const tm_profile *profile)
 {
-    double idle = 0;
     for (int l = -1; l < profile->n_layers; l++)
         for (int o = 0; o < TM_OP_COUNT; o++) {
             const tm_profile_op *op = &profile->ops[(size_t)(l + 1) * TM_OP_COUNT + (size_t)o];
             const char *called = tm_op_name((tm_op)o);
-            put_stack(file, name, l, called, "", op->work_ns * profile->n_threads);
-            put_stack(file, name, l, called, ";barrier", op->wait_ns * profile->n_threads);
+            put_stack(file, name, l, called, "", op->part.work_ns * profile->n_threads);
+            put_stack(file, name, l, called, ";barrier", op->part.wait_ns * profile->n_threads);
         }
-    for (int t = 0; t < profile->n_threads; t++) idle += profile->threads[t].idle_ns;
-    put_stack(file, name, -1, "idle", "", idle);
+    put_stack(file, name, -1, "idle", "", tm_profile_idle_ns(profile) * profile->n_threads);
 }

@@ -1,5 +1,5 @@
 /* Reading the members of a record as a list: each call does nothing once a status is set.
- * For result.c and energy.c only. */
+ * For result.c, energy.c and op_table.c only. */
 #ifndef TM_HARNESS_RECORD_READER_H
 #define TM_HARNESS_RECORD_READER_H
 

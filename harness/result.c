@@ -40,7 +40,7 @@ static const struct {
 };
 enum { N_FIGURES = sizeof figures / sizeof figures[0] };
 
-static const char *const kind_names[] = {"run", "sample", "cell", "energy"};
+static const char *const kind_names[] = {"run", "sample", "cell", "energy", "profile"};
 
 void tm_record_mark(tm_record *record, const char *fmt, ...)
 {
@@ -197,6 +197,12 @@ tm_json *tm_record_to_json(const tm_record *record)
         tm_json_put_int(json, "slot", record->slot);
         tm_energy_put(json, record->energy);
     }
+    if (record->kind == TM_RECORD_PROFILE) {
+        tm_json_put_int(json, "process", record->process);
+        tm_json_put_int(json, "slot", record->slot);
+        if (record->profile) tm_op_table_put(json, record->profile);
+        tm_json_put_string(json, "marks", record->marks);
+    }
     return json;
 }
 
@@ -300,6 +306,25 @@ static void energy_of(tm_record_reader *r, tm_record *out)
         r->status = tm_energy_from_json(r->json, out->energy, r->err);
 }
 
+static void profile_of(tm_record_reader *r, tm_record *out)
+{
+    out->process = (int)tm_read_int(r, "process", 0, TM_RECORD_COUNT_MAX);
+    out->slot = (int)tm_read_int(r, "slot", 0, 1);
+    tm_read_text(r, "marks", out->marks, sizeof out->marks);
+    if (r->status != TM_OK) return;
+    if (strcmp(out->status, "ok") != 0) {
+        if (!out->reason[0])
+            r->status = tm_fail(r->err, TM_FORMAT, "record: a profile that is %s without a reason",
+                                out->status);
+        return;
+    }
+    out->profile = calloc(1, sizeof *out->profile);
+    if (!out->profile)
+        r->status = tm_fail(r->err, TM_NOMEM, "record: no memory for a profile");
+    else
+        r->status = tm_op_table_from_json(r->json, out->profile, r->err);
+}
+
 static void sample_of(tm_record_reader *r, tm_record *out)
 {
     out->process = (int)tm_read_int(r, "process", 0, TM_RECORD_COUNT_MAX);
@@ -363,6 +388,10 @@ tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err
         out->kind = TM_RECORD_ENERGY;
         cell_of(&r, out);
         energy_of(&r, out);
+    } else if (strcmp(kind, "profile") == 0) {
+        out->kind = TM_RECORD_PROFILE;
+        cell_of(&r, out);
+        profile_of(&r, out);
     } else {
         r.status =
             tm_fail(err, TM_FORMAT, "record: \"kind\" is \"%s\", not a lower-case name", kind);
@@ -376,10 +405,13 @@ void tm_record_free(tm_record *record)
     free(record->token_ns);
     if (record->energy) tm_energy_free(record->energy);
     free(record->energy);
+    if (record->profile) tm_op_table_free(record->profile);
+    free(record->profile);
     free(record->counters);
     tm_json_free(record->document);
     record->token_ns = NULL;
     record->energy = NULL;
+    record->profile = NULL;
     record->counters = NULL;
     record->n_counters = 0;
     record->n_token_ns = 0;

@@ -1,11 +1,12 @@
 /* Records: one repetition = one JSON line. The only place that knows their field names.
  *
- * A store is an append-only JSON Lines file. Lines are of four kinds:
+ * A store is an append-only JSON Lines file. Lines are of five kinds:
  *   run     once per `ternmark run` on the store: suite as resolved, machine and its fingerprint,
  *           environment, engine build; other lines name it by its id
  *   sample  one timed repetition of one cell in one process
  *   cell    a cell without samples: skipped or failed, and why
  *   energy  one energy window of one cell in one process (energy.h)
+ *   profile where the time of one cell went in one process (op_table.h), or why that is not known
  * Every line carries "schema". What could not be had is null with a `<key>_missing` sentence.
  *
  * What a program of one schema reads of a store that a newer one of the same schema wrote: lines of a
@@ -18,6 +19,7 @@
 
 #include "harness/energy.h"
 #include "harness/figure.h"
+#include "harness/op_table.h"
 
 #define TM_SCHEMA 1
 
@@ -51,6 +53,7 @@ typedef enum tm_record_kind {
     TM_RECORD_SAMPLE,
     TM_RECORD_CELL,
     TM_RECORD_ENERGY,
+    TM_RECORD_PROFILE,
     TM_RECORD_UNKNOWN /* of a newer program: `reason` is the kind's name, nothing else was read */
 } tm_record_kind;
 
@@ -96,6 +99,8 @@ typedef struct tm_record {
     char tokens[24]; /* hash of this process's greedy tokens, made before timing; "" none */
     /* energy; process and slot as of a sample, status and reason in here */
     tm_energy *energy; /* owned */
+    /* profile; process, slot, status, reason and marks as of a sample */
+    tm_op_table *profile; /* owned; NULL unless status is ok */
     /* run */
     tm_json *document; /* the whole line as read (run lines: suite, machine, environment); owned */
 } tm_record;

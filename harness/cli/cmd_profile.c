@@ -18,6 +18,7 @@
 #include "harness/profile_trace.h"
 #include "harness/version.h"
 #include "harness/worker.h"
+#include "reports/profile_table.h"
 
 typedef struct request {
     tm_cell_settings cells;
@@ -227,9 +228,15 @@ static tm_status draw(const state *s, tm_error *err)
     for (int i = 0; i < s->n_items; i++) {
         tm_plot plot;
         tm_error why = {0};
-        tm_profile_plot(&s->items[i], &plot);
+        char label[512];
+        tm_op_table table;
+        const tm_profiled *item = &s->items[i];
+        tm_status status = tm_profile_to_table(&item->profile, &table, err);
+        if (status != TM_OK) return status;
+        tm_profile_plot(&table, &item->limits, tm_cell_label(&item->cell, label, sizeof label),
+                        &plot);
+        tm_op_table_free(&table);
         snprintf(plot.stem, sizeof plot.stem, "roofline-%d", i + 1);
-        tm_status status = TM_OK;
         if (tm_plot_count_points(&plot)) {
             status = tm_plot_write(&plot, s->r->plot, err);
             /* Script and data are there; without gnuplot the rest is for another machine. */

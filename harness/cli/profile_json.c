@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "reports/profile_table.h"
+
 static void put(tm_json *object, const char *key, double value, const char *missing)
 {
     if (isfinite(value))
@@ -11,32 +13,15 @@ static void put(tm_json *object, const char *key, double value, const char *miss
         tm_json_put_missing(object, key, missing);
 }
 
-/* Times are per token and of the mean thread; rates over the time threads worked. */
 static tm_json *sum_json(const tm_profiled *item, int layer, int op)
 {
     const tm_profile *p = &item->profile;
     tm_profile_sum sum = tm_profile_sum_of(p, &item->limits, layer, op);
-    double n = p->n_tokens;
     tm_json *o = tm_json_object();
     if (op >= 0) tm_json_put_string(o, "operation", tm_op_name((tm_op)op));
     if (op < 0 && layer >= 0) tm_json_put_int(o, "layer", layer);
     if (op < 0 && layer == -1) tm_json_put_missing(o, "layer", "what lies outside the layers");
-    tm_json_put_number(o, "ns_per_token", sum.work_ns / n);
-    tm_json_put_number(o, "best_ns_per_token", sum.best_ns / n);
-    tm_json_put_number(o, "wait_ns_per_token", sum.wait_ns / n);
-    tm_json_put_number(o, "time_percent", 100 * sum.work_ns / p->region_ns);
-    tm_json_put_number(o, "wait_percent", 100 * sum.wait_ns / p->region_ns);
-    tm_json_put_number(o, "bytes_per_token", sum.bytes / n);
-    tm_json_put_number(o, "macs_per_token", sum.macs / n);
-    put(o, "gb_per_second", sum.work_ns > 0 ? sum.bytes / sum.work_ns : NAN, "it took no time");
-    put(o, "gmac_per_second", sum.macs > 0 && sum.work_ns > 0 ? sum.macs / sum.work_ns : NAN,
-        "it multiplies no matrix");
-    if (sum.bound != TM_BOUND_NONE)
-        tm_json_put_string(o, "bound", tm_profile_bound_name(sum.bound));
-    else
-        tm_json_put_missing(o, "bound", "no limit applies");
-    put(o, "percent_of_limit", 100 * sum.least_ns / sum.work_ns,
-        "only activations move, which lie in caches, or no limit was measured");
+    tm_profile_sum_put(o, &sum, p->region_ns, p->n_tokens);
     return o;
 }
 

@@ -6,11 +6,7 @@
 #include <string.h>
 
 #include "harness/plan.h"
-#include "reports/table.h"
-
-#define NO_LIMIT                                                                                   \
-    "no limit: only activations move, which lie in caches, or no limit was measured (--seconds 0)"
-#define FROM_CACHE "more than memory delivers: part of it came from a cache"
+#include "reports/profile_table.h"
 
 static const char *const formats[] = {"text", "md", "csv", "json", NULL};
 
@@ -21,102 +17,40 @@ bool tm_profile_output_known(const char *format)
     return false;
 }
 
-static void add_number(tm_table *table, double value, int digits)
+/* Rates of a whole are of all of its time. */
+static void add_row(tm_table *table, const tm_profiled *item, const char *name, int layer, int op)
 {
-    char text[64];
-    tm_table_add_cell(table, "%s", tm_number(value, digits, text, sizeof text));
-}
-
-/* Two decimals suffice for percents, whatever their size. */
-static void add_percent(tm_table *table, double part, double whole)
-{
-    tm_table_add_cell(table, "%.2f", 100 * part / whole);
-}
-
-static void add_rate(tm_table *table, double amount, double ns)
-{
-    add_number(table, amount > 0 && ns > 0 ? amount / ns : NAN, 3);
-}
-
-static void add_limit(tm_table *table, const tm_profile_sum *sum, double ns)
-{
-    char text[64];
-    double percent = 100 * sum->least_ns / ns;
-    if (isnan(sum->least_ns)) {
-        tm_table_add_cell(table, "-");
-        tm_table_add_cell(table, "-");
-        return;
-    }
-    tm_table_add_cell(table, "%s", tm_profile_bound_name(sum->bound));
-    tm_number(percent, 3, text, sizeof text);
-    if (percent > 102)
-        tm_table_add_cell_with_note(table, text, FROM_CACHE);
-    else
-        tm_table_add_cell(table, "%s", text);
-}
-
-static void begin_table(tm_table *table, const char *title, const char *first)
-{
-    static const char *const headings[] = {"time %", "us/token", "best us",    "wait %", "GB/s",
-                                           "GMAC/s", "bound",    "% of limit", "best %"};
-    tm_table_init(table, title);
-    tm_table_add_column(table, first, TM_LEFT);
-    for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
-        tm_table_add_column(table, headings[i], i == 6 ? TM_LEFT : TM_RIGHT);
-}
-
-/* Rates are of the time threads worked; a whole is held against all of its time. The best: each piece
- * as in the run that did it fastest, without waiting. */
-static void add_row(tm_table *table, const tm_profile *p, const char *name,
-                    const tm_profile_sum *sum, double against_ns)
-{
-    tm_table_add_row(table);
-    tm_table_add_cell(table, "%s", name);
-    add_percent(table, sum->work_ns, p->region_ns);
-    add_number(table, sum->work_ns * 1e-3 / p->n_tokens, 3);
-    add_number(table, sum->best_ns * 1e-3 / p->n_tokens, 3);
-    add_percent(table, sum->wait_ns, p->region_ns);
-    add_rate(table, sum->bytes, against_ns);
-    add_rate(table, sum->macs, against_ns);
-    add_limit(table, sum, against_ns);
-    if (isnan(sum->least_ns))
-        tm_table_add_cell(table, "-");
-    else
-        add_number(table, 100 * sum->least_ns / sum->best_ns, 3);
-}
-
-static double idle_ns(const tm_profile *p)
-{
-    double sum = 0;
-    for (int t = 0; t < p->n_threads; t++) sum += p->threads[t].idle_ns;
-    return sum / p->n_threads;
+    const tm_profile *p = &item->profile;
+    tm_profile_sum sum = tm_profile_sum_of(p, &item->limits, layer, op);
+    double against_ns = op != TM_PROFILE_ALL      ? sum.work_ns
+                        : layer != TM_PROFILE_ALL ? sum.work_ns + sum.wait_ns
+                                                  : p->region_ns;
+    if (sum.work_ns > 0 || sum.wait_ns > 0)
+        tm_profile_table_add(table, name, NULL, &sum, against_ns, p->region_ns, p->n_tokens);
 }
 
 static void fill_operations(const tm_profiled *item, tm_table *table)
 {
     const tm_profile *p = &item->profile;
-    for (int o = 0; o < TM_OP_COUNT; o++) {
-        tm_profile_sum sum = tm_profile_sum_of(p, &item->limits, TM_PROFILE_ALL, o);
-        if (sum.work_ns > 0 || sum.wait_ns > 0)
-            add_row(table, p, tm_op_name((tm_op)o), &sum, sum.work_ns);
-    }
-    tm_table_add_row(table);
-    tm_table_add_cell(table, "idle");
-    add_percent(table, idle_ns(p), p->region_ns);
-    add_number(table, idle_ns(p) * 1e-3 / p->n_tokens, 3);
-    tm_profile_sum all = tm_profile_sum_of(p, &item->limits, TM_PROFILE_ALL, TM_PROFILE_ALL);
-    add_row(table, p, "all", &all, p->region_ns);
+    for (int o = 0; o < TM_OP_COUNT; o++)
+        add_row(table, item, tm_op_name((tm_op)o), TM_PROFILE_ALL, o);
+    tm_profile_table_add_idle(table, tm_profile_idle_ns(p), p->region_ns, p->n_tokens);
+    add_row(table, item, "all", TM_PROFILE_ALL, TM_PROFILE_ALL);
 }
 
 static void fill_layers(const tm_profiled *item, tm_table *table)
 {
-    const tm_profile *p = &item->profile;
-    for (int l = -1; l < p->n_layers; l++) {
+    for (int l = -1; l < item->profile.n_layers; l++) {
         char name[32] = "outside";
         if (l >= 0) snprintf(name, sizeof name, "layer %d", l);
-        tm_profile_sum sum = tm_profile_sum_of(p, &item->limits, l, TM_PROFILE_ALL);
-        add_row(table, p, name, &sum, sum.work_ns + sum.wait_ns);
+        add_row(table, item, name, l, TM_PROFILE_ALL);
     }
+}
+
+/* Of one thread's time. */
+static void add_percent(tm_table *table, double part_ns, double region_ns)
+{
+    tm_table_add_cell(table, "%.2f", 100 * part_ns / region_ns);
 }
 
 static void fill_threads(const tm_profiled *item, tm_table *table)
@@ -239,11 +173,11 @@ static tm_status write_text(const tm_profiled *item, const char *format, bool la
              tm_number((double)p->elapsed_ns * 1e-6, 4, ms, sizeof ms),
              tm_number(p->n_tokens * 1e9 / (double)p->elapsed_ns, 4, rate, sizeof rate),
              item->shown, p->n_pairs);
-    begin_table(&table, title, "operation");
+    tm_profile_table_begin(&table, title, "operation");
     fill_operations(item, &table);
     tm_status status = write_table(&table, format, out, err);
     if (status == TM_OK && layers) {
-        begin_table(&table, "", "layer");
+        tm_profile_table_begin(&table, "", "layer");
         fill_layers(item, &table);
         status = write_table(&table, format, out, err);
     }
@@ -252,12 +186,6 @@ static tm_status write_text(const tm_profiled *item, const char *format, bool la
     status = write_table(&table, format, out, err);
     put_lines(item, out);
     return status;
-}
-
-static void add_exact(tm_table *table, double value)
-{
-    char text[64];
-    tm_table_add_cell(table, "%s", tm_number_short(value, 9, text, sizeof text));
 }
 
 static void add_csv_row(tm_table *table, const tm_profiled *item, int layer, int op)
@@ -275,29 +203,19 @@ static void add_csv_row(tm_table *table, const tm_profiled *item, int layer, int
     else
         tm_table_add_cell(table, "%s", layer == TM_PROFILE_ALL ? "all" : "outside");
     tm_table_add_cell(table, "%s", tm_op_name((tm_op)op));
-    add_exact(table, sum.work_ns / p->n_tokens);
-    add_exact(table, sum.best_ns / p->n_tokens);
-    add_exact(table, sum.wait_ns / p->n_tokens);
-    add_exact(table, sum.bytes / p->n_tokens);
-    add_exact(table, sum.macs / p->n_tokens);
-    add_exact(table, sum.work_ns > 0 ? sum.bytes / sum.work_ns : NAN);
-    add_exact(table, sum.macs > 0 ? sum.macs / sum.work_ns : NAN);
-    tm_table_add_cell(table, "%s", tm_profile_bound_name(sum.bound));
-    add_exact(table, 100 * sum.least_ns / sum.work_ns);
+    tm_profile_fields_add(table, &sum, p->region_ns, p->n_tokens);
 }
 
 static tm_status write_csv(const tm_profiled *items, int n, bool layers, tm_text *out,
                            tm_error *err)
 {
-    static const char *const headings[] = {
-        "model",           "kernel",          "threads",       "test",
-        "layer",           "operation",       "ns_per_token",  "wait_ns_per_token",
-        "bytes_per_token", "macs_per_token",  "gb_per_second", "gmac_per_second",
-        "bound",           "percent_of_limit"};
+    static const char *const headings[] = {"model", "kernel", "threads",
+                                           "test",  "layer",  "operation"};
     tm_table table;
     tm_table_init(&table, "");
     for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
         tm_table_add_column(&table, headings[i], TM_LEFT);
+    tm_profile_fields_begin(&table);
     for (int i = 0; i < n; i++) {
         int first = layers ? -1 : TM_PROFILE_ALL,
             last = layers ? items[i].profile.n_layers - 1 : first;

@@ -3,7 +3,6 @@
 #define TM_HARNESS_CLI_PROFILE_OUTPUT_H
 
 #include "harness/profile.h"
-#include "reports/plot.h"
 #include "reports/text.h"
 
 /* One cell that was profiled. */
@@ -22,8 +21,5 @@ tm_status tm_profile_output_write(const tm_profiled *items, int n, const char *f
                                   tm_text *out, tm_error *err) TM_MUST_USE;
 /* The array alone. NULL when memory ran out. */
 tm_json *tm_profile_to_json(const tm_profiled *items, int n, bool layers);
-
-/* Operations with a limit as points under the roofs of their cell; no point: none of them has a limit. */
-void tm_profile_plot(const tm_profiled *item, tm_plot *plot);
 
 #endif

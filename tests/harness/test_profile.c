@@ -48,11 +48,11 @@ static void test_sums_by_hand(void **state)
     assert_int_equal(p.n_tokens, 4);
     assert_true(p.region_ns == (2310 - 1000) / 2.0);
     const tm_profile_op *embed = &p.ops[TM_OP_EMBED], *down = &p.ops[TM_OP_COUNT + TM_OP_DOWN];
-    assert_true(embed->work_ns == (20 + 16) / 2.0 / 2);
-    assert_true(embed->wait_ns == (10 + 4) / 2.0 / 2);
+    assert_true(embed->part.work_ns == (20 + 16) / 2.0 / 2);
+    assert_true(embed->part.wait_ns == (10 + 4) / 2.0 / 2);
     assert_true(embed->longest_ns == 20 / 2.0);
-    assert_true(down->work_ns == (100 + 300 + 60 + 210) / 2.0 / 2);
-    assert_true(down->wait_ns == (10 + 10 + 50 + 110) / 2.0 / 2); /* to the passes' ends */
+    assert_true(down->part.work_ns == (100 + 300 + 60 + 210) / 2.0 / 2);
+    assert_true(down->part.wait_ns == (10 + 10 + 50 + 110) / 2.0 / 2); /* to the passes' ends */
     assert_true(down->longest_ns == (100 + 300) / 2.0);
     assert_int_equal(down->n_pieces, 4);
     assert_true(p.threads[0].busy_ns == (20 + 100 + 300) / 2.0);
@@ -166,6 +166,32 @@ static void close_engine(engine *e)
     tm_pool_close(e->pool);
 }
 
+/* As a store keeps it: fewer parts, and every figure the same, whatever binds which of them. */
+static void expect_same_table(const tm_profile *p)
+{
+    static const tm_profile_limits limits[] = {
+        {1, 1, 1, NAN}, {1000, 1, 1, NAN}, {1, 1000, 1, NAN}, {0.5, 3, 2, NAN}};
+    tm_op_table table;
+    TINY_OK(tm_profile_to_table(p, &table, &err));
+    assert_in_range(table.n_entries, 15, 2 * TM_OP_COUNT);
+    NEAR(table.idle_ns, tm_profile_idle_ns(p), 0);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        for (int begin = 0, end; begin < table.n_entries; begin = end) {
+            int o = 0;
+            end = tm_op_table_end(&table, begin);
+            while (strcmp(tm_op_name((tm_op)o), table.entries[begin].operation) != 0) o++;
+            tm_profile_sum a = tm_profile_sum_of(p, &limits[i], TM_PROFILE_ALL, o);
+            tm_profile_sum b = tm_op_table_sum(&table, &limits[i], begin, end);
+            NEAR(a.work_ns, b.work_ns, 1e-9 * a.work_ns);
+            NEAR(a.wait_ns, b.wait_ns, 1e-9 * a.wait_ns);
+            NEAR(a.best_ns, b.best_ns, 1e-9 * a.best_ns);
+            assert_true(a.bytes == b.bytes && a.macs == b.macs && a.bound == b.bound);
+            assert_true(isnan(a.least_ns) == isnan(b.least_ns));
+            if (!isnan(a.least_ns)) NEAR(a.least_ns, b.least_ns, 1e-9 * a.least_ns);
+        }
+    tm_op_table_free(&table);
+}
+
 static void test_parts_make_the_whole(void **state)
 {
     static const tm_test tests[] = {
@@ -196,12 +222,13 @@ static void test_parts_make_the_whole(void **state)
                 idle += thread->idle_ns / n_threads;
             }
             for (int o = 0; o < (N_LAYERS + 1) * TM_OP_COUNT; o++) {
-                sum += p.ops[o].work_ns + p.ops[o].wait_ns;
-                all_macs += p.ops[o].cost.macs;
-                NEAR(fmin(p.ops[o].best_ns, p.ops[o].work_ns), p.ops[o].best_ns, 1e-5 * sum);
-                assert_true((p.ops[o].best_ns > 0) == (p.ops[o].work_ns > 0));
-                assert_true(p.ops[o].longest_ns >= p.ops[o].work_ns * 0.999999);
-                assert_true(p.ops[o].longest_ns <= p.ops[o].work_ns * n_threads * 1.000001);
+                sum += p.ops[o].part.work_ns + p.ops[o].part.wait_ns;
+                all_macs += p.ops[o].part.cost.macs;
+                NEAR(fmin(p.ops[o].part.best_ns, p.ops[o].part.work_ns), p.ops[o].part.best_ns,
+                     1e-5 * sum);
+                assert_true((p.ops[o].part.best_ns > 0) == (p.ops[o].part.work_ns > 0));
+                assert_true(p.ops[o].longest_ns >= p.ops[o].part.work_ns * 0.999999);
+                assert_true(p.ops[o].longest_ns <= p.ops[o].part.work_ns * n_threads * 1.000001);
             }
             NEAR(sum + idle, p.region_ns, 1e-6 * p.region_ns + 500);
             tm_bench_costs(&e.subject.costs, 8, &tests[i], &bytes, &macs);
@@ -209,6 +236,7 @@ static void test_parts_make_the_whole(void **state)
             tm_profile_limits limits = {1, 1, 1, NAN};
             tm_profile_sum whole = tm_profile_sum_of(&p, &limits, TM_PROFILE_ALL, TM_PROFILE_ALL);
             tm_profile_sum layer = tm_profile_sum_of(&p, &limits, 0, TM_PROFILE_ALL);
+            expect_same_table(&p);
             NEAR(whole.work_ns + whole.wait_ns, sum, 1e-6 * sum);
             assert_true(whole.macs == all_macs && layer.macs < all_macs && layer.macs > 0);
             assert_true(whole.least_ns >= all_macs * 0.999999);

@@ -1,11 +1,7 @@
-/* The roofline of Williams, Waterman and Patterson (CACM 2009): products per second over products per
- * byte, under the roofs of memory and arithmetic measured in the same run. */
-#include "harness/cli/profile_output.h"
+#include "reports/profile_table.h"
 
 #include <math.h>
 #include <stdio.h>
-
-#include "harness/plan.h"
 
 /* From where memory limits to where arithmetic does, a decade beyond the outermost point. */
 static void add_roof(tm_plot *plot, const char *what, double peak, double bandwidth, double least,
@@ -21,15 +17,13 @@ static void add_roof(tm_plot *plot, const char *what, double peak, double bandwi
     if (most > ridge) tm_plot_add_point(plot, most, peak, NAN, NAN);
 }
 
-void tm_profile_plot(const tm_profiled *item, tm_plot *plot)
+void tm_profile_plot(const tm_op_table *profile, const tm_profile_limits *limits, const char *label,
+                     tm_plot *plot)
 {
-    const tm_profile *p = &item->profile;
-    const tm_profile_limits *limits = &item->limits;
-    char label[512], title[160], number[64];
+    char title[160], name[128], number[64];
     double least = INFINITY, most = 0;
     int n_series = 0;
-    snprintf(title, sizeof title, "Operations under their roofs: %s",
-             tm_cell_label(&item->cell, label, sizeof label));
+    snprintf(title, sizeof title, "Operations under their roofs: %s", label);
     tm_plot_init(plot, "", title, "multiply-accumulates per byte (logarithmic)",
                  "GMAC/s (logarithmic)");
     plot->log_x = plot->log_y = true;
@@ -38,14 +32,17 @@ void tm_profile_plot(const tm_profiled *item, tm_plot *plot)
         "Rates are of the time threads worked, without waiting. Bytes: weights, keys, values and "
         "activations, each once. Dashed: the roofs measured in the same run; memory %s GB/s.",
         tm_number(limits->read_gb_per_second, 3, number, sizeof number));
-    for (int o = 0; o < TM_OP_COUNT; o++) {
-        tm_profile_sum sum = tm_profile_sum_of(p, limits, TM_PROFILE_ALL, o);
+    for (int i = 0, end; i < profile->n_entries; i = end) {
+        end = tm_op_table_end(profile, i);
+        tm_profile_sum sum = tm_op_table_sum(profile, limits, i, end);
+        tm_profile_row row =
+            tm_profile_row_of(&sum, sum.work_ns, profile->region_ns, profile->n_tokens);
         if (sum.bound == TM_BOUND_NONE || !(sum.work_ns > 0)) continue;
         double intensity = sum.macs / sum.bytes;
-        snprintf(label, sizeof label, "%s, %.1f %% of time", tm_op_name((tm_op)o),
-                 100 * sum.work_ns / p->region_ns);
-        tm_plot_add_series(plot, label, TM_MEASURED, n_series, n_series, false);
-        tm_plot_add_point(plot, intensity, sum.macs / sum.work_ns, NAN, NAN);
+        snprintf(name, sizeof name, "%s, %.1f %% of time", profile->entries[i].operation,
+                 row.time_percent);
+        tm_plot_add_series(plot, name, TM_MEASURED, n_series, n_series, false);
+        tm_plot_add_point(plot, intensity, row.gmac_per_second, NAN, NAN);
         least = fmin(least, intensity);
         most = fmax(most, intensity);
         n_series++;

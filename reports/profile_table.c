@@ -1,0 +1,127 @@
+#include "reports/profile_table.h"
+
+#include <math.h>
+
+void tm_profile_table_begin(tm_table *table, const char *title, const char *first)
+{
+    static const char *const headings[] = {"time %", "us/token", "best us",    "wait %", "GB/s",
+                                           "GMAC/s", "bound",    "% of limit", "best %"};
+    tm_table_init(table, title);
+    tm_table_add_column(table, first, TM_LEFT);
+    for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
+        tm_table_add_column(table, headings[i], i == 6 ? TM_LEFT : TM_RIGHT);
+}
+
+static void add_number(tm_table *table, double value)
+{
+    char text[64];
+    tm_table_add_cell(table, "%s", tm_number(value, 3, text, sizeof text));
+}
+
+/* Two decimals suffice for percents, whatever their size. */
+static void add_percent(tm_table *table, double percent)
+{
+    tm_table_add_cell(table, "%.2f", percent);
+}
+
+static void add_limit(tm_table *table, double percent)
+{
+    char text[64];
+    tm_number(percent, 3, text, sizeof text);
+    if (percent > 102)
+        tm_table_add_cell_with_note(table, text, TM_PROFILE_FROM_CACHE);
+    else
+        tm_table_add_cell(table, "%s", text);
+}
+
+void tm_profile_table_add(tm_table *table, const char *name, const char *note,
+                          const tm_profile_sum *sum, double against_ns, double region_ns,
+                          int n_tokens)
+{
+    tm_profile_row row = tm_profile_row_of(sum, against_ns, region_ns, n_tokens);
+    const char *bound = tm_profile_bound_name(sum->bound);
+    tm_table_add_row(table);
+    if (note)
+        tm_table_add_cell_with_note(table, name, note);
+    else
+        tm_table_add_cell(table, "%s", name);
+    add_percent(table, row.time_percent);
+    add_number(table, row.ns_per_token * 1e-3);
+    add_number(table, row.best_ns_per_token * 1e-3);
+    add_percent(table, row.wait_percent);
+    add_number(table, row.gb_per_second);
+    add_number(table, row.gmac_per_second);
+    tm_table_add_cell(table, "%s", bound[0] ? bound : "-");
+    add_limit(table, row.limit_percent);
+    add_number(table, row.best_limit_percent);
+}
+
+void tm_profile_table_add_idle(tm_table *table, double idle_ns, double region_ns, int n_tokens)
+{
+    const tm_profile_sum idle = {.work_ns = idle_ns, .least_ns = NAN};
+    tm_profile_row row = tm_profile_row_of(&idle, idle_ns, region_ns, n_tokens);
+    tm_table_add_row(table);
+    tm_table_add_cell(table, "idle");
+    add_percent(table, row.time_percent);
+    add_number(table, row.ns_per_token * 1e-3);
+}
+
+static void put(tm_json *object, const char *key, double value, const char *missing)
+{
+    if (isfinite(value))
+        tm_json_put_number(object, key, value);
+    else
+        tm_json_put_missing(object, key, missing);
+}
+
+void tm_profile_sum_put(tm_json *o, const tm_profile_sum *sum, double region_ns, int n_tokens)
+{
+    tm_profile_row row = tm_profile_row_of(sum, sum->work_ns, region_ns, n_tokens);
+    tm_json_put_number(o, "ns_per_token", row.ns_per_token);
+    put(o, "best_ns_per_token", row.best_ns_per_token, "it took no time");
+    tm_json_put_number(o, "wait_ns_per_token", row.wait_ns_per_token);
+    tm_json_put_number(o, "time_percent", row.time_percent);
+    tm_json_put_number(o, "wait_percent", row.wait_percent);
+    tm_json_put_number(o, "bytes_per_token", row.bytes_per_token);
+    tm_json_put_number(o, "macs_per_token", row.macs_per_token);
+    put(o, "gb_per_second", row.gb_per_second, "it took no time, or moves nothing");
+    put(o, "gmac_per_second", row.gmac_per_second, "it multiplies no matrix");
+    if (sum->bound != TM_BOUND_NONE)
+        tm_json_put_string(o, "bound", tm_profile_bound_name(sum->bound));
+    else
+        tm_json_put_missing(o, "bound", "no limit applies");
+    put(o, "percent_of_limit", row.limit_percent,
+        "only activations move, which lie in caches, or no limit was measured");
+}
+
+void tm_profile_fields_begin(tm_table *table)
+{
+    static const char *const headings[TM_PROFILE_FIELDS] = {
+        "ns_per_token",   "best_ns_per_token", "wait_ns_per_token", "bytes_per_token",
+        "macs_per_token", "gb_per_second",     "gmac_per_second",   "bound",
+        "time_percent",   "wait_percent",      "percent_of_limit"};
+    for (int i = 0; i < TM_PROFILE_FIELDS; i++) tm_table_add_column(table, headings[i], TM_LEFT);
+}
+
+static void add_exact(tm_table *table, double value)
+{
+    char text[64];
+    tm_table_add_cell(table, "%s", tm_number_short(value, 9, text, sizeof text));
+}
+
+void tm_profile_fields_add(tm_table *table, const tm_profile_sum *sum, double region_ns,
+                           int n_tokens)
+{
+    tm_profile_row row = tm_profile_row_of(sum, sum->work_ns, region_ns, n_tokens);
+    add_exact(table, row.ns_per_token);
+    add_exact(table, row.best_ns_per_token);
+    add_exact(table, row.wait_ns_per_token);
+    add_exact(table, row.bytes_per_token);
+    add_exact(table, row.macs_per_token);
+    add_exact(table, row.gb_per_second);
+    add_exact(table, row.gmac_per_second);
+    tm_table_add_cell(table, "%s", tm_profile_bound_name(sum->bound));
+    add_exact(table, row.time_percent);
+    add_exact(table, row.wait_percent);
+    add_exact(table, row.limit_percent);
+}
