@@ -7,6 +7,7 @@
 
 #include "harness/bench.h"
 #include "harness/prefetch.h"
+#include "harness/profile.h"
 #include "harness/shapes.h"
 #include "harness/subject_null.h"
 #include "harness/worker.h"
@@ -164,11 +165,18 @@ static bool is_excluded(const tm_suite *suite, const tm_cell *cell, const char *
     return false;
 }
 
+int tm_plan_profile_pairs(const tm_suite *suite)
+{
+    if (!suite->profile) return 0;
+    return suite->repetitions < TM_WORKER_PROFILE_PAIRS ? suite->repetitions
+                                                        : TM_WORKER_PROFILE_PAIRS;
+}
+
 /* What an arm's process will need and take. */
 static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *head, tm_arm *arm,
                     const tm_suite *suite, bool energy, int n_cores)
 {
-    int threads = arm->cells[0].threads, n_windows = 0;
+    int threads = arm->cells[0].threads, n_windows = 0, n_pairs = tm_plan_profile_pairs(suite);
     tm_session_options session;
     tm_test tests[TM_SUITE_MAX];
     double seconds = GUESS_FIXED_SECONDS;
@@ -188,6 +196,7 @@ static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *he
         double once = read > multiply ? read : multiply;
         if (m->is_null) once = (double)m->null_ns * 1e-9 * tokens;
         seconds += once * (suite->repetitions + suite->warmup);
+        if (n_pairs > 0 && !m->is_null) seconds += once * TM_PROFILE_RUNS(n_pairs);
         n_windows += (tests[i].n_prompt > 0) + (tests[i].n_gen > 0);
         if (energy) seconds += once; /* what a window's last repetition may pass its end by */
     }

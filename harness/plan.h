@@ -67,6 +67,9 @@ char *tm_cell_label(const tm_cell *cell, char *text, size_t size);
 tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,
                              const tm_kernel **head_kernel, tm_error *err) TM_MUST_USE;
 
+/* Pairs of runs of each profile of a suite; 0: it asks for none. */
+int tm_plan_profile_pairs(const tm_suite *suite);
+
 /* Bytes a process needs that are neither weights nor arena: program, stacks, libraries, checks. */
 #define TM_PROCESS_BYTES (48ll << 20)
 

@@ -217,7 +217,8 @@ static tm_status read_root(const source *s, const tm_json *root, tm_suite *out, 
     static const char *const known[] = {"name",        "description", "axes",
                                         "exclude",     "baseline",    "processes",
                                         "repetitions", "warmup",      "time_budget_seconds",
-                                        "counters",    "energy",      NULL};
+                                        "counters",    "profile",     "energy",
+                                        NULL};
     char where[PATH_MAX + 64];
     if (!tm_json_is_object(root)) return tm_fail(err, TM_FORMAT, "%s: not an object", s->what);
     tm_status status = only_keys(s, root, known, err);
@@ -236,6 +237,11 @@ static tm_status read_root(const source *s, const tm_json *root, tm_suite *out, 
     if (status == TM_OK) status = int_of(s, root, "warmup", 0, MAX_PROCESSES, &out->warmup, err);
     if (status == TM_OK && tm_json_get(root, "counters"))
         status = text_of(s, root, "counters", out->counters, sizeof out->counters, err);
+    const tm_json *profile = tm_json_get(root, "profile");
+    if (status == TM_OK && profile && !tm_json_is_bool(profile))
+        status = tm_fail(err, TM_FORMAT, "%s: \"profile\" is neither true nor false",
+                         at(s, "profile", where, sizeof where));
+    out->profile = tm_json_true(profile);
     if (status == TM_OK && tm_json_get(root, "energy"))
         status = tm_meter_from_json(tm_json_get(root, "energy"),
                                     at(s, "energy", where, sizeof where), &out->energy, err);

@@ -7,7 +7,7 @@
  *     "exclude": [ { "model": "synth:125M", "test": "pp64" } ],
  *     "baseline": { "kernel": "f16" },
  *     "processes": 3, "repetitions": 3, "warmup": 1, "time_budget_seconds": 60,
- *     "counters": "memory",
+ *     "counters": "memory", "profile": true,
  *     "energy": { "source": "auto", "seconds": 10, "idle_seconds": 10 } }   or "energy": "auto"
  */
 #ifndef TM_HARNESS_SUITE_H
@@ -64,10 +64,11 @@ typedef struct tm_suite {
     int repetitions, warmup;    /* inside a process */
     double time_budget_seconds; /* 0: none */
     char counters[128];         /* a group of counters, by name or file; "": none */
+    bool profile;               /* each process also says where the time of its tests goes */
     tm_meter_options energy;
 } tm_suite;
 
-/* No axes, no baseline; 1 process, 5 repetitions, 1 warm-up, no energy. */
+/* No axes, no baseline; 1 process, 5 repetitions, 1 warm-up, no profile, no energy. */
 void tm_suite_init(tm_suite *suite);
 
 /* A built-in suite by name, else a file. Errors: ARG (neither; the nearest name), IO, FORMAT (line,

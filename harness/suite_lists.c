@@ -377,6 +377,7 @@ tm_json *tm_suite_to_json(const tm_suite *suite)
     if (suite->time_budget_seconds > 0)
         tm_json_put_number(json, "time_budget_seconds", suite->time_budget_seconds);
     if (suite->counters[0]) tm_json_put_string(json, "counters", suite->counters);
+    tm_json_put_bool(json, "profile", suite->profile);
     tm_json_set(json, "energy", tm_meter_to_json(&suite->energy));
     return json;
 }

@@ -48,6 +48,7 @@ static bool has_work(const sweep *s, int arm, int process)
         if (s->arms[arm].given_up[i]) continue;
         for (int r = 0; r < s->o->suite->repetitions; r++)
             if (!tm_sweep_log_has(&s->log, a->cell_ids[i], process, r)) return true;
+        if (tm_arm_needs_profile(s->o, &s->log, a, i, process)) return true;
         for (tm_phase phase = 0; phase < TM_PHASES; phase++)
             if (tm_arm_needs_energy(s->o, &s->log, a, i, process, phase)) return true;
     }
@@ -120,14 +121,30 @@ static void emit(const sweep *s, tm_sweep_event_kind kind, const tm_record *reco
 static void on_record(void *arg, const tm_record *record)
 {
     sweep *s = arg;
-    bool sample = record->kind == TM_RECORD_SAMPLE;
-    s->out->n_new_samples += sample;
-    emit(s, sample ? TM_SWEEP_SAMPLE : TM_SWEEP_ENERGY, record, NULL);
-    if (sample) return;
-    bool ok = record->energy->state == TM_PROBE_OK || s->o->energy->later;
-    s->out->n_windows_ok += ok;
-    s->out->n_windows_lost += !ok;
-    if (!ok) snprintf(s->out->lost, sizeof s->out->lost, "%s", record->energy->reason);
+    tm_sweep_outcome *out = s->out;
+    bool ok;
+    switch (record->kind) {
+    case TM_RECORD_SAMPLE:
+        out->n_new_samples++;
+        emit(s, TM_SWEEP_SAMPLE, record, NULL);
+        break;
+    case TM_RECORD_PROFILE:
+        ok = record->profile != NULL;
+        out->n_profiles += ok;
+        out->n_profiles_lost += !ok;
+        if (!ok) memcpy(out->profile_lost, record->reason, sizeof out->profile_lost);
+        emit(s, TM_SWEEP_PROFILE, record, NULL);
+        break;
+    case TM_RECORD_ENERGY:
+        ok = record->energy->state == TM_PROBE_OK || s->o->energy->later;
+        out->n_windows_ok += ok;
+        out->n_windows_lost += !ok;
+        if (!ok) snprintf(out->lost, sizeof out->lost, "%s", record->energy->reason);
+        emit(s, TM_SWEEP_ENERGY, record, NULL);
+        break;
+    default:
+        break;
+    }
 }
 
 /* A line for a cell that has no figure and will not get one now. Said once per store. */

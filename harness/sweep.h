@@ -9,17 +9,18 @@
 #include "harness/plan.h"
 
 typedef enum tm_sweep_event_kind {
-    TM_SWEEP_ARM,    /* an arm begins */
-    TM_SWEEP_SAMPLE, /* a repetition was recorded */
-    TM_SWEEP_ENERGY, /* an energy window was */
-    TM_SWEEP_CELL,   /* a cell was skipped or failed: record->reason */
-    TM_SWEEP_NOTE,   /* something to say: text */
+    TM_SWEEP_ARM,     /* an arm begins */
+    TM_SWEEP_SAMPLE,  /* a repetition was recorded */
+    TM_SWEEP_PROFILE, /* a profile was */
+    TM_SWEEP_ENERGY,  /* an energy window was */
+    TM_SWEEP_CELL,    /* a cell was skipped or failed: record->reason */
+    TM_SWEEP_NOTE,    /* something to say: text */
 } tm_sweep_event_kind;
 
 typedef struct tm_sweep_event {
     tm_sweep_event_kind kind;
-    const tm_arm *arm;       /* ARM, SAMPLE, ENERGY, CELL */
-    const tm_record *record; /* SAMPLE, ENERGY, CELL */
+    const tm_arm *arm;       /* ARM, SAMPLE, PROFILE, ENERGY, CELL */
+    const tm_record *record; /* SAMPLE, PROFILE, ENERGY, CELL */
     const char *text;        /* NOTE */
     int arm_number, n_arms;  /* of the arms this run will still start, from 1 */
     int round, n_rounds;     /* from 0 */
@@ -52,6 +53,8 @@ typedef struct tm_sweep_options {
 typedef struct tm_sweep_outcome {
     tm_records records; /* everything in the store, or everything made without one */
     int n_new_samples;
+    int n_profiles, n_profiles_lost; /* of this run */
+    char profile_lost[480];          /* why the last of these was lost */
     int n_windows_ok,
         n_windows_lost; /* energy windows of this run; those for a later meter are ok */
     char lost[480];     /* why the last of these was lost */

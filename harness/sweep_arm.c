@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/isolate.h"
+#include "harness/profile.h"
 #include "kernels/kernel.h"
 
 /* Longest silence: a worker says nothing while it loads a model or runs one repetition. */
@@ -20,6 +21,7 @@ typedef struct talk {
     tm_worker_request request;
     int cell_of[TM_SUITE_MAX]; /* of every test in the request */
     int test, repetition;      /* what the next sample must be */
+    int profile_test;          /* whose the next profile must be */
     int energy_test;           /* what the next energy window must be */
     tm_phase energy_phase;
     bool said_hello, checked, ended;
@@ -37,6 +39,12 @@ bool tm_arm_needs_energy(const tm_sweep_options *options, const tm_sweep_log *lo
            !tm_sweep_log_has_energy(log, arm->cell_ids[cell], process, phase, options->energy);
 }
 
+bool tm_arm_needs_profile(const tm_sweep_options *options, const tm_sweep_log *log,
+                          const tm_arm *arm, int cell, int process)
+{
+    return options->suite->profile && !tm_sweep_log_has_profile(log, arm->cell_ids[cell], process);
+}
+
 static bool is_sampled(const talk *t)
 {
     return t->test >= t->request.n_tests;
@@ -47,6 +55,17 @@ static void to_next_sample(talk *t)
 {
     while (!is_sampled(t) && t->request.tests[t->test].n_repetitions == 0) t->test++;
     if (!is_sampled(t)) t->repetition = t->request.tests[t->test].first_repetition;
+}
+
+static bool has_profiles(const talk *t)
+{
+    return t->profile_test < t->request.n_tests;
+}
+
+static void to_next_profile(talk *t)
+{
+    while (has_profiles(t) && t->request.tests[t->profile_test].n_profile_pairs == 0)
+        t->profile_test++;
 }
 
 static bool has_windows(const talk *t)
@@ -89,13 +108,16 @@ static void fill_request(talk *t)
             .warmup = first < suite->repetitions ? suite->warmup : 0,
             .first_repetition = first,
             .n_repetitions = suite->repetitions - first};
+        if (tm_arm_needs_profile(p->options, p->log, p->arm, i, p->process))
+            test.n_profile_pairs = tm_plan_profile_pairs(suite);
         bool energy = false;
         for (tm_phase phase = 0; phase < TM_PHASES; phase++) {
             test.energy[phase] =
                 tm_arm_needs_energy(p->options, p->log, p->arm, i, p->process, phase);
             energy = energy || test.energy[phase];
         }
-        if (!p->todo[i] || (test.n_repetitions == 0 && !energy)) continue;
+        if (!p->todo[i] || (test.n_repetitions == 0 && test.n_profile_pairs == 0 && !energy))
+            continue;
         t->cell_of[r->n_tests] = i;
         r->tests[r->n_tests++] = test;
     }
@@ -105,6 +127,7 @@ static void fill_request(talk *t)
                                                                  : "none");
     r->energy_later = p->options->energy && p->options->energy->later;
     to_next_sample(t);
+    to_next_profile(t);
     to_next_window(t);
 }
 
@@ -199,6 +222,36 @@ static tm_status take_sample(talk *t, tm_worker_line *line, tm_error *err)
     return TM_OK;
 }
 
+static tm_status take_profile(talk *t, tm_worker_line *line, tm_error *err)
+{
+    tm_record *r = &line->record;
+    if (!is_sampled(t) || !has_profiles(t) || line->test != t->profile_test) {
+        tm_record_free(r);
+        return tm_fail(err, TM_FORMAT, "the worker sent a profile that was not due");
+    }
+    place(t, t->cell_of[t->profile_test], r);
+    if (t->p->marks[0]) tm_record_mark(r, "%s", t->p->marks);
+    tm_status status = keep(t, r, err);
+    t->profile_test++;
+    to_next_profile(t);
+    return status;
+}
+
+/* A worker of another engine, or of an older build, need not know of profiles: they are missing, and say
+ * so. */
+static tm_status miss_profiles(talk *t, tm_error *err)
+{
+    tm_status status = TM_OK;
+    while (status == TM_OK && has_profiles(t)) {
+        tm_record r = {.kind = TM_RECORD_PROFILE, .status = "skipped", .reason = TM_NO_PROFILE};
+        place(t, t->cell_of[t->profile_test], &r);
+        status = keep(t, &r, err);
+        t->profile_test++;
+        to_next_profile(t);
+    }
+    return status;
+}
+
 static tm_status take_energy(talk *t, tm_worker_line *line, tm_error *err)
 {
     tm_record *r = &line->record;
@@ -266,11 +319,14 @@ static tm_status take_line(talk *t, const char *text, tm_error *err)
         return compare_tokens(t, err);
     case TM_WORKER_SAMPLE:
         return take_sample(t, &line, err);
+    case TM_WORKER_PROFILE:
+        return take_profile(t, &line, err);
     case TM_WORKER_ENERGY:
         return take_energy(t, &line, err);
     case TM_WORKER_DONE:
         t->ended = true;
-        return miss_windows(t, err);
+        status = miss_profiles(t, err);
+        return status == TM_OK ? miss_windows(t, err) : status;
     case TM_WORKER_ERROR:
         t->has_said = true;
         return tm_fail(err, line.error.status, "%s", line.error.message);
@@ -299,6 +355,9 @@ static tm_status converse(talk *t, tm_error *err)
     while (status == TM_OK && !t->ended) {
         const char *line;
         double seconds = t->said_hello || patience < HELLO_SECONDS ? patience : HELLO_SECONDS;
+        /* And over all the runs of a profile, where a repetition is one. */
+        if (is_sampled(t) && has_profiles(t))
+            seconds *= TM_PROFILE_RUNS(t->request.tests[t->profile_test].n_profile_pairs);
         status = tm_child_read_line(t->child, seconds, o->interrupt_fd, &line, err);
         if (status == TM_OK && !line) status = tm_fail(err, TM_CHILD, "%s", ended_early);
         if (status == TM_OK) status = take_line(t, line, err);
@@ -343,6 +402,8 @@ tm_status tm_arm_process_run(tm_arm_process *process, int *failed, bool *fatal, 
     if (status != TM_OK) explain(&end, err);
     if (status != TM_OK && t->checked && !is_sampled(t))
         *failed = t->cell_of[t->test];
+    else if (status != TM_OK && t->checked && has_profiles(t))
+        *failed = t->cell_of[t->profile_test];
     else if (status != TM_OK && t->checked && has_windows(t))
         *failed = t->cell_of[t->energy_test];
 done:

@@ -12,7 +12,7 @@ typedef struct tm_arm_process {
     int process, slot;
     const char *marks;       /* for every sample of this process; "" none */
     bool todo[TM_SUITE_MAX]; /* cells of the arm to run */
-    void (*on_record)(void *arg, const tm_record *record); /* a sample or an energy window */
+    void (*on_record)(void *arg, const tm_record *record); /* sample, profile or energy window */
     void *on_record_arg;
 } tm_arm_process;
 
@@ -20,7 +20,11 @@ typedef struct tm_arm_process {
 bool tm_arm_needs_energy(const tm_sweep_options *options, const tm_sweep_log *log,
                          const tm_arm *arm, int cell, int process, tm_phase phase);
 
-/* Runs the repetitions and energy windows of the cells in `todo` that the log lacks. *failed: the cell it failed in,
+/* Whether a process of a cell still lacks its profile. */
+bool tm_arm_needs_profile(const tm_sweep_options *options, const tm_sweep_log *log,
+                          const tm_arm *arm, int cell, int process);
+
+/* Runs the repetitions, profiles and energy windows of the cells in `todo` that the log lacks. *failed: the cell it failed in,
  * -1: before any. Errors: INTERRUPTED, the worker's own (with *failed), and those of the store,
  * which set *fatal. */
 tm_status tm_arm_process_run(tm_arm_process *process, int *failed, bool *fatal,

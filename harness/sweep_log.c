@@ -181,6 +181,17 @@ bool tm_sweep_log_has_energy(const tm_sweep_log *log, const char *cell_id, int p
     return false;
 }
 
+bool tm_sweep_log_has_profile(const tm_sweep_log *log, const char *cell_id, int process)
+{
+    for (int i = 0; i < log->records->n; i++) {
+        const tm_record *r = &log->records->items[i];
+        if (r->kind == TM_RECORD_PROFILE && r->process == process &&
+            strcmp(r->cell_id, cell_id) == 0 && strcmp(r->status, "failed") != 0)
+            return true;
+    }
+    return false;
+}
+
 bool tm_sweep_log_has_cell(const tm_sweep_log *log, const tm_record *record)
 {
     for (int i = 0; i < log->records->n; i++) {

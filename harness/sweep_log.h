@@ -36,6 +36,11 @@ bool tm_sweep_log_has_any(const tm_sweep_log *log, const char *cell_id, int proc
  * had from this worker. One that is missing because its source was denied or gone does not count. */
 bool tm_sweep_log_has_energy(const tm_sweep_log *log, const char *cell_id, int process,
                              tm_phase phase, const tm_meter_choice *energy);
+/* What stands in the place of a profile of a worker that makes none. */
+#define TM_NO_PROFILE "the worker of this engine does not say where its time goes"
+/* A profile of the cell in that process, or the word that there will be none. One that failed does not
+ * count. */
+bool tm_sweep_log_has_profile(const tm_sweep_log *log, const char *cell_id, int process);
 /* A cell line with this status and reason. */
 bool tm_sweep_log_has_cell(const tm_sweep_log *log, const tm_record *record);
 

@@ -8,6 +8,7 @@
 
 #include "harness/bench.h"
 #include "harness/energy_run.h"
+#include "harness/profile.h"
 #include "harness/subject.h"
 #include "harness/version.h"
 
@@ -134,6 +135,51 @@ static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int
     return TM_OK;
 }
 
+/* Where the time of a test goes. What goes wrong here costs no time that was taken before: it is the reason
+ * why there is no profile. */
+static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, int index, int fd,
+                             tm_error *err)
+{
+    const tm_worker_test *t = &request->tests[index];
+    const tm_profile_options options = {.n_pairs = t->n_profile_pairs};
+    tm_record record = {.kind = TM_RECORD_PROFILE};
+    tm_profile profile = {0};
+    tm_error why = {0};
+    record.profile = calloc(1, sizeof *record.profile);
+    if (!record.profile) return tm_fail(err, TM_NOMEM, "no memory for a profile");
+    tm_status status = bench->subject->model
+                           ? tm_profile_measure(bench, &t->test, &options, &profile, &why)
+                           : tm_fail(&why, TM_UNSUPPORTED, "the fake engine has no operations");
+    if (status == TM_OK) status = tm_profile_to_table(&profile, record.profile, &why);
+    if (status != TM_OK) {
+        free(record.profile);
+        record.profile = NULL;
+    }
+    memcpy(record.marks, profile.record.marks, sizeof record.marks);
+    snprintf(record.status, sizeof record.status, "%s",
+             status == TM_OK            ? "ok"
+             : status == TM_UNSUPPORTED ? "skipped"
+                                        : "failed");
+    snprintf(record.reason, sizeof record.reason, "%s", why.message);
+    status = tm_worker_say_record(fd, "profile", request, index, &record, err);
+    tm_profile_free(&profile);
+    tm_record_free(&record);
+    return status;
+}
+
+/* Of all tests that ask for it, after all their times: stamps must touch none of them. */
+static tm_status run_profiles(tm_bench *bench, const tm_worker_request *request, int fd,
+                              tm_error *err)
+{
+    tm_status status = TM_OK;
+    tm_counters *counters = bench->counters; /* not of what is looked at */
+    bench->counters = NULL;
+    for (int i = 0; i < request->n_tests && status == TM_OK; i++)
+        if (request->tests[i].n_profile_pairs > 0) status = run_profile(bench, request, i, fd, err);
+    bench->counters = counters;
+    return status;
+}
+
 /* The energy windows of all tests, after all their times. */
 static tm_status run_energy(tm_bench *bench, const tm_worker_request *request,
                             const cpu_set_t *cpus, int fd, tm_error *err)
@@ -225,6 +271,7 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
     bench.n_threads = request->cell.threads;
     for (int i = 0; i < request->n_tests && status == TM_OK; i++)
         status = run_test(&bench, request, i, tokens, fd, err);
+    if (status == TM_OK) status = run_profiles(&bench, request, fd, err);
     if (status == TM_OK) status = run_energy(&bench, request, &cpus, fd, err);
     tm_bench_close(&bench);
     tm_subject_close(&subject);

@@ -1,8 +1,8 @@
 /* The process that runs one arm: JSON lines in and out.
  *
  * It says hello (protocol, program), reads one request line, and answers with loaded, checked, a
- * sample per repetition, an energy line per window asked for, then done; or with an error at any point. An adapter around another engine
- * speaks the same lines.
+ * sample per repetition, a profile line per test and an energy line per window asked for, then done; or
+ * with an error at any point. An adapter around another engine speaks the same lines.
  */
 #ifndef TM_HARNESS_WORKER_H
 #define TM_HARNESS_WORKER_H
@@ -12,12 +12,15 @@
 #include "harness/suite.h"
 
 #define TM_WORKER_PROTOCOL 1
+/* Pairs of runs of a profile at most: of three, one that was disturbed is not the one shown. */
+#define TM_WORKER_PROFILE_PAIRS 3
 
 /* One test of the request. */
 typedef struct tm_worker_test {
     tm_test test;
     int warmup, first_repetition, n_repetitions;
-    bool energy[TM_PHASES]; /* windows to measure, after all repetitions of all tests */
+    int n_profile_pairs; /* where its time goes, after all repetitions of all tests; 0: not asked */
+    bool energy[TM_PHASES]; /* windows to measure, after that */
 } tm_worker_test;
 
 typedef struct tm_worker_request {
@@ -47,6 +50,7 @@ typedef enum tm_worker_line_kind {
     TM_WORKER_LOADED,
     TM_WORKER_CHECKED,
     TM_WORKER_SAMPLE,
+    TM_WORKER_PROFILE,
     TM_WORKER_ENERGY,
     TM_WORKER_DONE,
     TM_WORKER_ERROR,
@@ -58,8 +62,8 @@ typedef struct tm_worker_line {
     int protocol;     /* HELLO */
     char program[96]; /* HELLO: name, version, commit */
     char tokens[24];  /* CHECKED: hash of the greedy tokens, "" when not asked for */
-    int test;         /* SAMPLE, ENERGY: index into the request's tests */
-    tm_record record; /* SAMPLE, ENERGY: its part of the record; free it */
+    int test;         /* SAMPLE, PROFILE, ENERGY: index into the request's tests */
+    tm_record record; /* the same: its part of the record; free it */
     tm_error error;   /* ERROR */
 } tm_worker_line;
 /* Errors: FORMAT with the beginning of the line. */

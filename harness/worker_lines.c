@@ -38,6 +38,7 @@ char *tm_worker_request_print(const tm_worker_request *request)
         tm_json_put_int(test, "warmup", t->warmup);
         tm_json_put_int(test, "first_repetition", t->first_repetition);
         tm_json_put_int(test, "repetitions", t->n_repetitions);
+        if (t->n_profile_pairs > 0) tm_json_put_int(test, "profile_pairs", t->n_profile_pairs);
         tm_json *phases = tm_json_array();
         for (tm_phase phase = 0; phase < TM_PHASES; phase++)
             if (t->energy[phase]) tm_json_append(phases, tm_json_string(tm_phase_text(phase)));
@@ -111,6 +112,11 @@ static tm_status read_test(const tm_json *json, tm_worker_test *out, tm_error *e
     if (tm_json_get(json, "n_sequences")) { /* optional: one */
         tm_status status =
             int_of(json, "n_sequences", 1, TM_SEQUENCES_MAX, &out->test.n_sequences, err);
+        if (status != TM_OK) return status;
+    }
+    if (tm_json_get(json, "profile_pairs")) { /* optional: none */
+        tm_status status =
+            int_of(json, "profile_pairs", 1, TM_WORKER_PROFILE_PAIRS, &out->n_profile_pairs, err);
         if (status != TM_OK) return status;
     }
     if (out->test.n_prompt + out->test.n_gen < 1)
@@ -208,6 +214,21 @@ static tm_status garbage(const char *line, const char *why, tm_error *err)
     return tm_fail(err, TM_FORMAT, "the worker's answer makes no sense (%s): %s", why, shown);
 }
 
+/* The kind of record a line carries; RUN: none. */
+static tm_record_kind record_kind_of(tm_worker_line_kind kind)
+{
+    switch (kind) {
+    case TM_WORKER_SAMPLE:
+        return TM_RECORD_SAMPLE;
+    case TM_WORKER_PROFILE:
+        return TM_RECORD_PROFILE;
+    case TM_WORKER_ENERGY:
+        return TM_RECORD_ENERGY;
+    default:
+        return TM_RECORD_RUN;
+    }
+}
+
 static tm_status read_body(const tm_json *json, const char *line, tm_worker_line *out,
                            tm_error *err)
 {
@@ -226,15 +247,14 @@ static tm_status read_body(const tm_json *json, const char *line, tm_worker_line
                  tm_json_text(tm_json_get(json, "tokens"), ""));
         return TM_OK;
     case TM_WORKER_SAMPLE:
+    case TM_WORKER_PROFILE:
     case TM_WORKER_ENERGY:
         number = tm_json_double(tm_json_get(json, "test"), -1);
         if (!(number >= 0 && number < TM_SUITE_MAX)) return garbage(line, "no test", err);
         out->test = (int)number;
         if (tm_record_from_json(tm_json_get(json, "record"), &out->record, &inner) != TM_OK)
             return garbage(line, inner.message, err);
-        if (out->record.kind ==
-            (out->kind == TM_WORKER_SAMPLE ? TM_RECORD_SAMPLE : TM_RECORD_ENERGY))
-            return TM_OK;
+        if (out->record.kind == record_kind_of(out->kind)) return TM_OK;
         tm_record_free(&out->record);
         return garbage(line, "its record is of another kind", err);
     case TM_WORKER_ERROR: {
@@ -257,7 +277,7 @@ static tm_status read_body(const tm_json *json, const char *line, tm_worker_line
 
 tm_status tm_worker_line_parse(const char *line, tm_worker_line *out, tm_error *err)
 {
-    static const char *const names[] = {"hello",  "loaded", "checked", "sample",
+    static const char *const names[] = {"hello",  "loaded", "checked", "sample", "profile",
                                         "energy", "done",   "error",   NULL};
     tm_json *json;
     int kind = 0;

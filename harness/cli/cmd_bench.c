@@ -8,6 +8,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
+#include "harness/cli/limits.h"
 #include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
@@ -18,7 +19,7 @@ typedef struct request {
     const char *baseline, *output, *store, *peers;
     int64_t repetitions, processes;
     double time_budget;
-    bool no_warmup;
+    bool no_warmup, profile;
     tm_energy_settings energy;
     tm_meter_choice meter; /* what answered */
 } request;
@@ -31,6 +32,7 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     suite->processes = (int)r->processes;
     suite->warmup = r->no_warmup ? 0 : 1;
     suite->time_budget_seconds = r->time_budget;
+    suite->profile = r->profile;
     if (r->baseline) snprintf(suite->baseline, sizeof suite->baseline, "%s", r->baseline);
     tm_status status =
         r->baseline ? tm_suite_add_kernels(suite, r->baseline, err) : TM_OK; /* the first of them */
@@ -61,11 +63,16 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
                           .choice = &choice,
                           .energy = r->meter.source[0] != 0};
     if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
+    /* Only what a profile is held against: a bench has nothing else to set beside limits. */
+    tm_limits_request limits = {
+        .command = "bench", .env = &env, .plan = &plan, .oversubscribe = r->cells.oversubscribe};
     tm_sweep_options so = {.suite = suite,
                            .env = &env,
                            .plan = &plan,
                            .store_path = r->store,
                            .build = build,
+                           .limits = r->profile ? tm_limits_of_run : NULL,
+                           .limits_arg = &limits,
                            .energy = &r->meter,
                            .seed = (uint64_t)r->cells.seed,
                            .oversubscribe = r->cells.oversubscribe,
@@ -105,6 +112,8 @@ int tm_cmd_bench(int argc, char **argv)
          "fresh processes (default 3)"},
         {"baseline", NULL, TM_OPTION_TEXT, &r.baseline, 0, 0, "NAME",
          "also measure this one and pair with it: f16"},
+        {"profile", NULL, TM_OPTION_FLAG, &r.profile, 0, 0, NULL,
+         "also say where the time of each test goes, after its repetitions (and see profile)"},
         {"time-budget", NULL, TM_OPTION_REAL, &r.time_budget, 1, 1e6, "S",
          "start no pair that would pass it"},
         {"no-warmup", NULL, TM_OPTION_FLAG, &r.no_warmup, 0, 0, NULL,

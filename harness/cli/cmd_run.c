@@ -6,6 +6,7 @@
 #include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
+#include "harness/profile.h"
 #include "harness/sweep.h"
 
 #include <errno.h>
@@ -15,8 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define RUNS             "results/runs"
-#define ROOFLINE_SECONDS 0.5 /* on each point */
+#define RUNS "results/runs"
 
 /* What the command line says; absent numbers are below 0. */
 typedef struct settings {
@@ -24,7 +24,7 @@ typedef struct settings {
         *peers;
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
-    bool dry_run, oversubscribe, allow_machine, quiet, no_roofline, retune;
+    bool dry_run, profile, oversubscribe, allow_machine, quiet, no_roofline, retune;
     tm_energy_settings energy;
     tm_meter_choice meter; /* what answered */
 } settings;
@@ -48,6 +48,7 @@ static tm_status adjust(tm_suite *suite, const settings *s, tm_error *err)
     if (status == TM_OK)
         status = replace_axis(s->tests, &suite->n_tests, suite, tm_suite_add_tests, err);
     if (status == TM_OK && s->counters) status = tm_suite_set_counters(suite, s->counters, err);
+    if (s->profile) suite->profile = true;
     if (s->processes > 0) suite->processes = (int)s->processes;
     if (s->repetitions > 0) suite->repetitions = (int)s->repetitions;
     if (s->warmup >= 0) suite->warmup = (int)s->warmup;
@@ -93,6 +94,9 @@ static void print_plan_text(const tm_suite *suite, const tm_plan *plan,
            suite->processes == 1 ? "" : "es", suite->repetitions,
            suite->repetitions == 1 ? "" : "s",
            tm_duration_text(plan_seconds(suite, plan), text, sizeof text));
+    if (suite->profile)
+        printf("profile: %d more runs of every test in each process, half of them with stamps\n",
+               TM_PROFILE_RUNS(tm_plan_profile_pairs(suite)));
     if (strcmp(suite->energy.source, "none") == 0) return;
     if (meter->source[0])
         printf("energy: %s, %s, in windows of %g s between idle times of %g s\n", meter->source,
@@ -171,6 +175,10 @@ static void print_outcome_text(const tm_sweep_outcome *o, const tm_suite *suite,
             "The time budget of %g s ended the run before %d processes of every cell; running it "
             "again adds to them.\n",
             suite->time_budget_seconds, suite->processes);
+    if (o->n_profiles) printf("%d profile%s\n", o->n_profiles, o->n_profiles == 1 ? "" : "s");
+    if (o->n_profiles_lost)
+        printf("%d profile%s missing, the last one because %s\n", o->n_profiles_lost,
+               o->n_profiles_lost == 1 ? "" : "s", o->profile_lost);
     if (o->n_windows_ok) printf("%d windows of energy\n", o->n_windows_ok);
     if (o->n_windows_lost)
         printf("%d windows of energy without a figure, the last one because %s\n",
@@ -187,6 +195,8 @@ static void print_outcome_json(const tm_sweep_outcome *o, const char *store)
     tm_json_put_int(json, "cells_skipped", o->n_cells_skipped);
     tm_json_put_int(json, "cells_failed", o->n_cells_failed);
     tm_json_put_int(json, "cells_not_started", o->n_cells_unfinished);
+    tm_json_put_int(json, "profiles", o->n_profiles);
+    tm_json_put_int(json, "profiles_lost", o->n_profiles_lost);
     tm_json_put_int(json, "energy_windows", o->n_windows_ok);
     tm_json_put_int(json, "energy_windows_lost", o->n_windows_lost);
     tm_json_put_int(json, "processes_min", o->rounds_min);
@@ -203,31 +213,6 @@ static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
     return o->n_cells_ok > 0 ? 0 : 3; /* everything was skipped: not measurable here */
 }
 
-typedef struct limits_request {
-    const tm_env *env;
-    const tm_plan *plan;
-    bool oversubscribe;
-} limits_request;
-
-/* The limits of this machine at the thread counts of the plan, in the run whose figures are held
- * against them. NULL where nothing real will run, or where they could not be measured: said on stderr. */
-static tm_json *measure_limits(void *arg)
-{
-    const limits_request *r = arg;
-    tm_roofline *roofline = malloc(sizeof *roofline);
-    if (!roofline) return NULL;
-    tm_error why = {0};
-    tm_json *json = NULL;
-    tm_status status =
-        tm_limits_measure(r->env, r->plan, ROOFLINE_SECONDS, r->oversubscribe, roofline, &why);
-    if (status != TM_OK)
-        fprintf(stderr, "ternmark run: the machine's limits were not measured: %s\n", why.message);
-    else if (roofline->n_read > 0)
-        json = tm_roofline_to_json(roofline);
-    free(roofline);
-    return json;
-}
-
 static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
                     const tm_plan *plan, tm_error *err)
 {
@@ -238,7 +223,8 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
     if (!store && default_store(suite, path, sizeof path, err) != TM_OK)
         return tm_report_error("run", err);
     if (!store) store = path;
-    limits_request limits = {.env = env, .plan = plan, .oversubscribe = s->oversubscribe};
+    tm_limits_request limits = {
+        .command = "run", .env = env, .plan = plan, .oversubscribe = s->oversubscribe};
     tm_progress_init(&progress, s->quiet);
     int interrupt_fd = tm_interrupt_open();
     tm_sweep_options options = {.suite = suite,
@@ -246,7 +232,7 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
                                 .plan = plan,
                                 .store_path = store,
                                 .build = s->build,
-                                .limits = s->no_roofline ? NULL : measure_limits,
+                                .limits = s->no_roofline ? NULL : tm_limits_of_run,
                                 .limits_arg = &limits,
                                 .energy = &s->meter,
                                 .seed = (uint64_t)s->seed,
@@ -362,6 +348,8 @@ int tm_cmd_run(int argc, char **argv)
          "cells whose line in --dry-run, blanks single, contains TEXT"},
         {"counters", NULL, TM_OPTION_TEXT, &s.counters, 0, 0, "GROUP",
          "also take counters (list counters, or a file), instead of the suite's"},
+        {"profile", NULL, TM_OPTION_FLAG, &s.profile, 0, 0, NULL,
+         "also say where the time of each test goes, after its repetitions (and see profile)"},
         {"dry-run", NULL, TM_OPTION_FLAG, &s.dry_run, 0, 0, NULL,
          "print the cells with predicted memory and time, and stop"},
         {"seed", NULL, TM_OPTION_INT, &s.seed, 0, 9007199254740991.0, "N",

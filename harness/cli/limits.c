@@ -1,6 +1,11 @@
 #include "harness/cli/limits.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "harness/subject.h"
+
+#define SECONDS 0.5 /* on each point of a run's limits */
 
 tm_status tm_limits_measure(const tm_env *env, const tm_plan *plan, double seconds,
                             bool oversubscribe, tm_roofline *out, tm_error *err)
@@ -17,4 +22,22 @@ tm_status tm_limits_measure(const tm_env *env, const tm_plan *plan, double secon
     options.seconds_each = seconds;
     options.oversubscribe = oversubscribe;
     return tm_roofline_measure(&options, out, err);
+}
+
+tm_json *tm_limits_of_run(void *request)
+{
+    const tm_limits_request *r = request;
+    tm_roofline *roofline = malloc(sizeof *roofline);
+    if (!roofline) return NULL;
+    tm_error why = {0};
+    tm_json *json = NULL;
+    tm_status status =
+        tm_limits_measure(r->env, r->plan, SECONDS, r->oversubscribe, roofline, &why);
+    if (status != TM_OK)
+        fprintf(stderr, "ternmark %s: the machine's limits were not measured: %s\n", r->command,
+                why.message);
+    else if (roofline->n_read > 0)
+        json = tm_roofline_to_json(roofline);
+    free(roofline);
+    return json;
 }

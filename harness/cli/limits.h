@@ -11,4 +11,14 @@
 tm_status tm_limits_measure(const tm_env *env, const tm_plan *plan, double seconds,
                             bool oversubscribe, tm_roofline *out, tm_error *err) TM_MUST_USE;
 
+typedef struct tm_limits_request {
+    const char *command; /* that says on stderr why they could not be measured */
+    const tm_env *env;
+    const tm_plan *plan;
+    bool oversubscribe;
+} tm_limits_request;
+/* The same for the run line, each point half a second: tm_sweep_options.limits, with a tm_limits_request.
+ * NULL where nothing was measured. */
+tm_json *tm_limits_of_run(void *request);
+
 #endif

@@ -81,7 +81,8 @@ void tm_progress_event(void *arg, const tm_sweep_event *event)
         progress->last_rate = tm_record_rate(event->record);
         snprintf(progress->last_label, sizeof progress->last_label, "%s", event->record->cell.test);
         break;
-    case TM_SWEEP_ENERGY: /* as little */
+    case TM_SWEEP_PROFILE: /* as little */
+    case TM_SWEEP_ENERGY:
         break;
     case TM_SWEEP_CELL: {
         bool failed = strcmp(event->record->status, "failed") == 0;

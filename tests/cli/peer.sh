@@ -54,5 +54,8 @@ END
 expect 0 "a suite's cells have it too" "6 cells" run suite.json --peer "$here" --dry-run
 expect 0 "it runs" "32 new samples" run suite.json --peer "$here" --store r.jsonl
 expect 0 "and continues" " 0 new samples" run suite.json --peer "$here" --store r.jsonl
+expect 0 "it has no profile, and says why" "16 profiles missing" run suite.json --peer "$here" --store r.jsonl --profile
+[ "$(grep '"kernel":"other"' r.jsonl | grep -c '"status":"skipped","reason":"the worker of this engine does not say where')" -eq 4 ]
+verdict $? "in each of its processes"
 expect 0 "and is reported" "other" report r.jsonl
 echo "1..$n"

@@ -25,7 +25,7 @@ static void test_whole(void **state)
               "[{\"model\": \"a.gguf\", \"threads\": \"all\"}, {\"kernel\": \"f16\", \"test\": "
               "\"pp64\", \"threads\": 2}], \"baseline\": {\"kernel\": \"f16\"}, \"processes\": "
               "7, \"repetitions\": 4, \"warmup\": 0, \"time_budget_seconds\": 12.5, \"counters\": "
-              "\"memory\"}",
+              "\"memory\", \"profile\": true}",
               &err),
         err);
     assert_string_equal(suite.name, "n");
@@ -49,6 +49,7 @@ static void test_whole(void **state)
     assert_int_equal(suite.warmup, 0);
     assert_true(suite.time_budget_seconds == 12.5);
     assert_string_equal(suite.counters, "memory");
+    assert_true(suite.profile);
     assert_int_equal(suite.n_head_kernels, 0);
     assert_ok(tm_suite_add_head_kernels(&suite, "auto,q6_k,auto", &err), err);
     assert_int_equal(suite.n_head_kernels, 2);

@@ -82,7 +82,7 @@ static void make_request(const char *model, const char *kernel, int threads)
 static void add_test(int n_prompt, int n_gen, int depth, int warmup, int first, int n)
 {
     request.tests[request.n_tests++] =
-        (tm_worker_test){{n_prompt, n_gen, depth, 1}, warmup, first, n, {false, false}};
+        (tm_worker_test){{n_prompt, n_gen, depth, 1}, warmup, first, n, 0, {false, false}};
 }
 
 static void test_null_engine(void **state)
@@ -236,6 +236,7 @@ static void test_request_round_trip(void **state)
     add_test(1, 0, 0, 0, 0, 0);
     request.tests[0].energy[TM_PHASE_GENERATION] = true;
     request.tests[1].energy[TM_PHASE_PROMPT] = true;
+    request.tests[1].n_profile_pairs = TM_WORKER_PROFILE_PAIRS;
     request.energy = (tm_meter_options){.source = "meter",
                                         .required = true,
                                         .seconds = 12.5,
@@ -292,6 +293,68 @@ static void test_energy_windows(void **state)
         assert_true(e->idle_after_unix_seconds > e->begin_unix_seconds + e->window_seconds);
         assert_true(e->n_trace > 10 && e->trace[0].seconds < -0.9);
     }
+}
+
+/* Profiles come after every time and before the energy windows, of the tests that ask for one. */
+static void test_profiles(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    char path[512];
+    TM_NEED_FIXTURE("models/bn_t-I2_S.gguf", path);
+    make_request(path, "i2r16_mad_scalar", 2);
+    strcpy(request.cell.head_kernel, "f16r16_fma_scalar");
+    strcpy(request.counters, "software");
+    add_test(5, 0, 0, 0, 0, 1);
+    add_test(0, 3, 2, 0, 0, 2);
+    add_test(0, 2, 1, 0, 0, 0); /* its times are there already */
+    request.tests[2].test.n_sequences = 3;
+    request.tests[1].n_profile_pairs = 2;
+    request.tests[2].n_profile_pairs = 1;
+    request.tests[1].energy[TM_PHASE_GENERATION] = true;
+    strcpy(request.energy.source, "fake");
+    request.energy.seconds = TM_METER_SECONDS_MIN;
+    assert_ok(run_request(&err), err);
+    static const tm_worker_line_kind kinds[] = {
+        TM_WORKER_HELLO,  TM_WORKER_LOADED,  TM_WORKER_CHECKED, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,
+        TM_WORKER_SAMPLE, TM_WORKER_PROFILE, TM_WORKER_PROFILE, TM_WORKER_ENERGY, TM_WORKER_DONE};
+    assert_int_equal(n_lines, 10);
+    for (int i = 0; i < 10; i++) assert_int_equal(lines[i].kind, kinds[i]);
+    for (int i = 6; i < 8; i++) {
+        const tm_record *r = &lines[i].record;
+        const tm_op_table *t = r->profile;
+        assert_int_equal(lines[i].test, i - 5);
+        assert_string_equal(r->status, "ok");
+        assert_string_equal(r->cell.test, i == 6 ? "tg3@d2" : "tg2@d1@b3");
+        assert_int_equal(t->n_pairs, i == 6 ? 2 : 1);
+        assert_int_equal(t->n_tokens, i == 6 ? 3 : 6);
+        assert_int_equal(t->n_passes, i == 6 ? 3 : 2);
+        assert_int_equal(t->n_threads, 2);
+        assert_true(isnan(t->overhead_low) == (i == 7));
+        double macs = 0;
+        for (int k = 0; k < t->n_entries; k++) macs += t->entries[k].part.cost.macs;
+        assert_true(macs > 0);
+        /* What the tests say of their products, the stamps say too; of the third there is no sample. */
+        if (i == 6)
+            assert_true(fabs(macs - lines[5].record.macs_per_token * t->n_tokens) < 1e-6 * macs);
+    }
+    assert_true(lines[4].record.n_counters > 0); /* the times were taken with them */
+}
+
+/* The fake engine has no operations: a line says so, and its times are worth what they are. */
+static void test_no_profile_of_the_fake(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    make_request("null:1000", "any", 1);
+    add_test(2, 0, 0, 0, 0, 1);
+    request.tests[0].n_profile_pairs = 1;
+    assert_ok(run_request(&err), err);
+    assert_int_equal(n_lines, 6);
+    assert_int_equal(lines[4].kind, TM_WORKER_PROFILE);
+    assert_null(lines[4].record.profile);
+    assert_string_equal(lines[4].record.status, "skipped");
+    assert_says(lines[4].record.reason, "fake engine has no operations");
 }
 
 /* A source that is not there makes lines that say why, and no work; and work that is repeated stays
@@ -492,6 +555,8 @@ int main(void)
         cmocka_unit_test(test_costs),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_counters_of_a_model),
+        cmocka_unit_test(test_profiles),
+        cmocka_unit_test(test_no_profile_of_the_fake),
         cmocka_unit_test(test_energy_windows),
         cmocka_unit_test(test_energy_of_a_real_model),
     };
