@@ -23,7 +23,7 @@ typedef struct work {
     int *firsts; /* of each group: its first record */
     int *lasts;  /* of each group: its last record */
     const tm_record **records;
-    const tm_record **windows;
+    const tm_record **windows, **profiles;
     int *begins;
     double *values, *medians;
     bool *flags;
@@ -37,6 +37,7 @@ static void free_work(work *w)
     tm_free(w->lasts);
     tm_free(w->records);
     tm_free(w->windows);
+    tm_free(w->profiles);
     tm_free(w->begins);
     tm_free(w->values);
     tm_free(w->medians);
@@ -60,6 +61,7 @@ static tm_status alloc_work(work *w, int n, tm_error *err)
     w->lasts = array(n, sizeof *w->lasts, &status, err);
     w->records = array(n, sizeof *w->records, &status, err);
     w->windows = array(n, sizeof *w->windows, &status, err);
+    w->profiles = array(n, sizeof *w->profiles, &status, err);
     w->begins = array(n, sizeof *w->begins, &status, err);
     w->values = array(n, sizeof *w->values, &status, err);
     w->medians = array(n, sizeof *w->medians, &status, err);
@@ -128,19 +130,23 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     out->cell = first->cell;
     memcpy(out->cell_id, first->cell_id, sizeof out->cell_id);
     out->predicted_bytes.value = NAN;
-    int n_windows = 0;
+    int n_windows = 0, n_profiles = 0;
     for (int i = w->firsts[group]; i < n; i++) {
         if (w->groups[i] != group) continue;
         if (!*out->cell.role) out->cell = records[i].cell; /* a later run may give it a role */
         if (records[i].kind == TM_RECORD_ENERGY)
             w->windows[n_windows++] = &records[i];
+        else if (records[i].kind == TM_RECORD_PROFILE)
+            w->profiles[n_profiles++] = &records[i];
         else if (tm_record_is_valid_sample(&records[i]))
             s.records[s.n++] = &records[i];
         else
             note_failure(&records[i], out);
     }
     if (s.n == 0 && !out->missing[0])
-        snprintf(out->missing, sizeof out->missing, "energy windows only: no repetition was timed");
+        snprintf(out->missing, sizeof out->missing, "%s only: no repetition was timed",
+                 n_windows > 0 ? "energy windows" : "a profile");
+    tm_cell_profile_make(records, n, w->profiles, n_profiles, w->values, &out->profile);
     qsort(s.records, (size_t)s.n, sizeof *s.records, compare_samples);
     for (int i = 0; i < s.n; i++)
         if (i == 0 || s.records[i]->process != s.records[i - 1]->process ||

@@ -10,6 +10,7 @@
 #include "harness/result.h"
 #include "harness/stats.h"
 #include "reports/energy_cell.h"
+#include "reports/profile_cell.h"
 
 #define TM_CONFIDENCE 0.95
 #define TM_UNSTABLE_CV                                                                             \
@@ -65,6 +66,7 @@ typedef struct tm_cell_summary {
     tm_figure cpu_user_seconds, cpu_system_seconds, steal_percent, harness_ns_per_token;
     tm_figure frequency_after_hz, throttle_events, temperature_after_celsius;
     tm_cell_energy energy;
+    tm_cell_profile profile; /* borrows from the records */
     /* Products with tokens_per_second.value. */
     tm_figure read_gb_per_second, gmac_per_second;
 

@@ -69,6 +69,7 @@ typedef struct work {
     tm_tables tables;
     tm_tables energy;      /* of savings; none when no run asked for energy */
     tm_table energy_cells; /* one line per cell and phase; no rows then */
+    tm_table profile;      /* by cell and operation; no rows when no run asked for it */
     tm_plots plots;
     tm_report_view view;
     tm_text warnings;
@@ -83,6 +84,7 @@ static void free_work(work *w)
     tm_tables_free(&w->tables);
     tm_tables_free(&w->energy);
     tm_table_free(&w->energy_cells);
+    tm_table_free(&w->profile);
     tm_speedups_free(&w->speedups);
     tm_summaries_free(&w->summaries);
     free(w);
@@ -127,6 +129,26 @@ static tm_status save_energy(work *w, tm_status (*put)(const tm_table *, tm_text
     return status;
 }
 
+/* The profile in one form, under its title, if there is one. */
+static tm_status put_profile(const work *w,
+                             tm_status (*put)(const tm_table *, tm_text *, tm_error *),
+                             const char *title, tm_text *out, tm_error *err)
+{
+    if (w->profile.n_rows == 0) return TM_OK;
+    tm_text_add(out, title);
+    return put(&w->profile, out, err);
+}
+
+static tm_status save_profile(work *w, tm_status (*put)(const tm_table *, tm_text *, tm_error *),
+                              const char *name, tm_error *err)
+{
+    tm_text text = {0};
+    tm_status status = put_profile(w, put, "", &text, err);
+    if (status == TM_OK && w->profile.n_rows > 0) status = save(w, &text, name, err);
+    tm_text_free(&text);
+    return status;
+}
+
 /* The growth table in one form, if it has rows; as text only of a store that was made for it. */
 static tm_status put_growth(const work *w,
                             tm_status (*put)(const tm_table *, tm_text *, tm_error *),
@@ -163,6 +185,10 @@ static tm_status write_text(work *w, tm_error *err)
         if (status == TM_OK && is_saved)
             status = save_energy(w, tm_table_write_text, "energy.txt", err);
     }
+    if (status == TM_OK)
+        status = put_profile(w, tm_table_write_text, "\nWhere the time goes\n", &w->out->text, err);
+    if (status == TM_OK && is_saved)
+        status = save_profile(w, tm_table_write_text, "profile.txt", err);
     return status == TM_OK ? tm_text_status(&w->out->text, "text", err) : status;
 }
 
@@ -177,7 +203,7 @@ static tm_status write_latex(work *w, tm_error *err)
     tm_text_free(&text);
     if (status == TM_OK && has_energy(w))
         status = save_energy(w, tm_table_write_latex, "energy.tex", err);
-    return status;
+    return status == TM_OK ? save_profile(w, tm_table_write_latex, "profile.tex", err) : status;
 }
 
 static tm_status save_csv(work *w, tm_table *table, const char *name, tm_error *err)
@@ -207,6 +233,10 @@ static tm_status write_csv(work *w, tm_error *err)
     if (status != TM_OK) return status;
     status = tm_report_counters(&w->view, true, &table, err);
     if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "counters.csv", err);
+    tm_table_free(&table);
+    if (status != TM_OK) return status;
+    status = tm_report_profile_rows(&w->summaries, &table, err);
+    if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "profile.csv", err);
     tm_table_free(&table);
     if (status != TM_OK || !has_energy(w)) return status;
     status = tm_energy_rows(&w->input, &table, err);
@@ -282,6 +312,11 @@ static void put_plots(const work *w, tm_text *out)
         tm_text_format(out, "](plots/%s.png)\n\n", plot->stem);
     }
     if (!w->plots.n) tm_text_add(out, "No cell has a figure: there is nothing to plot.\n\n");
+    if (w->plots.n_left_out)
+        tm_text_format(out,
+                       "The operations of %d more cells are in the table only; `ternmark profile "
+                       "--plot` draws those of single cells.\n\n",
+                       w->plots.n_left_out);
     tm_text_add(
         out, "Each plot's data (.dat), script (.gp), PNG and SVG lie in plots/; `gnuplot NAME.gp` "
              "there draws it again.\n");
@@ -333,6 +368,9 @@ static tm_status write_markdown(work *w, tm_error *err)
     }
     if (status == TM_OK)
         status = put_growth(w, tm_table_write_markdown, "\n## Cost growth\n\n", &text, err);
+    if (status == TM_OK)
+        status =
+            put_profile(w, tm_table_write_markdown, "\n## Where the time goes\n\n", &text, err);
     if (status == TM_OK) status = put_counters(w, &text, err);
     tm_text_add(&text, "\n## Warnings\n\n");
     tm_text_add(&text, tm_text_string(&w->warnings));
@@ -390,6 +428,7 @@ static tm_status prepare(work *w, const tm_records *records, const tm_report_opt
     status = tm_speedup_tables(&w->input, &w->tables, err);
     if (status == TM_OK) status = tm_energy_tables(&w->input, &w->energy, err);
     if (status == TM_OK) status = tm_energy_cells(&w->input, &w->summaries, &w->energy_cells, err);
+    if (status == TM_OK) status = tm_report_profile(&w->summaries, &w->profile, err);
     return status == TM_OK ? tm_report_plots(&w->view, &w->plots, err) : status;
 }
 

@@ -1,9 +1,10 @@
 /* A store as a report: the speed-up tables, every cell, the machine, warnings, what is missing and why, and
  * plots, in one directory.
  *
- *   report.md  {speedup,energy}.{csv,tex,txt}  growth.csv  cells.csv  plots/NAME.{gp,dat,png,svg}
+ *   report.md  {speedup,energy,profile}.{csv,tex,txt}  growth.csv  cells.csv
+ *   plots/NAME.{gp,dat,png,svg}
  *
- * The energy files are there when some run asked for energy.
+ * The energy files are there when some run asked for energy, those of profiles when it asked for them.
  */
 #ifndef TM_REPORTS_REPORT_H
 #define TM_REPORTS_REPORT_H

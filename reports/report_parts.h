@@ -50,6 +50,11 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
 tm_status tm_report_counters(const tm_report_view *view, bool for_programs, tm_table *out,
                              tm_error *err) TM_MUST_USE;
 
+/* Where the time goes, by operation, of every cell that was asked for it; no row when none was. For reading,
+ * and for programs. Errors: NOMEM. */
+tm_status tm_report_profile(const tm_summaries *all, tm_table *out, tm_error *err) TM_MUST_USE;
+tm_status tm_report_profile_rows(const tm_summaries *all, tm_table *out, tm_error *err) TM_MUST_USE;
+
 /* Reasons to distrust a figure, as a Markdown list; "none" said where there are none. *n: how many. */
 tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n,
                              tm_error *err) TM_MUST_USE;
@@ -57,14 +62,18 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n,
 tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
 
 /* The plots that have at least one point. */
-enum { TM_REPORT_MAX_PLOTS = 10 };
+enum { TM_REPORT_OPERATION_PLOTS = 12, TM_REPORT_MAX_PLOTS = 10 + TM_REPORT_OPERATION_PLOTS };
 typedef struct tm_plots {
     tm_plot items[TM_REPORT_MAX_PLOTS];
     int n;
+    int n_left_out; /* plots of operations beyond the limit */
 } tm_plots;
 /* Power over time with the energy windows shaded; joules per token against tokens per second. */
 void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot);
 void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot);
+/* The operations of the next profiled cell, from summary *next on, which goes behind it. False: no more;
+ * *plot is as it was. */
+bool tm_report_plot_operations(const tm_report_view *view, int *next, tm_plot *plot);
 /* Errors: NOMEM. */
 tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err) TM_MUST_USE;
 void tm_plots_free(tm_plots *plots);

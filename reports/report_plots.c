@@ -335,9 +335,46 @@ static void plot_memory(const tm_report_view *view, tm_plot *plot)
     }
 }
 
+/* Keeps the last plot if it has something to show. */
+static tm_status keep(tm_plots *plots, tm_error *err)
+{
+    tm_plot *plot = &plots->items[plots->n];
+    if (plot->failed) {
+        tm_status status = tm_fail(err, TM_NOMEM, "plot %s: no memory for its points", plot->stem);
+        plots->n++;
+        tm_plots_free(plots);
+        return status;
+    }
+    if (tm_plot_count_points(plot))
+        plots->n++;
+    else
+        tm_plot_free(plot);
+    return TM_OK;
+}
+
+/* One for each profiled cell that has limits, up to a number that a page can hold. */
+static tm_status add_operations(const tm_report_view *view, tm_plots *out, tm_error *err)
+{
+    tm_plot plot;
+    for (int next = 0, n = 0; tm_report_plot_operations(view, &next, &plot);) {
+        if (n == TM_REPORT_OPERATION_PLOTS) {
+            out->n_left_out += tm_plot_count_points(&plot) > 0;
+            tm_plot_free(&plot);
+            continue;
+        }
+        int before = out->n;
+        snprintf(plot.stem, sizeof plot.stem, "operations-%d", n + 1);
+        out->items[out->n] = plot;
+        tm_status status = keep(out, err);
+        if (status != TM_OK) return status;
+        n += out->n - before;
+    }
+    return TM_OK;
+}
+
 tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err)
 {
-    out->n = 0;
+    out->n = out->n_left_out = 0;
     for (int which = 0; which < 8; which++) {
         tm_plot *plot = &out->items[out->n];
         if (which < 2)
@@ -352,19 +389,10 @@ tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *e
             tm_report_plot_energy(view, plot);
         else
             tm_report_plot_watts(view, plot);
-        if (plot->failed) {
-            tm_status status =
-                tm_fail(err, TM_NOMEM, "plot %s: no memory for its points", plot->stem);
-            out->n++;
-            tm_plots_free(out);
-            return status;
-        }
-        if (tm_plot_count_points(plot))
-            out->n++;
-        else
-            tm_plot_free(plot);
+        tm_status status = keep(out, err);
+        if (status != TM_OK) return status;
     }
-    return TM_OK;
+    return add_operations(view, out, err);
 }
 
 void tm_plots_free(tm_plots *plots)

@@ -71,6 +71,17 @@ void tm_table_add_column(tm_table *table, const char *heading, tm_align align)
     columns[table->n_columns++] = (tm_table_column){.heading = copy, .align = align};
 }
 
+void tm_table_name_groups(tm_table *table, const char *heading)
+{
+    char *copy = strdup(heading);
+    if (!copy) {
+        table->failed = true;
+        return;
+    }
+    free(table->group_heading);
+    table->group_heading = copy;
+}
+
 void tm_table_add_group(tm_table *table, const char *fmt, ...)
 {
     va_list args;

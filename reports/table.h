@@ -44,6 +44,8 @@ typedef struct tm_table {
 void tm_table_init(tm_table *table, const char *title);
 void tm_table_free(tm_table *table);
 void tm_table_add_column(tm_table *table, const char *heading, tm_align align);
+/* What the column of groups is called, where there is one: "origin" unless said otherwise. */
+void tm_table_name_groups(tm_table *table, const char *heading);
 /* Rows that follow belong to this group. */
 void tm_table_add_group(tm_table *table, const char *fmt, ...) TM_PRINTF(2, 3);
 void tm_table_add_row(tm_table *table);

@@ -7,6 +7,7 @@
 
 #include "kernels/kernel.h"
 #include "reports/energy_table.h"
+#include "reports/report_parts.h"
 #include "reports/table.h"
 
 static const char *const formats[] = {"text", "md", "csv", "json", "jsonl", NULL};
@@ -134,6 +135,7 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
         put_interval(o, "joules_per_token", &s->energy.joules_per_token, s->energy.missing);
     }
     tm_json_set(o, "energy", tm_cell_energy_to_json(&s->energy, &s->cell));
+    if (s->profile.is_asked) tm_json_set(o, "profile", tm_cell_profile_to_json(&s->profile));
     tm_json_put_string(o, "marks", s->marks);
     tm_json_put_string(o, "warning", s->warning);
     *out = o;
@@ -288,10 +290,26 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
     return status;
 }
 
+/* For people, below the cells; as CSV it would be another table: a report of a store has that. */
+static tm_status write_profile(const tm_summaries *all, const char *format, tm_text *out,
+                               tm_error *err)
+{
+    tm_table table;
+    tm_status status = tm_report_profile(all, &table, err);
+    if (status == TM_OK && table.n_rows > 0 && strcmp(format, "csv") != 0) {
+        tm_text_add_char(out, '\n');
+        status = strcmp(format, "md") == 0 ? tm_table_write_markdown(&table, out, err)
+                                           : tm_table_write_text(&table, out, err);
+    }
+    tm_table_free(&table);
+    return status;
+}
+
 tm_status tm_bench_output_write(const tm_summaries *summaries, const char *format, tm_text *out,
                                 tm_error *err)
 {
     if (strcmp(format, "json") == 0) return write_json(summaries, false, out, err);
     if (strcmp(format, "jsonl") == 0) return write_json(summaries, true, out, err);
-    return write_table(summaries, format, out, err);
+    tm_status status = write_table(summaries, format, out, err);
+    return status == TM_OK ? write_profile(summaries, format, out, err) : status;
 }

@@ -116,6 +116,47 @@ wait $pid
     jq -e '[.traceEvents[] | select(.name == "process_name")] | length == 2' i.json >log
 verdict $? "SIGTERM later: 143, the finished cells are shown, the trace is whole"
 
+# The same in a sweep: after the repetitions, into the store, shown by a report.
+cat >suite.json <<END
+{ "name": "profiled", "axes": { "model": ["synth:125M", "null:1000"], "kernel": ["i2r16_mad_scalar"], "threads": [1],
+  "test": ["pp2", "tg2@b2"] }, "processes": 1, "repetitions": 1, "warmup": 0, "profile": true }
+END
+expect 0 "run: a dry run names the runs more" '4 more runs of every test in each process' run suite.json --dry-run
+expect 0 "run: a suite asks for profiles" '^2 profiles$' run suite.json --store p.jsonl
+grep -q '2 profiles missing, the last one because the fake engine has no operations' out
+verdict $? "the fake engine's are missing, with the reason"
+jq -s -e '[.[] | select(.kind == "profile")] as $p | ($p | length) == 4 and ([.[].kind] | index("profile") > index("sample")) and
+    all($p[] | select(.engine == "ternmark"); .status == "ok" and .n_pairs == 1 and .region_ns > 0 and
+        ([.operations[].operation] | index("down") and index("head")) and
+        ([.operations[] | .work_ns + .wait_ns] | add + 0) <= .region_ns * 1.05) and
+    all($p[] | select(.engine == "null"); .status == "skipped" and (.operations | not) and .process == 0)' p.jsonl >log
+verdict $? "lines of their own behind the samples"
+cp p.jsonl before
+expect 0 "run: again, and nothing is left to do" ' 0 new samples' run suite.json --store p.jsonl
+cmp -s p.jsonl before
+verdict $? "and the store keeps its bytes"
+grep -v '"kind":"profile"' before >p.jsonl
+expect 0 "run: an older store gets them alone" ' 0 new samples' run suite.json --store p.jsonl
+[ "$(grep -c '"kind":"profile"' p.jsonl)" -eq 4 ] && [ "$(grep -c '"kind":"run"' p.jsonl)" -eq 2 ]
+verdict $? "one of each"
+expect 0 "report: where the time goes" '^Where the time goes' report p.jsonl -o shown
+grep -q '^125M i2r16_mad_scalar, 1 thread, tg2@b2' out && grep -qE '^  down +[0-9.]+ .*(memory|int8) +[0-9]' out &&
+    grep -q '^## Where the time goes' shown/report.md && grep -q ',down,' shown/profile.csv &&
+    grep -q '\\midrule' shown/profile.tex && grep -q 'int8 roof' shown/plots/operations-1.dat
+verdict $? "in every format, with the limits of the run, and drawn"
+expect 0 "run: without limits" '^1 profile$' run suite.json --store q.jsonl --no-roofline -m null:1000,synth:125M --test tg2 --profile
+"$program" report q.jsonl -o shown >out 2>err
+grep -q 'no limits: the run that made it did not measure' shown/report.md
+verdict $? "and said so in the report"
+"$program" bench "${few[@]}" -t 1 -p 0 -n 2 --processes 1 -q --profile -o json >out 2>err
+jq -e '.[0].profile | .n_processes == 1 and .limits.read_gb_per_second > 0 and .overhead_percent.n == 2 and
+    (.operations | map({(.operation): .}) | add | .q.macs_per_token == 11 * 768 * 768 and .q.percent_of_limit > 0 and
+    .head.time_percent > 1)' out >log
+verdict $? "bench: as JSON beside the speed, with limits of its own"
+expect 0 "bench: as text below the cells" '^125M i2r16_mad_scalar, 1 thread, pp2' bench "${few[@]}" -t 1 -p 2 -n 0 --processes 1 --profile
+"$program" bench -m null:1000 -t 1 -p 2 -n 0 -r 1 --processes 1 -q -o json >out 2>err && jq -e '.[0] | has("profile") | not' out >log
+verdict $? "bench: nothing of it where it was not asked for"
+
 refused "no model" '--model is missing' -p 1
 refused "an unknown format" 'not text, md, csv or json' "${few[@]}" -o yaml
 refused "an unknown kernel" 'did you mean' -m synth:125M --kernel i2r16_mad_skalar

@@ -1,0 +1,132 @@
+#include "reports/profile_cell.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "reports/profile_table.h"
+#include "reports/report_parts.h"
+
+/* The run that a record belongs to; NULL when the store has lost its line. */
+static const tm_json *run_of(const tm_record *records, int n, const char *run)
+{
+    for (int i = 0; i < n; i++)
+        if (records[i].kind == TM_RECORD_RUN && strcmp(records[i].run, run) == 0)
+            return records[i].document;
+    return NULL;
+}
+
+/* Of the same run, or none: another run may have met another machine. */
+static void put_limits(const tm_json *run, tm_cell_profile *out)
+{
+    static const char *const kinds[] = {"read_gb_per_second", "int8_gmac_per_second",
+                                        "fp32_gmac_per_second"};
+    double *const limits[] = {&out->limits.read_gb_per_second, &out->limits.int8_gmac_per_second,
+                              &out->limits.fp32_gmac_per_second};
+    out->limits.barrier_ns = NAN;
+    for (int i = 0; i < 3; i++) {
+        tm_figure limit = tm_report_limit(run, kinds[i], out->shown->n_threads);
+        *limits[i] = limit.value;
+        if (!isnan(limit.value) || out->limits_missing[0]) continue;
+        if (tm_json_is_object(tm_json_get(run, "roofline")))
+            memcpy(out->limits_missing, limit.missing, sizeof out->limits_missing);
+        else
+            snprintf(out->limits_missing, sizeof out->limits_missing,
+                     "the run that made it did not measure the machine's limits");
+    }
+}
+
+/* The profile whose time is the `rank`th among those that are there, from 0. */
+static const tm_record *of_rank(const tm_record **profiles, int n, int rank)
+{
+    for (int i = 0; i < n; i++) {
+        const tm_op_table *own = profiles[i]->profile;
+        int below = 0;
+        for (int k = 0; k < n && own; k++) {
+            const tm_op_table *other = profiles[k]->profile;
+            below += other && (other->region_ns < own->region_ns ||
+                               (other->region_ns == own->region_ns && k < i));
+        }
+        if (own && below == rank) return profiles[i];
+    }
+    return NULL;
+}
+
+void tm_cell_profile_make(const tm_record *records, int n_records, const tm_record **profiles,
+                          int n, double *values, tm_cell_profile *out)
+{
+    *out = (tm_cell_profile){.is_asked = n > 0};
+    for (int i = 0; i < n; i++) {
+        if (profiles[i]->profile) {
+            values[out->n_processes++] = profiles[i]->profile->overhead;
+            continue;
+        }
+        out->n_lost++;
+        memcpy(out->missing, profiles[i]->reason, sizeof out->missing);
+    }
+    const tm_record *shown = of_rank(profiles, n, (out->n_processes - 1) / 2);
+    if (!shown) return;
+    out->missing[0] = 0;
+    out->shown = shown->profile;
+    if (out->n_processes > 1)
+        out->overhead = tm_interval_positive(values, out->n_processes, 0.95);
+    else
+        out->overhead = (tm_interval){.value = out->shown->overhead,
+                                      .low = out->shown->overhead_low,
+                                      .high = out->shown->overhead_high,
+                                      .n = out->shown->n_pairs,
+                                      .method = "pairs of one process"};
+    put_limits(run_of(records, n_records, shown->run), out);
+}
+
+static void put(tm_json *object, const char *key, double value, const char *missing)
+{
+    if (isfinite(value))
+        tm_json_put_number(object, key, value);
+    else
+        tm_json_put_missing(object, key, missing);
+}
+
+static void put_overhead(tm_json *object, const tm_interval *overhead)
+{
+    tm_json *o = tm_json_object();
+    tm_json_put_number(o, "value", 100 * (overhead->value - 1));
+    put(o, "low", 100 * (overhead->low - 1), "one pair has no interval");
+    put(o, "high", 100 * (overhead->high - 1), "one pair has no interval");
+    tm_json_put_int(o, "n", overhead->n);
+    tm_json_put_string(o, "method", overhead->method);
+    tm_json_set(object, "overhead_percent", o);
+}
+
+tm_json *tm_cell_profile_to_json(const tm_cell_profile *p)
+{
+    const tm_op_table *table = p->shown;
+    tm_json *o = tm_json_object();
+    tm_json_put_int(o, "n_processes", p->n_processes);
+    tm_json_put_int(o, "n_lost", p->n_lost);
+    if (!table) {
+        tm_json_put_missing(o, "operations", p->missing);
+        return o;
+    }
+    tm_json_put_int(o, "n_tokens", table->n_tokens);
+    tm_json_put_int(o, "n_passes", table->n_passes);
+    tm_json_put_int(o, "elapsed_ns", table->elapsed_ns);
+    tm_json_put_number(o, "region_ns", table->region_ns);
+    tm_json_put_number(o, "idle_ns", table->idle_ns);
+    put_overhead(o, &p->overhead);
+    tm_json *limits = tm_json_object(), *list = tm_json_array();
+    put(limits, "read_gb_per_second", p->limits.read_gb_per_second, p->limits_missing);
+    put(limits, "int8_gmac_per_second", p->limits.int8_gmac_per_second, p->limits_missing);
+    put(limits, "fp32_gmac_per_second", p->limits.fp32_gmac_per_second, p->limits_missing);
+    tm_json_set(o, "limits", limits);
+    for (int i = 0, end; i < table->n_entries; i = end) {
+        end = tm_op_table_end(table, i);
+        tm_profile_sum sum = tm_op_table_sum(table, &p->limits, i, end);
+        tm_json *item = tm_json_object();
+        tm_json_put_string(item, "operation", table->entries[i].operation);
+        tm_profile_sum_put(item, &sum, table->region_ns, table->n_tokens);
+        tm_json_append(list, item);
+    }
+    tm_json_set(o, "operations", list);
+    return o;
+}
