@@ -155,8 +155,10 @@ static void run_round(tm_tune *tune, lane *lanes, int round)
 static double best_request(const tm_tune *tune)
 {
     double best = INFINITY;
+    /* What was left behind has figures of the first round only, which may have been a quieter one. */
     for (int i = 0; i < tune->n; i++)
-        best = fmin(best, tm_tune_request_ns(&tune->candidates[i])); /* NaN loses */
+        if (!tune->candidates[i].reason[0])
+            best = fmin(best, tm_tune_request_ns(&tune->candidates[i]));
     return best;
 }
 

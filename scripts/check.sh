@@ -195,13 +195,12 @@ fuzz() { # label build factor
     done
 }
 
-# One at a time: they measure, and pin threads.
+# Beside each other: how long anything takes decides nothing in them.
 cli() { # label build factor
     local label=$1 build=$2 factor=$3 file
     for file in tests/cli/*.sh tests/lint/*.sh; do
         [ -x "$file" ] || continue
         if [ "$label" != cli ] && { long "$file" || [[ $file == tests/lint/* ]]; }; then continue; fi
-        settle
         TERNMARK=$(realpath "$build/ternmark") run "$label/$(basename "$file" .sh)" "$(limit "$file" "$factor")" "$file"
     done
     settle

@@ -155,7 +155,9 @@ static void test_continues(void **state)
     run r;
     int n, fds[2];
     const char *store = scratch_path("continue.jsonl");
-    make_suite("null:1000,null:2000", "f16,auto", "pp8,tg4");
+    /* Slow enough that a process is cut in its middle, unless the machine stands still meanwhile. */
+    make_suite("null:500000,null:600000", "f16,auto", "pp8,tg4");
+    bool cut = false;
     for (int stop = 1, i = 0; i < 4; i++, stop += 3) {
         assert_int_equal(pipe(fds), 0);
         prepare(&r, store);
@@ -166,6 +168,10 @@ static void test_continues(void **state)
         assert_true(r.outcome.interrupted);
         assert_true(r.outcome.n_new_samples >= stop);
         assert_true(i > 0 || r.outcome.n_cells_unfinished > 0);
+        int n_samples = 0;
+        for (int k = 0; k < r.outcome.records.n; k++)
+            n_samples += r.outcome.records.items[k].kind == TM_RECORD_SAMPLE;
+        cut = cut || n_samples % 4 != 0; /* two tests, twice each, to a process */
         finish(&r);
         close(fds[0]);
         close(fds[1]);
@@ -179,7 +185,7 @@ static void test_continues(void **state)
     bool marked = false;
     for (int i = 0; i < r.outcome.records.n; i++)
         marked = marked || strstr(r.outcome.records.items[i].marks, "interrupted process");
-    assert_true(marked);
+    assert_int_equal(marked, cut);
     finish(&r);
 
     size_t before, after;
