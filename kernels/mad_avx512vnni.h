@@ -2,8 +2,11 @@
  * columns of unsigned codes. Included by one kernel file of each layout, which defines before:
  *   BLOCK_UNITS, BLOCK_BYTES                  units of a block, its packed bytes
  *   BLOCKS_IN_PLACE                           so many blocks of tokens do not pay for a tile
- *   block                                     a type: a block in registers
+ *   BLOCK_GROUPS                              row groups in a block, 4 bytes apart; undefined: 1
+ *   block                                     a type: a block of 16 rows in registers
  *   block load_block(const uint8_t *at)       a block, and no byte past it
+ *   void load_groups(block v[], const uint8_t *at, int n_groups)
+ *                                             where BLOCK_GROUPS is more than 1: 1, 2 or 4 of them
  *   __m512i block_plane(block from, int p)    codes 0..2 of unit p; p is a literal
  * Only static inline and static. */
 #ifndef TM_KERNELS_MAD_AVX512VNNI_H
@@ -12,6 +15,10 @@
 #include <immintrin.h>
 
 #include "kernels/panel.h"
+
+#ifndef BLOCK_GROUPS
+#define BLOCK_GROUPS 1
+#endif
 
 /* y = ((float)(total - x sum) * x scale) * w scale for the first n of 16 rows. */
 TM_ALWAYS_INLINE void store_rows(float *y, __m512i total, const tm_weight *w, const tm_act *x,
@@ -35,15 +42,20 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
     for (int i = 0; i < n_groups * width; i++) acc[i] = _mm512_setzero_si512();
 
     if (packed) {
-        size_t ahead = tm_panel_ahead(group_bytes, n_groups);
+        size_t ahead = BLOCK_GROUPS > 1 ? TM_PREFETCH_BYTES : tm_panel_ahead(group_bytes, n_groups);
+        const int n_here = n_groups < BLOCK_GROUPS ? n_groups : BLOCK_GROUPS; /* of one block */
         for (int u = 0; u < n_units; u += BLOCK_UNITS, weights += BLOCK_BYTES) {
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++) {
                 const uint8_t *at = weights + (size_t)g * group_bytes;
-                v[g] = load_block(at);
-                for (int line = 0; line < BLOCK_BYTES; line += 64)
+                if (BLOCK_GROUPS == 1) v[g] = load_block(at);
+                if (g % BLOCK_GROUPS != 0) continue;
+                for (int line = 0; line < BLOCK_BYTES * n_here / BLOCK_GROUPS; line += 64)
                     _mm_prefetch((const char *)at + ahead + line, _MM_HINT_T1);
             }
+#if BLOCK_GROUPS > 1
+            load_groups(v, weights, n_groups);
+#endif
 #pragma GCC unroll 6
             for (int p = 0; p < BLOCK_UNITS; p++, panel += 4 * width) {
 #pragma GCC unroll 4
@@ -128,6 +140,7 @@ static const tm_panel_ops ops = {
     .width_step = 1,
     .block_units = BLOCK_UNITS,
     .block_bytes = BLOCK_BYTES,
+    .block_groups = BLOCK_GROUPS,
     .blocks_in_place = BLOCKS_IN_PLACE,
     .unpack = unpack,
     .groups = groups_of,

@@ -79,6 +79,7 @@ typedef struct tm_panel_ops {
     bool pairs;          /* the panel keeps two units of a token together; block_units is even */
     int block_units;     /* units of 16 rows that the layout stores together */
     int block_bytes;     /* packed bytes of those; a group is padded to whole blocks */
+    int block_groups;    /* row groups that a block holds, 4 of every 16 bytes each; 0: one */
     int blocks_in_place; /* so many blocks of tokens do not pay for a tile */
     /* packed -> tile: [n_units][16 rows][4 bytes]. NULL: the layout is that already. */
     void (*unpack)(const uint8_t *packed, int n_units, uint8_t *tile);
@@ -101,10 +102,16 @@ static inline int tm_panel_piece_units(const tm_panel_ops *ops)
     return TM_PANEL_UNITS / ops->block_units * ops->block_units;
 }
 
-/* Packed bytes of n_units units: whole blocks. */
+/* Packed bytes of n_units units: whole blocks, of all their groups. */
 static inline size_t tm_panel_bytes(const tm_panel_ops *ops, int n_units)
 {
     return (size_t)(n_units / ops->block_units) * (size_t)ops->block_bytes;
+}
+
+/* From a row group to the next: of those that share blocks, or of those that do not. */
+static inline size_t tm_panel_group_bytes(const tm_panel_ops *ops, int n_units)
+{
+    return ops->block_groups > 1 ? 4 : tm_panel_bytes(ops, n_units);
 }
 
 static inline int tm_panel_slots(const tm_panel_ops *ops, int n_tokens)
@@ -212,8 +219,10 @@ typedef struct tm_panel_piece {
 
 static inline const uint8_t *tm_panel_packed(const tm_panel_walk *k, int group, int u)
 {
-    return (const uint8_t *)k->w->data + (size_t)group * tm_panel_bytes(k->ops, k->n_units) +
-           tm_panel_bytes(k->ops, u);
+    int together = k->ops->block_groups > 1 ? k->ops->block_groups : 1;
+    return (const uint8_t *)k->w->data +
+           (size_t)(group / together) * tm_panel_bytes(k->ops, k->n_units) +
+           (size_t)(group % together) * 4 + tm_panel_bytes(k->ops, u);
 }
 
 /* Asks for part i of n of a piece's lines. Always inline: gcc 12 takes a function that only
@@ -224,6 +233,7 @@ TM_ALWAYS_INLINE void tm_panel_prefetch(const tm_panel_walk *k, tm_panel_piece n
     int lines = (int)((tm_panel_bytes(k->ops, units) + 63) / 64);
     for (int g = 0; g < next.groups; g++) {
         const uint8_t *at = tm_panel_packed(k, next.group + g, next.u);
+        if (k->ops->block_groups > 1 && (next.group + g) % k->ops->block_groups != 0) continue;
         for (int line = lines * i / n; line < lines * (i + 1) / n; line++)
             __builtin_prefetch(at + 64 * line, 0, 2);
     }
@@ -238,7 +248,7 @@ static inline void tm_panel_step(const tm_panel_walk *k, int first_group, tm_pan
     const tm_panel_ops *ops = k->ops;
     bool use_tile = !k->in_place && ops->unpack;
     const uint8_t *weights = tm_panel_packed(k, piece.group, piece.u);
-    size_t group_bytes = tm_panel_bytes(ops, k->n_units);
+    size_t group_bytes = tm_panel_group_bytes(ops, k->n_units);
     int n = k->n_units - piece.u < k->piece_units ? k->n_units - piece.u : k->piece_units;
     tm_panel_sum *sums = k->sums + (piece.group - first_group) * TM_GROUP;
     if (use_tile) {
@@ -294,6 +304,7 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
     k.in_place = n_blocks <= ops->blocks_in_place;
     /* Without a tile nothing is gained by many groups: read a few from end to end. */
     int tile_groups = k.in_place ? k.groups_max : TM_PANEL_GROUPS;
+    if (tile_groups < ops->block_groups) tile_groups = ops->block_groups;
 
     for (int chunk = 0; chunk < n_chunks; chunk++) {
         int block = (int)((int64_t)n_blocks * chunk / n_chunks);

@@ -6,7 +6,7 @@
 #include "kernels/kernel.h"
 
 static const char *const families[] = {"ternary", "f16",    "bf16",   "f32",     "i2r16",  "t3r16",
-                                       "t5r16",   "tl1r16", "f16r16", "bf16r16", "f32r16", "trit"};
+                                       "t5r64",   "tl1r16", "f16r16", "bf16r16", "f32r16", "trit"};
 #define N_FAMILIES (sizeof families / sizeof *families)
 
 static void rows_of_the_table_are_complete(void **state)

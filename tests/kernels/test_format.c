@@ -91,22 +91,28 @@ static void tl1r16_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
-/* Row 0: + - 0 + | 0 0 - + | + - - 0 | - + 0 0 | + 0 - - | +, by column % 4: + 0 + - + as digits
- * 2 1 2 0 2 = 2 + 3 + 18 + 0 + 168 = 191, then 141, 28 and 44; 125 in the next block. Padding has
- * 124. */
-static void t5r16_bytes(void **state)
+/* Row 0: + - 0 + | 0 0 - + | + - - 0 | - + 0 0 | + 0 - - | +, by column % 4: + 0 + - + as the value
+ * 1 + 9 - 27 + 81 = 64 = 27 x 2 + 10, - 0 - + 0 as 17 = 27 - 10, 0 - - 0 - as -(27 x 3 + 12) and
+ * + + 0 0 - as -(27 x 3 - 4): low = 23, 3, 25, 9 and high = 1, 0, 2, 2. In the next block 1 = 27 + 1
+ * of the second kind. Row 1 is all -: -121 = -(27 x 4 + 13); then -1. Row 17, which lies 5 bytes on,
+ * has in column 8 + and in column 4 -: 9 - 3 = 6, of which - - 0 + .. is the other sign. */
+static void t5r64_bytes(void **state)
 {
-    const int8_t trits[2][21] = {
+    const int8_t trits[18][21] = {
         {1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, -1, 1, 0, 0, 1, 0, -1, -1, 1},
-        {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
-    uint8_t data[128], wanted[128];
+        {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1},
+        [17] = {[4] = -1, [8] = 1}};
+    uint8_t data[512], wanted[512];
     (void)state;
     memset(data, 0xa5, sizeof data);
-    memset(wanted, 124, sizeof wanted);
-    memcpy(wanted, (const uint8_t[]){191, 141, 28, 44, 0, 0, 0, 0}, 8);
-    wanted[64] = 125, wanted[68] = 123;
-    assert_int_equal(tm_format_t5r16.size(2, 21), sizeof data);
-    tm_format_t5r16.pack_trits(trits[0], 0, 2, 2, 21, data);
+    memset(wanted, 27, sizeof wanted);
+    wanted[0] = 1 << 5 | 23, wanted[64] = 3, wanted[128] = 128 | 2 << 5 | 25;
+    wanted[192] = 128 | 2 << 5 | 9;
+    wanted[1] = wanted[65] = wanted[129] = wanted[193] = 128 | 3 << 5 | 26;
+    wanted[256] = 28, wanted[257] = 128 | 28;
+    wanted[5] = 128 | 2 << 5 | 30;
+    assert_int_equal(tm_format_t5r64.size(18, 21), sizeof data);
+    tm_format_t5r64.pack_trits(trits[0], 0, 18, 18, 21, data);
     assert_memory_equal(data, wanted, sizeof data);
 }
 
@@ -252,7 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_is_complete), cmocka_unit_test(trit_bytes),
         cmocka_unit_test(i2r16_bytes),       cmocka_unit_test(t3r16_bytes),
-        cmocka_unit_test(t5r16_bytes),       cmocka_unit_test(tl1r16_bytes),
+        cmocka_unit_test(t5r64_bytes),       cmocka_unit_test(tl1r16_bytes),
         cmocka_unit_test(f32r16_bytes),      cmocka_unit_test(f16r16_bytes),
         cmocka_unit_test(bf16r16_bytes),     cmocka_unit_test(f16r16_rounds_like_half),
         cmocka_unit_test(packing_in_pieces), cmocka_unit_test(sizes_follow_bits_per_weight),

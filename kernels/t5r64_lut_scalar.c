@@ -1,19 +1,18 @@
-/* t5r16 in plain C: a table turns a byte into five trits, lanes are rows. */
+/* t5r64 in plain C: a table turns a byte into five trits, lanes are rows. */
 #include "kernels/kernel.h"
 #include "kernels/t5.h"
 
-#define GROUP 16
+#define GROUP TM_T5_ROWS
 
-/* Sums of trit + 1 less the sum of the activations are at most 254 n_cols in size: in int32 up to
- * n_cols = 8,454,660. */
+/* Sums are at most 127 n_cols in size: in int32 up to n_cols = 16,909,320. */
 static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
                  int row_end, float *y)
 {
     size_t n_blocks = tm_t5_blocks(w->n_cols);
-    uint8_t digit[256][TM_T5_UNITS];
+    int8_t trit[256][TM_T5_UNITS];
     (void)scratch;
     for (int v = 0; v < 256; v++)
-        for (int p = 0; p < TM_T5_UNITS; p++) digit[v][p] = (uint8_t)tm_t5_digit(v, p);
+        for (int p = 0; p < TM_T5_UNITS; p++) trit[v][p] = (int8_t)tm_t5_trit(tm_t5_value(v), p);
     for (int group = row_begin; group < row_end; group += GROUP) {
         const uint8_t *data =
             (const uint8_t *)w->data + (size_t)group / GROUP * n_blocks * TM_T5_BLOCK;
@@ -28,20 +27,21 @@ static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int r
                                       ? last
                                       : x->i8 + (size_t)t * (size_t)x->stride + b * TM_T5_COLS;
                 for (int j = 0; j < TM_T5_BLOCK; j++) {
-                    const uint8_t *trits = digit[data[b * TM_T5_BLOCK + (size_t)j]];
-                    const int8_t *column = q + j % 4;
-                    for (int p = 0; p < TM_T5_UNITS; p++) sum[j / 4] += trits[p] * column[4 * p];
+                    const int8_t *trits = trit[data[b * TM_T5_BLOCK + (size_t)j]];
+                    const int8_t *column = q + j / GROUP;
+                    for (int p = 0; p < TM_T5_UNITS; p++)
+                        sum[j % GROUP] += trits[p] * column[4 * p];
                 }
             }
             for (int r = 0; r < n; r++)
-                out[r] = ((float)(sum[r] - x->sum[t]) * x->scale[t]) * w->scale;
+                out[r] = ((float)sum[tm_t5_place(r)] * x->scale[t]) * w->scale;
         }
     }
 }
 
-const tm_kernel tm_kernel_t5r16_lut_scalar = {
-    .name = "t5r16_lut_scalar",
-    .format = &tm_format_t5r16,
+const tm_kernel tm_kernel_t5r64_lut_scalar = {
+    .name = "t5r64_lut_scalar",
+    .format = &tm_format_t5r64,
     .isa = TM_ISA_NONE,
     .row_step = GROUP,
     .tolerance = 0,
