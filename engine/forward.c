@@ -12,10 +12,6 @@
 
 #include "kernels/blocks.h"
 
-/* From so many positions on, a decoding step shares attention out by head instead of by kv head if
- * that is more even, at the price of one more barrier: below it reading the cache is cheaper. */
-#define EVEN_ATTENTION_POSITIONS 128
-
 typedef struct worker {
     const tm_pass *pass;
     tm_session *s;
@@ -224,12 +220,18 @@ static void multiply_qkv(worker *w, const tm_layer *layer)
     done(w, TM_OP_Q);
 }
 
+/* Positions of a head in the KV cache: whole groups of keys. */
+static size_t cache_positions(const worker *w)
+{
+    return tm_round_up((size_t)w->s->n_context, TM_VEC_KEYS);
+}
+
 /* Where the KV cache holds position 0 of a head of a token's sequence, in elements. */
 static size_t cache_offset(const worker *w, int token, int layer, int kv_head)
 {
     size_t layers = (size_t)sequence_of(w, token) * (size_t)w->config->n_layers + (size_t)layer;
     size_t head = layers * (size_t)w->config->n_kv_heads + (size_t)kv_head;
-    return head * (size_t)w->s->n_context * (size_t)w->config->head_dim;
+    return head * cache_positions(w) * (size_t)w->config->head_dim;
 }
 
 /* Rotates head `index` of a token: a query head, or behind those a key head, which goes into the
@@ -238,7 +240,8 @@ static void place_head(const worker *w, int layer, int token, int index)
 {
     tm_session *s = w->s;
     const tm_config *config = w->config;
-    size_t head_dim = (size_t)config->head_dim, half = (size_t)config->n_rot / 2;
+    int n = config->head_dim, position = position_of(w, token);
+    size_t head_dim = (size_t)n, half = (size_t)config->n_rot / 2;
     const float *c = s->cos + (size_t)token * half, *si = s->sin + (size_t)token * half;
     if (index < config->n_heads) {
         float *q = s->q + ((size_t)token * (size_t)config->n_heads + (size_t)index) * head_dim;
@@ -247,56 +250,129 @@ static void place_head(const worker *w, int layer, int token, int index)
     }
     int kv_head = index - config->n_heads;
     size_t from = ((size_t)token * (size_t)config->n_kv_heads + (size_t)kv_head) * head_dim;
-    size_t to = cache_offset(w, token, layer, kv_head) + (size_t)position_of(w, token) * head_dim;
+    size_t cache = cache_offset(w, token, layer, kv_head), to = cache + (size_t)position * head_dim;
+    size_t key = cache + tm_vec_key_at(n, position, 0);
     w->vec->rotate(s->k + from, config->n_rot, c, si, config->rope_half_split);
     if (s->options.f16_kv) {
-        w->vec->to_half(s->k + from, config->head_dim, (tm_half *)s->keys + to);
-        w->vec->to_half(s->v + from, config->head_dim, (tm_half *)s->values + to);
+        tm_half *halves = (tm_half *)s->keys + key, *row = w->own->half_key;
+        w->vec->to_half(s->k + from, n, row);
+        for (size_t d = 0; d < head_dim; d++) halves[d * TM_VEC_KEYS] = row[d];
+        w->vec->to_half(s->v + from, n, (tm_half *)s->values + to);
     } else {
-        memcpy((float *)s->keys + to, s->k + from, head_dim * sizeof(float));
+        float *floats = (float *)s->keys + key;
+        for (size_t d = 0; d < head_dim; d++) floats[d * TM_VEC_KEYS] = s->k[from + d];
         memcpy((float *)s->values + to, s->v + from, head_dim * sizeof(float));
     }
 }
 
-/* Queries that read the same keys: heads of one token that share a kv head (token_step 0), or one
- * head of neighbouring tokens (token_step 1). Each over all positions up to its own. */
-static void attend(const worker *w, int layer, int token, int head, int n_queries, int token_step)
+static tm_attend attend_of(const worker *w, int layer, int token, int kv_head)
+{
+    const tm_session *s = w->s;
+    size_t at = cache_offset(w, token, layer, kv_head) * (s->options.f16_kv ? 2 : 4);
+    return (tm_attend){
+        .vec = w->vec,
+        .f16_kv = s->options.f16_kv,
+        .head_dim = w->config->head_dim,
+        .keys = (const uint8_t *)s->keys + at,
+        .values = (const uint8_t *)s->values + at,
+        .score = w->own->score,
+        .part = w->own->part,
+    };
+}
+
+/* Heads head .. head + n_heads-1, which share a kv head, of n_tokens neighbouring tokens; together at
+ * most TM_ATTEND_ROWS queries. Each over all positions up to its own. */
+static void attend(const worker *w, int layer, int token, int n_tokens, int head, int n_heads)
 {
     tm_session *s = w->s;
     const tm_config *config = w->config;
-    int n = config->head_dim, kv_head = head / (config->n_heads / config->n_kv_heads);
-    int n_positions[TM_ATTEND_QUERIES];
-    for (int i = 0; i < n_queries; i++) n_positions[i] = position_of(w, token) + i * token_step + 1;
-    size_t row = (size_t)config->n_heads * (size_t)n, step = token_step != 0 ? row : (size_t)n;
-    size_t at = (size_t)token * row + (size_t)head * (size_t)n;
-    size_t cache = cache_offset(w, token, layer, kv_head), context = (size_t)s->options.n_context;
-    float scale = 1 / sqrtf((float)n), *score = w->own->score;
-    if (s->options.f16_kv)
-        w->vec->scores_group_f16(s->q + at, step, n_queries, (tm_half *)s->keys + cache, (size_t)n,
-                                 n, n_positions, scale, score, context);
-    else
-        w->vec->scores_group_f32(s->q + at, step, n_queries, (float *)s->keys + cache, (size_t)n, n,
-                                 n_positions, scale, score, context);
-    for (int i = 0; i < n_queries; i++)
-        w->vec->softmax(score + (size_t)i * context, n_positions[i]);
-    if (s->options.f16_kv)
-        w->vec->mix_group_f16(score, context, n_queries, (tm_half *)s->values + cache, (size_t)n, n,
-                              n_positions, s->mixed + at, step);
-    else
-        w->vec->mix_group_f32(score, context, n_queries, (float *)s->values + cache, (size_t)n, n,
-                              n_positions, s->mixed + at, step);
+    tm_attend a = attend_of(w, layer, token, head / (config->n_heads / config->n_kv_heads));
+    int n_positions[TM_ATTEND_ROWS];
+    size_t head_dim = (size_t)config->head_dim, row = (size_t)config->n_heads * head_dim;
+    size_t at = (size_t)token * row + (size_t)head * head_dim, n = (size_t)n_heads * head_dim;
+    for (int i = 0; i < n_tokens * n_heads; i++)
+        n_positions[i] = position_of(w, token) + i / n_heads + 1;
+    if (n_tokens == 1) {
+        tm_attend_all(&a, s->q + at, n_heads, n_positions, s->mixed + at);
+        return;
+    }
+    /* Side by side: tokens are as far apart as a cache's sets repeat in many a model. */
+    for (size_t t = 0; t < (size_t)n_tokens; t++)
+        memcpy(w->own->query + t * n, s->q + at + t * row, n * sizeof(float));
+    tm_attend_all(&a, w->own->query, n_tokens * n_heads, n_positions, w->own->mixed);
+    for (size_t t = 0; t < (size_t)n_tokens; t++)
+        memcpy(s->mixed + at + t * row, w->own->mixed + t * n, n * sizeof(float));
 }
 
-/* Heads begin .. end-1 of one token, as many at once as share a kv head. */
-static void attend_heads(const worker *w, int layer, int token, int begin, int end)
+/* Of the heads that share a kv head, those to take together with neighbouring tokens: the divisor that
+ * makes most queries, and of such the largest, so that they see the same positions. */
+static int heads_together(int group)
 {
-    int group = w->config->n_heads / w->config->n_kv_heads;
-    for (int head = begin; head < end;) {
-        int n = group - head % group;
-        if (n > end - head) n = end - head;
-        if (n > TM_ATTEND_QUERIES) n = TM_ATTEND_QUERIES;
-        attend(w, layer, token, head, n, 0);
-        head += n;
+    int best = 1;
+    for (int n = 2; n <= group && n <= TM_ATTEND_ROWS; n++)
+        if (group % n == 0 && TM_ATTEND_ROWS / n * n >= TM_ATTEND_ROWS / best * best) best = n;
+    return best;
+}
+
+/* All heads of one kv head and one token. */
+static void attend_group(const worker *w, int layer, int token, int kv_head)
+{
+    int group = w->config->n_heads / w->config->n_kv_heads, end = (kv_head + 1) * group;
+    for (int head = kv_head * group; head < end; head += TM_ATTEND_ROWS)
+        attend(w, layer, token, 1, head, end - head < TM_ATTEND_ROWS ? end - head : TM_ATTEND_ROWS);
+}
+
+/* Steps of decoding shared out by chunks, as even as these are: what each thread finds goes to
+ * s->parts, [chunks of all tokens][n_heads], and is joined behind a barrier, by head. */
+static void attend_chunks(const worker *w, int layer, int first_token, int n_tokens)
+{
+    tm_session *s = w->s;
+    const tm_config *config = w->config;
+    int n_heads = config->n_heads, n_kv = config->n_kv_heads, group = n_heads / n_kv;
+    size_t head_dim = (size_t)config->head_dim, n_units = 0, unit = 0, base = 0;
+    for (int t = 0; t < n_tokens; t++)
+        n_units += (size_t)n_kv * (size_t)tm_attend_chunks(position_of(w, first_token + t) + 1);
+    size_t threads = (size_t)w->n_threads, thread = (size_t)w->thread;
+    size_t begin = n_units * thread / threads, end = n_units * (thread + 1) / threads;
+    for (int t = 0; t < n_tokens; t++) {
+        int token = first_token + t, n = position_of(w, token) + 1, n_chunks = tm_attend_chunks(n);
+        int n_positions[TM_ATTEND_ROWS];
+        for (int i = 0; i < TM_ATTEND_ROWS; i++) n_positions[i] = n;
+        for (int i = 0; i < n_kv * n_chunks; i++, unit++) {
+            if (unit < begin || unit >= end) continue;
+            int kv_head = i / n_chunks, chunk = i % n_chunks, stop = (kv_head + 1) * group;
+            tm_attend a = attend_of(w, layer, token, kv_head);
+            for (int head = kv_head * group; head < stop; head += TM_ATTEND_ROWS) {
+                size_t to = (base + (size_t)chunk) * (size_t)n_heads + (size_t)head;
+                size_t q = ((size_t)token * (size_t)n_heads + (size_t)head) * head_dim;
+                tm_attend_chunk(&a, s->q + q,
+                                stop - head < TM_ATTEND_ROWS ? stop - head : TM_ATTEND_ROWS,
+                                n_positions, chunk, s->parts + to * head_dim, s->softmax + to);
+            }
+        }
+        base += (size_t)n_chunks;
+    }
+    done(w, TM_OP_ATTENTION);
+    barrier(w);
+    int from, to;
+    tm_split(n_tokens * n_heads, 1, w->thread, w->n_threads, &from, &to);
+    base = 0;
+    for (int t = 0; t < n_tokens && t * n_heads < to; t++) {
+        int token = first_token + t, n_chunks = tm_attend_chunks(position_of(w, token) + 1);
+        for (int head = from - t * n_heads < 0 ? 0 : from - t * n_heads;
+             head < n_heads && t * n_heads + head < to; head++) {
+            size_t one = base * (size_t)n_heads + (size_t)head;
+            float *out = s->parts + one * head_dim;
+            tm_softmax *all = s->softmax + one;
+            for (int chunk = 1; chunk < n_chunks; chunk++) {
+                one += (size_t)n_heads;
+                tm_attend_join(w->vec, config->head_dim, 1, all, out, s->softmax + one,
+                               s->parts + one * head_dim);
+            }
+            w->vec->scale(out, 1 / all->sum, config->head_dim,
+                          s->mixed + ((size_t)token * (size_t)n_heads + (size_t)head) * head_dim);
+        }
+        base += (size_t)n_chunks;
     }
 }
 
@@ -306,44 +382,47 @@ static void attention(const worker *w, int layer)
     const tm_config *config = w->config;
     int n_heads = config->n_heads, n_kv = config->n_kv_heads, n_tokens = w->pass->n_tokens;
     int n_needed = n_tokens - w->first;
-    bool even = n_kv % w->n_threads == 0 || w->pass->position < EVEN_ATTENTION_POSITIONS;
+    bool even = n_kv % w->n_threads == 0 || w->pass->position < TM_ATTEND_CHUNK;
     int begin, end, group = n_heads / n_kv;
     if (n_tokens == 1 && n_needed == 1 && even) {
         /* Whole kv heads: no thread waits for another's keys. */
-        tm_split(n_heads, group, w->thread, w->n_threads, &begin, &end);
+        tm_split(n_kv, 1, w->thread, w->n_threads, &begin, &end);
         for (int h = begin; h < end; h++) {
-            if (h % group == 0) place_head(w, layer, 0, n_heads + h / group);
-            place_head(w, layer, 0, h);
+            place_head(w, layer, 0, n_heads + h);
+            for (int i = 0; i < group; i++) place_head(w, layer, 0, h * group + i);
         }
         done(w, TM_OP_ROPE);
-        attend_heads(w, layer, 0, begin, end);
+        for (int h = begin; h < end; h++) attend_group(w, layer, 0, h);
         return;
     }
-    int per_token = n_heads + n_kv;
-    tm_split(n_tokens * per_token, 1, w->thread, w->n_threads, &begin, &end);
-    for (int i = begin; i < end; i++)
-        if (i / per_token >= w->first || i % per_token >= n_heads)
-            place_head(w, layer, i / per_token, i % per_token);
+    tm_split(n_needed * n_heads, 1, w->thread, w->n_threads, &begin, &end);
+    for (int i = begin; i < end; i++) place_head(w, layer, w->first + i / n_heads, i % n_heads);
+    /* Keys by head: those of neighbouring tokens share lines. */
+    tm_split(n_kv * n_tokens, 1, w->thread, w->n_threads, &begin, &end);
+    for (int i = begin; i < end; i++) place_head(w, layer, i % n_tokens, n_heads + i / n_tokens);
     done(w, TM_OP_ROPE);
     if (n_needed == 0) return;
     barrier(w);
     if (n_needed == 1 || w->pass->is_step) { /* nothing to share between tokens */
-        tm_split(n_needed * n_heads, 1, w->thread, w->n_threads, &begin, &end);
-        while (begin < end) {
-            int token = begin / n_heads, head = begin % n_heads;
-            int stop = end - begin < n_heads - head ? head + end - begin : n_heads;
-            attend_heads(w, layer, w->first + token, head, stop);
-            begin += stop - head;
+        bool parted = false;                 /* into chunks that several threads can take */
+        for (int t = w->first; t < n_tokens; t++)
+            parted |= w->n_threads > 1 && position_of(w, t) >= TM_ATTEND_CHUNK;
+        if (parted) {
+            attend_chunks(w, layer, w->first, n_needed);
+            return;
         }
+        tm_split(n_needed * n_kv, 1, w->thread, w->n_threads, &begin, &end);
+        for (int i = begin; i < end; i++) attend_group(w, layer, w->first + i / n_kv, i % n_kv);
         return;
     }
     /* Later tokens see more positions: dealing blocks of them out in turn is even, and the threads
      * walk over the same head together. */
-    int n_blocks = (n_needed + TM_ATTEND_QUERIES - 1) / TM_ATTEND_QUERIES;
-    for (int i = w->thread; i < n_heads * n_blocks; i += w->n_threads) {
-        int token = w->first + i % n_blocks * TM_ATTEND_QUERIES;
-        int n = n_tokens - token < TM_ATTEND_QUERIES ? n_tokens - token : TM_ATTEND_QUERIES;
-        attend(w, layer, token, i / n_blocks, n, 1);
+    int heads = heads_together(group), tokens = TM_ATTEND_ROWS / heads;
+    int n_blocks = (n_needed + tokens - 1) / tokens;
+    for (int i = w->thread; i < n_heads / heads * n_blocks; i += w->n_threads) {
+        int token = w->first + i % n_blocks * tokens;
+        int n = n_tokens - token < tokens ? n_tokens - token : tokens;
+        attend(w, layer, token, n, i / n_blocks * heads, heads);
     }
 }
 

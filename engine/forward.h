@@ -3,6 +3,7 @@
 #ifndef TM_ENGINE_FORWARD_H
 #define TM_ENGINE_FORWARD_H
 
+#include "engine/attend.h"
 #include "engine/ledger.h"
 #include "engine/rows.h"
 #include "engine/session.h"
@@ -22,13 +23,12 @@ typedef struct tm_act_buffers {
     void *scratch[2]; /* for model->kernel and head_kernel; NULL: prepares nothing */
 } tm_act_buffers;
 
-/* Queries whose attention is computed together, so that a key is loaded once for all of them. */
-#define TM_ATTEND_QUERIES 4
-
 /* What one thread alone writes. */
 typedef struct tm_thread_buffers {
-    tm_act_buffers act; /* of one token, without scratch */
-    float *score;       /* [TM_ATTEND_QUERIES][n_context] */
+    tm_act_buffers act;          /* of one token, without scratch */
+    tm_half *half_key;           /* [head_dim] */
+    float *score;                /* [TM_ATTEND_ROWS][TM_ATTEND_STRIDE] */
+    float *query, *mixed, *part; /* [TM_ATTEND_ROWS][head_dim] */
 } tm_thread_buffers;
 
 struct tm_session {
@@ -42,20 +42,22 @@ struct tm_session {
     tm_ledger *ledger;       /* borrowed; NULL: none */
 
     /* All in the arena. */
-    float *x;                   /* [n_batch][n_hidden], the residual stream */
-    tm_act_buffers act;         /* of n_batch tokens */
-    float *q;                   /* [n_batch][n_heads * head_dim] */
-    float *k, *v;               /* [n_batch][n_kv_heads * head_dim] */
-    float *mixed;               /* [n_batch][n_heads * head_dim], attention's output */
-    float *gate, *up;           /* [n_batch][n_ffn] */
-    float *y;                   /* [n_batch][n_hidden], output of W_o and W_down */
-    float *logits;              /* [n_sequences or n_batch][n_vocab] */
-    int *positions;             /* [n_sequences] tokens of each */
-    double *frequency;          /* [n_rot / 2], radians per position */
-    float *cos, *sin;           /* [n_batch][n_rot / 2] */
-    void *keys;                 /* [n_sequences][n_layers][n_kv_heads][n_context][head_dim] half or
-                                   float */
-    void *values;               /* the same */
+    float *x;            /* [n_batch][n_hidden], the residual stream */
+    tm_act_buffers act;  /* of n_batch tokens */
+    float *q;            /* [n_batch][n_heads * head_dim] */
+    float *k, *v;        /* [n_batch][n_kv_heads * head_dim] */
+    float *mixed;        /* [n_batch][n_heads * head_dim], attention's output */
+    float *gate, *up;    /* [n_batch][n_ffn] */
+    float *y;            /* [n_batch][n_hidden], output of W_o and W_down */
+    float *logits;       /* [n_sequences or n_batch][n_vocab] */
+    int *positions;      /* [n_sequences] tokens of each */
+    double *frequency;   /* [n_rot / 2], radians per position */
+    float *cos, *sin;    /* [n_batch][n_rot / 2] */
+    void *keys;          /* [n_sequences][n_layers][n_kv_heads], of each whole groups of keys for
+                            n_context positions (tm_vec_key_at), half or float */
+    void *values;        /* the same with [positions][head_dim] of each */
+    float *parts;        /* [chunks of all sequences][n_heads][head_dim], of attention */
+    tm_softmax *softmax; /* [chunks of all sequences][n_heads] */
     tm_thread_buffers *threads; /* [n_threads] */
 };
 

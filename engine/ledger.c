@@ -7,9 +7,10 @@
 #endif
 
 /* Events of a layer: its 17 operations, a wait behind each norm and preparing (8) and behind q/k/v,
- * rope, attention, W_o, gate/up and W_down (6); in the last layer, a norm and preparing of the
- * queries apart with three waits (5). The same room serves for what lies outside the layers. */
-#define MAX_EVENTS_PER_LAYER 36
+ * rope, attention, W_o, gate/up and W_down (6); attention in two parts with a wait between (2); in
+ * the last layer, a norm and preparing of the queries apart with three waits (5). The same room serves
+ * for what lies outside the layers. */
+#define MAX_EVENTS_PER_LAYER 38
 
 const char *tm_op_name(tm_op op)
 {

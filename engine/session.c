@@ -80,7 +80,11 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     size_t n_q = (size_t)config->n_heads * (size_t)config->head_dim;
     size_t n_kv = (size_t)config->n_kv_heads * (size_t)config->head_dim;
     size_t n_sequences = (size_t)options->n_sequences;
-    size_t n_context = (size_t)options->n_context, element = options->f16_kv ? 2 : 4, rows = 0;
+    size_t element = options->f16_kv ? 2 : 4, head_dim = (size_t)config->head_dim, rows = 0;
+    /* However the positions are divided, each sequence ends with a part of a group and of a chunk. */
+    size_t n_cached = (size_t)options->n_positions + (TM_VEC_KEYS - 1) * n_sequences;
+    size_t n_chunks = (size_t)options->n_positions / TM_ATTEND_CHUNK + n_sequences;
+    size_t n_heads = (size_t)config->n_heads;
     bool blocks = kernel->format->block != 0 || head_kernel->format->block != 0;
     s->x = take(c, n, (size_t)config->n_hidden, sizeof(float));
     take_act(c, config, options->n_batch, blocks, &s->act);
@@ -101,16 +105,21 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     s->frequency = take(c, n_rot / 2, 1, sizeof(double));
     s->cos = take(c, n, n_rot / 2, sizeof(float));
     s->sin = take(c, n, n_rot / 2, sizeof(float));
-    if (!tm_mul_size((size_t)config->n_layers, (size_t)options->n_positions, &rows))
-        c->overflow = true;
+    if (!tm_mul_size((size_t)config->n_layers, n_cached, &rows)) c->overflow = true;
     s->keys = take(c, rows, n_kv, element);
     s->values = take(c, rows, n_kv, element);
+    s->parts = take(c, n_chunks, n_q, sizeof(float));
+    s->softmax = take(c, n_chunks, n_heads, sizeof(tm_softmax));
     s->threads = take(c, (size_t)n_threads, 1, sizeof(tm_thread_buffers));
     for (int i = 0; i < n_threads; i++) {
         tm_thread_buffers own;
         memset(&own, 0, sizeof own);
         take_act(c, config, 1, blocks, &own.act);
-        own.score = take(c, n_context, TM_ATTEND_QUERIES, sizeof(float));
+        own.half_key = take(c, head_dim, 1, sizeof(tm_half));
+        own.score = take(c, TM_ATTEND_ROWS, TM_ATTEND_STRIDE, sizeof(float));
+        own.query = take(c, TM_ATTEND_ROWS, head_dim, sizeof(float));
+        own.mixed = take(c, TM_ATTEND_ROWS, head_dim, sizeof(float));
+        own.part = take(c, TM_ATTEND_ROWS, head_dim, sizeof(float));
         take(c, 2, 64, 1); /* lines are fetched in pairs: keep the next thread's away */
         if (s->threads != NULL) s->threads[i] = own;
     }
@@ -258,7 +267,8 @@ void tm_session_copy(tm_session *session, int from, int to)
     const tm_session_options *options = &session->options;
     assert(from >= 0 && from < session->n_sequences && to >= 0 && to < session->n_sequences);
     size_t row = (size_t)config->head_dim * (options->f16_kv ? 2 : 4);
-    size_t head = (size_t)session->n_context * row, used = (size_t)session->positions[from] * row;
+    size_t head = tm_round_up((size_t)session->n_context, TM_VEC_KEYS) * row;
+    size_t used = tm_round_up((size_t)session->positions[from], TM_VEC_KEYS) * row;
     size_t n_heads = (size_t)config->n_layers * (size_t)config->n_kv_heads;
     uint8_t *const caches[2] = {session->keys, session->values};
     for (int i = 0; i < 2 && from != to; i++)

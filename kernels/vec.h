@@ -3,9 +3,10 @@
  *
  * Every row gives the same bits, so logits depend neither on the kernel nor on the machine;
  * vec_scalar.c is the definition. Its rules:
- * - A long sum runs in 64 lanes, element i in lane i % 64; a dot product of heads in 16. Lanes are
- *   added by halves: lane i + lane i + n/2, then n/4, ... 1. A last group of lanes that is not full
- *   is filled up with zeros (0 * 0 is added to those lanes).
+ * - A long sum runs in 64 lanes, element i in lane i % 64. Lanes are added by halves: lane i + lane
+ *   i + 32, then 16, ... 1. A last group of lanes that is not full is filled up with zeros (0 * 0 is
+ *   added to those lanes).
+ * - A sum of attention is one chain of fma from 0 on: vectors run over many sums, not along one.
  * - fma where a formula here says so, else each operation is rounded. exp: vec_exp.h.
  * - Of two NaN the same bits are not promised, nor of which zero max returns.
  *
@@ -18,8 +19,19 @@
 #include "kernels/cpu.h"
 #include "kernels/half.h"
 
-#define TM_VEC_LANES     64 /* partial sums of a long sum: element i goes to lane i % 64 */
-#define TM_VEC_DOT_LANES 16 /* of a dot product of heads: few, as many dots run side by side */
+#define TM_VEC_LANES 64 /* partial sums of a long sum: element i goes to lane i % 64 */
+#define TM_VEC_KEYS  16 /* positions of a group of keys */
+
+/* Where element d of the key at position p lies. Keys lie in groups of 16 positions, in a group by
+ * element, so that a vector holds one element of 16 keys and scores need no sum across lanes:
+ *
+ *   d = 0: k0 k1 ... k15 | d = 1: k0 k1 ... k15 | ... d = head_dim-1 || the next group
+ */
+static inline size_t tm_vec_key_at(int head_dim, int p, int d)
+{
+    size_t group = (size_t)p / TM_VEC_KEYS * (size_t)head_dim + (size_t)d;
+    return group * TM_VEC_KEYS + (size_t)p % TM_VEC_KEYS;
+}
 
 typedef struct tm_vec {
     const char *name; /* the file's stem: "vec_avx2" */
@@ -41,39 +53,31 @@ typedef struct tm_vec {
      * becomes -127. n < 2^24. Source: bitnet.cpp, quantize of I2_S activations. */
     float (*quantize_i8)(const float *x, int n, int n_padded, int8_t *q, int32_t *sum);
 
-    /* Attention of one query head over n_positions cached rows. k, v: rows of head_dim values, row p
-     * at p * stride elements; half or float by suffix. score[p] = dot(q, k_p) * scale. */
-    void (*scores_f16)(const float *q, const tm_half *k, size_t stride, int head_dim,
-                       int n_positions, float scale, float *score);
-    void (*scores_f32)(const float *q, const float *k, size_t stride, int head_dim, int n_positions,
-                       float scale, float *score);
-    /* out[d] = sum_p score[p] * v_p[d], fma in the order of p from 0. */
-    void (*mix_f16)(const float *score, const tm_half *v, size_t stride, int head_dim,
-                    int n_positions, float *out);
-    void (*mix_f32)(const float *score, const float *v, size_t stride, int head_dim,
-                    int n_positions, float *out);
+    /* Attention of n_queries queries over the same keys and values, half or float by suffix: query i
+     * at q + i * q_stride over the first n_positions[i] (>= 0) of them. A key or value is loaded once
+     * for several queries: the faster where neighbouring n_positions are alike.
+     * score[i * score_stride + p] = dot(q_i, k_p) * scale, fma in the order of elements from 0. k:
+     * whole groups of keys (tm_vec_key_at). Each row of score has room for the groups of the largest
+     * of n_positions; behind a query's own positions it may hold anything afterwards. */
+    void (*scores_f16)(const float *q, size_t q_stride, int n_queries, const tm_half *k,
+                       int head_dim, const int *n_positions, float scale, float *score,
+                       size_t score_stride);
+    void (*scores_f32)(const float *q, size_t q_stride, int n_queries, const float *k, int head_dim,
+                       const int *n_positions, float scale, float *score, size_t score_stride);
+    /* out[i * out_stride + d] = sum_p score[i * score_stride + p] * v_p[d], fma in the order of p
+     * from 0. v: [positions][head_dim]. */
+    void (*mix_f16)(const float *score, size_t score_stride, int n_queries, const tm_half *v,
+                    int head_dim, const int *n_positions, float *out, size_t out_stride);
+    void (*mix_f32)(const float *score, size_t score_stride, int n_queries, const float *v,
+                    int head_dim, const int *n_positions, float *out, size_t out_stride);
 
-    /* The same, bit for bit, for n_queries queries over the same rows: the heads that share a key
-     * head, or that head's queries of a prompt's tokens. Query i: q + i * q_stride, its first
-     * n_positions[i] rows (>= 0), score + i * score_stride, out + i * out_stride. Each row is loaded
-     * and converted once for several queries: the faster form where neighbouring n_positions are
-     * alike. */
-    void (*scores_group_f16)(const float *q, size_t q_stride, int n_queries, const tm_half *k,
-                             size_t stride, int head_dim, const int *n_positions, float scale,
-                             float *score, size_t score_stride);
-    void (*scores_group_f32)(const float *q, size_t q_stride, int n_queries, const float *k,
-                             size_t stride, int head_dim, const int *n_positions, float scale,
-                             float *score, size_t score_stride);
-    void (*mix_group_f16)(const float *score, size_t score_stride, int n_queries, const tm_half *v,
-                          size_t stride, int head_dim, const int *n_positions, float *out,
-                          size_t out_stride);
-    void (*mix_group_f32)(const float *score, size_t score_stride, int n_queries, const float *v,
-                          size_t stride, int head_dim, const int *n_positions, float *out,
-                          size_t out_stride);
-
-    /* x[i] = exp(x[i] - max) * (1 / sum of these exp), in place; n >= 1. -INFINITY gives 0 where
-     * another is finite; a NaN, or nothing but -INFINITY, makes all NaN. */
-    void (*softmax)(float *x, int n);
+    /* x[i] = exp(x[i] - m) in place; m = max(-FLT_MAX, the x) goes to *max; returns their sum, in 64
+     * lanes. -INFINITY gives 0; a NaN makes the sum NaN. n >= 1. */
+    float (*exps)(float *x, int n, float *max);
+    /* x[i] = fma(z[i], b, x[i] * a). */
+    void (*join)(float *x, float a, const float *z, float b, int n);
+    /* y[i] = x[i] * factor; y may be x. */
+    void (*scale)(const float *x, float factor, int n, float *y);
 
     /* Rotates one head in place. cos, sin: [n_rot / 2]. half_split: pairs (i, i + n_rot/2), else
      * (2i, 2i + 1). (u, v) -> (u cos - v sin, u sin + v cos), products rounded before the sum. */

@@ -2,7 +2,7 @@
 
 #include <immintrin.h>
 
-/* A v16 is two registers; 4 of it as sums, two keys and a query of the 16 registers make a tile. */
+/* A v16 is two registers; 6 of it as sums, a vector and a spread value of the 16 make a tile. */
 typedef struct v16 {
     __m256 lo, hi;
 } v16;
@@ -10,7 +10,17 @@ typedef struct i16 {
     __m256i lo, hi;
 } i16;
 #define V_INLINE __attribute__((always_inline))
-enum { V_QUERIES = 2, V_POSITIONS = 2, V_REGS = 4, V_GROUP_REGS = 2 };
+enum { V_ROWS = 6 };
+/* V_ROWS queries x v16, and fewer queries: of each number the larger tiles first. */
+#define V_TILES_6(X, ...) X(6, 1, __VA_ARGS__)
+#define V_TILES_4(X, ...) X(4, 1, __VA_ARGS__)
+#define V_TILES_3(X, ...) X(3, 1, __VA_ARGS__)
+#define V_TILES_2(X, ...) X(2, 2, __VA_ARGS__) X(2, 1, __VA_ARGS__)
+#define V_TILES_1(X, ...) X(1, 4, __VA_ARGS__) X(1, 2, __VA_ARGS__) X(1, 1, __VA_ARGS__)
+#define V_TILES(X, ...)                                                                            \
+    V_TILES_6(X, __VA_ARGS__)                                                                      \
+    V_TILES_4(X, __VA_ARGS__)                                                                      \
+    V_TILES_3(X, __VA_ARGS__) V_TILES_2(X, __VA_ARGS__) V_TILES_1(X, __VA_ARGS__)
 
 /* Eight words from windows + 8 - n: n set, then clear (n = 0 .. 8). */
 static const int32_t windows[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
@@ -149,10 +159,26 @@ static inline V_INLINE v16 v_scale2(v16 p, v16 n)
 {
     return (v16){scale2(p.lo, n.lo), scale2(p.hi, n.hi)};
 }
+static inline V_INLINE __m256 add_exponent(__m256 p, __m256 n)
+{
+    __m256i shifted = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), shifted));
+}
+static inline V_INLINE v16 v_add_exponent(v16 p, v16 n)
+{
+    return (v16){add_exponent(p.lo, n.lo), add_exponent(p.hi, n.hi)};
+}
 static inline V_INLINE v16 v_zero_below(v16 x, v16 limit, v16 r)
 {
     return (v16){_mm256_andnot_ps(_mm256_cmp_ps(x.lo, limit.lo, _CMP_LT_OQ), r.lo),
                  _mm256_andnot_ps(_mm256_cmp_ps(x.hi, limit.hi, _CMP_LT_OQ), r.hi)};
+}
+static inline V_INLINE float v_max_lane(v16 v)
+{
+    __m256 eight = _mm256_max_ps(v.lo, v.hi);
+    __m128 a = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    a = _mm_max_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
 }
 static inline V_INLINE float v_halves(v16 v)
 {
@@ -160,21 +186,6 @@ static inline V_INLINE float v_halves(v16 v)
     __m128 a = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     a = _mm_add_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
-}
-/* Vectors are joined as they get shorter, so that every addition works on 8 lanes. */
-static inline V_INLINE void v_halves4(v16 a, v16 b, v16 c, v16 d, float scale, float *out)
-{
-    __m256 a8 = _mm256_add_ps(a.lo, a.hi), b8 = _mm256_add_ps(b.lo, b.hi);
-    __m256 c8 = _mm256_add_ps(c.lo, c.hi), d8 = _mm256_add_ps(d.lo, d.hi);
-    __m256 ac =
-        _mm256_add_ps(_mm256_permute2f128_ps(a8, c8, 0x20), _mm256_permute2f128_ps(a8, c8, 0x31));
-    __m256 bd =
-        _mm256_add_ps(_mm256_permute2f128_ps(b8, d8, 0x20), _mm256_permute2f128_ps(b8, d8, 0x31));
-    /* ac, bd: four lanes of a and c, of b and d. Then a a b b, c c d d. */
-    __m256 t = _mm256_add_ps(_mm256_shuffle_ps(ac, bd, 0x44), _mm256_shuffle_ps(ac, bd, 0xee));
-    t = _mm256_add_ps(t, _mm256_permute_ps(t, 0xb1));
-    __m128 sums = _mm_shuffle_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1), 0x88);
-    _mm_storeu_ps(out, _mm_mul_ps(sums, _mm_set1_ps(scale)));
 }
 static inline V_INLINE v16 v_swap_pairs(v16 a)
 {

@@ -2,11 +2,22 @@
 
 #include <immintrin.h>
 
-/* A v16 is one register; 16 sums, 4 keys and a query of the 32 make a tile. */
+/* A v16 is one register; 24 sums, 4 vectors and a spread value of the 32 make a tile. */
 typedef __m512 v16;
 typedef __m512i i16;
 #define V_INLINE __attribute__((always_inline))
-enum { V_QUERIES = 4, V_POSITIONS = 4, V_REGS = 8, V_GROUP_REGS = 4 };
+enum { V_ROWS = 6 };
+/* V_ROWS queries x v16, and fewer queries: of each number the larger tiles first. */
+#define V_TILES_6(X, ...) X(6, 4, __VA_ARGS__) X(6, 2, __VA_ARGS__) X(6, 1, __VA_ARGS__)
+#define V_TILES_4(X, ...) X(4, 4, __VA_ARGS__) X(4, 2, __VA_ARGS__) X(4, 1, __VA_ARGS__)
+#define V_TILES_3(X, ...) X(3, 4, __VA_ARGS__) X(3, 2, __VA_ARGS__) X(3, 1, __VA_ARGS__)
+#define V_TILES_2(X, ...) X(2, 4, __VA_ARGS__) X(2, 2, __VA_ARGS__) X(2, 1, __VA_ARGS__)
+#define V_TILES_1(X, ...)                                                                          \
+    X(1, 8, __VA_ARGS__) X(1, 4, __VA_ARGS__) X(1, 2, __VA_ARGS__) X(1, 1, __VA_ARGS__)
+#define V_TILES(X, ...)                                                                            \
+    V_TILES_6(X, __VA_ARGS__)                                                                      \
+    V_TILES_4(X, __VA_ARGS__)                                                                      \
+    V_TILES_3(X, __VA_ARGS__) V_TILES_2(X, __VA_ARGS__) V_TILES_1(X, __VA_ARGS__)
 
 static inline V_INLINE __mmask16 first(int n) /* n < 16 */
 {
@@ -90,11 +101,19 @@ static inline V_INLINE v16 v_scale2(v16 p, v16 n)
 {
     return _mm512_scalef_ps(p, n);
 }
+static inline V_INLINE v16 v_add_exponent(v16 p, v16 n)
+{
+    return _mm512_scalef_ps(p, n);
+}
 static inline V_INLINE v16 v_zero_below(v16 x, v16 limit, v16 r)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, limit, _CMP_NLT_UQ), r);
 }
 
+static inline V_INLINE float v_max_lane(v16 a)
+{
+    return _mm512_reduce_max_ps(a);
+}
 /* Lanes of each 128-bit part added by halves, the sum in all four. */
 static inline V_INLINE v16 halves_within(v16 a)
 {
@@ -106,20 +125,6 @@ static inline V_INLINE float v_halves(v16 a)
     a = _mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0x4e));
     a = _mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0xb1));
     return _mm512_cvtss_f32(halves_within(a));
-}
-/* The upper halves of a and the lower of b changed places, so that one addition serves both. */
-static inline V_INLINE v16 join_halves(v16 a, v16 b)
-{
-    return _mm512_add_ps(_mm512_mask_blend_ps(0xff00, a, b), _mm512_shuffle_f32x4(a, b, 0x4e));
-}
-static inline V_INLINE void v_halves4(v16 a, v16 b, v16 c, v16 d, float scale, float *out)
-{
-    v16 ab = join_halves(a, b), cd = join_halves(c, d);
-    v16 four =
-        _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
-    __m512i firsts = _mm512_castsi128_si512(_mm_setr_epi32(0, 4, 8, 12));
-    __m128 sums = _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, halves_within(four)));
-    _mm_storeu_ps(out, _mm_mul_ps(sums, _mm_set1_ps(scale)));
 }
 static inline V_INLINE v16 v_swap_pairs(v16 a)
 {

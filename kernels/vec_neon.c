@@ -2,7 +2,7 @@
 
 #include <arm_neon.h>
 
-/* A v16 is four registers; 4 of it as sums and two keys of the 32 registers make a tile. */
+/* A v16 is four registers; 6 of it as sums, a vector and a spread value of the 32 make a tile. */
 typedef struct v16 {
     float32x4_t a, b, c, d;
 } v16;
@@ -10,7 +10,17 @@ typedef struct i16 {
     int32x4_t a, b, c, d;
 } i16;
 #define V_INLINE __attribute__((always_inline))
-enum { V_QUERIES = 2, V_POSITIONS = 2, V_REGS = 4, V_GROUP_REGS = 2 };
+enum { V_ROWS = 6 };
+/* V_ROWS queries x v16, and fewer queries: of each number the larger tiles first. */
+#define V_TILES_6(X, ...) X(6, 1, __VA_ARGS__)
+#define V_TILES_4(X, ...) X(4, 1, __VA_ARGS__)
+#define V_TILES_3(X, ...) X(3, 2, __VA_ARGS__) X(3, 1, __VA_ARGS__)
+#define V_TILES_2(X, ...) X(2, 2, __VA_ARGS__) X(2, 1, __VA_ARGS__)
+#define V_TILES_1(X, ...) X(1, 4, __VA_ARGS__) X(1, 2, __VA_ARGS__) X(1, 1, __VA_ARGS__)
+#define V_TILES(X, ...)                                                                            \
+    V_TILES_6(X, __VA_ARGS__)                                                                      \
+    V_TILES_4(X, __VA_ARGS__)                                                                      \
+    V_TILES_3(X, __VA_ARGS__) V_TILES_2(X, __VA_ARGS__) V_TILES_1(X, __VA_ARGS__)
 
 /* n of four elements (0: none, 4 and more: all). */
 static inline V_INLINE float32x4_t load4(const float *p, int n)
@@ -163,6 +173,16 @@ static inline V_INLINE v16 v_scale2(v16 p, v16 n)
 {
     return (v16){scale2(p.a, n.a), scale2(p.b, n.b), scale2(p.c, n.c), scale2(p.d, n.d)};
 }
+static inline V_INLINE float32x4_t add_exponent(float32x4_t p, float32x4_t n)
+{
+    int32x4_t shifted = vshlq_n_s32(vcvtq_s32_f32(n), 23);
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p), shifted));
+}
+static inline V_INLINE v16 v_add_exponent(v16 p, v16 n)
+{
+    return (v16){add_exponent(p.a, n.a), add_exponent(p.b, n.b), add_exponent(p.c, n.c),
+                 add_exponent(p.d, n.d)};
+}
 static inline V_INLINE float32x4_t zero_below(float32x4_t x, float32x4_t limit, float32x4_t r)
 {
     return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(r), vcltq_f32(x, limit)));
@@ -173,26 +193,19 @@ static inline V_INLINE v16 v_zero_below(v16 x, v16 limit, v16 r)
                  zero_below(x.c, limit.c, r.c), zero_below(x.d, limit.d, r.d)};
 }
 
+static inline V_INLINE float v_max_lane(v16 x)
+{
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(x.a, x.b), vmaxq_f32(x.c, x.d)));
+}
 /* 16 lanes to 4. */
 static inline V_INLINE float32x4_t quarter(v16 x)
 {
     return vaddq_f32(vaddq_f32(x.a, x.c), vaddq_f32(x.b, x.d));
 }
-/* 4 lanes of x and of y to x x y y. */
-static inline V_INLINE float32x4_t join(float32x4_t x, float32x4_t y)
-{
-    return vaddq_f32(vcombine_f32(vget_low_f32(x), vget_low_f32(y)),
-                     vcombine_f32(vget_high_f32(x), vget_high_f32(y)));
-}
 static inline V_INLINE float v_halves(v16 x)
 {
     float32x4_t t = quarter(x);
     return vpadds_f32(vadd_f32(vget_low_f32(t), vget_high_f32(t)));
-}
-static inline V_INLINE void v_halves4(v16 x, v16 y, v16 z, v16 w, float scale, float *out)
-{
-    float32x4_t xy = join(quarter(x), quarter(y)), zw = join(quarter(z), quarter(w));
-    vst1q_f32(out, vmulq_n_f32(vpaddq_f32(xy, zw), scale));
 }
 static inline V_INLINE v16 v_swap_pairs(v16 x)
 {

@@ -1,5 +1,6 @@
 #include "kernels/vec.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "kernels/vec_exp.h"
@@ -64,115 +65,92 @@ static float quantize_i8(const float *x, int n, int n_padded, int8_t *q, int32_t
     return 1 / s;
 }
 
-static float value_f16(const void *row, size_t i)
+static float value_f16(const void *values, size_t i)
 {
-    return tm_half_to_float(((const tm_half *)row)[i]);
+    return tm_half_to_float(((const tm_half *)values)[i]);
 }
 
-static float value_f32(const void *row, size_t i)
+static float value_f32(const void *values, size_t i)
 {
-    return ((const float *)row)[i];
+    return ((const float *)values)[i];
 }
 
-typedef float value_fn(const void *rows, size_t i);
+typedef float value_fn(const void *values, size_t i);
 
-static void scores(const float *q, const void *k, value_fn *value, size_t stride, int head_dim,
-                   int n_positions, float scale, float *score)
+static void scores(const float *q, size_t q_stride, int n_queries, const void *k, value_fn *value,
+                   int head_dim, const int *n_positions, float scale, float *score,
+                   size_t score_stride)
 {
-    for (int p = 0; p < n_positions; p++) {
-        float lane[TM_VEC_DOT_LANES] = {0};
-        for (int d = 0; d < (int)tm_round_up((size_t)head_dim, TM_VEC_DOT_LANES); d++) {
-            float *sum = &lane[d % TM_VEC_DOT_LANES];
-            if (d < head_dim)
-                *sum = fmaf(q[d], value(k, (size_t)p * stride + (size_t)d), *sum);
-            else
-                *sum += 0; /* makes +0 of the -0 that products too small for a float add up to */
+    for (size_t i = 0; i < (size_t)n_queries; i++) {
+        for (int p = 0; p < n_positions[i]; p++) {
+            float sum = 0;
+            for (int d = 0; d < head_dim; d++)
+                sum =
+                    fmaf(q[i * q_stride + (size_t)d], value(k, tm_vec_key_at(head_dim, p, d)), sum);
+            score[i * score_stride + (size_t)p] = sum * scale;
         }
-        score[p] = add_lanes(lane, TM_VEC_DOT_LANES) * scale;
     }
 }
 
-static void mix(const float *score, const void *v, value_fn *value, size_t stride, int head_dim,
-                int n_positions, float *out)
+static void mix(const float *score, size_t score_stride, int n_queries, const void *v,
+                value_fn *value, int head_dim, const int *n_positions, float *out,
+                size_t out_stride)
 {
-    for (int d = 0; d < head_dim; d++) {
-        float sum = 0;
-        for (int p = 0; p < n_positions; p++)
-            sum = fmaf(score[p], value(v, (size_t)p * stride + (size_t)d), sum);
-        out[d] = sum;
+    for (size_t i = 0; i < (size_t)n_queries; i++) {
+        for (size_t d = 0; d < (size_t)head_dim; d++) {
+            float sum = 0;
+            for (size_t p = 0; p < (size_t)n_positions[i]; p++)
+                sum = fmaf(score[i * score_stride + p], value(v, p * (size_t)head_dim + d), sum);
+            out[i * out_stride + d] = sum;
+        }
     }
 }
 
-static void scores_f16(const float *q, const tm_half *k, size_t stride, int head_dim,
-                       int n_positions, float scale, float *score)
+static void scores_f16(const float *q, size_t q_stride, int n_queries, const tm_half *k,
+                       int head_dim, const int *n_positions, float scale, float *score,
+                       size_t score_stride)
 {
-    scores(q, k, value_f16, stride, head_dim, n_positions, scale, score);
+    scores(q, q_stride, n_queries, k, value_f16, head_dim, n_positions, scale, score, score_stride);
 }
 
-static void scores_f32(const float *q, const float *k, size_t stride, int head_dim, int n_positions,
-                       float scale, float *score)
+static void scores_f32(const float *q, size_t q_stride, int n_queries, const float *k, int head_dim,
+                       const int *n_positions, float scale, float *score, size_t score_stride)
 {
-    scores(q, k, value_f32, stride, head_dim, n_positions, scale, score);
+    scores(q, q_stride, n_queries, k, value_f32, head_dim, n_positions, scale, score, score_stride);
 }
 
-static void mix_f16(const float *score, const tm_half *v, size_t stride, int head_dim,
-                    int n_positions, float *out)
+static void mix_f16(const float *score, size_t score_stride, int n_queries, const tm_half *v,
+                    int head_dim, const int *n_positions, float *out, size_t out_stride)
 {
-    mix(score, v, value_f16, stride, head_dim, n_positions, out);
+    mix(score, score_stride, n_queries, v, value_f16, head_dim, n_positions, out, out_stride);
 }
 
-static void mix_f32(const float *score, const float *v, size_t stride, int head_dim,
-                    int n_positions, float *out)
+static void mix_f32(const float *score, size_t score_stride, int n_queries, const float *v,
+                    int head_dim, const int *n_positions, float *out, size_t out_stride)
 {
-    mix(score, v, value_f32, stride, head_dim, n_positions, out);
+    mix(score, score_stride, n_queries, v, value_f32, head_dim, n_positions, out, out_stride);
 }
 
-static void scores_group_f16(const float *q, size_t q_stride, int n_queries, const tm_half *k,
-                             size_t stride, int head_dim, const int *n_positions, float scale,
-                             float *score, size_t score_stride)
+static float exps(float *x, int n, float *max)
 {
-    for (size_t i = 0; i < (size_t)n_queries; i++)
-        scores(q + i * q_stride, k, value_f16, stride, head_dim, n_positions[i], scale,
-               score + i * score_stride);
-}
-
-static void scores_group_f32(const float *q, size_t q_stride, int n_queries, const float *k,
-                             size_t stride, int head_dim, const int *n_positions, float scale,
-                             float *score, size_t score_stride)
-{
-    for (size_t i = 0; i < (size_t)n_queries; i++)
-        scores(q + i * q_stride, k, value_f32, stride, head_dim, n_positions[i], scale,
-               score + i * score_stride);
-}
-
-static void mix_group_f16(const float *score, size_t score_stride, int n_queries, const tm_half *v,
-                          size_t stride, int head_dim, const int *n_positions, float *out,
-                          size_t out_stride)
-{
-    for (size_t i = 0; i < (size_t)n_queries; i++)
-        mix(score + i * score_stride, v, value_f16, stride, head_dim, n_positions[i],
-            out + i * out_stride);
-}
-
-static void mix_group_f32(const float *score, size_t score_stride, int n_queries, const float *v,
-                          size_t stride, int head_dim, const int *n_positions, float *out,
-                          size_t out_stride)
-{
-    for (size_t i = 0; i < (size_t)n_queries; i++)
-        mix(score + i * score_stride, v, value_f32, stride, head_dim, n_positions[i],
-            out + i * out_stride);
-}
-
-static void softmax(float *x, int n)
-{
-    float max = -INFINITY, lane[TM_VEC_LANES] = {0};
-    for (int i = 0; i < n; i++) max = x[i] > max ? x[i] : max;
+    float most = -FLT_MAX, lane[TM_VEC_LANES] = {0};
+    for (int i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
     for (int i = 0; i < n; i++) {
-        x[i] = tm_vec_exp(x[i] - max);
+        x[i] = tm_vec_exp(x[i] - most);
         lane[i % TM_VEC_LANES] += x[i];
     }
-    float inverse = 1 / add_lanes(lane, TM_VEC_LANES);
-    for (int i = 0; i < n; i++) x[i] *= inverse;
+    *max = most;
+    return add_lanes(lane, TM_VEC_LANES);
+}
+
+static void join(float *x, float a, const float *z, float b, int n)
+{
+    for (int i = 0; i < n; i++) x[i] = fmaf(z[i], b, x[i] * a);
+}
+
+static void scale(const float *x, float factor, int n, float *y)
+{
+    for (int i = 0; i < n; i++) y[i] = x[i] * factor;
 }
 
 static void rotate(float *x, int n_rot, const float *cos, const float *sin, bool half_split)
@@ -208,11 +186,9 @@ const tm_vec tm_vec_scalar = {
     .scores_f32 = scores_f32,
     .mix_f16 = mix_f16,
     .mix_f32 = mix_f32,
-    .scores_group_f16 = scores_group_f16,
-    .scores_group_f32 = scores_group_f32,
-    .mix_group_f16 = mix_group_f16,
-    .mix_group_f32 = mix_group_f32,
-    .softmax = softmax,
+    .exps = exps,
+    .join = join,
+    .scale = scale,
     .rotate = rotate,
     .to_half = to_half,
     .from_half = from_half,

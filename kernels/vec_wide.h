@@ -2,8 +2,7 @@
  *
  * The file that includes this defines before it, all static inline:
  *   v16, i16                   16 floats; 16 int32
- *   V_QUERIES, V_POSITIONS     tile of grouped scores: 4 x 4, or 2 x 2 with few registers
- *   V_REGS, V_GROUP_REGS       v16 of a head held while mixing, for one query and for V_QUERIES
+ *   V_ROWS, V_TILES(X, ...)   attention's tiles: queries at most; X(queries, v16, ...) for each
  *   v_zero, v_set, v_load(p, n), v_store(p, v, n)
  *                              n of 16 elements; those beyond are read as 0 and not written
  *   v_load_half(row, i, n), v_store_half
@@ -11,15 +10,18 @@
  *   v_add, v_sub, v_mul, v_div, v_fma(a, b, c) = a b + c, v_fnma(a, b, c) = -a b + c
  *   v_max(a, b) = a > b ? a : b, v_min(a, b) = a < b ? a : b, v_abs, v_rint (ties to even)
  *   v_scale2(p, n)             p * 2^n, n integral in -126 .. 128, rounded once
+ *   v_add_exponent(p, n)       the same for p and a result that are normal, or NaN p
  *   v_zero_below(x, limit, r)  x < limit ? 0 : r
+ *   v_max_lane(v)              the largest lane; none is NaN
  *   v_halves(v)                the sum of the lanes, added by halves
- *   v_halves4(a, b, c, d, scale, out)  four such sums times scale
  *   v_swap_pairs, v_twice(p)   (1 0 3 2 ...); 8 floats as (0 0 1 1 ...)
  *   v_subadd(a, b)             a - b in even lanes, a + b in odd ones
  *   i_zero, i_add, i_sum, i_from(v), i_store_i8(q, i, n)
  */
 #ifndef TM_KERNELS_VEC_WIDE_H
 #define TM_KERNELS_VEC_WIDE_H
+
+#include <float.h>
 
 #include "kernels/vec_exp.h"
 
@@ -28,20 +30,32 @@ static inline V_INLINE int wide_min(int a, int b)
     return a < b ? a : b;
 }
 
-static inline V_INLINE v16 wide_exp(v16 x)
+/* exp(x) = p * 2^n above TM_EXP_LOW. */
+static inline V_INLINE v16 exp_parts(v16 x, v16 *n)
 {
-    v16 top = v_min(v_set(TM_EXP_HIGH), x);
-    v16 n = v_rint(v_mul(top, v_set(TM_EXP_LOG2E)));
-    v16 r = v_fnma(n, v_set(TM_EXP_LN2_HI), top);
-    r = v_fnma(n, v_set(TM_EXP_LN2_LO), r);
+    *n = v_rint(v_mul(x, v_set(TM_EXP_LOG2E)));
+    v16 r = v_fnma(*n, v_set(TM_EXP_LN2_HI), x);
+    r = v_fnma(*n, v_set(TM_EXP_LN2_LO), r);
     v16 p = v_set(TM_EXP_C6);
     p = v_fma(p, r, v_set(TM_EXP_C5));
     p = v_fma(p, r, v_set(TM_EXP_C4));
     p = v_fma(p, r, v_set(TM_EXP_C3));
     p = v_fma(p, r, v_set(TM_EXP_C2));
     p = v_fma(p, r, v_set(1));
-    p = v_fma(p, r, v_set(1));
+    return v_fma(p, r, v_set(1));
+}
+
+static inline V_INLINE v16 wide_exp(v16 x)
+{
+    v16 n, p = exp_parts(v_min(v_set(TM_EXP_HIGH), x), &n);
     return v_zero_below(x, v_set(TM_EXP_LOW), v_scale2(p, n));
+}
+
+/* exp of x <= 0, or NaN: e^-87 .. 1 are normal numbers, so 2^n is a sum in the exponent. */
+static inline V_INLINE v16 wide_exp_down(v16 x)
+{
+    v16 n, p = exp_parts(x, &n);
+    return v_zero_below(x, v_set(TM_EXP_LOW), v_add_exponent(p, n));
 }
 
 /* The sum of 64 lanes. */
@@ -132,15 +146,6 @@ static inline void wide_from_half(const tm_half *x, int n, float *y)
     if (i < n) v_store(y + i, v_load_half(x, i, n - i), n - i);
 }
 
-static inline V_INLINE float wide_max_lane(v16 v)
-{
-    float lane[16], max;
-    v_store(lane, v, 16);
-    max = lane[0];
-    for (int i = 1; i < 16; i++) max = lane[i] > max ? lane[i] : max;
-    return max;
-}
-
 static inline V_INLINE v16 quantize_at(const float *x, int n, v16 s)
 {
     v16 t = v_max(v_mul(v_load(x, n), s), v_set(-127));
@@ -156,7 +161,7 @@ static inline float wide_quantize_i8(const float *x, int n, int n_padded, int8_t
         b = v_max(v_abs(v_load(x + i + 16, 16)), b);
     }
     for (; i < n; i += 16) a = v_max(v_abs(v_load(x + i, wide_min(n - i, 16))), a);
-    float max = wide_max_lane(v_max(a, b));
+    float max = v_max_lane(v_max(a, b));
     float s = (float)(127.0 / (max > 1e-5 ? (double)max : 1e-5));
 
     v16 scale = v_set(s);
@@ -177,40 +182,59 @@ static inline float wide_quantize_i8(const float *x, int n, int n_padded, int8_t
 }
 
 /* Makes exp(x - max) of n of 16 elements; 0 beyond. */
-static inline V_INLINE v16 softmax_exp_at(float *x, int n, v16 max)
+static inline V_INLINE v16 exp_at(float *x, int n, v16 max)
 {
-    v16 e = wide_exp(v_sub(v_load(x, n), max));
+    v16 e = wide_exp_down(v_sub(v_load(x, n), max));
     v_store(x, e, n);
     return n == 16 ? e : v_load(x, n);
 }
 
-static inline void wide_softmax(float *x, int n)
+static inline float wide_exps(float *x, int n, float *max)
 {
-    v16 a = v_set(-INFINITY), b = a, c, d;
+    v16 a = v_set(-FLT_MAX), b = a, c, d;
     int i = 0;
     for (; i + 32 <= n; i += 32) {
         a = v_max(v_load(x + i, 16), a);
         b = v_max(v_load(x + i + 16, 16), b);
     }
-    float max = wide_max_lane(v_max(a, b));
-    for (; i < n; i++) max = x[i] > max ? x[i] : max;
+    float most = v_max_lane(v_max(a, b));
+    for (; i < n; i++) most = x[i] > most ? x[i] : most;
+    *max = most;
 
-    v16 m = v_set(max);
+    v16 m = v_set(most);
     a = b = c = d = v_zero();
     for (i = 0; i + 64 <= n; i += 64) {
-        a = v_add(a, softmax_exp_at(x + i, 16, m));
-        b = v_add(b, softmax_exp_at(x + i + 16, 16, m));
-        c = v_add(c, softmax_exp_at(x + i + 32, 16, m));
-        d = v_add(d, softmax_exp_at(x + i + 48, 16, m));
+        a = v_add(a, exp_at(x + i, 16, m));
+        b = v_add(b, exp_at(x + i + 16, 16, m));
+        c = v_add(c, exp_at(x + i + 32, 16, m));
+        d = v_add(d, exp_at(x + i + 48, 16, m));
     }
-    if (i < n) a = v_add(a, softmax_exp_at(x + i, wide_min(n - i, 16), m));
-    if (i + 16 < n) b = v_add(b, softmax_exp_at(x + i + 16, wide_min(n - i - 16, 16), m));
-    if (i + 32 < n) c = v_add(c, softmax_exp_at(x + i + 32, wide_min(n - i - 32, 16), m));
-    if (i + 48 < n) d = v_add(d, softmax_exp_at(x + i + 48, n - i - 48, m));
+    if (i < n) a = v_add(a, exp_at(x + i, wide_min(n - i, 16), m));
+    if (i + 16 < n) b = v_add(b, exp_at(x + i + 16, wide_min(n - i - 16, 16), m));
+    if (i + 32 < n) c = v_add(c, exp_at(x + i + 32, wide_min(n - i - 32, 16), m));
+    if (i + 48 < n) d = v_add(d, exp_at(x + i + 48, n - i - 48, m));
+    return wide_halves64(a, b, c, d);
+}
 
-    v16 inverse = v_set(1 / wide_halves64(a, b, c, d));
-    for (i = 0; i + 16 <= n; i += 16) v_store(x + i, v_mul(v_load(x + i, 16), inverse), 16);
-    if (i < n) v_store(x + i, v_mul(v_load(x + i, n - i), inverse), n - i);
+static inline V_INLINE void join_at(float *x, float a, const float *z, float b, int i, int n)
+{
+    v16 kept = v_mul(v_load(x + i, n), v_set(a));
+    v_store(x + i, v_fma(v_load(z + i, n), v_set(b), kept), n);
+}
+
+static inline void wide_join(float *x, float a, const float *z, float b, int n)
+{
+    int i = 0;
+    for (; i + 16 <= n; i += 16) join_at(x, a, z, b, i, 16);
+    if (i < n) join_at(x, a, z, b, i, n - i);
+}
+
+static inline void wide_scale(const float *x, float factor, int n, float *y)
+{
+    v16 f = v_set(factor);
+    int i = 0;
+    for (; i + 16 <= n; i += 16) v_store(y + i, v_mul(v_load(x + i, 16), f), 16);
+    if (i < n) v_store(y + i, v_mul(v_load(x + i, n - i), f), n - i);
 }
 
 static inline V_INLINE void rotate_split_at(float *x, int half, const float *cos, const float *sin,

@@ -5,10 +5,11 @@
 #include "engine/forward.h"
 #include "tests/engine/naive.h"
 
-enum { MAX_TOKENS = 24 };
+enum { MAX_TOKENS = 24, LONGEST = 2 * TM_ATTEND_CHUNK + 30 };
 
-static const int32_t prompt[MAX_TOKENS] = {1,  17, 60, 42, 99, 7,  23, 5,  88, 64, 3,  50,
-                                           71, 20, 33, 9,  22, 10, 80, 61, 54, 12, 77, 91};
+/* MAX_TOKENS of a prompt, and behind them the same in another order, for long contexts. */
+static int32_t prompt[LONGEST] = {1,  17, 60, 42, 99, 7,  23, 5,  88, 64, 3,  50,
+                                  71, 20, 33, 9,  22, 10, 80, 61, 54, 12, 77, 91};
 
 /* Logits of every token of the prompt, taken in pieces of `piece` tokens. out [n][n_vocab]. */
 static void run_pieces(const tm_model *model, tm_pool *pool, bool f16_kv, int n, int piece,
@@ -286,27 +287,52 @@ static void test_exact_kernels_give_the_same_bits(void **state)
     assert_true(n_checked >= 2);
 }
 
-/* Positions beyond the point where attention is shared out by head. */
-static void test_long_contexts_do_not_depend_on_threads(void **state)
+/* Logits of the last of LONGEST tokens: a prompt in passes of `piece`, and the last 9 one by one. */
+static void long_logits(const tm_config *config, int n_threads, int piece, bool f16_kv, float *out)
 {
-    enum { N = 200 };
-    static float first[3][100];
-    (void)state;
-    tm_config config = shaped("bitnet", 96, 96, 6, 3, 16);
-    for (int threads = 1; threads <= 3; threads++) {
-        tm_pool *pool = tiny_pool(threads);
-        tm_model model = tiny_model(&config, "ternary", NULL, pool);
-        tm_session *session = tiny_session(&model, pool, (tm_session_options){.n_context = N});
-        const float *logits = NULL;
-        for (int i = 0; i < N; i++)
-            TINY_OK(tm_session_eval(session, &prompt[i % MAX_TOKENS], 1, TM_LOGITS_LAST, &logits,
-                                    &err));
-        memcpy(first[threads - 1], logits, sizeof first[0]);
-        assert_memory_equal(first[0], logits, sizeof first[0]);
-        tm_session_close(session);
-        tm_model_close(&model);
-        tm_pool_close(pool);
+    tm_pool *pool = tiny_pool(n_threads);
+    tm_model model = tiny_model(config, "ternary", "f16r16_fma_scalar", pool);
+    tm_session *session = tiny_session(
+        &model, pool,
+        (tm_session_options){.n_context = LONGEST, .n_batch = LONGEST, .f16_kv = f16_kv});
+    const float *logits = NULL;
+    for (int i = 0, n; i < LONGEST; i += n) {
+        n = i >= LONGEST - 9 ? 1 : LONGEST - 9 - i < piece ? LONGEST - 9 - i : piece;
+        TINY_OK(tm_session_eval(session, prompt + i, n, TM_LOGITS_LAST, &logits, &err));
     }
+    memcpy(out, logits, (size_t)config->n_vocab * sizeof *out);
+    tm_session_close(session);
+    tm_model_close(&model);
+    tm_pool_close(pool);
+}
+
+/* Contexts of several chunks, in which threads share out chunks instead of heads while decoding: the
+ * same bits for any number of threads, heads to a kv head, and passes. */
+static void test_long_contexts_depend_on_nothing_else(void **state)
+{
+    static const int heads[][2] = {{6, 3}, {5, 1}, {3, 3}, {16, 1}};
+    (void)state;
+    for (int h = 0; h < 4; h++) {
+        float first[100], logits[100];
+        int n_heads = heads[h][0], n_kv = heads[h][1], head_dim = h == 1 ? 24 : 16;
+        tm_config config = shaped("bitnet", 16 * n_heads, 96, n_heads, n_kv, head_dim);
+        long_logits(&config, 1, h == 0 ? 1 : 57, h & 1, first);
+        for (int threads = 1; threads <= 4; threads++) {
+            int piece = threads % 2 != 0 ? LONGEST : 100;
+            long_logits(&config, threads, piece, h & 1, logits);
+            if (memcmp(first, logits, sizeof first) != 0)
+                fail_msg("%d heads, %d kv heads: %d threads with passes of %d differ", n_heads,
+                         n_kv, threads, piece);
+        }
+    }
+}
+
+/* The chunks joined are the softmax over all. */
+static void test_long_contexts_meet_doubles(void **state)
+{
+    (void)state;
+    tm_config config = shaped("bitnet", 64, 96, 4, 2, 16);
+    expect_near_naive(&config, "f32r16", "f32r16", false, TM_ATTEND_CHUNK + 40, 1e-5);
 }
 
 static void test_last_logits_are_the_last_of_all(void **state)
@@ -464,7 +490,7 @@ static void test_predicted_bytes_are_those_mapped(void **state)
         assert_int_equal(session->arena.bytes, bytes);
         const tm_thread_buffers *last = &session->threads[i % 3];
         uint8_t *end =
-            (uint8_t *)last->score + (size_t)options.n_context * TM_ATTEND_QUERIES * sizeof(float);
+            (uint8_t *)last->part + TM_ATTEND_ROWS * (size_t)config.head_dim * sizeof(float);
         assert_true(end <= session->arena.data + bytes);
         size_t cache =
             (size_t)options.n_context * model.costs.kv_bytes_per_position * (i & 4 ? 1 : 2);
@@ -539,7 +565,8 @@ int main(void)
         cmocka_unit_test(test_pieces_do_not_change_bits),
         cmocka_unit_test(test_pieces_are_near_for_fast_float_kernels),
         cmocka_unit_test(test_exact_kernels_give_the_same_bits),
-        cmocka_unit_test(test_long_contexts_do_not_depend_on_threads),
+        cmocka_unit_test(test_long_contexts_depend_on_nothing_else),
+        cmocka_unit_test(test_long_contexts_meet_doubles),
         cmocka_unit_test(test_last_logits_are_the_last_of_all),
         cmocka_unit_test(test_what_nobody_reads_is_left_out),
         cmocka_unit_test(test_sequences_are_what_they_are_alone),
@@ -547,5 +574,6 @@ int main(void)
         cmocka_unit_test(test_refuses_what_does_not_fit),
         cmocka_unit_test(test_argmax_takes_the_first),
     };
+    for (int i = MAX_TOKENS; i < LONGEST; i++) prompt[i] = prompt[i * 7 % MAX_TOKENS];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

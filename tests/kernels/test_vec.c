@@ -160,12 +160,31 @@ static void check_arrays(const tm_vec *v, int n, enum fill fill)
     check_binary(v->name, "silu_mul", v->silu_mul, ref->silu_mul, n, gap, fill);
     check_binary(v->name, "relu2_mul", v->relu2_mul, ref->relu2_mul, n, gap, fill);
 
+    float max, max_expected;
     memcpy(want, a_values, bytes);
-    ref->softmax(want, n);
+    expected = ref->exps(want, n, &max_expected);
     x = take_copy(0, a_values, bytes, gap);
-    v->softmax(x, n);
-    check_floats(x, want, (size_t)n, v->name, "softmax", fill);
-    check_around(x, bytes, gap, "softmax");
+    got = v->exps(x, n, &max);
+    check_floats(x, want, (size_t)n, v->name, "exps", fill);
+    check_floats(&got, &expected, 1, v->name, "exps' sum", fill);
+    if (max != max_expected) fail_msg("%s exps, fill %d, n %d: the maximum", v->name, fill, n);
+    check_around(x, bytes, gap, "exps");
+
+    memcpy(want, a_values, bytes);
+    ref->join(want, 0.3f, b_values, 1.7f, n);
+    x = take_copy(0, a_values, bytes, gap);
+    v->join(x, 0.3f, take_copy(1, b_values, bytes, 0), 1.7f, n);
+    check_floats(x, want, (size_t)n, v->name, "join", fill);
+    check_around(x, bytes, gap, "join");
+
+    ref->scale(a_values, 1.7f, n, want);
+    for (int alias = 0; alias < 2; alias++) {
+        x = take_copy(0, a_values, bytes, gap);
+        float *y = alias ? x : take(1, bytes, gap);
+        v->scale(x, 1.7f, n, y);
+        check_floats(y, want, (size_t)n, v->name, "scale", fill);
+        check_around(y, bytes, gap, "scale");
+    }
 
     check_quantize(v, n, n, gap, fill);
     check_quantize(v, n, (n + 63) / 64 * 64, gap, fill);
@@ -209,79 +228,78 @@ static void test_rotations_equal_scalar(void **state)
     }
 }
 
-/* One shape of attention; queries see n_positions[i] rows, which the group forms must take in turn. */
+/* One shape of attention: query i sees n_positions[i] rows, all different in any order. */
 typedef struct shape {
-    int n_queries, head_dim, stride, n_rows;
+    int n_queries, head_dim;
     const int *n_positions;
 } shape;
 
-enum { MAX_QUERIES = 9, MAX_ROWS = 140, MAX_DIM = 256, MAX_STRIDE = MAX_DIM + 19 };
+enum { MAX_QUERIES = 13, MAX_ROWS = 144, MAX_DIM = 256, SCORE_STRIDE = MAX_ROWS + 3 };
 
 static void check_attention(const tm_vec *v, const shape *s, enum fill fill, bool half)
 {
-    static float q[MAX_QUERIES * (MAX_DIM + 3)], rows[MAX_ROWS * MAX_STRIDE];
-    static float score[MAX_QUERIES * MAX_ROWS], mixed[MAX_QUERIES * MAX_DIM];
-    static tm_half rows_half[MAX_ROWS * MAX_STRIDE];
+    static float q[MAX_QUERIES * (MAX_DIM + 3)], rows[MAX_ROWS * MAX_DIM];
+    static float score[MAX_QUERIES * SCORE_STRIDE], mixed[MAX_QUERIES * MAX_DIM];
+    static tm_half rows_half[MAX_ROWS * MAX_DIM];
     const tm_vec *ref = scalar();
-    size_t dim = (size_t)s->head_dim, q_stride = dim + 3, stride = (size_t)s->stride;
-    size_t n_queries = (size_t)s->n_queries, score_stride = (size_t)s->n_rows;
-    size_t n_q = (n_queries - 1) * q_stride + dim, n_kv = ((size_t)s->n_rows - 1) * stride + dim;
-    size_t n_scores = n_queries * score_stride, n_mixed = n_queries * dim, f = sizeof(float);
+    size_t dim = (size_t)s->head_dim, q_stride = dim + 3, f = sizeof(float);
+    size_t n_queries = (size_t)s->n_queries, n_q = (n_queries - 1) * q_stride + dim;
     uint64_t seed = (uint64_t)s->head_dim * 100 + fill;
+    int most = 0;
+    for (size_t i = 0; i < n_queries; i++)
+        most = s->n_positions[i] > most ? s->n_positions[i] : most;
+    size_t groups = ((size_t)most + TM_VEC_KEYS - 1) / TM_VEC_KEYS * TM_VEC_KEYS;
+    size_t n_k = groups * dim, n_v = (size_t)most * dim;
+    size_t n_scores = (n_queries - 1) * SCORE_STRIDE + groups, n_mixed = n_queries * dim;
     fill_values(q, (int)n_q, fill, seed);
-    fill_values(rows, (int)n_kv, fill, seed + 1);
-    if (fill == TINY) { /* every product rounds to -0: lanes filled up turn it into +0 */
+    fill_values(rows, (int)n_k, fill, seed + 1);
+    if (fill == TINY) { /* every product rounds to -0: only a chain that begins with 0 keeps it */
         for (size_t i = 0; i < n_q; i++) q[i] = fabsf(q[i]);
-        for (size_t i = 0; i < n_kv; i++) rows[i] = -fabsf(rows[i]);
+        for (size_t i = 0; i < n_k; i++) rows[i] = -fabsf(rows[i]);
     }
-    for (size_t i = 0; i < n_kv; i++) rows_half[i] = tm_half_from_float(rows[i]);
+    for (size_t i = 0; i < n_k; i++) rows_half[i] = tm_half_from_float(rows[i]);
 
-    float *qs = take_copy(0, q, n_q * f, 0);
-    void *kv =
-        half ? take_copy(1, rows_half, n_kv * sizeof(tm_half), 0) : take_copy(1, rows, n_kv * f, 0);
-    /* One by one with each query's own length, by scalar: what is asked of every form. */
-    memset(score, CANARY, sizeof score);
+    /* One by one by scalar: what is asked of every form. */
     for (size_t i = 0; i < n_queries; i++) {
-        int n = s->n_positions[i];
-        float *row = score + i * score_stride, *one = take(2, (size_t)n * f, 4);
+        float *row = score + i * SCORE_STRIDE;
+        const int *n = s->n_positions + i;
         if (half) {
-            ref->scores_f16(q + i * q_stride, rows_half, stride, s->head_dim, n, 0.3f, row);
-            ref->mix_f16(row, rows_half, stride, s->head_dim, n, mixed + i * dim);
-            v->scores_f16(qs + i * q_stride, kv, stride, s->head_dim, n, 0.3f, one);
+            ref->scores_f16(q + i * q_stride, 0, 1, rows_half, s->head_dim, n, 0.3f, row, 0);
+            ref->mix_f16(row, 0, 1, rows_half, s->head_dim, n, mixed + i * dim, 0);
         } else {
-            ref->scores_f32(q + i * q_stride, rows, stride, s->head_dim, n, 0.3f, row);
-            ref->mix_f32(row, rows, stride, s->head_dim, n, mixed + i * dim);
-            v->scores_f32(qs + i * q_stride, kv, stride, s->head_dim, n, 0.3f, one);
+            ref->scores_f32(q + i * q_stride, 0, 1, rows, s->head_dim, n, 0.3f, row, 0);
+            ref->mix_f32(row, 0, 1, rows, s->head_dim, n, mixed + i * dim, 0);
         }
-        check_floats(one, row, (size_t)n, v->name, half ? "scores_f16" : "scores_f32", fill);
-        check_around(one, (size_t)n * f, 4, "scores");
+    }
+    float *qs = take_copy(0, q, n_q * f, 0), *scores = take(1, n_scores * f, 8);
+    if (half)
+        v->scores_f16(qs, q_stride, s->n_queries, take_copy(2, rows_half, n_k * sizeof(tm_half), 0),
+                      s->head_dim, s->n_positions, 0.3f, scores, SCORE_STRIDE);
+    else
+        v->scores_f32(qs, q_stride, s->n_queries, take_copy(2, rows, n_k * f, 0), s->head_dim,
+                      s->n_positions, 0.3f, scores, SCORE_STRIDE);
+    check_around(scores, n_scores * f, 8, "scores");
+    for (size_t i = 0; i < n_queries; i++) {
+        check_floats(scores + i * SCORE_STRIDE, score + i * SCORE_STRIDE, (size_t)s->n_positions[i],
+                     v->name, half ? "scores_f16" : "scores_f32", fill);
+        for (size_t p = groups; p < SCORE_STRIDE && i + 1 < n_queries; p++)
+            assert_int_equal(tm_bits_from_float(scores[i * SCORE_STRIDE + p]), 0xa5a5a5a5);
+    }
 
-        float *own = take_copy(3, row, (size_t)n * f, 0), *out = take(4, dim * f, 4);
-        if (half)
-            v->mix_f16(own, kv, stride, s->head_dim, n, out);
-        else
-            v->mix_f32(own, kv, stride, s->head_dim, n, out);
-        check_floats(out, mixed + i * dim, dim, v->name, half ? "mix_f16" : "mix_f32", fill);
-        check_around(out, dim * f, 4, "mix");
-    }
-    float *scores = take(2, n_scores * f, 0);
-    float *out = take(4, n_mixed * f, 8);
-    if (half) {
-        v->scores_group_f16(qs, q_stride, s->n_queries, kv, stride, s->head_dim, s->n_positions,
-                            0.3f, scores, score_stride);
-        v->mix_group_f16(scores, score_stride, s->n_queries, kv, stride, s->head_dim,
-                         s->n_positions, out, dim);
-    } else {
-        v->scores_group_f32(qs, q_stride, s->n_queries, kv, stride, s->head_dim, s->n_positions,
-                            0.3f, scores, score_stride);
-        v->mix_group_f32(scores, score_stride, s->n_queries, kv, stride, s->head_dim,
-                         s->n_positions, out, dim);
-    }
-    /* Scores beyond a query's own positions stay as they were. */
-    check_floats(scores, score, n_scores, v->name, "scores_group", fill);
-    check_around(scores, n_scores * f, 0, "scores_group");
-    check_floats(out, mixed, n_mixed, v->name, "mix_group", fill);
-    check_around(out, n_mixed * f, 8, "mix_group");
+    /* Behind a query's own positions its scores are anything: here what makes every sum NaN. */
+    for (size_t i = 0; i < n_queries; i++)
+        for (size_t p = (size_t)s->n_positions[i]; p < groups; p++)
+            scores[i * SCORE_STRIDE + p] = NAN;
+    float *out = take(3, n_mixed * f, 8);
+    if (half)
+        v->mix_f16(scores, SCORE_STRIDE, s->n_queries,
+                   take_copy(2, rows_half, n_v * sizeof(tm_half), 0), s->head_dim, s->n_positions,
+                   out, dim);
+    else
+        v->mix_f32(scores, SCORE_STRIDE, s->n_queries, take_copy(2, rows, n_v * f, 0), s->head_dim,
+                   s->n_positions, out, dim);
+    check_floats(out, mixed, n_mixed, v->name, half ? "mix_f16" : "mix_f32", fill);
+    check_around(out, n_mixed * f, 8, "mix");
 }
 
 static void test_attention_equals_scalar(void **state)
@@ -289,17 +307,16 @@ static void test_attention_equals_scalar(void **state)
     (void)state;
     static const int dims[] = {1,  2,  5,  7,  8,   9,   15,  16,  17,  23,  31,  33, 48,
                                64, 72, 80, 96, 100, 112, 120, 127, 128, 144, 200, 256};
-    static const int causal[] = {5, 6, 7, 8, 9, 10, 11, 12, 13},
-                     odd[] = {0, 3, 1, 140, 2, 17, 139, 0, 4};
-    static const int same[] = {131, 131, 131, 131, 131, 131, 131, 131, 131};
+    static const int causal[] = {5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17},
+                     odd[] = {0, 3, 1, 140, 2, 17, 139, 0, 4, 0, 33, 0, 144};
+    static const int same[] = {131, 131, 131, 131, 131, 131, 131, 131, 131, 131, 131, 131, 131};
     const int *const lengths[] = {causal, odd, same};
     for (const tm_vec *const *v = tm_vecs(); *v; v++) {
         if (!available(*v)) continue;
         for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
-            for (int i = 0; i < 12; i++) {
+            for (int i = 0; i < 2 * MAX_QUERIES; i++) {
                 enum fill fill = (enum fill)((i + (int)d) % N_FILLS);
-                shape s = {1 + (i * 5 + (int)d) % MAX_QUERIES, dims[d], dims[d] + i % 4 * 5,
-                           MAX_ROWS, lengths[i % 3]};
+                shape s = {1 + i / 2, dims[d], lengths[(i + (int)d) % 3]};
                 check_attention(*v, &s, fill, i & 1);
             }
         }

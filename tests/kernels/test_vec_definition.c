@@ -73,18 +73,28 @@ static void test_scalar_arrays_against_double(void **state)
     for (int i = 0; i < n; i++) max = (double)x[i] > max ? (double)x[i] : max;
     for (int i = 0; i < n; i++) sum += exp((double)x[i] - max);
     memcpy(y, x, (size_t)n * sizeof *x);
-    v->softmax(y, n);
+    float largest, total = v->exps(y, n, &largest);
+    assert_true((double)largest == max);
     for (int i = 0; i < n; i++) {
-        double t = (double)x[i] - max, exact = exp(t) / sum;
-        /* x - max rounds by |t| UNIT, in the numerator and, at most 20 times as much as it weighs
-         * there, in the sum; exp 2 and 2, lanes 16, tree 6, inverse and product 2; below e^-87: 0. */
-        assert_close((double)y[i], exact, (fabs(t) + 48) * UNIT * exact + 1e-37, "softmax");
+        double t = (double)x[i] - max, exact = exp(t);
+        /* x - max rounds by |t| UNIT; exp 2; below e^-87: 0. */
+        assert_close((double)y[i], exact, (fabs(t) + 3) * UNIT * exact + 1e-37, "exps");
     }
-    float pair[2] = {-INFINITY, 3}, none[2] = {-INFINITY, -INFINITY};
-    v->softmax(pair, 2);
-    assert_true(pair[0] == 0 && pair[1] == 1);
-    v->softmax(none, 2);
-    assert_true(isnan(none[0]) && isnan(none[1]));
+    /* What rounds by |t| UNIT weighs e^t: at most 20 times a UNIT. exp 2, lanes 16, tree 6. */
+    assert_close((double)total, sum, 44 * UNIT * sum, "exps' sum");
+    float pair[2] = {-INFINITY, 3}, none[2] = {-INFINITY, -INFINITY}, bad[2] = {NAN, 1};
+    assert_true(v->exps(pair, 2, &largest) == 1 && pair[0] == 0 && pair[1] == 1 && largest == 3);
+    assert_true(v->exps(none, 2, &largest) == 0 && none[0] == 0 && largest == -FLT_MAX);
+    assert_true(isnan(v->exps(bad, 2, &largest)) && largest == 1);
+
+    memcpy(y, x, (size_t)n * sizeof *x);
+    v->join(y, 0.37f, z, 0.61f, n);
+    for (int i = 0; i < n; i++) {
+        double kept = (double)x[i] * (double)0.37f, added = (double)z[i] * (double)0.61f;
+        assert_close((double)y[i], kept + added, 2.01 * UNIT * (fabs(kept) + fabs(added)), "join");
+    }
+    v->scale(x, 0.37f, n, y);
+    for (int i = 0; i < n; i++) assert_true(y[i] == (float)((double)x[i] * (double)0.37f));
 }
 
 static void test_quantizing_by_hand(void **state)
@@ -118,21 +128,24 @@ static void test_scalar_heads_against_double(void **state)
     (void)state;
     enum { DIM = 100, ROWS = 50 };
     const tm_vec *v = scalar();
-    static float k[DIM * ROWS], score[ROWS], out[DIM];
+    const int n_rows = ROWS;
+    static float k[DIM * ROWS], groups[DIM * (ROWS + TM_VEC_KEYS)], score[ROWS], out[DIM];
     float q[DIM], cosines[DIM / 2], sines[DIM / 2];
     fill_values(q, DIM, PLAIN, 3);
     fill_values(k, DIM * ROWS, PLAIN, 4);
-    v->scores_f32(q, k, DIM, DIM, ROWS, 0.1f, score);
+    for (int p = 0; p < ROWS; p++)
+        for (int d = 0; d < DIM; d++) groups[tm_vec_key_at(DIM, p, d)] = k[p * DIM + d];
+    v->scores_f32(q, 0, 1, groups, DIM, &n_rows, 0.1f, score, 0);
     for (int p = 0; p < ROWS; p++) {
         double exact = 0, size = 0;
         for (int d = 0; d < DIM; d++) {
             exact += (double)q[d] * (double)k[p * DIM + d];
             size += fabs((double)q[d] * (double)k[p * DIM + d]);
         }
-        /* 7 in a lane, 4 in the tree, the scale. */
-        assert_close((double)score[p], exact * (double)0.1f, 12 * UNIT * size * 0.1, "scores_f32");
+        assert_close((double)score[p], exact * (double)0.1f, (DIM + 1) * UNIT * size * 0.1,
+                     "scores_f32");
     }
-    v->mix_f32(score, k, DIM, DIM, ROWS, out);
+    v->mix_f32(score, 0, 1, k, DIM, &n_rows, out, 0);
     for (int d = 0; d < DIM; d++) {
         double exact = 0, size = 0;
         for (int p = 0; p < ROWS; p++) {
@@ -199,11 +212,13 @@ static uint64_t hash_bytes(uint64_t hash, const void *data, size_t bytes) /* FNV
 
 static uint64_t hash_row(const tm_vec *v)
 {
-    enum { N = 1003, DIM = 100, ROWS = 10 };
+    enum { N = 1603, DIM = 100, ROWS = 10 };
     static float x[N], z[N], y[N];
-    static tm_half h[N];
+    static tm_half h[N]; /* 16 positions of 100 elements, of which 10 are read */
+    const int n_rows = ROWS;
     int8_t q[N + 5];
     int32_t sum;
+    float largest;
     uint64_t hash = 0xcbf29ce484222325ull;
     for (enum fill fill = 0; fill < WILD; fill++) {
         if (fill == LARGE) continue; /* overflows to NaN, whose bits nobody promises */
@@ -221,13 +236,17 @@ static uint64_t hash_row(const tm_vec *v)
         hash = hash_bytes(hash_bytes(hash, &one, sizeof one), q, sizeof q);
         v->to_half(z, N, h);
         hash = hash_bytes(hash, h, sizeof h);
-        v->scores_f16(z, h, DIM, DIM, ROWS, 0.1f, y);
-        v->softmax(y, ROWS);
-        v->mix_f16(y, h, DIM, DIM, ROWS, y + ROWS);
-        v->rotate(y + ROWS, DIM, z, z + DIM, fill & 1);
-        hash = hash_bytes(hash, y, (ROWS + DIM) * sizeof *y);
+        v->scores_f16(z, 0, 1, h, DIM, &n_rows, 0.1f, y, 0);
+        hash = hash_bytes(hash, y, ROWS * sizeof *y);
+        one = v->exps(y, ROWS, &largest);
+        v->mix_f16(y, 0, 1, h, DIM, &n_rows, y + TM_VEC_KEYS, 0);
+        v->scale(y + TM_VEC_KEYS, 1 / one, DIM, y + TM_VEC_KEYS);
+        v->rotate(y + TM_VEC_KEYS, DIM, z, z + DIM, fill & 1);
+        hash = hash_bytes(hash, y + TM_VEC_KEYS, DIM * sizeof *y);
         memcpy(y, x, sizeof y);
-        v->softmax(y, N);
+        one = v->exps(y, N, &largest);
+        hash = hash_bytes(hash_bytes(hash, &one, sizeof one), y, sizeof y);
+        v->join(y, 0.3f, z, 0.6f, N);
         hash = hash_bytes(hash, y, sizeof y);
     }
     return hash;
@@ -237,7 +256,7 @@ static void test_every_machine_gives_these_bits(void **state)
 {
     (void)state;
     for (const tm_vec *const *v = tm_vecs(); *v; v++) {
-        if (available(*v)) assert_int_equal(hash_row(*v), 0x4206fd5d255474aeull);
+        if (available(*v)) assert_int_equal(hash_row(*v), 0x47786571d8d21642ull);
     }
 }
 
