@@ -37,7 +37,7 @@ TM_ALWAYS_INLINE __m256 load_scales(const uint8_t *const *at, size_t offset)
                                           (short)h[4], (short)h[5], (short)h[6], (short)h[7]));
 }
 
-static void rows_in_place(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
+static void rows_of_8(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     size_t row_bytes = tm_blocks_row_bytes(w->n_cols, WEIGHTS, BYTES);
     size_t n_blocks = row_bytes / BYTES, n_scales = (size_t)(x->stride / WEIGHTS);

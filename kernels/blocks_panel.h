@@ -36,7 +36,10 @@
 #define BLOCK_UNITS  (WEIGHTS * CODE_BYTES / 4)
 #define N_SCALES     (BLOCK_UNITS / SCALE_UNITS)
 #define BLOCK_DWORDS (BLOCK_UNITS + N_SCALES + 1)
-#define TOKENS_MIN   3 /* fewer read the rows where they lie: a tile would not pay */
+#ifndef ROWS_IN_PLACE
+#define ROWS_IN_PLACE rows_of_8
+#define TOKENS_MIN    3 /* fewer read the rows where they lie: a tile would not pay */
+#endif
 
 typedef struct block_tile {
     alignas(64) uint8_t codes[PIECE_UNITS][PANEL_ROWS][4];
@@ -191,7 +194,7 @@ static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int r
                  int row_end, float *y)
 {
     if (x->n_tokens < TOKENS_MIN || scratch == NULL) {
-        rows_in_place(w, x, row_begin, row_end, y);
+        ROWS_IN_PLACE(w, x, row_begin, row_end, y);
         return;
     }
     int n_wide = tm_panel_blocks(&block_widths, x->n_tokens),
