@@ -34,9 +34,11 @@ tm_status tm_trace_close(tm_trace *trace, tm_error *err)
     tm_status status = TM_OK;
     if (!trace->file) return TM_OK;
     fputs("\n]}\n", trace->file);
-    bool failed = ferror(trace->file) != 0;
+    errno = 0;
+    bool failed = fflush(trace->file) != 0 || ferror(trace->file) != 0;
     if (fclose(trace->file) != 0 || failed)
-        status = tm_fail(err, TM_IO, "%s: the trace could not be written whole", trace->path);
+        status = tm_fail(err, TM_IO, "%s: the trace could not be written whole: %s", trace->path,
+                         strerror(errno ? errno : EIO));
     trace->file = NULL;
     return status;
 }

@@ -26,7 +26,8 @@ static tm_status read_file(const char *path, char **text, size_t *length, tm_err
     struct stat st;
     *text = NULL;
     *length = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a FIFO is refused below, not waited for; regular files do not know it. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
     tm_status status = TM_OK;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {

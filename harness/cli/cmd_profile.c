@@ -217,9 +217,11 @@ static tm_status close_files(state *s, tm_error *err)
 {
     tm_status status = tm_trace_close(&s->trace, err);
     if (!s->folded) return status;
-    bool failed = ferror(s->folded) != 0;
+    errno = 0;
+    bool failed = fflush(s->folded) != 0 || ferror(s->folded) != 0;
     if ((fclose(s->folded) != 0 || failed) && status == TM_OK)
-        status = tm_fail(err, TM_IO, "%s: could not be written whole", s->r->folded);
+        status = tm_fail(err, TM_IO, "%s: could not be written whole: %s", s->r->folded,
+                         strerror(errno ? errno : EIO));
     return status;
 }
 

@@ -142,14 +142,14 @@ wait
 
 # --- known watts -----------------------------------------------------------------------------------
 
-live tree 200000000 intel-rapl:0=package-0=250 intel-rapl:0:0=dram=20 intel-rapl:1=psys=400
-# A machine that stops for longer than a counter takes to wrap spoils a window, rightly: then once more.
-for _ in 1 2 3; do
+live tree 500000000 intel-rapl:0=package-0=600 intel-rapl:0:0=dram=40 intel-rapl:1=psys=700
+# A machine that stops for longer than half a second spoils a window, rightly: then once more.
+for _ in 1 2 3 4 5; do
     rm -f live.jsonl
     timeout 100 "$program" bench "${fake[@]}" -p 64 -n 0 -pg 32,16 --energy=powercap --energy-seconds 2 --idle 1 \
         --sysfs-root tree -o json --store live.jsonl >out 2>err </dev/null
     status=$?
-    grep -q 'was not read for' live.jsonl || break
+    grep -q "was not read for\|may draw" live.jsonl || break
 done
 [ $status -eq 0 ] && grep -q '"joules_per_token"' out
 verdict $? "a run against a live tree"
@@ -160,7 +160,7 @@ windows "package and dram, without psys" live.jsonl \
 windows "joules are what the tree showed over the window, to 1 %" live.jsonl \
     'all(tight(x["gross_joules"], x, shown("tree", x, [1, 2])) for x in w)'
 windows "and that is its watts times the window" live.jsonl \
-    'all(near(x["gross_joules"], 270 * x["window_seconds"], 0.05) for x in w)'
+    'all(near(x["gross_joules"], 640 * x["window_seconds"], 0.05) for x in w)'
 windows "through two wraps of a domain" live.jsonl 'all(x["wraps"] >= 2 for x in w)'
 windows "windows are no shorter than asked for" live.jsonl \
     'all(2 <= x["window_seconds"] < 3 and x["idle_seconds"] >= 1 for x in w)'
@@ -171,7 +171,7 @@ windows "the tree idles as it works: net joules are none, or what its jitter lea
 windows "every domain is there with its joules" live.jsonl \
     'all([d["name"] for d in x["domains"]] == ["package-0", "dram package-0", "psys"] and tight(x["domains"][2]["joules"], x, shown("tree", x, [3])) for x in w)'
 windows "the trace covers idle, window, idle" live.jsonl \
-    'all(x["trace_seconds"][0] < -0.9 and x["trace_seconds"][-1] > x["window_seconds"] + 1 and near(sorted(v for v in x["trace_watts"] if v)[len(x["trace_watts"]) // 2], 270, 0.2) for x in w)'
+    'all(x["trace_seconds"][0] < -0.9 and x["trace_seconds"][-1] > x["window_seconds"] + 1 and near(sorted(v for v in x["trace_watts"] if v)[len(x["trace_watts"]) // 2], 640, 0.2) for x in w)'
 windows "what stands in for / is called fake" live.jsonl 'all(x["fake"] is True and "stands in" in x["marks"] for x in w)'
 windows "the run line says what was asked for and what answered" live.jsonl \
     'run[0]["energy"]["chosen"] == "powercap" and run[0]["energy"]["seconds"] == 2 and run[0]["energy"]["sources"][0]["status"] == "ok"'

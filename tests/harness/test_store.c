@@ -116,6 +116,13 @@ static void test_other_files(void **state)
     assert_int_equal(tm_store_open(scratch_path("no/such/folder.jsonl"), &store, &err), TM_IO);
     assert_says(err.message, "No such file");
     assert_int_not_equal(tm_store_open(scratch_folder, &store, &err), TM_OK);
+    /* A FIFO without a writer is not waited for. */
+    tm_records records;
+    const char *fifo = scratch_path("fifo");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(tm_records_read(fifo, &records, &err), TM_IO);
+    assert_says(err.message, "not a regular file");
+    assert_int_equal(tm_store_open(fifo, &store, &err), TM_ARG);
 }
 
 static void test_damaged_line(void **state)
