@@ -79,25 +79,6 @@ void tm_cell_profile_make(const tm_record *records, int n_records, const tm_reco
     put_limits(run_of(records, n_records, shown->run), out);
 }
 
-static void put(tm_json *object, const char *key, double value, const char *missing)
-{
-    if (isfinite(value))
-        tm_json_put_number(object, key, value);
-    else
-        tm_json_put_missing(object, key, missing);
-}
-
-static void put_overhead(tm_json *object, const tm_interval *overhead)
-{
-    tm_json *o = tm_json_object();
-    tm_json_put_number(o, "value", 100 * (overhead->value - 1));
-    put(o, "low", 100 * (overhead->low - 1), "one pair has no interval");
-    put(o, "high", 100 * (overhead->high - 1), "one pair has no interval");
-    tm_json_put_int(o, "n", overhead->n);
-    tm_json_put_string(o, "method", overhead->method);
-    tm_json_set(object, "overhead_percent", o);
-}
-
 tm_json *tm_cell_profile_to_json(const tm_cell_profile *p)
 {
     const tm_op_table *table = p->shown;
@@ -113,11 +94,9 @@ tm_json *tm_cell_profile_to_json(const tm_cell_profile *p)
     tm_json_put_int(o, "elapsed_ns", table->elapsed_ns);
     tm_json_put_number(o, "region_ns", table->region_ns);
     tm_json_put_number(o, "idle_ns", table->idle_ns);
-    put_overhead(o, &p->overhead);
+    tm_profile_overhead_put(o, &p->overhead);
     tm_json *limits = tm_json_object(), *list = tm_json_array();
-    put(limits, "read_gb_per_second", p->limits.read_gb_per_second, p->limits_missing);
-    put(limits, "int8_gmac_per_second", p->limits.int8_gmac_per_second, p->limits_missing);
-    put(limits, "fp32_gmac_per_second", p->limits.fp32_gmac_per_second, p->limits_missing);
+    tm_profile_limits_put(limits, &p->limits, p->limits_missing);
     tm_json_set(o, "limits", limits);
     for (int i = 0, end; i < table->n_entries; i = end) {
         end = tm_op_table_end(table, i);

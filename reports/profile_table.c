@@ -94,6 +94,24 @@ void tm_profile_sum_put(tm_json *o, const tm_profile_sum *sum, double region_ns,
         "only activations move, which lie in caches, or no limit was measured");
 }
 
+void tm_profile_overhead_put(tm_json *object, const tm_interval *overhead)
+{
+    tm_json *o = tm_json_object();
+    tm_json_put_number(o, "value", 100 * (overhead->value - 1));
+    put(o, "low", 100 * (overhead->low - 1), "one pair has no interval");
+    put(o, "high", 100 * (overhead->high - 1), "one pair has no interval");
+    tm_json_put_int(o, "n", overhead->n);
+    tm_json_put_string(o, "method", overhead->method);
+    tm_json_set(object, "overhead_percent", o);
+}
+
+void tm_profile_limits_put(tm_json *object, const tm_profile_limits *limits, const char *missing)
+{
+    put(object, "read_gb_per_second", limits->read_gb_per_second, missing);
+    put(object, "int8_gmac_per_second", limits->int8_gmac_per_second, missing);
+    put(object, "fp32_gmac_per_second", limits->fp32_gmac_per_second, missing);
+}
+
 void tm_profile_fields_begin(tm_table *table)
 {
     static const char *const headings[TM_PROFILE_FIELDS] = {

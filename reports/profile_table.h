@@ -4,6 +4,7 @@
 #define TM_REPORTS_PROFILE_TABLE_H
 
 #include "harness/result.h"
+#include "harness/stats.h"
 #include "reports/plot.h"
 #include "reports/table.h"
 
@@ -22,6 +23,11 @@ void tm_profile_table_add_idle(tm_table *table, double idle_ns, double region_ns
 /* Times are per token and of the mean thread, rates over the time threads worked; what is missing has its
  * reason. */
 void tm_profile_sum_put(tm_json *object, const tm_profile_sum *sum, double region_ns, int n_tokens);
+
+/* "overhead_percent": what looking cost, from time with stamps over time without. */
+void tm_profile_overhead_put(tm_json *object, const tm_interval *overhead);
+/* The limits of memory and arithmetic; `missing`: why there are none. */
+void tm_profile_limits_put(tm_json *object, const tm_profile_limits *limits, const char *missing);
 
 /* The same for programs. So many columns, from "ns_per_token" on; empty fields where there is nothing. */
 #define TM_PROFILE_FIELDS 11

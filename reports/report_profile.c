@@ -57,8 +57,9 @@ static const char *looking(const tm_cell_profile *p, char *text, size_t size)
     if (isfinite(o->low))
         n += snprintf(text + n, size - (size_t)n, " [%+.2f, %+.2f]", 100 * (o->low - 1),
                       100 * (o->high - 1));
-    n += snprintf(text + n, size - (size_t)n, " of the time (%d process%s of %d pairs)",
-                  p->n_processes, p->n_processes == 1 ? "" : "es", p->shown->n_pairs);
+    n += snprintf(text + n, size - (size_t)n, " of the time (%d process%s of %d pair%s)",
+                  p->n_processes, p->n_processes == 1 ? "" : "es", p->shown->n_pairs,
+                  p->shown->n_pairs == 1 ? "" : "s");
     if (p->n_lost) n += snprintf(text + n, size - (size_t)n, "; %d without a profile", p->n_lost);
     if (p->limits_missing[0])
         snprintf(text + n, size - (size_t)n, "; no limits: %s", p->limits_missing);

@@ -71,24 +71,11 @@ static tm_json *threads_json(const tm_profiled *item)
     return array;
 }
 
-static tm_json *overhead_json(const tm_profile *p)
-{
-    tm_json *o = tm_json_object();
-    tm_json_put_number(o, "value", 100 * (p->overhead.value - 1));
-    put(o, "low", 100 * (p->overhead.low - 1), "one pair has no interval");
-    put(o, "high", 100 * (p->overhead.high - 1), "one pair has no interval");
-    tm_json_put_int(o, "n", p->overhead.n);
-    tm_json_put_string(o, "method", p->overhead.method);
-    return o;
-}
-
 static tm_json *limits_json(const tm_profile_limits *limits, int n_threads)
 {
     static const char missing[] = "no limits were measured";
     tm_json *o = tm_json_object();
-    put(o, "read_gb_per_second", limits->read_gb_per_second, missing);
-    put(o, "int8_gmac_per_second", limits->int8_gmac_per_second, missing);
-    put(o, "fp32_gmac_per_second", limits->fp32_gmac_per_second, missing);
+    tm_profile_limits_put(o, limits, missing);
     put(o, "barrier_ns", limits->barrier_ns, n_threads == 1 ? "one thread meets nobody" : missing);
     return o;
 }
@@ -122,7 +109,7 @@ static tm_json *item_json(const tm_profiled *item, bool layers)
     tm_json_put_int(o, "elapsed_ns", p->elapsed_ns);
     tm_json_put_number(o, "region_ns", p->region_ns);
     tm_json_put_number(o, "tokens_per_second", p->n_tokens * 1e9 / (double)p->elapsed_ns);
-    tm_json_set(o, "overhead_percent", overhead_json(p));
+    tm_profile_overhead_put(o, &p->overhead);
     tm_json_put_number(o, "overhead_of_fastest_percent", 100 * (p->fastest_ratio - 1));
     tm_json_put_number(o, "stamp_ns", p->stamp_ns);
     tm_json_put_number(o, "stamps_per_thread", p->stamps_per_thread);
