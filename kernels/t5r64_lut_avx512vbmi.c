@@ -117,26 +117,27 @@ alignas(64) static const int16_t of_low[3][32] = {
 #define THREES 0x07ffffff /* the values of `low` that say t2 */
 
 /* q: activations of the code's columns, 4 apart. */
-static inline void make_table(const int8_t *q, uint8_t *table)
+static inline void make_table(const int16_t *q, uint8_t *table)
 {
-    const int of_high[4] = {q[12], q[16] - q[12], q[16], q[12] + q[16]};
-    const int of_others[4] = {0, q[8], -q[8], 0};
     alignas(64) static const uint8_t even[64] = {
 #define EVEN(n) n, n + 2, n + 4, n + 6, n + 8, n + 10, n + 12, n + 14
         EVEN(0), EVEN(16), EVEN(32), EVEN(48), EVEN(64), EVEN(80), EVEN(96), EVEN(112)};
-    __m512i low[4], high[4], sum = _mm512_set1_epi16(-HALVES);
+    const __m512i q2 = _mm512_set1_epi16(q[8]), q3 = _mm512_set1_epi16(q[12]);
+    const __m512i q4 = _mm512_set1_epi16(q[16]), zero = _mm512_setzero_si512();
+    __m512i low[4], high[4], t[4], sum = _mm512_set1_epi16(-HALVES);
 #pragma GCC unroll 3
     for (int p = 0; p < 3; p++)
         sum = _mm512_add_epi16(
             sum, _mm512_mullo_epi16(_mm512_load_si512(of_low[p]), _mm512_set1_epi16(q[4 * p])));
+    t[0] = _mm512_mask_add_epi16(sum, THREES, sum, q3);
+    t[1] = _mm512_add_epi16(sum, _mm512_mask_sub_epi16(q2, THREES, q4, q3));
+    t[2] = _mm512_add_epi16(sum, _mm512_mask_mov_epi16(_mm512_sub_epi16(zero, q2), THREES, q4));
+    t[3] = _mm512_mask_add_epi16(sum, THREES, sum, _mm512_add_epi16(q3, q4));
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
-        __m512i t = _mm512_add_epi16(
-            sum, _mm512_mask_blend_epi16(THREES, _mm512_set1_epi16((short)of_others[i]),
-                                         _mm512_set1_epi16((short)of_high[i])));
         /* t / 37, rounded: 886 / 2^15 is 1 / 36.98, so that no rest of up to 654 exceeds 18. */
-        high[i] = _mm512_mulhrs_epi16(t, _mm512_set1_epi16(886));
-        low[i] = _mm512_sub_epi16(t, _mm512_mullo_epi16(high[i], _mm512_set1_epi16(RADIX)));
+        high[i] = _mm512_mulhrs_epi16(t[i], _mm512_set1_epi16(886));
+        low[i] = _mm512_sub_epi16(t[i], _mm512_mullo_epi16(high[i], _mm512_set1_epi16(RADIX)));
     }
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
@@ -150,10 +151,13 @@ static inline void make_table(const int8_t *q, uint8_t *table)
 
 static void make_tables(const tm_act *x, uint8_t *tables, size_t block_begin, size_t block_end)
 {
+    size_t n_blocks = tm_t5_blocks(x->n_cols);
     int8_t last[TM_T5_COLS];
     tm_t5_last_columns(x, 0, last);
     for (size_t b = block_begin; b < block_end; b++) {
-        const int8_t *q = b + 1 == tm_t5_blocks(x->n_cols) ? last : x->i8 + b * TM_T5_COLS;
+        const int8_t *from = b + 1 == n_blocks ? last : x->i8 + b * TM_T5_COLS;
+        int16_t q[TM_T5_COLS];
+        for (int c = 0; c < TM_T5_COLS; c++) q[c] = from[c];
         for (size_t c = 0; c < TM_T5_CODES; c++)
             make_table(q + c, tables + (b * TM_T5_CODES + c) * TABLE_BYTES);
     }
