@@ -12,6 +12,12 @@
 
 #include "kernels/blocks.h"
 
+/* The least a thread takes of a cut share. For one token weights of so many bytes, some two
+ * microseconds' reading, and twice that where they are read in two places. For more as many rows as a
+ * kernel multiplies at once, TM_PANEL_ROWS of kernels/panel.h, so that no tile is cut. */
+#define GRAIN_BYTES 32768
+#define GRAIN_ROWS  128
+
 typedef struct worker {
     const tm_pass *pass;
     tm_session *s;
@@ -19,7 +25,8 @@ typedef struct worker {
     const tm_config *config;
     const tm_vec *vec;
     int thread, n_threads;
-    tm_shares shares;
+    int step; /* rows of a unit: tm_rows_step */
+    tm_claim claim;
     int first;                 /* token of the pass from which on this layer's output is needed */
     int n_tokens;              /* of the input of the matrices being multiplied */
     tm_act acts[TM_ACT_KINDS]; /* that input, in the kinds their kernels read */
@@ -39,6 +46,12 @@ static const tm_act *x_of(const worker *w, const tm_kernel *kernel)
 static void done(const worker *w, tm_op op)
 {
     if (w->stamps != NULL) tm_ledger_add(w->stamps, TM_PIECE_WORK, op, w->layer);
+}
+
+/* The same for operations that a phase does in turns. */
+static void lap(const worker *w, tm_op op)
+{
+    if (w->stamps != NULL) tm_ledger_lap(w->stamps, op);
 }
 
 static void barrier(const worker *w)
@@ -166,7 +179,7 @@ static void activate(worker *w, tm_op norm, const float *x, const float *weight,
     barrier(w);
 }
 
-/* This thread's rows of y [n_tokens][n_rows]. */
+/* Rows of y [n_tokens][n_rows]. */
 static void multiply(const worker *w, const tm_matrix *matrix, tm_rows rows, float *y)
 {
     if (rows.begin >= rows.end) return;
@@ -193,31 +206,102 @@ static void multiply_add(const worker *w, const tm_matrix *matrix, tm_rows rows,
     }
 }
 
+/* act(gate) * up, on the columns of gate and up this thread has computed. */
+static void apply_gate(const worker *w, tm_rows rows)
+{
+    void (*mul)(const float *, const float *, int, float *) =
+        w->config->relu2 ? w->vec->relu2_mul : w->vec->silu_mul;
+    if (rows.begin >= rows.end) return;
+    for (int t = 0; t < w->n_tokens; t++) {
+        size_t at = (size_t)t * (size_t)w->config->n_ffn + (size_t)rows.begin;
+        mul(w->s->gate + at, w->s->up + at, rows.end - rows.begin, w->s->gate + at);
+    }
+}
+
+/* Matrices between two barriers, each with its y, laid end to end. ADDED: to y. GATED: side by side
+ * instead, gate and up, of which a thread takes the same rows and applies the gate to them itself. */
+typedef struct phase {
+    enum { END_TO_END, ADDED, GATED } how;
+    tm_op op; /* of the first; each has one, in this order */
+    const tm_matrix *matrices[3];
+    float *y[3];
+    int n_matrices;
+} phase;
+
+/* The least a thread takes, in units of the phase. */
+static int grain_of(const worker *w, const phase *p, int n_units)
+{
+    double bytes = 0;
+    if (!w->claim.is_cut) return n_units;
+    if (w->n_tokens > 1) return (GRAIN_ROWS + w->step - 1) / w->step;
+    for (int i = 0; i < p->n_matrices; i++) {
+        const tm_weight *m = &p->matrices[i]->weight;
+        bytes += (double)m->n_rows * m->n_cols * m->format->bits_per_weight / 8;
+    }
+    return (int)((p->how == GATED ? 2 : 1) * GRAIN_BYTES / bytes * n_units) + 1;
+}
+
+/* What rows cost: a token reads their weights, a prompt multiplies them. */
+static double work_of(const worker *w, const tm_matrix *matrix, int n_rows)
+{
+    double weights = (double)n_rows * matrix->weight.n_cols;
+    return w->n_tokens == 1 ? weights * matrix->weight.format->bits_per_weight
+                            : weights * w->n_tokens;
+}
+
+static void multiply_rows(const worker *w, const phase *p, int i, tm_rows rows)
+{
+    if (p->how == ADDED)
+        multiply_add(w, p->matrices[i], rows, p->y[i]);
+    else
+        multiply(w, p->matrices[i], rows, p->y[i]);
+    lap(w, (tm_op)(p->op + (tm_op)i));
+    if (p->how != GATED) return;
+    multiply(w, p->matrices[1], rows, p->y[1]);
+    lap(w, TM_OP_UP);
+    apply_gate(w, rows);
+    lap(w, TM_OP_ACTIVATION);
+}
+
+/* Matrices first .. last-1 of a phase, each row by one thread. */
+static void share_out(worker *w, const phase *p, int first, int last)
+{
+    bool gated = p->how == GATED;
+    int n_rows[3], n = gated ? 1 : p->n_matrices, begin, end;
+    for (int i = 0; i < n; i++) n_rows[i] = p->matrices[i]->weight.n_rows;
+    tm_rows_ends ends = tm_rows_end_to_end(n_rows, n, w->step);
+    tm_claim_begin(&w->claim, ends.first[n], ends.first[first], ends.first[last],
+                   grain_of(w, p, ends.first[n]));
+    double work = 0;
+    uint64_t start = w->n_threads > 1 ? tm_ledger_ticks(false) : 0;
+    if (w->stamps != NULL) tm_ledger_lap_begin(w->stamps, (tm_op)(p->op + (tm_op)first));
+    while (tm_claim_next(&w->claim, &begin, &end))
+        for (int i = first; i < last; i++) {
+            tm_rows rows = tm_rows_in(&ends, i, begin, end);
+            if (rows.begin < rows.end) multiply_rows(w, p, i, rows);
+            work += work_of(w, p->matrices[i], rows.end - rows.begin) * (gated ? 2 : 1);
+        }
+    if (w->n_threads > 1) tm_claim_end(&w->claim, (double)(tm_ledger_ticks(false) - start), work);
+    if (w->stamps != NULL) tm_ledger_lap_end(w->stamps, gated ? 3 : last - first, w->layer);
+}
+
 /* Keys and values of every token, queries of those whose output is needed. Where these are fewer,
  * their activations are made once more by themselves: a kernel's scratch is of all tokens. */
-static void multiply_qkv(worker *w, const tm_layer *layer)
+static void multiply_qkv(worker *w, const tm_layer *layer, const float *x)
 {
     tm_session *s = w->s;
+    const float *weight = layer->attn_norm;
     const tm_matrix *const kvq[3] = {&layer->k, &layer->v, &layer->q};
-    int n_needed = w->pass->n_tokens - w->first;
-    size_t n_hidden = (size_t)w->config->n_hidden;
-    size_t n_q = (size_t)w->config->n_heads * (size_t)w->config->head_dim;
-    activate(w, TM_OP_ATTN_NORM, s->x, layer->attn_norm, w->pass->n_tokens, kvq,
-             w->first == 0 ? 3 : 2);
-    if (w->first == 0) {
-        multiply(w, &layer->q, w->shares.q, s->q);
-        done(w, TM_OP_Q);
-    }
-    multiply(w, &layer->k, w->shares.k, s->k);
-    done(w, TM_OP_K);
-    multiply(w, &layer->v, w->shares.v, s->v);
-    done(w, TM_OP_V);
-    if (w->first == 0 || n_needed == 0) return;
+    int n_needed = w->pass->n_tokens - w->first, n_q = w->config->n_heads * w->config->head_dim;
+    float *q = s->q + (size_t)w->first * (size_t)n_q;
+    const phase qkv = {END_TO_END, TM_OP_Q, {&layer->q, &layer->k, &layer->v}, {q, s->k, s->v}, 3};
+    bool apart = w->first != 0;
+    activate(w, TM_OP_ATTN_NORM, s->x, weight, w->pass->n_tokens, kvq, apart ? 2 : 3);
+    share_out(w, &qkv, apart ? 1 : 0, 3);
+    if (!apart || n_needed == 0) return;
     barrier(w); /* others may still read the activations of all */
-    activate(w, TM_OP_ATTN_NORM, s->x + (size_t)w->first * n_hidden, layer->attn_norm, n_needed,
-             &kvq[2], 1);
-    multiply(w, &layer->q, w->shares.q, s->q + (size_t)w->first * n_q);
-    done(w, TM_OP_Q);
+    activate(w, TM_OP_ATTN_NORM, x, weight, n_needed, &kvq[2], 1);
+    share_out(w, &qkv, 0, 1);
 }
 
 /* Positions of a head in the KV cache: whole groups of keys. */
@@ -426,18 +510,6 @@ static void attention(const worker *w, int layer)
     }
 }
 
-/* act(gate) * up, on the columns of gate and up this thread has computed. */
-static void apply_gate(const worker *w, tm_rows rows)
-{
-    void (*mul)(const float *, const float *, int, float *) =
-        w->config->relu2 ? w->vec->relu2_mul : w->vec->silu_mul;
-    if (rows.begin >= rows.end) return;
-    for (int t = 0; t < w->n_tokens; t++) {
-        size_t at = (size_t)t * (size_t)w->config->n_ffn + (size_t)rows.begin;
-        mul(w->s->gate + at, w->s->up + at, rows.end - rows.begin, w->s->gate + at);
-    }
-}
-
 void tm_forward(void *arg, int thread, int n_threads)
 {
     const tm_pass *pass = arg;
@@ -454,14 +526,18 @@ void tm_forward(void *arg, int thread, int n_threads)
         .vec = s->vec,
         .thread = thread,
         .n_threads = n_threads,
+        .step = tm_rows_step(model->kernel, model->head_kernel),
+        .claim = {.lines = s->claims,
+                  .thread = thread,
+                  .n_threads = n_threads,
+                  .is_cut = s->habit.cut && n_threads > 1},
         .own = &s->threads[thread],
         .stamps = pass->ledger != NULL ? tm_ledger_enter(pass->ledger, thread) : NULL,
         .layer = -1,
     };
     worker *w = &self;
-    w->shares =
-        tm_rows_shares(config, tm_rows_step(model->kernel, model->head_kernel), thread, n_threads);
-
+    s->claims[thread].ticks = 0;
+    s->claims[thread].work = 0;
     embed(w);
     done(w, TM_OP_EMBED);
     barrier(w);
@@ -474,7 +550,7 @@ void tm_forward(void *arg, int thread, int n_threads)
         int needed = n - w->first;
         float *x = s->x + (size_t)w->first * n_hidden;
 
-        multiply_qkv(w, layer);
+        multiply_qkv(w, layer, x);
         barrier(w);
         attention(w, l);
         if (needed == 0) return;
@@ -484,29 +560,22 @@ void tm_forward(void *arg, int thread, int n_threads)
             s->mixed + (size_t)w->first * (size_t)(config->n_heads * config->head_dim);
         activate(w, TM_OP_ATTN_SUB_NORM, mixed, layer->attn_sub_norm, needed,
                  (const tm_matrix *[]){&layer->o}, 1);
-        multiply_add(w, &layer->o, w->shares.o, x);
-        done(w, TM_OP_O);
+        share_out(w, &(phase){ADDED, TM_OP_O, {&layer->o}, {x}, 1}, 0, 1);
         barrier(w);
 
         activate(w, TM_OP_FFN_NORM, x, layer->ffn_norm, needed,
                  (const tm_matrix *[]){&layer->gate, &layer->up}, 2);
-        multiply(w, &layer->gate, w->shares.gate_up, s->gate);
-        done(w, TM_OP_GATE);
-        multiply(w, &layer->up, w->shares.gate_up, s->up);
-        done(w, TM_OP_UP);
-        apply_gate(w, w->shares.gate_up);
-        done(w, TM_OP_ACTIVATION);
+        share_out(w, &(phase){GATED, TM_OP_GATE, {&layer->gate, &layer->up}, {s->gate, s->up}, 2},
+                  0, 1);
         barrier(w);
         activate(w, TM_OP_FFN_SUB_NORM, s->gate, layer->ffn_sub_norm, needed,
                  (const tm_matrix *[]){&layer->down}, 1);
-        multiply_add(w, &layer->down, w->shares.down, x);
-        done(w, TM_OP_DOWN);
+        share_out(w, &(phase){ADDED, TM_OP_DOWN, {&layer->down}, {x}, 1}, 0, 1);
         barrier(w);
     }
     w->layer = -1;
     const float *last = s->x + (size_t)(n - n_logits) * n_hidden;
     activate(w, TM_OP_OUTPUT_NORM, last, model->output_norm, n_logits,
              (const tm_matrix *[]){&model->head}, 1);
-    multiply(w, &model->head, w->shares.head, s->logits);
-    done(w, TM_OP_HEAD);
+    share_out(w, &(phase){END_TO_END, TM_OP_HEAD, {&model->head}, {s->logits}, 1}, 0, 1);
 }

@@ -4,6 +4,7 @@
 #define TM_ENGINE_FORWARD_H
 
 #include "engine/attend.h"
+#include "engine/claim.h"
 #include "engine/ledger.h"
 #include "engine/rows.h"
 #include "engine/session.h"
@@ -59,6 +60,9 @@ struct tm_session {
     float *parts;        /* [chunks of all sequences][n_heads][head_dim], of attention */
     tm_softmax *softmax; /* [chunks of all sequences][n_heads] */
     tm_thread_buffers *threads; /* [n_threads] */
+    tm_claim_line *claims;      /* [n_threads] */
+
+    tm_claim_habit habit; /* whether shares are cut, from the passes so far */
 };
 
 /* One batch: of one sequence, at positions `position` .. `position + n_tokens - 1`; or a step, whose

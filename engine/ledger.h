@@ -62,13 +62,17 @@ typedef struct tm_event {
     uint8_t op, piece;
 } tm_event;
 
+#define TM_LEDGER_LAPS 3 /* operations that take turns between two barriers, at most */
+
 /* One thread's list, on cache lines of its own. */
 typedef struct tm_ledger_thread {
     _Alignas(128) tm_event *events; /* [max_events] */
     int n_events, max_events;
     int64_t n_dropped; /* events that found no room */
     int32_t pass;
-    uint8_t op;    /* of the last piece */
+    uint8_t op;      /* of the last piece */
+    tm_op lap_first; /* of the operations in turns, see tm_ledger_lap */
+    uint64_t lap_ticks, lap_sums[TM_LEDGER_LAPS];
     bool by_clock; /* ticks are the clock's nanoseconds, not the processor's counter */
 } tm_ledger_thread;
 
@@ -121,22 +125,51 @@ static inline uint64_t tm_ledger_ticks(bool by_clock)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* The end of a piece, now. */
-static inline void tm_ledger_add(tm_ledger_thread *thread, tm_piece piece, tm_op op, int layer)
+static inline void tm_ledger_add_at(tm_ledger_thread *thread, tm_piece piece, tm_op op, int layer,
+                                    uint64_t ticks)
 {
-    uint64_t now = tm_ledger_ticks(thread->by_clock);
     thread->op = (uint8_t)op;
     if (thread->n_events == thread->max_events) {
         thread->n_dropped++;
         return;
     }
     thread->events[thread->n_events++] = (tm_event){
-        .ticks = now,
+        .ticks = ticks,
         .pass = thread->pass,
         .layer = (int16_t)layer,
         .op = (uint8_t)op,
         .piece = (uint8_t)piece,
     };
+}
+
+/* The end of a piece, now. */
+static inline void tm_ledger_add(tm_ledger_thread *thread, tm_piece piece, tm_op op, int layer)
+{
+    tm_ledger_add_at(thread, piece, op, layer, tm_ledger_ticks(thread->by_clock));
+}
+
+/* n operations from `first` on in turns, as often and in whatever order a thread takes their
+ * rows: laps, summed and written down as one piece of each, so that a pass has the same events every
+ * time. The pieces still lie end to end; where there were turns only their lengths are true. */
+static inline void tm_ledger_lap_begin(tm_ledger_thread *thread, tm_op first)
+{
+    thread->lap_first = first;
+    for (int i = 0; i < TM_LEDGER_LAPS; i++) thread->lap_sums[i] = 0;
+    thread->lap_ticks = thread->events[thread->n_events - 1].ticks;
+}
+static inline void tm_ledger_lap(tm_ledger_thread *thread, tm_op op)
+{
+    uint64_t now = tm_ledger_ticks(thread->by_clock);
+    thread->lap_sums[op - thread->lap_first] += now - thread->lap_ticks;
+    thread->lap_ticks = now;
+}
+static inline void tm_ledger_lap_end(tm_ledger_thread *thread, int n, int layer)
+{
+    uint64_t at = thread->lap_ticks;
+    for (int i = 0; i < n; i++) at -= thread->lap_sums[i];
+    for (int i = 0; i < n; i++)
+        tm_ledger_add_at(thread, TM_PIECE_WORK, (tm_op)(thread->lap_first + (tm_op)i), layer,
+                         at += thread->lap_sums[i]);
 }
 
 /* Around a pass, by its caller; false: no room, the pass must run without the ledger. Of the pass only what

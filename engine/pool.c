@@ -30,6 +30,7 @@ typedef struct gate {
 typedef struct worker {
     tm_pool *pool;
     int index, cpu;   /* cpu: -1 not pinned */
+    int node;         /* of that CPU; 0 not known */
     pthread_t thread; /* index > 0 */
 } worker;
 
@@ -39,7 +40,7 @@ struct tm_pool {
     gate arrived; /* its count: threads at the barrier */
     int n_threads;
     long spin_ns;
-    bool stop, busy;
+    bool stop, busy, cores_differ;
     tm_pool_fn *fn;
     void *arg;
     int n_started;   /* workers to join */
@@ -189,13 +190,19 @@ tm_status tm_pool_open(const tm_pool_options *options, tm_pool **out, tm_error *
     pool->n_threads = n;
     pool->spin_ns = crowded ? CROWDED_SPIN_NS : SPIN_NS;
 
+    int kind = INT_MIN; /* of the thread before */
     for (int i = 0; i < n; i++) {
         int cpu = -1;
         if (options->cpus != NULL)
             cpu = options->cpus[i];
         else if (options->pin)
             cpu = topology.cpus[i % topology.n_cpus];
-        pool->workers[i] = (worker){.pool = pool, .index = i, .cpu = cpu};
+        int at = cpu < 0 ? -1 : tm_topology_find(&topology, cpu);
+        pool->workers[i] =
+            (worker){.pool = pool, .index = i, .cpu = cpu, .node = at < 0 ? 0 : topology.nodes[at]};
+        if (at < 0) continue;
+        if (kind != INT_MIN && topology.kinds[at] != kind) pool->cores_differ = true;
+        kind = topology.kinds[at];
     }
     for (int i = 1; i < n; i++) {
         int code = pthread_create(&pool->workers[i].thread, NULL, work, &pool->workers[i]);
@@ -247,6 +254,16 @@ int tm_pool_threads(const tm_pool *pool)
 int tm_pool_cpu(const tm_pool *pool, int thread)
 {
     return pool->workers[thread].cpu;
+}
+
+bool tm_pool_cores_differ(const tm_pool *pool)
+{
+    return pool->cores_differ;
+}
+
+int tm_pool_node(const tm_pool *pool, int thread)
+{
+    return pool->workers[thread].node;
 }
 
 int tm_usable_cpus(void)

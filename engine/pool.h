@@ -34,6 +34,10 @@ void tm_pool_close(tm_pool *pool);
 int tm_pool_threads(const tm_pool *pool);
 /* The CPU thread i is pinned to; -1: not pinned (not asked, or refused by the system). */
 int tm_pool_cpu(const tm_pool *pool, int thread);
+/* The memory node next to that CPU; 0: not pinned, or not known. */
+int tm_pool_node(const tm_pool *pool, int thread);
+/* Whether its threads are pinned to cores of different kinds (hwloc), fast ones and frugal ones. */
+bool tm_pool_cores_differ(const tm_pool *pool);
 /* CPUs this process may run on (its affinity mask), and physical cores among them. */
 int tm_usable_cpus(void);
 int tm_usable_cores(void);

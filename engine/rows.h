@@ -1,5 +1,6 @@
 /* How the rows of a phase are shared out among threads. Internal to the engine: packing and running
- * use the same shares, so that a page of weights is first touched by the thread that reads it. */
+ * use the same shares, so that a page of weights is first touched by the thread that reads it, unless
+ * that one falls behind: engine/claim.h. */
 #ifndef TM_ENGINE_ROWS_H
 #define TM_ENGINE_ROWS_H
 
@@ -30,23 +31,40 @@ static inline int tm_rows_step(const tm_kernel *kernel, const tm_kernel *head_ke
     return step;
 }
 
+/* Up to 3 matrices laid end to end, counted in units of `step` rows; the last unit of a matrix may be
+ * short. */
+typedef struct tm_rows_ends {
+    int n_rows[3], first[4], step; /* first: unit of each matrix, and behind the last */
+} tm_rows_ends;
+
+static inline tm_rows_ends tm_rows_end_to_end(const int *n_rows, int n, int step)
+{
+    tm_rows_ends ends = {.step = step};
+    for (int i = 0; i < n; i++) {
+        ends.n_rows[i] = n_rows[i];
+        ends.first[i + 1] = ends.first[i] + (n_rows[i] + step - 1) / step;
+    }
+    return ends;
+}
+
+/* The rows of matrix i in units begin .. end-1 of the whole. */
+static inline tm_rows tm_rows_in(const tm_rows_ends *ends, int i, int begin, int end)
+{
+    int first = ends->first[i], last = ends->first[i + 1], n_rows = ends->n_rows[i];
+    int from = ((begin < first ? first : begin > last ? last : begin) - first) * ends->step;
+    int to = ((end < first ? first : end > last ? last : end) - first) * ends->step;
+    return (tm_rows){from < n_rows ? from : n_rows, to < n_rows ? to : n_rows};
+}
+
 /* Share `part` of n_parts of the rows of n matrices laid end to end: shares[i] are its rows of
  * matrix i. Balanced over the whole, so that small matrices do not leave threads idle. */
 static inline void tm_rows_share(const int *n_rows, int n, int step, int part, int n_parts,
                                  tm_rows *shares)
 {
-    int begin, end, total = 0;
-    for (int i = 0; i < n; i++) total += (n_rows[i] + step - 1) / step;
-    tm_split(total, 1, part, n_parts, &begin, &end);
-    for (int i = 0, first = 0; i < n; i++) {
-        int units = (n_rows[i] + step - 1) / step;
-        int from = begin - first, to = end - first; /* in units of this matrix */
-        from = from < 0 ? 0 : from > units ? units : from;
-        to = to < 0 ? 0 : to > units ? units : to;
-        shares[i].begin = from * step < n_rows[i] ? from * step : n_rows[i];
-        shares[i].end = to * step < n_rows[i] ? to * step : n_rows[i];
-        first += units;
-    }
+    tm_rows_ends ends = tm_rows_end_to_end(n_rows, n, step);
+    int begin, end;
+    tm_split(ends.first[n], 1, part, n_parts, &begin, &end);
+    for (int i = 0; i < n; i++) shares[i] = tm_rows_in(&ends, i, begin, end);
 }
 
 /* The rows one thread owns of every matrix of a layer, and of the head. Gate and up are shared out

@@ -111,6 +111,8 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     s->parts = take(c, n_chunks, n_q, sizeof(float));
     s->softmax = take(c, n_chunks, n_heads, sizeof(tm_softmax));
     s->threads = take(c, (size_t)n_threads, 1, sizeof(tm_thread_buffers));
+    s->claims = take(c, (size_t)n_threads, 1, sizeof(tm_claim_line));
+    take(c, 1, 64, 1); /* the last one's pair of lines */
     for (int i = 0; i < n_threads; i++) {
         tm_thread_buffers own;
         memset(&own, 0, sizeof own);
@@ -214,6 +216,8 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
     cursor place = {.base = s->arena.data};
     lay_out(&place, &model->config, model->kernel, model->head_kernel, &full, n_threads, s);
     fill_frequencies(model, s->frequency);
+    for (int i = 0; i < n_threads; i++) s->claims[i].node = tm_pool_node(pool, i);
+    s->habit = tm_claim_habit_of(tm_pool_cores_differ(pool));
     bool whole = full.n_positions / full.n_sequences >= full.n_context;
     tm_session_divide(s, whole ? full.n_sequences : 1, full.n_context);
     *out = s;
@@ -293,6 +297,8 @@ static void run(tm_session *session, tm_pass *pass)
     if (session->ledger != NULL && tm_ledger_begin(session->ledger, &stamps))
         pass->ledger = session->ledger;
     tm_pool_run(session->pool, tm_forward, pass);
+    if (session->n_threads > 1)
+        tm_claim_learn(&session->habit, tm_claim_unevenness(session->claims, session->n_threads));
     if (pass->ledger != NULL) tm_ledger_end(pass->ledger);
 }
 

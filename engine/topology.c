@@ -32,7 +32,7 @@ static cpu_set_t *read_mask(int *n)
 }
 
 typedef struct place {
-    int cpu, sibling, kind, order;
+    int cpu, sibling, kind, order, node;
 } place;
 
 /* Siblings later; faster kinds of core earlier; otherwise hwloc's order, which fills a package. */
@@ -44,7 +44,7 @@ static int compare_places(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* Fills kind, sibling and order of each place from hwloc; false when hwloc does not know them. */
+/* Fills kind, sibling, order and node of each place from hwloc; false when hwloc does not know them. */
 static bool ask_hwloc(place *places, int n)
 {
     hwloc_topology_t topology;
@@ -64,6 +64,8 @@ static bool ask_hwloc(place *places, int n)
         places[i].order = (int)pu->logical_index;
         /* Kinds are ranked by hwloc from the most frugal to the fastest; -1 when not known. */
         places[i].kind = hwloc_cpukinds_get_by_cpuset(topology, pu->cpuset, 0);
+        int node = pu->nodeset != NULL ? hwloc_bitmap_first(pu->nodeset) : -1;
+        places[i].node = node < 0 ? 0 : node;
         /* How many usable siblings of the same core have come before: places are ascending. */
         places[i].sibling = 0;
         for (int j = 0; core != NULL && j < i; j++)
@@ -91,7 +93,7 @@ tm_status tm_topology_open(tm_topology *out, tm_error *err)
     }
     status = tm_alloc(&memory, (size_t)n, sizeof(place), "list of usable CPUs", err);
     if (status != TM_OK) goto done;
-    status = tm_alloc(&cpus, (size_t)n, sizeof(int), "list of usable CPUs", err);
+    status = tm_alloc(&cpus, 3 * (size_t)n, sizeof(int), "list of usable CPUs", err);
     if (status != TM_OK) goto done;
 
     place *places = memory;
@@ -99,13 +101,18 @@ tm_status tm_topology_open(tm_topology *out, tm_error *err)
         if (CPU_ISSET_S((size_t)cpu, mask_bytes, mask))
             places[i++] = (place){.cpu = cpu, .order = cpu};
     if (!ask_hwloc(places, n))
-        for (int i = 0; i < n; i++) places[i] = (place){.cpu = places[i].cpu, .order = i};
+        for (int i = 0; i < n; i++)
+            places[i] = (place){.cpu = places[i].cpu, .order = i, .kind = -1};
     qsort(places, (size_t)n, sizeof *places, compare_places);
 
     out->cpus = cpus;
+    out->nodes = out->cpus + n;
+    out->kinds = out->nodes + n;
     out->n_cpus = n;
     for (int i = 0; i < n; i++) {
         out->cpus[i] = places[i].cpu;
+        out->nodes[i] = places[i].node;
+        out->kinds[i] = places[i].kind;
         out->n_cores += places[i].sibling == 0;
     }
     cpus = NULL;
@@ -120,6 +127,13 @@ void tm_topology_close(tm_topology *topology)
 {
     tm_free(topology->cpus);
     memset(topology, 0, sizeof *topology);
+}
+
+int tm_topology_find(const tm_topology *topology, int cpu)
+{
+    for (int i = 0; i < topology->n_cpus; i++)
+        if (topology->cpus[i] == cpu) return i;
+    return -1;
 }
 
 bool tm_thread_pin(int cpu)

@@ -10,6 +10,8 @@
  * hardware siblings. */
 typedef struct tm_topology {
     int *cpus;   /* [n_cpus], owned */
+    int *nodes;  /* [n_cpus], the memory node of each; 0 where it is not known */
+    int *kinds;  /* [n_cpus], the kind of core, a faster one higher; -1 where it is not known */
     int n_cpus;  /* >= 1 */
     int n_cores; /* physical cores among them: the first n_cores of cpus */
 } tm_topology;
@@ -18,6 +20,8 @@ typedef struct tm_topology {
  * Errors: IO (the mask cannot be read), NOMEM. */
 tm_status tm_topology_open(tm_topology *out, tm_error *err) TM_MUST_USE;
 void tm_topology_close(tm_topology *topology);
+/* Where in the list a CPU is; -1: nowhere. */
+int tm_topology_find(const tm_topology *topology, int cpu);
 
 /* Pins the calling thread to one CPU; false when the system refuses. The mask it had before its
  * first pin is kept, and tm_topology_open answers from it until the thread is released. */

@@ -1,5 +1,6 @@
 /* The ledger: what threads do lies end to end inside its pass, in the order of the pass, and nothing
  * of it changes a result. */
+#include "engine/forward.h"
 #include "tests/engine/tiny.h"
 
 enum { N_PROMPT = 11, N_BATCH = 4, N_DECODE = 5, N_PASSES = 3 + N_DECODE, N_VOCAB = 100 };
@@ -116,15 +117,16 @@ static int expect_pass(const setup *s, int thread, int pass, int at)
     return at;
 }
 
-static void test_pieces_lie_end_to_end(void **state)
+/* Shares that are cut into pieces, which threads take over from each other, leave the same events. */
+static void expect_end_to_end(bool cut)
 {
     static const char *const kernels[] = {"trit_mad_scalar", "ternary", "f16r16"};
-    (void)state;
     for (int k = 0; k < 3; k++) {
         for (int n_threads = 1; n_threads <= 3; n_threads++) {
             float logits[N_VOCAB];
             setup s;
             open_setup(&s, kernels[k], n_threads, N_PASSES);
+            s.session->habit = (tm_claim_habit){.unevenness = cut ? 1e9 : -1e9, .cut = cut};
             tm_session_set_ledger(s.session, &s.ledger);
             evaluate(&s, logits);
             assert_int_equal(s.ledger.n_passes, N_PASSES);
@@ -147,6 +149,13 @@ static void test_pieces_lie_end_to_end(void **state)
             close_setup(&s);
         }
     }
+}
+
+static void test_pieces_lie_end_to_end(void **state)
+{
+    (void)state;
+    expect_end_to_end(false);
+    expect_end_to_end(true);
 }
 
 static void test_logits_stay_the_same(void **state)
@@ -209,6 +218,32 @@ static void test_refused(void **state)
     tm_pool_close(pool);
 }
 
+/* Operations in turns become one piece each, as long as their turns together. */
+static void test_turns_become_one_piece_each(void **state)
+{
+    tm_event events[8];
+    tm_ledger_thread list = {.events = events, .max_events = 8, .by_clock = true};
+    uint64_t spent[3] = {0}, last;
+    (void)state;
+    tm_ledger_add(&list, TM_PIECE_ENTER, TM_OP_EMBED, -1);
+    last = events[0].ticks;
+    tm_ledger_lap_begin(&list, TM_OP_GATE);
+    for (int turn = 0; turn < 30; turn++) {
+        tm_ledger_lap(&list, (tm_op)(TM_OP_GATE + turn * 7 % 3));
+        spent[turn * 7 % 3] += list.lap_ticks - last;
+        last = list.lap_ticks;
+    }
+    tm_ledger_lap_end(&list, 3, 5);
+    assert_int_equal(list.n_events, 4);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(events[i + 1].op, TM_OP_GATE + i);
+        assert_int_equal(events[i + 1].piece, TM_PIECE_WORK);
+        assert_int_equal(events[i + 1].layer, 5);
+        assert_int_equal(events[i + 1].ticks - events[i].ticks, spent[i]);
+    }
+    assert_int_equal(events[3].ticks, last);
+}
+
 /* Whatever the counter is, its rate turns it into the clock's time. Each span of one clock is read
  * inside a span of the other, so that being interrupted can only make the outer one longer. */
 static void test_ticks_become_nanoseconds(void **state)
@@ -240,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_pieces_lie_end_to_end),
         cmocka_unit_test(test_logits_stay_the_same),
         cmocka_unit_test(test_a_full_ledger_counts_what_it_lost),
+        cmocka_unit_test(test_turns_become_one_piece_each),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_ticks_become_nanoseconds),
     };

@@ -217,6 +217,67 @@ static void test_unpinned_threads_say_so(void **state)
     tm_pool_close(pool);
 }
 
+/* A fast core and a frugal one, each with memory of its own, as hwloc writes them down. */
+static const char two_kinds[] =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n"
+    "<topology version=\"2.0\">"
+    "<object type=\"Machine\" os_index=\"0\" cpuset=\"0x3\" complete_cpuset=\"0x3\""
+    " allowed_cpuset=\"0x3\" nodeset=\"0x3\" complete_nodeset=\"0x3\" allowed_nodeset=\"0x3\""
+    " gp_index=\"1\">"
+#define CORE(number, set, a, b, c)                                                                 \
+    "<object type=\"Core\" os_index=\"" number "\" gp_index=\"" a "\"" set ">"                     \
+    "<object type=\"NUMANode\" os_index=\"" number "\" gp_index=\"" b "\"" set                     \
+    " local_memory=\"1073741824\"/>"                                                               \
+    "<object type=\"PU\" os_index=\"" number "\" gp_index=\"" c "\"" set "/></object>"
+#define SET(mask)                                                                                  \
+    " cpuset=\"" mask "\" complete_cpuset=\"" mask "\" nodeset=\"" mask                            \
+    "\" complete_nodeset=\"" mask "\""
+    CORE("0", SET("0x1"), "3", "4", "2")
+        CORE("1", SET("0x2"), "6", "7",
+             "5") "</object><cpukind cpuset=\"0x1\" forced_efficiency=\"0\"/>"
+                  "<cpukind cpuset=\"0x2\" forced_efficiency=\"1\"/></topology>\n";
+
+static void test_knows_kinds_and_nodes(void **state)
+{
+    char path[] = "/tmp/ternmark-topology-XXXXXX";
+    cpu_set_t mask;
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof mask, &mask), 0);
+    if (!CPU_ISSET(0, &mask) || !CPU_ISSET(1, &mask))
+        TM_SKIP("kinds of core: this process may not use CPUs 0 and 1");
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_int_equal(write(file, two_kinds, sizeof two_kinds - 1), sizeof two_kinds - 1);
+    close(file);
+    setenv("HWLOC_XMLFILE", path, 1);
+    tm_pool *pools[2];
+    tm_error err = {0};
+    tm_status status = TM_OK;
+    for (int n = 1; n <= 2 && status == TM_OK; n++) {
+        tm_pool_options options = {.n_threads = n, .cpus = (const int[]){1, 0}, .pin = true};
+        status = tm_pool_open(&options, &pools[n - 1], &err);
+        if (status != TM_OK) break;
+        if (n == 2) { /* the fast core is CPU 1 */
+            assert_int_equal(tm_pool_cpu(pools[1], 0), 1);
+            assert_int_equal(tm_pool_node(pools[1], 0), 1);
+            assert_int_equal(tm_pool_node(pools[1], 1), 0);
+        }
+        assert_int_equal(tm_pool_cores_differ(pools[n - 1]), n == 2);
+        tm_pool_close(pools[n - 1]);
+    }
+    if (status == TM_OK) {
+        tm_pool_options options = {.n_threads = 2, .pin = true};
+        status = tm_pool_open(&options, &pools[0], &err);
+        if (status == TM_OK) {
+            assert_int_equal(tm_pool_cpu(pools[0], 0), 1); /* the fast core first */
+            tm_pool_close(pools[0]);
+        }
+    }
+    unsetenv("HWLOC_XMLFILE");
+    unlink(path);
+    if (status != TM_OK) fail_msg("%s", err.message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_threads_run_where_they_are_pinned),
         cmocka_unit_test(test_counts_follow_the_mask),
         cmocka_unit_test(test_unpinned_threads_say_so),
+        cmocka_unit_test(test_knows_kinds_and_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
