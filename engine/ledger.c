@@ -63,19 +63,39 @@ static void touch_events(void *arg, int thread, int n_threads)
     memset(own->events, 0, (size_t)own->max_events * sizeof *own->events);
 }
 
+/* Events of one thread's list. */
+static size_t count_events(int n_layers, int n_passes)
+{
+    size_t per_pass = ((size_t)n_layers + 1) * MAX_EVENTS_PER_LAYER, n;
+    return tm_mul_size(per_pass, (size_t)n_passes, &n) && n <= INT_MAX ? n : SIZE_MAX;
+}
+
+/* Bytes of one thread's list; n_events is at most INT_MAX. */
+static size_t list_bytes(size_t n_events)
+{
+    return tm_round_up(n_events * sizeof(tm_event), 128);
+}
+
+size_t tm_ledger_bytes(int n_layers, int n_passes, int n_threads)
+{
+    size_t n_events = count_events(n_layers, n_passes), events, passes, all;
+    if (n_events == SIZE_MAX || !tm_mul_size(list_bytes(n_events), (size_t)n_threads, &events) ||
+        !tm_mul_size((size_t)n_passes, sizeof(tm_ledger_pass), &passes) ||
+        !tm_add_size(events, passes, &all) ||
+        !tm_add_size(all, (size_t)n_threads * sizeof(tm_ledger_thread) + 128, &all))
+        return SIZE_MAX;
+    return all;
+}
+
 tm_status tm_ledger_open(int n_layers, int n_passes, tm_pool *pool, tm_ledger *out, tm_error *err)
 {
     *out = (tm_ledger){.n_threads = tm_pool_threads(pool), .max_passes = n_passes};
     if (n_layers < 1 || n_passes < 1)
         return tm_fail(err, TM_ARG, "ledger: %d layers, %d passes; at least 1 of each is needed",
                        n_layers, n_passes);
-    size_t per_pass = ((size_t)n_layers + 1) * MAX_EVENTS_PER_LAYER, n_events, events, passes, all;
-    size_t n_threads = (size_t)out->n_threads;
-    if (!tm_mul_size(per_pass, (size_t)n_passes, &n_events) || n_events > INT_MAX ||
-        !tm_mul_size(tm_round_up(n_events * sizeof(tm_event), 128), n_threads, &events) ||
-        !tm_mul_size((size_t)n_passes, sizeof(tm_ledger_pass), &passes) ||
-        !tm_add_size(events, passes, &all) ||
-        !tm_add_size(all, n_threads * sizeof(tm_ledger_thread) + 128, &all))
+    size_t n_threads = (size_t)out->n_threads, n_events = count_events(n_layers, n_passes);
+    size_t all = tm_ledger_bytes(n_layers, n_passes, out->n_threads);
+    if (all == SIZE_MAX)
         return tm_fail(err, TM_NOMEM,
                        "ledger: %d passes of %d layers are more events than a list holds (%d)",
                        n_passes, n_layers, INT_MAX);
@@ -86,13 +106,13 @@ tm_status tm_ledger_open(int n_layers, int n_passes, tm_pool *pool, tm_ledger *o
     out->by_clock = !has_steady_counter();
     for (size_t i = 0; i < n_threads; i++) {
         out->threads[i] = (tm_ledger_thread){
-            .events = (tm_event *)(at + i * (events / n_threads)),
+            .events = (tm_event *)(at + i * list_bytes(n_events)),
             .max_events = (int)n_events,
             .by_clock = out->by_clock,
         };
     }
-    out->passes = (tm_ledger_pass *)(at + events);
-    memset(out->passes, 0, passes);
+    out->passes = (tm_ledger_pass *)(at + n_threads * list_bytes(n_events));
+    memset(out->passes, 0, (size_t)n_passes * sizeof *out->passes);
     tm_pool_run(pool, touch_events, out);
     read_clocks(out->by_clock, &out->open_ticks, &out->open_ns);
     return TM_OK;

@@ -93,6 +93,8 @@ typedef struct tm_ledger {
     tm_pages memory;
 } tm_ledger;
 
+/* Memory that a ledger takes; SIZE_MAX where its lists would hold more than an int counts. */
+size_t tm_ledger_bytes(int n_layers, int n_passes, int n_threads);
 /* Room for `n_passes` passes of a model with n_layers layers, on the threads of a pool, each of which
  * touches its part. Errors: ARG, NOMEM. */
 tm_status tm_ledger_open(int n_layers, int n_passes, tm_pool *pool, tm_ledger *out,

@@ -356,8 +356,17 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
     pairs p = {.bench = bench, .test = test, .options = options};
     p.n_region_passes = (test->n_prompt + batch - 1) / batch + test->n_gen;
     int n_passes = p.n_region_passes + (test->depth + batch - 1) / batch;
-    tm_status status =
-        tm_ledger_open(subject->model->config.n_layers, n_passes, subject->pool, &p.ledger, err);
+    int n_layers = subject->model->config.n_layers, n_threads = tm_pool_threads(subject->pool);
+    /* Each event's best time beside its stamp. */
+    double needs = (double)tm_ledger_bytes(n_layers, n_passes, n_threads) *
+                   (1 + (double)sizeof *p.best_ns / sizeof(tm_event));
+    if (options->available_bytes > 0 && needs > (double)options->available_bytes)
+        return tm_fail(err, TM_NOMEM,
+                       "profile: stamps of %d passes, %d layers and %d threads need %.2f GB, %.2f "
+                       "GB available",
+                       n_passes, n_layers, n_threads, needs * 1e-9,
+                       (double)options->available_bytes * 1e-9);
+    tm_status status = tm_ledger_open(n_layers, n_passes, subject->pool, &p.ledger, err);
     if (status != TM_OK) return status;
     p.with = calloc((size_t)n, sizeof *p.with);
     p.without = calloc((size_t)n, sizeof *p.without);

@@ -64,6 +64,7 @@ typedef struct tm_profile_options {
     bool fastest;        /* show the fastest run with stamps, not that of median time */
     tm_profile_see *see; /* of the last run with stamps; or NULL */
     void *see_arg;
+    int64_t available_bytes;           /* memory for the stamps; 0 and below: not known */
     bool (*is_interrupted)(void *arg); /* asked before every run; NULL: never */
     void *interrupt_arg;
 } tm_profile_options;

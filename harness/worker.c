@@ -8,6 +8,7 @@
 
 #include "harness/bench.h"
 #include "harness/energy_run.h"
+#include "harness/env.h"
 #include "harness/profile.h"
 #include "harness/subject.h"
 #include "harness/version.h"
@@ -141,10 +142,14 @@ static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, 
                              tm_error *err)
 {
     const tm_worker_test *t = &request->tests[index];
-    const tm_profile_options options = {.n_pairs = t->n_profile_pairs};
+    tm_profile_options options = {.n_pairs = t->n_profile_pairs};
     tm_record record = {.kind = TM_RECORD_PROFILE};
     tm_profile profile = {0};
     tm_error why = {0};
+    tm_env env = {0}; /* now: the model has its memory */
+    if (tm_env_read("/", &env, &why) == TM_OK) options.available_bytes = env.memory_available_bytes;
+    tm_env_free(&env);
+    why = (tm_error){0};
     record.profile = calloc(1, sizeof *record.profile);
     if (!record.profile) return tm_fail(err, TM_NOMEM, "no memory for a profile");
     tm_status status = bench->subject->model

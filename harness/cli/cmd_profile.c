@@ -120,6 +120,7 @@ static tm_status profile_cell(state *s, tm_bench *bench, const tm_cell *cell, tm
                                   .fastest = s->r->fastest,
                                   .see = see,
                                   .see_arg = &v,
+                                  .available_bytes = s->env.memory_available_bytes,
                                   .is_interrupted = is_interrupted,
                                   .interrupt_arg = s};
     tm_test test = {cell->n_prompt, cell->n_gen, cell->depth, cell->n_sequences};

@@ -256,6 +256,10 @@ static void test_refused(void **state)
     open_engine(&e, 1, &test);
     assert_int_equal(tm_profile_measure(&e.bench, &test, &options, &p, &err), TM_ARG);
     options.n_pairs = 1;
+    options.available_bytes = 1000;
+    assert_int_equal(tm_profile_measure(&e.bench, &test, &options, &p, &err), TM_NOMEM);
+    assert_non_null(strstr(err.message, "stamps of 1 passes, 2 layers and 1 threads need"));
+    options.available_bytes = 1 << 30;
     e.subject.model = NULL;
     assert_int_equal(tm_profile_measure(&e.bench, &test, &options, &p, &err), TM_ARG);
     assert_non_null(strstr(err.message, "fake engine"));
