@@ -13,15 +13,26 @@
 
 #define V_UNROLL _Pragma("GCC unroll 8")
 
-/* Few queries over many positions read keys and values from memory: so far ahead they are fetched.
- * Where there are V_ROWS, as in prompts, these lie in a cache, and fetching is one load too many. */
-enum { V_AHEAD_BYTES = 8192 };
+/* Few queries over many positions read keys and values from memory. They are fetched in the order of
+ * addresses, which a tile that reads several groups or parts of rows side by side does not keep: one
+ * stream is what memory is fast at. Where there are V_ROWS, as in prompts, keys and values lie in a
+ * cache, and fetching is one load too many. Rows go to L1; a tile of keys, which is fetched while the
+ * one before it is read, may be as large as that and goes to L2. */
+enum { V_AHEAD_BYTES = 4096, V_LINE = 64 };
 
-/* 16 elements of a half or float array, where every second vector of halves begins a line. */
-static inline V_INLINE v16 load_keys(const void *from, size_t at, bool half, bool ahead)
+static inline V_INLINE void fetch(const void *from, size_t offset, size_t bytes, bool to_l1)
 {
-    const char *p = (const char *)from + at * (half ? sizeof(tm_half) : sizeof(float));
-    if (ahead) __builtin_prefetch(p + V_AHEAD_BYTES);
+    for (size_t i = 0; i < bytes; i += V_LINE) {
+        if (to_l1)
+            __builtin_prefetch((const char *)from + offset + i, 0, 3);
+        else
+            __builtin_prefetch((const char *)from + offset + i, 0, 2);
+    }
+}
+
+/* 16 elements of a half or float array. */
+static inline V_INLINE v16 load_16(const void *from, size_t at, bool half)
+{
     return half ? v_load_half((const tm_half *)from + at, 0, 16)
                 : v_load((const float *)from + at, 16);
 }
@@ -54,15 +65,18 @@ static inline V_INLINE void scores_tile(int n_q, int n_v, const float *q, size_t
                                         float *score, size_t score_stride)
 {
     v16 sum[24], key[8];
-    size_t group = (size_t)head_dim * TM_VEC_KEYS;
+    const size_t element = half ? sizeof(tm_half) : sizeof(float);
+    size_t group = (size_t)head_dim * TM_VEC_KEYS, next = (size_t)n_v * group * element;
+    const size_t step = (size_t)n_v * TM_VEC_KEYS * element; /* of all groups, for one d */
     V_UNROLL for (int j = 0; j < n_q; j++)
     {
         V_UNROLL for (int i = 0; i < n_v; i++) sum[j * n_v + i] = v_zero();
     }
     for (int d = 0; d < head_dim; d++) {
         size_t at = (size_t)d * TM_VEC_KEYS;
-        V_UNROLL for (int i = 0; i < n_v; i++) key[i] =
-            load_keys(k, (size_t)i * group + at, half, n_q < V_ROWS);
+        V_UNROLL for (int i = 0; i < n_v; i++) key[i] = load_16(k, (size_t)i * group + at, half);
+        if (n_q < V_ROWS && (step >= V_LINE || (d & 1) == 0))
+            fetch(k, next + (size_t)d * step, step, false);
         add_term(n_q, n_v, q + d, q_stride, key, sum);
     }
     V_UNROLL for (int j = 0; j < n_q; j++)
@@ -73,34 +87,38 @@ static inline V_INLINE void scores_tile(int n_q, int n_v, const float *q, size_t
     }
 }
 
-static inline V_INLINE v16 load_values(const void *v, size_t at, bool half, int n, bool ahead)
+static inline V_INLINE v16 load_values(const void *v, size_t at, bool half, int n)
 {
-    if (n == 16) return load_keys(v, at, half, ahead);
+    if (n == 16) return load_16(v, at, half);
     return half ? v_load_half((const tm_half *)v + at, 0, n) : v_load((const float *)v + at, n);
 }
 
 /* n_q queries into n_v v16 of out: from element 16 i on, but the last from `last` on, so that a head
  * of any size ends with a whole one. Of a head smaller than that, one of n elements. The queries see
- * n_positions[j] values, `all` at least and `most` at most. */
+ * n_positions[j] values, `all` at least and `most` at most. `fetches`: whole rows, in the first of the
+ * tiles of a head. */
 static inline V_INLINE void mix_tile(int n_q, int n_v, const float *score, size_t score_stride,
                                      const void *v, bool half, int head_dim, int last, int n,
-                                     const int *n_positions, int all, int most, float *out,
-                                     size_t out_stride)
+                                     const int *n_positions, int all, int most, bool fetches,
+                                     float *out, size_t out_stride)
 {
     v16 sum[24], value[8];
     V_UNROLL for (int j = 0; j < n_q; j++)
     {
         V_UNROLL for (int i = 0; i < n_v; i++) sum[j * n_v + i] = v_zero();
     }
+    const size_t element = half ? sizeof(tm_half) : sizeof(float);
     size_t row = 0, row_step = (size_t)head_dim;
     for (int p = 0; p < all; p++, row += row_step) {
-        V_UNROLL for (int i = 0; i < n_v; i++) value[i] = load_values(
-            v, row + (size_t)(i == n_v - 1 ? last : 16 * i), half, n_v > 1 ? 16 : n, n_q < V_ROWS);
+        if (n_q < V_ROWS && fetches)
+            fetch(v, row * element + V_AHEAD_BYTES, row_step * element, true);
+        V_UNROLL for (int i = 0; i < n_v; i++) value[i] =
+            load_values(v, row + (size_t)(i == n_v - 1 ? last : 16 * i), half, n_v > 1 ? 16 : n);
         add_term(n_q, n_v, score + p, score_stride, value, sum);
     }
     for (int p = all; p < most; p++, row += row_step) {
-        V_UNROLL for (int i = 0; i < n_v; i++) value[i] = load_values(
-            v, row + (size_t)(i == n_v - 1 ? last : 16 * i), half, n_v > 1 ? 16 : n, false);
+        V_UNROLL for (int i = 0; i < n_v; i++) value[i] =
+            load_values(v, row + (size_t)(i == n_v - 1 ? last : 16 * i), half, n_v > 1 ? 16 : n);
         V_UNROLL for (int j = 0; j < n_q; j++)
         {
             if (p >= n_positions[j]) continue;
@@ -127,10 +145,10 @@ static inline V_INLINE void mix_tile(int n_q, int n_v, const float *score, size_
     }                                                                                              \
     static __attribute__((noinline)) void mix_##n_q##x##n_v##_##name(                              \
         const float *score, size_t score_stride, const void *v, int head_dim, int last, int n,     \
-        const int *n_positions, int all, int most, float *out, size_t out_stride)                  \
+        const int *n_positions, int all, int most, bool fetches, float *out, size_t out_stride)    \
     {                                                                                              \
         mix_tile(n_q, n_v, score, score_stride, v, half, head_dim, last, n, n_positions, all,      \
-                 most, out, out_stride);                                                           \
+                 most, fetches, out, out_stride);                                                  \
     }
 V_TILES(V_DEFINE_TILES, f16, true)
 V_TILES(V_DEFINE_TILES, f32, false)
@@ -194,8 +212,8 @@ static inline V_INLINE void mix(const float *score, size_t score_stride, int n_q
         int first = n_v > 1 ? 16 * at : wide_min(16 * at, head_dim - n);                           \
         int last = n_v > 1 ? wide_min(16 * (n_v - 1), head_dim - 16 - first) : 0;                  \
         mix_##n_q##x##n_v##_##name(row, score_stride, (const char *)v + (size_t)first * element,   \
-                                   head_dim, last, n, n_positions + i, all, most, mixed + first,   \
-                                   out_stride);                                                    \
+                                   head_dim, last, n, n_positions + i, all, most, at == 0,         \
+                                   mixed + first, out_stride);                                     \
     }
         V_TILES(RUN, f16, true)
         V_TILES(RUN, f32, false)
