@@ -38,7 +38,9 @@
 #define BLOCK_DWORDS (BLOCK_UNITS + N_SCALES + 1)
 #ifndef ROWS_IN_PLACE
 #define ROWS_IN_PLACE rows_of_8
-#define TOKENS_MIN    3 /* fewer read the rows where they lie: a tile would not pay */
+#endif
+#ifndef TOKENS_MIN
+#define TOKENS_MIN 3 /* fewer read the rows where they lie: a tile would not pay */
 #endif
 
 typedef struct block_tile {

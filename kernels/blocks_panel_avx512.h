@@ -8,7 +8,10 @@
 
 #define CODE_BYTES 1
 #define PANEL_ROWS 32
-#define WIDTH_MAX  (SCALE_UNITS < WEIGHTS / 4 ? 6 : 12)
+#ifndef TOKENS_MIN
+#define TOKENS_MIN 5
+#endif
+#define WIDTH_MAX (SCALE_UNITS < WEIGHTS / 4 ? 6 : 12)
 
 #include "kernels/blocks_panel.h"
 

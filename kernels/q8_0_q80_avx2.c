@@ -1,7 +1,8 @@
 /* q8_0 with AVX2: |w| times q with the sign of w, in int16 pairs. */
-#define WEIGHTS  TM_Q_WEIGHTS
-#define BYTES    TM_Q8_0_BYTES
-#define SCALE_AT 0
+#define WEIGHTS    TM_Q_WEIGHTS
+#define BYTES      TM_Q8_0_BYTES
+#define SCALE_AT   0
+#define TOKENS_MIN 5
 /* In tiles: 16 bits a code, so that products of full range are added up without a sign apart. */
 #define CODE_OFFSET 0
 #define CODE_BYTES  2

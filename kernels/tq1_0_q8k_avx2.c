@@ -1,7 +1,8 @@
 /* tq1_0 with AVX2: trits times int8 in int16 pairs. */
-#define WEIGHTS  TM_K_WEIGHTS
-#define BYTES    TM_TQ1_0_BYTES
-#define SCALE_AT TM_TQ1_0_SCALE
+#define WEIGHTS    TM_K_WEIGHTS
+#define BYTES      TM_TQ1_0_BYTES
+#define SCALE_AT   TM_TQ1_0_SCALE
+#define TOKENS_MIN 4
 /* In tiles: -1 .. 1 times 127, 128 times: a 16-bit sum comes to 16256 in size at most. */
 #define CODE_OFFSET 1
 #define CODE_BYTES  1

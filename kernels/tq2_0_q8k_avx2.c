@@ -1,7 +1,8 @@
 /* tq2_0 with AVX2: 2-bit codes times int8 in int16 pairs. */
-#define WEIGHTS  TM_K_WEIGHTS
-#define BYTES    TM_TQ2_0_BYTES
-#define SCALE_AT TM_TQ2_0_SCALE
+#define WEIGHTS    TM_K_WEIGHTS
+#define BYTES      TM_TQ2_0_BYTES
+#define SCALE_AT   TM_TQ2_0_SCALE
+#define TOKENS_MIN 5
 /* In tiles: -1 .. 2 times 127, 128 times: a 16-bit sum comes to 32512 in size at most. */
 #define CODE_OFFSET 1
 #define CODE_BYTES  1
