@@ -320,7 +320,7 @@ static void test_habit(void **state)
 
 /* --- whole passes --------------------------------------------------------------------------------- */
 
-enum { N_PROMPT = 40, N_DECODE = 4, N_VOCAB = 3001 };
+enum { N_PROMPT = 17, N_DECODE = 2, N_VOCAB = 503 };
 
 /* Wide enough for several grains a share, with matrices of different sizes between two barriers. */
 static tm_config wide_config(const char *arch)
@@ -331,7 +331,7 @@ static tm_config wide_config(const char *arch)
     config.n_kv_heads = 2;
     config.head_dim = 64;
     config.n_rot = 64;
-    config.n_ffn = 1536;
+    config.n_ffn = 1024;
     config.n_vocab = N_VOCAB;
     return config;
 }
@@ -341,7 +341,7 @@ static void evaluate(const tm_model *model, tm_pool *pool, bool cut, float *logi
     const float *out = NULL;
     int32_t tokens[N_PROMPT];
     for (int i = 0; i < N_PROMPT; i++) tokens[i] = i * 7 % N_VOCAB;
-    tm_session *s = tiny_session(model, pool, (tm_session_options){.n_context = 64, .n_batch = 32});
+    tm_session *s = tiny_session(model, pool, (tm_session_options){.n_context = 64, .n_batch = 12});
     /* So far from even that it stays cut whatever these passes take. */
     s->habit = (tm_claim_habit){.unevenness = cut ? 1e9 : -1e9, .cut = cut};
     TINY_OK(tm_session_eval(s, tokens, N_PROMPT, TM_LOGITS_LAST, &out, &err));
@@ -361,11 +361,11 @@ static void test_cut_shares_give_the_same_bits(void **state)
     (void)state;
     for (int k = 0; k < 2; k++) {
         tm_config config = wide_config(archs[k]);
-        for (int n = 1; n <= MAX_THREADS; n++) {
+        for (int n = 1; n <= MAX_THREADS; n += n < 3 ? 1 : 5) {
             tm_pool *pool = tiny_pool(n);
             tm_model model = tiny_model(&config, kernels[k], NULL, pool);
             if (n == 1) evaluate(&model, pool, false, wanted);
-            for (int repeat = 0; repeat < 3; repeat++) {
+            for (int repeat = 0; repeat < 2; repeat++) {
                 memset(logits, 0xff, sizeof logits);
                 evaluate(&model, pool, repeat > 0, logits);
                 assert_memory_equal(logits, wanted, sizeof logits);
@@ -377,7 +377,7 @@ static void test_cut_shares_give_the_same_bits(void **state)
 }
 
 /* A kernel that counts its rows and takes its time on the thread that opened the pool. */
-enum { MAX_MATRICES = 14, MAX_ROWS = 1536 };
+enum { MAX_MATRICES = 14, MAX_ROWS = 1024 };
 static const tm_kernel *real;
 static pthread_t slow_thread;
 static const void *matrices[MAX_MATRICES];
@@ -420,13 +420,13 @@ static void test_a_slow_core_gets_fewer_rows(void **state)
     tm_session *s = tiny_session(&model, pool, (tm_session_options){.n_context = 64});
     assert_false(s->habit.cut);
     int half = 0;
-    for (int pass = 0; pass < 24; pass++) {
+    for (int pass = 0; pass < 14; pass++) {
         int32_t token = pass % 100;
-        if (pass == 12) n_slow_rows = n_rows_all = 0; /* it has been learned by now */
+        if (pass == 6) n_slow_rows = n_rows_all = 0; /* it has been learned by now */
         TINY_OK(tm_session_eval(s, &token, 1, TM_LOGITS_LAST, NULL, &err));
         if (pass == 0) half = n_slow_rows;
         for (int m = 0; m < MAX_MATRICES; m++) {
-            int n_rows = m % 7 == 1 || m % 7 == 2 ? 128 : m % 7 == 4 || m % 7 == 5 ? 1536 : 512;
+            int n_rows = m % 7 == 1 || m % 7 == 2 ? 128 : m % 7 == 4 || m % 7 == 5 ? 1024 : 512;
             for (int r = 0; r < MAX_ROWS; r++) {
                 assert_int_equal(rows_taken[m][r], r < n_rows);
                 rows_taken[m][r] = 0;
@@ -434,8 +434,8 @@ static void test_a_slow_core_gets_fewer_rows(void **state)
         }
     }
     assert_int_equal(n_strange, 0);
-    assert_int_equal(n_rows_all, 12 * 2 * (512 + 128 + 128 + 512 + 1536 + 1536 + 512));
-    assert_int_equal(half, n_rows_all / 12 / 2);
+    assert_int_equal(n_rows_all, 8 * 2 * (512 + 128 + 128 + 512 + 1024 + 1024 + 512));
+    assert_int_equal(half, n_rows_all / 8 / 2);
     assert_true(s->habit.cut);
     assert_true(n_slow_rows > 0);
     if (n_slow_rows > n_rows_all * 9 / 20)
