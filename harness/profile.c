@@ -248,7 +248,7 @@ static void keep_best(pairs *p, double rate)
         float *best = p->best_ns + (size_t)t * (size_t)own->max_events;
         for (int i = 1; i < own->n_events; i++) {
             float ns = (float)span_ns(own->events[i - 1].ticks, own->events[i].ticks, rate);
-            if (best[i] == 0 || ns < best[i]) best[i] = ns;
+            if (ns < best[i]) best[i] = ns;
         }
     }
 }
@@ -375,6 +375,9 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
                        sizeof *p.best_ns);
     if (!p.with || !p.without || !p.seen || !p.best_ns)
         status = tm_fail(err, TM_NOMEM, "profile: no memory for %d pairs", n);
+    size_t n_events = (size_t)p.ledger.n_threads * (size_t)p.ledger.threads[0].max_events;
+    for (size_t i = 0; i < n_events && p.best_ns; i++)
+        p.best_ns[i] = INFINITY; /* 0 is a time: of a share that others took */
     if (status == TM_OK) status = run_pairs(&p, out, err);
     for (int i = 0; i < n && p.seen; i++) tm_profile_free(&p.seen[i]);
     free(p.best_ns);
