@@ -164,9 +164,10 @@ void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot)
                      marker == MARK_OTHER ? "others" : role_of(&r->cell), e->scope);
         is_named[marker] = true;
         add_trace(plot, r, shift, label);
-        snprintf(name, sizeof name, "%.16s %.10s %s%s", tm_model_label(r->cell.model),
-                 role_of(&r->cell), tm_energy_token_name(e->phase),
-                 e->state == TM_PROBE_OK ? "" : " (lost)");
+        const char *model = tm_model_label(r->cell.model);
+        snprintf(name, sizeof name, "%.16s %.10s %s%s",
+                 strcmp(model, TM_MODEL_2B4T) == 0 ? "2B-4T" : model, role_of(&r->cell),
+                 tm_energy_token_name(e->phase), e->state == TM_PROBE_OK ? "" : " (lost)");
         tm_plot_add_shade(plot, shift, shift + e->window_seconds, marker, name);
         at += e->trace[e->n_trace - 1].seconds - e->trace[0].seconds + 0.1 * longest;
     }
