@@ -13,7 +13,7 @@
 #
 # A test is a TAP line of a program, or a program that prints none: exit 0 passed, 77 skipped with
 # the reason as its last line. A crash, a missing line or a time-out is a failure. Logs: build/check/.
-# A test file may say "check: long" (not under sanitizers) and "check: limit SECONDS" (default 120).
+# A test file may say "check: long" (not under sanitizers) and "check: limit SECONDS" (default 300: a busy machine).
 # Exit: 0 nothing failed, 1 something did.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -124,7 +124,7 @@ long() { grep -q 'check: long' "$1"; }
 limit() { # file factor
     local seconds
     seconds=$(sed -nE 's/.*check: limit ([0-9]+).*/\1/p' "$1" | head -n 1)
-    echo $((${seconds:-120} * $2))
+    echo $((${seconds:-300} * $2))
 }
 programs() { # layers...: "kernels/test_format" ...
     local layer file

@@ -2,7 +2,7 @@
 # Energy from the meter to the record: a live tree of counters that advances by known watts while a worker
 # runs, and every way a source can fail. Prints TAP. The fake engine stands in for a model.
 # check: long
-# check: limit 240
+# check: limit 300
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/cli/tap.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A process takes the memory its model's layout says, whether the model is made or read from a file: the
 # file's pages are given back while it is packed. Prints TAP.
-# check: limit 180
+# check: limit 300
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/cli/tap.sh
