@@ -10,7 +10,7 @@
 #define GRAINS_MAX 65535
 
 /* Passes or phases that a running mean is of, and the unevenness from which on shares are cut and down
- * to which they stay so: cutting costs 1 to 5 %, and equal cores differ by some percent as well. */
+ * to which they stay so: cutting costs 1 to 8 %, and equal cores differ by some percent as well. */
 #define REMEMBERED  8
 #define CUT_ABOVE   0.10
 #define WHOLE_BELOW 0.05

@@ -3,9 +3,9 @@
  * pieces from the back of the share with most left, so that a slow core or a disturbed one does not
  * hold up the others. Internal to the engine.
  *
- * Cutting costs: a piece's weights begin where no prefetcher was, about half a microsecond each, 1 to
- * 2 % of a token that is bound by memory. So a pass measures what each thread took for what it did,
- * and shares are cut while one is slower than the mean by more than cutting costs.
+ * Cutting costs: a piece begins where no prefetcher was, about half a microsecond each, 1 to 8 % of a
+ * token on two threads. So a pass measures what each thread took for what it did, and shares are cut
+ * while one is slower than the mean by more than cutting costs.
  *
  * A share is cut into grains. What nobody has taken of it is a range of grains in one word, which
  * owner and helpers alike shorten by compare-and-swap: no lock, and a grain is taken exactly once.
