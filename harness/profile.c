@@ -237,34 +237,53 @@ typedef struct pairs {
     double *with, *without; /* [n] ns */
     tm_profile *seen;       /* [n] of the runs with stamps */
     tm_record last;         /* of a run without */
-    float *best_ns;         /* [n_threads][max_events]: of each event, over the runs with stamps */
+    double *best_ns; /* [max_events]: of each piece, mean over threads, of the runs with stamps */
+    bool best_known;
 } pairs;
 
-/* Keeps the shortest of each event: a test makes the same events in every run. */
+/* Every thread writes the same pieces in the same order, whoever's share they were. */
+static bool same_pieces(const tm_ledger *ledger)
+{
+    const tm_ledger_thread *first = &ledger->threads[0];
+    for (int t = 1; t < ledger->n_threads; t++) {
+        const tm_ledger_thread *own = &ledger->threads[t];
+        if (own->n_events != first->n_events) return false;
+        for (int i = 0; i < own->n_events; i++)
+            if (own->events[i].op != first->events[i].op ||
+                own->events[i].piece != first->events[i].piece)
+                return false;
+    }
+    return true;
+}
+
+/* Keeps the shortest of each piece: a test makes the same ones in every run. Of the threads together,
+ * since a thread that helps another has less to do in one run and more in the next. */
 static void keep_best(pairs *p, double rate)
 {
-    for (int t = 0; t < p->ledger.n_threads; t++) {
-        const tm_ledger_thread *own = &p->ledger.threads[t];
-        float *best = p->best_ns + (size_t)t * (size_t)own->max_events;
-        for (int i = 1; i < own->n_events; i++) {
-            float ns = (float)span_ns(own->events[i - 1].ticks, own->events[i].ticks, rate);
-            if (ns < best[i]) best[i] = ns;
+    const tm_ledger *ledger = &p->ledger;
+    if (!same_pieces(ledger)) {
+        p->best_known = false;
+        return;
+    }
+    for (int i = 1; i < ledger->threads[0].n_events; i++) {
+        double ns = 0;
+        for (int t = 0; t < ledger->n_threads; t++) {
+            const tm_event *events = ledger->threads[t].events;
+            ns += span_ns(events[i - 1].ticks, events[i].ticks, rate);
         }
+        p->best_ns[i] = fmin(p->best_ns[i], ns / ledger->n_threads);
     }
 }
 
 /* Of the region's work, into the profile; the ledger still holds the last run with stamps. */
 static void put_best(const pairs *p, tm_profile *out)
 {
+    const tm_ledger_thread *first = &p->ledger.threads[0];
     int first_pass = p->ledger.n_passes - p->n_region_passes;
-    for (int t = 0; t < p->ledger.n_threads; t++) {
-        const tm_ledger_thread *own = &p->ledger.threads[t];
-        const float *best = p->best_ns + (size_t)t * (size_t)own->max_events;
-        for (int i = 1; i < own->n_events; i++) {
-            const tm_event *e = &own->events[i];
-            if (e->pass < first_pass || e->piece != TM_PIECE_WORK) continue;
-            op_of(out, e->layer, e->op)->part.best_ns += (double)best[i] / p->ledger.n_threads;
-        }
+    for (int i = 1; i < first->n_events && p->best_known; i++) {
+        const tm_event *e = &first->events[i];
+        if (e->pass < first_pass || e->piece != TM_PIECE_WORK) continue;
+        op_of(out, e->layer, e->op)->part.best_ns += p->best_ns[i];
     }
 }
 
@@ -353,13 +372,13 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
     if (options->n_pairs < 1)
         return tm_fail(err, TM_ARG, "profile: %d pairs; at least 1 is needed", options->n_pairs);
     int batch = subject->n_batch, n = options->n_pairs;
-    pairs p = {.bench = bench, .test = test, .options = options};
+    pairs p = {.bench = bench, .test = test, .options = options, .best_known = true};
     p.n_region_passes = (test->n_prompt + batch - 1) / batch + test->n_gen;
     int n_passes = p.n_region_passes + (test->depth + batch - 1) / batch;
     int n_layers = subject->model->config.n_layers, n_threads = tm_pool_threads(subject->pool);
-    /* Each event's best time beside its stamp. */
+    /* Each piece's best time beside its stamps. */
     double needs = (double)tm_ledger_bytes(n_layers, n_passes, n_threads) *
-                   (1 + (double)sizeof *p.best_ns / sizeof(tm_event));
+                   (1 + (double)sizeof *p.best_ns / sizeof(tm_event) / n_threads);
     if (options->available_bytes > 0 && needs > (double)options->available_bytes)
         return tm_fail(err, TM_NOMEM,
                        "profile: stamps of %d passes, %d layers and %d threads need %.2f GB, %.2f "
@@ -371,13 +390,11 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
     p.with = calloc((size_t)n, sizeof *p.with);
     p.without = calloc((size_t)n, sizeof *p.without);
     p.seen = calloc((size_t)n, sizeof *p.seen);
-    p.best_ns = calloc((size_t)p.ledger.n_threads * (size_t)p.ledger.threads[0].max_events,
-                       sizeof *p.best_ns);
+    int max_events = p.ledger.threads[0].max_events;
+    p.best_ns = calloc((size_t)max_events, sizeof *p.best_ns);
     if (!p.with || !p.without || !p.seen || !p.best_ns)
         status = tm_fail(err, TM_NOMEM, "profile: no memory for %d pairs", n);
-    size_t n_events = (size_t)p.ledger.n_threads * (size_t)p.ledger.threads[0].max_events;
-    for (size_t i = 0; i < n_events && p.best_ns; i++)
-        p.best_ns[i] = INFINITY; /* 0 is a time: of a share that others took */
+    for (int i = 0; i < max_events && p.best_ns; i++) p.best_ns[i] = INFINITY;
     if (status == TM_OK) status = run_pairs(&p, out, err);
     for (int i = 0; i < n && p.seen; i++) tm_profile_free(&p.seen[i]);
     free(p.best_ns);
