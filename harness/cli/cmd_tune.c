@@ -104,7 +104,8 @@ int tm_cmd_tune(int argc, char **argv)
         "tune",
         "-m MODEL [options]",
         "Compares the kernels of a family on a slice of a model, as --kernel auto does once per\n"
-        "machine, build, shape and thread count. Nothing is remembered: see --retune of run and "
+        "machine, build, shape and thread count. The choice is not remembered: see --retune of run "
+        "and "
         "bench.",
         options,
         0,
