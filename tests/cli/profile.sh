@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ternmark profile: what it prints and writes adds up and is read by another program (jq); refusals. How
 # long anything takes, or what looking costs, decides nothing here. Prints TAP.
+# check: long
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/cli/tap.sh
