@@ -191,18 +191,6 @@ void tm_energy_put(tm_json *json, const tm_energy *e)
 
 /* Reading. */
 
-static void refuse(tm_record_reader *r, const char *fmt, ...) TM_PRINTF(2, 3);
-static void refuse(tm_record_reader *r, const char *fmt, ...)
-{
-    char text[240];
-    va_list args;
-    if (r->status != TM_OK) return;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    r->status = tm_fail(r->err, TM_FORMAT, "energy record: %s", text);
-}
-
 static tm_probe_state state_of(tm_record_reader *r, const char *key)
 {
     char text[16] = "";
@@ -211,17 +199,8 @@ static tm_probe_state state_of(tm_record_reader *r, const char *key)
     if (strcmp(text, word) == 0) return TM_PROBE_##name;
     TM_PROBE_STATES(STATE_ROW)
 #undef STATE_ROW
-    refuse(r, "\"%s\" is \"%s\", not ok, stuck, denied, invalid or missing", key, text);
+    tm_read_refuse(r, "\"%s\" is \"%s\", not ok, stuck, denied, invalid or missing", key, text);
     return TM_PROBE_MISSING;
-}
-
-static double number_of(tm_record_reader *r, const char *key, double high)
-{
-    double value = 0;
-    if (r->status == TM_OK) r->status = tm_json_need_number(r->json, key, "record", &value, r->err);
-    if (!(value >= 0 && value <= high))
-        refuse(r, "\"%s\" is %g, not from 0 to %g", key, value, high);
-    return value;
 }
 
 static void domains_of(tm_record_reader *r, tm_energy *out)
@@ -229,7 +208,7 @@ static void domains_of(tm_record_reader *r, tm_energy *out)
     const tm_json *list = tm_json_get(r->json, "domains");
     int n = tm_json_count(list);
     if (!tm_json_is_array(list) || n > TM_ENERGY_DOMAINS_MAX)
-        refuse(r, "\"domains\" is not an array of at most %d", TM_ENERGY_DOMAINS_MAX);
+        tm_read_refuse(r, "\"domains\" is not an array of at most %d", TM_ENERGY_DOMAINS_MAX);
     if (r->status != TM_OK || n == 0) return;
     out->domains = calloc((size_t)n, sizeof *out->domains);
     if (!out->domains) {
@@ -240,7 +219,7 @@ static void domains_of(tm_record_reader *r, tm_energy *out)
     const tm_json *item = tm_json_at(list, 0);
     for (int i = 0; i < n && r->status == TM_OK; i++, item = tm_json_next(item)) {
         tm_energy_domain *d = &out->domains[i];
-        tm_record_reader inner = {item, TM_OK, r->err};
+        tm_record_reader inner = {item, TM_OK, r->err, r->what};
         tm_figure joules = {.value = NAN};
         tm_read_text(&inner, "name", d->name, sizeof d->name);
         tm_read_text(&inner, "scope", d->scope, sizeof d->scope);
@@ -252,8 +231,8 @@ static void domains_of(tm_record_reader *r, tm_energy *out)
                      tm_json_text(tm_json_get(item, "joules_missing"), joules.missing));
         r->status = inner.status;
         if ((d->state == TM_PROBE_OK) != isfinite(d->joules) || d->joules < 0)
-            refuse(r, "domains[%d]: status %s with %g joules", i, tm_probe_state_text(d->state),
-                   d->joules);
+            tm_read_refuse(r, "domains[%d]: status %s with %g joules", i,
+                           tm_probe_state_text(d->state), d->joules);
     }
 }
 
@@ -264,10 +243,10 @@ static void trace_of(tm_record_reader *r, tm_energy *out)
     int n = tm_json_count(seconds);
     if (!tm_json_is_array(seconds) || !tm_json_is_array(watts) || tm_json_count(watts) != n ||
         n > TM_ENERGY_TRACE_MAX)
-        refuse(r,
-               "\"trace_seconds\" and \"trace_watts\" are not two arrays of one length, "
-               "at most %d",
-               TM_ENERGY_TRACE_MAX);
+        tm_read_refuse(r,
+                       "\"trace_seconds\" and \"trace_watts\" are not two arrays of one length, "
+                       "at most %d",
+                       TM_ENERGY_TRACE_MAX);
     if (r->status != TM_OK || n == 0) return;
     out->trace = calloc((size_t)n, sizeof *out->trace);
     if (!out->trace) {
@@ -283,9 +262,9 @@ static void trace_of(tm_record_reader *r, tm_energy *out)
         point->seconds = tm_json_double(seconds, NAN);
         point->watts = tm_json_double(watts, NAN);
         if (!(point->seconds >= last && point->seconds <= SECONDS_MAX))
-            refuse(r, "trace_seconds[%d] is not behind the one before", i);
+            tm_read_refuse(r, "trace_seconds[%d] is not behind the one before", i);
         if (point->watts < 0 || (isnan(point->watts) && !tm_json_is_null(watts)))
-            refuse(r, "trace_watts[%d] is neither watts nor null", i);
+            tm_read_refuse(r, "trace_watts[%d] is neither watts nor null", i);
         last = point->seconds;
     }
 }
@@ -297,14 +276,15 @@ static void check_figures(tm_record_reader *r, const tm_energy *e)
     for (int i = 0; i < N_FIGURES; i++) {
         double value = ((const tm_figure *)((const char *)e + figures[i].offset))->value;
         if (value < 0 || value > JOULES_MAX)
-            refuse(r, "\"%s\" is %g, not from 0 to %g", figures[i].key, value, JOULES_MAX);
+            tm_read_refuse(r, "\"%s\" is %g, not from 0 to %g", figures[i].key, value, JOULES_MAX);
     }
     if (isfinite(net)) {
         double before = e->idle_before_watts.value, after = e->idle_after_watts.value;
         double idle = (before + after) / 2 * e->window_seconds;
         if (!(fabs(gross - idle - net) <= AGREEMENT * gross) || !(net > 0))
-            refuse(r, "net_joules %g is not gross_joules %g less idle watts times the window", net,
-                   gross);
+            tm_read_refuse(r,
+                           "net_joules %g is not gross_joules %g less idle watts times the window",
+                           net, gross);
     }
     for (int i = 0; i < N_PER_TOKEN; i++) {
         tm_figure said = {.value = NAN},
@@ -313,8 +293,8 @@ static void check_figures(tm_record_reader *r, const tm_energy *e)
         bool same = isfinite(said.value) == isfinite(follows.value) &&
                     !(fabs(said.value - follows.value) > AGREEMENT * follows.value);
         if (!same)
-            refuse(r, "\"%s\" is %g; joules by tokens are %g", per_token[i].key, said.value,
-                   follows.value);
+            tm_read_refuse(r, "\"%s\" is %g; joules by tokens are %g", per_token[i].key, said.value,
+                           follows.value);
     }
 }
 
@@ -322,41 +302,42 @@ static void check(tm_record_reader *r, const tm_energy *e)
 {
     bool ok = e->state == TM_PROBE_OK;
     if (ok != isfinite(e->gross_joules.value) || (ok && !(e->gross_joules.value > 0)))
-        refuse(r, "status %s with %g gross_joules", tm_probe_state_text(e->state),
-               e->gross_joules.value);
+        tm_read_refuse(r, "status %s with %g gross_joules", tm_probe_state_text(e->state),
+                       e->gross_joules.value);
     if (!ok && !e->reason[0])
-        refuse(r, "status %s without a reason", tm_probe_state_text(e->state));
+        tm_read_refuse(r, "status %s without a reason", tm_probe_state_text(e->state));
     if (ok && (!e->source[0] || !e->scope[0] || !e->method[0]))
-        refuse(r, "joules without a source, a scope or a method");
+        tm_read_refuse(r, "joules without a source, a scope or a method");
     const char *method = strncmp(e->method, "fake ", 5) == 0 ? e->method + 5 : e->method;
     if (method[0] && strcmp(method, "counter") != 0 && strcmp(method, "integrated") != 0 &&
         strcmp(method, "imported") != 0)
-        refuse(r, "\"method\" is \"%s\", not counter, integrated or imported", e->method);
+        tm_read_refuse(r, "\"method\" is \"%s\", not counter, integrated or imported", e->method);
     if (!e->fake && (strcmp(e->source, "fake") == 0 || strncmp(e->scope, "fake", 4) == 0 ||
                      strncmp(e->method, "fake", 4) == 0))
-        refuse(r, "\"fake\" is false; source %s, scope %s, method %s", e->source, e->scope,
-               e->method);
+        tm_read_refuse(r, "\"fake\" is false; source %s, scope %s, method %s", e->source, e->scope,
+                       e->method);
     bool counted = e->phase == TM_PHASE_PROMPT ? e->n_prompt_tokens > 0 && e->n_output_tokens == 0
                                                : e->n_output_tokens > 0 && e->n_prompt_tokens == 0;
     if (ok && (!(e->window_seconds > 0) || e->n_repeats < 1 || !counted))
-        refuse(r,
-               "status ok over %g seconds, %d repeats, %lld prompt and %lld output tokens of the "
-               "phase %s",
-               e->window_seconds, e->n_repeats, (long long)e->n_prompt_tokens,
-               (long long)e->n_output_tokens, tm_phase_text(e->phase));
+        tm_read_refuse(
+            r,
+            "status ok over %g seconds, %d repeats, %lld prompt and %lld output tokens of the "
+            "phase %s",
+            e->window_seconds, e->n_repeats, (long long)e->n_prompt_tokens,
+            (long long)e->n_output_tokens, tm_phase_text(e->phase));
     check_figures(r, e);
 }
 
 tm_status tm_energy_from_json(const tm_json *json, tm_energy *out, tm_error *err)
 {
-    tm_record_reader r = {json, TM_OK, err};
+    tm_record_reader r = {json, TM_OK, err, "energy record"};
     char phase[16] = "";
     tm_energy_init(out);
     tm_read_text(&r, "phase", phase, sizeof phase);
     while (out->phase < TM_PHASES && strcmp(phase, phases[out->phase]) != 0) out->phase++;
     if (out->phase == TM_PHASES) {
         out->phase = TM_PHASE_PROMPT;
-        refuse(&r, "\"phase\" is \"%s\", not prompt or generation", phase);
+        tm_read_refuse(&r, "\"phase\" is \"%s\", not prompt or generation", phase);
     }
     tm_read_text(&r, "source", out->source, sizeof out->source);
     out->fake = tm_read_bool(&r, "fake");
@@ -364,16 +345,18 @@ tm_status tm_energy_from_json(const tm_json *json, tm_energy *out, tm_error *err
     tm_read_text(&r, "method", out->method, sizeof out->method);
     out->state = state_of(&r, "status");
     if (tm_json_get(json, "reason")) tm_read_text(&r, "reason", out->reason, sizeof out->reason);
-    out->begin_unix_seconds = number_of(&r, "begin_unix_seconds", UNIX_SECONDS_MAX);
-    out->window_seconds = number_of(&r, "window_seconds", SECONDS_MAX);
+    out->begin_unix_seconds = tm_read_number(&r, "begin_unix_seconds", 0, UNIX_SECONDS_MAX);
+    out->window_seconds = tm_read_number(&r, "window_seconds", 0, SECONDS_MAX);
     out->n_repeats = (int)tm_read_int(&r, "n_repeats", 0, TM_RECORD_COUNT_MAX);
     out->n_prompt_tokens = tm_read_int(&r, "n_prompt_tokens", 0, TM_RECORD_BYTES_MAX);
     out->n_output_tokens = tm_read_int(&r, "n_output_tokens", 0, TM_RECORD_BYTES_MAX);
-    out->idle_seconds = number_of(&r, "idle_seconds", SECONDS_MAX);
+    out->idle_seconds = tm_read_number(&r, "idle_seconds", 0, SECONDS_MAX);
     if (tm_json_get(json, "idle_before_unix_seconds"))
-        out->idle_before_unix_seconds = number_of(&r, "idle_before_unix_seconds", UNIX_SECONDS_MAX);
+        out->idle_before_unix_seconds =
+            tm_read_number(&r, "idle_before_unix_seconds", 0, UNIX_SECONDS_MAX);
     if (tm_json_get(json, "idle_after_unix_seconds"))
-        out->idle_after_unix_seconds = number_of(&r, "idle_after_unix_seconds", UNIX_SECONDS_MAX);
+        out->idle_after_unix_seconds =
+            tm_read_number(&r, "idle_after_unix_seconds", 0, UNIX_SECONDS_MAX);
     for (int i = 0; i < N_FIGURES; i++)
         tm_read_figure(&r, figures[i].key, (tm_figure *)((char *)out + figures[i].offset));
     out->wraps = tm_read_int(&r, "wraps", 0, TM_RECORD_BYTES_MAX);

@@ -1,8 +1,6 @@
 #include "harness/op_table.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,40 +81,19 @@ void tm_op_table_put(tm_json *json, const tm_op_table *t)
 
 /* Reading. */
 
-static void refuse(tm_record_reader *r, const char *fmt, ...) TM_PRINTF(2, 3);
-static void refuse(tm_record_reader *r, const char *fmt, ...)
-{
-    char text[240];
-    va_list args;
-    if (r->status != TM_OK) return;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    r->status = tm_fail(r->err, TM_FORMAT, "profile record: %s", text);
-}
-
-static double number_of(tm_record_reader *r, const char *key, double low, double high)
-{
-    double value = low;
-    if (r->status == TM_OK) r->status = tm_json_need_number(r->json, key, "record", &value, r->err);
-    if (!(value >= low && value <= high))
-        refuse(r, "\"%s\" is %g, not from %g to %g", key, value, low, high);
-    return value;
-}
-
 static void entry_of(tm_record_reader *outer, const tm_json *item, tm_op_entry *out)
 {
-    tm_record_reader r = {item, outer->status, outer->err};
+    tm_record_reader r = {item, outer->status, outer->err, outer->what};
     tm_op_cost *cost = &out->part.cost;
     tm_read_text(&r, "operation", out->operation, sizeof out->operation);
-    if (!out->operation[0]) refuse(&r, "an operation without a name");
+    if (!out->operation[0]) tm_read_refuse(&r, "an operation without a name");
     out->n_layers = (int)tm_read_int(&r, "n_layers", 0, 1 << 20);
-    out->part.work_ns = number_of(&r, "work_ns", 0, NS_MAX);
-    out->part.wait_ns = number_of(&r, "wait_ns", 0, NS_MAX);
-    out->part.best_ns = number_of(&r, "best_ns", 0, NS_MAX);
-    cost->memory_bytes = number_of(&r, "memory_bytes", 0, AMOUNT_MAX);
-    cost->activation_bytes = number_of(&r, "activation_bytes", 0, AMOUNT_MAX);
-    cost->macs = number_of(&r, "macs", 0, AMOUNT_MAX);
+    out->part.work_ns = tm_read_number(&r, "work_ns", 0, NS_MAX);
+    out->part.wait_ns = tm_read_number(&r, "wait_ns", 0, NS_MAX);
+    out->part.best_ns = tm_read_number(&r, "best_ns", 0, NS_MAX);
+    cost->memory_bytes = tm_read_number(&r, "memory_bytes", 0, AMOUNT_MAX);
+    cost->activation_bytes = tm_read_number(&r, "activation_bytes", 0, AMOUNT_MAX);
+    cost->macs = tm_read_number(&r, "macs", 0, AMOUNT_MAX);
     cost->is_int8 = tm_read_bool(&r, "is_int8");
     outer->status = r.status;
 }
@@ -126,7 +103,7 @@ static void entries_of(tm_record_reader *r, tm_op_table *out)
     const tm_json *list = tm_json_get(r->json, "operations");
     int n = tm_json_count(list);
     if (!tm_json_is_array(list) || n < 1 || n > TM_OP_TABLE_MAX)
-        refuse(r, "\"operations\" is no array of 1 to %d", TM_OP_TABLE_MAX);
+        tm_read_refuse(r, "\"operations\" is no array of 1 to %d", TM_OP_TABLE_MAX);
     if (r->status != TM_OK) return;
     out->entries = calloc((size_t)n, sizeof *out->entries);
     if (!out->entries) {
@@ -144,29 +121,30 @@ static void check(tm_record_reader *r, const tm_op_table *t)
     for (int i = 0; i < t->n_entries; i++)
         sum += t->entries[i].part.work_ns + t->entries[i].part.wait_ns;
     if (fabs(sum - t->region_ns) > SUM_SHARE * t->region_ns + SUM_NS)
-        refuse(r, "operations and idle time are %g ns, of a region of %g ns", sum, t->region_ns);
+        tm_read_refuse(r, "operations and idle time are %g ns, of a region of %g ns", sum,
+                       t->region_ns);
     if (isfinite(t->overhead_low) != isfinite(t->overhead_high) || t->overhead_low > t->overhead ||
         t->overhead_high < t->overhead)
-        refuse(r, "\"overhead\" is %g, not between its bounds %g and %g", t->overhead,
-               t->overhead_low, t->overhead_high);
+        tm_read_refuse(r, "\"overhead\" is %g, not between its bounds %g and %g", t->overhead,
+                       t->overhead_low, t->overhead_high);
 }
 
 tm_status tm_op_table_from_json(const tm_json *json, tm_op_table *out, tm_error *err)
 {
-    tm_record_reader r = {json, TM_OK, err};
+    tm_record_reader r = {json, TM_OK, err, "profile record"};
     *out = (tm_op_table){0};
     out->n_threads = (int)tm_read_int(&r, "n_threads", 1, 1 << 20);
     out->n_tokens = (int)tm_read_int(&r, "n_tokens", 1, TM_RECORD_COUNT_MAX);
     out->n_passes = (int)tm_read_int(&r, "n_passes", 1, TM_RECORD_COUNT_MAX);
     out->n_pairs = (int)tm_read_int(&r, "n_pairs", 1, TM_RECORD_COUNT_MAX);
-    out->region_ns = number_of(&r, "region_ns", 1, NS_MAX);
-    out->idle_ns = number_of(&r, "idle_ns", 0, NS_MAX);
+    out->region_ns = tm_read_number(&r, "region_ns", 1, NS_MAX);
+    out->idle_ns = tm_read_number(&r, "idle_ns", 0, NS_MAX);
     out->elapsed_ns = tm_read_int(&r, "elapsed_ns", 1, TM_RECORD_BYTES_MAX);
-    out->overhead = number_of(&r, "overhead", 0, RATIO_MAX);
+    out->overhead = tm_read_number(&r, "overhead", 0, RATIO_MAX);
     out->overhead_low = tm_read_number_or(&r, "overhead_low", NAN);
     out->overhead_high = tm_read_number_or(&r, "overhead_high", NAN);
-    out->stamp_ns = number_of(&r, "stamp_ns", 0, NS_MAX);
-    out->stamps_per_thread = number_of(&r, "stamps_per_thread", 0, AMOUNT_MAX);
+    out->stamp_ns = tm_read_number(&r, "stamp_ns", 0, NS_MAX);
+    out->stamps_per_thread = tm_read_number(&r, "stamps_per_thread", 0, AMOUNT_MAX);
     tm_read_text(&r, "clock", out->clock, sizeof out->clock);
     entries_of(&r, out);
     if (r.status == TM_OK) check(&r, out);

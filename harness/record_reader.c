@@ -1,8 +1,20 @@
 #include "harness/record_reader.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+void tm_read_refuse(tm_record_reader *r, const char *fmt, ...)
+{
+    char text[240];
+    va_list args;
+    if (r->status != TM_OK) return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    r->status = tm_fail(r->err, TM_FORMAT, "%s: %s", r->what, text);
+}
 
 void tm_read_text(tm_record_reader *r, const char *key, char *out, size_t size)
 {
@@ -22,6 +34,15 @@ int64_t tm_read_int(tm_record_reader *r, const char *key, int64_t low, int64_t h
     int64_t value = 0;
     if (r->status == TM_OK)
         r->status = tm_json_need_int(r->json, key, "record", low, high, &value, r->err);
+    return value;
+}
+
+double tm_read_number(tm_record_reader *r, const char *key, double low, double high)
+{
+    double value = low;
+    if (r->status == TM_OK) r->status = tm_json_need_number(r->json, key, "record", &value, r->err);
+    if (!(value >= low && value <= high))
+        tm_read_refuse(r, "\"%s\" is %g, not from %g to %g", key, value, low, high);
     return value;
 }
 

@@ -237,7 +237,7 @@ static void token_times_of(tm_record_reader *r, tm_record *out)
 static void counter_of(tm_record_reader *r, const tm_json *item, tm_counter *out)
 {
     const char *name = tm_json_key(item);
-    tm_record_reader inner = {item, r->status, r->err};
+    tm_record_reader inner = {item, r->status, r->err, r->what};
     if (r->status == TM_OK && (!tm_json_is_object(item) || strlen(name) >= sizeof out->name))
         inner.status = tm_fail(r->err, TM_FORMAT, "record: counter \"%.60s\" is no object", name);
     else
@@ -358,7 +358,7 @@ tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err
 {
     memset(out, 0, sizeof *out);
     if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "record: not a JSON object");
-    tm_record_reader r = {json, TM_OK, err};
+    tm_record_reader r = {json, TM_OK, err, "record"};
     int64_t schema = tm_read_int(&r, "schema", INT_MIN, INT_MAX);
     if (r.status == TM_OK && schema != TM_SCHEMA)
         return tm_fail(err, TM_UNSUPPORTED,

@@ -3,6 +3,7 @@
 #define TM_TESTS_HARNESS_SAMPLES_H
 
 #include "harness/result.h"
+#include "tests/tm_test.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,29 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
     tm_figure_set(&r.load_average, 0.5);
     tm_figure_set(&r.harness_ns_per_token, 23.5);
     return r;
+}
+
+/* The same cell and process in a line of another kind, which has no tokens of its own. */
+static inline tm_record make_line_of_kind(tm_record_kind kind)
+{
+    tm_record r = make_sample(3, 0, 128);
+    free(r.token_ns);
+    r.token_ns = NULL;
+    r.n_token_ns = 0;
+    r.kind = kind;
+    return r;
+}
+
+/* Written and parsed again. */
+static inline tm_json *parsed_record(const tm_record *record)
+{
+    tm_error err = {0};
+    tm_json *json = tm_record_to_json(record), *again;
+    char *text = tm_json_print(json, false);
+    assert_int_equal(tm_json_parse(text, strlen(text), "line", &again, &err), TM_OK);
+    free(text);
+    tm_json_free(json);
+    return again;
 }
 
 #endif

@@ -7,26 +7,11 @@
 
 static tm_record make_profile_record(void)
 {
-    tm_record r = make_sample(3, 0, 128);
-    free(r.token_ns);
-    r.token_ns = NULL;
-    r.n_token_ns = 0;
-    r.kind = TM_RECORD_PROFILE;
+    tm_record r = make_line_of_kind(TM_RECORD_PROFILE);
     r.profile = calloc(1, sizeof *r.profile);
     assert_non_null(r.profile);
     *r.profile = make_op_table(1e6); /* a millisecond and more: nothing is rounding here */
     return r;
-}
-
-static tm_json *parsed_record(const tm_record *record)
-{
-    tm_error err = {0};
-    tm_json *json = tm_record_to_json(record), *again;
-    char *text = tm_json_print(json, false);
-    assert_ok(tm_json_parse(text, strlen(text), "line", &again, &err), err);
-    free(text);
-    tm_json_free(json);
-    return again;
 }
 
 static void test_round_trip(void **state)
