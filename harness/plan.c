@@ -246,10 +246,17 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
     *index = -1;
     /* Two names on the axis may stand for one kernel. */
     for (int i = 0; i < p->plan->n_arms; i++) {
-        const tm_cell *have = &p->plan->arms[i].cells[0];
+        tm_arm *there = &p->plan->arms[i];
+        const tm_cell *have = &there->cells[0];
         if (strcmp(have->model, cell.model) == 0 && strcmp(have->kernel, cell.kernel) == 0 &&
             strcmp(have->head_kernel, cell.head_kernel) == 0 && have->threads == cell.threads) {
             if (w->role[0]) *index = i;
+            /* A name that leaves a choice says more than the kernel's own, which is seen anyway. */
+            if (strcmp(have->kernel_asked, have->kernel) == 0 &&
+                strcmp(have->role, "baseline") != 0)
+                for (int k = 0; k < there->n_cells; k++)
+                    memcpy(there->cells[k].kernel_asked, cell.kernel_asked,
+                           sizeof cell.kernel_asked);
             return TM_OK;
         }
     }
@@ -314,6 +321,8 @@ static tm_status add_arm(planner *p, model *m, const wanted *w, int threads, int
     snprintf(cell.model, sizeof cell.model, "%s", m->name);
     snprintf(cell.kernel, sizeof cell.kernel, "%s", kernel ? kernel->name : w->kernel);
     snprintf(cell.head_kernel, sizeof cell.head_kernel, "%s", head ? head->name : "");
+    snprintf(cell.kernel_asked, sizeof cell.kernel_asked, "%s", w->kernel);
+    snprintf(cell.head_asked, sizeof cell.head_asked, "%s", w->head);
     snprintf(cell.role, sizeof cell.role, "%s",
              w->role[0]                                                           ? w->role
              : kernel && (kernel->format->ternary || kernel->format->block_trits) ? "ternary"
@@ -353,6 +362,7 @@ static tm_status add_peer(planner *p, model *m, const tm_peer *peer, const char 
     *index = -1;
     snprintf(cell.model, sizeof cell.model, "%s", m->name);
     snprintf(cell.kernel, sizeof cell.kernel, "%s", peer->name);
+    snprintf(cell.kernel_asked, sizeof cell.kernel_asked, "%s", peer->name);
     snprintf(cell.role, sizeof cell.role, "%s", role[0] ? role : "peer");
     tm_status status = tm_build_hash(peer->program, build, sizeof build, err);
     if (status == TM_OK)

@@ -98,6 +98,8 @@ static void put_cell(tm_json *json, const tm_record *record)
     tm_json_put_string(json, "model", cell->model);
     tm_json_put_string(json, "kernel", cell->kernel);
     tm_json_put_string(json, "head_kernel", cell->head_kernel);
+    if (cell->kernel_asked[0]) tm_json_put_string(json, "kernel_asked", cell->kernel_asked);
+    if (cell->head_asked[0]) tm_json_put_string(json, "head_asked", cell->head_asked);
     tm_json_put_int(json, "threads", cell->threads);
     tm_json_put_string(json, "test", cell->test);
     tm_json_put_int(json, "n_prompt", cell->n_prompt);
@@ -280,6 +282,10 @@ static void cell_of(tm_record_reader *r, tm_record *out)
     tm_read_text(r, "model", cell->model, sizeof cell->model);
     tm_read_text(r, "kernel", cell->kernel, sizeof cell->kernel);
     tm_read_text(r, "head_kernel", cell->head_kernel, sizeof cell->head_kernel);
+    if (tm_json_get(r->json, "kernel_asked"))
+        tm_read_text(r, "kernel_asked", cell->kernel_asked, sizeof cell->kernel_asked);
+    if (tm_json_get(r->json, "head_asked"))
+        tm_read_text(r, "head_asked", cell->head_asked, sizeof cell->head_asked);
     cell->threads = (int)tm_read_int(r, "threads", 1, 1 << 20);
     tm_read_text(r, "test", cell->test, sizeof cell->test);
     cell->n_prompt = (int)tm_read_int(r, "n_prompt", 0, TM_RECORD_COUNT_MAX);

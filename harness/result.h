@@ -29,6 +29,9 @@ typedef struct tm_cell {
     char model[128]; /* as asked for: "synth:125M", "file.gguf" */
     char kernel[48]; /* resolved name, never "auto" */
     char head_kernel[48];
+    /* As the suite wrote them ("auto", "ternary", a kernel), which is no part of the cell's identity;
+     * "" in records of before */
+    char kernel_asked[48], head_asked[48];
     int threads;
     int n_prompt, n_gen; /* tokens; one of them 0 unless pg */
     int depth;           /* tokens in the KV cache before the timing begins */
@@ -105,7 +108,7 @@ typedef struct tm_record {
     tm_json *document; /* the whole line as read (run lines: suite, machine, environment); owned */
 } tm_record;
 
-/* Hash of what makes a cell: its fields but the role, the worker's build, the model's identity. */
+/* Hash of what makes a cell: its fields but the role and what was asked for, the worker's build, the model's identity. */
 void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24]);
 
 /* Adds a reason to distrust the sample to its marks; what has no room is cut. */

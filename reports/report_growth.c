@@ -1,5 +1,6 @@
 /* What a token costs as one thing grows: the model, its cached context, the sequences decoded
- * together. Each time stands beside its floor, from the roofline measured in the same run. */
+ * together. Each time stands beside its floor, from the roofline measured in the same run. A series is what
+ * the suite asked for under one name: "auto" may stand for another kernel on each model. */
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -35,16 +36,38 @@ static double value_of(const tm_cell_summary *s, axis along)
     }
 }
 
-/* Whether both differ at most in what grows, and so belong to one series. Tests of different length
- * end at different positions. */
-static bool same_series(const tm_cell *a, const tm_cell *b, axis along)
+/* What a series is named by: one name of the suite, whichever kernel it stood for on each model. */
+static const char *kernel_asked(const tm_cell *cell)
 {
-    bool same_head = along == SIZE || strcmp(a->head_kernel, b->head_kernel) == 0;
-    return strcmp(a->engine, b->engine) == 0 && same_head &&
-           (along == SIZE || strcmp(a->model, b->model) == 0) &&
-           strcmp(a->kernel, b->kernel) == 0 && a->threads == b->threads && a->n_gen == b->n_gen &&
+    return cell->kernel_asked[0] ? cell->kernel_asked : cell->kernel;
+}
+
+static const char *head_asked(const tm_cell *cell)
+{
+    return cell->head_asked[0] ? cell->head_asked : cell->head_kernel;
+}
+
+static bool same_model(const tm_cell *a, const tm_cell *b, axis along)
+{
+    return along == SIZE || strcmp(a->model, b->model) == 0;
+}
+
+/* Whether both differ at most in what grows and in the kernel. Tests of different length end at
+ * different positions. */
+static bool may_share_series(const tm_cell *a, const tm_cell *b, axis along)
+{
+    return strcmp(a->engine, b->engine) == 0 && strcmp(a->role, b->role) == 0 &&
+           strcmp(head_asked(a), head_asked(b)) == 0 && same_model(a, b, along) &&
+           a->threads == b->threads && a->n_gen == b->n_gen &&
            (along == CONTEXT || a->depth == b->depth) &&
            (along == SEQUENCES || sequences_of(a) == sequences_of(b));
+}
+
+/* Whether the two are different places on the axis: one model with two kernels is not. */
+static bool has_grown(const tm_cell *a, const tm_cell *b, axis along)
+{
+    if (along == SIZE) return strcmp(a->model, b->model) != 0;
+    return along == CONTEXT ? a->depth != b->depth : sequences_of(a) != sequences_of(b);
 }
 
 static bool is_decode(const tm_cell_summary *s)
@@ -53,23 +76,41 @@ static bool is_decode(const tm_cell_summary *s)
            isfinite(s->tokens_per_second.value) && s->bytes_per_token.value > 0;
 }
 
-/* The members of `first`'s series in rising order; none where `first` is not its first in the store. */
+/* The members of the series that `first` names, in rising order; none where an earlier cell named it, or
+ * where nothing grows. A kernel asked for by name was not measured again where another name had chosen
+ * it: that cell belongs to both. */
 static void find_series(const tm_summaries *all, int first, axis along, rows *out)
 {
     const tm_cell *cell = &all->items[first].cell;
+    const char *name = kernel_asked(cell);
+    bool grows = false;
     out->n = 0;
     for (int i = 0; i < all->n; i++) {
         const tm_cell_summary *s = &all->items[i];
-        if (!is_decode(s) || !same_series(&s->cell, cell, along)) continue;
-        if (i < first) {
+        bool is_named = strcmp(kernel_asked(&s->cell), name) == 0;
+        if (!is_decode(s) || !may_share_series(&s->cell, cell, along) ||
+            (!is_named && strcmp(s->cell.kernel, name) != 0))
+            continue;
+        if (is_named && i < first) {
             out->n = 0;
             return;
         }
+        grows = grows || has_grown(&s->cell, cell, along);
         int at = out->n++;
         for (; at > 0 && value_of(out->items[at - 1], along) > value_of(s, along); at--)
             out->items[at] = out->items[at - 1];
         out->items[at] = s;
     }
+    if (!grows) out->n = 0;
+}
+
+/* "model size: auto, head q6_k (ternary)". */
+static void title_of(const tm_cell *cell, axis along, char *text, size_t size)
+{
+    bool own_head = !cell->head_asked[0] || strcmp(cell->head_asked, "auto") == 0;
+    snprintf(text, size, "%s: %s%s%s%s%s%s", axis_names[along], kernel_asked(cell),
+             own_head ? "" : ", head ", own_head ? "" : cell->head_asked, cell->role[0] ? " (" : "",
+             cell->role, cell->role[0] ? ")" : "");
 }
 
 static void add_row(const tm_report_view *view, const tm_cell_summary *s, tm_table *out)
@@ -112,6 +153,7 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
     rows series = {0};
     *is_measured_for = false;
     tm_table_init(out, "");
+    tm_table_name_groups(out, "series");
     tm_table_add_column(out, "model", TM_LEFT);
     tm_table_add_column(out, "kernel", TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
@@ -122,13 +164,14 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
     if (status != TM_OK) return status;
     series.items = memory;
     for (axis along = SIZE; along < N_AXES; along++) {
-        bool is_titled = false;
+        char title[240] = "", own[240];
         for (int i = 0; i < all->n; i++) {
             if (!is_decode(&all->items[i])) continue;
             find_series(all, i, along, &series);
-            if (series.n < 2) continue;
-            if (!is_titled) tm_table_add_group(out, "against %s", axis_names[along]);
-            is_titled = true;
+            if (series.n == 0) continue;
+            title_of(&all->items[i].cell, along, own, sizeof own);
+            if (strcmp(title, own) != 0) tm_table_add_group(out, "against %s", own);
+            memcpy(title, own, sizeof title);
             *is_measured_for = *is_measured_for || along != SIZE;
             for (int k = 0; k < series.n; k++) add_row(view, series.items[k], out);
         }
@@ -139,7 +182,9 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
         "Decoding; ms per token of all sequences together. The floor is the longer of what a "
         "token must read at the measured bandwidth (weights and head once per pass, its share "
         "of them; keys and values) and what it must multiply at the measured peak, both of the "
-        "same threads. A model that stays in a cache may be faster than its memory's floor.");
+        "same threads. A series is what the suite asked for under one name; the kernel it stood "
+        "for "
+        "is in each row. A model that stays in a cache may be faster than its memory's floor.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "growth table: no memory for %d rows", out->n_rows);
     return TM_OK;

@@ -17,6 +17,8 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
                             .model = "synth:125M",
                             .kernel = "i2r16_mad_avx2",
                             .head_kernel = "f16r16_fma_avx2",
+                            .kernel_asked = "auto",
+                            .head_asked = "f16",
                             .threads = 2,
                             .n_prompt = 8,
                             .depth = 32,

@@ -239,7 +239,9 @@ static void test_names_and_ids(void **state)
     tm_record r = make_sample(0, 0, 2);
     tm_cell cell = r.cell;
     tm_cell_id(&cell, "build", "identity", id);
-    strcpy(cell.role, "baseline"); /* what a cell is compared with does not make it another */
+    strcpy(cell.role, "baseline");     /* what a cell is compared with does not make it another */
+    strcpy(cell.kernel_asked, "auto"); /* nor by what name it was asked for */
+    strcpy(cell.head_asked, "f16");
     tm_cell_id(&cell, "build", "identity", other);
     assert_string_equal(id, other);
     tm_cell_id(&cell, "build2", "identity", other);

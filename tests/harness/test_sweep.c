@@ -113,6 +113,35 @@ static void test_several_kernels(void **state)
     finish(&r);
 }
 
+/* A record says what was asked for. Of two names for one kernel that which leaves a choice is kept; a
+ * baseline keeps its own. */
+static void test_names_asked_for(void **state)
+{
+    static const struct {
+        const char *kernels, *asked[3];
+        int n;
+    } cases[] = {{"i2r16_mad_scalar,auto", {"f16", "auto"}, 2},
+                 {"auto,i2r16_mad_scalar", {"f16", "auto"}, 2},
+                 {"auto,trit_mad_scalar", {"f16", "auto", "trit_mad_scalar"}, 3}};
+    const unsigned isa = tm_cpu_isa();
+    run r;
+    (void)state;
+    tm_cpu_limit(0); /* so that "auto" is the scalar kernel */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        make_suite("null:1000", cases[i].kernels, "tg4");
+        assert_ok(tm_suite_add_head_kernels(&suite, "q6_k", &r.err), r.err);
+        prepare(&r, NULL);
+        assert_int_equal(r.plan.n_arms, cases[i].n);
+        for (int k = 0; k < cases[i].n; k++) {
+            const tm_cell *cell = &r.plan.arms[k].cells[0];
+            assert_string_equal(cell->kernel_asked, cases[i].asked[k]);
+            assert_string_equal(cell->head_asked, k == 0 ? "auto" : "q6_k");
+        }
+        finish(&r);
+    }
+    tm_cpu_limit(isa);
+}
+
 /* Heads multiply the kernels, but not the baseline, which is a model as it is. */
 static void test_several_heads(void **state)
 {
@@ -502,6 +531,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairs_alternate),
         cmocka_unit_test(test_several_kernels),
+        cmocka_unit_test(test_names_asked_for),
         cmocka_unit_test(test_several_heads),
         cmocka_unit_test(test_continues),
         cmocka_unit_test(test_failures_stay_alone),

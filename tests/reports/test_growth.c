@@ -47,16 +47,22 @@ static void growth_has_floors_beside(void **state)
         "{\"roofline\":{\"read_gb_per_second\":[{\"threads\":2,\"value\":20}],"
         "\"int8_gmac_per_second\":[{\"threads\":2,\"value\":100}]}}";
     /* In the order of the page: small before large, near before far, one before many. */
-    static const char *const rows[] = {
-        "| against model size | 125M | i2_mad_x | 2 | 0 | 1 | 20.00 | 2.500 | 1.000 | 40.0 | "
-        "memory |",
-        "| against model size | 700M | i2_mad_x | 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | "
-        "memory |",
-        "context | 700M | i2_mad_x | 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | memory |",
-        "context | 700M | i2_mad_x | 2 | 256 | 1 | 110.0 | 12.50 | 5.500 | 44.0 | memory |",
-        "context | 700M | i2_mad_x | 2 | 4096 | 1 | 300.0 | 20.00 | 15.00 | 75.0 | memory |",
-        "together | 700M | i2_mad_x | 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | memory |",
-        "together | 700M | i2_mad_x | 2 | 0 | 8 | 16.00 | 4.000 | 0.8000 | 20.0 | memory |"};
+    static const char *const rows[] = {"| against model size: i2_mad_x (ternary) | 125M | i2_mad_x "
+                                       "| 2 | 0 | 1 | 20.00 | 2.500 | 1.000 | 40.0 | "
+                                       "memory |",
+                                       "| against model size: i2_mad_x (ternary) | 700M | i2_mad_x "
+                                       "| 2 | 0 | 1 | 100.0 | 10.00 | 5.000 | 50.0 | "
+                                       "memory |",
+                                       "context: i2_mad_x (ternary) | 700M | i2_mad_x | 2 | 0 | 1 "
+                                       "| 100.0 | 10.00 | 5.000 | 50.0 | memory |",
+                                       "context: i2_mad_x (ternary) | 700M | i2_mad_x | 2 | 256 | "
+                                       "1 | 110.0 | 12.50 | 5.500 | 44.0 | memory |",
+                                       "context: i2_mad_x (ternary) | 700M | i2_mad_x | 2 | 4096 | "
+                                       "1 | 300.0 | 20.00 | 15.00 | 75.0 | memory |",
+                                       "together: i2_mad_x (ternary) | 700M | i2_mad_x | 2 | 0 | 1 "
+                                       "| 100.0 | 10.00 | 5.000 | 50.0 | memory |",
+                                       "together: i2_mad_x (ternary) | 700M | i2_mad_x | 2 | 0 | 8 "
+                                       "| 16.00 | 4.000 | 0.8000 | 20.0 | memory |"};
     sample_store store = {0};
     bool is_measured_for;
     (void)state;
@@ -86,8 +92,80 @@ static void growth_has_floors_beside(void **state)
     sample_free(&store);
 }
 
+/* A decoded cell of a suite: the kernel that a name stood for on this model. */
+static void add_asked(sample_store *store, const char *model, const char *kernel, const char *asked,
+                      const char *head, double bytes_per_token)
+{
+    int first = store->records.n;
+    sample_add_process(store, model, kernel, 2, 0, 16, 0, 0, 1e9 / bytes_per_token,
+                       bytes_per_token);
+    for (int i = first; i < store->records.n; i++) {
+        tm_record *r = &store->records.items[i];
+        snprintf(r->cell.kernel_asked, sizeof r->cell.kernel_asked, "%s", asked);
+        snprintf(r->cell.head_asked, sizeof r->cell.head_asked, "%s", head);
+        snprintf(r->cell.head_kernel, sizeof r->cell.head_kernel, "%s_x",
+                 strcmp(head, "auto") == 0 ? "f16" : head);
+        snprintf(r->cell_id, sizeof r->cell_id, "%d", first);
+    }
+}
+
+/* A size stays in its series where the name stood for another kernel, and each row says which. */
+static void a_series_is_what_was_asked_for(void **state)
+{
+    static const char *const rows[] = {
+        "| against model size: f16 (baseline) | 125M | f16_x |",
+        "| against model size: f16 (baseline) | 700M | f16_x |",
+        "| against model size: auto (ternary) | 125M | i2_mad_x |",
+        "| against model size: auto (ternary) | 350M | t5_lut_x |",
+        "| against model size: auto (ternary) | 700M | i2_mad_x |",
+        /* By its own name only where no other name had chosen it. */
+        "| against model size: i2_mad_x (ternary) | 125M | i2_mad_x |",
+        "| against model size: i2_mad_x (ternary) | 350M | i2_mad_x |",
+        "| against model size: i2_mad_x (ternary) | 700M | i2_mad_x |",
+        "| against model size: auto, head q6_k (ternary) | 125M | i2_mad_x |",
+        "| against model size: auto, head q6_k (ternary) | 700M | t5_lut_x |"};
+    sample_store store = {0};
+    bool is_measured_for;
+    (void)state;
+    add_asked(&store, "synth:125M", "f16_x", "f16", "auto", 200e6);
+    add_asked(&store, "synth:125M", "i2_mad_x", "auto", "auto", 20e6);
+    add_asked(&store, "synth:125M", "i2_mad_x", "auto", "q6_k", 18e6);
+    add_asked(&store, "synth:350M", "t5_lut_x", "auto", "auto", 50e6);
+    add_asked(&store, "synth:350M", "i2_mad_x", "i2_mad_x", "auto", 60e6);
+    add_asked(&store, "synth:700M", "f16_x", "f16", "auto", 1000e6);
+    add_asked(&store, "synth:700M", "i2_mad_x", "auto", "auto", 100e6);
+    add_asked(&store, "synth:700M", "t5_lut_x", "auto", "q6_k", 80e6);
+    tm_text text = growth_of(&store, "{}", &is_measured_for);
+    assert_non_null(strstr(tm_text_string(&text), "| series |"));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!strstr(tm_text_string(&text), rows[i]))
+            fail_msg("no row \"%s\": %.1500s", rows[i], tm_text_string(&text));
+    int n = 0;
+    for (const char *at = tm_text_string(&text); (at = strstr(at, "| against")); at++) n++;
+    assert_int_equal(n, sizeof rows / sizeof *rows);
+    tm_text_free(&text);
+    sample_free(&store);
+}
+
+/* One model with two kernels is no growth, although they read different amounts. */
+static void two_kernels_of_one_model_are_no_series(void **state)
+{
+    sample_store store = {0};
+    bool is_measured_for;
+    (void)state;
+    add_asked(&store, "synth:125M", "i2_mad_x", "auto", "auto", 20e6);
+    add_asked(&store, "synth:125M", "t5_lut_x", "auto", "auto", 18e6);
+    tm_text text = growth_of(&store, "{}", &is_measured_for);
+    assert_null(strstr(tm_text_string(&text), "against"));
+    assert_null(strstr(tm_text_string(&text), "125M"));
+    tm_text_free(&text);
+    sample_free(&store);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(growth_has_floors_beside)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(growth_has_floors_beside),
+                                       cmocka_unit_test(a_series_is_what_was_asked_for),
+                                       cmocka_unit_test(two_kernels_of_one_model_are_no_series)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
