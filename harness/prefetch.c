@@ -15,7 +15,7 @@
 #define SAMPLE_BYTES 32e6 /* about a millisecond */
 #define TIE          1.01 /* the shorter distance wins what is nearer than that */
 
-static const int distances[TM_PREFETCH_DISTANCES] = {0, 2048, 4096, 8192, 16384};
+const int tm_prefetch_distances[TM_PREFETCH_DISTANCES] = {0, 2048, 4096, 8192, 16384};
 
 tm_status tm_prefetch_from_environment(tm_error *err)
 {
@@ -46,15 +46,14 @@ static void race(tm_kernel_job *job, tm_prefetch *out)
     for (int round = -1; round < ROUNDS; round++)
         for (int i = 0; i < TM_PREFETCH_DISTANCES; i++) {
             int at = round % 2 ? TM_PREFETCH_DISTANCES - 1 - i : i;
-            rates[at][round < 0 ? 0 : round] = sample(job, distances[at]);
+            rates[at][round < 0 ? 0 : round] = sample(job, tm_prefetch_distances[at]);
         }
     for (int i = 0; i < TM_PREFETCH_DISTANCES; i++) {
-        out->distance[i] = distances[i];
         out->gb_per_second[i] = tm_median(rates[i], ROUNDS);
         if (out->gb_per_second[i] > best) best = out->gb_per_second[i];
     }
     for (int i = TM_PREFETCH_DISTANCES - 1; i >= 0; i--)
-        if (out->gb_per_second[i] * TIE >= best) out->bytes = distances[i];
+        if (out->gb_per_second[i] * TIE >= best) out->bytes = tm_prefetch_distances[i];
 }
 
 tm_status tm_prefetch_measure(const tm_env *env, tm_prefetch *out, tm_error *err)
@@ -107,7 +106,7 @@ static void remember(const char *path, const tm_prefetch *prefetch)
     tm_error ignored;
     for (int i = 0; i < TM_PREFETCH_DISTANCES; i++) {
         tm_json *rate = tm_json_object();
-        tm_json_put_int(rate, "bytes", prefetch->distance[i]);
+        tm_json_put_int(rate, "bytes", tm_prefetch_distances[i]);
         tm_json_put_number(rate, "gb_per_second", prefetch->gb_per_second[i]);
         tm_json_append(rates, rate);
     }
@@ -138,7 +137,7 @@ static void choose(const tm_choice *choice, char *how, size_t size)
     } else {
         int n = snprintf(how, size, "measured, GB/s of fp16 weights by bytes ahead:");
         for (int i = 0; i < TM_PREFETCH_DISTANCES; i++)
-            n += snprintf(how + n, size - (size_t)n, " %d: %.1f", prefetch.distance[i],
+            n += snprintf(how + n, size - (size_t)n, " %d: %.1f", tm_prefetch_distances[i],
                           prefetch.gb_per_second[i]);
         tm_kernel_ahead = prefetch.bytes;
         if (lasting) remember(path, &prefetch);

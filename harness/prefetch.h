@@ -13,10 +13,12 @@
 #define TM_PREFETCH_VARIABLE  "TERNMARK_PREFETCH"
 #define TM_PREFETCH_DISTANCES 5
 
+/* Those that are measured, in bytes, rising. */
+extern const int tm_prefetch_distances[TM_PREFETCH_DISTANCES];
+
 typedef struct tm_prefetch {
     int bytes;                                   /* the choice */
-    int distance[TM_PREFETCH_DISTANCES];         /* measured */
-    double gb_per_second[TM_PREFETCH_DISTANCES]; /* median */
+    double gb_per_second[TM_PREFETCH_DISTANCES]; /* median, of each distance */
 } tm_prefetch;
 
 /* Takes the variable's value, if it is set. Errors: ARG (not a number, or out of range). */

@@ -80,7 +80,7 @@ static void the_fastest_distance_is_chosen(void **state)
         double rate = prefetch.gb_per_second[i];
         assert_true(rate > 0.01 && rate < 1e5);
         best = rate > best ? rate : best;
-        if (prefetch.distance[i] == prefetch.bytes) chosen = rate;
+        if (tm_prefetch_distances[i] == prefetch.bytes) chosen = rate;
     }
     assert_true(chosen * 1.02 > best);
 }
