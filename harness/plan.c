@@ -110,19 +110,30 @@ tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kerne
     return status == TM_OK ? tm_kernel_resolve(head, head_kernel, err) : status;
 }
 
+/* State while the plan grows. */
+typedef struct planner {
+    const tm_suite *suite;
+    const tm_env *env;
+    const tm_plan_options *options;
+    tm_plan *plan;
+    bool has_prefetch; /* the distance is chosen: once, before the first kernels are compared */
+} planner;
+
 /* The same with a head of the user's choice ("auto": the model's own), and where a name leaves a
  * choice, the kernels measured to be fastest here. */
-static tm_status choose_kernels(const tm_plan_options *options, model *m, const char *name,
-                                const char *head_name, int threads, const tm_kernel **kernel,
-                                const tm_kernel **head, tm_error *err)
+static tm_status choose_kernels(planner *p, model *m, const char *name, const char *head_name,
+                                int threads, const tm_kernel **kernel, const tm_kernel **head,
+                                tm_error *err)
 {
     bool own_head = strcmp(head_name, "auto") == 0;
     const char *family, *head_family;
-    const tm_choice *choice = options->choice;
+    const tm_choice *choice = p->options->choice;
     tm_source *source = m->known ? &m->source : NULL;
     tm_status status = tm_kernels_resolve(name, source, kernel, head, err);
     if (status == TM_OK && !own_head) status = tm_kernel_resolve(head_name, head, err);
     if (status != TM_OK || !choice || !source || m->skip[0]) return status;
+    if (!p->has_prefetch) tm_prefetch_choose(choice);
+    p->has_prefetch = true;
     status = family_of(source, &family, &head_family, err);
     if (!own_head) head_family = head_name;
     if (strcmp(name, "auto") != 0) family = name;
@@ -221,14 +232,6 @@ static void check_memory(const tm_env *env, tm_arm *arm)
              env->memory_limit);
 }
 
-/* State while the plan grows. */
-typedef struct planner {
-    const tm_suite *suite;
-    const tm_env *env;
-    const tm_plan_options *options;
-    tm_plan *plan;
-} planner;
-
 /* How an arm was asked for. */
 typedef struct wanted {
     const char *kernel, *head; /* as written */
@@ -312,8 +315,7 @@ static tm_status add_arm(planner *p, model *m, const wanted *w, int threads, int
     tm_arm *arm;
     char why[480] = "";
     *index = -1;
-    tm_status status =
-        choose_kernels(p->options, m, w->kernel, w->head, threads, &kernel, &head, err);
+    tm_status status = choose_kernels(p, m, w->kernel, w->head, threads, &kernel, &head, err);
     if (status == TM_ARG || status == TM_NOMEM || status == TM_INTERRUPTED) return status;
     if (status != TM_OK) snprintf(why, sizeof why, "%s", err->message);
     if (m->skip[0]) memcpy(why, m->skip, sizeof why);
@@ -457,11 +459,10 @@ static tm_status add_model(planner *p, const char *name, tm_error *err)
 tm_status tm_plan_make(const tm_suite *suite, const tm_env *env, const tm_plan_options *options,
                        tm_plan *out, tm_error *err)
 {
-    planner p = {suite, env, options, out};
+    planner p = {suite, env, options, out, false};
     memset(out, 0, sizeof *out);
     tm_status status = tm_suite_check(suite, err);
     if (status != TM_OK) return status;
-    if (options->choice) tm_prefetch_choose(options->choice); /* kernels are compared with it */
     /* At most 64 x 64 x (64 x 64 + 65): one arm more per model and threads for the baseline. */
     size_t n_heads = suite->n_head_kernels > 0 ? (size_t)suite->n_head_kernels : 1;
     size_t room = (size_t)suite->n_models * (size_t)suite->n_threads *
@@ -478,6 +479,8 @@ tm_status tm_plan_make(const tm_suite *suite, const tm_env *env, const tm_plan_o
         status = tm_fail(err, TM_ARG, "the suite \"%s\" is empty: %s", suite->name,
                          options->only ? "no cell's name contains what --only asks for"
                                        : "its excludes leave no cell");
+    if (status == TM_OK && options->choice && !p.has_prefetch)
+        tm_json_put_missing(env->environment, "prefetch_bytes", "no kernel of ours runs");
     if (status == TM_OK) return TM_OK;
 fail:
     tm_plan_free(out);

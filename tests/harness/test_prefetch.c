@@ -2,6 +2,7 @@
 #include "tests/harness/scratch.h"
 #include "tests/tm_test.h"
 
+#include "harness/plan.h"
 #include "harness/prefetch.h"
 #include "kernels/kernel.h"
 
@@ -161,6 +162,52 @@ static void the_variable_wins(void **state)
     assert_int_equal(tm_prefetch_from_environment(&err), TM_OK);
 }
 
+/* The plan of a suite over these models: what its record says of the distance, or of why there is none. */
+static const char *planned(const tm_choice *choice, const char *models, const tm_peer *peer)
+{
+    static tm_suite suite; /* large */
+    tm_error err = {0};
+    tm_plan plan;
+    tm_suite_init(&suite);
+    assert_ok(tm_suite_add_models(&suite, models, &err), err);
+    if (!peer) assert_ok(tm_suite_add_kernels(&suite, "auto", &err), err);
+    if (peer) assert_ok(tm_suite_add_kernels(&suite, peer->name, &err), err);
+    assert_ok(tm_suite_add_threads(&suite, "1", &err), err);
+    assert_ok(tm_suite_add_tests(&suite, "tg4", &err), err);
+    tm_plan_options options = {
+        .build = "build", .choice = choice, .peers = peer, .n_peers = peer ? 1 : 0};
+    unsetenv(TM_PREFETCH_VARIABLE);
+    assert_ok(tm_plan_make(&suite, &env, &options, &plan, &err), err);
+    tm_plan_free(&plan);
+    const tm_json *how = tm_json_get(env.environment, "prefetch_chosen");
+    return tm_json_text(how ? how : tm_json_get(env.environment, "prefetch_bytes_missing"), "");
+}
+
+/* Nothing streams weights of ours there, so that nothing is raced, and nothing handed to children. */
+static void a_plan_without_our_kernels_needs_none(void **state)
+{
+    (void)state;
+    tm_choice choice = choice_in("plan");
+    tm_peer peer = {.name = "other"};
+    snprintf(peer.program, sizeof peer.program, "/bin/true");
+    snprintf(peer.file, sizeof peer.file, "/bin/true"); /* any file has an identity */
+    for (int i = 0; i < 3; i++) {
+        tm_error err;
+        tm_env_free(&env);
+        assert_int_equal(tm_env_read("/", &env, &err), TM_OK);
+        const char *said = i == 0   ? planned(&choice, "null:1000,null:2000", NULL)
+                           : i == 1 ? planned(&choice, "synth:125M", &peer)
+                                    : planned(&choice, "/no/such.gguf,null:1000", NULL);
+        assert_string_equal(said, "no kernel of ours runs");
+        assert_null(getenv(TM_PREFETCH_VARIABLE));
+        assert_int_not_equal(access(folder, F_OK), 0);
+    }
+    choice.measure = false;
+    assert_string_equal(planned(&choice, "null:1000,synth:125M", NULL),
+                        "not measured: nothing is run");
+    assert_int_equal(atoi(getenv(TM_PREFETCH_VARIABLE)), tm_kernel_ahead);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +216,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_remembered_is_not_trusted, begin, end),
         cmocka_unit_test_setup_teardown(a_dry_run_measures_nothing, begin, end),
         cmocka_unit_test_setup_teardown(the_variable_wins, begin, end),
+        cmocka_unit_test_setup_teardown(a_plan_without_our_kernels_needs_none, begin, end),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
