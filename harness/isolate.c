@@ -18,6 +18,7 @@
 
 #define MAX_LINE  (64u << 20)
 #define MAX_WORDS 4096 /* of its stderr that are kept: the end */
+#define SLICES    8    /* of a time of waiting, see patience */
 
 struct tm_child {
     pid_t pid;
@@ -192,30 +193,53 @@ static bool take_line(tm_child *child, bool ended, const char **line, size_t *le
     return true;
 }
 
-/* Waits until something can be read from the child. */
-static tm_status wait_for_it(tm_child *child, int64_t deadline, double timeout_seconds,
-                             int interrupt_fd, bool *readable, tm_error *err)
+/* How long silence is borne. Looked at in slices, each of which counts for no more than its length: time
+ * in which this process itself stood still (stopped, or on a machine that was) tells nothing of the
+ * child, which may have stood still beside it. */
+typedef struct patience {
+    double seconds; /* all of it */
+    int64_t slice_ns, left_ns, seen_ns;
+} patience;
+
+static patience patience_of(double seconds)
+{
+    int64_t all_ns = (int64_t)(seconds * 1e9), slice_ns = all_ns / SLICES;
+    /* At most a minute: poll counts in int milliseconds. */
+    if (slice_ns > 60000000000ll) slice_ns = 60000000000ll;
+    return (patience){seconds, slice_ns, all_ns, tm_now_ns()};
+}
+
+static void spend(patience *p)
+{
+    int64_t now = tm_now_ns(), spent = now - p->seen_ns;
+    p->left_ns -= spent < p->slice_ns ? spent : p->slice_ns;
+    p->seen_ns = now;
+}
+
+/* Waits until something can be read from the child. What lies there is never too late. */
+static tm_status wait_for_it(tm_child *child, patience *p, int interrupt_fd, bool *readable,
+                             tm_error *err)
 {
     struct pollfd fds[] = {{.fd = child->from, .events = POLLIN},
                            {.fd = child->words_from, .events = POLLIN},
                            {.fd = interrupt_fd, .events = POLLIN}};
-    int64_t left = deadline - tm_now_ns();
-    if (left <= 0) return tm_fail(err, TM_TIMEOUT, "no answer for %g s", timeout_seconds);
-    /* At most a minute per poll: it counts in int milliseconds. */
-    int wait_ms = left > 60000000000ll ? 60000 : (int)(left / 1000000) + 1;
-    int n = poll(fds, 3, wait_ms);
+    spend(p);
+    int64_t wait_ns = p->left_ns < p->slice_ns ? p->left_ns : p->slice_ns;
+    int n = poll(fds, 3, wait_ns > 0 ? (int)(wait_ns / 1000000) + 1 : 0);
     if (n < 0 && errno != EINTR)
         return tm_fail(err, TM_IO, "waiting for the worker: %s", strerror(errno));
     *readable = n > 0 && fds[0].revents;
     if (n > 0 && fds[1].revents) hear(child);
     if (n > 0 && fds[2].revents) return tm_fail(err, TM_INTERRUPTED, "interrupted");
+    if (wait_ns <= 0 && !*readable)
+        return tm_fail(err, TM_TIMEOUT, "no answer for %g s", p->seconds);
     return TM_OK;
 }
 
 tm_status tm_child_read_line(tm_child *child, double timeout_seconds, int interrupt_fd,
                              const char **line, tm_error *err)
 {
-    int64_t deadline = tm_now_ns() + (int64_t)(timeout_seconds * 1e9);
+    patience p = patience_of(timeout_seconds);
     size_t length;
     *line = NULL;
     child->line_used -= child->handed;
@@ -224,8 +248,7 @@ tm_status tm_child_read_line(tm_child *child, double timeout_seconds, int interr
     while (!take_line(child, child->from < 0, line, &length)) {
         bool readable = false;
         if (child->from < 0) return TM_OK;
-        tm_status status =
-            wait_for_it(child, deadline, timeout_seconds, interrupt_fd, &readable, err);
+        tm_status status = wait_for_it(child, &p, interrupt_fd, &readable, err);
         if (status == TM_OK && readable) status = grow(child, err);
         if (status != TM_OK) return status;
         if (!readable) continue;
@@ -304,12 +327,13 @@ void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
     int how = 0;
     struct rusage usage = {0};
     siginfo_t info = {0};
-    int64_t deadline = tm_now_ns() + (int64_t)(grace_seconds * 1e9);
+    patience p = patience_of(grace_seconds);
     close_fd(&child->to);
     while (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           info.si_pid == 0 && tm_now_ns() < deadline) {
+           info.si_pid == 0 && p.left_ns > 0) {
         if (child->words_from >= 0) hear(child); /* a full pipe would keep it from ending */
         nanosleep(&(struct timespec){0, 1000000}, NULL);
+        spend(&p);
     }
     /* Also when it has ended: what it started may live on in its group. It is not reaped yet, so
      * its number names no other group. */

@@ -30,7 +30,8 @@ tm_status tm_child_write(tm_child *child, const char *text, size_t length,
                          tm_error *err) TM_MUST_USE;
 
 /* The next line of its stdout, without its newline, valid until the next call; *line is NULL at the
- * end of its output. interrupt_fd: a descriptor that becomes readable to interrupt, or -1.
+ * end of its output. timeout_seconds: of its silence; a time in which this process stood still counts for
+ * an eighth of it at most. interrupt_fd: a descriptor that becomes readable to interrupt, or -1.
  * Errors: TIMEOUT ("no answer for 120 s"), INTERRUPTED, CHILD (a line above 64 MiB, a NUL byte),
  * NOMEM. */
 tm_status tm_child_read_line(tm_child *child, double timeout_seconds, int interrupt_fd,

@@ -8,6 +8,11 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+/* Seconds in which a shell says a word or a process ends, also on a machine that stalls; what these tests
+ * start would go on for longer. */
+#define PATIENCE 60
+#define FOREVER  "600"
+
 static tm_child *shell(const char *script)
 {
     const char *argv[] = {"/bin/sh", "-c", script, NULL};
@@ -21,7 +26,7 @@ static const char *next_line(tm_child *child)
 {
     const char *line;
     tm_error err = {0};
-    assert_ok(tm_child_read_line(child, 20, -1, &line, &err), err);
+    assert_ok(tm_child_read_line(child, PATIENCE, -1, &line, &err), err);
     return line;
 }
 
@@ -37,7 +42,7 @@ static void test_talks(void **state)
     assert_string_equal(next_line(child), "no newline");
     assert_null(next_line(child));
     assert_null(next_line(child));
-    tm_child_close(child, 10, &end);
+    tm_child_close(child, PATIENCE, &end);
     assert_true(end.ok);
     assert_int_equal(end.exit_code, 0);
     assert_string_equal(end.last_words, "");
@@ -52,7 +57,7 @@ static void test_long_lines(void **state)
     assert_int_equal(strlen(line), 3000000);
     assert_int_equal(strspn(line, "x"), 3000000);
     assert_string_equal(next_line(child), "short");
-    tm_child_close(child, 10, NULL);
+    tm_child_close(child, PATIENCE, NULL);
 }
 
 static void test_how_it_ended(void **state)
@@ -75,7 +80,7 @@ static void test_how_it_ended(void **state)
         tm_child_end end;
         tm_child *child = shell(cases[i].script);
         assert_null(next_line(child));
-        tm_child_close(child, 10, &end);
+        tm_child_close(child, PATIENCE, &end);
         assert_string_equal(end.reason, cases[i].reason);
         assert_string_equal(end.last_words, cases[i].words);
         assert_int_equal(end.exit_code, cases[i].code);
@@ -102,17 +107,49 @@ static void test_silence(void **state)
     tm_error err = {0};
     const char *line;
     tm_child_end end;
-    tm_child *child = shell("echo first; exec sleep 100");
+    tm_child *child = shell("echo first; exec sleep " FOREVER);
     assert_string_equal(next_line(child), "first");
     int64_t begin = tm_now_ns();
     assert_int_equal(tm_child_read_line(child, 0.2, -1, &line, &err), TM_TIMEOUT);
     double seconds = (double)(tm_now_ns() - begin) * 1e-9;
-    assert_true(seconds >= 0.2 && seconds < 10);
+    assert_true(seconds >= 0.2 && seconds < PATIENCE);
     assert_string_equal(err.message, "no answer for 0.2 s");
     begin = tm_now_ns();
     tm_child_close(child, 0, &end);
-    assert_true((double)(tm_now_ns() - begin) * 1e-9 < 10);
+    assert_true((double)(tm_now_ns() - begin) * 1e-9 < PATIENCE);
     assert_int_equal(end.signal, SIGKILL);
+}
+
+/* In a process of its own, which is stopped for twice its patience. */
+static _Noreturn void wait_while_stopped(double patience)
+{
+    char script[160];
+    tm_error err = {0};
+    const char *line = NULL;
+    tm_child *child;
+    snprintf(script, sizeof script,
+             "sleep %g; kill -STOP $PPID; sleep %g; kill -CONT $PPID; sleep 0.05; echo late",
+             patience / 4, 2 * patience);
+    const char *argv[] = {"/bin/sh", "-c", script, NULL};
+    if (tm_child_open(argv, &child, &err) != TM_OK) _exit(2);
+    tm_status status = tm_child_read_line(child, patience, -1, &line, &err);
+    _exit(status == TM_TIMEOUT ? 1 : status == TM_OK && strcmp(line, "late") == 0 ? 0 : 2);
+}
+
+/* Who stood still has not waited. After it goes on the child needs some time as well, which is more than
+ * there is where it is held up again: so with more and more patience. */
+static void test_standing_still_is_not_waiting(void **state)
+{
+    (void)state;
+    int how = -1;
+    for (double patience = 0.4; patience < 10 && how != 0; patience *= 2) {
+        pid_t waiter = fork();
+        assert_true(waiter >= 0);
+        if (waiter == 0) wait_while_stopped(patience);
+        assert_int_equal(waitpid(waiter, &how, 0), waiter);
+        assert_true(WIFEXITED(how) && WEXITSTATUS(how) < 2);
+    }
+    assert_int_equal(how, 0);
 }
 
 static void test_interrupt(void **state)
@@ -122,9 +159,9 @@ static void test_interrupt(void **state)
     const char *line;
     int fds[2];
     assert_int_equal(pipe(fds), 0);
-    tm_child *child = shell("exec sleep 100");
+    tm_child *child = shell("exec sleep " FOREVER);
     assert_int_equal(write(fds[1], "x", 1), 1);
-    assert_int_equal(tm_child_read_line(child, 50, fds[0], &line, &err), TM_INTERRUPTED);
+    assert_int_equal(tm_child_read_line(child, PATIENCE, fds[0], &line, &err), TM_INTERRUPTED);
     tm_child_close(child, 0, NULL);
     close(fds[0]);
     close(fds[1]);
@@ -136,9 +173,9 @@ static void test_bad_output(void **state)
     tm_error err = {0};
     const char *line;
     tm_child *child = shell("printf 'a\\000b\\n'");
-    assert_int_equal(tm_child_read_line(child, 20, -1, &line, &err), TM_CHILD);
+    assert_int_equal(tm_child_read_line(child, PATIENCE, -1, &line, &err), TM_CHILD);
     assert_says(err.message, "NUL");
-    tm_child_close(child, 10, NULL);
+    tm_child_close(child, PATIENCE, NULL);
 }
 
 /* It reads nothing and is gone: an error, and no SIGPIPE for us. */
@@ -147,7 +184,7 @@ static void test_gone_reader(void **state)
     (void)state;
     tm_error err = {0};
     static char much[1 << 20];
-    tm_child *child = shell("exec <&-; echo ready; exec sleep 5");
+    tm_child *child = shell("exec <&-; echo ready; exec sleep " FOREVER);
     assert_string_equal(next_line(child), "ready");
     memset(much, 'x', sizeof much);
     assert_int_equal(tm_child_write(child, much, sizeof much, &err), TM_CHILD);
@@ -176,11 +213,11 @@ static bool ends_within(pid_t pid, double seconds)
 static void test_kills_its_group(void **state)
 {
     (void)state;
-    tm_child *child = shell("sleep 100 & echo $!; wait");
+    tm_child *child = shell("sleep " FOREVER " & echo $!; wait");
     pid_t grandchild = (pid_t)atoi(next_line(child));
     assert_true(grandchild > 1 && lives(grandchild));
     tm_child_close(child, 0, NULL);
-    assert_true(ends_within(grandchild, 5));
+    assert_true(ends_within(grandchild, PATIENCE));
 }
 
 static void test_dies_with_its_parent(void **state)
@@ -192,7 +229,7 @@ static void test_dies_with_its_parent(void **state)
     pid_t parent = fork();
     assert_true(parent >= 0);
     if (parent == 0) {
-        tm_child *child = shell("echo $$; exec sleep 100");
+        tm_child *child = shell("echo $$; exec sleep " FOREVER);
         pid_t pid = (pid_t)atoi(next_line(child));
         if (write(fds[1], &pid, sizeof pid) != sizeof pid) _exit(1);
         for (;;) pause();
@@ -201,7 +238,7 @@ static void test_dies_with_its_parent(void **state)
     assert_true(lives(grandchild));
     assert_int_equal(kill(parent, SIGKILL), 0);
     assert_int_equal(waitpid(parent, &how, 0), parent);
-    assert_true(ends_within(grandchild, 5));
+    assert_true(ends_within(grandchild, PATIENCE));
     close(fds[0]);
     close(fds[1]);
 }
@@ -211,11 +248,11 @@ static void test_inherits_nothing(void **state)
 {
     (void)state;
     int secret = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    tm_child *other = shell("exec sleep 100");        /* its pipes must not be seen either */
+    tm_child *other = shell("exec sleep " FOREVER);   /* its pipes must not be seen either */
     tm_child *child = shell("exec ls /proc/self/fd"); /* 3: the folder it lists */
     for (int i = 0; i < 4; i++) assert_int_equal(atoi(next_line(child)), i);
     assert_null(next_line(child));
-    tm_child_close(child, 10, NULL);
+    tm_child_close(child, PATIENCE, NULL);
     tm_child_close(other, 0, NULL);
     close(secret);
 }
@@ -228,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_how_it_ended),
         cmocka_unit_test(test_not_started),
         cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_standing_still_is_not_waiting),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_bad_output),
         cmocka_unit_test(test_gone_reader),
