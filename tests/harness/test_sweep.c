@@ -266,19 +266,27 @@ static void test_failures_stay_alone(void **state)
     }
 }
 
+/* It ends, and the other is measured: with more patience where the machine holds that one up as well. */
 static void test_hang(void **state)
 {
     (void)state;
     run r;
+    int n_samples = 0;
+    char wanted[64];
     make_suite("null:1000:hang@10,null:1000", "auto", "tg8");
     suite.processes = 1;
-    prepare(&r, NULL);
-    r.options.timeout_seconds = 0.3;
-    assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
-    const tm_record *failed = find_cell(&r.outcome.records, "null:1000:hang@10", "tg8", "failed");
-    assert_string_equal(failed->reason, "no answer for 0.3 s");
-    assert_int_equal(count_samples(&r.outcome.records, "null:1000", NULL), 2 * 2);
-    finish(&r);
+    for (double patience = 0.3; patience < 20 && n_samples < 2 * 2; patience *= 4) {
+        prepare(&r, NULL);
+        r.options.timeout_seconds = patience;
+        assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
+        const tm_record *failed =
+            find_cell(&r.outcome.records, "null:1000:hang@10", "tg8", "failed");
+        snprintf(wanted, sizeof wanted, "no answer for %g s", patience);
+        assert_string_equal(failed->reason, wanted);
+        n_samples = count_samples(&r.outcome.records, "null:1000", NULL);
+        finish(&r);
+    }
+    assert_int_equal(n_samples, 2 * 2);
 }
 
 /* One kernel that computes something else than the others of its kind is a failed cell. */
@@ -340,14 +348,13 @@ static void test_budget(void **state)
     suite.repetitions = 1;
     suite.warmup = 0;
     suite.time_budget_seconds = 3; /* a pair takes some 0.7 s or 0.35 s: two rounds or so */
-    int64_t begin = tm_now_ns();
     sweep(&r, NULL);
-    double seconds = (double)(tm_now_ns() - begin) * 1e-9;
     assert_true(r.outcome.budget_spent);
     assert_int_equal(r.outcome.n_cells_ok + r.outcome.n_cells_skipped, 6);
     assert_true(r.outcome.rounds_max >= 1 && r.outcome.rounds_max < 50);
-    /* It may pass the budget by one pair that took longer than before, not by a round. */
-    assert_true(seconds < 3 * suite.time_budget_seconds);
+    /* One pair may have begun in time and taken longer than before, however long that was; no other
+     * begins any more. */
+    assert_true(r.n_late <= 2);
     finish(&r);
 
     /* What the budget kept from running at all is skipped with that reason. */
@@ -462,6 +469,18 @@ static void kill_suite(void)
     suite.processes = 2;
 }
 
+/* A sweep that was killed may leave a child between fork and exec, and with it the lock: for longer than
+ * a store is waited for, where that child is held up. */
+static tm_status run_when_free(const tm_sweep_options *options, tm_sweep_outcome *outcome,
+                               tm_error *err)
+{
+    for (int i = 0;; i++) {
+        tm_status status = tm_sweep_run(options, outcome, err);
+        if (status == TM_OK || i == 60 || !strstr(err->message, "another run")) return status;
+        tm_sweep_outcome_free(outcome);
+    }
+}
+
 /* Killed at a random moment, run again: in the end every sample is there once. */
 static void test_kill_and_continue(void **state)
 {
@@ -492,7 +511,8 @@ static void test_kill_and_continue(void **state)
         }
         run r;
         kill_suite();
-        sweep(&r, path);
+        prepare(&r, path);
+        assert_ok(run_when_free(&r.options, &r.outcome, &r.err), r.err);
         assert_each_once(&r.plan, &r.outcome.records, &n);
         assert_int_equal(n, 32);
         finish(&r);
@@ -517,7 +537,7 @@ static int run_killable(const char *store)
                                 .seed = 1,
                                 .timeout_seconds = 60,
                                 .interrupt_fd = -1};
-    if (status == TM_OK) status = tm_sweep_run(&options, &r.outcome, &err);
+    if (status == TM_OK) status = run_when_free(&options, &r.outcome, &err);
     if (status != TM_OK) fprintf(stderr, "# %s\n", err.message);
     finish(&r);
     return status == TM_OK ? 0 : 1;
