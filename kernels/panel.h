@@ -177,6 +177,13 @@ static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, vo
     }
 }
 
+/* n rows of a token: codes are trit + 1, and sum(code q) - sum(q) = sum(trit q). */
+TM_ALWAYS_INLINE void tm_panel_scale(const tm_panel_sum *restrict sums, int32_t sum, float scale,
+                                     float w_scale, const int n, float *restrict y)
+{
+    for (int r = 0; r < n; r++) y[r] = ((float)(sums[r].i - sum) * scale) * w_scale;
+}
+
 /* sums -> y for tokens token_begin .. and rows row_begin .. row_end-1. */
 static inline void tm_panel_finish(const tm_panel_ops *ops, const tm_weight *w, const tm_act *x,
                                    const tm_panel_sum *sums, int token_begin, int token_end,
@@ -185,15 +192,16 @@ static inline void tm_panel_finish(const tm_panel_ops *ops, const tm_weight *w, 
     if (token_end > x->n_tokens) token_end = x->n_tokens;
     for (int t = token_begin; t < token_end; t++, sums += TM_PANEL_ROWS) {
         float *out = y + (size_t)t * (size_t)w->n_rows + (size_t)row_begin;
-        int n = row_end - row_begin;
+        int n = row_end - row_begin, r = 0;
         if (ops->act == TM_ACT_F32) {
             memcpy(out, sums, (size_t)n * sizeof *out);
             continue;
         }
-        /* Codes are trit + 1: sum(code q) - sum(q) = sum(trit q). */
-        int32_t sum = x->sum[t];
-        float scale = x->scale[t], w_scale = w->scale;
-        for (int r = 0; r < n; r++) out[r] = ((float)(sums[r].i - sum) * scale) * w_scale;
+        /* Whole groups, a number that compilers take vectors for: one by one, rows of 768 columns
+         * spent an eighth of their time here. */
+        for (; r + TM_GROUP <= n; r += TM_GROUP)
+            tm_panel_scale(sums + r, x->sum[t], x->scale[t], w->scale, TM_GROUP, out + r);
+        tm_panel_scale(sums + r, x->sum[t], x->scale[t], w->scale, n - r, out + r);
     }
 }
 
