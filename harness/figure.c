@@ -22,8 +22,21 @@ void tm_figure_miss(tm_figure *figure, const char *fmt, ...)
 
 void tm_figure_put(tm_json *object, const char *key, const tm_figure *figure)
 {
-    if (isfinite(figure->value))
-        tm_json_put_number(object, key, figure->value);
-    else
-        tm_json_put_missing(object, key, figure->missing[0] ? figure->missing : "not measured");
+    tm_json_put_finite(object, key, figure->value, figure->missing);
+}
+
+void tm_interval_put(tm_json *object, const char *key, const tm_interval *interval,
+                     const char *missing, const char *lone)
+{
+    if (!isfinite(interval->value)) {
+        tm_json_put_missing(object, key, missing[0] ? missing : "not measured");
+        return;
+    }
+    tm_json *json = tm_json_object();
+    tm_json_put_number(json, "value", interval->value);
+    tm_json_put_finite(json, "low", interval->low, lone);
+    tm_json_put_finite(json, "high", interval->high, lone);
+    tm_json_put_int(json, "n", interval->n);
+    tm_json_put_string(json, "method", interval->method);
+    tm_json_set(object, key, json);
 }

@@ -3,6 +3,7 @@
 #define TM_HARNESS_FIGURE_H
 
 #include "harness/json.h"
+#include "harness/stats.h"
 
 typedef struct tm_figure {
     double value;      /* NaN when missing */
@@ -13,5 +14,12 @@ void tm_figure_set(tm_figure *figure, double value);
 void tm_figure_miss(tm_figure *figure, const char *fmt, ...) TM_PRINTF(2, 3);
 /* `key`: the value, or null and `<key>_missing`: why. */
 void tm_figure_put(tm_json *object, const char *key, const tm_figure *figure);
+/* Why there are no bounds. */
+#define TM_LONE_PROCESS "one process has no interval"
+#define TM_LONE_PAIR    "one pair has no interval"
+/* `key`: value, low, high, n and method; or null and `<key>_missing`: missing. lone: why a bound is
+ * null. */
+void tm_interval_put(tm_json *object, const char *key, const tm_interval *interval,
+                     const char *missing, const char *lone);
 
 #endif

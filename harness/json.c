@@ -175,6 +175,13 @@ void tm_json_put_missing(tm_json *object, const char *key, const char *reason)
     tm_json_set(object, key, tm_json_null());
     tm_json_put_string(object, name, reason);
 }
+void tm_json_put_finite(tm_json *object, const char *key, double value, const char *reason)
+{
+    if (isfinite(value))
+        tm_json_put_number(object, key, value);
+    else
+        tm_json_put_missing(object, key, reason[0] ? reason : "not measured");
+}
 
 const tm_json *tm_json_get(const tm_json *object, const char *key)
 {

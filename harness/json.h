@@ -33,6 +33,8 @@ void tm_json_put_int(tm_json *object, const char *key, int64_t value);
 void tm_json_put_bool(tm_json *object, const char *key, bool value);
 /* `key`: null and `<key>_missing`: reason. */
 void tm_json_put_missing(tm_json *object, const char *key, const char *reason);
+/* The value; missing where it is not finite ("": "not measured"). */
+void tm_json_put_finite(tm_json *object, const char *key, double value, const char *reason);
 
 /* Looking. NULL where there is none; no call minds a NULL or a value of another type. */
 const tm_json *tm_json_get(const tm_json *object, const char *key);

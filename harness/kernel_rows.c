@@ -353,14 +353,6 @@ bool tm_kernel_row_timers_agree(const tm_kernel_row *row)
     return fabs(tm_kernel_row_timer_ratio(row) - 1) <= TM_TIMERS_LIMIT; /* false for NaN */
 }
 
-static void put(tm_json *json, const char *key, double value, const char *reason)
-{
-    if (isnan(value))
-        tm_json_put_missing(json, key, reason);
-    else
-        tm_json_put_number(json, key, value);
-}
-
 tm_json *tm_kernel_row_to_json(const tm_kernel_row *row)
 {
     tm_json *json = tm_json_object();
@@ -381,20 +373,22 @@ tm_json *tm_kernel_row_to_json(const tm_kernel_row *row)
         tm_json_put_int(json, "rows_checked", row->n_rows_checked);
     else
         tm_json_put_missing(json, "rows_checked", why);
-    put(json, "rows_timed", ok ? t->n_rows : NAN, why);
-    put(json, "ns", ok ? t->ns : NAN, why);
-    put(json, "ns_low", ok ? t->low_ns : NAN, why);
-    put(json, "ns_high", ok ? t->high_ns : NAN, why);
+    tm_json_put_finite(json, "rows_timed", ok ? t->n_rows : NAN, why);
+    tm_json_put_finite(json, "ns", ok ? t->ns : NAN, why);
+    tm_json_put_finite(json, "ns_low", ok ? t->low_ns : NAN, why);
+    tm_json_put_finite(json, "ns_high", ok ? t->high_ns : NAN, why);
     tm_json_put_int(json, "n_samples", ok ? t->n_samples : 0);
     tm_json_put_int(json, "passes_per_sample", ok ? t->n_passes : 0);
-    put(json, "weight_bytes", ok ? row->weight_bytes : NAN, why);
-    put(json, "weight_gb_per_second", ok ? row->bytes / t->ns : NAN, why);
-    put(json, "gmac_per_second", ok ? row->macs / t->ns : NAN, why);
-    put(json, "bits_per_weight", ok ? 8 * row->bytes * row->n_tokens / row->macs : NAN, why);
-    put(json, "prepare_ns", ok ? t->prepare_ns : NAN,
-        ok && !row->kernel->prepare ? "the kernel prepares nothing" : why);
-    put(json, "matrix_ns", tm_kernel_row_matrix_ns(row), why);
-    put(json, "matrix_gmac_per_second", macs_matrix / tm_kernel_row_matrix_ns(row), why);
+    tm_json_put_finite(json, "weight_bytes", ok ? row->weight_bytes : NAN, why);
+    tm_json_put_finite(json, "weight_gb_per_second", ok ? row->bytes / t->ns : NAN, why);
+    tm_json_put_finite(json, "gmac_per_second", ok ? row->macs / t->ns : NAN, why);
+    tm_json_put_finite(json, "bits_per_weight",
+                       ok ? 8 * row->bytes * row->n_tokens / row->macs : NAN, why);
+    tm_json_put_finite(json, "prepare_ns", ok ? t->prepare_ns : NAN,
+                       ok && !row->kernel->prepare ? "the kernel prepares nothing" : why);
+    tm_json_put_finite(json, "matrix_ns", tm_kernel_row_matrix_ns(row), why);
+    tm_json_put_finite(json, "matrix_gmac_per_second", macs_matrix / tm_kernel_row_matrix_ns(row),
+                       why);
     if (ok && !isnan(row->gbench_ns)) {
         tm_json_put_number(json, "ns_again", row->again_ns);
         tm_json_put_number(json, "gbench_ns", row->gbench_ns);

@@ -64,13 +64,8 @@ void tm_op_table_put(tm_json *json, const tm_op_table *t)
     tm_json_put_number(json, "idle_ns", t->idle_ns);
     tm_json_put_int(json, "elapsed_ns", t->elapsed_ns);
     tm_json_put_number(json, "overhead", t->overhead);
-    if (isfinite(t->overhead_low)) {
-        tm_json_put_number(json, "overhead_low", t->overhead_low);
-        tm_json_put_number(json, "overhead_high", t->overhead_high);
-    } else {
-        tm_json_put_missing(json, "overhead_low", "one pair has no interval");
-        tm_json_put_missing(json, "overhead_high", "one pair has no interval");
-    }
+    tm_json_put_finite(json, "overhead_low", t->overhead_low, TM_LONE_PAIR);
+    tm_json_put_finite(json, "overhead_high", t->overhead_high, TM_LONE_PAIR);
     tm_json_put_number(json, "stamp_ns", t->stamp_ns);
     tm_json_put_number(json, "stamps_per_thread", t->stamps_per_thread);
     tm_json_put_string(json, "clock", t->clock);

@@ -6,14 +6,6 @@
 
 #define SCHEMA 1
 
-static void put_ns(tm_json *json, const char *key, double ns, const char *reason)
-{
-    if (isfinite(ns))
-        tm_json_put_number(json, key, ns);
-    else
-        tm_json_put_missing(json, key, reason);
-}
-
 tm_json *tm_tune_to_json(const tm_tune *tune)
 {
     tm_json *json = tm_json_object(), *candidates = tm_json_array();
@@ -28,8 +20,8 @@ tm_json *tm_tune_to_json(const tm_tune *tune)
         tm_json *one = tm_json_object();
         tm_json_put_string(one, "kernel", c->kernel->name);
         tm_json_put_int(one, "rounds", c->n_rounds);
-        put_ns(one, "prompt_ns_per_token", c->prompt_ns, c->reason);
-        put_ns(one, "decode_ns_per_token", c->decode_ns, c->reason);
+        tm_json_put_finite(one, "prompt_ns_per_token", c->prompt_ns, c->reason);
+        tm_json_put_finite(one, "decode_ns_per_token", c->decode_ns, c->reason);
         if (c->reason[0]) tm_json_put_string(one, "left_behind", c->reason);
         tm_json_append(candidates, one);
     }

@@ -248,14 +248,6 @@ static void fill_lines(const tm_arithmetic_rows *rows, tm_table *table)
     }
 }
 
-static void put_figure(tm_json *object, const char *key, const tm_figure *figure)
-{
-    if (isfinite(figure->value))
-        tm_json_put_number(object, key, figure->value);
-    else
-        tm_json_put_missing(object, key, figure->missing);
-}
-
 /* Keys of a figure in JSON. */
 typedef struct keys {
     const char *computed, *published, *origin, *matches, *difference;
@@ -263,8 +255,8 @@ typedef struct keys {
 
 static void put_beside(tm_json *object, const keys *k, const char *kind, const tm_beside *beside)
 {
-    put_figure(object, k->computed, &beside->computed);
-    put_figure(object, k->published, &beside->published);
+    tm_figure_put(object, k->computed, &beside->computed);
+    tm_figure_put(object, k->published, &beside->published);
     tm_text origin = {0};
     if (beside->claim)
         tm_text_format(&origin, "%s: %s %s", kind, beside->claim->paper, beside->claim->table);
@@ -315,7 +307,7 @@ static tm_json *row_to_json(const tm_arithmetic *data, const tm_arithmetic_row *
     tm_json_put_int(object, "n_tokens", data->n_tokens);
     tm_json_put_string(object, "origin", TM_ARITHMETIC_ORIGIN);
     put_beside(object, &energy, "published estimate", &row->energy_joules);
-    put_figure(object, "attention_fraction", &row->attention_fraction);
+    tm_figure_put(object, "attention_fraction", &row->attention_fraction);
     put_beside(object, &memory, "published", &row->memory_gb);
     put_beside(object, &ratio, "published estimate", &row->ratio);
     tm_json_put_string(object, "note", row->note);

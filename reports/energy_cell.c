@@ -378,26 +378,6 @@ tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
     return TM_OK;
 }
 
-static void put_interval(tm_json *object, const char *key, const tm_interval *i, const char *why)
-{
-    if (!isfinite(i->value)) {
-        tm_json_put_missing(object, key, why[0] ? why : "not measured");
-        return;
-    }
-    tm_json *json = tm_json_object();
-    tm_json_put_number(json, "value", i->value);
-    if (isfinite(i->low)) {
-        tm_json_put_number(json, "low", i->low);
-        tm_json_put_number(json, "high", i->high);
-    } else {
-        tm_json_put_missing(json, "low", "one process has no interval");
-        tm_json_put_missing(json, "high", "one process has no interval");
-    }
-    tm_json_put_int(json, "n", i->n);
-    tm_json_put_string(json, "method", i->method);
-    tm_json_set(object, key, json);
-}
-
 tm_json *tm_cell_energy_to_json(const tm_cell_energy *energy, const tm_cell *cell)
 {
     tm_json *list = tm_json_array();
@@ -417,13 +397,13 @@ tm_json *tm_cell_energy_to_json(const tm_cell_energy *energy, const tm_cell *cel
         tm_json_put_string(o, "status", tm_energy_counts(p, text, sizeof text));
         const char *fake = p->fake ? "fake_" : "", *tokens = tm_energy_token_name(p->phase);
         snprintf(key, sizeof key, "%sgross_joules_per_%s_token", fake, tokens);
-        put_interval(o, key, &p->joules_per_token, p->missing);
+        tm_interval_put(o, key, &p->joules_per_token, p->missing, TM_LONE_PROCESS);
         snprintf(key, sizeof key, "%snet_joules_per_%s_token", fake, tokens);
-        put_interval(o, key, &p->net_joules_per_token, p->net_missing);
+        tm_interval_put(o, key, &p->net_joules_per_token, p->net_missing, TM_LONE_PROCESS);
         snprintf(key, sizeof key, "%sgross_watts", fake);
-        put_interval(o, key, &p->watts, p->missing);
+        tm_interval_put(o, key, &p->watts, p->missing, TM_LONE_PROCESS);
         snprintf(key, sizeof key, "%snet_watts", fake);
-        put_interval(o, key, &p->net_watts, p->net_missing);
+        tm_interval_put(o, key, &p->net_watts, p->net_missing, TM_LONE_PROCESS);
         tm_json_append(list, o);
     }
     return list;

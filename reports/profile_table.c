@@ -66,50 +66,40 @@ void tm_profile_table_add_idle(tm_table *table, double idle_ns, double region_ns
     add_number(table, row.ns_per_token * 1e-3);
 }
 
-static void put(tm_json *object, const char *key, double value, const char *missing)
-{
-    if (isfinite(value))
-        tm_json_put_number(object, key, value);
-    else
-        tm_json_put_missing(object, key, missing);
-}
-
 void tm_profile_sum_put(tm_json *o, const tm_profile_sum *sum, double region_ns, int n_tokens)
 {
     tm_profile_row row = tm_profile_row_of(sum, sum->work_ns, region_ns, n_tokens);
     tm_json_put_number(o, "ns_per_token", row.ns_per_token);
-    put(o, "best_ns_per_token", row.best_ns_per_token, "it took no time");
+    tm_json_put_finite(o, "best_ns_per_token", row.best_ns_per_token, "it took no time");
     tm_json_put_number(o, "wait_ns_per_token", row.wait_ns_per_token);
     tm_json_put_number(o, "time_percent", row.time_percent);
     tm_json_put_number(o, "wait_percent", row.wait_percent);
     tm_json_put_number(o, "bytes_per_token", row.bytes_per_token);
     tm_json_put_number(o, "macs_per_token", row.macs_per_token);
-    put(o, "gb_per_second", row.gb_per_second, "it took no time, or moves nothing");
-    put(o, "gmac_per_second", row.gmac_per_second, "it multiplies no matrix");
+    tm_json_put_finite(o, "gb_per_second", row.gb_per_second, "it took no time, or moves nothing");
+    tm_json_put_finite(o, "gmac_per_second", row.gmac_per_second, "it multiplies no matrix");
     if (sum->bound != TM_BOUND_NONE)
         tm_json_put_string(o, "bound", tm_profile_bound_name(sum->bound));
     else
         tm_json_put_missing(o, "bound", "no limit applies");
-    put(o, "percent_of_limit", row.limit_percent,
-        "only activations move, which lie in caches, or no limit was measured");
+    tm_json_put_finite(o, "percent_of_limit", row.limit_percent,
+                       "only activations move, which lie in caches, or no limit was measured");
 }
 
 void tm_profile_overhead_put(tm_json *object, const tm_interval *overhead)
 {
-    tm_json *o = tm_json_object();
-    tm_json_put_number(o, "value", 100 * (overhead->value - 1));
-    put(o, "low", 100 * (overhead->low - 1), "one pair has no interval");
-    put(o, "high", 100 * (overhead->high - 1), "one pair has no interval");
-    tm_json_put_int(o, "n", overhead->n);
-    tm_json_put_string(o, "method", overhead->method);
-    tm_json_set(object, "overhead_percent", o);
+    tm_interval percent = *overhead;
+    percent.value = 100 * (overhead->value - 1);
+    percent.low = 100 * (overhead->low - 1);
+    percent.high = 100 * (overhead->high - 1);
+    tm_interval_put(object, "overhead_percent", &percent, "", TM_LONE_PAIR);
 }
 
 void tm_profile_limits_put(tm_json *object, const tm_profile_limits *limits, const char *missing)
 {
-    put(object, "read_gb_per_second", limits->read_gb_per_second, missing);
-    put(object, "int8_gmac_per_second", limits->int8_gmac_per_second, missing);
-    put(object, "fp32_gmac_per_second", limits->fp32_gmac_per_second, missing);
+    tm_json_put_finite(object, "read_gb_per_second", limits->read_gb_per_second, missing);
+    tm_json_put_finite(object, "int8_gmac_per_second", limits->int8_gmac_per_second, missing);
+    tm_json_put_finite(object, "fp32_gmac_per_second", limits->fp32_gmac_per_second, missing);
 }
 
 void tm_profile_fields_begin(tm_table *table)

@@ -19,43 +19,11 @@ bool tm_bench_output_known(const char *format)
     return false;
 }
 
-static void put_figure(tm_json *object, const char *key, const tm_figure *figure)
-{
-    if (isnan(figure->value))
-        tm_json_put_missing(object, key, figure->missing);
-    else
-        tm_json_put_number(object, key, figure->value);
-}
-
-static void put_interval(tm_json *object, const char *key, const tm_interval *i,
-                         const char *missing)
-{
-    if (isnan(i->value)) {
-        tm_json_put_missing(object, key, missing);
-        return;
-    }
-    tm_json *json = tm_json_object();
-    tm_json_put_number(json, "value", i->value);
-    if (isnan(i->low)) {
-        tm_json_put_missing(json, "low", "one process has no interval");
-        tm_json_put_missing(json, "high", "one process has no interval");
-    } else {
-        tm_json_put_number(json, "low", i->low);
-        tm_json_put_number(json, "high", i->high);
-    }
-    tm_json_put_int(json, "n", i->n);
-    tm_json_put_string(json, "method", i->method);
-    tm_json_set(object, key, json);
-}
-
 static void put_percentile(tm_json *object, const char *key, const tm_percentile *p)
 {
     char why[96];
     snprintf(why, sizeof why, "%d times, %d needed", p->n, p->needed);
-    if (isnan(p->value_ms))
-        tm_json_put_missing(object, key, why);
-    else
-        tm_json_put_number(object, key, p->value_ms);
+    tm_json_put_finite(object, key, p->value_ms, why);
 }
 
 /* The baseline cell of the same model, threads and test, whatever its engine; NULL for itself and where
@@ -77,7 +45,8 @@ static tm_status put_ratio(tm_json *object, const tm_summaries *all, const tm_ce
     tm_comparison comparison;
     tm_status status = tm_compare(s, base, &comparison, err);
     if (status != TM_OK) return status;
-    put_interval(object, "speedup_over_baseline", &comparison.ratio, comparison.missing);
+    tm_interval_put(object, "speedup_over_baseline", &comparison.ratio, comparison.missing,
+                    TM_LONE_PAIR);
     tm_comparison_free(&comparison);
     return TM_OK;
 }
@@ -89,7 +58,7 @@ static void put_counters(tm_json *object, const tm_cell_summary *s)
     for (int i = 0; i < s->n_counters; i++) {
         const tm_counter *c = &s->counters[i];
         tm_json *json = tm_json_object();
-        put_figure(json, "value", &c->figure);
+        tm_figure_put(json, "value", &c->figure);
         tm_json_put_string(json, "unit", c->unit);
         tm_json_put_string(json, "method", c->method);
         tm_json_put_number(json, "share", c->share);
@@ -110,29 +79,32 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     tm_json_put_int(o, "threads", s->cell.threads);
     tm_json_put_string(o, "test", s->cell.test);
     tm_json_put_string(o, "status", s->status);
-    put_interval(o, "tokens_per_second", &s->tokens_per_second, s->missing);
-    put_interval(o, "first_token_ms", &s->first_token_ms, s->first_token_missing);
+    tm_interval_put(o, "tokens_per_second", &s->tokens_per_second, s->missing, TM_LONE_PROCESS);
+    tm_interval_put(o, "first_token_ms", &s->first_token_ms, s->first_token_missing,
+                    TM_LONE_PROCESS);
     put_percentile(o, "token_p50_ms", &s->token_p50);
     put_percentile(o, "token_p90_ms", &s->token_p90);
     put_percentile(o, "token_p99_ms", &s->token_p99);
-    put_figure(o, "bytes_per_token", &s->bytes_per_token);
-    put_figure(o, "bits_per_weight", &s->bits_per_weight);
-    put_figure(o, "head_bytes", &s->head_bytes);
-    put_figure(o, "read_gb_per_second", &s->read_gb_per_second);
-    put_figure(o, "gmac_per_second", &s->gmac_per_second);
-    put_figure(o, "peak_rss_bytes", &s->peak_rss_bytes);
-    put_figure(o, "rss_anonymous_bytes", &s->rss_anonymous_bytes);
-    put_figure(o, "rss_file_bytes", &s->rss_file_bytes);
-    put_figure(o, "predicted_bytes", &s->predicted_bytes);
-    put_figure(o, "frequency_after_hz", &s->frequency_after_hz);
-    put_figure(o, "throttle_events", &s->throttle_events);
-    put_figure(o, "temperature_after_celsius", &s->temperature_after_celsius);
+    tm_figure_put(o, "bytes_per_token", &s->bytes_per_token);
+    tm_figure_put(o, "bits_per_weight", &s->bits_per_weight);
+    tm_figure_put(o, "head_bytes", &s->head_bytes);
+    tm_figure_put(o, "read_gb_per_second", &s->read_gb_per_second);
+    tm_figure_put(o, "gmac_per_second", &s->gmac_per_second);
+    tm_figure_put(o, "peak_rss_bytes", &s->peak_rss_bytes);
+    tm_figure_put(o, "rss_anonymous_bytes", &s->rss_anonymous_bytes);
+    tm_figure_put(o, "rss_file_bytes", &s->rss_file_bytes);
+    tm_figure_put(o, "predicted_bytes", &s->predicted_bytes);
+    tm_figure_put(o, "frequency_after_hz", &s->frequency_after_hz);
+    tm_figure_put(o, "throttle_events", &s->throttle_events);
+    tm_figure_put(o, "temperature_after_celsius", &s->temperature_after_celsius);
     put_counters(o, s);
     if (s->energy.fake) {
-        put_interval(o, "fake_joules_per_token", &s->energy.joules_per_token, s->energy.missing);
+        tm_interval_put(o, "fake_joules_per_token", &s->energy.joules_per_token, s->energy.missing,
+                        TM_LONE_PROCESS);
         tm_json_put_missing(o, "joules_per_token", "made up: fake_joules_per_token has it");
     } else {
-        put_interval(o, "joules_per_token", &s->energy.joules_per_token, s->energy.missing);
+        tm_interval_put(o, "joules_per_token", &s->energy.joules_per_token, s->energy.missing,
+                        TM_LONE_PROCESS);
     }
     tm_json_set(o, "energy", tm_cell_energy_to_json(&s->energy, &s->cell));
     if (s->profile.is_asked) tm_json_set(o, "profile", tm_cell_profile_to_json(&s->profile));

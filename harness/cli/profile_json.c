@@ -5,14 +5,6 @@
 
 #include "reports/profile_table.h"
 
-static void put(tm_json *object, const char *key, double value, const char *missing)
-{
-    if (isfinite(value))
-        tm_json_put_number(object, key, value);
-    else
-        tm_json_put_missing(object, key, missing);
-}
-
 static tm_json *sum_json(const tm_profiled *item, int layer, int op)
 {
     const tm_profile *p = &item->profile;
@@ -76,7 +68,8 @@ static tm_json *limits_json(const tm_profile_limits *limits, int n_threads)
     static const char missing[] = "no limits were measured";
     tm_json *o = tm_json_object();
     tm_profile_limits_put(o, limits, missing);
-    put(o, "barrier_ns", limits->barrier_ns, n_threads == 1 ? "one thread meets nobody" : missing);
+    tm_json_put_finite(o, "barrier_ns", limits->barrier_ns,
+                       n_threads == 1 ? "one thread meets nobody" : missing);
     return o;
 }
 
@@ -88,7 +81,7 @@ static tm_json *counters_json(const tm_record *record)
         tm_json *o = tm_json_object();
         tm_json_put_string(o, "name", c->name);
         tm_json_put_string(o, "unit", c->unit);
-        put(o, "value", c->figure.value, c->figure.missing);
+        tm_json_put_finite(o, "value", c->figure.value, c->figure.missing);
         tm_json_append(array, o);
     }
     return array;

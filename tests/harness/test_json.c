@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/json.h"
+#include "harness/figure.h"
 
 static tm_json *parse(const char *text)
 {
@@ -102,6 +102,39 @@ static void test_needs(void **state)
     tm_json_free(json);
 }
 
+static void expect_written(tm_json *json, const char *text)
+{
+    char *written = tm_json_print(json, false);
+    assert_string_equal(written, text);
+    free(written);
+    tm_json_free(json);
+}
+
+/* A figure or bound that is not there is null with its reason, never 0. */
+static void test_missing_figures(void **state)
+{
+    (void)state;
+    tm_json *json = tm_json_object();
+    tm_json_put_finite(json, "a", 1.5, "unused");
+    tm_json_put_finite(json, "b", INFINITY, "it took no time");
+    tm_json_put_finite(json, "c", NAN, "");
+    expect_written(json, "{\"a\":1.5,\"b\":null,\"b_missing\":\"it took no time\","
+                         "\"c\":null,\"c_missing\":\"not measured\"}");
+    const tm_interval both = {.value = 2, .low = 1, .high = 3, .n = 6, .method = "t on logs"};
+    const tm_interval one = {.value = 2, .low = NAN, .high = NAN, .n = 1, .method = "none: n < 2"};
+    const tm_interval none = {.value = NAN, .low = NAN, .high = NAN, .method = "none"};
+    json = tm_json_object();
+    tm_interval_put(json, "x", &both, "unused", "unused");
+    tm_interval_put(json, "y", &one, "unused", TM_LONE_PAIR);
+    tm_interval_put(json, "z", &none, "the model did not fit", "unused");
+    expect_written(json,
+                   "{\"x\":{\"value\":2,\"low\":1,\"high\":3,\"n\":6,\"method\":\"t on logs\"},"
+                   "\"y\":{\"value\":2,\"low\":null,\"low_missing\":\"one pair has no interval\","
+                   "\"high\":null,\"high_missing\":\"one pair has no interval\",\"n\":1,"
+                   "\"method\":\"none: n < 2\"},"
+                   "\"z\":null,\"z_missing\":\"the model did not fit\"}");
+}
+
 static void test_minds_no_null(void **state)
 {
     (void)state;
@@ -121,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_says_where_it_stopped),
         cmocka_unit_test(test_stays_inside_the_length),
         cmocka_unit_test(test_needs),
+        cmocka_unit_test(test_missing_figures),
         cmocka_unit_test(test_minds_no_null),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
