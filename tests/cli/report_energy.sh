@@ -27,11 +27,15 @@ windows = [r for r in map(json.loads, open("fake.jsonl")) if r["kind"] == "energ
 rows = list(csv.DictReader(open("fake-report/cells.csv", newline="")))
 assert len(windows) == 12 and len(rows) == 4, (len(windows), len(rows))
 
-def mean(cell, phase, tokens):
-    logs = [math.log(w["gross_joules"] / w[f"n_{tokens}_tokens"]) for w in windows
-            if w["cell_id"] == cell and w["phase"] == phase]
-    assert len(logs) == 2
-    return math.exp(sum(logs) / 2)
+def per_token(cell, phase, process):
+    of = [w for w in windows if (w["cell_id"], w["phase"], w["process"]) == (cell, phase, process)]
+    assert len(of) == 1 and of[0]["n_prompt_tokens"] * of[0]["n_output_tokens"] == 0
+    return of[0]["gross_joules"] / (of[0]["n_prompt_tokens"] + of[0]["n_output_tokens"])
+
+def mean(cell, *phases):
+    """Over the two processes; a test of both phases has as many prompt as output tokens."""
+    of = [sum(per_token(cell, phase, process) for phase in phases) / len(phases) for process in (0, 1)]
+    return math.sqrt(of[0] * of[1])
 
 def shown(row, key):
     word, number = row[key].split()
@@ -39,7 +43,7 @@ def shown(row, key):
     return float(number)
 
 for row in rows:
-    prompt = mean(row["cell_id"], "prompt", "prompt")
+    prompt = mean(row["cell_id"], "prompt")
     assert abs(shown(row, "joules_per_prompt_token") / prompt - 1) < 1e-4
     assert abs(shown(row, "prompt_watts") / 10 - 1) < 0.01
     assert row["prompt_energy_source"] == "fake" and row["prompt_energy_windows"] == "2 ok"
@@ -48,11 +52,10 @@ for row in rows:
         assert row["joules_per_output_token"] == "" and row["generation_energy_windows"] == ""
         assert row["joules_per_token"] == row["joules_per_prompt_token"]
     else:
-        output = mean(row["cell_id"], "generation", "output")
+        output = mean(row["cell_id"], "generation")
         assert abs(shown(row, "joules_per_output_token") / output - 1) < 1e-4
-        # As many prompt as output tokens, and the mean is of the processes' sums.
-        between = sorted([prompt, output])
-        assert between[0] <= shown(row, "joules_per_token") <= between[1]
+        both = mean(row["cell_id"], "prompt", "generation")
+        assert abs(shown(row, "joules_per_token") / both - 1) < 1e-4
 
 rows = list(csv.DictReader(open("fake-report/energy.csv", newline="")))
 assert rows and all(r["origin"] == "fake" for r in rows)
