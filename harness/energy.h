@@ -48,7 +48,7 @@ typedef struct tm_energy {
     tm_figure gross_joules;       /* there if and only if the window is ok */
     tm_figure error_bound_joules; /* of reading, not of the instrument */
     tm_figure idle_before_watts, idle_after_watts;
-    double idle_seconds; /* each of them; 0: not measured */
+    double idle_seconds; /* each of them at least; 0: not measured */
     double idle_before_unix_seconds,
         idle_after_unix_seconds; /* where they begin; 0: not measured */
     tm_figure net_joules;

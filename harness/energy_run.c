@@ -200,10 +200,7 @@ static void put_sum(const tm_energy_run *run, const tm_probe_window *window, tm_
 
 static double unix_seconds(int64_t monotonic_ns)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec -
-           1e-9 * (double)(tm_now_ns() - monotonic_ns);
+    return 1e-9 * (double)(monotonic_ns + tm_unix_offset_ns());
 }
 
 static void label(const tm_energy_run *run, tm_phase phase, tm_energy *out)
@@ -258,7 +255,8 @@ tm_status tm_energy_run_window(tm_energy_run *run, const tm_test *test, tm_phase
     measure_idle(run, &run->after);
     add_points(out, run->after.trace, run->after.n_trace,
                1e-9 * (double)(run->after.begin_ns - window.begin_ns));
-    out->idle_seconds = run->before.seconds;
+    /* One length for both, which each of them lasted: a sleep may end late. */
+    out->idle_seconds = fmin(run->before.seconds, run->after.seconds);
     out->idle_before_unix_seconds =
         run->before.seconds > 0 ? unix_seconds(run->before.begin_ns) : 0;
     out->idle_after_unix_seconds = run->after.seconds > 0 ? unix_seconds(run->after.begin_ns) : 0;

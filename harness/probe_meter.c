@@ -11,7 +11,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "harness/clock.h"
@@ -33,9 +32,7 @@ typedef struct meter {
 
 static double clock_difference(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec - 1e-9 * (double)tm_now_ns();
+    return 1e-9 * (double)tm_unix_offset_ns();
 }
 
 static void *follow(void *arg)

@@ -61,6 +61,8 @@ typedef struct tm_tally {
     uint64_t enabled_ns, running_ns;          /* at the window's beginning */
     uint64_t last_enabled_ns, last_running_ns;
     int64_t last_ns, n_samples, wraps;
+    double last_slack_seconds; /* the last reading was taken this long before or after last_ns */
+    double edge_seconds;       /* how far both edges may be from the window's, together */
     double largest_gap_seconds;
 } tm_tally;
 
@@ -87,6 +89,7 @@ struct tm_probe {
     void *private;         /* of the source */
     double period_seconds; /* between reads in the background; 0: none needed */
     int64_t begin_ns;
+    int64_t quickest_ns, n_edges; /* of reading all channels at an edge; how often that was done */
     double sampler_begin_seconds; /* its CPU time when the window began */
     pthread_t thread;
     pthread_mutex_t lock; /* of everything below, the tallies and reading */

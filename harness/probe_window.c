@@ -16,6 +16,8 @@
  * doi 10.1145/3177754): each edge of a window is that uncertain. */
 #define UPDATE_SECONDS 1e-3
 #define MIN_SAMPLES    10
+#define EDGE_NS        1000000 /* no longer than a counter's update */
+#define EDGE_TRIES     4
 
 static bool is_energy(const tm_channel *c)
 {
@@ -32,6 +34,7 @@ TM_PRINTF(2, 3) static void spoil(tm_tally *t, const char *fmt, ...)
     va_end(args);
 }
 
+/* seconds: since the reading before, at most */
 static void count_on(const tm_probe *probe, const tm_channel *c, tm_tally *t, uint64_t raw,
                      double seconds)
 {
@@ -75,6 +78,7 @@ static void take(tm_probe *probe, int i, bool first)
     int64_t before = tm_now_ns();
     tm_probe_state state = probe->source->read(probe, c, &r);
     int64_t now = before + (tm_now_ns() - before) / 2;
+    double slack = 1e-9 * (double)(now - before);
     if (state != TM_PROBE_OK) {
         spoil(t, "a read failed: %s", r.reason);
         return;
@@ -85,9 +89,10 @@ static void take(tm_probe *probe, int i, bool first)
         t->enabled_ns = r.enabled_ns;
         t->running_ns = r.running_ns;
     } else {
-        if (seconds > t->largest_gap_seconds) t->largest_gap_seconds = seconds;
+        double most = seconds + t->last_slack_seconds + slack;
+        if (most > t->largest_gap_seconds) t->largest_gap_seconds = most;
         if (c->kind == TM_CHANNEL_COUNTER)
-            count_on(probe, c, t, r.raw, seconds);
+            count_on(probe, c, t, r.raw, most);
         else {
             /* Between two samples the power is taken to lie between them. */
             t->joules += 0.5 * (watts + t->last_watts) * seconds;
@@ -99,6 +104,7 @@ static void take(tm_probe *probe, int i, bool first)
     t->last_enabled_ns = r.enabled_ns;
     t->last_running_ns = r.running_ns;
     t->last_ns = now;
+    t->last_slack_seconds = slack;
     t->n_samples++;
 }
 
@@ -120,6 +126,28 @@ static int64_t edge_ns(const tm_probe *probe)
         n++;
     }
     return n ? now - late / n : now;
+}
+
+/* Reads all channels for an edge and says where it lies. A thread that is put aside while it reads would place
+ * its counts wrongly by how long: it reads again, as long as that took a millisecond and more than twice
+ * what it ever took. A source that is always slow is known to be so from its second time on. */
+static int64_t take_edge(tm_probe *probe, bool first)
+{
+    for (int i = 0; i < EDGE_TRIES; i++) {
+        if (first) memset(probe->tallies, 0, (size_t)probe->n_channels * sizeof *probe->tallies);
+        int64_t begin = tm_now_ns();
+        take_all(probe, first);
+        int64_t took = tm_now_ns() - begin;
+        bool usual = probe->n_edges > 0 && took <= 2 * probe->quickest_ns;
+        if (probe->n_edges++ == 0 || took < probe->quickest_ns) probe->quickest_ns = took;
+        if (took < EDGE_NS || usual) break;
+    }
+    int64_t edge = edge_ns(probe);
+    for (int i = 0; i < probe->n_channels; i++) {
+        tm_tally *t = &probe->tallies[i];
+        t->edge_seconds += 1e-9 * fabs((double)(t->last_ns - edge)) + t->last_slack_seconds;
+    }
+    return edge;
 }
 
 static double thread_cpu_seconds(pthread_t thread)
@@ -224,15 +252,25 @@ void tm_probe_window_close(tm_probe *probe)
 void tm_probe_start(tm_probe *probe)
 {
     pthread_mutex_lock(&probe->lock);
-    memset(probe->tallies, 0, (size_t)probe->n_channels * sizeof *probe->tallies);
     probe->sampler_begin_seconds = probe->threaded ? thread_cpu_seconds(probe->thread) : 0;
-    take_all(probe, true);
-    probe->begin_ns = edge_ns(probe);
+    probe->begin_ns = take_edge(probe, true);
     probe->trace.n = 0;
     tm_probe_trace_take(probe, true);
     probe->running = true;
     if (probe->threaded) pthread_cond_signal(&probe->wake);
     pthread_mutex_unlock(&probe->lock);
+}
+
+/* What edges that are uncertain by this long make of the joules: the counts may be of a time as much shorter,
+ * in which as much more power was drawn. */
+static double edge_joules(const tm_channel *c, tm_tally *t, double uncertain, double joules,
+                          double seconds)
+{
+    if (uncertain > 0.5 * seconds && seconds > 0.1)
+        spoil(t,
+              "reading %s at both edges took so long that they are uncertain by %.3g s of %.3g s",
+              c->info.name, uncertain, seconds);
+    return joules * uncertain / fmax(seconds - uncertain, uncertain);
 }
 
 static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
@@ -242,7 +280,8 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
     uint64_t enabled = t->last_enabled_ns - t->enabled_ns;
     uint64_t running = t->last_running_ns - t->running_ns;
     if (is_energy(c)) {
-        v->error_bound = 2 * UPDATE_SECONDS * value / seconds + 2 * c->scale;
+        v->error_bound =
+            edge_joules(c, t, 2 * UPDATE_SECONDS + t->edge_seconds, value, seconds) + 2 * c->scale;
         if (seconds < probe->options.min_seconds)
             spoil(t, "a window of %.3g s is shorter than the %.3g s a figure of energy needs",
                   seconds, probe->options.min_seconds);
@@ -265,7 +304,7 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
 static void finish_power(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
                          tm_probe_value *v)
 {
-    v->error_bound = t->wobble_joules;
+    v->error_bound = t->wobble_joules + edge_joules(c, t, t->edge_seconds, t->joules, seconds);
     if (seconds < probe->options.min_seconds)
         spoil(t, "a window of %.3g s is shorter than the %.3g s a figure of energy needs", seconds,
               probe->options.min_seconds);
@@ -284,8 +323,7 @@ void tm_probe_stop(tm_probe *probe, tm_probe_window *out)
     memset(out, 0, sizeof *out);
     pthread_mutex_lock(&probe->lock);
     probe->running = false;
-    take_all(probe, false);
-    out->end_ns = edge_ns(probe);
+    out->end_ns = take_edge(probe, false);
     tm_probe_trace_take(probe, true);
     pthread_mutex_unlock(&probe->lock);
     out->begin_ns = probe->begin_ns;
