@@ -140,39 +140,74 @@ static inline size_t tm_panel_size(const tm_panel_ops *ops, int n_cols, int n_to
     return tm_round_up(n_slots * (size_t)tm_panel_units(ops, n_cols) * 4, 64);
 }
 
-/* Makes part `part` of `n_parts` of the panel. */
+/* The token's 2 units at `from`; read as one number, the first is its low half. */
+TM_ALWAYS_INLINE uint64_t tm_panel_load_2(const uint8_t *from)
+{
+    uint64_t v;
+    memcpy(&v, from, sizeof v);
+    return v;
+}
+
+TM_ALWAYS_INLINE void tm_panel_store_2(uint32_t *to, uint64_t v)
+{
+    memcpy(to, &v, sizeof v);
+}
+
+/* n units, an even number, of two tokens side by side: token after token of each unit at `to`, units
+ * `step` apart. In pairs: two units of a token, then those of the next. */
+TM_ALWAYS_INLINE void tm_panel_interleave(const uint8_t *first, const uint8_t *second, int n,
+                                          bool pairs, uint32_t *to, size_t step)
+{
+    const uint64_t low = 0xffffffff;
+    for (int k = 0; k < n; k += 2, first += 8, second += 8, to += 2 * step) {
+        uint64_t a = tm_panel_load_2(first), b = tm_panel_load_2(second);
+        tm_panel_store_2(to, pairs ? a : (a & low) | b << 32);
+        tm_panel_store_2(to + (pairs ? 2 : step), pairs ? b : a >> 32 | (b & ~low));
+    }
+}
+
+/* Units of one token from `from`, of which it has n_read; the others are 0. */
+static inline void tm_panel_place(const uint8_t *from, int n, int n_read, bool pairs, uint32_t *to,
+                                  size_t step)
+{
+    for (int k = 0; k < n; k++) {
+        uint32_t unit = 0;
+        if (k < n_read) memcpy(&unit, from + (size_t)k * 4, sizeof unit);
+        to[pairs ? (size_t)(k / 2) * 2 * step + (size_t)(k % 2) : (size_t)k * step] = unit;
+    }
+}
+
+/* Makes part `part` of `n_parts` of the panel: the same share of the units of every block of tokens. */
 static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, void *scratch,
                                     int part, int n_parts)
 {
     if (x->n_tokens <= 1) return;
-    const uint8_t *from = ops->act == TM_ACT_F32 ? (const uint8_t *)x->f32 : (const uint8_t *)x->i8;
+    const uint8_t *data = ops->act == TM_ACT_F32 ? (const uint8_t *)x->f32 : (const uint8_t *)x->i8;
     size_t item = ops->act == TM_ACT_F32 ? sizeof(float) : 1;
     size_t token_bytes = (size_t)x->stride * item;
-    int n_units = tm_panel_units(ops, x->n_cols);
+    int n_units = tm_panel_units(ops, x->n_cols), n_lines = (n_units + 15) / 16;
     int n_stored =
         (int)(token_bytes / 4); /* units of a token; the layout's padding may exceed it */
-    int64_t n_blocks = tm_panel_blocks(ops, x->n_tokens);
+    int u_begin = (int)((int64_t)n_lines * part / n_parts) * 16;
+    int u_end = (int)((int64_t)n_lines * (part + 1) / n_parts) * 16;
+    if (u_end > n_units) u_end = n_units;
 
-    for (int i = (int)(n_blocks * part / n_parts); i < (int)(n_blocks * (part + 1) / n_parts);
-         i++) {
-        int begin = tm_panel_begin(ops, x->n_tokens, i);
-        int width = tm_panel_begin(ops, x->n_tokens, i + 1) - begin;
+    for (int i = 0, begin = 0, end; begin < x->n_tokens; i++, begin = end) {
+        end = tm_panel_begin(ops, x->n_tokens, i + 1);
+        size_t width = (size_t)(end - begin);
         uint32_t *block = (uint32_t *)scratch + (size_t)begin * (size_t)n_units;
         /* 16 units, a cache line of each token, at a time. */
-        for (int u = 0; u < n_units; u += 16) {
-            int n = n_units - u < 16 ? n_units - u : 16;
-            int n_read = n_stored - u < n ? n_stored - u : n;
-            for (int t = 0; t < width; t++) {
-                uint32_t line[16] = {0};
-                if (begin + t < x->n_tokens)
-                    memcpy(line, from + (size_t)(begin + t) * token_bytes + (size_t)u * 4,
-                           (size_t)n_read * 4);
-                uint32_t *to = block + (size_t)u * (size_t)width + (ops->pairs ? 2 * t : t);
-                if (ops->pairs)
-                    for (int k = 0; k < n; k++) to[k / 2 * 2 * (size_t)width + k % 2] = line[k];
-                else
-                    for (int k = 0; k < n; k++) to[(size_t)k * (size_t)width] = line[k];
-            }
+        for (int u = u_begin; u < u_end; u += 16) {
+            const uint8_t *from = data + (size_t)begin * token_bytes + (size_t)u * 4;
+            uint32_t *to = block + (size_t)u * width;
+            int n = u_end - u < 16 ? u_end - u : 16, t = begin, step = ops->pairs ? 2 : 1;
+            if (n == 16 && u + n <= n_stored)
+                for (; t + 2 <= end && t + 2 <= x->n_tokens; t += 2, to += 2 * step) {
+                    tm_panel_interleave(from, from + token_bytes, 16, ops->pairs, to, width);
+                    from += 2 * token_bytes;
+                }
+            for (; t < end; t++, from += token_bytes, to += step)
+                tm_panel_place(from, n, t < x->n_tokens ? n_stored - u : 0, ops->pairs, to, width);
         }
     }
 }
