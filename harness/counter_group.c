@@ -4,10 +4,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "harness/data.h"
-#include "harness/proc.h"
+#include "harness/input.h"
 
 #define BUILT_IN "workloads/counters/"
 #define MAX_FILE 65536
@@ -237,18 +236,15 @@ const char *const *tm_counter_group_names(void)
 tm_status tm_counter_group_read(const char *name_or_path, tm_counter_group *out, tm_error *err)
 {
     char path[256];
-    static _Thread_local char text[MAX_FILE + 2];
+    static _Thread_local char text[MAX_FILE + 1];
     memset(out, 0, sizeof *out);
     snprintf(path, sizeof path, BUILT_IN "%s.txt", name_or_path);
     const tm_data *data = tm_data_find(path);
     if (data) return tm_counter_group_parse(data->text, data->length, path, out, err);
     if (strpbrk(name_or_path, "/.")) {
-        if (access(name_or_path, R_OK) != 0 ||
-            !tm_proc_text(name_or_path[0] == '/' ? "/" : ".", name_or_path, text, sizeof text))
-            return tm_fail(err, TM_IO, "%s: not a readable file of counters", name_or_path);
-        if (strlen(text) > MAX_FILE)
-            return tm_fail(err, TM_FORMAT, "%s: larger than %d bytes", name_or_path, MAX_FILE);
-        return tm_counter_group_parse(text, strlen(text), name_or_path, out, err);
+        size_t n;
+        tm_status status = tm_input_read(name_or_path, MAX_FILE, text, &n, err);
+        return status == TM_OK ? tm_counter_group_parse(text, n, name_or_path, out, err) : status;
     }
     const char *near = tm_nearest_name(name_or_path, tm_counter_group_names());
     return tm_fail(err, TM_ARG, "no group of counters \"%s\"%s%s%s; a file is named with its path",

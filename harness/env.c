@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "engine/pool.h"
 #include "harness/cgroup.h"
+#include "harness/input.h"
 #include "harness/machine.h"
 #include "harness/proc.h"
 #include "harness/version.h"
@@ -31,14 +31,15 @@ tm_status tm_build_hash(const char *path, char *text, size_t size, tm_error *err
 {
     unsigned char block[65536];
     const char *name = path ? path : "/proc/self/exe";
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return tm_fail(err, TM_IO, "%s: %s", name, strerror(errno));
+    int fd;
+    tm_status status = tm_input_open(name, 0, &fd, err);
+    if (status != TM_OK) return status;
     uint64_t hash = TM_HASH_START;
     for (;;) {
         ssize_t got = read(fd, block, sizeof block);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
-            tm_status status = tm_fail(err, TM_IO, "%s: %s", name, strerror(errno));
+            status = tm_fail(err, TM_IO, "%s: %s", name, strerror(errno));
             close(fd);
             return status;
         }

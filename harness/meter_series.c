@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
+
+#include "harness/input.h"
 
 #define MAX_SAMPLES (1 << 22)
 #define MIN_SAMPLES 10
@@ -79,9 +82,16 @@ void tm_series_add_line(tm_series *s, const char *line, double offset)
 bool tm_series_read(const char *path, double offset, tm_series *s)
 {
     char line[256];
-    FILE *f = fopen(path, "re");
+    tm_error err;
+    int fd;
+    if (tm_input_open(path, TM_INPUT_PATIENCE_MS, &fd, &err) != TM_OK) {
+        snprintf(s->broken, sizeof s->broken, "%.159s", err.message);
+        return false;
+    }
+    FILE *f = fdopen(fd, "r");
     if (!f) {
         snprintf(s->broken, sizeof s->broken, "%.100s: %s", path, strerror(errno));
+        close(fd);
         return false;
     }
     while (!s->broken[0] && fgets(line, sizeof line, f)) {

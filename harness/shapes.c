@@ -1,7 +1,6 @@
 #include "harness/shapes.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "harness/data.h"
 #include "harness/env.h"
+#include "harness/input.h"
 #include "harness/json.h"
 #include "harness/subject.h"
 
@@ -210,10 +210,12 @@ static tm_status file_identity(const char *path, char *text, size_t size, tm_err
     enum { EDGE = 65536, BLOCK = 4096, N_BLOCKS = 64 };
     static _Thread_local unsigned char bytes[EDGE];
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        tm_status status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
-        if (fd >= 0) close(fd);
+    int fd;
+    tm_status status = tm_input_open(path, 0, &fd, err);
+    if (status != TM_OK) return status;
+    if (fstat(fd, &st) != 0) {
+        status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
+        close(fd);
         return status;
     }
     uint64_t hash = tm_hash(TM_HASH_START, &st.st_size, sizeof st.st_size);
@@ -228,7 +230,7 @@ static tm_status file_identity(const char *path, char *text, size_t size, tm_err
         }
         ssize_t got = pread(fd, bytes, wanted, at);
         if (got < 0) {
-            tm_status status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
+            status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
             close(fd);
             return status;
         }

@@ -1,15 +1,13 @@
 #include "harness/suite.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/data.h"
+#include "harness/input.h"
 #include "harness/result.h"
 
 #define BUILT_IN      "workloads/suites/"
@@ -287,34 +285,11 @@ const char *const *tm_suite_names(void)
 
 static tm_status read_suite_file(const char *path, tm_suite *out, tm_error *err)
 {
-    struct stat st;
-    tm_status status;
+    size_t n;
     char *text = malloc(MAX_FILE + 1);
     if (!text) return tm_fail(err, TM_NOMEM, "%s: no memory to read it", path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    size_t n = 0;
-    ssize_t got = -1;
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
-        goto done;
-    }
-    if (S_ISDIR(st.st_mode)) {
-        status = tm_fail(err, TM_ARG, "%s: a folder, not a suite", path);
-        goto done;
-    }
-    while (n <= MAX_FILE && (got = read(fd, text + n, MAX_FILE + 1 - n)) != 0) {
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) break;
-        n += (size_t)got;
-    }
-    if (got < 0)
-        status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
-    else if (n > MAX_FILE)
-        status = tm_fail(err, TM_FORMAT, "%s: larger than %d bytes", path, MAX_FILE);
-    else
-        status = tm_suite_parse(text, n, path, out, err);
-done:
-    if (fd >= 0) close(fd);
+    tm_status status = tm_input_read(path, MAX_FILE, text, &n, err);
+    if (status == TM_OK) status = tm_suite_parse(text, n, path, out, err);
     free(text);
     return status;
 }

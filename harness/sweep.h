@@ -63,6 +63,11 @@ typedef struct tm_sweep_outcome {
     bool budget_spent, interrupted;
 } tm_sweep_outcome;
 
+/* What tm_sweep_run would refuse of a store, to say it before a plan compares kernels for it: all but that
+ * another run is writing it. Changes nothing. */
+tm_status tm_sweep_check_store(const char *store, const tm_env *env, bool allow_machine,
+                               tm_error *err) TM_MUST_USE;
+
 /* Errors: those of the store (IO, FORMAT, ARG: of another schema or machine, or being written),
  * NOMEM. Cells that fail are no error of the sweep; *out is to be freed also after one. */
 tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out,

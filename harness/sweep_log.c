@@ -1,6 +1,8 @@
 #include "harness/sweep_log.h"
 
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,30 +54,47 @@ void tm_sweep_log_marker(tm_sweep_log *log, const tm_marker *marker)
 }
 
 /* Refuses a store that another machine began. */
-static tm_status same_machine(const tm_sweep_options *o, const tm_records *records, tm_error *err)
+static tm_status same_machine(const char *store, const tm_env *env, const tm_records *records,
+                              tm_error *err)
 {
-    for (int i = 0; i < records->n && !o->allow_machine; i++) {
+    for (int i = 0; i < records->n; i++) {
         const tm_json *run = records->items[i].document;
         const char *theirs = tm_json_text(tm_json_get(run, "fingerprint"), NULL);
-        if (!run || (theirs && strcmp(theirs, o->env->fingerprint) == 0)) continue;
+        if (!run || (theirs && strcmp(theirs, env->fingerprint) == 0)) continue;
         const char *model =
             tm_json_text(tm_json_get(tm_json_get(run, "machine"), "cpu_model"), "not named");
         return tm_fail(
             err, TM_ARG,
             "%s: made on another machine (processor %s, fingerprint %s; this one is %s, %s); "
             "choose another store, or continue it with --allow-machine",
-            o->store_path, model, theirs ? theirs : "none",
-            o->env->cpu_model[0] ? o->env->cpu_model : "not named", o->env->fingerprint);
+            store, model, theirs ? theirs : "none",
+            env->cpu_model[0] ? env->cpu_model : "not named", env->fingerprint);
     }
     return TM_OK;
 }
 
-static tm_status read_store(const tm_sweep_options *o, tm_records *records, tm_error *err)
+static tm_status read_store(const char *store, const tm_env *env, bool allow_machine,
+                            tm_records *records, tm_error *err)
 {
-    tm_status status = tm_records_read(o->store_path, records, err);
+    tm_status status = tm_records_read(store, records, err);
     /* Another schema: for whoever chose the store a wrong choice, not a lack of this machine. */
     if (status == TM_UNSUPPORTED) err->status = status = TM_ARG;
-    return status == TM_OK ? same_machine(o, records, err) : status;
+    return status == TM_OK && !allow_machine ? same_machine(store, env, records, err) : status;
+}
+
+tm_status tm_sweep_check_store(const char *store, const tm_env *env, bool allow_machine,
+                               tm_error *err)
+{
+    tm_records records = {0};
+    char folder[PATH_MAX];
+    if (access(store, F_OK) != 0) {
+        snprintf(folder, sizeof folder, "%s", store);
+        if (access(dirname(folder), W_OK | X_OK) == 0) return TM_OK;
+        return tm_fail(err, TM_IO, "%s: cannot be written: %s", store, strerror(errno));
+    }
+    tm_status status = read_store(store, env, allow_machine, &records, err);
+    tm_records_free(&records);
+    return status;
 }
 
 tm_status tm_sweep_log_open(tm_sweep_log *log, const tm_sweep_options *options, tm_records *records,
@@ -86,14 +105,12 @@ tm_status tm_sweep_log_open(tm_sweep_log *log, const tm_sweep_options *options, 
     tm_status status = make_run_line(log, options, err);
     if (status != TM_OK || !options->store_path) return status;
     /* Read before it is opened, which may cut it: a store that is refused stays as it is. */
-    if (access(options->store_path, F_OK) == 0) {
-        status = read_store(options, records, err);
-        tm_records_free(records);
-        if (status != TM_OK) return status;
-    }
-    status = tm_store_open(options->store_path, &log->store, err);
+    const char *store = options->store_path;
+    status = tm_sweep_check_store(store, options->env, options->allow_machine, err);
+    if (status == TM_OK) status = tm_store_open(store, &log->store, err);
     /* And again behind the lock: another run may have added to it. */
-    if (status == TM_OK) status = read_store(options, records, err);
+    if (status == TM_OK)
+        status = read_store(store, options->env, options->allow_machine, records, err);
     log->room = records->n;
     return status;
 }

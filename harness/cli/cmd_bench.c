@@ -53,6 +53,7 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
     tm_status status = tm_peers_parse(r->peers, &peers, err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK) status = tm_env_read("/", &env, err);
+    if (status == TM_OK && r->store) status = tm_sweep_check_store(r->store, &env, false, err);
     tm_choice choice = tm_cell_choice(&r->cells, build, &env, &progress, interrupt_fd);
     tm_plan_options po = {.need_models = true,
                           .seed = (uint64_t)r->cells.seed,

@@ -216,13 +216,8 @@ static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
 static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
                     const tm_plan *plan, tm_error *err)
 {
-    char path[128];
     tm_progress progress;
     tm_sweep_outcome outcome;
-    const char *store = s->store;
-    if (!store && default_store(suite, path, sizeof path, err) != TM_OK)
-        return tm_report_error("run", err);
-    if (!store) store = path;
     tm_limits_request limits = {
         .command = "run", .env = env, .plan = plan, .oversubscribe = s->oversubscribe};
     tm_progress_init(&progress, s->quiet);
@@ -230,7 +225,7 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
     tm_sweep_options options = {.suite = suite,
                                 .env = env,
                                 .plan = plan,
-                                .store_path = store,
+                                .store_path = s->store,
                                 .build = s->build,
                                 .limits = s->no_roofline ? NULL : tm_limits_of_run,
                                 .limits_arg = &limits,
@@ -249,15 +244,15 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
         code = tm_report_error("run", err);
     } else {
         if (strcmp(s->output, "json") == 0)
-            print_outcome_json(&outcome, store);
+            print_outcome_json(&outcome, s->store);
         else
-            print_outcome_text(&outcome, suite, store);
+            print_outcome_text(&outcome, suite, s->store);
         code = exit_status(&outcome, suite);
         if (outcome.interrupted) {
             fprintf(stderr,
                     "ternmark run: interrupted; what was measured is in %s, and the same command "
                     "again continues it\n",
-                    store);
+                    s->store);
             code = tm_interrupt_exit_status(interrupt_fd);
         }
     }
@@ -270,7 +265,7 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
     tm_error err = {0};
     tm_env env = {0};
     tm_plan plan = {0};
-    char build[32];
+    char build[32], store[128];
     int code;
     settings with_build = *s;
     with_build.build = build;
@@ -301,6 +296,12 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
     options.energy = with_build.meter.source[0] != 0;
     if (status == TM_OK) status = tm_env_read("/", &env, &err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, &err);
+    if (status == TM_OK && !s->dry_run && !s->store) {
+        status = default_store(suite, store, sizeof store, &err);
+        with_build.store = store;
+    }
+    if (status == TM_OK && !s->dry_run)
+        status = tm_sweep_check_store(with_build.store, &env, s->allow_machine, &err);
     if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, &err);
     if (status != TM_OK) {
         code = tm_report_error("run", &err);
