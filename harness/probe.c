@@ -115,6 +115,31 @@ static void spin_ns(int64_t nanoseconds)
         for (int i = 0; i < 1000; i++) x = tm_mix64(x);
 }
 
+static bool is_energy(const tm_channel *c)
+{
+    return strcmp(c->info.unit, "joules") == 0;
+}
+
+static void say_stuck(tm_channel *c, uint64_t raw, double seconds)
+{
+    c->state = TM_PROBE_STUCK;
+    if (c->kind == TM_CHANNEL_COUNTER)
+        snprintf(c->reason, sizeof c->reason, "%s stayed at %llu while a core worked for %.2f s",
+                 c->info.name, (unsigned long long)raw, seconds);
+    else
+        snprintf(c->reason, sizeof c->reason, "%s reads 0 W while a core works", c->info.name);
+}
+
+/* A domain may rest while another works; where none of a source moves at all it is no rest: a hypervisor
+ * shows registers that nothing counts in. */
+static void doubt_rest(tm_probe *probe, const uint64_t *first, double seconds)
+{
+    for (int i = 0; i < probe->n_channels; i++) {
+        tm_channel *c = &probe->channels[i];
+        if (is_energy(c) && c->may_rest && c->state == TM_PROBE_OK) say_stuck(c, first[i], seconds);
+    }
+}
+
 /* Reads every channel, spins, reads again: a counter that has not moved is stuck. */
 static tm_status probe_life(tm_probe *probe, tm_error *err)
 {
@@ -124,7 +149,7 @@ static tm_status probe_life(tm_probe *probe, tm_error *err)
     double limit = probe->options.spin_seconds;
     for (int round = 0;; round++) {
         double seconds = 1e-9 * (double)(tm_now_ns() - begin);
-        int n_waiting = 0;
+        int n_waiting = 0, n_moved = 0, n_resting = 0;
         for (int i = 0; i < probe->n_channels; i++) {
             tm_channel *c = &probe->channels[i];
             tm_reading r = {0};
@@ -137,21 +162,21 @@ static tm_status probe_life(tm_probe *probe, tm_error *err)
                 continue;
             }
             if (round == 0) first[i] = r.raw;
-            bool alive =
-                c->may_rest || (c->kind == TM_CHANNEL_COUNTER ? r.raw != first[i] : r.raw > 0);
-            c->state = alive || limit <= 0 ? TM_PROBE_OK : TM_PROBE_STUCK;
-            if (c->state == TM_PROBE_OK)
-                c->reason[0] = 0;
-            else if (c->kind == TM_CHANNEL_COUNTER)
-                snprintf(c->reason, sizeof c->reason,
-                         "%s stayed at %llu while a core worked for %.2f s", c->info.name,
-                         (unsigned long long)r.raw, seconds);
-            else
-                snprintf(c->reason, sizeof c->reason, "%s reads 0 W while a core works",
-                         c->info.name);
+            bool moved = c->kind == TM_CHANNEL_COUNTER ? r.raw != first[i] : r.raw > 0;
+            bool alive = moved || c->may_rest;
+            c->state = TM_PROBE_OK;
+            c->reason[0] = 0;
+            if (!alive && limit > 0) say_stuck(c, r.raw, seconds);
             n_waiting += !alive;
+            n_moved += moved;
+            n_resting += !moved && is_energy(c);
         }
-        if (n_waiting == 0 || limit <= 0 || seconds >= limit) break;
+        bool all_rest = n_moved == 0 && n_resting > 0;
+        if (limit <= 0 || (n_waiting == 0 && !all_rest)) break;
+        if (seconds >= limit) {
+            if (all_rest) doubt_rest(probe, first, seconds);
+            break;
+        }
         spin_ns(50000000);
     }
     free(first);

@@ -6,7 +6,8 @@
  * holds; energies are whole microjoules and read as such.
  *
  * Source: Linux, Documentation/hwmon/sysfs-interface.rst (microjoules, microwatts, millivolts,
- * milliamperes), ina3221.rst, amd_energy.rst (removed in 6.x, still built for older ones). */
+ * milliamperes), ina3221.rst, drivers/hwmon/smpro-hwmon.c and xgene-hwmon.c (Ampere's labels),
+ * amd_energy.rst (removed in 6.x, still built for older ones). */
 #include "harness/probe_source.h"
 
 #include <dirent.h>
@@ -28,8 +29,7 @@
 enum { BY_FILE, BY_LIBRARY }; /* a channel's code */
 
 /* Meters of something else than the processor and its board. */
-static const char *const others[] = {"amdgpu", "nouveau",   "i915", "xe",
-                                     "nvme",   "drivetemp", "BAT0", "BAT1"};
+static const char *const others[] = {"amdgpu", "nouveau", "i915", "xe", "nvme", "drivetemp"};
 /* Chips whose inN and currN are one channel's voltage and current. */
 static const char *const pairing[] = {"ina3221", "ina2xx", "ina209", "ina219",
                                       "ina226",  "ina233", "ina238"};
@@ -39,6 +39,26 @@ static bool is_one_of(const char *name, const char *const *list, size_t n)
     for (size_t i = 0; i < n; i++)
         if (strcmp(name, list[i]) == 0) return true;
     return false;
+}
+
+/* A module of an optical link, "sfp_1", measures the power of its light. Source: Linux,
+ * drivers/net/phy/sfp.c. */
+static bool is_other(const char *name)
+{
+    return is_one_of(name, others, sizeof others / sizeof others[0]) ||
+           strncmp(name, "sfp", 3) == 0;
+}
+
+/* A battery or a charger has a chip of its own, called as the maker likes (BAT0, CMB1, macsmc_battery);
+ * the device behind it is a power supply and says of which type. Source: Linux,
+ * drivers/power/supply/power_supply_hwmon.c, Documentation/ABI/testing/sysfs-class-power. */
+static bool is_power_supply(const char *root, const char *folder)
+{
+    static const char *const types[] = {"Battery", "Mains", "UPS", "USB", "Wireless"};
+    char path[PATH_MAX], type[32];
+    snprintf(path, sizeof path, "%s/device/type", folder);
+    return tm_proc_text(root, path, type, sizeof type) &&
+           is_one_of(type, types, sizeof types / sizeof types[0]);
 }
 
 static bool has(const char *root, const char *folder, const char *kind, int index, const char *item)
@@ -119,7 +139,7 @@ static tm_status add_chip(tm_probe *probe, const char *folder, tm_error *err)
     tm_status status = TM_OK;
     snprintf(path, sizeof path, "%s/name", folder);
     if (!tm_proc_text(root, path, chip, sizeof chip)) return TM_OK;
-    if (is_one_of(chip, others, sizeof others / sizeof others[0])) return TM_OK;
+    if (is_other(chip) || is_power_supply(root, folder)) return TM_OK;
     int before = probe->n_channels;
     for (int i = 1; i < MAX_INDEX && status == TM_OK; i++) {
         if (!has(root, folder, "energy", i, "input")) {

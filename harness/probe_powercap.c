@@ -41,6 +41,12 @@ static bool is_package(const char *name)
     return strncmp(name, "package-", 8) == 0;
 }
 
+/* "psys", and of sockets after the first "psys-1". */
+static bool is_psys(const char *name)
+{
+    return strncmp(name, "psys", 4) == 0 && (!name[4] || name[4] == '-');
+}
+
 /* "dram" below "package-1" -> "dram package-1": names of sub-zones repeat from socket to socket. */
 static void name_channel(const char *root, const char *id, const char *name, char *out, size_t size)
 {
@@ -77,11 +83,14 @@ static tm_status add_zone(tm_probe *probe, const char *id, int *n_twice, tm_erro
     tm_status status = tm_probe_add(probe, &c, err);
     if (status != TM_OK) return status;
     snprintf(c->info.name, sizeof c->info.name, "%s", unique);
-    snprintf(c->info.scope, sizeof c->info.scope, "%s", is_package(name) ? "package" : name);
+    snprintf(c->info.scope, sizeof c->info.scope, "%s",
+             is_package(name) ? "package"
+             : is_psys(name)  ? "psys"
+                              : name);
     snprintf(c->info.unit, sizeof c->info.unit, "joules");
     c->info.method = "counter";
     c->scale = 1e-6;
-    c->may_rest = !is_package(name) && strcmp(name, "psys") != 0 && strcmp(name, "dram") != 0;
+    c->may_rest = !is_package(name) && !is_psys(name) && strcmp(name, "dram") != 0;
     snprintf(c->path[0], sizeof c->path[0], FOLDER "/%.100s/energy_uj", id);
     snprintf(path, sizeof path, FOLDER "/%s/max_energy_range_uj", id);
     if (tm_proc_int(root, path, &range) && range > 0)

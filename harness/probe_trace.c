@@ -51,6 +51,7 @@ static const char *choose_scope(const tm_probe *probe)
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
         if (lives(probe, inputs[i])) return inputs[i];
     const char *rail = living_rail(probe, "cpu");
+    if (!rail) rail = living_rail(probe, "core"); /* "power1 CORE VRD" of an Altra */
     if (!rail) rail = living_rail(probe, "");
     if (rail) return rail;
     if (lives(probe, "psys")) return "psys";
