@@ -11,9 +11,10 @@
 #define CPUS     "sys/devices/system/cpu"
 #define MAX_DIRS 64
 
-/* Chips that measure the processor's own temperature. */
-static const char *const chips[] = {"coretemp",    "k10temp",      "zenpower",    "cpu_thermal",
-                                    "soc_thermal", "cpu0_thermal", "smpro_hwmon", "xgene_hwmon"};
+/* Chips that measure the processor's own temperature. A thermal zone's chip is named by the zone's type
+ * and is recognized as one. Source: Linux, drivers/hwmon (smpro-hwmon.c, xgene-hwmon.c),
+ * drivers/thermal/thermal_hwmon.c. */
+static const char *const chips[] = {"coretemp", "k10temp", "zenpower", "smpro_hwmon", "apm_xgene"};
 
 static bool cpu_file(const tm_conditions *c, int cpu, const char *file, int64_t *value)
 {
@@ -22,8 +23,9 @@ static bool cpu_file(const tm_conditions *c, int cpu, const char *file, int64_t 
     return tm_proc_int(c->root, path, value);
 }
 
-/* cpuinfo_avg_freq is measured by the kernel over its last tick, where there is one; scaling_cur_freq
- * is that too on x86, and elsewhere may be what was asked for. */
+/* cpuinfo_avg_freq (Linux 6.14) is measured by the kernel over its last tick; scaling_cur_freq is that too
+ * on x86, and elsewhere may be what was asked for. Of a CPU at rest Arm's kernel answers EAGAIN to the
+ * first: the two are never mixed in one mean. */
 static void find_clock(tm_conditions *c)
 {
     static const char *const files[] = {"cpufreq/cpuinfo_avg_freq", "cpufreq/scaling_cur_freq"};
@@ -43,15 +45,34 @@ static void find_clock(tm_conditions *c)
              c->cpus[0]);
 }
 
+/* Every CPU of a core, and of a package, takes its interrupt and counts it for itself: one event, so one
+ * CPU speaks for all. Where the topology is not shown each CPU is its own. */
+static void find_owners(tm_conditions *c)
+{
+    int64_t core[TM_CONDITIONS_CPUS_MAX], package[TM_CONDITIONS_CPUS_MAX];
+    for (int i = 0; i < c->n_cpus; i++) {
+        bool known = cpu_file(c, c->cpus[i], "topology/core_id", &core[i]) &&
+                     cpu_file(c, c->cpus[i], "topology/physical_package_id", &package[i]);
+        if (!known) core[i] = package[i] = -1 - i;
+        c->counts[i].core = c->counts[i].package = true;
+        for (int k = 0; k < i; k++) {
+            if (package[k] != package[i]) continue;
+            c->counts[i].package = false;
+            if (core[k] == core[i]) c->counts[i].core = false;
+        }
+    }
+}
+
 static void find_throttle_counts(tm_conditions *c)
 {
     int64_t count;
     if (c->n_cpus == 0)
         snprintf(c->throttle_missing, sizeof c->throttle_missing,
                  "threads are not pinned: whose counters count is not known");
-    else if (cpu_file(c, c->cpus[0], "thermal_throttle/core_throttle_count", &count))
+    else if (cpu_file(c, c->cpus[0], "thermal_throttle/core_throttle_count", &count)) {
         c->has_throttle_counts = true;
-    else
+        find_owners(c);
+    } else
         snprintf(c->throttle_missing, sizeof c->throttle_missing,
                  "/" CPUS "/cpu%d/thermal_throttle is not there (Intel's processors have it, "
                  "virtual machines do not)",
@@ -65,27 +86,45 @@ static void add_sensor(tm_conditions *c, const char *path)
     snprintf(c->sensors[c->n_sensors++], sizeof c->sensors[0], "%s", path);
 }
 
-static void add_chip(tm_conditions *c, int index)
-{
-    char path[96], name[48];
-    snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/name", index);
-    if (!tm_proc_text(c->root, path, name, sizeof name)) return;
-    for (size_t i = 0; i < sizeof chips / sizeof chips[0]; i++) {
-        if (strcmp(name, chips[i]) != 0) continue;
-        for (int k = 1; k <= MAX_DIRS; k++) {
-            snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/temp%d_input", index, k);
-            add_sensor(c, path);
-        }
-    }
-}
-
+/* By a zone's type or its chip's name: "x86_pkg_temp", "cpu-thermal", "soc0_thermal", "package-thermal" and
+ * "bigcore0-thermal" of a Rockchip. */
 static bool is_of_processor(const char *type)
 {
+    static const char *const words[] = {"cpu", "pkg", "soc", "package", "bigcore", "littlecore"};
     char lower[48];
     size_t n = 0;
     for (; type[n] && n < sizeof lower - 1; n++) lower[n] = (char)tolower((unsigned char)type[n]);
     lower[n] = 0;
-    return strstr(lower, "cpu") || strstr(lower, "pkg") || strstr(lower, "soc");
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strstr(lower, words[i])) return true;
+    return false;
+}
+
+static bool is_chip_of_processor(const char *name)
+{
+    size_t n = strlen(name), tail = strlen("_thermal");
+    for (size_t i = 0; i < sizeof chips / sizeof chips[0]; i++)
+        if (strcmp(name, chips[i]) == 0) return true;
+    return n > tail && strcmp(name + n - tail, "_thermal") == 0 && is_of_processor(name);
+}
+
+/* A management processor's chip measures memory and voltage regulators too, which run hotter. */
+static bool is_beside_processor(const char *label)
+{
+    return strstr(label, "DIMM") || strstr(label, "VRD");
+}
+
+static void add_chip(tm_conditions *c, int index)
+{
+    char path[96], text[48];
+    snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/name", index);
+    if (!tm_proc_text(c->root, path, text, sizeof text) || !is_chip_of_processor(text)) return;
+    for (int k = 1; k <= MAX_DIRS; k++) {
+        snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/temp%d_label", index, k);
+        if (tm_proc_text(c->root, path, text, sizeof text) && is_beside_processor(text)) continue;
+        snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/temp%d_input", index, k);
+        add_sensor(c, path);
+    }
 }
 
 /* hwmon's sensors of the processor; else its thermal zones; else any zone, which still follows it. */
@@ -127,7 +166,9 @@ static void read_clock(const tm_conditions *c, tm_figure *out)
     }
     for (int i = 0; i < c->n_cpus; i++) {
         if (!cpu_file(c, c->cpus[i], c->clock_file, &khz) || khz <= 0) {
-            tm_figure_miss(out, "/" CPUS "/cpu%d/%s is not readable", c->cpus[i], c->clock_file);
+            tm_figure_miss(out,
+                           "/" CPUS "/cpu%d/%s is not readable (of a CPU at rest Arm has no mean)",
+                           c->cpus[i], c->clock_file);
             return;
         }
         sum += 1e3 * (double)khz;
@@ -146,6 +187,7 @@ static void read_throttle_counts(const tm_conditions *c, tm_figure *out)
     }
     for (int i = 0; i < c->n_cpus; i++)
         for (int k = 0; k < 2; k++) {
+            if (!(k == 0 ? c->counts[i].core : c->counts[i].package)) continue;
             if (cpu_file(c, c->cpus[i], files[k], &count)) {
                 sum += count;
             } else if (k == 0) {

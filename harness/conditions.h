@@ -5,7 +5,7 @@
  * counters, where the processor has them, and else only in the times themselves.
  *
  * Source: Linux, Documentation/admin-guide/pm/cpufreq.rst (kHz), driver-api/thermal/sysfs-api.rst and
- * hwmon/sysfs-interface.rst (millidegrees), arch/x86/kernel/cpu/mce/therm_throt.c (events since boot). */
+ * hwmon/sysfs-interface.rst (millidegrees), drivers/thermal/intel/therm_throt.c (events since boot). */
 #ifndef TM_HARNESS_CONDITIONS_H
 #define TM_HARNESS_CONDITIONS_H
 
@@ -23,6 +23,9 @@ typedef struct tm_conditions {
     int n_cpus; /* whose clock counts: 0 when threads are not pinned */
     const char *clock_file;
     bool has_throttle_counts;
+    struct {
+        bool core, package;
+    } counts[TM_CONDITIONS_CPUS_MAX];            /* [n_cpus] whose counters are added up */
     char sensors[TM_CONDITIONS_SENSORS_MAX][96]; /* files of millidegrees */
     int n_sensors;
     char clock_missing[160], throttle_missing[160], temperature_missing[160];
@@ -31,7 +34,7 @@ typedef struct tm_conditions {
 
 typedef struct tm_condition {
     tm_figure frequency_hz;        /* mean of the CPUs */
-    tm_figure throttle_events;     /* of the CPUs, cores and packages, since boot */
+    tm_figure throttle_events;     /* of the CPUs' cores and packages, each once, since boot */
     tm_figure temperature_celsius; /* of the hottest sensor of the processor */
     tm_figure load_average;        /* of the last minute */
 } tm_condition;

@@ -1,8 +1,9 @@
 #include "harness/doctor.h"
 
-#include <stdarg.h>
+#include <dirent.h>
 #include <limits.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,57 @@ static bool is(const tm_doctor_line *line, const char *value)
     return line->status == TM_DOCTOR_OK && strcmp(line->value, value) == 0;
 }
 
+/* "L1 data 32 KiB, L2 unified 1280 KiB". */
+static void put_caches(const tm_json *object, char *text, size_t size)
+{
+    text[0] = 0;
+    for (const tm_json *c = tm_json_at(tm_json_get(object, "caches"), 0); c; c = tm_json_next(c)) {
+        size_t at = strlen(text);
+        snprintf(text + at, size - at, "%sL%g %s %g KiB", at ? ", " : "",
+                 tm_json_double(tm_json_get(c, "level"), NAN),
+                 tm_json_text(tm_json_get(c, "type"), "?"),
+                 tm_json_double(tm_json_get(c, "size_bytes"), NAN) / 1024);
+    }
+}
+
+/* "CPUs 0-11 (12); CPUs 12-19 (8)", and the caches of all but the first kind, which have their own
+ * line. */
+static void core_kinds_line(const tm_json *kinds, tm_doctor *out)
+{
+    char caches[200], detail[sizeof out->lines[0].detail];
+    tm_doctor_line *line = tm_doctor_add(out, "core_kinds");
+    snprintf(
+        detail, sizeof detail,
+        "cores differ in speed or caches: threads go to the fastest first, and of more threads "
+        "than those each takes rows by its speed");
+    for (const tm_json *k = tm_json_at(kinds, 0); k; k = tm_json_next(k)) {
+        size_t at = strlen(line->value);
+        const char *model = tm_json_text(tm_json_get(k, "model"), "");
+        const char *cpus = tm_json_text(tm_json_get(k, "cpus"), "?");
+        snprintf(line->value + at, sizeof line->value - at, "%sCPUs %s (%g%s%s)", at ? "; " : "",
+                 cpus, tm_json_double(tm_json_get(k, "n_cpus"), NAN), model[0] ? " " : "", model);
+        put_caches(k, caches, sizeof caches);
+        if (k == tm_json_at(kinds, 0) || !caches[0]) continue;
+        at = strlen(detail);
+        snprintf(detail + at, sizeof detail - at, "; CPUs %s: %s", cpus, caches);
+    }
+    warn(line, "", "%s", detail);
+}
+
+static void numa_line(const tm_env *env, tm_doctor *out)
+{
+    double without = tm_json_double(tm_json_get(env->machine, "numa_nodes_without_cpus"), 0);
+    tm_doctor_line *line = say(out, "numa_nodes", env->machine, "numa_nodes");
+    if (line->status == TM_DOCTOR_OK && strcmp(line->value, "1") != 0)
+        warn(line, "numactl --cpunodebind=0 --membind=0 ternmark run SUITE",
+             "threads and weights on several nodes: bandwidth depends on where pages lie");
+    size_t at = strlen(line->detail);
+    if (without > 0)
+        snprintf(line->detail + at, sizeof line->detail - at,
+                 "%s%g more without a CPU: memory of an accelerator, or far away", at ? "; " : "",
+                 without);
+}
+
 static void read_processor(const tm_env *env, const char *root, tm_doctor *out)
 {
     char isa[128];
@@ -79,24 +131,18 @@ static void read_processor(const tm_env *env, const char *root, tm_doctor *out)
         line->status = TM_DOCTOR_MISSING;
         snprintf(line->detail, sizeof line->detail, "a recorded machine cannot be asked");
     }
+    const tm_json *kinds = tm_json_get(env->machine, "core_kinds");
     line = tm_doctor_add(out, "caches");
-    const tm_json *caches = tm_json_get(env->machine, "caches");
-    for (const tm_json *c = tm_json_at(caches, 0); c; c = tm_json_next(c)) {
-        size_t at = strlen(line->value);
-        snprintf(line->value + at, sizeof line->value - at, "%sL%g %s %g KiB", at ? ", " : "",
-                 tm_json_double(tm_json_get(c, "level"), NAN),
-                 tm_json_text(tm_json_get(c, "type"), "?"),
-                 tm_json_double(tm_json_get(c, "size_bytes"), NAN) / 1024);
-    }
+    put_caches(env->machine, line->value, sizeof line->value);
     if (!line->value[0]) {
         line->status = TM_DOCTOR_MISSING;
         snprintf(line->detail, sizeof line->detail, "%s",
                  tm_json_text(tm_json_get(env->machine, "caches_missing"), "not known"));
-    }
-    line = say(out, "numa_nodes", env->machine, "numa_nodes");
-    if (line->status == TM_DOCTOR_OK && strcmp(line->value, "1") != 0)
-        warn(line, "numactl --cpunodebind=0 --membind=0 ternmark run SUITE",
-             "threads and weights on several nodes: bandwidth depends on where pages lie");
+    } else if (kinds)
+        snprintf(line->detail, sizeof line->detail, "of CPUs %s",
+                 tm_json_text(tm_json_get(tm_json_at(kinds, 0), "cpus"), "?"));
+    if (kinds) core_kinds_line(kinds, out);
+    numa_line(env, out);
     char text[64];
     line = tm_doctor_add(out, "microcode");
     if (tm_proc_field(root, "proc/cpuinfo", "microcode", text, sizeof text))
@@ -292,21 +338,45 @@ static void read_thermal(const char *root, tm_doctor *out)
         warn(line, "let the machine cool down", "a zone is at its limit: the clock is held back");
 }
 
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* Drivers name what feeds a machine as they like (AC, ADP1, macsmc-ac, ucsi-source-psy-USBC000:001):
+ * only `type` says what a supply is. A port of a laptop may be idle while another feeds it. Source:
+ * Linux, Documentation/ABI/testing/sysfs-class-power. */
 static void read_power_supply(const char *root, tm_doctor *out)
 {
+    int n_feeding = 0, n_online = 0, n_batteries = 0;
     char path[PATH_MAX], text[32];
+    struct dirent **entries = NULL;
     tm_doctor_line *line = tm_doctor_add(out, "power_supply");
-    static const char *const names[] = {"AC", "AC0", "ACAD", "ADP0", "ADP1"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(path, sizeof path, "sys/class/power_supply/%s/online", names[i]);
+    snprintf(path, sizeof path, "%s/sys/class/power_supply", root);
+    int n = scandir(path, &entries, is_visible, NULL);
+    for (int i = 0; i < n; i++) {
+        int64_t online;
+        char folder[128];
+        snprintf(folder, sizeof folder, "sys/class/power_supply/%.80s", entries[i]->d_name);
+        free(entries[i]);
+        snprintf(path, sizeof path, "%s/type", folder);
         if (!tm_proc_text(root, path, text, sizeof text)) continue;
-        snprintf(line->value, sizeof line->value, "%s",
-                 strcmp(text, "1") == 0 ? "mains" : "battery");
-        if (strcmp(text, "1") != 0)
-            warn(line, "connect the mains", "on battery the firmware lowers limits of power");
-        return;
+        bool feeds = strcmp(text, "Mains") == 0 || strncmp(text, "USB", 3) == 0;
+        snprintf(path, sizeof path, "%s/scope", folder); /* "Device": a mouse's battery */
+        if (strcmp(text, "Battery") == 0)
+            n_batteries += !tm_proc_text(root, path, text, sizeof text) || text[0] != 'D';
+        snprintf(path, sizeof path, "%s/online", folder);
+        if (!feeds || !tm_proc_int(root, path, &online)) continue;
+        n_feeding++;
+        n_online += online > 0;
     }
-    snprintf(line->value, sizeof line->value, "no battery is shown");
+    free(entries);
+    bool mains = n_online > 0, battery = !mains && n_feeding > 0 && n_batteries > 0;
+    snprintf(line->value, sizeof line->value, "%s",
+             mains     ? "mains"
+             : battery ? "battery"
+                       : "no battery is shown");
+    if (battery) warn(line, "connect the mains", "on battery the firmware lowers limits of power");
 }
 
 tm_status tm_doctor_read(const tm_doctor_options *options, tm_doctor *out, tm_error *err)

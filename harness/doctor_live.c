@@ -2,6 +2,7 @@
  * machine's condition, PAPI, libsensors, and the bandwidth of memory. */
 #include "harness/clock.h"
 #include "harness/conditions.h"
+#include "harness/cores.h"
 #include "harness/doctor.h"
 #include "harness/papi_events.h"
 #include "harness/probe.h"
@@ -31,15 +32,16 @@ TM_PRINTF(2, 3) static void miss(tm_doctor_line *line, const char *fmt, ...)
     line->status = TM_DOCTOR_MISSING;
 }
 
-/* The same reading as every sample's, on all CPUs. */
-static void condition_lines(const tm_doctor_options *options, const tm_env *env, tm_doctor *out)
+/* The same reading as every sample's, on all CPUs that may be used. */
+static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
 {
     tm_conditions conditions;
     tm_condition now;
-    int cpus[TM_CONDITIONS_CPUS_MAX], n = env->n_cpus;
+    tm_cores *cores = tm_cores_read(options->root);
+    int n = cores ? cores->n_usable : 0;
     if (n > TM_CONDITIONS_CPUS_MAX) n = TM_CONDITIONS_CPUS_MAX;
-    for (int i = 0; i < n; i++) cpus[i] = i;
-    tm_conditions_open(options->root, cpus, n, &conditions);
+    tm_conditions_open(options->root, cores ? cores->usable : NULL, n, &conditions);
+    free(cores);
     tm_conditions_read(&conditions, &now);
 
     tm_doctor_line *line = tm_doctor_add(out, "clock");
@@ -225,7 +227,7 @@ void tm_doctor_read_live(const tm_doctor_options *options, const tm_env *env, tm
 {
     static const char *const names[] = {"papi", "papi powercap", "libsensors", "memory_bandwidth"};
     bool live = strcmp(options->root, "/") == 0, has_papi = live || options->papi_library;
-    condition_lines(options, env, out);
+    condition_lines(options, out);
     if (has_papi) papi_lines(options, out);
     if (live) {
         sensors_line(out);

@@ -18,8 +18,6 @@
 #include "harness/version.h"
 #include "kernels/cpu.h"
 
-#define CPU0 "sys/devices/system/cpu/cpu0"
-
 uint64_t tm_hash(uint64_t hash, const void *data, size_t size)
 {
     const unsigned char *bytes = data;
@@ -172,7 +170,7 @@ static void put_build(tm_json *json)
     tm_json_put_string(json, "isa_used", tm_isa_text(tm_cpu_isa(), isa, sizeof isa));
 }
 
-static void read_environment(tm_env *env, const char *root)
+static void read_environment(tm_env *env, const char *root, int cpu)
 {
     char text[256];
     tm_json *json = env->environment;
@@ -180,7 +178,8 @@ static void read_environment(tm_env *env, const char *root)
     put_text(json, "kernel", root, "proc/sys/kernel/osrelease");
     tm_json_put_int(json, "usable_cpus", env->n_cpus);
     tm_json_put_int(json, "usable_cores", env->n_cores);
-    put_text(json, "governor", root, CPU0 "/cpufreq/scaling_governor");
+    snprintf(text, sizeof text, "sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", cpu);
+    put_text(json, "governor", root, text);
     put_turbo(json, root);
     put_smt(json, root);
     if (tm_proc_choice(root, "sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text))
@@ -209,13 +208,17 @@ tm_status tm_env_read(const char *root, tm_env *out, tm_error *err)
     }
     bool live = strcmp(root, "/") == 0;
     tm_machine machine;
-    tm_machine_read(root, live, out->machine, &machine);
+    tm_status status = tm_machine_read(root, live, out->machine, &machine, err);
+    if (status != TM_OK) {
+        tm_env_free(out);
+        return status;
+    }
     memcpy(out->cpu_model, machine.cpu_model, sizeof out->cpu_model);
     out->virtual_machine = machine.virtual_machine;
     out->emulated = machine.emulated;
     out->n_cpus = live ? tm_usable_cpus() : machine.n_cpus;
     out->n_cores = live ? tm_usable_cores() : machine.n_cores;
-    read_environment(out, root);
+    read_environment(out, root, machine.first_cpu);
     char *printed = tm_json_print(out->machine, false);
     if (!printed) {
         tm_env_free(out);

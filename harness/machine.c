@@ -11,96 +11,23 @@
 #include <cpuid.h>
 #endif
 
+#include "harness/cores.h"
 #include "harness/proc.h"
 
-#define CPUS     "sys/devices/system/cpu"
-#define MAX_CPUS 4096
+#define CPUS "sys/devices/system/cpu"
 
-/* Arm's and others' part numbers (MIDR_EL1) of cores that are likely to be measured. Source: Arm's
- * technical reference manuals; util-linux, lscpu-arm.c. */
-static const struct {
-    int implementer, part;
-    const char *name;
-} arm_parts[] = {
-    {0x41, 0xd03, "Cortex-A53"},
-    {0x41, 0xd05, "Cortex-A55"},
-    {0x41, 0xd07, "Cortex-A57"},
-    {0x41, 0xd08, "Cortex-A72"},
-    {0x41, 0xd0b, "Cortex-A76"},
-    {0x41, 0xd0c, "Neoverse-N1"},
-    {0x41, 0xd40, "Neoverse-V1"},
-    {0x41, 0xd49, "Neoverse-N2"},
-    {0x41, 0xd4f, "Neoverse-V2"},
-    {0x41, 0xd8e, "Neoverse-N3"},
-    {0x41, 0xd84, "Neoverse-V3"},
-    {0x41, 0xd42, "Cortex-A78AE"},
-    {0x46, 0x001, "A64FX"},
-    {0xc0, 0xac3, "Ampere-1"},
-    {0xc0, 0xac4, "Ampere-1a"},
-    {0x61, 0x022, "Apple M1 Icestorm"},
-    {0x61, 0x023, "Apple M1 Firestorm"},
-    {0x48, 0xd01, "Kunpeng-920"},
-};
-
-static void arm_model(const char *root, char *text, size_t size)
-{
-    char implementer[32], part[32];
-    if (!tm_proc_field(root, "proc/cpuinfo", "CPU implementer", implementer, sizeof implementer) ||
-        !tm_proc_field(root, "proc/cpuinfo", "CPU part", part, sizeof part))
-        return;
-    int i = (int)strtol(implementer, NULL, 0), p = (int)strtol(part, NULL, 0);
-    for (size_t k = 0; k < sizeof arm_parts / sizeof arm_parts[0]; k++) {
-        if (arm_parts[k].implementer != i || arm_parts[k].part != p) continue;
-        snprintf(text, size, "%s", arm_parts[k].name);
-        return;
-    }
-    snprintf(text, size, "Arm implementer 0x%x part 0x%x", i, p);
-}
-
-/* "processor" lines of the whole file, which may be long. */
-static int count_cpus(const char *root)
-{
-    size_t room = 8 << 20;
-    char *text = malloc(room);
-    int n = 0;
-    if (text && tm_proc_text(root, "proc/cpuinfo", text, room))
-        for (const char *p = text; p; p = strchr(p, '\n')) {
-            if (*p == '\n') p++;
-            n += strncmp(p, "processor", 9) == 0;
-        }
-    free(text);
-    return n > 0 ? n : 1;
-}
-
-/* CPUs that are the first of their hardware siblings; every CPU where the topology is not shown. */
-static int count_cores(const char *root, int n_cpus)
-{
-    int n = 0;
-    for (int cpu = 0, seen = 0; seen < n_cpus && cpu < MAX_CPUS; cpu++) {
-        char path[PATH_MAX], siblings[256];
-        snprintf(path, sizeof path, CPUS "/cpu%d/topology/thread_siblings_list", cpu);
-        if (!tm_proc_text(root, path, siblings, sizeof siblings)) {
-            if (seen == 0 && cpu >= n_cpus) return n_cpus;
-            continue;
-        }
-        seen++;
-        n += atoi(siblings) == cpu;
-    }
-    return n > 0 ? n : n_cpus;
-}
-
-static void put_caches(const char *root, tm_json *json)
+static void put_caches(const char *root, int cpu, tm_json *json)
 {
     tm_json *caches = tm_json_array();
     int n = 0;
     for (int i = 0; i < 16; i++) {
         char path[PATH_MAX], type[32], size[32], shared[256];
         int64_t level;
-        snprintf(path, sizeof path, CPUS "/cpu0/cache/index%d/level", i);
+        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/level", cpu, i);
         if (!tm_proc_int(root, path, &level)) break;
-        snprintf(path, sizeof path, CPUS "/cpu0/cache/index%d/type", i);
+        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/type", cpu, i);
         if (!tm_proc_text(root, path, type, sizeof type)) continue;
-        snprintf(path, sizeof path, CPUS "/cpu0/cache/index%d/size", i);
+        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/size", cpu, i);
         if (!tm_proc_text(root, path, size, sizeof size)) continue;
         char *unit;
         double bytes = strtod(size, &unit) * (*unit == 'M' ? 1048576 : *unit == 'K' ? 1024 : 1);
@@ -109,7 +36,7 @@ static void put_caches(const char *root, tm_json *json)
         tm_json_put_int(cache, "level", level);
         tm_json_put_string(cache, "type", type);
         tm_json_put_number(cache, "size_bytes", bytes);
-        snprintf(path, sizeof path, CPUS "/cpu0/cache/index%d/shared_cpu_list", i);
+        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/shared_cpu_list", cpu, i);
         if (tm_proc_text(root, path, shared, sizeof shared))
             tm_json_put_string(cache, "shared_by_cpus", shared);
         tm_json_append(caches, cache);
@@ -120,24 +47,59 @@ static void put_caches(const char *root, tm_json *json)
         return;
     }
     tm_json_free(caches);
-    tm_json_put_missing(json, "caches", "/" CPUS "/cpu0/cache is not readable");
+    char reason[80];
+    snprintf(reason, sizeof reason, "/" CPUS "/cpu%d/cache is not readable", cpu);
+    tm_json_put_missing(json, "caches", reason);
 }
 
+/* Only where cores differ, so that all other machines keep their fingerprints. */
+static void put_core_kinds(const char *root, const tm_cores *cores, tm_json *json)
+{
+    if (cores->n_kinds < 2) return;
+    tm_json *kinds = tm_json_array();
+    for (int k = 0; k < cores->n_kinds; k++) {
+        const tm_core_kind *kind = &cores->kinds[k];
+        tm_json *item = tm_json_object();
+        tm_json_put_string(item, "cpus", kind->cpus);
+        tm_json_put_int(item, "n_cpus", kind->n_cpus);
+        if (kind->model[0]) tm_json_put_string(item, "model", kind->model);
+        put_caches(root, kind->first_cpu, item);
+        tm_json_append(kinds, item);
+    }
+    tm_json_set(json, "core_kinds", kinds);
+}
+
+static int is_node(const struct dirent *entry)
+{
+    return strncmp(entry->d_name, "node", 4) == 0 && isdigit((unsigned char)entry->d_name[4]);
+}
+
+/* Nodes have any numbers: 0 and 8 on one machine, 0 to 73 with gaps on another. One without a CPU is
+ * memory alone, of an accelerator or behind a link: no thread runs there, and no weight is meant to. */
 static void put_numa(const char *root, tm_json *json)
 {
-    int n = 0;
-    char path[PATH_MAX], text[16];
-    for (int i = 0; i < 1024; i++) {
-        snprintf(path, sizeof path, "sys/devices/system/node/node%d/cpulist", i);
-        if (tm_proc_text(root, path, text, sizeof text))
+    int n = 0, n_memory_only = 0;
+    char path[PATH_MAX];
+    struct dirent **entries = NULL;
+    snprintf(path, sizeof path, "%s/sys/devices/system/node", root);
+    int found = scandir(path, &entries, is_node, NULL);
+    for (int i = 0; i < found; i++) {
+        int cpu;
+        char list[96], mask[96];
+        snprintf(list, sizeof list, "sys/devices/system/node/%.40s/cpulist", entries[i]->d_name);
+        snprintf(mask, sizeof mask, "sys/devices/system/node/%.40s/cpumap", entries[i]->d_name);
+        free(entries[i]);
+        if (tm_proc_cpus(root, list, mask, &cpu, 1) == 0)
+            n_memory_only++;
+        else
             n++;
-        else if (i > 64)
-            break;
     }
+    free(entries);
     if (n > 0)
         tm_json_put_int(json, "numa_nodes", n);
     else
         tm_json_put_missing(json, "numa_nodes", "/sys/devices/system/node is not readable");
+    if (n_memory_only > 0) tm_json_put_int(json, "numa_nodes_without_cpus", n_memory_only);
 }
 
 #if defined(__x86_64__)
@@ -172,20 +134,53 @@ static bool is_emulated(const char *root)
 #endif
 }
 
+/* What hypervisors put into the firmware's tables: Arm has no bit that says so, as x86 has. Source: systemd, virt.c. An EC2 machine is a virtual one unless its type ends in ".metal". */
+static bool firmware_says_virtual(const char *root)
+{
+    static const char *const files[] = {"product_name", "sys_vendor", "bios_vendor"};
+    static const char *const names[] = {"KVM",
+                                        "OpenStack",
+                                        "KubeVirt",
+                                        "Amazon EC2",
+                                        "QEMU",
+                                        "VMware",
+                                        "VirtualBox",
+                                        "innotek GmbH",
+                                        "Xen",
+                                        "Parallels",
+                                        "BHYVE",
+                                        "Apple Virtualization",
+                                        "Google Compute Engine",
+                                        "Virtual Machine" /* Hyper-V and Azure */};
+    char text[96], product[96];
+    if (tm_proc_text(root, "sys/class/dmi/id/product_name", product, sizeof product) &&
+        strstr(product, ".metal"))
+        return false;
+    for (size_t f = 0; f < sizeof files / sizeof files[0]; f++) {
+        char path[64];
+        snprintf(path, sizeof path, "sys/class/dmi/id/%s", files[f]);
+        if (!tm_proc_text(root, path, text, sizeof text)) continue;
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            if (strncmp(text, names[i], strlen(names[i])) == 0) return true;
+    }
+    return tm_proc_text(root, "proc/device-tree/hypervisor/compatible", text, sizeof text);
+}
+
 static void read_virtual(const char *root, bool live, tm_json *json, tm_machine *out)
 {
-    char flags[8192], vendor[96], product[96] = "";
+    char flags[8192], text[200], vendor[96], product[96] = "";
     bool flag = tm_proc_field(root, "proc/cpuinfo", "flags", flags, sizeof flags) &&
                 strstr(flags, " hypervisor");
     bool named = tm_proc_text(root, "sys/class/dmi/id/sys_vendor", vendor, sizeof vendor);
     if (named) tm_proc_text(root, "sys/class/dmi/id/product_name", product, sizeof product);
-    bool xen = tm_proc_text(root, "sys/hypervisor/type", flags, sizeof flags);
-    out->virtual_machine = flag || xen || (named && strcmp(vendor, "QEMU") == 0);
+    bool has_flags = flag || flags[0];
+    bool xen = tm_proc_text(root, "sys/hypervisor/type", text, sizeof text);
+    out->virtual_machine = flag || xen || (named && strcmp(vendor, "QEMU") == 0) ||
+                           (!has_flags && firmware_says_virtual(root));
     out->emulated = live && is_emulated(root);
     tm_json_put_bool(json, "virtual_machine", out->virtual_machine);
     tm_json_put_bool(json, "emulated", out->emulated);
     if (named) {
-        char text[200];
         snprintf(text, sizeof text, "%s%s%s", vendor, product[0] ? " " : "", product);
         tm_json_put_string(json, "product", text);
     } else {
@@ -193,20 +188,40 @@ static void read_virtual(const char *root, bool live, tm_json *json, tm_machine 
     }
 }
 
-void tm_machine_read(const char *root, bool live, tm_json *json, tm_machine *out)
+/* "" where neither Arm's fields nor x86's are in cpuinfo. */
+static const char *architecture(const char *root, bool live)
+{
+    char text[64];
+#if defined(__aarch64__)
+    if (live) return "aarch64"; /* qemu in user mode shows the host's cpuinfo */
+#else
+    (void)live;
+#endif
+    if (tm_proc_field(root, "proc/cpuinfo", "cpu family", text, sizeof text)) return "x86_64";
+    bool arm = tm_proc_field(root, "proc/cpuinfo", "CPU architecture", text, sizeof text) ||
+               tm_proc_field(root, "proc/cpuinfo", "CPU implementer", text, sizeof text);
+    return arm ? "aarch64" : "";
+}
+
+tm_status tm_machine_read(const char *root, bool live, tm_json *json, tm_machine *out,
+                          tm_error *err)
 {
     char text[64];
     int64_t total;
     memset(out, 0, sizeof *out);
-    out->n_cpus = count_cpus(root);
-    out->n_cores = count_cores(root, out->n_cpus);
-    bool x86 = tm_proc_field(root, "proc/cpuinfo", "vendor_id", text, sizeof text);
+    tm_cores *cores = tm_cores_read(root);
+    if (!cores) return tm_fail(err, TM_NOMEM, "no memory to describe the machine");
+    out->n_cpus = cores->n_usable;
+    out->n_cores = cores->usable_cores;
+    out->first_cpu = cores->usable[0];
+    const char *name = architecture(root, live);
+    bool x86 = strcmp(name, "x86_64") == 0;
     if (!tm_proc_field(root, "proc/cpuinfo", "model name", out->cpu_model, sizeof out->cpu_model))
-        arm_model(root, out->cpu_model, sizeof out->cpu_model);
-#if defined(__aarch64__)
-    if (live) x86 = false;
-#endif
-    tm_json_put_string(json, "architecture", x86 ? "x86_64" : "aarch64");
+        tm_cores_model(cores, out->cpu_model, sizeof out->cpu_model);
+    if (name[0])
+        tm_json_put_string(json, "architecture", name);
+    else
+        tm_json_put_missing(json, "architecture", "/proc/cpuinfo is neither x86's nor Arm's");
     if (out->cpu_model[0])
         tm_json_put_string(json, "cpu_model", out->cpu_model);
     else
@@ -223,9 +238,10 @@ void tm_machine_read(const char *root, bool live, tm_json *json, tm_machine *out
         else
             tm_json_put_missing(json, ids[i].key, "/proc/cpuinfo does not say");
     }
-    tm_json_put_int(json, "cpus", out->n_cpus);
-    tm_json_put_int(json, "cores", out->n_cores);
-    put_caches(root, json);
+    tm_json_put_int(json, "cpus", cores->n_cpus);
+    tm_json_put_int(json, "cores", cores->n_cores);
+    put_caches(root, cores->kinds[0].first_cpu, json);
+    put_core_kinds(root, cores, json);
     put_numa(root, json);
     /* Whole GiB: the kernel's own share of it differs from version to version. */
     if (tm_proc_kb(root, "proc/meminfo", "MemTotal", &total))
@@ -233,4 +249,6 @@ void tm_machine_read(const char *root, bool live, tm_json *json, tm_machine *out
     else
         tm_json_put_missing(json, "memory_gib", "/proc/meminfo has no MemTotal");
     read_virtual(root, live, json, out);
+    free(cores);
+    return TM_OK;
 }

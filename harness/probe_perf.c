@@ -30,25 +30,6 @@ static const struct {
     {"energy-gpu", "uncore", "uncore", true},
 };
 
-/* "0,18" and "0-1"; the number of CPUs, at most MAX_CPUS. */
-static int parse_cpus(const char *text, int *cpus)
-{
-    int n = 0;
-    while (n < MAX_CPUS) {
-        char *end;
-        long low = strtol(text, &end, 10), high = low;
-        if (end == text || low < 0 || low > 1 << 20) break;
-        if (*end == '-') {
-            high = strtol(text = end + 1, &end, 10);
-            if (end == text || high < low || high > 1 << 20) break;
-        }
-        for (long c = low; c <= high && n < MAX_CPUS; c++) cpus[n++] = (int)c;
-        if (*end != ',') break;
-        text = end + 1;
-    }
-    return n;
-}
-
 static tm_status add_event(tm_probe *probe, int which, int type, int cpu, tm_error *err)
 {
     char path[PATH_MAX], text[64], *end;
@@ -99,7 +80,9 @@ static tm_status open_perf(tm_probe *probe, tm_probe_health *health, tm_error *e
         return tm_probe_refuse(health, err, TM_PROBE_MISSING,
                                "sudo modprobe rapl, on the machine itself (x86 only)",
                                "perf: the kernel shows no PMU called power (/" FOLDER ")");
-    int n = tm_proc_text(root, FOLDER "/cpumask", text, sizeof text) ? parse_cpus(text, cpus) : 0;
+    int n = tm_proc_text(root, FOLDER "/cpumask", text, sizeof text)
+                ? tm_proc_cpu_list(text, cpus, MAX_CPUS)
+                : 0;
     if (n == 0)
         return tm_probe_refuse(health, err, TM_PROBE_MISSING, "",
                                "perf: /" FOLDER "/cpumask names no CPU");

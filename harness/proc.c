@@ -103,3 +103,44 @@ bool tm_proc_choice(const char *root, const char *path, char *text, size_t size)
     text[close - open - 1] = 0;
     return true;
 }
+
+int tm_proc_cpu_list(const char *text, int *cpus, int max)
+{
+    int n = 0;
+    while (n < max) {
+        char *end;
+        long low = strtol(text, &end, 10), high = low;
+        if (end == text || low < 0 || low > 1 << 20) break;
+        if (*end == '-') {
+            high = strtol(text = end + 1, &end, 10);
+            if (end == text || high < low || high > 1 << 20) break;
+        }
+        for (long c = low; c <= high && n < max; c++) cpus[n++] = (int)c;
+        if (*end != ',') break;
+        text = end + 1;
+    }
+    return n;
+}
+
+/* Hexadecimal digits from CPU 0 at the end; a comma after every 32 bits. */
+static int cpus_of_mask(const char *text, int *cpus, int max)
+{
+    int n = 0, bit = 0;
+    for (const char *c = text + strlen(text); c-- > text;) {
+        if (!isxdigit((unsigned char)*c)) continue;
+        char digit[2] = {*c, 0};
+        long bits = strtol(digit, NULL, 16);
+        for (int i = 0; i < 4 && n < max; i++)
+            if (bits >> i & 1) cpus[n++] = bit + i;
+        bit += 4;
+    }
+    return n;
+}
+
+int tm_proc_cpus(const char *root, const char *list, const char *mask, int *cpus, int max)
+{
+    char text[8192];
+    if (tm_proc_text(root, list, text, sizeof text)) return tm_proc_cpu_list(text, cpus, max);
+    if (tm_proc_text(root, mask, text, sizeof text)) return cpus_of_mask(text, cpus, max);
+    return -1;
+}

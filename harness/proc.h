@@ -17,5 +17,10 @@ bool tm_proc_field(const char *root, const char *path, const char *key, char *te
 bool tm_proc_kb(const char *root, const char *path, const char *key, int64_t *bytes);
 /* The bracketed word of "always [madvise] never". */
 bool tm_proc_choice(const char *root, const char *path, char *text, size_t size);
+/* The CPUs of a list as the kernel prints it, "0-3,8", in its order; how many, at most max. */
+int tm_proc_cpu_list(const char *text, int *cpus, int max);
+/* The same of root/list, or of root/mask ("ff,00000003", all there is before Linux 2.6.25 and in some
+ * records); -1 when neither is readable. */
+int tm_proc_cpus(const char *root, const char *list, const char *mask, int *cpus, int max);
 
 #endif

@@ -96,7 +96,9 @@ static void test_state_of_a_made_machine(void **state)
     tree_put(root, "sys/class/thermal/thermal_zone0/type", "acpitz");
     tree_put(root, "sys/class/thermal/thermal_zone1/temp", "97000");
     tree_put(root, "sys/class/thermal/thermal_zone1/type", "x86_pkg_temp");
+    tree_put(root, "sys/class/power_supply/AC/type", "Mains");
     tree_put(root, "sys/class/power_supply/AC/online", "0");
+    tree_put(root, "sys/class/power_supply/BAT0/type", "Battery");
     tree_put(root, "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "2600000");
     tree_put(root, "sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "3");
     examine(root);

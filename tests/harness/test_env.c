@@ -156,6 +156,30 @@ static void test_proc_fields(void **state)
     assert_false(tm_proc_choice(scratch_folder, "odd", value, sizeof value));
 }
 
+static void assert_cpus(int n, const int *cpus, int n_wanted, const int *wanted)
+{
+    assert_int_equal(n, n_wanted);
+    for (int i = 0; i < n; i++) assert_int_equal(cpus[i], wanted[i]);
+}
+
+static void test_lists_of_cpus(void **state)
+{
+    (void)state;
+    int cpus[8];
+    assert_cpus(tm_proc_cpu_list("0-2,8", cpus, 8), cpus, 4, (const int[]){0, 1, 2, 8});
+    assert_cpus(tm_proc_cpu_list("5", cpus, 8), cpus, 1, (const int[]){5});
+    assert_int_equal(tm_proc_cpu_list("0-1000", cpus, 8), 8); /* no more than there is room for */
+    static const char *const none[] = {"", "-3", "3-1", "x", "-"};
+    for (int i = 0; i < 5; i++) assert_int_equal(tm_proc_cpu_list(none[i], cpus, 8), 0);
+    write_file(scratch_path("mask"), "00000001,80000003\n", 18);
+    assert_cpus(tm_proc_cpus(scratch_folder, "no_list", "mask", cpus, 8), cpus, 4,
+                (const int[]){0, 1, 31, 32});
+    assert_int_equal(tm_proc_cpus(scratch_folder, "no_list", "mask", cpus, 2), 2);
+    write_file(scratch_path("list"), "7\n", 2);
+    assert_cpus(tm_proc_cpus(scratch_folder, "list", "mask", cpus, 8), cpus, 1, (const int[]){7});
+    assert_int_equal(tm_proc_cpus(scratch_folder, "no_list", "no_mask", cpus, 8), -1);
+}
+
 static void test_build_hash(void **state)
 {
     (void)state;
@@ -174,10 +198,10 @@ static void test_build_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_laptop),       cmocka_unit_test(test_container),
-        cmocka_unit_test(test_arm),          cmocka_unit_test(test_fingerprints),
-        cmocka_unit_test(test_this_machine), cmocka_unit_test(test_proc_fields),
-        cmocka_unit_test(test_build_hash),
+        cmocka_unit_test(test_laptop),        cmocka_unit_test(test_container),
+        cmocka_unit_test(test_arm),           cmocka_unit_test(test_fingerprints),
+        cmocka_unit_test(test_this_machine),  cmocka_unit_test(test_proc_fields),
+        cmocka_unit_test(test_lists_of_cpus), cmocka_unit_test(test_build_hash),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
