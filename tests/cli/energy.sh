@@ -1,22 +1,20 @@
 #!/usr/bin/env bash
-# Energy from the meter to the record: a live tree of counters that advances by known watts while a worker
-# runs, and every way a source can fail. Prints TAP. The fake engine stands in for a model.
+# Energy from the meter to the record where nothing has to run beside the worker: the made-up source in every
+# format, suites, sources that are not there, the log of a meter read later. Prints TAP. The fake engine stands in
+# for a model.
 # check: long
 # check: limit 300
 set -u
 cd "$(dirname "$0")/../.." || exit 2
+. tests/cli/energy_tap.sh
 . tests/cli/tap.sh
 need python3
 chmod 755 "$work"
 
-skipped() { # title reason
-    n=$((n + 1))
-    echo "ok $n - $1 # SKIP $2"
-}
 # A condition on the energy windows of a store: python over the list w of its lines, and the samples s.
 windows() { # TITLE STORE CONDITION
     python3 - "$2" "$3" >out 2>err <<'PYTHON'
-import bisect, json, sys
+import json, sys
 
 lines = [json.loads(line) for line in open(sys.argv[1])]
 w = [line for line in lines if line["kind"] == "energy"]
@@ -26,86 +24,15 @@ run = [line for line in lines if line["kind"] == "run"]
 def near(value, expected, share):
     return abs(value - expected) <= share * expected
 
-def shown(root, x, zones):
-    """Joules that the tree showed over a window: also right where its writer was late."""
-    rows = [[float(v) for v in line.split()] for line in open(root + "/log")]
-    rows = [row for row in rows if len(row) > max(zones)]
-    at = [bisect.bisect([r[0] for r in rows], x["begin_unix_seconds"] + t) - 1 for t in (0, x["window_seconds"])]
-    return sum(rows[at[1]][z] - rows[at[0]][z] for z in zones)
-
-def tight(value, x, expected):
-    """To 1 %, and 20 ms on a machine so busy that the writer of the tree is late."""
-    return abs(value - expected) <= (0.01 + 0.02 / x["window_seconds"]) * expected
-
 assert eval(sys.argv[2]), [{k: v for k, v in x.items() if not k.startswith("trace")} for x in w]
 PYTHON
     verdict $? "$1"
 }
 
-# Zones of powercap kept at watts: live.py ROOT RANGE_UJ ZONE=NAME=WATTS...; a file ROOT/break makes the
-# first zone read as no number, ROOT/freeze stops all of them, ROOT/vanish takes the first counter away.
-cat >live.py <<'PYTHON'
-import os, sys, time
-
-root, limit = sys.argv[1], int(sys.argv[2])
-zones = []
-for text in sys.argv[3:]:
-    zone, name, watts = text.split("=")
-    folder = os.path.join(root, "sys/class/powercap", zone)
-    os.makedirs(folder, exist_ok=True)
-    open(folder + "/name", "w").write(name + "\n")
-    open(folder + "/max_energy_range_uj", "w").write("%d\n" % limit)
-    zones.append((folder + "/energy_uj", float(watts)))
-try:
-    os.nice(-10)  # a writer that is late is a counter that stands still
-except OSError:
-    pass
-log = open(root + "/log", "w")
-begin = time.monotonic()
-while True:
-    shown = [0]
-    for i, (path, watts) in enumerate(zones):
-        if i == 0 and os.path.exists(root + "/vanish"):
-            if os.path.exists(path):
-                os.unlink(path)
-            continue
-        if os.path.exists(root + "/freeze"):
-            continue
-        broken = i == 0 and os.path.exists(root + "/break")
-        total = int((time.monotonic() - begin) * watts * 1e6) % limit
-        open(path + ".new", "w").write("nothing\n" if broken else "%d\n" % total)
-        os.rename(path + ".new", path)
-        shown.append((time.monotonic() - begin) * watts)
-    shown[0] = time.time()
-    print(*shown, file=log, flush=True)
-    time.sleep(0.001)
-PYTHON
-live() { # ROOT ARGUMENTS...: $live is its process
-    python3 live.py "$@" &
-    live=$!
-    while [ ! -e "$1/sys/class/powercap/intel-rapl:0/energy_uj" ]; do sleep 0.02; done
-}
-stop() {
-    kill "$live"
-    wait "$live" 2>/dev/null
-}
-fake=(-m null:200000 --kernel f16 -t 1 --processes 1 -r 1 -q)
 short=(--energy-seconds 1 --idle 1)
 
 # --- runs that look at nothing that moves, beside each other ------------------------------------------
 
-# Their joules are made up or come later, and no assertion depends on how long something took: they wait
-# side by side. The log of each is NAME.out, NAME.err; its exit status NAME.status.
-beside() { # NAME ARGUMENT...
-    local name=$1
-    shift
-    { timeout 200 "$program" "$@" >"$name.out" 2>"$name.err" </dev/null; echo $? >"$name.status"; } &
-}
-look() { # NAME: what it printed is now what the last command printed
-    cp "$1.out" out
-    cp "$1.err" err
-    return "$(cat "$1.status")"
-}
 suite() { # FILE ENERGY
     cat >"$1" <<END
 { "name": "small", "axes": { "model": ["null:200000"], "kernel": ["f16"], "threads": [1], "test": ["pp64", "tg16"] },
@@ -125,7 +52,7 @@ for format in text md csv jsonl; do
 done
 beside small "${run[@]}" fake.json --store small.jsonl
 beside later bench "${fake[@]}" -p 64 -n 16 "${short[@]}" --energy-seconds 2 --meter-marker --store later.jsonl
-"$program" bench "${fake[@]}" -p 64 -n 16 --energy=fake --energy-seconds 60 --idle 1 \
+"$program" bench "${fake[@]}" -p 64 -n 16 --energy=fake --energy-seconds 60 --idle 0 \
     --store interrupted.jsonl >interrupted.out 2>interrupted.err </dev/null &
 interrupted=$!
 for ((i = 0; i < 1000; i++)); do # until both samples are there and the process has gone on to the window
@@ -139,43 +66,6 @@ wait $interrupted
 verdict $? "interrupted in the middle of a window: exit 130"
 windows "and the samples are kept" interrupted.jsonl 'len(s) == 2 and not w'
 wait
-
-# --- known watts -----------------------------------------------------------------------------------
-
-live tree 500000000 intel-rapl:0=package-0=600 intel-rapl:0:0=dram=40 intel-rapl:1=psys=700
-# A machine that stops for longer than half a second spoils a window, rightly: then once more.
-for _ in 1 2 3 4 5; do
-    rm -f live.jsonl
-    timeout 100 "$program" bench "${fake[@]}" -p 64 -n 0 -pg 32,16 --energy=powercap --energy-seconds 2 --idle 1 \
-        --sysfs-root tree -o json --store live.jsonl >out 2>err </dev/null
-    status=$?
-    grep -q "was not read for\|may draw" live.jsonl || break
-done
-[ $status -eq 0 ] && grep -q '"joules_per_token"' out
-verdict $? "a run against a live tree"
-windows "a prompt and the generation behind it are windows of their own" live.jsonl \
-    '[(x["test"], x["phase"]) for x in w] == [("pp64", "prompt"), ("pp32+tg16", "prompt"), ("pp32+tg16", "generation")]'
-windows "package and dram, without psys" live.jsonl \
-    'all(x["scope"] == "package+dram" and x["method"] == "counter" and x["status"] == "ok" for x in w)'
-windows "joules are what the tree showed over the window, to 1 %" live.jsonl \
-    'all(tight(x["gross_joules"], x, shown("tree", x, [1, 2])) for x in w)'
-windows "and that is its watts times the window" live.jsonl \
-    'all(near(x["gross_joules"], 640 * x["window_seconds"], 0.05) for x in w)'
-windows "through two wraps of a domain" live.jsonl 'all(x["wraps"] >= 2 for x in w)'
-windows "windows are no shorter than asked for" live.jsonl \
-    'all(2 <= x["window_seconds"] < 3 and x["idle_seconds"] >= 1 for x in w)'
-windows "joules per token are watts by tokens per second" live.jsonl \
-    'all(tight(x["joules_per_token"], x, shown("tree", x, [1, 2]) / (x["n_prompt_tokens"] + x["n_output_tokens"])) for x in w)'
-windows "the tree idles as it works: net joules are none, or what its jitter leaves" live.jsonl \
-    'all("idle" in x["net_joules_missing"] if x["net_joules"] is None else x["net_joules"] < 0.1 * x["gross_joules"] for x in w)'
-windows "every domain is there with its joules" live.jsonl \
-    'all([d["name"] for d in x["domains"]] == ["package-0", "dram package-0", "psys"] and tight(x["domains"][2]["joules"], x, shown("tree", x, [3])) for x in w)'
-windows "the trace covers idle, window, idle" live.jsonl \
-    'all(x["trace_seconds"][0] < -0.9 and x["trace_seconds"][-1] > x["window_seconds"] + 1 and near(sorted(v for v in x["trace_watts"] if v)[len(x["trace_watts"]) // 2], 640, 0.2) for x in w)'
-windows "what stands in for / is called fake" live.jsonl 'all(x["fake"] is True and "stands in" in x["marks"] for x in w)'
-windows "the run line says what was asked for and what answered" live.jsonl \
-    'run[0]["energy"]["chosen"] == "powercap" and run[0]["energy"]["seconds"] == 2 and run[0]["energy"]["sources"][0]["status"] == "ok"'
-windows "reading in the background is counted" live.jsonl 'all(0 < x["sampler_cpu_percent"] < 5 for x in w)'
 
 # Every format of bench: each row and each figure that was not measured says so.
 for format in text md csv; do
@@ -237,47 +127,22 @@ expect 5 "require without a source" "energy is required" bench "${fake[@]}" -p 6
 verdict $? "ends before any work"
 expect 5 "require of one source" "no energy from perf" "${run[@]}" none.json --energy=require=perf --sysfs-root empty --store x.jsonl
 
-touch tree/freeze
-sleep 0.1
-expect 0 "a stuck counter is no source: auto" "stayed at" bench "${fake[@]}" -p 64 -n 0 --energy=auto --sysfs-root tree
-expect 5 "a stuck counter is no source: require" "stayed at" bench "${fake[@]}" -p 64 -n 0 --energy=require=powercap --sysfs-root tree
-rm tree/freeze
-
-# Something fails in the middle of a window of 5 s, well behind the idle time before it, in a tree of its own.
-during() { # FLAG OPTION...: FLAG.out, FLAG.err, FLAG.status, FLAG.jsonl
-    local flag=$1 breaker
-    shift
-    live "in-$flag" 200000000000 intel-rapl:0=package-0=250
-    (while ! grep -q '"sample"' "$flag.jsonl" 2>/dev/null; do sleep 0.05; done; sleep 4; touch "in-$flag/$flag"; sleep 0.3; rm "in-$flag/$flag") &
-    breaker=$!
-    timeout 100 "$program" bench "${fake[@]}" -p 64 -n 0 --energy-seconds 5 --idle 1 --sysfs-root "in-$flag" \
-        --store "$flag.jsonl" "$@" >"$flag.out" 2>"$flag.err"
-    echo $? >"$flag.status"
-    kill $breaker 2>/dev/null
-    stop
+# A zone whose counter stands still.
+zone() { # ROOT
+    mkdir -p "$1/sys/class/powercap/intel-rapl:0"
+    (cd "$1/sys/class/powercap/intel-rapl:0" && echo package-0 >name && echo 200000000 >max_energy_range_uj &&
+        echo 12345678 >energy_uj)
 }
-spoiled() { # FLAG STATUS TITLE REASON
-    look "$1"
-    [ $? -eq "$2" ]
-    verdict $? "$3"
-    windows "and the window says why" "$1.jsonl" \
-        'len(w) == 1 and w[0]["status"] == "invalid" and w[0]["gross_joules"] is None and '"'$4'"' in w[0]["reason"]'
-}
-stop
-during break --energy=auto &
-breaking=$!
-during vanish --energy=require=powercap &
-wait $breaking $!
-spoiled break 0 "a read that fails within a window spoils it: auto" "not a count"
-spoiled vanish 5 "a source that vanishes within a window: require" "No such file"
+zone stuck
+expect 0 "a stuck counter is no source: auto" "stayed at" bench "${fake[@]}" -p 64 -n 0 --energy=auto --sysfs-root stuck
+expect 5 "a stuck counter is no source: require" "stayed at" bench "${fake[@]}" -p 64 -n 0 --energy=require=powercap --sysfs-root stuck
 
 if [ "$(id -u)" -ne 0 ]; then
     skipped "another user may not read the counter" "only root can become another user"
 elif ! setpriv --reuid=65534 --regid=65534 --clear-groups "$program" --version >/dev/null 2>&1; then
     skipped "another user may not read the counter" "setpriv is missing, or that user may not run $program"
 else
-    live denied 200000000 intel-rapl:0=package-0=25
-    stop
+    zone denied
     chmod 400 denied/sys/class/powercap/intel-rapl:0/energy_uj
     as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$program" "$@"; }
     as_nobody bench "${fake[@]}" -p 64 -n 0 --energy=require=powercap --sysfs-root denied >out 2>err
@@ -285,57 +150,7 @@ else
     verdict $? "another user may not read the counter: exit 5, and what would mend it"
 fi
 
-# --- the real paths, in a mount namespace ------------------------------------------------------------
-
-live mounted 400000000 intel-rapl:0=package-0=100
-cat >inside.sh <<'END'
-mount -t tmpfs none /sys/class && mkdir /sys/class/powercap /sys/class/hwmon || exit 77
-mount --bind "$1/mounted/sys/class/powercap" /sys/class/powercap || exit 77
-shift
-exec "$@"
-END
-if unshare -m bash -c 'mount -t tmpfs none /sys/class' 2>/dev/null; then
-    cat >rail.sh <<'END'
-mount -t tmpfs none /sys/class && mkdir -p /sys/class/hwmon/hwmon0 || exit 77
-cd /sys/class/hwmon/hwmon0 || exit 77
-echo ina3221 >name; echo VDD_IN >in1_label; echo 5000 >in1_input; echo 3000 >curr1_input
-cd "$1" && shift && exec "$@"
-END
-    { # beside the other: its 15 W do not move
-        unshare -m bash rail.sh "$work" timeout 60 "$program" bench "${fake[@]}" -p 64 -n 0 --energy=auto \
-            "${short[@]}" --energy-seconds 2 --idle 2 --store rail.jsonl >rail.out 2>rail.err
-        echo $? >rail.status
-    } &
-    rail=$!
-    unshare -m bash inside.sh "$work" timeout 60 "$program" bench "${fake[@]}" -p 64 -n 0 --energy=powercap \
-        "${short[@]}" --store mounted.jsonl -o json >out 2>err
-    verdict $? "powercap at its own place"
-    windows "measured, not fake" mounted.jsonl \
-        'len(w) == 1 and w[0]["fake"] is False and w[0]["status"] == "ok" and tight(w[0]["gross_joules"], w[0], shown("mounted", w[0], [1])) and near(w[0]["gross_joules"], 100 * w[0]["window_seconds"], 0.1)'
-    wait $rail
-    look rail
-    verdict $? "hwmon at its own place, found by auto"
-    windows "a rail of 5 V and 3 A, integrated" rail.jsonl \
-        'w[0]["source"] in ("hwmon", "sensors") and w[0]["scope"] == "rail VDD_IN" and w[0]["method"] == "integrated" and near(w[0]["gross_joules"], 15 * w[0]["window_seconds"], 0.01)'
-else
-    skipped "powercap and hwmon at their own places" "no mount namespace may be made here"
-fi
-stop
-
-# --- external meters ---------------------------------------------------------------------------------
-
-cat >meter.py <<'PYTHON'
-import sys, time
-
-print("time watts", flush=True)
-while True:
-    print("%.3f 42" % (time.time() - float(sys.argv[1])), flush=True)
-    time.sleep(0.05)
-PYTHON
-expect 0 "a meter's command with a clock of its own" '"joules_per_token"' bench "${fake[@]}" -p 64 -n 0 "${short[@]}" \
-    --meter "python3 $work/meter.py 60" --meter-offset 60 -o json --store meter.jsonl
-windows "its joules are imported and of the whole system" meter.jsonl \
-    'w[0]["source"] == "meter" and w[0]["scope"] == "system" and w[0]["method"] == "imported" and near(w[0]["gross_joules"], 42 * w[0]["window_seconds"], 0.001)'
+# --- a meter that is read later ----------------------------------------------------------------------
 
 look later
 verdict $? "a run for a meter that is read later"
@@ -357,7 +172,7 @@ t = edges[0] - 20
 while t < max(b[1] for b in busy) + 20:
     watts = 20 + sum(w - 20 for a, b, w in busy if a <= t < b)
     print("%.3f,%.2f" % (t - 37.25, watts + random.uniform(-0.5, 0.5)))
-    t += 0.05
+    t += 0.01
 PYTHON
 python3 log.py >log.csv
 cp later.jsonl again.jsonl
