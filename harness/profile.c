@@ -291,9 +291,6 @@ static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
 {
     tm_session *session = p->bench->subject->session;
     tm_record record = {0};
-    const tm_profile_options *o = p->options;
-    if (o->is_interrupted && o->is_interrupted(o->interrupt_arg))
-        return tm_fail(err, TM_INTERRUPTED, "interrupted");
     if (stamped) tm_ledger_clear(&p->ledger);
     tm_session_set_ledger(session, stamped ? &p->ledger : NULL);
     tm_status status = tm_bench_once(p->bench, p->test, &record, err);

@@ -64,16 +64,14 @@ typedef struct tm_profile_options {
     bool fastest;        /* show the fastest run with stamps, not that of median time */
     tm_profile_see *see; /* of the last run with stamps; or NULL */
     void *see_arg;
-    int64_t available_bytes;           /* memory for the stamps; 0 and below: not known */
-    bool (*is_interrupted)(void *arg); /* asked before every run; NULL: never */
-    void *interrupt_arg;
+    int64_t available_bytes; /* memory for the stamps; 0 and below: not known */
 } tm_profile_options;
 
 /* Of the test: the pairs, and one with and one without stamps before. */
 #define TM_PROFILE_RUNS(n_pairs) (2 + 2 * (n_pairs))
 
 /* Runs the test TM_PROFILE_RUNS(n_pairs) times. Errors: ARG (the fake engine, a region without a pass), NOMEM, those of
- * eval; CHECK when stamps were lost; INTERRUPTED. */
+ * eval; CHECK when stamps were lost. */
 tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
                              const tm_profile_options *options, tm_profile *out,
                              tm_error *err) TM_MUST_USE;

@@ -240,6 +240,8 @@ tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *o
                        "roofline: %.1f MB of memory available is too little to measure reading",
                        (double)options->available_bytes * 1e-6);
     for (int i = 0; i < options->n_threads; i++) {
+        if (options->is_interrupted && options->is_interrupted(options->interrupt_arg))
+            return tm_fail(err, TM_INTERRUPTED, "interrupted while limits were measured");
         tm_status status = measure_count(options, options->threads[i],
                                          options->sizes && i == options->n_threads - 1, out, err);
         if (status != TM_OK) return status;

@@ -41,6 +41,8 @@ typedef struct tm_roofline_options {
     bool sizes;             /* also the sweep over sizes */
     bool no_arithmetic;     /* only reading: no peaks, no barriers */
     bool oversubscribe;
+    bool (*is_interrupted)(void *arg); /* asked before each number of threads; NULL: never */
+    void *interrupt_arg;
 } tm_roofline_options;
 
 /* Puts a thread count into counts [TM_ROOFLINE_MAX], ascending; one that is there already, or that finds
@@ -51,7 +53,7 @@ void tm_roofline_add_count(int *counts, int *n, int threads);
  * its memory. `threads` is borrowed. */
 tm_roofline_options tm_roofline_options_for(const tm_env *env, const int *threads, int n_threads);
 
-/* Errors: ARG, NOMEM, those of tm_pool_open. Nothing else should run meanwhile. */
+/* Errors: ARG, NOMEM, INTERRUPTED, those of tm_pool_open. Nothing else should run meanwhile. */
 tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *out,
                               tm_error *err) TM_MUST_USE;
 

@@ -65,8 +65,11 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
                           .energy = r->meter.source[0] != 0};
     if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
     /* Only what a profile is held against: a bench has nothing else to set beside limits. */
-    tm_limits_request limits = {
-        .command = "bench", .env = &env, .plan = &plan, .oversubscribe = r->cells.oversubscribe};
+    tm_limits_request limits = {.command = "bench",
+                                .env = &env,
+                                .plan = &plan,
+                                .oversubscribe = r->cells.oversubscribe,
+                                .interrupt_fd = interrupt_fd};
     tm_sweep_options so = {.suite = suite,
                            .env = &env,
                            .plan = &plan,

@@ -1,10 +1,12 @@
 /* ternmark profile: where the time of a test goes, by operation, layer and thread. */
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
@@ -40,6 +42,11 @@ typedef struct state {
     tm_counter_group group;
     tm_profiled *items; /* [n_items], room for every cell */
     int n_items, n_failed, interrupt_fd;
+    /* Of what was finished: items, trace and folded stacks. Whoever takes it after an interrupt keeps it. */
+    pthread_mutex_t output;
+    bool is_measuring; /* still, after an interrupt */
+    tm_status status;  /* of the measurements, and why */
+    tm_error err;
 } state;
 
 static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
@@ -65,18 +72,6 @@ static tm_status make_plan(state *s, tm_error *err)
     if (status == TM_OK) status = tm_plan_make(s->suite, &s->env, &options, &s->plan, err);
     tm_progress_end(&progress);
     return status;
-}
-
-/* For who measures: between two runs. */
-static bool is_interrupted(void *arg)
-{
-    const state *s = arg;
-    return tm_interrupt_came(s->interrupt_fd);
-}
-
-static tm_status check_interrupt(const state *s, tm_error *err)
-{
-    return tm_interrupt_came(s->interrupt_fd) ? tm_fail(err, TM_INTERRUPTED, "interrupted") : TM_OK;
 }
 
 static double point(const tm_roofline_point *points, int n, int threads)
@@ -106,9 +101,11 @@ static void see(void *arg, const tm_ledger *ledger, int first_pass, double ticks
 {
     const seen *v = arg;
     char label[512];
-    if (v->s->trace.file)
-        tm_trace_add(&v->s->trace, tm_cell_label(v->cell, label, sizeof label), ledger, first_pass,
-                     ticks_per_ns);
+    if (!v->s->trace.file) return;
+    pthread_mutex_lock(&v->s->output);
+    tm_trace_add(&v->s->trace, tm_cell_label(v->cell, label, sizeof label), ledger, first_pass,
+                 ticks_per_ns);
+    pthread_mutex_unlock(&v->s->output);
 }
 
 static tm_status profile_cell(state *s, tm_bench *bench, const tm_cell *cell, tm_error *err)
@@ -120,9 +117,7 @@ static tm_status profile_cell(state *s, tm_bench *bench, const tm_cell *cell, tm
                                   .fastest = s->r->fastest,
                                   .see = see,
                                   .see_arg = &v,
-                                  .available_bytes = s->env.memory_available_bytes,
-                                  .is_interrupted = is_interrupted,
-                                  .interrupt_arg = s};
+                                  .available_bytes = s->env.memory_available_bytes};
     tm_test test = {cell->n_prompt, cell->n_gen, cell->depth, cell->n_sequences};
     if (!s->r->cells.quiet) fprintf(stderr, "%s\n", tm_cell_label(cell, label, sizeof label));
     item->cell = *cell;
@@ -132,9 +127,11 @@ static tm_status profile_cell(state *s, tm_bench *bench, const tm_cell *cell, tm
         item->cpus[t] = t < bench->subject->n_cpus ? bench->subject->cpus[t] : -1;
     tm_status status = tm_profile_measure(bench, &test, &options, &item->profile, err);
     if (status != TM_OK) return status;
+    pthread_mutex_lock(&s->output);
     s->n_items++;
     if (s->folded)
         tm_folded_add(s->folded, tm_cell_label(cell, label, sizeof label), &item->profile);
+    pthread_mutex_unlock(&s->output);
     return TM_OK;
 }
 
@@ -188,14 +185,7 @@ static tm_status profile_arms(state *s, tm_error *err)
                     arm->skip);
             continue;
         }
-        tm_status status = check_interrupt(s, err);
-        if (status != TM_OK) return status;
-        status = profile_arm(s, arm, &why);
-        if (status == TM_OK) continue;
-        if (status == TM_INTERRUPTED) {
-            *err = why;
-            return status;
-        }
+        if (profile_arm(s, arm, &why) == TM_OK) continue;
         fprintf(stderr, "failed %s %s %d threads: %s\n", c->model, c->kernel, c->threads,
                 why.message);
         s->n_failed++;
@@ -264,6 +254,20 @@ static tm_status print(const state *s, tm_error *err)
     return status;
 }
 
+static void measure_all(void *arg)
+{
+    state *s = arg;
+    const tm_limits_request limits = {.env = &s->env,
+                                      .plan = &s->plan,
+                                      .oversubscribe = s->r->cells.oversubscribe,
+                                      .interrupt_fd = -1};
+    s->status = TM_OK;
+    /* Before any model takes memory. */
+    if (s->r->seconds > 0)
+        s->status = tm_limits_measure(&limits, s->r->seconds, s->roofline, &s->err);
+    if (s->status == TM_OK) s->status = profile_arms(s, &s->err);
+}
+
 static tm_status measure(state *s, tm_error *err)
 {
     const tm_cell_settings *cells = &s->r->cells;
@@ -273,11 +277,14 @@ static tm_status measure(state *s, tm_error *err)
     if (status == TM_OK) status = tm_env_read("/", &s->env, err);
     if (status == TM_OK) status = make_plan(s, err);
     if (status == TM_OK) status = open_files(s, err);
-    /* Before any model takes memory. */
-    if (status == TM_OK && s->r->seconds > 0)
-        status = tm_limits_measure(&s->env, &s->plan, s->r->seconds, cells->oversubscribe,
-                                   s->roofline, err);
-    if (status == TM_OK) status = profile_arms(s, err);
+    if (status == TM_OK && tm_interrupt_run(s->interrupt_fd, measure_all, s)) {
+        *err = s->err;
+        status = s->status;
+    } else if (status == TM_OK) {
+        pthread_mutex_lock(&s->output);
+        s->is_measuring = true;
+        status = tm_fail(err, TM_INTERRUPTED, "interrupted");
+    }
     tm_error why = {0};
     tm_status closed = close_files(s, &why);
     if (status == TM_OK && closed != TM_OK) {
@@ -309,13 +316,18 @@ static int run(const request *r)
     state s = {.r = r,
                .suite = malloc(sizeof *s.suite),
                .roofline = calloc(1, sizeof *s.roofline),
-               .interrupt_fd = tm_interrupt_open()};
+               .interrupt_fd = tm_interrupt_open(),
+               .output = PTHREAD_MUTEX_INITIALIZER};
     tm_status status = s.suite && s.roofline ? profile(&s, &interrupted, &err)
                                              : tm_fail(&err, TM_NOMEM, "no memory");
     int result = status == TM_OK ? 0 : tm_report_error("profile", &err);
     if (result == 0 && interrupted) result = tm_interrupt_exit_status(s.interrupt_fd);
     if (result == 0 && s.n_failed) result = 4;
     if (result == 0 && s.n_items == 0) result = 3;
+    if (s.is_measuring) { /* with what would be freed here */
+        fflush(stdout);
+        _exit(result);
+    }
     for (int i = 0; i < s.n_items; i++) tm_profile_free(&s.items[i].profile);
     free(s.items);
     if (s.suite) tm_plan_free(&s.plan);

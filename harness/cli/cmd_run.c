@@ -214,14 +214,16 @@ static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
 }
 
 static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
-                    const tm_plan *plan, tm_error *err)
+                    const tm_plan *plan, int interrupt_fd, tm_error *err)
 {
     tm_progress progress;
     tm_sweep_outcome outcome;
-    tm_limits_request limits = {
-        .command = "run", .env = env, .plan = plan, .oversubscribe = s->oversubscribe};
+    tm_limits_request limits = {.command = "run",
+                                .env = env,
+                                .plan = plan,
+                                .oversubscribe = s->oversubscribe,
+                                .interrupt_fd = interrupt_fd};
     tm_progress_init(&progress, s->quiet);
-    int interrupt_fd = tm_interrupt_open();
     tm_sweep_options options = {.suite = suite,
                                 .env = env,
                                 .plan = plan,
@@ -302,9 +304,11 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
     }
     if (status == TM_OK && !s->dry_run)
         status = tm_sweep_check_store(with_build.store, &env, s->allow_machine, &err);
+    if (!s->dry_run) choice.interrupt_fd = tm_interrupt_open();
     if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, &err);
     if (status != TM_OK) {
         code = tm_report_error("run", &err);
+        if (status == TM_INTERRUPTED) code = tm_interrupt_exit_status(choice.interrupt_fd);
     } else if (s->dry_run) {
         if (strcmp(s->output, "json") == 0)
             print_plan_json(suite, &plan);
@@ -312,7 +316,7 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
             print_plan_text(suite, &plan, &with_build.meter);
         code = 0;
     } else {
-        code = run_plan(&with_build, suite, &env, &plan, &err);
+        code = run_plan(&with_build, suite, &env, &plan, choice.interrupt_fd, &err);
     }
     tm_plan_free(&plan);
     tm_env_free(&env);

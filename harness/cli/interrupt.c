@@ -1,7 +1,11 @@
 #include "harness/cli/interrupt.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -21,6 +25,43 @@ bool tm_interrupt_came(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     return fd >= 0 && poll(&p, 1, 0) == 1;
+}
+
+/* Outlives its caller where the work does. */
+typedef struct job {
+    void (*work)(void *arg);
+    void *arg;
+    int done_fd;
+} job;
+
+static void *run(void *arg)
+{
+    const uint64_t one = 1;
+    job *j = arg;
+    j->work(j->arg);
+    (void)!write(j->done_fd, &one, sizeof one);
+    return NULL;
+}
+
+bool tm_interrupt_run(int fd, void (*work)(void *arg), void *arg)
+{
+    pthread_t thread;
+    job *j = fd >= 0 ? malloc(sizeof *j) : NULL;
+    if (j) *j = (job){work, arg, eventfd(0, EFD_CLOEXEC)};
+    if (!j || j->done_fd < 0 || pthread_create(&thread, NULL, run, j) != 0) {
+        if (j && j->done_fd >= 0) close(j->done_fd);
+        free(j);
+        work(arg);
+        return true;
+    }
+    struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = j->done_fd, .events = POLLIN}};
+    while (poll(p, 2, -1) < 0) {
+    } /* EINTR: a signal that is none of ours */
+    if (!p[1].revents) return false;
+    pthread_join(thread, NULL);
+    close(j->done_fd);
+    free(j);
+    return true;
 }
 
 int tm_interrupt_exit_status(int fd)

@@ -3,24 +3,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "harness/cli/interrupt.h"
 #include "harness/subject.h"
 
 #define SECONDS 0.5 /* on each point of a run's limits */
 
-tm_status tm_limits_measure(const tm_env *env, const tm_plan *plan, double seconds,
-                            bool oversubscribe, tm_roofline *out, tm_error *err)
+static bool is_interrupted(void *request)
+{
+    const tm_limits_request *r = request;
+    return tm_interrupt_came(r->interrupt_fd);
+}
+
+tm_status tm_limits_measure(const tm_limits_request *r, double seconds, tm_roofline *out,
+                            tm_error *err)
 {
     int counts[TM_ROOFLINE_MAX], n = 0;
     *out = (tm_roofline){0};
-    for (int i = 0; i < plan->n_arms; i++) {
-        const tm_arm *arm = &plan->arms[i];
+    for (int i = 0; i < r->plan->n_arms; i++) {
+        const tm_arm *arm = &r->plan->arms[i];
         if (arm->skip[0] || tm_subject_is_null(arm->cells[0].model)) continue;
         tm_roofline_add_count(counts, &n, arm->cells[0].threads);
     }
     if (n == 0) return TM_OK;
-    tm_roofline_options options = tm_roofline_options_for(env, counts, n);
+    tm_roofline_options options = tm_roofline_options_for(r->env, counts, n);
     options.seconds_each = seconds;
-    options.oversubscribe = oversubscribe;
+    options.oversubscribe = r->oversubscribe;
+    options.is_interrupted = is_interrupted;
+    options.interrupt_arg = (void *)r;
     return tm_roofline_measure(&options, out, err);
 }
 
@@ -31,12 +40,11 @@ tm_json *tm_limits_of_run(void *request)
     if (!roofline) return NULL;
     tm_error why = {0};
     tm_json *json = NULL;
-    tm_status status =
-        tm_limits_measure(r->env, r->plan, SECONDS, r->oversubscribe, roofline, &why);
-    if (status != TM_OK)
+    tm_status status = tm_limits_measure(r, SECONDS, roofline, &why);
+    if (status != TM_OK && status != TM_INTERRUPTED) /* which the sweep sees by itself */
         fprintf(stderr, "ternmark %s: the machine's limits were not measured: %s\n", r->command,
                 why.message);
-    else if (roofline->n_read > 0)
+    else if (status == TM_OK && roofline->n_read > 0)
         json = tm_roofline_to_json(roofline);
     free(roofline);
     return json;

@@ -6,17 +6,19 @@
 #include "harness/plan.h"
 #include "harness/roofline.h"
 
-/* Nothing is measured, and *out is empty, where the plan starts no arm but fake ones.
- * seconds: on each point. Errors: as tm_roofline_measure. */
-tm_status tm_limits_measure(const tm_env *env, const tm_plan *plan, double seconds,
-                            bool oversubscribe, tm_roofline *out, tm_error *err) TM_MUST_USE;
-
 typedef struct tm_limits_request {
     const char *command; /* that says on stderr why they could not be measured */
     const tm_env *env;
     const tm_plan *plan;
     bool oversubscribe;
+    int interrupt_fd; /* looked at before each number of threads; -1: never */
 } tm_limits_request;
+
+/* Nothing is measured, and *out is empty, where the plan starts no arm but fake ones.
+ * seconds: on each point. Errors: as tm_roofline_measure. */
+tm_status tm_limits_measure(const tm_limits_request *request, double seconds, tm_roofline *out,
+                            tm_error *err) TM_MUST_USE;
+
 /* The same for the run line, each point half a second: tm_sweep_options.limits, with a tm_limits_request.
  * NULL where nothing was measured. */
 tm_json *tm_limits_of_run(void *request);

@@ -100,7 +100,7 @@ profile "${few[@]}" -t 1 -p 0 -n 2 -d 3 --sequences 1,4 --head-kernel q8_0 --sec
     .[0].attention.macs_per_token == .[1].attention.macs_per_token and .[1].q.bytes_per_token < .[0].q.bytes_per_token / 3)' out >log
 verdict $? "sequences together: the same products, weights read once for all"
 
-# Signals are sent in the middle of a cell, whose run still ends. The cell would go on for half a minute and
+# Signals are sent in the middle of a cell, which is left there. The cell would go on for half a minute and
 # more, so that no signal comes too late.
 "$program" profile -m synth:125M --kernel i2r16_mad_scalar -r 1000 -t 1 -p 32 -n 2,3 --seconds 0 >out 2>err </dev/null &
 pid=$!
@@ -117,6 +117,17 @@ wait $pid
 [ $? -eq 143 ] && grep -q 'interrupted; 2 of 3 cells were finished' err && jq -e '[.[].test] == ["pp1", "tg2"]' out >log &&
     jq -e '[.traceEvents[] | select(.name == "process_name")] | length == 2' i.json >log
 verdict $? "SIGTERM later: 143, the finished cells are shown, the trace is whole"
+# A test of many minutes (4000 tokens of the scalar kernel, four times): the run in progress is not waited for.
+# The program is killed a minute after, so that a machine that stands still does not matter.
+"$program" profile -m synth:125M --kernel i2r16_mad_scalar -t 1 -p 0 -n 2,4000 -r 1 --seconds 0 --folded i.txt \
+    -o json >out 2>err </dev/null &
+pid=$!
+await ' tg4000$'
+kill -INT $pid
+(sleep 60; kill -KILL $pid) >/dev/null 2>&1 &
+wait $pid
+[ $? -eq 130 ] && kill $! && grep -q 'interrupted; 1 of 2 cells were finished' err && jq -e '[.[].test] == ["tg2"]' out >log && [ -s i.txt ]
+verdict $? "^C inside a long run: the finished cell at once, 130"
 
 # The same in a sweep: after the repetitions, into the store, shown by a report.
 cat >suite.json <<END

@@ -270,27 +270,6 @@ static void test_refused(void **state)
     close_engine(&e);
 }
 
-static bool third_time(void *arg)
-{
-    return ++*(int *)arg == 3;
-}
-
-static void test_an_interrupt_ends_it_between_runs(void **state)
-{
-    tm_error err = {0};
-    tm_profile p;
-    tm_test test = {4, 0, 0, 1};
-    int asked = 0;
-    tm_profile_options options = {
-        .n_pairs = 5, .is_interrupted = third_time, .interrupt_arg = &asked};
-    engine e;
-    (void)state;
-    open_engine(&e, 1, &test);
-    assert_int_equal(tm_profile_measure(&e.bench, &test, &options, &p, &err), TM_INTERRUPTED);
-    assert_int_equal(asked, 3); /* before every run; none behind it */
-    close_engine(&e);
-}
-
 static char *read_file(const char *path, size_t *length)
 {
     FILE *file = fopen(path, "r");
@@ -425,11 +404,8 @@ static void test_traces_are_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums_by_hand),
-        cmocka_unit_test(test_limits_by_hand),
-        cmocka_unit_test(test_parts_make_the_whole),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_an_interrupt_ends_it_between_runs),
+        cmocka_unit_test(test_sums_by_hand),         cmocka_unit_test(test_limits_by_hand),
+        cmocka_unit_test(test_parts_make_the_whole), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_traces_are_read_back),
     };
     return cmocka_run_group_tests_name("profile", tests, NULL, NULL);
