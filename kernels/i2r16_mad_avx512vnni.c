@@ -5,7 +5,7 @@
 
 #define BLOCK_UNITS     4
 #define BLOCK_BYTES     64
-#define BLOCKS_IN_PLACE 3
+#define BLOCKS_IN_PLACE 6
 
 typedef __m512i block;
 

@@ -8,7 +8,7 @@
 
 #define BLOCK_UNITS     6
 #define BLOCK_BYTES     TM_T3_BLOCK
-#define BLOCKS_IN_PLACE 1
+#define BLOCKS_IN_PLACE 6
 
 /* Codes 0 .. 3, of the first 12 columns, and 4 .. 7, of the others: byte 4r + c of `low` has the
  * magnitude of code c of row r in bits 0 .. 3 and its sign in bit 5; byte 4r + c of `high` those of
@@ -23,19 +23,42 @@ typedef struct block {
 alignas(64) static const uint8_t order[64] = {FOUR_ROWS(0), FOUR_ROWS(4), FOUR_ROWS(8),
                                               FOUR_ROWS(12)};
 
-/* Reads the 80 bytes alone: the last block may end the matrix. Signs of two rows go to 64 bits, from
- * where each code takes 8: codes 4, 5, 6, 7 have bits 6, 2, 4, 0, each with code - 4 above it. */
-static inline block load_block(const uint8_t *at)
+/* magnitude ? codes : signs, bit by bit; codes 4 .. 7 are the upper halves of the bytes. */
+static inline block join_signs(__m512i codes, __m512i signs)
 {
     const __m512i magnitude = _mm512_set1_epi8(15);
+    return (block){_mm512_ternarylogic_epi32(codes, magnitude, signs, 0xe2),
+                   _mm512_ternarylogic_epi32(_mm512_srli_epi16(codes, 4), magnitude, signs, 0xe2)};
+}
+
+#define EIGHT(n) n, n, n, n, n, n, n, n
+alignas(64) static const uint16_t right[32] = {EIGHT(2), EIGHT(0), EIGHT(0), EIGHT(0)};
+alignas(64) static const uint16_t left[32] = {EIGHT(0), EIGHT(2), EIGHT(0), EIGHT(4)};
+
+/* For several tokens, bound by vpdpbusd: no instruction that would take a turn of it, as
+ * vpmultishiftqb does. Codes c and 4 + c have bits 7 and 6, 3 and 2, 5 and 4, 1 and 0 of a row's
+ * signs: four copies of these, each shifted so that its pair becomes bits 5 and 4, lie as the codes
+ * do. Reads the 80 bytes alone, here and below: the last block may end the matrix. */
+static inline block load_block(const uint8_t *at)
+{
+    const __m512i by_row = _mm512_load_si512(order);
+    __m512i signs = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)(at + TM_T3_SIGNS)));
+    signs = _mm512_srlv_epi16(signs, _mm512_load_si512(right));
+    signs = _mm512_sllv_epi16(signs, _mm512_load_si512(left));
+    signs = _mm512_permutexvar_epi8(by_row, signs);
+    return join_signs(_mm512_permutexvar_epi8(by_row, _mm512_loadu_si512(at)), signs);
+}
+
+/* For one token, fewer instructions. Signs of two rows go to 64 bits, from where each code takes 8:
+ * codes 4, 5, 6, 7 have bits 6, 2, 4, 0, each with code - 4 above it. */
+static inline block load_block_alone(const uint8_t *at)
+{
     const __m512i shifts =
         _mm512_set1_epi64(0x0408060a3c003e02); /* bit 4 comes from these 4 bits */
     __m512i codes = _mm512_permutexvar_epi8(_mm512_load_si512(order), _mm512_loadu_si512(at));
     __m512i signs = _mm512_cvtepu16_epi64(_mm_loadu_si128((const void *)(at + TM_T3_SIGNS)));
     signs = _mm512_multishift_epi64_epi8(shifts, signs);
-    /* magnitude ? codes : signs, bit by bit. What is written over is not needed again. */
-    __m512i high = _mm512_ternarylogic_epi32(_mm512_srli_epi16(codes, 4), magnitude, signs, 0xe2);
-    return (block){_mm512_ternarylogic_epi32(codes, magnitude, signs, 0xe2), high};
+    return join_signs(codes, signs);
 }
 
 /* Trit p of the magnitudes 0 .. 13 times s, plus 1; 14 and 15 are no codes. */
@@ -92,7 +115,7 @@ TM_ALWAYS_INLINE void decode_groups(const tm_weight *w, const tm_act *x, const i
                 (const char *)at + (n_groups == 1 ? TM_PREFETCH_BYTES : 2 * group_bytes);
             _mm_prefetch(ahead, _MM_HINT_T1);
             _mm_prefetch(ahead + 64, _MM_HINT_T1);
-            block from = load_block(at);
+            block from = load_block_alone(at);
             v[g][0] = _mm512_permutexvar_epi8(from.low, low);
             v[g][1] = _mm512_permutexvar_epi8(from.high, high);
         }
