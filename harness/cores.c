@@ -46,6 +46,8 @@ static const struct {
     {0x41, 0xd85, "Cortex-X925"},
     {0x41, 0xd87, "Cortex-A725"},
     {0x41, 0xd8e, "Neoverse-N3"},
+    {0x43, 0x0a1, "ThunderX"},
+    {0x43, 0x0af, "ThunderX2"},
     {0x46, 0x001, "A64FX"},
     {0xc0, 0xac3, "Ampere-1"},
     {0xc0, 0xac4, "Ampere-1a"},
@@ -54,6 +56,11 @@ static const struct {
     {0x61, 0x032, "Apple M2 Blizzard"},
     {0x61, 0x033, "Apple M2 Avalanche"},
     {0x48, 0xd01, "Kunpeng-920"},
+    {0x48, 0xd40, "Cortex-A76 (HiSilicon)"},
+    {0x4e, 0x003, "Denver 2"},
+    {0x4e, 0x004, "Carmel"},
+    {0x50, 0x000, "X-Gene"},
+    {0x51, 0xc00, "Falkor"},
 };
 
 static void name_part(int implementer, int part, char *text, size_t size)
@@ -162,6 +169,13 @@ static void add_to_list(tm_core_kind *kind, int *last, int cpu)
         sprintf(kind->cpus + at, "%s%d", at ? "," : "", cpu);
 }
 
+/* What is not said of one CPU tells it from no other: kernels before 3.18 print the part number of the
+ * CPU that reads the file, once behind all blocks, and records hold the caches of some CPUs only. */
+static bool differs(const char *a, const char *b)
+{
+    return a[0] && b[0] && strcmp(a, b) != 0;
+}
+
 /* More kinds than fit are counted with the last one. */
 static void add_to_kind(const char *root, const cpuinfo *info, int cpu, int *last, tm_cores *out)
 {
@@ -171,11 +185,13 @@ static void add_to_kind(const char *root, const cpuinfo *info, int cpu, int *las
         if (info->of[i].cpu == cpu && info->of[i].implementer >= 0 && info->of[i].part >= 0)
             name_part(info->of[i].implementer, info->of[i].part, kind.model, sizeof kind.model);
     cache_text(root, cpu, kind.caches, sizeof kind.caches);
-    while (k < out->n_kinds && (strcmp(out->kinds[k].model, kind.model) != 0 ||
-                                strcmp(out->kinds[k].caches, kind.caches) != 0))
+    while (k < out->n_kinds &&
+           (differs(out->kinds[k].model, kind.model) || differs(out->kinds[k].caches, kind.caches)))
         k++;
     if (k == TM_CORE_KINDS_MAX) k--;
     if (k == out->n_kinds) out->kinds[out->n_kinds++] = kind;
+    if (!out->kinds[k].model[0]) memcpy(out->kinds[k].model, kind.model, sizeof kind.model);
+    if (!out->kinds[k].caches[0]) memcpy(out->kinds[k].caches, kind.caches, sizeof kind.caches);
     add_to_list(&out->kinds[k], &last[k], cpu);
 }
 
@@ -197,6 +213,11 @@ static void fill(const char *root, const cpuinfo *info, int *online, int *allowe
         if (n_allowed == 0 || listed(allowed, n_allowed, online[i]))
             out->usable[out->n_usable++] = online[i];
     }
+    /* Said of a CPU that has gone offline since, as of all: better than no name. */
+    for (int i = 0; i < info->n && !out->kinds[0].model[0] && out->n_kinds == 1; i++)
+        if (info->of[i].implementer >= 0 && info->of[i].part >= 0)
+            name_part(info->of[i].implementer, info->of[i].part, out->kinds[0].model,
+                      sizeof out->kinds[0].model);
     if (out->n_usable == 0) out->usable[out->n_usable++] = online[0]; /* a record of two moments */
     for (int i = 0; i < out->n_usable; i++)
         out->usable_cores += is_first_of_core(root, out->usable[i], out->usable, out->n_usable);

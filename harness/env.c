@@ -84,8 +84,8 @@ static void put_turbo(tm_json *json, const char *root)
         tm_json_put_string(json, "turbo", value ? "on" : "off");
     else
         tm_json_put_missing(json, "turbo",
-                            "neither intel_pstate/no_turbo nor cpufreq/boost is "
-                            "there: the system does not control the clock");
+                            "neither intel_pstate/no_turbo nor cpufreq/boost is there: the kernel "
+                            "does not show how far the clock may rise");
 }
 
 static void put_smt(tm_json *json, const char *root)

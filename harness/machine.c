@@ -216,8 +216,11 @@ tm_status tm_machine_read(const char *root, bool live, tm_json *json, tm_machine
     out->first_cpu = cores->usable[0];
     const char *name = architecture(root, live);
     bool x86 = strcmp(name, "x86_64") == 0;
-    if (!tm_proc_field(root, "proc/cpuinfo", "model name", out->cpu_model, sizeof out->cpu_model))
-        tm_cores_model(cores, out->cpu_model, sizeof out->cpu_model);
+    /* Some of Arm's kernels print a "model name" for every core alike: "AArch64 Processor rev 2". */
+    tm_cores_model(cores, out->cpu_model, sizeof out->cpu_model);
+    if (!out->cpu_model[0] &&
+        !tm_proc_field(root, "proc/cpuinfo", "model name", out->cpu_model, sizeof out->cpu_model))
+        out->cpu_model[0] = 0;
     if (name[0])
         tm_json_put_string(json, "architecture", name);
     else

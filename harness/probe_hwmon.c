@@ -69,6 +69,18 @@ static bool has(const char *root, const char *folder, const char *kind, int inde
     return tm_probe_read_file(root, path, NULL, &r) != TM_PROBE_MISSING;
 }
 
+/* Off, or a channel to which nothing is wired: Nvidia labels those of its modules "NC". Source: Linux,
+ * Documentation/hwmon/sysfs-interface.rst (in[0-*]_enable); jetson_stats, jtop/core/power.py. */
+static bool is_unused(const char *root, const char *folder, const char *kind, int index)
+{
+    int64_t enabled;
+    char path[PATH_MAX], label[48];
+    snprintf(path, sizeof path, "%s/%s%d_enable", folder, kind, index);
+    if (tm_proc_int(root, path, &enabled) && enabled == 0) return true;
+    snprintf(path, sizeof path, "%s/%s%d_label", folder, kind, index);
+    return tm_proc_text(root, path, label, sizeof label) && strcmp(label, "NC") == 0;
+}
+
 static bool name_taken(const tm_probe *probe, const char *name)
 {
     for (int i = 0; i < probe->n_channels - 1; i++)
@@ -102,6 +114,7 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
     char path[PATH_MAX], label[48];
     bool energy = strcmp(kind, "energy") == 0, known;
     tm_channel *c;
+    if (is_unused(probe->options.root, folder, kind, index)) return TM_OK;
     if (!ask_library(probe, folder, kind, index, label, sizeof label, &known)) return TM_OK;
     tm_status status = tm_probe_add(probe, &c, err);
     if (status != TM_OK) return status;

@@ -5,6 +5,7 @@
  *   cpuinfo LIST TEXT           blocks of /proc/cpuinfo, in ascending order of the CPUs; "\n" is a new line
  *   expect NAME: STATUS VALUE   a line of the doctor
  *   detail NAME: PART           in its detail
+ *   absent NAME                 no such line
  *   machine KEY VALUE           of the machine's description; "(none)": missing */
 #include "harness/doctor.h"
 #include "harness/proc.h"
@@ -78,7 +79,7 @@ static void read_machine(const char *name)
         size_t n = strcspn(line, " ");
         char *text = line[n] ? line + n + 1 : line + n;
         bool expected = strncmp(line, "expect ", 7) == 0 || strncmp(line, "detail ", 7) == 0 ||
-                        strncmp(line, "machine ", 8) == 0;
+                        strncmp(line, "absent ", 7) == 0 || strncmp(line, "machine ", 8) == 0;
         line[n] = expected ? ' ' : 0;
         if (expected) {
             assert_true(m.n_expectations < 16 && strlen(line) < sizeof m.expectations[0]);
@@ -125,6 +126,12 @@ static void check(char *expectation)
         const char *value = tm_json_text(tm_json_get(m.env.machine, name), "(none)");
         if (strcmp(value, wanted) != 0)
             fail_msg("%s: %s is \"%s\", not \"%s\"", m.name, name, value, wanted);
+        return;
+    }
+    if (expectation[0] == 'a') {
+        for (int i = 0; i < m.doctor.n_lines; i++)
+            if (strcmp(m.doctor.lines[i].name, name) == 0)
+                fail_msg("%s: there is a line %s: %s", m.name, name, m.doctor.lines[i].value);
         return;
     }
     assert_non_null(wanted);
