@@ -3,7 +3,6 @@
 # format, suites, sources that are not there, the log of a meter read later. Prints TAP. The fake engine stands in
 # for a model.
 # check: long
-# check: limit 300
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/cli/energy_tap.sh

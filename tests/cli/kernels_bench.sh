@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 2
 . tests/cli/tap.sh
 need jq
 
-kernels() { timeout 100 "$program" kernels "$@" >out 2>err </dev/null; }
+kernels() { timeout 500 "$program" kernels "$@" >out 2>err </dev/null; }
 refused() { # title pattern arguments...
     local title=$1 pattern=$2 status
     shift 2

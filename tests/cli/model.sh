@@ -15,7 +15,7 @@ expect() {
     local wanted=$1 title=$2 pattern=$3 got
     shift 3
     n=$((n + 1))
-    timeout 60 "$program" model "$@" >out 2>err </dev/null
+    timeout 500 "$program" model "$@" >out 2>err </dev/null
     got=$?
     if [ $got -eq "$wanted" ] && cat out err | grep -q -- "$pattern"; then
         echo "ok $n - $title"

@@ -2,12 +2,13 @@
 # ternmark profile: what it prints and writes adds up and is read by another program (jq); refusals. How
 # long anything takes, or what looking costs, decides nothing here. Prints TAP.
 # check: long
+# check: limit 1200
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/cli/tap.sh
 need jq
 
-profile() { timeout 100 "$program" profile "$@" >out 2>err </dev/null; }
+profile() { timeout 500 "$program" profile "$@" >out 2>err </dev/null; }
 refused() { # title pattern arguments...
     local title=$1 pattern=$2 status
     shift 2

@@ -2,7 +2,7 @@
 # Runs the commands found in README.md, in their order, in a folder that looks like the checkout, and
 # holds its lists against the program. Prints TAP.
 # check: long
-# check: limit 600
+# check: limit 1800
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 top=$PWD
@@ -50,7 +50,7 @@ while IFS= read -r command; do
         ;;
     build/ternmark\ *)
         n_run=$((n_run + 1))
-        timeout 120 bash -c "$command" >"$work/log" 2>&1 </dev/null
+        timeout 500 bash -c "$command" >"$work/log" 2>&1 </dev/null
         status=$?
         verdict $status "$command"
         [ $status -eq 0 ] || sed 's/^/# /' "$work/log" | tail -n 20

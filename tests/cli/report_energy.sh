@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Energy from a run to the report: a whole run with the made-up source and one without any, each as text,
 # Markdown, CSV, LaTeX, JSON and plots. Prints TAP. The fake engine stands in for a model.
-# check: limit 300
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/cli/tap.sh

@@ -27,7 +27,7 @@ verdict() { # status title
 expect() {
     local wanted=$1 title=$2 pattern=$3 got
     shift 3
-    timeout 100 "$program" "$@" >out 2>err </dev/null
+    timeout 500 "$program" "$@" >out 2>err </dev/null
     got=$?
     echo "exit status $got, wanted $wanted; looking for: $pattern" >>err
     [ $got -eq "$wanted" ] && cat out err | grep -v 'looking for' | grep -q -- "$pattern"

@@ -2,7 +2,6 @@
 # ternmark tune, and what run and bench make of it: measured once, remembered, measured again when asked.
 # Prints TAP. Nothing here depends on which kernel wins.
 # check: long
-# check: limit 300
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 . tests/cli/tap.sh

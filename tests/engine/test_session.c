@@ -1,4 +1,4 @@
-/* Some 15 s of processor time, of which a busy machine gives little. check: limit 400 */
+/* Some 15 s of processor time, of which a busy machine gives little. check: limit 1200 */
 #include "tests/engine/tiny.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* Every variant this machine can run, over shapes; and the reference against sums by hand. Some 20 s of
- * processor time, of which a busy machine gives little. check: limit 400 */
+ * processor time, of which a busy machine gives little. check: limit 1200 */
 #include "tests/tm_test.h"
 
 #include <string.h>
