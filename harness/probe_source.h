@@ -105,8 +105,9 @@ void tm_probe_window_close(tm_probe *probe);
 /* Fills probe->scope and makes room for the trace. Errors: NOMEM. */
 tm_status tm_probe_trace_open(tm_probe *probe, tm_error *err) TM_MUST_USE;
 void tm_probe_trace_close(tm_probe *probe);
-/* Under the lock: a point from the tallies as they stand; `edge` when it must be kept. */
-void tm_probe_trace_take(tm_probe *probe, bool edge);
+/* Under the lock: a point from the tallies as they stand, read at `ns` on average; `edge` when it must be
+ * kept. */
+void tm_probe_trace_take(tm_probe *probe, int64_t ns, bool edge);
 /* After the window: the points as watts. */
 void tm_probe_trace_finish(tm_probe *probe, tm_probe_window *window);
 

@@ -84,11 +84,10 @@ void tm_probe_trace_close(tm_probe *probe)
     free(probe->trace.out);
 }
 
-void tm_probe_trace_take(tm_probe *probe, bool edge)
+void tm_probe_trace_take(tm_probe *probe, int64_t ns, bool edge)
 {
     tm_trace *trace = &probe->trace;
     double joules = 0;
-    int64_t ns = 0;
     if (!trace->points) return;
     for (int i = 0; i < probe->n_channels; i++) {
         const tm_channel *c = &probe->channels[i];
@@ -97,7 +96,6 @@ void tm_probe_trace_take(tm_probe *probe, bool edge)
         /* A read failed: the trace ends where knowledge does. */
         if (c->kind == TM_CHANNEL_SERIES || t->state != TM_PROBE_OK) return;
         joules += c->kind == TM_CHANNEL_COUNTER ? (double)t->total * c->scale : t->joules;
-        ns = t->last_ns;
     }
     if (trace->n == 0) {
         trace->stride = 1;

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "harness/clock.h"
+#include "harness/meter_series.h"
 
 /* Energy counters are brought up to date about once per millisecond, not all together (Khan et al.,
  * doi 10.1145/3177754): each edge of a window is that uncertain. */
@@ -68,6 +69,17 @@ static void count_on(const tm_probe *probe, const tm_channel *c, tm_tally *t, ui
               c->info.name, seconds);
 }
 
+/* A trapezoid: between two samples the power is taken to lie between them. `seconds` are between the
+ * middles of their calls, `most` from the one's begin to the other's end: by the difference the samples
+ * may lie off the trapezoid's corners, and so long the power may have been the other one. */
+static void integrate_on(const tm_channel *c, tm_tally *t, double watts, double seconds,
+                         double most)
+{
+    double step = fabs(watts - t->last_watts);
+    t->joules += 0.5 * (watts + t->last_watts) * seconds;
+    t->wobble_joules += step * (0.5 * seconds + (most - seconds)) + c->scale * seconds;
+}
+
 /* One reading of one channel into its tally. */
 static void take(tm_probe *probe, int i, bool first)
 {
@@ -93,11 +105,8 @@ static void take(tm_probe *probe, int i, bool first)
         if (most > t->largest_gap_seconds) t->largest_gap_seconds = most;
         if (c->kind == TM_CHANNEL_COUNTER)
             count_on(probe, c, t, r.raw, most);
-        else {
-            /* Between two samples the power is taken to lie between them. */
-            t->joules += 0.5 * (watts + t->last_watts) * seconds;
-            t->wobble_joules += 0.5 * fabs(watts - t->last_watts) * seconds + c->scale * seconds;
-        }
+        else
+            integrate_on(c, t, watts, seconds, most);
     }
     t->last = r.raw;
     t->last_watts = watts;
@@ -177,9 +186,11 @@ static void *sample_on(void *arg)
             continue;
         }
         take_all(probe, false);
-        tm_probe_trace_take(probe, false);
-        due += period;
-        if (due < now) due = now + period; /* late: no burst of reads to catch up */
+        tm_probe_trace_take(probe, edge_ns(probe), false);
+        /* Late: no burst of reads to catch up. Reads slower than the period: a wait between them all the
+         * same, or nobody else would ever get the lock. */
+        now = tm_now_ns();
+        due = due + period > now ? due + period : now + period;
     }
     pthread_mutex_unlock(&probe->lock);
     return NULL;
@@ -255,7 +266,7 @@ void tm_probe_start(tm_probe *probe)
     probe->sampler_begin_seconds = probe->threaded ? thread_cpu_seconds(probe->thread) : 0;
     probe->begin_ns = take_edge(probe, true);
     probe->trace.n = 0;
-    tm_probe_trace_take(probe, true);
+    tm_probe_trace_take(probe, probe->begin_ns, true);
     probe->running = true;
     if (probe->threaded) pthread_cond_signal(&probe->wake);
     pthread_mutex_unlock(&probe->lock);
@@ -286,17 +297,17 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
             spoil(t, "a window of %.3g s is shorter than the %.3g s a figure of energy needs",
                   seconds, probe->options.min_seconds);
     }
-    if (t->state == TM_PROBE_OK && t->total == 0 && !c->may_rest && seconds > 0.1) {
-        t->state = TM_PROBE_STUCK;
-        snprintf(t->reason, sizeof t->reason, "%s stayed at %llu for the whole window of %.3g s",
-                 c->info.name, (unsigned long long)t->last, seconds);
-    }
     if (enabled > 0 && running < enabled) {
         v->counted_share = (double)running / (double)enabled;
         if (running == 0)
             spoil(t, "%s never had a counter to itself in the window", c->info.name);
         else
             value /= v->counted_share;
+    }
+    if (t->state == TM_PROBE_OK && t->total == 0 && !c->may_rest && seconds > 0.1) {
+        t->state = TM_PROBE_STUCK;
+        snprintf(t->reason, sizeof t->reason, "%s stayed at %llu for the whole window of %.3g s",
+                 c->info.name, (unsigned long long)t->last, seconds);
     }
     if (t->state == TM_PROBE_OK) v->value = value;
 }
@@ -311,6 +322,9 @@ static void finish_power(const tm_probe *probe, const tm_channel *c, tm_tally *t
     if (t->n_samples < MIN_SAMPLES)
         spoil(t, "%lld samples of %s in %.3g s are not a measurement: %d are",
               (long long)t->n_samples, c->info.name, seconds, MIN_SAMPLES);
+    if (t->largest_gap_seconds > TM_SERIES_GAP_SECONDS)
+        spoil(t, "%s was not read for %.3g s, above %.3g s: what it drew meanwhile is not known",
+              c->info.name, t->largest_gap_seconds, TM_SERIES_GAP_SECONDS);
     if (t->state == TM_PROBE_OK && !(t->joules > 0)) {
         t->state = TM_PROBE_STUCK;
         snprintf(t->reason, sizeof t->reason, "%s read 0 W for the whole window", c->info.name);
@@ -324,7 +338,7 @@ void tm_probe_stop(tm_probe *probe, tm_probe_window *out)
     pthread_mutex_lock(&probe->lock);
     probe->running = false;
     out->end_ns = take_edge(probe, false);
-    tm_probe_trace_take(probe, true);
+    tm_probe_trace_take(probe, out->end_ns, true);
     pthread_mutex_unlock(&probe->lock);
     out->begin_ns = probe->begin_ns;
     out->seconds = 1e-9 * (double)(out->end_ns - out->begin_ns);
