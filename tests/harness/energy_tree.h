@@ -8,7 +8,6 @@
 
 #include <math.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/stat.h>
 
 /* Writes root/path, making the folders above it; the text gets a newline. A reader sees the old or
@@ -43,46 +42,81 @@ static inline void tree_zone(const char *root, const char *id, const char *name,
     tree_put(root, path, range);
 }
 
-/* A thread that keeps files of a tree at `watts`, as a counter of microjoules modulo `range`. */
+/* A thread that keeps files of a tree at `watts`, as counters of microjoules modulo `range`. While a test
+ * holds it no counter moves: what has passed between two holds is known to the microjoule. */
 typedef struct tree_meter {
     const char *root;
     const char *paths[4]; /* NULL: none */
     double watts[4];
     uint64_t range[4];
-    _Atomic uint64_t shown[4]; /* microjoules since the start, without wrapping */
-    atomic_bool stop;
-    atomic_int broken; /* 1 + the file that reads as no number */
+    double step_seconds; /* the most that one write adds; 0: the counters keep up with the clock */
+    uint64_t total[4];   /* microjoules, without wrapping, from where they begin; while held */
+    int broken;          /* 1 + the file that reads as no number; while held */
+    bool stop;
+    pthread_mutex_t lock;
     pthread_t thread;
-    int64_t begin_ns;
 } tree_meter;
+
+/* For step_seconds: a thread that was kept waiting does not catch up, so that no two reads of a counter
+ * show more than its watts explain with the 10 ms of grace that a probe gives. */
+#define TREE_STEP_SECONDS 5e-3
+
+static inline void tree_meter_hold(tree_meter *m)
+{
+    pthread_mutex_lock(&m->lock);
+}
+
+static inline void tree_meter_release(tree_meter *m)
+{
+    pthread_mutex_unlock(&m->lock);
+}
+
+static inline uint64_t tree_meter_total(tree_meter *m, int i)
+{
+    tree_meter_hold(m);
+    uint64_t total = m->total[i];
+    tree_meter_release(m);
+    return total;
+}
+
+static inline void tree_meter_write(tree_meter *m, double seconds)
+{
+    if (m->step_seconds > 0 && seconds > m->step_seconds) seconds = m->step_seconds;
+    for (int i = 0; i < 4 && m->paths[i]; i++) {
+        char text[32];
+        m->total[i] += (uint64_t)(seconds * m->watts[i] * 1e6 + 0.5);
+        snprintf(text, sizeof text, "%llu", (unsigned long long)(m->total[i] % m->range[i]));
+        tree_put(m->root, m->paths[i], m->broken == i + 1 ? "nothing" : text);
+    }
+}
 
 static inline void *tree_meter_run(void *arg)
 {
     tree_meter *m = arg;
-    while (!atomic_load(&m->stop)) {
-        for (int i = 0; i < 4 && m->paths[i]; i++) {
-            char text[32];
-            double seconds = 1e-9 * (double)(tm_now_ns() - m->begin_ns);
-            uint64_t total = (uint64_t)(seconds * m->watts[i] * 1e6);
-            snprintf(text, sizeof text, "%llu", (unsigned long long)(total % m->range[i]));
-            tree_put(m->root, m->paths[i], atomic_load(&m->broken) == i + 1 ? "nothing" : text);
-            atomic_store(&m->shown[i], total);
-        }
+    for (int64_t last = tm_now_ns();;) {
+        tree_meter_hold(m);
+        bool stop = m->stop;
+        int64_t now = tm_now_ns();
+        if (!stop) tree_meter_write(m, 1e-9 * (double)(now - last));
+        last = now;
+        tree_meter_release(m);
+        if (stop) return NULL;
         usleep(1000);
     }
-    return NULL;
 }
 
 static inline void tree_meter_start(tree_meter *m)
 {
-    m->begin_ns = tm_now_ns();
+    pthread_mutex_init(&m->lock, NULL);
+    tree_meter_write(m, 0);
     assert_int_equal(pthread_create(&m->thread, NULL, tree_meter_run, m), 0);
-    while (!atomic_load(&m->shown[0])) usleep(1000);
 }
 
 static inline void tree_meter_stop(tree_meter *m)
 {
-    atomic_store(&m->stop, true);
+    tree_meter_hold(m);
+    m->stop = true;
+    tree_meter_release(m);
     pthread_join(m->thread, NULL);
 }
 

@@ -1,5 +1,6 @@
 /* Counters of this process against what else tells them, and the fake source's labels. */
 #include "tests/harness/energy_tree.h"
+#include "tests/harness/timed_window.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -85,12 +86,16 @@ static void test_nothing_is_a_count_too(void **state)
     (void)state;
     tm_probe *probe = open_source("counters");
     tm_probe_window window;
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
     tm_probe_start(probe);
     usleep(150000);
     tm_probe_stop(probe, &window);
+    getrusage(RUSAGE_SELF, &after);
     const tm_probe_value *v = value_of(&window, "major_faults");
     assert_int_equal(v->state, TM_PROBE_OK);
-    assert_true(v->value == 0);
+    /* 0, but where other programs have taken the memory meanwhile. */
+    assert_true(v->value >= 0 && v->value <= (double)(after.ru_majflt - before.ru_majflt));
     assert_true(value_of(&window, "voluntary_switches")->value >= 1);
     tm_probe_close(probe);
 }
@@ -99,22 +104,23 @@ static void test_fake_is_called_fake(void **state)
 {
     (void)state;
     tm_probe *probe = open_source("fake");
-    tm_probe_window window;
+    timed_window t;
     tm_probe_value sum;
-    tm_probe_start(probe);
-    usleep(1050000);
-    tm_probe_stop(probe, &window);
-    assert_true(window.fake);
-    assert_string_equal(window.source, "fake");
-    const tm_probe_value *v = &window.values[0];
+    timed_start(probe, &t);
+    timed_sleep(&t, 1.05);
+    timed_stop(probe, &t);
+    assert_true(t.w.fake);
+    assert_string_equal(t.w.source, "fake");
+    const tm_probe_value *v = &t.w.values[0];
     assert_int_equal(v->state, TM_PROBE_OK);
-    assert_true(fabs(v->value - 12 * window.seconds) < 0.01 * v->value);
+    assert_true(fabs(v->value - 12 * t.w.seconds) <= v->error_bound);
+    assert_counter_bound(v, &t);
     assert_says(v->info->name, "fake");
     assert_says(v->info->scope, "fake");
     assert_says(v->info->method, "fake");
-    tm_probe_sum(&window, "package", &sum);
+    tm_probe_sum(&t.w, "package", &sum);
     assert_int_equal(sum.state, TM_PROBE_MISSING); /* never as a package's joules */
-    tm_json *json = tm_probe_window_to_json(&window);
+    tm_json *json = tm_probe_window_to_json(&t.w);
     assert_true(tm_json_true(tm_json_get(json, "fake")));
     assert_string_equal(tm_json_text(tm_json_get(json, "source"), ""), "fake");
     tm_json_free(json);

@@ -1,6 +1,7 @@
 /* The power PMU's files, with events of the kernel's software PMU behind them: cpu-clock runs at 1e9
  * per second of wall time, dummy opens and stays at 0. */
 #include "tests/harness/energy_tree.h"
+#include "tests/harness/timed_window.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -50,27 +51,29 @@ static void test_joules_of_a_running_event(void **state)
     const char *root = scratch_path("runs");
     tm_probe *probe;
     tm_probe_health health;
-    tm_probe_window window;
+    timed_window t;
     tm_probe_value sum;
     tm_error err = {0};
     put_pmu(root);
     put_event(root, "energy-psys", "event=0x09", "2.3283064365386962890625e-10", "Joules");
     assert_ok(open_perf(root, &probe, &health, &err), err);
     assert_int_equal(tm_probe_n_channels(probe), 2);
-    tm_probe_start(probe);
-    usleep(1100000);
-    tm_probe_stop(probe, &window);
-    const tm_probe_value *v = value_of(&window, "package of cpu 0");
+    timed_start(probe, &t);
+    timed_sleep(&t, 1.05);
+    timed_stop(probe, &t);
+    const tm_probe_value *v = value_of(&t.w, "package of cpu 0");
     if (v->state != TM_PROBE_OK) fail_msg("%s", v->reason);
-    assert_true(fabs(v->value - 25 * window.seconds) < 0.25 * window.seconds);
+    /* The bound is what the edges leave open; 1 % between two clocks. */
+    assert_true(fabs(v->value - 25 * t.w.seconds) < v->error_bound + 0.25 * t.w.seconds);
+    assert_counter_bound(v, &t);
     assert_string_equal(v->info->scope, "package");
     /* The dead domain stays dead, and is not 0. */
-    v = value_of(&window, "psys of cpu 0");
+    v = value_of(&t.w, "psys of cpu 0");
     assert_int_equal(v->state, TM_PROBE_STUCK);
     assert_true(isnan(v->value));
-    tm_probe_sum(&window, "psys", &sum);
+    tm_probe_sum(&t.w, "psys", &sum);
     assert_int_equal(sum.state, TM_PROBE_STUCK);
-    tm_json *json = tm_probe_window_to_json(&window);
+    tm_json *json = tm_probe_window_to_json(&t.w);
     const tm_json *row = tm_json_at(tm_json_get(json, "channels"), 1);
     assert_string_equal(tm_json_text(tm_json_get(row, "status"), ""), "stuck");
     assert_true(tm_json_is_null(tm_json_get(row, "joules")));
@@ -105,18 +108,18 @@ static void test_one_event_per_socket(void **state)
     const char *root = scratch_path("sockets");
     tm_probe *probe;
     tm_probe_health health;
-    tm_probe_window window;
+    timed_window t;
     tm_probe_value sum;
     tm_error err = {0};
     put_pmu(root);
     tree_put(root, P "cpumask", "0-1");
     assert_ok(open_perf(root, &probe, &health, &err), err);
-    tm_probe_start(probe);
-    usleep(1100000);
-    tm_probe_stop(probe, &window);
-    tm_probe_sum(&window, "package", &sum);
+    timed_start(probe, &t);
+    timed_sleep(&t, 1.05);
+    timed_stop(probe, &t);
+    tm_probe_sum(&t.w, "package", &sum);
     if (sum.state != TM_PROBE_OK) fail_msg("%s", sum.reason);
-    assert_true(fabs(sum.value - 50 * window.seconds) < 0.5 * window.seconds);
+    assert_true(fabs(sum.value - 50 * t.w.seconds) < sum.error_bound + 0.5 * t.w.seconds);
     tm_probe_close(probe);
 }
 

@@ -144,7 +144,7 @@ static void test_overhead(void **state)
 {
     (void)state;
     double best = INFINITY;
-    for (int i = 0; i < 5 && !(best < 5000); i++) {
+    for (int i = 0; i < 20 && !(best < 5000); i++) {
         tm_error err = {0};
         make_request("null:0", "any", 1);
         add_test(0, 256, 0, 0, 0, 1);
@@ -252,6 +252,13 @@ static void test_request_round_trip(void **state)
     free(text);
 }
 
+/* The fake's 10 W, read at edges that no bound is kept of: a second's window is 1 % off when a thread
+ * stands still for 20 ms in the microsecond of a read. */
+static void assert_idle(double watts)
+{
+    assert_true(fabs(watts - 10) < 0.1);
+}
+
 /* Windows come after every time, a prompt and the generation behind it apart, whole repetitions of each
  * for no less than was asked; and what is made up says so. */
 static void test_energy_windows(void **state)
@@ -285,13 +292,23 @@ static void test_energy_windows(void **state)
         assert_true(n == each * e->n_repeats);
         /* A millisecond per token: no more of them fit into the window. */
         assert_true(n > 0 && (double)n <= 1000 * e->window_seconds + 1);
-        assert_true(fabs(e->gross_joules.value - 10 * e->window_seconds) < 0.05);
-        assert_true(fabs(e->idle_before_watts.value - 10) < 0.1);
-        assert_true(fabs(e->idle_after_watts.value - 10) < 0.1);
+        assert_true(fabs(e->gross_joules.value - 10 * e->window_seconds) <=
+                    e->error_bound_joules.value);
+        assert_true(e->error_bound_joules.value >= 10 * 2e-3);
+        assert_idle(e->idle_before_watts.value);
+        assert_idle(e->idle_after_watts.value);
         assert_true(isnan(e->net_joules.value) && e->net_joules.missing[0]);
         assert_true(e->begin_unix_seconds > e->idle_before_unix_seconds);
         assert_true(e->idle_after_unix_seconds > e->begin_unix_seconds + e->window_seconds);
-        assert_true(e->n_trace > 10 && e->trace[0].seconds < -0.9);
+        /* A point for each read of the window, of which none is longer apart than the largest gap; idle
+         * before and behind it. */
+        int n_inside = 0;
+        for (int k = 0; k < e->n_trace; k++)
+            n_inside += e->trace[k].seconds > 0 && e->trace[k].seconds <= e->window_seconds;
+        assert_true(e->trace[0].seconds < -0.9);
+        assert_true(e->trace[e->n_trace - 1].seconds > e->window_seconds + 0.9);
+        assert_true(n_inside >= (int)(e->window_seconds / e->largest_gap_seconds.value));
+        assert_true(n_inside >= 3 || e->largest_gap_seconds.value > 0.3);
     }
 }
 
