@@ -219,18 +219,7 @@ tm_status tm_counter_group_parse(const char *text, size_t length, const char *wh
 
 const char *const *tm_counter_group_names(void)
 {
-    static _Thread_local char names[16][64];
-    static _Thread_local const char *list[17];
-    int n = 0;
-    for (const tm_data *file = tm_data_files(); file->path && n < 16; file++) {
-        if (strncmp(file->path, BUILT_IN, strlen(BUILT_IN)) != 0) continue;
-        const char *name = file->path + strlen(BUILT_IN);
-        snprintf(names[n], sizeof names[n], "%.*s", (int)strcspn(name, "."), name);
-        list[n] = names[n];
-        n++;
-    }
-    list[n] = NULL;
-    return list;
+    return tm_data_names(BUILT_IN);
 }
 
 tm_status tm_counter_group_read(const char *name_or_path, tm_counter_group *out, tm_error *err)

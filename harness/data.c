@@ -1,5 +1,6 @@
 #include "harness/data.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Paths are from the repository's root, where the compiler runs. A NUL follows every file. */
@@ -49,6 +50,23 @@ const tm_data *tm_data_files(void)
 #undef FILE_ROW
     files[N_FILES] = (tm_data){0};
     return files;
+}
+
+const char *const *tm_data_names(const char *folder)
+{
+    static _Thread_local char names[N_FILES][64];
+    static _Thread_local const char *list[N_FILES + 1];
+    size_t length = strlen(folder);
+    int n = 0;
+    for (const tm_data *file = tm_data_files(); file->path; file++) {
+        if (strncmp(file->path, folder, length) != 0) continue;
+        const char *name = file->path + length;
+        snprintf(names[n], sizeof names[n], "%.*s", (int)strcspn(name, "."), name);
+        list[n] = names[n];
+        n++;
+    }
+    list[n] = NULL;
+    return list;
 }
 
 const tm_data *tm_data_find(const char *path)

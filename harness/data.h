@@ -13,6 +13,9 @@ typedef struct tm_data {
 
 /* Every embedded file, ended by a row whose path is NULL. */
 const tm_data *tm_data_files(void);
+/* Names of the files in a folder ("workloads/suites/"), without their ends, ended by NULL; valid until the next
+ * call in this thread. */
+const char *const *tm_data_names(const char *folder);
 /* NULL when there is none at that path. */
 const tm_data *tm_data_find(const char *path);
 

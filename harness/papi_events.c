@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/library.h"
+
 #define CORE_COMPONENT 0 /* perf_event, always the first */
 
 /* What is called, with the types of the header this program was built with. */
@@ -38,10 +40,7 @@ struct tm_papi {
 #undef MEMBER
 };
 
-static const struct {
-    const char *symbol;
-    size_t offset;
-} functions[] = {
+static const tm_library_function functions[] = {
 #define ROW(name) {"PAPI_" #name, offsetof(tm_papi, name)},
     FUNCTIONS(ROW)
 #undef ROW
@@ -52,19 +51,8 @@ static tm_status load(tm_papi *p, const char *library, tm_error *err)
     char name[64];
     snprintf(name, sizeof name, "libpapi.so.%d.%d", PAPI_VERSION_MAJOR(PAPI_VERSION),
              PAPI_VERSION_MINOR(PAPI_VERSION));
-    p->library = dlopen(library ? library : name, RTLD_NOW | RTLD_LOCAL);
-    if (!p->library) {
-        const char *why = dlerror();
-        return tm_fail(err, TM_UNSUPPORTED, "PAPI is not installed: %s", why ? why : name);
-    }
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        void *symbol = dlsym(p->library, functions[i].symbol);
-        if (!symbol)
-            return tm_fail(err, TM_UNSUPPORTED, "%s has no %s", library ? library : name,
-                           functions[i].symbol);
-        memcpy((char *)p + functions[i].offset, &symbol, sizeof symbol);
-    }
-    return TM_OK;
+    return tm_library_open(library ? library : name, "PAPI", functions,
+                           sizeof functions / sizeof functions[0], p, &p->library, err);
 }
 
 tm_status tm_papi_open(const char *library, tm_papi **out, tm_error *err)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/library.h"
+
 #define LIBRARY "libsensors.so.5"
 
 #define FUNCTIONS(X)                                                                               \
@@ -28,10 +30,7 @@ struct tm_sensors {
 #undef MEMBER
 };
 
-static const struct {
-    const char *symbol;
-    size_t offset;
-} functions[] = {
+static const tm_library_function functions[] = {
 #define ROW(name) {"sensors_" #name, offsetof(tm_sensors, name)},
     FUNCTIONS(ROW)
 #undef ROW
@@ -39,16 +38,9 @@ static const struct {
 
 static tm_status load(tm_sensors *s, tm_error *err)
 {
-    s->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!s->library) {
-        const char *why = dlerror();
-        return tm_fail(err, TM_UNSUPPORTED, "libsensors is not installed: %s", why ? why : LIBRARY);
-    }
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        void *symbol = dlsym(s->library, functions[i].symbol);
-        if (!symbol) return tm_fail(err, TM_UNSUPPORTED, LIBRARY " has no %s", functions[i].symbol);
-        memcpy((char *)s + functions[i].offset, &symbol, sizeof symbol);
-    }
+    tm_status status = tm_library_open(LIBRARY, "libsensors", functions,
+                                       sizeof functions / sizeof functions[0], s, &s->library, err);
+    if (status != TM_OK) return status;
     const char *const *version = dlsym(s->library, "libsensors_version");
     snprintf(s->version, sizeof s->version, "%s", version ? *version : "of unknown version");
     return TM_OK;

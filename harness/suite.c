@@ -269,18 +269,7 @@ tm_status tm_suite_parse(const char *text, size_t length, const char *what, tm_s
 
 const char *const *tm_suite_names(void)
 {
-    static _Thread_local char names[16][64];
-    static _Thread_local const char *list[17];
-    int n = 0;
-    for (const tm_data *file = tm_data_files(); file->path && n < 16; file++) {
-        if (strncmp(file->path, BUILT_IN, strlen(BUILT_IN)) != 0) continue;
-        const char *name = file->path + strlen(BUILT_IN);
-        snprintf(names[n], sizeof names[n], "%.*s", (int)strcspn(name, "."), name);
-        list[n] = names[n];
-        n++;
-    }
-    list[n] = NULL;
-    return list;
+    return tm_data_names(BUILT_IN);
 }
 
 static tm_status read_suite_file(const char *path, tm_suite *out, tm_error *err)

@@ -104,24 +104,9 @@ static void make_tables(const tm_act *x, int8_t *to, int64_t block_begin, int64_
     }
 }
 
-static size_t scratch_size(int n_cols, int n_tokens)
+static size_t n_blocks_of(int n_cols)
 {
-    return n_tokens == 1 ? tm_t3_blocks(n_cols) * TABLE_BYTES
-                         : tm_panel_size(&ops, n_cols, n_tokens);
-}
-
-static void prepare_part(const tm_act *x, void *scratch, int part, int n_parts)
-{
-    int64_t n_blocks = (int64_t)tm_t3_blocks(x->n_cols);
-    if (x->n_tokens == 1)
-        make_tables(x, scratch, n_blocks * part / n_parts, n_blocks * (part + 1) / n_parts);
-    else
-        tm_panel_prepare(&ops, x, scratch, part, n_parts);
-}
-
-static void prepare(const tm_act *x, void *scratch)
-{
-    prepare_part(x, scratch, 0, 1);
+    return tm_t3_blocks(n_cols);
 }
 
 /* Sums of up to 2 row groups, which share what is loaded of the tables: 32 bytes a code, against 10
@@ -189,32 +174,6 @@ TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, con
     }
 }
 
-static void decode(const tm_weight *w, const tm_act *x, const int8_t *tables, int row_begin,
-                   int row_end, float *y)
-{
-    size_t group_bytes = tm_t3_blocks(w->n_cols) * TM_T3_BLOCK;
-    const uint8_t *data = (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * group_bytes;
-    for (int row = row_begin; row < row_end;) {
-        int32x4_t total[GROUPS_MAX][4];
-        int n_groups = (row_end - row + TM_GROUP - 1) / TM_GROUP;
-        if (n_groups > GROUPS_MAX) n_groups = GROUPS_MAX;
-        if (n_groups == 2)
-            decode_groups(data, group_bytes, tables, total, 2);
-        else
-            decode_groups(data, group_bytes, tables, total, 1);
-        data += (size_t)n_groups * group_bytes;
-        for (int g = 0; g < n_groups; g++, row += TM_GROUP)
-            store_rows(y + row, total[g], 0, w, x, row_end - row);
-    }
-}
-
-static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
-                 int row_end, float *y)
-{
-    if (x->n_tokens == 1)
-        decode(w, x, scratch, row_begin, row_end, y);
-    else
-        tm_panel_rows(&ops, w, x, scratch, row_begin, row_end, y);
-}
+#include "kernels/lookup_neon.h"
 
 #endif

@@ -150,6 +150,10 @@ static inline V_INLINE void mix_tile(int n_q, int n_v, const float *score, size_
         mix_tile(n_q, n_v, score, score_stride, v, half, head_dim, last, n, n_positions, all,      \
                  most, fetches, out, out_stride);                                                  \
     }
+#define V_TILES(X, ...)                                                                            \
+    V_TILES_6(X, __VA_ARGS__)                                                                      \
+    V_TILES_4(X, __VA_ARGS__)                                                                      \
+    V_TILES_3(X, __VA_ARGS__) V_TILES_2(X, __VA_ARGS__) V_TILES_1(X, __VA_ARGS__)
 V_TILES(V_DEFINE_TILES, f16, true)
 V_TILES(V_DEFINE_TILES, f32, false)
 #undef V_DEFINE_TILES

@@ -17,10 +17,6 @@ enum { V_ROWS = 6 };
 #define V_TILES_3(X, ...) X(3, 1, __VA_ARGS__)
 #define V_TILES_2(X, ...) X(2, 2, __VA_ARGS__) X(2, 1, __VA_ARGS__)
 #define V_TILES_1(X, ...) X(1, 4, __VA_ARGS__) X(1, 2, __VA_ARGS__) X(1, 1, __VA_ARGS__)
-#define V_TILES(X, ...)                                                                            \
-    V_TILES_6(X, __VA_ARGS__)                                                                      \
-    V_TILES_4(X, __VA_ARGS__)                                                                      \
-    V_TILES_3(X, __VA_ARGS__) V_TILES_2(X, __VA_ARGS__) V_TILES_1(X, __VA_ARGS__)
 
 /* Eight words from windows + 8 - n: n set, then clear (n = 0 .. 8). */
 static const int32_t windows[16] = {-1, -1, -1, -1, -1, -1, -1, -1};

@@ -2,7 +2,9 @@
  *
  * The file that includes this defines before it, all static inline:
  *   v16, i16                   16 floats; 16 int32
- *   V_ROWS, V_TILES(X, ...)   attention's tiles: queries at most; X(queries, v16, ...) for each
+ *   V_ROWS                     attention's tiles: queries at most
+ *   V_TILES_1 .. V_TILES_6(X, ...)
+ *                              those of 1, 2, 3, 4 and 6 queries: X(queries, v16, ...) for each
  *   v_zero, v_set, v_load(p, n), v_store(p, v, n)
  *                              n of 16 elements; those beyond are read as 0 and not written
  *   v_load_half(row, i, n), v_store_half
