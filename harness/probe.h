@@ -31,7 +31,8 @@ typedef struct tm_probe tm_probe;
 /* What of a source does not depend on a window. */
 typedef struct tm_probe_channel_info {
     char name[64];      /* "package-0", "dram-0", "VDD_IN", "cycles" */
-    char scope[80];     /* "package", "dram", "core", "psys", "rail VDD_IN", "system", "process" */
+    char scope[80];     /* "package", "dram", "core", "psys", "socket" (a package with its memory),
+                           "rail VDD_IN", "system", "process" */
     char unit[12];      /* "joules", "count", "seconds", "bytes" */
     const char *method; /* energy: "counter", "integrated", "imported"; else "perf", "getrusage",
                            "papi"; "fake ..." of the fake source */
@@ -116,8 +117,8 @@ const tm_probe_channel_info *tm_probe_channel(const tm_probe *probe, int index);
 /* What opening found of one channel; reason: why not OK, borrowed. */
 tm_probe_state tm_probe_channel_state(const tm_probe *probe, int index, const char **reason);
 
-/* The scope to quote of an energy source: "package+dram", else "package", "system", a board's input
- * rail, its processor's rail, another rail, "psys"; of those the first all of whose channels are alive.
+/* The scope to quote of an energy source: "package+dram", else "package", "system", "socket", a board's
+ * input rail, its processor's rail, another rail, "psys"; of those the first all of whose channels are alive.
  * "" when there is none. Borrowed. */
 const char *tm_probe_scope(const tm_probe *probe);
 

@@ -61,6 +61,14 @@ static bool is_power_supply(const char *root, const char *folder)
            is_one_of(type, types, sizeof types / sizeof types[0]);
 }
 
+/* "hwmon3" of "sys/class/hwmon/hwmon3/device/power1_average". */
+static const char *hwmon_of(const char *path, char name[32])
+{
+    const char *begin = path + strlen(FOLDER "/");
+    snprintf(name, 32, "%.*s", (int)(strcspn(begin, "/") < 31 ? strcspn(begin, "/") : 31), begin);
+    return name;
+}
+
 static bool has(const char *root, const char *folder, const char *kind, int index, const char *item)
 {
     char path[PATH_MAX];
@@ -92,8 +100,8 @@ static bool name_taken(const tm_probe *probe, const char *name)
 static bool ask_library(const tm_probe *probe, const char *folder, const char *kind, int index,
                         char *label, size_t size, bool *known)
 {
-    char input[32], ignored[48];
-    const char *chip = strrchr(folder, '/') + 1;
+    char input[32], ignored[48], hwmon[32];
+    const char *chip = hwmon_of(folder, hwmon);
     label[0] = 0;
     *known = false;
     if (!probe->private) return true;
@@ -108,10 +116,20 @@ static bool ask_library(const tm_probe *probe, const char *folder, const char *k
     return found != TM_SENSOR_IGNORED;
 }
 
+/* What an ACPI power meter measures: a server's whole, unless its maker says what. Nvidia's Grace has one of
+ * each socket with its memory, and of parts of it: CPU, SysIO; and one of a module that holds it, GPU and
+ * all. "" a rail. Source: Linux, Documentation/hwmon/acpi_power_meter.rst; Nvidia, Grace Performance
+ * Tuning Guide (power and thermals). */
+static const char *acpi_scope(const char *info)
+{
+    if (strncmp(info, "Grace Power", 11) == 0) return "socket";
+    return strstr(info, " Power Socket ") ? "" : "system";
+}
+
 static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip, const char *kind,
                           int index, const char *item, tm_error *err)
 {
-    char path[PATH_MAX], label[48];
+    char path[PATH_MAX], label[48], hwmon[32];
     bool energy = strcmp(kind, "energy") == 0, known;
     tm_channel *c;
     if (is_unused(probe->options.root, folder, kind, index)) return TM_OK;
@@ -119,20 +137,20 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
     tm_status status = tm_probe_add(probe, &c, err);
     if (status != TM_OK) return status;
     c->code = known && !energy ? BY_LIBRARY : BY_FILE;
-    snprintf(path, sizeof path, "%s/%s%d_label", folder, kind, index);
+    bool acpi = strcmp(chip, "power_meter") == 0;
+    snprintf(path, sizeof path, "%s/%s%d_%s", folder, kind, index, acpi ? "oem_info" : "label");
     if (!label[0] && (!tm_proc_text(probe->options.root, path, label, sizeof label) || !label[0]))
         snprintf(label, sizeof label, "%s %s%d", chip, kind, index);
     /* One chip's labels repeat on the next chip of its type. */
     snprintf(c->info.name, sizeof c->info.name, "%s", label);
     if (name_taken(probe, c->info.name))
-        snprintf(c->info.name, sizeof c->info.name, "%.40s %.20s", label, strrchr(folder, '/') + 1);
+        snprintf(c->info.name, sizeof c->info.name, "%.40s %.20s", label, hwmon_of(folder, hwmon));
     if (strcmp(chip, "amd_energy") == 0)
         snprintf(c->info.scope, sizeof c->info.scope, "%s",
                  strncmp(label, "Esocket", 7) == 0 ? "package" : "core");
-    else if (strcmp(chip, "power_meter") == 0)
-        snprintf(c->info.scope, sizeof c->info.scope, "system");
-    else
-        snprintf(c->info.scope, sizeof c->info.scope, "rail %s", c->info.name);
+    else if (acpi)
+        snprintf(c->info.scope, sizeof c->info.scope, "%s", acpi_scope(label));
+    if (!c->info.scope[0]) snprintf(c->info.scope, sizeof c->info.scope, "rail %s", c->info.name);
     snprintf(c->info.unit, sizeof c->info.unit, "joules");
     c->kind = energy ? TM_CHANNEL_COUNTER : TM_CHANNEL_POWER;
     c->info.method = energy ? "counter" : "integrated";
@@ -145,14 +163,10 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
 }
 
 /* All rails of a chip by the best kind it has: a rail in two kinds would be counted twice. */
-static tm_status add_chip(tm_probe *probe, const char *folder, tm_error *err)
+static tm_status add_rails(tm_probe *probe, const char *folder, const char *chip, tm_error *err)
 {
     const char *root = probe->options.root;
-    char chip[48], path[PATH_MAX];
     tm_status status = TM_OK;
-    snprintf(path, sizeof path, "%s/name", folder);
-    if (!tm_proc_text(root, path, chip, sizeof chip)) return TM_OK;
-    if (is_other(chip) || is_power_supply(root, folder)) return TM_OK;
     int before = probe->n_channels;
     for (int i = 1; i < MAX_INDEX && status == TM_OK; i++) {
         if (!has(root, folder, "energy", i, "input")) {
@@ -174,6 +188,25 @@ static tm_status add_chip(tm_probe *probe, const char *folder, tm_error *err)
         if (has(root, folder, "in", i, "input") && has(root, folder, "curr", i, "input"))
             status = add_rail(probe, folder, chip, "in", i, "input", err);
     return status;
+}
+
+/* Drivers that register in the old way keep their files, and some their name, in the device's folder:
+ * ACPI's power meter did until 2025. */
+static tm_status add_chip(tm_probe *probe, const char *folder, tm_error *err)
+{
+    const char *root = probe->options.root;
+    char chip[48], path[PATH_MAX], device[120];
+    int before = probe->n_channels;
+    snprintf(device, sizeof device, "%.100s/device", folder);
+    snprintf(path, sizeof path, "%s/name", folder);
+    if (!tm_proc_text(root, path, chip, sizeof chip)) {
+        snprintf(path, sizeof path, "%s/name", device);
+        if (!tm_proc_text(root, path, chip, sizeof chip)) return TM_OK;
+    }
+    if (is_other(chip) || is_power_supply(root, folder)) return TM_OK;
+    tm_status status = add_rails(probe, folder, chip, err);
+    if (status != TM_OK || probe->n_channels > before) return status;
+    return add_rails(probe, device, chip, err);
 }
 
 static int is_hwmon(const struct dirent *entry)
@@ -224,10 +257,8 @@ static tm_probe_state to_microwatts(const tm_channel *channel, double watts, tm_
 static tm_status read_by_library(const tm_sensors *sensors, const char *path, double *value,
                                  tm_error *err)
 {
-    char folder[80];
-    const char *name = path + strlen(FOLDER "/"), *slash = strchr(name, '/');
-    snprintf(folder, sizeof folder, "%.*s", (int)(slash - name), name);
-    return tm_sensors_read(sensors, folder, slash + 1, value, err);
+    char hwmon[32];
+    return tm_sensors_read(sensors, hwmon_of(path, hwmon), strrchr(path, '/') + 1, value, err);
 }
 
 static tm_probe_state read_library(tm_probe *probe, tm_channel *channel, tm_reading *out)

@@ -48,6 +48,7 @@ static const char *choose_scope(const tm_probe *probe)
     if (lives(probe, "package") && lives(probe, "dram")) return "package+dram";
     if (lives(probe, "package")) return "package";
     if (lives(probe, "system")) return "system";
+    if (lives(probe, "socket")) return "socket";
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
         if (lives(probe, inputs[i])) return inputs[i];
     const char *rail = living_rail(probe, "cpu");
