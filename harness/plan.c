@@ -119,28 +119,35 @@ typedef struct planner {
     bool has_prefetch; /* the distance is chosen: once, before the first kernels are compared */
 } planner;
 
+/* How an arm was asked for. */
+typedef struct wanted {
+    const char *kernel, *head; /* as written */
+    const char *role;          /* "baseline", or "" */
+    int threads;
+    bool threads_all; /* written as TM_THREADS_ALL */
+} wanted;
+
 /* The same with a head of the user's choice ("auto": the model's own), and where a name leaves a
  * choice, the kernels measured to be fastest here. */
-static tm_status choose_kernels(planner *p, model *m, const char *name, const char *head_name,
-                                int threads, const tm_kernel **kernel, const tm_kernel **head,
-                                tm_error *err)
+static tm_status choose_kernels(planner *p, model *m, const wanted *w, const tm_kernel **kernel,
+                                const tm_kernel **head, tm_error *err)
 {
-    bool own_head = strcmp(head_name, "auto") == 0;
+    bool own_head = strcmp(w->head, "auto") == 0;
     const char *family, *head_family;
     const tm_choice *choice = p->options->choice;
     tm_source *source = m->known ? &m->source : NULL;
-    tm_status status = tm_kernels_resolve(name, source, kernel, head, err);
-    if (status == TM_OK && !own_head) status = tm_kernel_resolve(head_name, head, err);
+    tm_status status = tm_kernels_resolve(w->kernel, source, kernel, head, err);
+    if (status == TM_OK && !own_head) status = tm_kernel_resolve(w->head, head, err);
     if (status != TM_OK || !choice || !source || m->skip[0]) return status;
     if (!p->has_prefetch) tm_prefetch_choose(choice);
     p->has_prefetch = true;
     status = family_of(source, &family, &head_family, err);
-    if (!own_head) head_family = head_name;
-    if (strcmp(name, "auto") != 0) family = name;
+    if (!own_head) head_family = w->head;
+    if (strcmp(w->kernel, "auto") != 0) family = w->kernel;
     if (status == TM_OK && !tm_kernel_find(family))
-        status = tm_choose(choice, m->name, &m->config, family, threads, kernel, err);
+        status = tm_choose(choice, m->name, &m->config, family, w->threads, kernel, err);
     if (status == TM_OK && !tm_kernel_find(head_family))
-        status = tm_choose(choice, m->name, &m->config, head_family, threads, head, err);
+        status = tm_choose(choice, m->name, &m->config, head_family, w->threads, head, err);
     return status;
 }
 
@@ -232,13 +239,6 @@ static void check_memory(const tm_env *env, tm_arm *arm)
              env->memory_limit);
 }
 
-/* How an arm was asked for. */
-typedef struct wanted {
-    const char *kernel, *head; /* as written */
-    int threads;               /* as written; TM_THREADS_ALL */
-    const char *role;          /* "baseline", or "" */
-} wanted;
-
 /* A new arm for every test that is wanted of this cell. *arm: NULL where nothing was added: then *index is
  * the arm that is there already and may serve as a baseline, or -1. */
 static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *build,
@@ -279,7 +279,7 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
         cell.depth = t->depth;
         cell.n_sequences = t->n_sequences;
         tm_test_name(t->n_prompt, t->n_gen, t->depth, t->n_sequences, cell.test, sizeof cell.test);
-        if (is_excluded(suite, &cell, w->kernel, w->threads == TM_THREADS_ALL)) continue;
+        if (is_excluded(suite, &cell, w->kernel, w->threads_all)) continue;
         if (p->options->only &&
             !strstr(tm_cell_label(&cell, label, sizeof label), p->options->only))
             continue;
@@ -307,15 +307,14 @@ static int keep_arm(planner *p, tm_arm *arm)
 }
 
 /* One of our kernels. *index: -1 when nothing was added. */
-static tm_status add_arm(planner *p, model *m, const wanted *w, int threads, int *index,
-                         tm_error *err)
+static tm_status add_arm(planner *p, model *m, const wanted *w, int *index, tm_error *err)
 {
     const tm_kernel *kernel = NULL, *head = NULL;
-    tm_cell cell = {.threads = threads};
+    tm_cell cell = {.threads = w->threads};
     tm_arm *arm;
     char why[480] = "";
     *index = -1;
-    tm_status status = choose_kernels(p, m, w->kernel, w->head, threads, &kernel, &head, err);
+    tm_status status = choose_kernels(p, m, w, &kernel, &head, err);
     if (status == TM_ARG || status == TM_NOMEM || status == TM_INTERRUPTED) return status;
     if (status != TM_OK) snprintf(why, sizeof why, "%s", err->message);
     if (m->skip[0]) memcpy(why, m->skip, sizeof why);
@@ -354,22 +353,21 @@ static void predict_peer(const model *m, tm_arm *arm, const tm_suite *suite)
 }
 
 /* Another engine with its own file of the model. */
-static tm_status add_peer(planner *p, model *m, const tm_peer *peer, const char *role,
-                          int threads_written, int threads, int *index, tm_error *err)
+static tm_status add_peer(planner *p, model *m, const tm_peer *peer, const wanted *w, int *index,
+                          tm_error *err)
 {
-    const wanted w = {peer->name, "", threads_written, role};
-    tm_cell cell = {.engine = TM_PEER_ENGINE, .threads = threads};
+    tm_cell cell = {.engine = TM_PEER_ENGINE, .threads = w->threads};
     char identity[256], build[32];
     tm_arm *arm;
     *index = -1;
     snprintf(cell.model, sizeof cell.model, "%s", m->name);
     snprintf(cell.kernel, sizeof cell.kernel, "%s", peer->name);
     snprintf(cell.kernel_asked, sizeof cell.kernel_asked, "%s", peer->name);
-    snprintf(cell.role, sizeof cell.role, "%s", role[0] ? role : "peer");
+    snprintf(cell.role, sizeof cell.role, "%s", w->role[0] ? w->role : "peer");
     tm_status status = tm_build_hash(peer->program, build, sizeof build, err);
     if (status == TM_OK)
         status = tm_model_identity(peer->file, p->options->seed, identity, sizeof identity, err);
-    if (status == TM_OK) status = new_arm(p, &w, cell, build, identity, &arm, index, err);
+    if (status == TM_OK) status = new_arm(p, w, cell, build, identity, &arm, index, err);
     if (status != TM_OK || !arm) return status;
     arm->peer = peer;
     predict_peer(m, arm, p->suite);
@@ -385,34 +383,32 @@ static const tm_peer *find_peer(const tm_plan_options *options, const char *name
 }
 
 /* A kernel of ours or a peer, by the name on the axis. */
-static tm_status add_named(planner *p, model *m, const char *name, const char *head,
-                           const char *role, int written, int threads, int *index, tm_error *err)
+static tm_status add_named(planner *p, model *m, const wanted *w, int *index, tm_error *err)
 {
-    const tm_peer *peer = find_peer(p->options, name);
-    const wanted w = {name, head, written, role};
-    return peer ? add_peer(p, m, peer, role, written, threads, index, err)
-                : add_arm(p, m, &w, threads, index, err);
+    const tm_peer *peer = find_peer(p->options, w->kernel);
+    return peer ? add_peer(p, m, peer, w, index, err) : add_arm(p, m, w, index, err);
 }
 
 /* Every kernel and head of one model on one number of threads, and the pairs they make. */
-static tm_status add_group(planner *p, model *m, int written, int threads, tm_error *err)
+static tm_status add_group(planner *p, model *m, bool threads_all, int threads, tm_error *err)
 {
     const tm_suite *suite = p->suite;
+    wanted w = {suite->baseline, "auto", "baseline", threads, threads_all};
     int baseline = -1, n = 0, first_pair = p->plan->n_pairs;
     if (suite->baseline[0]) {
-        tm_status status =
-            add_named(p, m, suite->baseline, "auto", "baseline", written, threads, &baseline, err);
+        tm_status status = add_named(p, m, &w, &baseline, err);
         if (status != TM_OK) return status;
     }
     int n_heads = suite->n_head_kernels > 0 ? suite->n_head_kernels : 1;
     for (int i = 0; i < (suite->n_kernels + p->options->n_peers) * n_heads; i++) {
         int arm, k = i / n_heads;
-        const char *head = suite->n_head_kernels > 0 ? suite->head_kernels[i % n_heads] : "auto";
-        const char *name =
+        w.role = "";
+        w.head = suite->n_head_kernels > 0 ? suite->head_kernels[i % n_heads] : "auto";
+        w.kernel =
             k < suite->n_kernels ? suite->kernels[k] : p->options->peers[k - suite->n_kernels].name;
         /* The baseline is a model as it is: the choice of heads is not for it. */
-        if (strcmp(name, suite->baseline) == 0) continue;
-        tm_status status = add_named(p, m, name, head, "", written, threads, &arm, err);
+        if (strcmp(w.kernel, suite->baseline) == 0) continue;
+        tm_status status = add_named(p, m, &w, &arm, err);
         if (status != TM_OK) return status;
         if (arm < 0) continue; /* the baseline itself, a double, or excluded */
         tm_pair pair = {arm, -1, 0, 1};
@@ -450,7 +446,7 @@ static tm_status add_model(planner *p, const char *name, tm_error *err)
         status = resolve_threads(p, p->suite->threads[t], &seen[t], err);
         while (k < t && seen[k] != seen[t]) k++; /* "all" may be a number that is there already */
         if (status == TM_OK && k == t)
-            status = add_group(p, &m, p->suite->threads[t], seen[t], err);
+            status = add_group(p, &m, p->suite->threads[t] == TM_THREADS_ALL, seen[t], err);
     }
     close_model(&m);
     return status;
