@@ -112,7 +112,9 @@ static void expect_sum(tm_probe *probe, const char *expectation, const char *wha
         tm_probe_stop(probe, &window);
         tm_probe_sum(&window, rest, &sum);
         /* Refused where the machine stood still. */
-        if (sum.state != TM_PROBE_INVALID || !(sum.largest_gap_seconds > 2)) break;
+        if (sum.state != TM_PROBE_INVALID ||
+            !(sum.largest_gap_seconds > 2 || strstr(sum.reason, "at both edges took so long")))
+            break;
     }
     snprintf(got, sizeof got, "%.6g J (%s)", sum.value, sum.reason);
     if (strcmp(what, "misses") == 0) {

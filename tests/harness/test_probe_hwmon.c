@@ -31,14 +31,6 @@ static void assert_channels(const char *root, const char *expected)
 
 #define N_TURNS 8
 
-/* Refused as it must be: nobody knows the power between reads so far apart. */
-static bool stood_still(const tm_probe_value *v, const timed_window *t)
-{
-    if (stood_at_edges(v, t)) return true;
-    return v->state == TM_PROBE_INVALID && v->largest_gap_seconds > 2 &&
-           strstr(v->reason, "was not read for") != NULL;
-}
-
 /* A window of a second or more with twelve samples of each of n rails, again where the machine stood
  * still. */
 static void measure(tm_probe *probe, timed_window *t, int last)

@@ -92,6 +92,13 @@ static inline bool stood_at_edges(const tm_probe_value *v, const timed_window *t
            2 * (edges_seconds(t) + 2e-3) >= t->w.seconds;
 }
 
+/* The same of sampled power, and where its samples lie farther apart than a probe takes. */
+static inline bool stood_still(const tm_probe_value *v, const timed_window *t)
+{
+    return stood_at_edges(v, t) || (v->state == TM_PROBE_INVALID && v->largest_gap_seconds > 2 &&
+                                    strstr(v->reason, "was not read for") != NULL);
+}
+
 /* At most what edges leave open that are as uncertain as both calls were long, and `more`. */
 static inline double edges_joules(const tm_probe_value *v, const timed_window *t, double more)
 {
