@@ -6,6 +6,7 @@
 #define BLOCK_UNITS     4
 #define BLOCK_BYTES     64
 #define BLOCKS_IN_PLACE 6
+#define FOUR_GROUPS     6
 
 typedef __m512i block;
 

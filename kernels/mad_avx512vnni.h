@@ -2,6 +2,8 @@
  * columns of unsigned codes. Included by one kernel file of each layout, which defines before:
  *   BLOCK_UNITS, BLOCK_BYTES                  units of a block, its packed bytes
  *   BLOCKS_IN_PLACE                           so many blocks of tokens do not pay for a tile
+ *   FOUR_GROUPS                               so many tokens at most, up to 6, take four row groups
+ *                                             at once, more take two
  *   BLOCK_GROUPS                              row groups in a block, 4 bytes apart; undefined: 1
  *   block                                     a type: a block of 16 rows in registers
  *   block load_block(const uint8_t *at)       a block, and no byte past it
@@ -118,10 +120,10 @@ static tm_panel_micro *micro(int groups, int width, bool packed)
     return (groups == 2 ? tiled_2 : tiled_1)[width];
 }
 
-/* 24 sums in registers either way: more would not fit, fewer would wait for each other. */
+/* 24 sums in registers at most: more would not fit, and fewer than 8 would wait for each other. */
 static int groups_of(int width)
 {
-    return width <= 6 ? 4 : 2;
+    return width <= FOUR_GROUPS ? 4 : 2;
 }
 
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)

@@ -9,6 +9,7 @@
 #define BLOCK_UNITS     6
 #define BLOCK_BYTES     TM_T3_BLOCK
 #define BLOCKS_IN_PLACE 6
+#define FOUR_GROUPS     3
 
 /* Codes 0 .. 3, of the first 12 columns, and 4 .. 7, of the others: byte 4r + c of `low` has the
  * magnitude of code c of row r in bits 0 .. 3 and its sign in bit 5; byte 4r + c of `high` those of

@@ -9,29 +9,25 @@
 #define BLOCK_UNITS     TM_T5_UNITS
 #define BLOCK_BYTES     TM_T5_BLOCK
 #define BLOCK_GROUPS    (TM_T5_ROWS / TM_GROUP)
-#define BLOCKS_IN_PLACE 3
+#define BLOCKS_IN_PLACE 6
+#define FOUR_GROUPS     3
 
 /* Bits 2p, 2p + 1 of a byte of `four`: trit p + 1. Bytes of `fifth`: trit 4 + 1. */
 typedef struct block {
     __m512i four, fifth;
 } block;
 
-/* What a byte says, first of those without the sign. low < 27 is t0, t1, t2, beside t3 and t4 of the
- * value high + 1; the five others are t0 and t1 of the values 0 .. 4, beside t2 = 0, 1, -1 and t3 = t4
- * = 0. With the sign every code n of two bits is 2 - n. */
-#define UP(n)   n, n + 1, n + 2, n + 4, n + 5, n + 6, n + 8, n + 9, n + 10
+/* What a byte with the sign says. low < 27 is t0, t1, t2, beside t3 and t4 of the value high + 1; the
+ * five others are t0 and t1 of the values 0 .. 4, beside t2 = 0, 1, -1 and t3 = t4 = 0; all of them
+ * times -1. Without the sign every code n of two bits is 2 - n. */
 #define DOWN(n) n + 10, n + 9, n + 8, n + 6, n + 5, n + 4, n + 2, n + 1, n
-#define PLUS(n, rest)                                                                              \
-    UP(n), UP(n + 16), UP(n + 32), rest + 5, rest + 6, rest + 8, rest + 9, rest + 10
 #define MINUS(n, rest)                                                                             \
     DOWN(n + 32), DOWN(n + 16), DOWN(n), rest + 5, rest + 4, rest + 2, rest + 1, rest
 #define EIGHT(n) n, n, n, n, n, n, n, n
 #define ALL(n)   EIGHT(n), EIGHT(n), EIGHT(n), n, n, n, 1, 1, 1, 1, 1
-alignas(64) static const uint8_t fours[256] = {PLUS(128, 80), PLUS(0, 96),  PLUS(64, 64),
-                                               PLUS(128, 64), MINUS(0, 80), MINUS(128, 64),
-                                               MINUS(64, 96), MINUS(0, 64)};
-alignas(64) static const uint8_t fifths[256] = {ALL(1), ALL(2), ALL(2), ALL(2),
-                                                ALL(1), ALL(0), ALL(0), ALL(0)};
+alignas(64) static const uint8_t fours[128] = {MINUS(0, 80), MINUS(128, 64), MINUS(64, 96),
+                                               MINUS(0, 64)};
+alignas(64) static const uint8_t fifths[128] = {ALL(1), ALL(0), ALL(0), ALL(0)};
 
 /* A look-up in 128 bytes ignores the highest bit. */
 static inline __m512i look_up_half(const uint8_t *table, __m512i bytes)
@@ -39,17 +35,25 @@ static inline __m512i look_up_half(const uint8_t *table, __m512i bytes)
     return _mm512_permutex2var_epi8(_mm512_load_si512(table), bytes, _mm512_load_si512(table + 64));
 }
 
-/* The sign chooses between two look-ups, or, where registers are too few for so many tables, is made
- * after one: slower by itself. */
-static inline block look_up(__m512i bytes, const bool few_tables)
+/* x where `plus` is 0, `twos` - x where it is 255: ~x is 255 - x. */
+static inline __m512i turn(__m512i x, __m512i plus, int twos)
+{
+    return _mm512_add_epi8(_mm512_xor_si512(x, plus),
+                           _mm512_and_si512(plus, _mm512_set1_epi8((char)(twos + 1))));
+}
+
+/* Without a mask, where vpdpbusd bounds: making one takes a turn of it. vpshufb gives 0 for bytes with
+ * the highest bit. With one, instructions are fewer. */
+static inline block look_up(__m512i bytes, const bool masked)
 {
     __m512i four = look_up_half(fours, bytes), fifth = look_up_half(fifths, bytes);
-    __mmask64 minus = _mm512_movepi8_mask(bytes);
-    if (few_tables)
-        return (block){_mm512_mask_sub_epi8(four, minus, _mm512_set1_epi8((char)0xaa), four),
-                       _mm512_mask_sub_epi8(fifth, minus, _mm512_set1_epi8(2), fifth)};
-    return (block){_mm512_mask_blend_epi8(minus, four, look_up_half(fours + 128, bytes)),
-                   _mm512_mask_blend_epi8(minus, fifth, look_up_half(fifths + 128, bytes))};
+    if (masked) {
+        __mmask64 plus = _mm512_cmpgt_epi8_mask(bytes, _mm512_set1_epi8(-1));
+        return (block){_mm512_mask_sub_epi8(four, plus, _mm512_set1_epi8((char)0xaa), four),
+                       _mm512_mask_sub_epi8(fifth, plus, _mm512_set1_epi8(2), fifth)};
+    }
+    __m512i plus = _mm512_shuffle_epi8(_mm512_set1_epi8((char)255), bytes);
+    return (block){turn(four, plus, 0xaa), turn(fifth, plus, 2)};
 }
 
 /* Row groups 2 half and 2 half + 1 of a block have 8 of every 16 bytes. Interleaving those of the four
