@@ -10,7 +10,7 @@ int tm_cmd_worker(int argc, char **argv)
         .name = "worker",
         .arguments = "",
         .summary = "Says hello, reads one request line and answers it; harness/worker.h has the "
-                   "lines. Started by `ternmark run`.",
+                   "lines. Started by `ternmark run` and `bench`.",
         .options = options};
     tm_error err = {0};
     bool help;

@@ -32,7 +32,8 @@ static void usage(FILE *to)
             "keeps a run "
             "to those\ninstruction sets. Exit status: 0 fine, 1 the answer is no, 2 usage or "
             "input, 3 not "
-            "measurable here,\n4 a cell failed, 5 a required meter is missing, 130 interrupted.\n");
+            "measurable here,\n4 a cell failed, 5 a required meter is missing, 130 or 143 "
+            "interrupted.\n");
 }
 
 /* TERNMARK_ISA restricts the machine; workers inherit it through the environment. */
