@@ -45,7 +45,7 @@ python3 witness.py &
 cat >live.py <<'PYTHON'
 import os, sys, time
 
-STEP = 0.01  # the longest time that one writing advances by
+STEP = 0.005  # the longest time that one writing advances by; two may come at once, and 10 ms more may be counted
 root, limit = sys.argv[1], int(sys.argv[2])
 zones = []
 for text in sys.argv[3:]:
@@ -93,7 +93,7 @@ stop() {
 cat >windows.py <<'PYTHON'
 import bisect, glob, json, os, re, sys
 
-STEP = 0.01  # as in live.py
+STEP = 0.005  # as in live.py
 STILL = 0.1  # a machine at rest never sleeps for that long
 
 def near(value, expected, share):
@@ -134,7 +134,8 @@ class Tree:
         return sum(max(0, b - a - STEP) for a, b in zip(self.begin, next_begin) if a < end and b > begin)
 
     def longest(self, end):
-        return max(b - a for a, b in zip(self.begin, self.begin[1:] + [end]))
+        """How long a count may have been shown: until the next writing, which may have stood still itself."""
+        return max(b - a for a, b in zip(self.begin, self.end[1:] + [end]))
 
 def shown(x, amount):
     """What the tree showed over a window whose edges are as uncertain as its error bound says: a millisecond of
