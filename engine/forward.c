@@ -104,7 +104,8 @@ static void activate_token(const worker *w, const float *x, const float *weight,
 {
     size_t t = (size_t)token, offset = t * (size_t)stride, n = (size_t)n_cols;
     size_t n_sums = (size_t)stride / TM_ACT_SUM_STEP;
-    float *f32 = out->f32 + offset;
+    /* Floats that no kernel reads stay in this thread's cache. */
+    float *f32 = wanted[TM_ACT_F32] ? out->f32 + offset : w->own->act.f32;
     if (weight != NULL) {
         float mean = w->vec->sum_squares(x, n_cols) / (float)n_cols;
         w->vec->scale_by(x, 1 / sqrtf(mean + w->config->rms_epsilon), weight, n_cols, f32);
@@ -150,7 +151,7 @@ static void activate(worker *w, tm_op norm, const float *x, const float *weight,
                 .n_tokens = n_tokens,
                 .n_cols = n_cols,
                 .stride = stride,
-                .f32 = out->f32,
+                .f32 = kind == TM_ACT_F32 ? out->f32 : NULL,
                 .i8 = out->int8[kind].i8,
                 .scale = out->int8[kind].scale,
                 .sum = out->int8[kind].sum,
