@@ -6,29 +6,43 @@
 #include "kernels/half.h"
 #include "kernels/panel.h"
 
-/* Pairs of every token, one too: [block of tokens][unit][token of the block]. */
+/* Pairs of every token, one too: a panel of kernels/panel.h. */
 static size_t scratch_size(int n_cols, int n_tokens)
 {
     size_t n = n_tokens == 1 ? 1 : (size_t)tm_panel_slots(&ops, n_tokens) * (size_t)ops.width_step;
     return tm_round_up(n * (size_t)tm_panel_units(&ops, n_cols) * 4, 64);
 }
 
+/* Unit u of a token: two columns. */
+static inline uint32_t pair_of(const float *from, int u)
+{
+    return tm_bf16_from_float(from[2 * u]) | (uint32_t)tm_bf16_from_float(from[2 * u + 1]) << 16;
+}
+
 static void prepare_part(const tm_act *x, void *scratch, int part, int n_parts)
 {
-    int n_units = tm_panel_units(&ops, x->n_cols);
+    int n_units = tm_panel_units(&ops, x->n_cols), piece = tm_panel_piece_units(&ops);
     int64_t n_blocks = tm_panel_blocks(&ops, x->n_tokens);
+    if (x->n_tokens == 1) {
+        uint32_t *to = scratch;
+        for (int u = n_units * part / n_parts; u < n_units * (part + 1) / n_parts; u++)
+            to[u] = pair_of(x->f32, u);
+        return;
+    }
     for (int i = (int)(n_blocks * part / n_parts); i < (int)(n_blocks * (part + 1) / n_parts);
          i++) {
         int begin = tm_panel_begin(&ops, x->n_tokens, i);
-        int width = x->n_tokens == 1 ? 1 : tm_panel_begin(&ops, x->n_tokens, i + 1) - begin;
-        for (int t = 0; t < width; t++) {
-            bool real = begin + t < x->n_tokens;
-            const float *from = x->f32 + (size_t)(real ? begin + t : begin) * (size_t)x->stride;
-            uint32_t *to = (uint32_t *)scratch + (size_t)begin * (size_t)n_units + t;
-            for (int u = 0; u < n_units; u++, to += width)
-                *to = real ? tm_bf16_from_float(from[2 * u]) |
-                                 (uint32_t)tm_bf16_from_float(from[2 * u + 1]) << 16
-                           : 0;
+        int width = tm_panel_begin(&ops, x->n_tokens, i + 1) - begin;
+        for (int first = 0; first < n_units; first += piece) {
+            int n = n_units - first < piece ? n_units - first : piece;
+            uint8_t *panel = (uint8_t *)scratch + tm_panel_at(&ops, x->n_tokens, begin, first, n);
+            for (int t = 0; t < width; t++) {
+                bool real = begin + t < x->n_tokens;
+                const float *from = x->f32 + (size_t)(real ? begin + t : begin) * (size_t)x->stride;
+                uint32_t *to = (uint32_t *)(void *)panel + t;
+                for (int u = first; u < first + n; u++, to += width)
+                    *to = real ? pair_of(from, u) : 0;
+            }
         }
     }
 }

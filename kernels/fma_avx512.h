@@ -79,6 +79,7 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
             _mm_prefetch((const char *)weights + (size_t)g * group_bytes + ahead, _MM_HINT_T1);
 #pragma GCC unroll 2
         for (int k = 0; k < n_block; k++, panel += 4 * width) {
+            if (!packed) _mm_prefetch((const char *)panel + TM_PANEL_AHEAD, _MM_HINT_T0);
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++)
                 v[g] = load_column(weights + (size_t)g * group_bytes, k, type);

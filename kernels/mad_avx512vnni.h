@@ -73,6 +73,7 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
         }
     } else {
         for (int u = 0; u < n_units; u++, weights += 64, panel += 4 * width) {
+            _mm_prefetch((const char *)panel + TM_PANEL_AHEAD, _MM_HINT_T0);
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++)
                 tile[g] = _mm512_loadu_si512(weights + (size_t)g * group_bytes);

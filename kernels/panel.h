@@ -11,9 +11,10 @@
  *           for each block of tokens              micro-kernel: adds into the sums
  *       sums -> y
  *
- * The panel is made by `prepare` from the activations: [block of tokens][unit][token of the block],
- * so that one pointer and small displacements reach all tokens of a block; for instructions that
- * multiply matrices, two units of a token stay together. Few blocks of tokens read the packed
+ * The panel is made by `prepare` from the activations: [K-block][block of tokens][unit][token of the
+ * block], so that one pointer and small displacements reach all tokens of a block, and the blocks lie
+ * in the order in which they are read; for instructions that multiply matrices, two units of a token
+ * stay together. Few blocks of tokens read the packed
  * weights in place, since a tile would not be used often enough.
  * A thread needs 200 KiB of stack here.
  *
@@ -46,6 +47,11 @@
  * the same columns are read, so that none of them begins with a miss. Of groups so long that this
  * would take more of L2 than this, a piece of the same groups is asked for. */
 #define TM_PREFETCH_GROUPS_BYTES ((size_t)512 << 10)
+
+/* The panel of a wide matrix lies behind L2. A tile's micro-kernels read it from end to end, but only
+ * up to the next page does a hardware prefetcher go: they ask for it, into L1, so far ahead, 20 units
+ * of 12 tokens, in which a core multiplies for more than 100 ns. 512 to 2048 are alike. */
+#define TM_PANEL_AHEAD 1024
 
 /* What a layout of floats stores; TM_FMA_WEIGHT is one of them before fma_<isa>.h is included. */
 #define TM_FMA_F32  0
@@ -132,6 +138,14 @@ static inline int tm_panel_begin(const tm_panel_ops *ops, int n_tokens, int i)
     return (int)(n_slots * i / n_blocks) * ops->width_step;
 }
 
+/* Where the panel has the block of tokens at token_begin, of the K-block of n_piece units at u. */
+static inline size_t tm_panel_at(const tm_panel_ops *ops, int n_tokens, int token_begin, int u,
+                                 int n_piece)
+{
+    size_t n_all = (size_t)tm_panel_slots(ops, n_tokens) * (size_t)ops->width_step;
+    return 4 * ((size_t)u * n_all + (size_t)token_begin * (size_t)n_piece);
+}
+
 /* A single token is read where it lies. */
 static inline size_t tm_panel_size(const tm_panel_ops *ops, int n_cols, int n_tokens)
 {
@@ -186,6 +200,7 @@ static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, vo
     size_t item = ops->act == TM_ACT_F32 ? sizeof(float) : 1;
     size_t token_bytes = (size_t)x->stride * item;
     int n_units = tm_panel_units(ops, x->n_cols), n_lines = (n_units + 15) / 16;
+    int piece_units = tm_panel_piece_units(ops);
     int n_stored =
         (int)(token_bytes / 4); /* units of a token; the layout's padding may exceed it */
     int u_begin = (int)((int64_t)n_lines * part / n_parts) * 16;
@@ -195,15 +210,21 @@ static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, vo
     for (int i = 0, begin = 0, end; begin < x->n_tokens; i++, begin = end) {
         end = tm_panel_begin(ops, x->n_tokens, i + 1);
         size_t width = (size_t)(end - begin);
-        uint32_t *block = (uint32_t *)scratch + (size_t)begin * (size_t)n_units;
-        /* 16 units, a cache line of each token, at a time. */
-        for (int u = u_begin; u < u_end; u += 16) {
+        /* 16 units, a cache line of each token, at a time, or what is left of a K-block: an even
+         * number, then one. */
+        for (int u = u_begin, n; u < u_end; u += n) {
+            int first = u / piece_units * piece_units;
+            int n_piece = n_units - first < piece_units ? n_units - first : piece_units;
+            uint8_t *panel =
+                (uint8_t *)scratch + tm_panel_at(ops, x->n_tokens, begin, first, n_piece);
             const uint8_t *from = data + (size_t)begin * token_bytes + (size_t)u * 4;
-            uint32_t *to = block + (size_t)u * width;
-            int n = u_end - u < 16 ? u_end - u : 16, t = begin, step = ops->pairs ? 2 : 1;
-            if (n == 16 && u + n <= n_stored)
+            uint32_t *to = (uint32_t *)(void *)panel + (size_t)(u - first) * width;
+            int left = first + n_piece < u_end ? first + n_piece - u : u_end - u;
+            int t = begin, step = ops->pairs ? 2 : 1;
+            n = left >= 16 ? 16 : left > 1 ? left / 2 * 2 : 1;
+            if (n % 2 == 0 && u + n <= n_stored)
                 for (; t + 2 <= end && t + 2 <= x->n_tokens; t += 2, to += 2 * step) {
-                    tm_panel_interleave(from, from + token_bytes, 16, ops->pairs, to, width);
+                    tm_panel_interleave(from, from + token_bytes, n, ops->pairs, to, width);
                     from += 2 * token_bytes;
                 }
             for (; t < end; t++, from += token_bytes, to += step)
@@ -244,13 +265,13 @@ static inline void tm_panel_finish(const tm_panel_ops *ops, const tm_weight *w, 
 typedef struct tm_panel_walk {
     const tm_panel_ops *ops;
     const tm_weight *w;
-    const uint8_t *panel; /* of the whole activation */
-    const int *begin;     /* [n_blocks + 1] first token of each block of the chunk */
-    int n_blocks;         /* of the chunk */
-    int n_units;          /* of the matrix */
-    int piece_units;      /* of a K-block */
-    int groups_max;       /* that a micro-kernel takes at this width */
-    bool in_place;        /* the layout is read, no tile */
+    const uint8_t *panel;  /* of the whole activation */
+    const int *begin;      /* [n_blocks + 1] first token of each block of the chunk */
+    int n_blocks;          /* of the chunk */
+    int n_tokens, n_units; /* of the activation, of the matrix */
+    int piece_units;       /* of a K-block */
+    int groups_max;        /* that a micro-kernel takes at this width */
+    bool in_place;         /* the layout is read, no tile */
     uint8_t *tile;
     tm_panel_sum *sums; /* [tokens of the chunk][TM_PANEL_ROWS] */
 } tm_panel_walk;
@@ -304,12 +325,12 @@ static inline void tm_panel_step(const tm_panel_walk *k, int first_group, tm_pan
     int last_width = 0;
     for (int i = 0; i < k->n_blocks; i++) {
         int begin = k->begin[i], width = k->begin[i + 1] - begin;
-        size_t at = (size_t)begin * (size_t)k->n_units + (size_t)piece.u * (size_t)width;
+        size_t at = tm_panel_at(ops, k->n_tokens, begin, piece.u, n);
         if (width != last_width) micro = ops->micro(piece.groups, width, k->in_place);
         last_width = width;
         if (!k->in_place) tm_panel_prefetch(k, next, i, k->n_blocks);
-        micro(weights, group_bytes, k->panel + 4 * at, n,
-              sums + (begin - k->begin[0]) * TM_PANEL_ROWS, piece.u > 0);
+        micro(weights, group_bytes, k->panel + at, n, sums + (begin - k->begin[0]) * TM_PANEL_ROWS,
+              piece.u > 0);
     }
 }
 
@@ -342,6 +363,7 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
     int group_end = (row_end + TM_GROUP - 1) / TM_GROUP;
     tm_panel_walk k = {
         ops, w, scratch, begins, .groups_max = ops->groups(widest), .tile = tile, .sums = sums};
+    k.n_tokens = x->n_tokens;
     k.n_units = tm_panel_units(ops, w->n_cols);
     k.piece_units = tm_panel_piece_units(ops);
     k.in_place = n_blocks <= ops->blocks_in_place;
