@@ -272,6 +272,7 @@ typedef struct tm_panel_walk {
     int piece_units;       /* of a K-block */
     int groups_max;        /* that a micro-kernel takes at this width */
     bool in_place;         /* the layout is read, no tile */
+    float *y;              /* [n_tokens][n_rows] */
     uint8_t *tile;
     tm_panel_sum *sums; /* [tokens of the chunk][TM_PANEL_ROWS] */
 } tm_panel_walk;
@@ -303,6 +304,18 @@ TM_ALWAYS_INLINE void tm_panel_prefetch(const tm_panel_walk *k, tm_panel_piece n
     }
 }
 
+/* Asks for the lines of y that the sums of these row groups go to, before they are written: to L2, a
+ * line of each token and group, from wherever they lie. */
+TM_ALWAYS_INLINE void tm_panel_prefetch_y(const tm_panel_walk *k, tm_panel_piece piece,
+                                          int token_begin, int token_end)
+{
+    size_t n_rows = (size_t)k->w->n_rows;
+    if (token_end > k->n_tokens) token_end = k->n_tokens;
+    for (int t = token_begin; t < token_end; t++)
+        for (int g = piece.group; g < piece.group + piece.groups; g++)
+            __builtin_prefetch(k->y + (size_t)t * n_rows + (size_t)g * TM_GROUP, 1, 2);
+}
+
 /* sums (+)= a piece of the weights x the chunk, for the rows from first_group on. Meanwhile the
  * piece that comes next is fetched into L2: its rows lie far apart, where no hardware prefetcher
  * looks. */
@@ -329,6 +342,8 @@ static inline void tm_panel_step(const tm_panel_walk *k, int first_group, tm_pan
         if (width != last_width) micro = ops->micro(piece.groups, width, k->in_place);
         last_width = width;
         if (!k->in_place) tm_panel_prefetch(k, next, i, k->n_blocks);
+        if (!k->in_place && piece.u + n == k->n_units)
+            tm_panel_prefetch_y(k, piece, begin, k->begin[i + 1]);
         micro(weights, group_bytes, k->panel + at, n, sums + (begin - k->begin[0]) * TM_PANEL_ROWS,
               piece.u > 0);
     }
@@ -362,7 +377,8 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
     int widest = (tm_panel_slots(ops, x->n_tokens) + n_blocks - 1) / n_blocks * ops->width_step;
     int group_end = (row_end + TM_GROUP - 1) / TM_GROUP;
     tm_panel_walk k = {
-        ops, w, scratch, begins, .groups_max = ops->groups(widest), .tile = tile, .sums = sums};
+        ops,          w,           scratch, begins, .groups_max = ops->groups(widest), .y = y,
+        .tile = tile, .sums = sums};
     k.n_tokens = x->n_tokens;
     k.n_units = tm_panel_units(ops, w->n_cols);
     k.piece_units = tm_panel_piece_units(ops);
