@@ -14,8 +14,8 @@
  * The panel is made by `prepare` from the activations: [K-block][block of tokens][unit][token of the
  * block], so that one pointer and small displacements reach all tokens of a block, and the blocks lie
  * in the order in which they are read; for instructions that multiply matrices, two units of a token
- * stay together. Few blocks of tokens read the packed
- * weights in place, since a tile would not be used often enough.
+ * stay together. Few blocks of tokens read the packed weights in place, since a tile would not be used
+ * often enough.
  * A thread needs 200 KiB of stack here.
  *
  * Only static inline: every file that includes this compiles it for its own instruction set.
