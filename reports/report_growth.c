@@ -183,8 +183,9 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
         "token must read at the measured bandwidth (weights and head once per pass, its share "
         "of them; keys and values) and what it must multiply at the measured peak, both of the "
         "same threads. A series is what the suite asked for under one name; the kernel it stood "
-        "for "
-        "is in each row. A model that stays in a cache may be faster than its memory's floor.");
+        "for is in each row. A model that stays in a cache may be faster than its memory's floor. "
+        "Every product is divided by the peak of the kernel's own arithmetic: where a float "
+        "head's are among them, the true floor of multiplying is higher.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "growth table: no memory for %d rows", out->n_rows);
     return TM_OK;
