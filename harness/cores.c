@@ -9,6 +9,7 @@
 
 #define CPUS          "sys/devices/system/cpu"
 #define CPUINFO_BYTES (8 << 20)
+#define CACHES_MAX    16
 
 /* Arm's and others' part numbers (MIDR_EL1) of cores that are likely to be measured. Source: Arm's
  * technical reference manuals; util-linux, lscpu-arm.c; hwloc's record of an Nvidia GB10 (0xd85, 0xd87). */
@@ -135,22 +136,28 @@ static bool is_first_of_core(const char *root, int cpu, const int *cpus, int n)
     return true;
 }
 
+bool tm_cache_next(const char *root, int cpu, int *index, tm_cache *out)
+{
+    for (; *index < CACHES_MAX; (*index)++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/level", cpu, *index);
+        if (!tm_proc_int(root, path, &out->level)) return false;
+        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/type", cpu, *index);
+        if (!tm_proc_text(root, path, out->type, sizeof out->type)) continue;
+        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/size", cpu, *index);
+        if (tm_proc_text(root, path, out->size, sizeof out->size)) return true;
+    }
+    return false;
+}
+
 static void cache_text(const char *root, int cpu, char *out, size_t size)
 {
     size_t at = 0;
+    tm_cache cache;
     out[0] = 0;
-    for (int i = 0; i < 8 && at < size; i++) {
-        char path[PATH_MAX], type[16], bytes[16];
-        int64_t level;
-        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/level", cpu, i);
-        if (!tm_proc_int(root, path, &level)) return;
-        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/type", cpu, i);
-        if (!tm_proc_text(root, path, type, sizeof type)) continue;
-        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/size", cpu, i);
-        if (!tm_proc_text(root, path, bytes, sizeof bytes)) continue;
-        at += (size_t)snprintf(out + at, size - at, "%s%d%c%s", at ? " " : "", (int)level, type[0],
-                               bytes);
-    }
+    for (int i = 0; at < size && tm_cache_next(root, cpu, &i, &cache); i++)
+        at += (size_t)snprintf(out + at, size - at, "%s%d%c%s", at ? " " : "", (int)cache.level,
+                               cache.type[0], cache.size);
 }
 
 /* Appends to "0-4,7"; in ascending order. What no longer fits is "...". */

@@ -31,6 +31,17 @@ typedef struct tm_cores {
 /* NULL: no memory. Freed by free(). */
 tm_cores *tm_cores_read(const char *root);
 
+/* A cache as the kernel prints it. */
+typedef struct tm_cache {
+    int64_t level;
+    char type[32]; /* "Data", "Instruction", "Unified" */
+    char size[32]; /* "48K" */
+} tm_cache;
+
+/* The first cache of a CPU from number *index on whose type and size are shown; *index becomes its number.
+ * False: there is none more. */
+bool tm_cache_next(const char *root, int cpu, int *index, tm_cache *out);
+
 /* The processor's name as an Arm part number gives it, of all kinds: "Cortex-A725 + Cortex-X925". ""
  * when cpuinfo has no part number. */
 void tm_cores_model(const tm_cores *cores, char *text, size_t size);

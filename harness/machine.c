@@ -20,21 +20,16 @@ static void put_caches(const char *root, int cpu, tm_json *json)
 {
     tm_json *caches = tm_json_array();
     int n = 0;
-    for (int i = 0; i < 16; i++) {
-        char path[PATH_MAX], type[32], size[32], shared[256];
-        int64_t level;
-        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/level", cpu, i);
-        if (!tm_proc_int(root, path, &level)) break;
-        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/type", cpu, i);
-        if (!tm_proc_text(root, path, type, sizeof type)) continue;
-        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/size", cpu, i);
-        if (!tm_proc_text(root, path, size, sizeof size)) continue;
-        char *unit;
-        double bytes = strtod(size, &unit) * (*unit == 'M' ? 1048576 : *unit == 'K' ? 1024 : 1);
+    tm_cache found;
+    for (int i = 0; tm_cache_next(root, cpu, &i, &found); i++) {
+        char path[PATH_MAX], shared[256], *unit;
+        double bytes = strtod(found.size, &unit) * (*unit == 'M'   ? 1048576
+                                                    : *unit == 'K' ? 1024
+                                                                   : 1);
         tm_json *cache = tm_json_object();
-        for (char *c = type; *c; c++) *c = (char)tolower((unsigned char)*c);
-        tm_json_put_int(cache, "level", level);
-        tm_json_put_string(cache, "type", type);
+        for (char *c = found.type; *c; c++) *c = (char)tolower((unsigned char)*c);
+        tm_json_put_int(cache, "level", found.level);
+        tm_json_put_string(cache, "type", found.type);
         tm_json_put_number(cache, "size_bytes", bytes);
         snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/shared_cpu_list", cpu, i);
         if (tm_proc_text(root, path, shared, sizeof shared))
@@ -134,7 +129,8 @@ static bool is_emulated(const char *root)
 #endif
 }
 
-/* What hypervisors put into the firmware's tables: Arm has no bit that says so, as x86 has. Source: systemd, virt.c. An EC2 machine is a virtual one unless its type ends in ".metal". */
+/* What hypervisors put into the firmware's tables: Arm has no bit that says so, as x86 has. Source:
+ * systemd, virt.c. An EC2 machine is a virtual one unless its type ends in ".metal". */
 static bool firmware_says_virtual(const char *root)
 {
     static const char *const files[] = {"product_name", "sys_vendor", "bios_vendor"};

@@ -115,11 +115,6 @@ static void spin_ns(int64_t nanoseconds)
         for (int i = 0; i < 1000; i++) x = tm_mix64(x);
 }
 
-static bool is_energy(const tm_channel *c)
-{
-    return strcmp(c->info.unit, "joules") == 0;
-}
-
 static void say_stuck(tm_channel *c, uint64_t raw, double seconds)
 {
     c->state = TM_PROBE_STUCK;
@@ -136,7 +131,8 @@ static void doubt_rest(tm_probe *probe, const uint64_t *first, double seconds)
 {
     for (int i = 0; i < probe->n_channels; i++) {
         tm_channel *c = &probe->channels[i];
-        if (is_energy(c) && c->may_rest && c->state == TM_PROBE_OK) say_stuck(c, first[i], seconds);
+        if (tm_channel_is_energy(c) && c->may_rest && c->state == TM_PROBE_OK)
+            say_stuck(c, first[i], seconds);
     }
 }
 
@@ -169,7 +165,7 @@ static tm_status probe_life(tm_probe *probe, tm_error *err)
             if (!alive && limit > 0) say_stuck(c, r.raw, seconds);
             n_waiting += !alive;
             n_moved += moved;
-            n_resting += !moved && is_energy(c);
+            n_resting += !moved && tm_channel_is_energy(c);
         }
         bool all_rest = n_moved == 0 && n_resting > 0;
         if (limit <= 0 || (n_waiting == 0 && !all_rest)) break;

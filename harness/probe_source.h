@@ -3,6 +3,7 @@
 #define TM_HARNESS_PROBE_SOURCE_H
 
 #include <pthread.h>
+#include <string.h>
 
 #include "harness/probe.h"
 
@@ -26,6 +27,11 @@ typedef struct tm_channel {
     tm_probe_state state; /* found on opening */
     char reason[240];
 } tm_channel;
+
+static inline bool tm_channel_is_energy(const tm_channel *c)
+{
+    return strcmp(c->info.unit, "joules") == 0;
+}
 
 /* A reading, or why there is none. */
 typedef struct tm_reading {

@@ -20,11 +20,6 @@
 #define EDGE_NS        1000000 /* no longer than a counter's update */
 #define EDGE_TRIES     4
 
-static bool is_energy(const tm_channel *c)
-{
-    return strcmp(c->info.unit, "joules") == 0;
-}
-
 TM_PRINTF(2, 3) static void spoil(tm_tally *t, const char *fmt, ...)
 {
     va_list args;
@@ -55,7 +50,7 @@ static void count_on(const tm_probe *probe, const tm_channel *c, tm_tally *t, ui
         t->wraps++;
     }
     t->total += delta;
-    if (!is_energy(c)) return;
+    if (!tm_channel_is_energy(c)) return;
     double limit = probe->options.max_watts;
     double joules = (double)delta * c->scale;
     /* 10 ms more than have passed: several late updates at once. */
@@ -206,7 +201,7 @@ static double choose_period(const tm_probe *probe)
         if (c->state != TM_PROBE_OK) continue;
         if (c->kind == TM_CHANNEL_POWER)
             wanted = 1 / probe->options.rate_hz;
-        else if (c->kind == TM_CHANNEL_COUNTER && c->range && is_energy(c))
+        else if (c->kind == TM_CHANNEL_COUNTER && c->range && tm_channel_is_energy(c))
             wanted = fmin(10, (double)c->range * c->scale / (2 * probe->options.max_watts));
         if (wanted > 0 && (period == 0 || wanted < period)) period = wanted;
     }
@@ -290,7 +285,7 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
     double value = (double)t->total * c->scale;
     uint64_t enabled = t->last_enabled_ns - t->enabled_ns;
     uint64_t running = t->last_running_ns - t->running_ns;
-    if (is_energy(c)) {
+    if (tm_channel_is_energy(c)) {
         v->error_bound =
             edge_joules(c, t, 2 * UPDATE_SECONDS + t->edge_seconds, value, seconds) + 2 * c->scale;
         if (seconds < probe->options.min_seconds)
