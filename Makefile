@@ -73,20 +73,22 @@ ARM_ISAS       := neon dotprod i8mm bf16 fp16
 FOREIGN_ISAS   := $(if $(filter x86_64,$(ARCH)),$(ARM_ISAS),$(X86_ISAS))
 
 # A kernel file is built when its ISA belongs to this architecture.
-FOREIGN  := $(foreach i,$(FOREIGN_ISAS),$(wildcard kernels/*_$(i).c))
-kernels_SRC := $(filter-out $(FOREIGN),$(wildcard kernels/*.c))
-engine_SRC  := $(wildcard engine/*.c)
-harness_SRC := $(filter-out $(if $(filter yes,$(GBENCH)),harness/gbench_none.c),$(wildcard harness/*.c))
-reports_SRC := $(wildcard reports/*.c)
-cli_SRC     := $(wildcard harness/cli/*.c)
+FOREIGN  := $(foreach i,$(FOREIGN_ISAS),$(wildcard kernels/*/*_$(i).c))
+UNUSED   := $(FOREIGN) $(if $(filter yes,$(GBENCH)),harness/measure/gbench_none.c)
 
+# The rooms, lowest first: a room includes, and its tests link, only itself and the rooms before it.
+ROOMS := kernels engine harness/base harness/stats harness/machine harness/probe harness/record \
+         harness/measure harness/tune harness/sweep harness/doctor \
+         reports/output reports/published reports
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-kernels_OBJ := $(call obj,$(kernels_SRC))
-engine_OBJ  := $(call obj,$(engine_SRC)) $(kernels_OBJ)
-harness_OBJ := $(call obj,$(harness_SRC)) $(if $(filter yes,$(GBENCH)),$(BUILD)/obj/harness/gbench.o) $(engine_OBJ)
-reports_OBJ := $(call obj,$(reports_SRC)) $(harness_OBJ)
-LIB_OBJ     := $(reports_OBJ)
-CLI_OBJ     := $(call obj,$(cli_SRC))
+sources = $(filter-out $(UNUSED),$(wildcard $(1)/*.c $(if $(filter kernels,$(1)),kernels/*/*.c)))
+LIB_OBJ := $(if $(filter yes,$(GBENCH)),$(BUILD)/obj/harness/measure/gbench.o)
+define room
+LIB_OBJ += $(call obj,$(call sources,$(1)))
+OBJ_$(1) := $$(LIB_OBJ)
+endef
+$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
+CLI_OBJ := $(call obj,$(call sources,harness/cli))
 
 # make V=1 prints the commands whole, make -s nothing.
 Q   := $(if $(V),,@)
@@ -146,28 +148,27 @@ $(BUILD)/obj/%.o: %.cc $(BUILD)/flags | $(BUILD)/libraries
 	$(call say,CXX)$(CXX) $(CXXFLAGS_ALL) -c -o $@ $<
 
 # Version and commit reach this one object only.
-$(BUILD)/obj/harness/version.o: private EXTRA = -include $(BUILD)/gen/version.h
-$(BUILD)/obj/harness/version.o: $(BUILD)/gen/version.h
+$(BUILD)/obj/harness/base/version.o: private EXTRA = -include $(BUILD)/gen/version.h
+$(BUILD)/obj/harness/base/version.o: $(BUILD)/gen/version.h
 
-# The data files that harness/data.c holds, which the compiler's dependency output does not list.
-$(BUILD)/obj/harness/data.o: $(wildcard workloads/*.json workloads/*/* results/published/*)
+# The data files that harness/base/data.c holds, which the compiler's dependency output does not list.
+$(BUILD)/obj/harness/base/data.o: $(wildcard workloads/*.json workloads/*/* results/published/*)
 
-# One program per tests/<layer>/test_*.c, linked with that layer and those below it only.
-test_SRC  := $(wildcard tests/*/test_*.c)
-TESTS     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(test_SRC))
+# One program per tests/<room>/test_*.c, linked with that room and those before it only.
+tests_of = $(wildcard tests/$(1)/test_*.c $(if $(filter kernels,$(1)),tests/kernels/*/test_*.c))
+TESTS := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(ROOMS),$(call tests_of,$(r))))
+$(TESTS:$(BUILD)/%=$(BUILD)/obj/%.o): | $(BUILD)/cmocka
 define test_rule
-$(BUILD)/obj/tests/$(1)/%.o: tests/$(1)/%.c $(BUILD)/flags | $(BUILD)/libraries $(BUILD)/cmocka
+$(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(OBJ_$(1))
 	@mkdir -p $$(@D)
-	$$(call say,CC)$(CC) $(CFLAGS_ALL) -c -o $$@ $$<
-$(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$($(1)_OBJ)
-	@mkdir -p $$(@D)
-	$$(call say,LD)$(CC) $(LDFLAGS_ALL) -o $$@ $$^ -lcmocka $(LIBS)
+	$$(call say,LD)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ -lcmocka $$(LIBS)
 endef
-$(foreach l,kernels engine harness reports,$(eval $(call test_rule,$(l))))
+$(foreach r,$(ROOMS),$(if $(call tests_of,$(r)),$(eval $(call test_rule,$(r)))))
 
-# A libpapi that tests make misbehave, beside the programs that open it.
-$(BUILD)/tests/harness/test_counters $(BUILD)/tests/harness/test_doctor: | $(BUILD)/tests/harness/libfake_papi.so
-$(BUILD)/tests/harness/libfake_papi.so: tests/harness/fake_papi.c $(BUILD)/flags
+# A libpapi that tests make misbehave.
+FAKE_PAPI := $(BUILD)/tests/harness/libfake_papi.so
+$(BUILD)/tests/harness/measure/test_counters $(BUILD)/tests/harness/doctor/test_doctor: | $(FAKE_PAPI)
+$(FAKE_PAPI): tests/harness/probe/fake_papi.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(filter-out $(SAN_$(MODE)),$(CFLAGS_ALL)) -shared -o $@ $<
 

@@ -11,7 +11,7 @@
 #ifndef TM_ENGINE_ATTEND_H
 #define TM_ENGINE_ATTEND_H
 
-#include "kernels/vec.h"
+#include "kernels/vec/vec.h"
 
 #define TM_ATTEND_CHUNK 256 /* positions; whole groups of keys */
 #define TM_ATTEND_ROWS  12  /* queries at once */

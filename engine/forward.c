@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/blocks.h"
+#include "kernels/blocks/blocks.h"
 
 /* The least a thread takes of a cut share. For one token weights of so many bytes, some two
  * microseconds' reading, and twice that where they are read in two places. For more as many rows as a

@@ -8,7 +8,7 @@
 #include "engine/ledger.h"
 #include "engine/rows.h"
 #include "engine/session.h"
-#include "kernels/vec.h"
+#include "kernels/vec/vec.h"
 
 /* int8 activations of one kind: shapes as in tm_act; NULL where no kernel of the model reads it. */
 typedef struct tm_act_int8 {

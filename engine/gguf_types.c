@@ -1,5 +1,5 @@
 #include "engine/gguf_private.h"
-#include "kernels/blocks.h"
+#include "kernels/blocks/blocks.h"
 
 #include <assert.h>
 #include <strings.h>

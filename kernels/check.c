@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/blocks.h"
+#include "kernels/blocks/blocks.h"
 #include "kernels/guarded.h"
 #include "kernels/half.h"
 

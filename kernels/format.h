@@ -82,7 +82,7 @@ typedef struct tm_weight {
     X(t3r16)   /* 3 trits in 5 bits, blocks of 16 rows x 24 columns */                             \
     X(t5r64)   /* 5 trits in 8 bits, blocks of 64 rows x 20 columns */                             \
     X(tl1r16)  /* 2 trits in 4 bits, an index; blocks of 16 rows x 16 columns */                   \
-    X(tq1_0)   /* llama.cpp's, as they lie in its files: kernels/blocks.h */                       \
+    X(tq1_0)   /* llama.cpp's, as they lie in its files: kernels/blocks/blocks.h */                \
     X(tq2_0)                                                                                       \
     X(q4_0)                                                                                        \
     X(q8_0)                                                                                        \

@@ -58,7 +58,7 @@ tm_status tm_kernel_resolve(const char *name, const tm_kernel **out, tm_error *e
 
 /* How many bytes ahead of the multiply the kernels that stream their weights ask for them while they
  * decode one token; 0: they leave it to the processor's own prefetching. Which is faster differs
- * between processors (harness/prefetch.h measures it); results do not. Set while no kernel runs. */
+ * between processors (harness/tune/prefetch.h measures it); results do not. Set while no kernel runs. */
 #define TM_AHEAD_DEFAULT 8192
 #define TM_AHEAD_MAX     65536
 extern int tm_kernel_ahead;

@@ -56,7 +56,7 @@
 /* What a layout of floats stores; TM_FMA_WEIGHT is one of them before fma_<isa>.h is included. */
 #define TM_FMA_F32  0
 #define TM_FMA_F16  1
-#define TM_FMA_BF16 2 /* pairs of columns: kernels/format_float.c */
+#define TM_FMA_BF16 2 /* pairs of columns: kernels/floats/format_float.c */
 
 /* Rounding of f32 sums, relative to sum|w x|: a product, 128 sums in a piece and n_cols / 128 <=
  * 512 pieces (n_cols <= 65536) are each rounded by at most 2^-24; 768 leaves room for more partial

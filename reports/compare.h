@@ -7,8 +7,8 @@
 #ifndef TM_REPORTS_COMPARE_H
 #define TM_REPORTS_COMPARE_H
 
-#include "harness/result.h"
-#include "harness/stats.h"
+#include "harness/record/result.h"
+#include "harness/stats/stats.h"
 #include "reports/energy_cell.h"
 #include "reports/profile_cell.h"
 

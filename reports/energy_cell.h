@@ -6,8 +6,8 @@
 #ifndef TM_REPORTS_ENERGY_CELL_H
 #define TM_REPORTS_ENERGY_CELL_H
 
-#include "harness/result.h"
-#include "harness/stats.h"
+#include "harness/record/result.h"
+#include "harness/stats/stats.h"
 
 /* One fresh process: the unit of replication, as for speed. */
 typedef struct tm_energy_process {

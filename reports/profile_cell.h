@@ -2,8 +2,8 @@
 #ifndef TM_REPORTS_PROFILE_CELL_H
 #define TM_REPORTS_PROFILE_CELL_H
 
-#include "harness/result.h"
-#include "harness/stats.h"
+#include "harness/record/result.h"
+#include "harness/stats/stats.h"
 
 typedef struct tm_cell_profile {
     bool is_asked; /* there are profiles, or words why there is none */

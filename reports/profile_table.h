@@ -3,10 +3,10 @@
 #ifndef TM_REPORTS_PROFILE_TABLE_H
 #define TM_REPORTS_PROFILE_TABLE_H
 
-#include "harness/result.h"
-#include "harness/stats.h"
-#include "reports/plot.h"
-#include "reports/table.h"
+#include "harness/record/result.h"
+#include "harness/stats/stats.h"
+#include "reports/output/plot.h"
+#include "reports/output/table.h"
 
 #define TM_PROFILE_FROM_CACHE "more than memory delivers: part of it came from a cache"
 

@@ -10,8 +10,8 @@
 #define TM_REPORTS_REPORT_H
 
 #include "reports/compare.h"
-#include "reports/published.h"
-#include "reports/text.h"
+#include "reports/published/published.h"
+#include "reports/output/text.h"
 
 enum {
     TM_REPORT_MARKDOWN = 1,

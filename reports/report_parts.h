@@ -2,10 +2,10 @@
 #ifndef TM_REPORTS_REPORT_PARTS_H
 #define TM_REPORTS_REPORT_PARTS_H
 
-#include "reports/plot.h"
+#include "reports/output/plot.h"
 #include "reports/report.h"
 #include "reports/speedup.h"
-#include "reports/table.h"
+#include "reports/output/table.h"
 
 /* What all parts look at. Everything is borrowed. */
 typedef struct tm_report_view {

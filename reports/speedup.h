@@ -8,8 +8,8 @@
 #define TM_REPORTS_SPEEDUP_H
 
 #include "reports/compare.h"
-#include "reports/published.h"
-#include "reports/table.h"
+#include "reports/published/published.h"
+#include "reports/output/table.h"
 
 #define TM_PAPER_SPEED "2410.16144"
 #define TM_PAPER_2B4T  "2504.12285"

@@ -4,7 +4,7 @@
 #
 #   scripts/check.sh [STAGE...]     default: all of them, in this order
 #
-#   unit    the cmocka programs              cli     tests/cli, tests/lint
+#   unit    the cmocka programs              cli     tests/harness/cli, tests/scripts
 #   lint    scripts/lint.sh                  fuzz    fuzz targets over their corpus
 #   x86     kernels and engine on older x86 CPUs, emulated
 #   arm     the AArch64 build of them on three ARM CPUs, emulated
@@ -128,11 +128,9 @@ limit() { # file factor
     echo $((${seconds:-600} * $2))
 }
 programs() { # layers...: "kernels/test_format" ...
-    local layer file
+    local layer
     for layer in "$@"; do
-        for file in tests/"$layer"/test_*.c; do
-            [ -e "$file" ] && echo "${file:6:-2}"
-        done
+        find "tests/$layer" -name 'test_*.c' | LC_ALL=C sort | sed -E 's,^tests/(.*)\.c$,\1,'
     done
 }
 # What depends on instructions: the kernels, and the engine's logits against other programs'.
@@ -199,9 +197,9 @@ fuzz() { # label build factor
 # Beside each other: how long anything takes decides nothing in them.
 cli() { # label build factor
     local label=$1 build=$2 factor=$3 file
-    for file in tests/cli/*.sh tests/lint/*.sh; do
+    for file in tests/harness/cli/*.sh tests/scripts/*.sh; do
         [ -x "$file" ] || continue
-        if [ "$label" != cli ] && { long "$file" || [[ $file == tests/lint/* ]]; }; then continue; fi
+        if [ "$label" != cli ] && { long "$file" || [[ $file == tests/scripts/* ]]; }; then continue; fi
         TERNMARK=$(realpath "$build/ternmark") run "$label/$(basename "$file" .sh)" "$(limit "$file" "$factor")" "$file"
     done
     settle

@@ -16,25 +16,35 @@ self=scripts/lint.sh
 existing() { for f in "$@"; do [ -e "$f" ] && echo "$f"; done; }
 sources() { find kernels engine harness reports tests -name '*.[ch]' -o -name '*.cc' -o -name '*.def' 2>/dev/null | sort; }
 library_sources() { find kernels engine harness reports -name '*.[ch]' -not -path 'harness/cli/*' | sort; }
-shell_scripts() { existing scripts/*.sh tests/*/*.sh .ci/run; }
+shell_scripts() { existing scripts/*.sh tests/*/*.sh tests/*/*/*.sh .ci/run; }
 
-# Layer of a file, and what its quoted includes may be.
-rule_includes_follow_the_layers() {
-    sources | while read -r file; do
-        case $file in
-        kernels/*) may='^kernels/' ;;
-        engine/*) may='^(kernels|engine)/' ;;
-        harness/cli/*) may='^(kernels|engine|harness|reports)/' ;;
-        harness/*) may='^(kernels|engine|harness)/[^/]*$' ;;
-        reports/*) may='^(reports/|kernels/base\.h$|harness/(result|stats|json|data|version)\.h$)' ;;
-        tests/*) may='^(tests|kernels|engine|reports)/|^harness/[^/]*$' ;;
-        esac
-        grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$file" |
-            sed -E 's/^([0-9]+):[^"]*"([^"]*)".*/\1 \2/' | while read -r line header; do
-            [[ $header =~ $may ]] ||
-                echo "$file:$line: \"$header\" is not for this layer to include (or not written from the root)"
-        done
-    done
+# The rooms of the Makefile, in their order, and the program after them.
+rooms() { sed -n '/^ROOMS *:=/,/[^\\]$/{s/^ROOMS *:=//;s/\\$//;p}' Makefile | xargs -n1; echo harness/cli; }
+
+# A file includes its own room and the rooms before it. Reports read records, not the engine. The tests
+# of a room use what the room uses; fuzz targets use the whole library.
+rule_includes_follow_the_rooms() {
+    sources | xargs -r grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null |
+        sed -E 's/^([^:]*):([0-9]+):[^"]*"([^"]*)".*/\1 \2 \3/' |
+        awk -v rooms="$(rooms | xargs)" '
+            BEGIN { n = split(rooms, names, " "); for (i = 1; i <= n; i++) order[names[i]] = i }
+            function room(path) {
+                sub(/\/[^\/]*$/, "", path)
+                while (!(path in order) && path ~ /\//) sub(/\/[^\/]*$/, "", path)
+                return path in order ? path : ""
+            }
+            {
+                file = $1; header = $3; own = room(file); test = file ~ /^tests\//
+                if (test) { own = room(substr(file, 7)); if (own == "") own = "reports" }
+                if (test && header ~ /^tests\//) next
+                other = room(header)
+                bad = other == "" || order[other] > order[own]
+                if (!test && own ~ /^reports/ && header !~ /^(reports\/|kernels\/base\.h$|harness\/(base|stats|record)\/)/)
+                    bad = 1
+                if (bad)
+                    printf "%s:%s: \"%s\" is not for %s to include (or not written from the root)\n",
+                        file, $2, header, own
+            }'
 }
 
 rule_third_party_headers_have_one_door() {
@@ -44,11 +54,11 @@ rule_third_party_headers_have_one_door() {
                 [ "$file" = "$door" ] || [ "$file" = "$library" ] || echo "$file:$line: <$header> belongs in $door only"
             done
     done <<'DOORS'
-cJSON.h harness/json.c
+cJSON.h harness/base/json.c
 hwloc.h engine/topology.c
-sensors.h harness/sensor_library.c
-papi.h harness/papi_events.c tests/harness/fake_papi.c
-benchmark.h harness/gbench.cc
+sensors.h harness/probe/sensor_library.c
+papi.h harness/probe/papi_events.c tests/harness/probe/fake_papi.c
+benchmark.h harness/measure/gbench.cc
 DOORS
 }
 
@@ -71,7 +81,7 @@ rule_files_stay_under_600_lines() {
 # A body in a header is emitted by every file that includes it, with that file's instruction set: of
 # those with external linkage the linker would keep one copy for all.
 rule_kernel_headers_hold_only_static_functions() {
-    existing kernels/*.h | while read -r file; do
+    existing kernels/*.h kernels/*/*.h | while read -r file; do
         awk -v file="$file" '
             /^[ \t]*(\/\*|\*|\/\/|#)/ || /\\$/ { next }
             text == "" && (!/^[A-Za-z_]/ || /^[A-Z0-9_]+\(.*\)$/) { next }
@@ -99,7 +109,7 @@ rule_library_neither_prints_nor_exits() {
 
 rule_no_words_of_unfinished_work_and_no_paths_of_one_machine() {
     { sources; shell_scripts; existing Makefile README.md workloads/*.json workloads/suites/*.json; } |
-        grep -vx "$self" | grep -v '^tests/lint/' | while read -r file; do
+        grep -vx "$self" | grep -v '^tests/scripts/' | while read -r file; do
         grep -nwE 'TO[D]O|FI[X]ME|X[X]X' "$file" | while IFS=: read -r line _; do
             echo "$file:$line: a note of unfinished work"
         done
@@ -114,10 +124,10 @@ rule_no_words_of_unfinished_work_and_no_paths_of_one_machine() {
 rule_kernel_rows_and_files_match() {
     [ -e kernels/kernels.def ] || return 0
     sed -nE 's/^TM_KERNEL(_X86|_ARM)?\(([a-z0-9_]+)\).*/\2/p' kernels/kernels.def | while read -r name; do
-        [ -e "kernels/$name.c" ] ||
-            echo "kernels/kernels.def:$(grep -n "($name)" kernels/kernels.def | cut -d: -f1): no file kernels/$name.c"
+        [ -n "$(existing kernels/*/"$name.c")" ] ||
+            echo "kernels/kernels.def:$(grep -n "($name)" kernels/kernels.def | cut -d: -f1): no file kernels/*/$name.c"
     done
-    grep -lE '^const tm_kernel tm_kernel_' kernels/*.c 2>/dev/null | while read -r file; do
+    grep -lE '^const tm_kernel tm_kernel_' kernels/*/*.c 2>/dev/null | while read -r file; do
         name=$(basename "$file" .c)
         grep -qE "^TM_KERNEL(_X86|_ARM)?\($name\)" kernels/kernels.def ||
             echo "$file:1: defines a kernel that kernels.def does not list"

@@ -8,7 +8,7 @@
 #include "kernels/kernel.h"
 #include "reports/energy_table.h"
 #include "reports/report_parts.h"
-#include "reports/table.h"
+#include "reports/output/table.h"
 
 static const char *const formats[] = {"text", "md", "csv", "json", "jsonl", NULL};
 

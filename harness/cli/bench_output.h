@@ -3,7 +3,7 @@
 #define TM_HARNESS_CLI_BENCH_OUTPUT_H
 
 #include "reports/compare.h"
-#include "reports/text.h"
+#include "reports/output/text.h"
 
 /* "text", "md", "csv", "json" (an array of objects) or "jsonl" (one object a line); false for others. */
 bool tm_bench_output_known(const char *format);

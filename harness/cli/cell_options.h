@@ -3,10 +3,10 @@
 #ifndef TM_HARNESS_CLI_CELL_OPTIONS_H
 #define TM_HARNESS_CLI_CELL_OPTIONS_H
 
-#include "harness/choice.h"
+#include "harness/tune/choice.h"
 #include "harness/cli/options.h"
 #include "harness/cli/progress.h"
-#include "harness/suite.h"
+#include "harness/sweep/suite.h"
 
 /* As given; lists that were not are NULL where they have no default. */
 typedef struct tm_cell_settings {

@@ -1,9 +1,9 @@
 /* ternmark arithmetic: the published estimate of the energy of arithmetic. Nothing is measured. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/data.h"
-#include "harness/shapes.h"
-#include "reports/arithmetic.h"
+#include "harness/base/data.h"
+#include "harness/measure/shapes.h"
+#include "reports/published/arithmetic.h"
 
 #include <stdio.h>
 #include <stdlib.h>

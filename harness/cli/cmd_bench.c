@@ -12,7 +12,7 @@
 #include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
-#include "harness/sweep.h"
+#include "harness/sweep/sweep.h"
 
 typedef struct request {
     tm_cell_settings cells;

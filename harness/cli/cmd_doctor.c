@@ -1,7 +1,7 @@
 /* ternmark doctor: what can be measured on this machine, what not, and what would mend it. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/doctor.h"
+#include "harness/doctor/doctor.h"
 
 #include <stdio.h>
 #include <stdlib.h>

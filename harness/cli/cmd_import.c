@@ -1,8 +1,8 @@
 /* ternmark import: the log of a wall meter, for the energy windows of a store that is already there. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/meter.h"
-#include "harness/meter_import.h"
+#include "harness/probe/meter.h"
+#include "harness/sweep/meter_import.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/kernels_bench.h"
 #include "harness/cli/options.h"
-#include "harness/json.h"
+#include "harness/base/json.h"
 #include "kernels/kernel.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* ternmark list: the names other commands take. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/counter_group.h"
-#include "harness/shapes.h"
-#include "harness/suite.h"
+#include "harness/probe/counter_group.h"
+#include "harness/measure/shapes.h"
+#include "harness/sweep/suite.h"
 #include "kernels/format.h"
 
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #include "engine/session.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/shapes.h"
+#include "harness/measure/shapes.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "engine/model.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/shapes.h"
+#include "harness/measure/shapes.h"
 
 #include <inttypes.h>
 #include <stdio.h>

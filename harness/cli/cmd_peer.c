@@ -1,8 +1,8 @@
 /* ternmark peer: another engine as a worker, JSON lines on stdin and stdout. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/peer.h"
-#include "harness/worker.h"
+#include "harness/measure/peer.h"
+#include "harness/measure/worker.h"
 
 int tm_cmd_peer(int argc, char **argv)
 {

@@ -15,11 +15,11 @@
 #include "harness/cli/options.h"
 #include "harness/cli/profile_output.h"
 #include "harness/cli/progress.h"
-#include "harness/counter_group.h"
-#include "harness/plan.h"
-#include "harness/profile_trace.h"
-#include "harness/version.h"
-#include "harness/worker.h"
+#include "harness/probe/counter_group.h"
+#include "harness/sweep/plan.h"
+#include "harness/measure/profile_trace.h"
+#include "harness/base/version.h"
+#include "harness/measure/worker.h"
 #include "reports/profile_table.h"
 
 typedef struct request {

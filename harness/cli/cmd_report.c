@@ -1,8 +1,8 @@
 /* ternmark report: a store as tables, cells and plots. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/data.h"
-#include "harness/shapes.h"
+#include "harness/base/data.h"
+#include "harness/measure/shapes.h"
 #include "reports/report.h"
 
 #include <stdio.h>

@@ -2,9 +2,9 @@
 #include "engine/pool.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/env.h"
-#include "harness/roofline.h"
-#include "harness/suite.h"
+#include "harness/machine/env.h"
+#include "harness/machine/roofline.h"
+#include "harness/sweep/suite.h"
 
 #include <stdio.h>
 #include <stdlib.h>

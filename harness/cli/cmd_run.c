@@ -6,8 +6,8 @@
 #include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
-#include "harness/profile.h"
-#include "harness/sweep.h"
+#include "harness/measure/profile.h"
+#include "harness/sweep/sweep.h"
 
 #include <errno.h>
 #include <math.h>

@@ -3,11 +3,11 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/options.h"
-#include "harness/plan.h"
-#include "harness/prefetch.h"
-#include "harness/roofline.h"
-#include "harness/shapes.h"
-#include "harness/tune.h"
+#include "harness/sweep/plan.h"
+#include "harness/tune/prefetch.h"
+#include "harness/machine/roofline.h"
+#include "harness/measure/shapes.h"
+#include "harness/tune/tune.h"
 
 #include <math.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* ternmark worker: runs one arm for another process, JSON lines on stdin and stdout. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/worker.h"
+#include "harness/measure/worker.h"
 
 int tm_cmd_worker(int argc, char **argv)
 {
@@ -9,8 +9,9 @@ int tm_cmd_worker(int argc, char **argv)
     const tm_command command = {
         .name = "worker",
         .arguments = "",
-        .summary = "Says hello, reads one request line and answers it; harness/worker.h has the "
-                   "lines. Started by `ternmark run` and `bench`.",
+        .summary =
+            "Says hello, reads one request line and answers it; harness/measure/worker.h has the "
+            "lines. Started by `ternmark run` and `bench`.",
         .options = options};
     tm_error err = {0};
     bool help;

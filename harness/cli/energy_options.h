@@ -3,7 +3,7 @@
 #define TM_HARNESS_CLI_ENERGY_OPTIONS_H
 
 #include "harness/cli/options.h"
-#include "harness/suite.h"
+#include "harness/sweep/suite.h"
 
 /* As given; absent numbers are NaN. */
 typedef struct tm_energy_settings {

@@ -3,10 +3,10 @@
 #include "harness/cli/interrupt.h"
 #include "harness/cli/options.h"
 #include "harness/cli/progress.h"
-#include "harness/kernel_rows.h"
-#include "harness/prefetch.h"
-#include "harness/shapes.h"
-#include "harness/subject.h"
+#include "harness/measure/kernel_rows.h"
+#include "harness/tune/prefetch.h"
+#include "harness/measure/shapes.h"
+#include "harness/measure/subject.h"
 
 #include <math.h>
 #include <stdio.h>

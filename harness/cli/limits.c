@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "harness/cli/interrupt.h"
-#include "harness/subject.h"
+#include "harness/measure/subject.h"
 
 #define SECONDS 0.5 /* on each point of a run's limits */
 

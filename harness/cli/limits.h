@@ -3,8 +3,8 @@
 #ifndef TM_HARNESS_CLI_LIMITS_H
 #define TM_HARNESS_CLI_LIMITS_H
 
-#include "harness/plan.h"
-#include "harness/roofline.h"
+#include "harness/sweep/plan.h"
+#include "harness/machine/roofline.h"
 
 typedef struct tm_limits_request {
     const char *command; /* that says on stderr why they could not be measured */

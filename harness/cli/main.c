@@ -1,8 +1,8 @@
 /* The program: finds the subcommand and hands over. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/prefetch.h"
-#include "harness/version.h"
+#include "harness/tune/prefetch.h"
+#include "harness/base/version.h"
 #include "kernels/cpu.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef TM_HARNESS_CLI_PEER_OPTIONS_H
 #define TM_HARNESS_CLI_PEER_OPTIONS_H
 
-#include "harness/peer.h"
+#include "harness/measure/peer.h"
 
 #define TM_PEERS_MAX 16
 #define TM_PEER_HELP                                                                               \

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/plan.h"
+#include "harness/sweep/plan.h"
 #include "reports/profile_table.h"
 
 static const char *const formats[] = {"text", "md", "csv", "json", NULL};

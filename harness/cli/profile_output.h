@@ -2,8 +2,8 @@
 #ifndef TM_HARNESS_CLI_PROFILE_OUTPUT_H
 #define TM_HARNESS_CLI_PROFILE_OUTPUT_H
 
-#include "harness/profile.h"
-#include "reports/text.h"
+#include "harness/measure/profile.h"
+#include "reports/output/text.h"
 
 /* One cell that was profiled. */
 typedef struct tm_profiled {

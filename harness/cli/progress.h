@@ -3,7 +3,7 @@
 #ifndef TM_HARNESS_CLI_PROGRESS_H
 #define TM_HARNESS_CLI_PROGRESS_H
 
-#include "harness/sweep.h"
+#include "harness/sweep/sweep.h"
 
 typedef struct tm_progress {
     bool terminal, colour, quiet;

@@ -1,5 +1,5 @@
 /* Any bytes as a group of counters: refused with a sentence, or its formulas can be worked out. */
-#include "harness/counter_group.h"
+#include "harness/probe/counter_group.h"
 #include "tests/fuzz/replay.h"
 
 static bool any_word(void *arg, const char *word, double *value, const char **missing)

@@ -1,5 +1,5 @@
 /* Any bytes as the log of an external meter: lines, joules, a trace and the search for the marker. */
-#include "harness/marker.h"
+#include "harness/sweep/marker.h"
 #include "tests/fuzz/replay.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* Any bytes as the answer of another engine. */
-#include "harness/peer.h"
+#include "harness/measure/peer.h"
 #include "tests/fuzz/replay.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

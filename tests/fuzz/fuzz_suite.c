@@ -1,5 +1,5 @@
 /* Any bytes as a suite: refused with a sentence, or read, written out and read again to the same. */
-#include "harness/suite.h"
+#include "harness/sweep/suite.h"
 #include "tests/fuzz/replay.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Any bytes as a remembered choice of kernels. */
-#include "harness/tune.h"
+#include "harness/tune/tune.h"
 #include "tests/fuzz/replay.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

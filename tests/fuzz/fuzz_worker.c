@@ -1,5 +1,5 @@
 /* Any bytes as a line a worker says, or as the request it is given. */
-#include "harness/worker.h"
+#include "harness/measure/worker.h"
 #include "tests/fuzz/replay.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef TM_TESTS_HARNESS_OP_TABLES_H
 #define TM_TESTS_HARNESS_OP_TABLES_H
 
-#include "harness/op_table.h"
+#include "harness/record/op_table.h"
 
 #include <math.h>
 #include <stdlib.h>

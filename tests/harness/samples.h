@@ -2,7 +2,7 @@
 #ifndef TM_TESTS_HARNESS_SAMPLES_H
 #define TM_TESTS_HARNESS_SAMPLES_H
 
-#include "harness/result.h"
+#include "harness/record/result.h"
 #include "tests/tm_test.h"
 
 #include <stdlib.h>

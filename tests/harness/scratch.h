@@ -67,13 +67,14 @@ static inline char *read_file(const char *path, size_t *size)
     return text;
 }
 
-/* tests/harness/fake_papi.c as a library, built beside the running test program. */
+/* tests/harness/probe/fake_papi.c as a library, built in the folder above the running test program's. */
 static inline const char *fake_papi_path(void)
 {
     static char path[512];
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
     assert_true(n > 0);
     path[n] = 0;
+    *strrchr(path, '/') = 0;
     strcpy(strrchr(path, '/') + 1, "libfake_papi.so");
     return path;
 }

@@ -2,7 +2,7 @@
 #ifndef TM_TESTS_REPORTS_SAMPLE_STORE_H
 #define TM_TESTS_REPORTS_SAMPLE_STORE_H
 
-#include "harness/result.h"
+#include "harness/record/result.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,0 +1,22 @@
+#include "harness/base/version.h"
+
+#ifndef TM_COMMIT
+#error "the Makefile gives this file TM_VERSION, TM_COMMIT, TM_COMPILER and TM_BUILD_MODE"
+#endif
+
+const char *tm_version(void)
+{
+    return TM_VERSION;
+}
+const char *tm_commit(void)
+{
+    return TM_COMMIT;
+}
+const char *tm_compiler(void)
+{
+    return TM_COMPILER;
+}
+const char *tm_build_mode(void)
+{
+    return TM_BUILD_MODE;
+}

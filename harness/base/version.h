@@ -1,0 +1,13 @@
+/* What this build of ternmark is: the only module that the version, the commit and the compiler's
+ * name reach, so that a new commit rebuilds one object. */
+#ifndef TM_HARNESS_BASE_VERSION_H
+#define TM_HARNESS_BASE_VERSION_H
+
+const char *tm_version(void);  /* "0.1.0" */
+const char *tm_commit(void);   /* "-dirty" behind when the tree was changed; "unknown" */
+const char *tm_compiler(void); /* the first line of its --version */
+
+/* "release", "asan", "ubsan", "tsan" or "fuzz": only the first may be timed. */
+const char *tm_build_mode(void);
+
+#endif

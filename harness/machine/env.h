@@ -1,0 +1,42 @@
+/* The machine and the state it is in, read from /proc and /sys below a root directory, so that
+ * recorded machines can be tested. What is not there is missing with a reason.
+ *
+ * `machine` is what stays: processor, cores, caches, memory. `environment` is what may change from
+ * run to run: governor, limits, load. The fingerprint is a hash of the first.
+ */
+#ifndef TM_HARNESS_MACHINE_ENV_H
+#define TM_HARNESS_MACHINE_ENV_H
+
+#include "harness/base/json.h"
+
+typedef struct tm_env {
+    tm_json *machine;               /* object; owned */
+    tm_json *environment;           /* object; owned */
+    char fingerprint[24];           /* of `machine` */
+    char cpu_model[96];             /* "" when not known */
+    int n_cpus;                     /* this process may use */
+    int n_cores;                    /* physical, among them */
+    int64_t memory_available_bytes; /* least of MemAvailable and what cgroups leave; -1 unknown */
+    char memory_limit[96];          /* what sets it: "MemAvailable", "cgroup memory limit" */
+    double load_average;            /* of the last minute; NaN not known */
+    bool virtual_machine;
+    bool emulated; /* instructions are emulated (qemu user mode): no time means anything */
+} tm_env;
+
+/* root: "/" for this machine, else a directory holding proc/ and sys/. Errors: IO when root has no
+ * proc/cpuinfo, NOMEM. */
+tm_status tm_env_read(const char *root, tm_env *out, tm_error *err) TM_MUST_USE;
+void tm_env_free(tm_env *env);
+
+/* Hash of a program's file in hex: two builds that differ in anything differ in it. path NULL:
+ * this program. Errors: IO. */
+tm_status tm_build_hash(const char *path, char *text, size_t size, tm_error *err) TM_MUST_USE;
+
+/* Jiffies of /proc/stat's first line: of all, and stolen by the hypervisor. False: unreadable. */
+bool tm_env_cpu_ticks(const char *root, int64_t *all, int64_t *stolen);
+
+/* FNV-1a, 64 bit (Fowler, Noll, Vo): start with TM_HASH_START. Names things; no defence. */
+#define TM_HASH_START 0xcbf29ce484222325ull
+uint64_t tm_hash(uint64_t hash, const void *data, size_t size);
+
+#endif

@@ -1,0 +1,66 @@
+#include "harness/measure/model_check.h"
+
+#include "kernels/check.h"
+
+/* Multiply-accumulates of one fill of one check: the scalar reference makes some 10^9 per second
+ * and a check has about ten fills, so that all shapes of a model stay below a second. */
+#define CHECK_MACS   2000000
+#define CHECK_TOKENS 5 /* no multiple of any kernel's token block */
+#define MIN_ROWS     67
+#define CHECKED_MAX  32 /* kernels x shapes of a model; a file with more has some checked again */
+
+/* Rows for a check: all of a small matrix, else as many as the work allows and the same remainder
+ * by 32, so that the last, partial row group is tried as well. */
+static int check_rows(int n_rows, int n_cols, int n_tokens)
+{
+    int64_t rows = CHECK_MACS / ((int64_t)n_cols * n_tokens);
+    if (rows < MIN_ROWS) rows = MIN_ROWS;
+    if (rows >= n_rows) return n_rows;
+    return (int)rows / 32 * 32 + n_rows % 32;
+}
+
+static tm_status check_shape(const tm_kernel *kernel, int n_rows, int n_cols, uint64_t seed,
+                             tm_error *err)
+{
+    static const int tokens[] = {1, CHECK_TOKENS};
+    for (int i = 0; i < 2; i++) {
+        tm_status status = tm_check_kernel(kernel, check_rows(n_rows, n_cols, tokens[i]), n_cols,
+                                           tokens[i], seed, err);
+        if (status != TM_OK) return status;
+    }
+    return TM_OK;
+}
+
+/* A kernel and a shape it meets in the model. */
+typedef struct checked {
+    const tm_kernel *kernel;
+    int n_rows, n_cols;
+} checked;
+
+static tm_status check_matrix(const tm_matrix *matrix, uint64_t seed, checked *seen, int *n_seen,
+                              tm_error *err)
+{
+    checked one = {matrix->kernel, matrix->weight.n_rows, matrix->weight.n_cols};
+    for (int k = 0; k < *n_seen; k++)
+        if (seen[k].kernel == one.kernel && seen[k].n_rows == one.n_rows &&
+            seen[k].n_cols == one.n_cols)
+            return TM_OK;
+    if (*n_seen < CHECKED_MAX) seen[(*n_seen)++] = one;
+    return check_shape(one.kernel, one.n_rows, one.n_cols, seed, err);
+}
+
+tm_status tm_model_check(const tm_model *model, uint64_t seed, tm_error *err)
+{
+    checked seen[CHECKED_MAX];
+    int n_seen = 0;
+    for (int l = 0; l < model->config.n_layers; l++) {
+        const tm_layer *layer = &model->layers[l];
+        const tm_matrix *matrices[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
+                                       &layer->gate, &layer->up, &layer->down};
+        for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+            tm_status status = check_matrix(matrices[i], seed, seen, &n_seen, err);
+            if (status != TM_OK) return status;
+        }
+    }
+    return check_matrix(&model->head, seed, seen, &n_seen, err);
+}

@@ -1,0 +1,26 @@
+#include "harness/measure/peer.h"
+
+#include <stdlib.h>
+
+#include "harness/measure/worker.h"
+
+tm_status tm_peer_answer_request(const tm_worker_request *request, void *arg, int fd, tm_error *err)
+{
+    const tm_peer *peer = arg;
+    tm_status status = tm_worker_say(fd, "loaded", err);
+    if (status == TM_OK)
+        status = tm_worker_say(fd, "checked", err); /* nothing was: see the marks */
+    for (int i = 0; i < request->n_tests && status == TM_OK; i++) {
+        const tm_worker_test *t = &request->tests[i];
+        if (t->n_repetitions == 0) continue; /* its times are there; it makes nothing else */
+        tm_record *records = calloc((size_t)t->n_repetitions, sizeof *records);
+        if (!records) return tm_fail(err, TM_NOMEM, "no memory for %d records", t->n_repetitions);
+        status = tm_peer_run(peer, &t->test, request->cell.threads, t->n_repetitions, records, err);
+        for (int k = 0; k < t->n_repetitions && status == TM_OK; k++) {
+            records[k].repetition = t->first_repetition + k;
+            status = tm_worker_say_record(fd, "sample", request, i, &records[k], err);
+        }
+        free(records);
+    }
+    return status;
+}

@@ -1,0 +1,404 @@
+#include "harness/measure/profile.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/clock.h"
+
+#define STAMPS_TIMED 4096 /* of the loop that measures one: some 40 us, three times */
+
+static tm_profile_op *op_of(const tm_profile *profile, int layer, int op)
+{
+    return &profile->ops[(size_t)(layer + 1) * TM_OP_COUNT + (size_t)op];
+}
+
+tm_profile_sum tm_profile_sum_of(const tm_profile *profile, const tm_profile_limits *limits,
+                                 int layer, int op)
+{
+    tm_profile_sum sum = tm_profile_sum_none();
+    for (int l = -1; l < profile->n_layers; l++)
+        for (int o = 0; o < TM_OP_COUNT; o++)
+            if ((layer == TM_PROFILE_ALL || l == layer) && (op == TM_PROFILE_ALL || o == op))
+                tm_profile_sum_add(&sum, &op_of(profile, l, o)->part, limits);
+    return sum;
+}
+
+double tm_profile_idle_ns(const tm_profile *p)
+{
+    double sum = 0;
+    for (int t = 0; t < p->n_threads; t++) sum += p->threads[t].idle_ns;
+    return sum / p->n_threads;
+}
+
+static bool same_cost(const tm_op_cost *a, const tm_op_cost *b)
+{
+    return a->memory_bytes == b->memory_bytes && a->activation_bytes == b->activation_bytes &&
+           a->macs == b->macs && a->is_int8 == b->is_int8;
+}
+
+/* Layer l of an operation into the entry behind `first` that costs the same in each of its layers. */
+static void put_entry(const tm_profile *p, int l, int o, int first, tm_op_table *out)
+{
+    const tm_profile_part *part = &op_of(p, l, o)->part;
+    if (!(part->work_ns > 0) && !(part->wait_ns > 0)) return;
+    int i = first;
+    for (; i < out->n_entries; i++) {
+        const tm_op_cost *cost = &out->entries[i].part.cost;
+        double n = out->entries[i].n_layers;
+        const tm_op_cost each = {cost->memory_bytes / n, cost->activation_bytes / n, cost->macs / n,
+                                 cost->is_int8};
+        if (l >= 0 && n > 0 && same_cost(&each, &part->cost)) break;
+    }
+    tm_op_entry *e = &out->entries[i];
+    if (i == out->n_entries) {
+        *e = (tm_op_entry){.part.cost.is_int8 = part->cost.is_int8};
+        snprintf(e->operation, sizeof e->operation, "%s", tm_op_name((tm_op)o));
+        out->n_entries++;
+    }
+    e->n_layers += l >= 0;
+    e->part.work_ns += part->work_ns;
+    e->part.wait_ns += part->wait_ns;
+    e->part.best_ns += part->best_ns;
+    e->part.cost.memory_bytes += part->cost.memory_bytes;
+    e->part.cost.activation_bytes += part->cost.activation_bytes;
+    e->part.cost.macs += part->cost.macs;
+}
+
+tm_status tm_profile_to_table(const tm_profile *p, tm_op_table *out, tm_error *err)
+{
+    *out = (tm_op_table){.n_threads = p->n_threads,
+                         .n_tokens = p->n_tokens,
+                         .n_passes = p->n_passes,
+                         .n_pairs = p->n_pairs,
+                         .region_ns = p->region_ns,
+                         .idle_ns = tm_profile_idle_ns(p),
+                         .elapsed_ns = p->elapsed_ns,
+                         .overhead = p->overhead.value,
+                         .overhead_low = p->overhead.low,
+                         .overhead_high = p->overhead.high,
+                         .stamp_ns = p->stamp_ns,
+                         .stamps_per_thread = p->stamps_per_thread};
+    snprintf(out->clock, sizeof out->clock, "%s", p->clock);
+    out->entries = calloc(((size_t)p->n_layers + 1) * TM_OP_COUNT, sizeof *out->entries);
+    if (!out->entries)
+        return tm_fail(err, TM_NOMEM, "profile: no memory for the table of %d layers", p->n_layers);
+    for (int o = 0; o < TM_OP_COUNT; o++) {
+        int first = out->n_entries;
+        for (int l = -1; l < p->n_layers; l++) put_entry(p, l, o, first, out);
+    }
+    return TM_OK;
+}
+
+void tm_profile_free(tm_profile *profile)
+{
+    free(profile->ops);
+    free(profile->threads);
+    tm_record_free(&profile->record);
+    *profile = (tm_profile){0};
+}
+
+/* Of counters that two cores do not show alike to the last tick, a span may come out below 0. */
+static double span_ns(uint64_t begin, uint64_t end, double ticks_per_ns)
+{
+    return end > begin ? (double)(end - begin) / ticks_per_ns : 0;
+}
+
+/* One thread's stamps, from the first pass of the region on. work [n_layers + 1][TM_OP_COUNT] of its own. */
+static void read_thread(const tm_ledger *ledger, int thread, int first_pass, double rate,
+                        tm_profile *out, double *work)
+{
+    const tm_ledger_thread *own = &ledger->threads[thread];
+    tm_profile_thread *sums = &out->threads[thread];
+    double share = 1.0 / ledger->n_threads;
+    for (int i = 0; i < own->n_events; i++) {
+        const tm_event *e = &own->events[i];
+        const tm_ledger_pass *pass = &ledger->passes[e->pass];
+        if (e->pass < first_pass) continue;
+        if (e->piece == TM_PIECE_ENTER) {
+            sums->idle_ns += span_ns(pass->begin, e->ticks, rate);
+            if (e->pass > first_pass) sums->idle_ns += span_ns(pass[-1].end, pass->begin, rate);
+            continue;
+        }
+        double ns = span_ns(e[-1].ticks, e->ticks, rate);
+        tm_profile_op *op = op_of(out, e->layer, e->op);
+        if (e->piece == TM_PIECE_WAIT) {
+            op->part.wait_ns += ns * share;
+            sums->wait_ns += ns;
+            sums->n_waits++;
+        } else {
+            op->part.work_ns += ns * share;
+            op->n_pieces++;
+            work[(size_t)(e->layer + 1) * TM_OP_COUNT + e->op] += ns;
+            sums->busy_ns += ns;
+        }
+        if (i + 1 < own->n_events && e[1].piece != TM_PIECE_ENTER) continue;
+        /* The last piece of the pass: the pool's own barrier is behind it. */
+        double left = span_ns(e->ticks, pass->end, rate);
+        if (ledger->n_threads == 1) {
+            sums->idle_ns += left;
+            continue;
+        }
+        op->part.wait_ns += left * share;
+        sums->wait_ns += left;
+        sums->n_waits++;
+    }
+}
+
+static void put_costs(const tm_ledger *ledger, int first_pass, const tm_model *model, bool f16_kv,
+                      tm_profile *out)
+{
+    for (int p = first_pass; p < ledger->n_passes; p++)
+        for (int l = -1; l < out->n_layers; l++)
+            for (int o = 0; o < TM_OP_COUNT; o++) {
+                if ((l == -1) != (o == TM_OP_EMBED || o >= TM_OP_OUTPUT_NORM)) continue;
+                tm_op_cost one = tm_op_cost_of(model, f16_kv, (tm_op)o, l, &ledger->passes[p]);
+                tm_op_cost *sum = &op_of(out, l, o)->part.cost;
+                sum->memory_bytes += one.memory_bytes;
+                sum->activation_bytes += one.activation_bytes;
+                sum->macs += one.macs;
+                sum->is_int8 = one.is_int8;
+            }
+}
+
+static tm_status check_lost(const tm_ledger *ledger, tm_error *err)
+{
+    int64_t lost = ledger->n_dropped;
+    for (int i = 0; i < ledger->n_threads; i++) lost += ledger->threads[i].n_dropped;
+    if (lost == 0) return TM_OK;
+    return tm_fail(err, TM_CHECK, "profile: %lld passes or stamps found no room in the ledger",
+                   (long long)lost);
+}
+
+tm_status tm_profile_read(const tm_ledger *ledger, int first_pass, double ticks_per_ns,
+                          int n_layers, const tm_model *model, bool f16_kv, tm_profile *out,
+                          tm_error *err)
+{
+    *out = (tm_profile){.n_layers = n_layers,
+                        .n_threads = ledger->n_threads,
+                        .n_passes = ledger->n_passes - first_pass};
+    if (first_pass < 0 || out->n_passes < 1)
+        return tm_fail(err, TM_ARG, "profile: %d passes, the region begins at %d", ledger->n_passes,
+                       first_pass);
+    tm_status status = check_lost(ledger, err);
+    if (status != TM_OK) return status;
+    size_t n_ops = ((size_t)n_layers + 1) * TM_OP_COUNT;
+    double *work = calloc(n_ops, sizeof *work);
+    out->ops = calloc(n_ops, sizeof *out->ops);
+    out->threads = calloc((size_t)ledger->n_threads, sizeof *out->threads);
+    if (!work || !out->ops || !out->threads) {
+        free(work);
+        tm_profile_free(out);
+        return tm_fail(err, TM_NOMEM, "profile: no memory for %d layers", n_layers);
+    }
+    out->region_ns = span_ns(ledger->passes[first_pass].begin,
+                             ledger->passes[ledger->n_passes - 1].end, ticks_per_ns);
+    for (int p = first_pass; p < ledger->n_passes; p++) out->n_tokens += ledger->passes[p].n_tokens;
+    int64_t n_events = 0;
+    for (int t = 0; t < ledger->n_threads; t++) {
+        memset(work, 0, n_ops * sizeof *work);
+        read_thread(ledger, t, first_pass, ticks_per_ns, out, work);
+        for (size_t i = 0; i < n_ops; i++)
+            out->ops[i].longest_ns = fmax(out->ops[i].longest_ns, work[i]);
+        for (int i = 0; i < ledger->threads[t].n_events; i++)
+            n_events += ledger->threads[t].events[i].pass >= first_pass;
+    }
+    out->stamps_per_thread = (double)n_events / ledger->n_threads;
+    out->clock = tm_ledger_clock(ledger);
+    if (model != NULL) put_costs(ledger, first_pass, model, f16_kv, out);
+    free(work);
+    return TM_OK;
+}
+
+/* What a stamp takes when nothing else happens: the best of three loops over a list of its own. */
+static double measure_stamp(bool by_clock)
+{
+    static tm_event events[STAMPS_TIMED];
+    double best = INFINITY;
+    for (int i = 0; i < 3; i++) {
+        tm_ledger_thread list = {
+            .events = events, .max_events = STAMPS_TIMED, .by_clock = by_clock};
+        int64_t begin = tm_now_ns();
+        for (int k = 0; k < STAMPS_TIMED; k++)
+            tm_ledger_add(&list, TM_PIECE_WORK, (tm_op)(k % TM_OP_COUNT), k);
+        best = fmin(best, (double)(tm_now_ns() - begin) / STAMPS_TIMED);
+    }
+    return best;
+}
+
+/* State over the runs of one test. */
+typedef struct pairs {
+    tm_bench *bench;
+    const tm_test *test;
+    const tm_profile_options *options;
+    tm_ledger ledger;
+    int n_region_passes;    /* those before them fill the cache */
+    double *with, *without; /* [n] ns */
+    tm_profile *seen;       /* [n] of the runs with stamps */
+    tm_record last;         /* of a run without */
+    double *best_ns; /* [max_events]: of each piece, mean over threads, of the runs with stamps */
+    bool best_known;
+} pairs;
+
+/* Every thread writes the same pieces in the same order, whoever's share they were. */
+static bool same_pieces(const tm_ledger *ledger)
+{
+    const tm_ledger_thread *first = &ledger->threads[0];
+    for (int t = 1; t < ledger->n_threads; t++) {
+        const tm_ledger_thread *own = &ledger->threads[t];
+        if (own->n_events != first->n_events) return false;
+        for (int i = 0; i < own->n_events; i++)
+            if (own->events[i].op != first->events[i].op ||
+                own->events[i].piece != first->events[i].piece)
+                return false;
+    }
+    return true;
+}
+
+/* Keeps the shortest of each piece: a test makes the same ones in every run. Of the threads together,
+ * since a thread that helps another has less to do in one run and more in the next. */
+static void keep_best(pairs *p, double rate)
+{
+    const tm_ledger *ledger = &p->ledger;
+    if (!same_pieces(ledger)) {
+        p->best_known = false;
+        return;
+    }
+    for (int i = 1; i < ledger->threads[0].n_events; i++) {
+        double ns = 0;
+        for (int t = 0; t < ledger->n_threads; t++) {
+            const tm_event *events = ledger->threads[t].events;
+            ns += span_ns(events[i - 1].ticks, events[i].ticks, rate);
+        }
+        p->best_ns[i] = fmin(p->best_ns[i], ns / ledger->n_threads);
+    }
+}
+
+/* Of the region's work, into the profile; the ledger still holds the last run with stamps. */
+static void put_best(const pairs *p, tm_profile *out)
+{
+    const tm_ledger_thread *first = &p->ledger.threads[0];
+    int first_pass = p->ledger.n_passes - p->n_region_passes;
+    for (int i = 1; i < first->n_events && p->best_known; i++) {
+        const tm_event *e = &first->events[i];
+        if (e->pass < first_pass || e->piece != TM_PIECE_WORK) continue;
+        op_of(out, e->layer, e->op)->part.best_ns += p->best_ns[i];
+    }
+}
+
+static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
+{
+    tm_session *session = p->bench->subject->session;
+    tm_record record = {0};
+    if (stamped) tm_ledger_clear(&p->ledger);
+    tm_session_set_ledger(session, stamped ? &p->ledger : NULL);
+    tm_status status = tm_bench_once(p->bench, p->test, &record, err);
+    tm_session_set_ledger(session, NULL);
+    double ns = (double)record.elapsed_ns;
+    if (status != TM_OK || pair < 0 || stamped) {
+        tm_record_free(&record);
+    } else {
+        tm_record_free(&p->last);
+        p->last = record;
+    }
+    if (status != TM_OK || pair < 0) return status;
+    if (!stamped) {
+        p->without[pair] = ns;
+        return TM_OK;
+    }
+    const tm_subject *subject = p->bench->subject;
+    p->with[pair] = ns;
+    keep_best(p, tm_ledger_ticks_per_ns(&p->ledger));
+    status = tm_profile_read(&p->ledger, p->ledger.n_passes - p->n_region_passes,
+                             tm_ledger_ticks_per_ns(&p->ledger), subject->model->config.n_layers,
+                             subject->model, subject->f16_kv, &p->seen[pair], err);
+    p->seen[pair].elapsed_ns = (int64_t)ns;
+    return status;
+}
+
+/* The run that is `rank`th in time, from 0. */
+static int run_of_rank(const double *ns, int n, int rank)
+{
+    for (int i = 0; i < n; i++) {
+        int below = 0;
+        for (int k = 0; k < n; k++) below += ns[k] < ns[i] || (ns[k] == ns[i] && k < i);
+        if (below == rank) return i;
+    }
+    return 0;
+}
+
+static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)
+{
+    const tm_profile_options *options = p->options;
+    int n = options->n_pairs;
+    tm_status status = run(p, true, -1, err); /* warm-up, of the ledger's pages as well */
+    if (status == TM_OK) status = run(p, false, -1, err);
+    for (int i = 0; i < n && status == TM_OK; i++)
+        for (int k = 0; k < 2 && status == TM_OK; k++) {
+            bool stamped = (i + k) % 2 == 0;
+            status = run(p, stamped, i, err);
+            if (status == TM_OK && stamped && i == n - 1 && options->see)
+                options->see(options->see_arg, &p->ledger, p->ledger.n_passes - p->n_region_passes,
+                             tm_ledger_ticks_per_ns(&p->ledger));
+        }
+    if (status != TM_OK) return status;
+    /* Of an even number, the faster of the two in the middle. */
+    int shown = run_of_rank(p->with, n, options->fastest ? 0 : (n - 1) / 2);
+    *out = p->seen[shown];
+    p->seen[shown] = (tm_profile){0};
+    put_best(p, out);
+    out->n_pairs = n;
+    out->overhead = tm_interval_ratio(p->with, p->without, n, 0.95);
+    out->fastest_ratio =
+        p->with[run_of_rank(p->with, n, 0)] / p->without[run_of_rank(p->without, n, 0)];
+    out->plain_ns = tm_interval_positive(p->without, n, 0.95);
+    out->stamp_ns = measure_stamp(p->ledger.by_clock);
+    out->record = p->last;
+    p->last = (tm_record){0};
+    return TM_OK;
+}
+
+tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
+                             const tm_profile_options *options, tm_profile *out, tm_error *err)
+{
+    const tm_subject *subject = bench->subject;
+    *out = (tm_profile){0};
+    if (!subject->model)
+        return tm_fail(err, TM_ARG, "profile: the fake engine has no operations to time");
+    if (options->n_pairs < 1)
+        return tm_fail(err, TM_ARG, "profile: %d pairs; at least 1 is needed", options->n_pairs);
+    int batch = subject->n_batch, n = options->n_pairs;
+    pairs p = {.bench = bench, .test = test, .options = options, .best_known = true};
+    p.n_region_passes = (test->n_prompt + batch - 1) / batch + test->n_gen;
+    int n_passes = p.n_region_passes + (test->depth + batch - 1) / batch;
+    int n_layers = subject->model->config.n_layers, n_threads = tm_pool_threads(subject->pool);
+    /* Each piece's best time beside its stamps. */
+    double needs = (double)tm_ledger_bytes(n_layers, n_passes, n_threads) *
+                   (1 + (double)sizeof *p.best_ns / sizeof(tm_event) / n_threads);
+    if (options->available_bytes > 0 && needs > (double)options->available_bytes)
+        return tm_fail(err, TM_NOMEM,
+                       "profile: stamps of %d passes, %d layers and %d threads need %.2f GB, %.2f "
+                       "GB available",
+                       n_passes, n_layers, n_threads, needs * 1e-9,
+                       (double)options->available_bytes * 1e-9);
+    tm_status status = tm_ledger_open(n_layers, n_passes, subject->pool, &p.ledger, err);
+    if (status != TM_OK) return status;
+    p.with = calloc((size_t)n, sizeof *p.with);
+    p.without = calloc((size_t)n, sizeof *p.without);
+    p.seen = calloc((size_t)n, sizeof *p.seen);
+    int max_events = p.ledger.threads[0].max_events;
+    p.best_ns = calloc((size_t)max_events, sizeof *p.best_ns);
+    if (!p.with || !p.without || !p.seen || !p.best_ns)
+        status = tm_fail(err, TM_NOMEM, "profile: no memory for %d pairs", n);
+    for (int i = 0; i < max_events && p.best_ns; i++) p.best_ns[i] = INFINITY;
+    if (status == TM_OK) status = run_pairs(&p, out, err);
+    for (int i = 0; i < n && p.seen; i++) tm_profile_free(&p.seen[i]);
+    free(p.best_ns);
+    free(p.seen);
+    free(p.without);
+    free(p.with);
+    tm_record_free(&p.last);
+    tm_ledger_close(&p.ledger);
+    return status;
+}

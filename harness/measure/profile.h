@@ -1,0 +1,86 @@
+/* Where the time of a test goes: by operation, layer and thread, with what each operation moved and
+ * multiplied, and what looking cost.
+ *
+ * The test runs in pairs, with and without the ledger of time stamps, in turns (AB BA ...): their ratio
+ * is the overhead. What is shown is one run with stamps, the one of median time, so that its parts add
+ * up to what the clock said of it.
+ */
+#ifndef TM_HARNESS_MEASURE_PROFILE_H
+#define TM_HARNESS_MEASURE_PROFILE_H
+
+#include "harness/measure/bench.h"
+#include "harness/record/op_table.h"
+#include "harness/stats/stats.h"
+
+/* One operation of one layer, over all passes of the region. */
+typedef struct tm_profile_op {
+    tm_profile_part part; /* best_ns: 0 from tm_profile_read */
+    double longest_ns;    /* work of the thread that worked longest */
+    int64_t n_pieces;     /* of work, of all threads */
+} tm_profile_op;
+
+/* Three parts of the region that leave nothing out. */
+typedef struct tm_profile_thread {
+    double busy_ns, wait_ns; /* in operations; at barriers, the one that ends a pass included */
+    double idle_ns; /* waking up, and between passes; for one thread alone also leaving them */
+    int64_t n_waits;
+} tm_profile_thread;
+
+typedef struct tm_profile {
+    int n_layers, n_threads, n_tokens;
+    int n_passes;               /* of the region */
+    double region_ns;           /* from the begin of its first pass to the end of its last */
+    tm_profile_op *ops;         /* [n_layers + 1][TM_OP_COUNT]; row 0: outside the layers; owned */
+    tm_profile_thread *threads; /* [n_threads]; owned */
+
+    int n_pairs;
+    double fastest_ratio;     /* the fastest run with stamps over the fastest without */
+    tm_interval overhead;     /* time with stamps over time without, from the pairs */
+    double stamp_ns;          /* one stamp, alone in a loop */
+    double stamps_per_thread; /* in the region, mean over threads */
+    const char *clock;        /* what stamps are read from */
+    int64_t elapsed_ns;       /* of the run shown, as the harness timed it */
+    tm_interval plain_ns;     /* of the runs without stamps: geometric mean */
+    tm_record record;         /* of the last run without stamps: marks, counters; owned */
+} tm_profile;
+
+#define TM_PROFILE_ALL (-2)
+/* Of one operation, or TM_PROFILE_ALL; in one layer (-1: outside the layers), or TM_PROFILE_ALL. */
+tm_profile_sum tm_profile_sum_of(const tm_profile *profile, const tm_profile_limits *limits,
+                                 int layer, int op);
+/* Mean over the threads. */
+double tm_profile_idle_ns(const tm_profile *profile);
+/* As a store keeps it; operations that took no time are left out. Errors: NOMEM. */
+tm_status tm_profile_to_table(const tm_profile *profile, tm_op_table *out,
+                              tm_error *err) TM_MUST_USE;
+
+/* A visitor of stamps: the ledger of every run shown, for writers of traces. Called before the ledger is
+ * used again. `first_pass`: of the region; those before it filled the cache. */
+typedef void tm_profile_see(void *arg, const tm_ledger *ledger, int first_pass,
+                            double ticks_per_ns);
+
+typedef struct tm_profile_options {
+    int n_pairs;         /* at least 1 */
+    bool fastest;        /* show the fastest run with stamps, not that of median time */
+    tm_profile_see *see; /* of the last run with stamps; or NULL */
+    void *see_arg;
+    int64_t available_bytes; /* memory for the stamps; 0 and below: not known */
+} tm_profile_options;
+
+/* Of the test: the pairs, and one with and one without stamps before. */
+#define TM_PROFILE_RUNS(n_pairs) (2 + 2 * (n_pairs))
+
+/* Runs the test TM_PROFILE_RUNS(n_pairs) times. Errors: ARG (the fake engine, a region without a pass), NOMEM, those of
+ * eval; CHECK when stamps were lost. */
+tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
+                             const tm_profile_options *options, tm_profile *out,
+                             tm_error *err) TM_MUST_USE;
+void tm_profile_free(tm_profile *profile);
+
+/* The sums alone, of a ledger's passes from first_pass on. model NULL: no costs. out: as from measure, with
+ * what the ledger does not say left 0. Errors: NOMEM, ARG (no pass), CHECK (stamps were lost). */
+tm_status tm_profile_read(const tm_ledger *ledger, int first_pass, double ticks_per_ns,
+                          int n_layers, const tm_model *model, bool f16_kv, tm_profile *out,
+                          tm_error *err) TM_MUST_USE;
+
+#endif

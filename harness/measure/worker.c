@@ -1,0 +1,333 @@
+#include "harness/measure/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/measure/bench.h"
+#include "harness/measure/energy_run.h"
+#include "harness/machine/env.h"
+#include "harness/measure/profile.h"
+#include "harness/measure/subject.h"
+#include "harness/base/version.h"
+
+/* Greedy tokens whose hash tells models computed differently apart; the first sees the whole
+ * prompt. */
+#define GREEDY_PROMPT 4
+#define GREEDY_TOKENS 4
+/* A warm-up run generates no more than this: caches and clocks need no more. */
+#define WARMUP_GEN 4
+#define MAX_BATCH  512
+
+void tm_worker_sizes(const tm_test *tests, int n_tests, tm_session_options *out)
+{
+    int64_t most = 0; /* TM_TOKENS_MAX x 3 x TM_SEQUENCES_MAX is below 2^30 */
+    *out = (tm_session_options){
+        .n_context = GREEDY_PROMPT + GREEDY_TOKENS, .n_batch = GREEDY_PROMPT, .n_sequences = 1};
+    for (int i = 0; i < n_tests; i++) {
+        const tm_test *t = &tests[i];
+        int n_sequences = t->n_sequences > 1 ? t->n_sequences : 1, positions = tm_test_positions(t);
+        if (positions > out->n_context) out->n_context = positions;
+        if (n_sequences > out->n_sequences) out->n_sequences = n_sequences;
+        if ((int64_t)n_sequences * positions > most) most = (int64_t)n_sequences * positions;
+        if (t->n_prompt > out->n_batch) out->n_batch = t->n_prompt;
+        if (t->depth > out->n_batch) out->n_batch = t->depth;
+        if (n_sequences > out->n_batch) out->n_batch = n_sequences;
+    }
+    if (out->n_batch > MAX_BATCH) out->n_batch = MAX_BATCH;
+    out->n_positions = most > out->n_context ? (int)most : out->n_context;
+}
+
+static tm_status send(int fd, tm_json *line, tm_error *err)
+{
+    char *text = line ? tm_json_print(line, false) : NULL;
+    tm_json_free(line);
+    if (!text) return tm_fail(err, TM_NOMEM, "no memory for an answer");
+    size_t length = strlen(text), done = 0;
+    text[length++] = '\n';
+    tm_status status = TM_OK;
+    while (done < length && status == TM_OK) {
+        ssize_t n = write(fd, text + done, length - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0)
+            status = tm_fail(err, TM_IO, "answering failed: %s", strerror(errno));
+        else
+            done += (size_t)n;
+    }
+    free(text);
+    return status;
+}
+
+static tm_json *line_of(const char *kind)
+{
+    tm_json *json = tm_json_object();
+    tm_json_put_string(json, "line", kind);
+    return json;
+}
+
+static tm_status send_hello(int fd, tm_error *err)
+{
+    char program[96];
+    tm_json *json = line_of("hello");
+    snprintf(program, sizeof program, "ternmark %s %s", tm_version(), tm_commit());
+    tm_json_put_int(json, "protocol", TM_WORKER_PROTOCOL);
+    tm_json_put_int(json, "schema", TM_SCHEMA);
+    tm_json_put_string(json, "program", program);
+    tm_json_put_string(json, "build_mode", tm_build_mode());
+    return send(fd, json, err);
+}
+
+static void send_error(int fd, const tm_error *what)
+{
+    tm_json *json = line_of("error");
+    tm_json_put_string(json, "status", tm_status_name(what->status));
+    tm_json_put_string(json, "message", what->message);
+    tm_error ignored;
+    if (send(fd, json, &ignored) != TM_OK) return; /* nobody listens any more */
+}
+
+tm_status tm_worker_say(int fd, const char *kind, tm_error *err)
+{
+    return send(fd, line_of(kind), err);
+}
+
+tm_status tm_worker_say_record(int fd, const char *kind, const tm_worker_request *request, int test,
+                               tm_record *record, tm_error *err)
+{
+    const tm_test *t = &request->tests[test].test;
+    record->cell = request->cell;
+    record->cell.n_prompt = t->n_prompt;
+    record->cell.n_gen = t->n_gen;
+    record->cell.depth = t->depth;
+    record->cell.n_sequences = t->n_sequences > 1 ? t->n_sequences : 1;
+    tm_test_name(t->n_prompt, t->n_gen, t->depth, t->n_sequences, record->cell.test,
+                 sizeof record->cell.test);
+    tm_json *json = line_of(kind);
+    tm_json_put_int(json, "test", test);
+    tm_json_set(json, "record", tm_record_to_json(record));
+    return send(fd, json, err);
+}
+
+/* Warm-ups and repetitions of one test. */
+static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int index,
+                          const char *tokens, int fd, tm_error *err)
+{
+    const tm_worker_test *t = &request->tests[index];
+    tm_test warm = t->test;
+    if (warm.n_gen > WARMUP_GEN) warm.n_gen = WARMUP_GEN;
+    for (int i = 0; i < t->warmup; i++) {
+        tm_record ignored = {0};
+        tm_status status = tm_bench_once(bench, &warm, &ignored, err);
+        tm_record_free(&ignored);
+        if (status != TM_OK) return status;
+    }
+    for (int i = 0; i < t->n_repetitions; i++) {
+        tm_record record = {0};
+        tm_status status = tm_bench_once(bench, &t->test, &record, err);
+        record.repetition = t->first_repetition + i;
+        snprintf(record.tokens, sizeof record.tokens, "%s", tokens);
+        if (status == TM_OK)
+            status = tm_worker_say_record(fd, "sample", request, index, &record, err);
+        tm_record_free(&record);
+        if (status != TM_OK) return status;
+    }
+    return TM_OK;
+}
+
+/* Where the time of a test goes. What goes wrong here costs no time that was taken before: it is the reason
+ * why there is no profile. */
+static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, int index, int fd,
+                             tm_error *err)
+{
+    const tm_worker_test *t = &request->tests[index];
+    tm_profile_options options = {.n_pairs = t->n_profile_pairs};
+    tm_record record = {.kind = TM_RECORD_PROFILE};
+    tm_profile profile = {0};
+    tm_error why = {0};
+    tm_env env = {0}; /* now: the model has its memory */
+    if (tm_env_read("/", &env, &why) == TM_OK) options.available_bytes = env.memory_available_bytes;
+    tm_env_free(&env);
+    why = (tm_error){0};
+    record.profile = calloc(1, sizeof *record.profile);
+    if (!record.profile) return tm_fail(err, TM_NOMEM, "no memory for a profile");
+    tm_status status = bench->subject->model
+                           ? tm_profile_measure(bench, &t->test, &options, &profile, &why)
+                           : tm_fail(&why, TM_UNSUPPORTED, "the fake engine has no operations");
+    if (status == TM_OK) status = tm_profile_to_table(&profile, record.profile, &why);
+    if (status != TM_OK) {
+        free(record.profile);
+        record.profile = NULL;
+    }
+    memcpy(record.marks, profile.record.marks, sizeof record.marks);
+    snprintf(record.status, sizeof record.status, "%s",
+             status == TM_OK            ? "ok"
+             : status == TM_UNSUPPORTED ? "skipped"
+                                        : "failed");
+    snprintf(record.reason, sizeof record.reason, "%s", why.message);
+    status = tm_worker_say_record(fd, "profile", request, index, &record, err);
+    tm_profile_free(&profile);
+    tm_record_free(&record);
+    return status;
+}
+
+/* Of all tests that ask for it, after all their times: stamps must touch none of them. */
+static tm_status run_profiles(tm_bench *bench, const tm_worker_request *request, int fd,
+                              tm_error *err)
+{
+    tm_status status = TM_OK;
+    tm_counters *counters = bench->counters; /* not of what is looked at */
+    bench->counters = NULL;
+    for (int i = 0; i < request->n_tests && status == TM_OK; i++)
+        if (request->tests[i].n_profile_pairs > 0) status = run_profile(bench, request, i, fd, err);
+    bench->counters = counters;
+    return status;
+}
+
+/* The energy windows of all tests, after all their times. */
+static tm_status run_energy(tm_bench *bench, const tm_worker_request *request,
+                            const cpu_set_t *cpus, int fd, tm_error *err)
+{
+    bool any = false;
+    for (int i = 0; i < request->n_tests; i++)
+        for (tm_phase phase = 0; phase < TM_PHASES; phase++)
+            any = any || request->tests[i].energy[phase];
+    if (!any) return TM_OK;
+    tm_energy_run run;
+    tm_status status =
+        tm_energy_run_open(&run, bench, &request->energy, request->energy_later, cpus, err);
+    if (status != TM_OK) return status;
+    for (int i = 0; i < request->n_tests && status == TM_OK; i++)
+        for (tm_phase phase = 0; phase < TM_PHASES && status == TM_OK; phase++) {
+            tm_record record = {.kind = TM_RECORD_ENERGY};
+            if (!request->tests[i].energy[phase]) continue;
+            record.energy = calloc(1, sizeof *record.energy);
+            status = record.energy ? tm_energy_run_window(&run, &request->tests[i].test, phase,
+                                                          record.energy, err)
+                                   : tm_fail(err, TM_NOMEM, "no memory for an energy window");
+            if (status == TM_OK)
+                status = tm_worker_say_record(fd, "energy", request, i, &record, err);
+            tm_record_free(&record);
+        }
+    tm_energy_run_close(&run);
+    return status;
+}
+
+static tm_status check_subject(tm_subject *subject, const tm_worker_request *request, int fd,
+                               char *tokens, size_t size, tm_error *err)
+{
+    tokens[0] = 0;
+    tm_status status = request->check ? subject->check(subject, err) : TM_OK;
+    if (status == TM_OK && request->check)
+        status = tm_subject_greedy(subject, GREEDY_TOKENS, tokens, size, err);
+    if (status != TM_OK) return status;
+    tm_json *json = line_of("checked");
+    tm_json_put_string(json, "tokens", tokens);
+    return send(fd, json, err);
+}
+
+/* Before any thread of the subject starts: counters follow only those that start later. */
+static tm_status open_counters(const tm_worker_request *request, tm_counters **out, tm_error *err)
+{
+    tm_counter_group group;
+    if (!request->counters[0]) return TM_OK;
+    tm_status status = tm_counter_group_read(request->counters, &group, err);
+    return status == TM_OK ? tm_counters_open(&group, NULL, out, err) : status;
+}
+
+tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, int fd,
+                                  tm_error *err)
+{
+    (void)arg;
+    tm_subject subject = {0};
+    tm_bench bench = {0};
+    tm_test tests[TM_SUITE_MAX];
+    char tokens[24];
+    tm_session_options session;
+    cpu_set_t cpus; /* before the pool pins this thread */
+    if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) CPU_ZERO(&cpus);
+    for (int i = 0; i < request->n_tests; i++) tests[i] = request->tests[i].test;
+    tm_worker_sizes(tests, request->n_tests, &session);
+    session.f16_kv = request->f16_kv;
+    tm_subject_request wanted = {.model = request->cell.model,
+                                 .kernel = request->cell.kernel,
+                                 .head_kernel = request->cell.head_kernel,
+                                 .n_threads = request->cell.threads,
+                                 .cpus = request->n_cpus ? request->cpus : NULL,
+                                 .oversubscribe = request->oversubscribe,
+                                 .seed = request->seed,
+                                 .session = session,
+                                 .garbage_fd = fd};
+    tm_counters *counters = NULL;
+    tm_status status = open_counters(request, &counters, err);
+    if (status == TM_OK) status = tm_subject_open(&wanted, &subject, err);
+    if (status != TM_OK) {
+        tm_counters_close(counters);
+        return status;
+    }
+    tm_json *loaded = line_of("loaded");
+    tm_json_put_int(loaded, "load_ns", subject.load_ns);
+    status = send(fd, loaded, err);
+    if (status == TM_OK) status = check_subject(&subject, request, fd, tokens, sizeof tokens, err);
+    if (status == TM_OK)
+        status = tm_bench_open(&subject, tests, request->n_tests, request->seed, &bench, err);
+    bench.counters = counters;
+    bench.n_threads = request->cell.threads;
+    for (int i = 0; i < request->n_tests && status == TM_OK; i++)
+        status = run_test(&bench, request, i, tokens, fd, err);
+    if (status == TM_OK) status = run_profiles(&bench, request, fd, err);
+    if (status == TM_OK) status = run_energy(&bench, request, &cpus, fd, err);
+    tm_bench_close(&bench);
+    tm_subject_close(&subject);
+    tm_counters_close(counters);
+    return status;
+}
+
+/* One line from a descriptor, without its newline; to free(). */
+static tm_status read_line(int fd, char **line, tm_error *err)
+{
+    size_t room = 4096, n = 0;
+    char *text = malloc(room);
+    *line = NULL;
+    while (text && n < (1u << 20)) {
+        if (n + 1 >= room) {
+            char *more = realloc(text, room *= 2);
+            if (!more) break;
+            text = more;
+        }
+        ssize_t got = read(fd, text + n, 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) {
+            free(text);
+            return tm_fail(err, TM_IO, "the request ended before its newline");
+        }
+        if (text[n] == '\n') {
+            text[n] = 0;
+            *line = text;
+            return TM_OK;
+        }
+        n++;
+    }
+    free(text);
+    return tm_fail(err, TM_FORMAT, "a request of more than %zu bytes", n);
+}
+
+tm_status tm_worker_serve(tm_worker_answer *answer, void *arg, int in_fd, int out_fd, tm_error *err)
+{
+    char *line;
+    tm_status status = send_hello(out_fd, err);
+    if (status != TM_OK) return status;
+    status = read_line(in_fd, &line, err);
+    tm_worker_request *request = calloc(1, sizeof *request);
+    if (status == TM_OK && !request) status = tm_fail(err, TM_NOMEM, "no memory for a request");
+    if (status == TM_OK) {
+        status = tm_worker_request_parse(line, request, err);
+        free(line);
+    }
+    if (status == TM_OK) status = answer(request, arg, out_fd, err);
+    if (status == TM_OK) status = tm_worker_say(out_fd, "done", err);
+    free(request);
+    if (status != TM_OK) send_error(out_fd, err);
+    return status;
+}

@@ -1,0 +1,89 @@
+/* The process that runs one arm: JSON lines in and out.
+ *
+ * It says hello (protocol, program), reads one request line, and answers with loaded, checked, a
+ * sample per repetition, a profile line per test and an energy line per window asked for, then done; or
+ * with an error at any point. An adapter around another engine speaks the same lines.
+ */
+#ifndef TM_HARNESS_MEASURE_WORKER_H
+#define TM_HARNESS_MEASURE_WORKER_H
+
+#include "engine/session.h"
+#include "harness/probe/meter.h"
+#include "harness/record/result.h"
+#include "harness/record/test.h"
+
+#define TM_WORKER_PROTOCOL 1
+/* Pairs of runs of a profile at most: of three, one that was disturbed is not the one shown. */
+#define TM_WORKER_PROFILE_PAIRS 3
+
+/* One test of the request. */
+typedef struct tm_worker_test {
+    tm_test test;
+    int warmup, first_repetition, n_repetitions;
+    int n_profile_pairs; /* where its time goes, after all repetitions of all tests; 0: not asked */
+    bool energy[TM_PHASES]; /* windows to measure, after that */
+} tm_worker_test;
+
+typedef struct tm_worker_request {
+    tm_cell cell; /* engine, model, kernel, head_kernel, threads */
+    tm_worker_test tests[TM_SUITE_MAX];
+    int n_tests;
+    uint64_t seed; /* below 2^53 */
+    bool oversubscribe, f16_kv, check;
+    char counters[128]; /* a group of counters, by name or file; "": none */
+    int cpus[256];      /* to pin to; n_cpus 0: as the pool chooses */
+    int n_cpus;
+    tm_meter_options energy; /* source: one by name */
+    bool energy_later;       /* the windows are run for a meter that is read afterwards */
+} tm_worker_request;
+
+/* What a session needs for these tests and for the greedy tokens before them: *out but f16_kv. */
+void tm_worker_sizes(const tm_test *tests, int n_tests, tm_session_options *out);
+
+/* One line without its newline, to free(); NULL when memory ran out. */
+char *tm_worker_request_print(const tm_worker_request *request);
+/* Errors: FORMAT (what is wrong), ARG. */
+tm_status tm_worker_request_parse(const char *line, tm_worker_request *out,
+                                  tm_error *err) TM_MUST_USE;
+
+typedef enum tm_worker_line_kind {
+    TM_WORKER_HELLO,
+    TM_WORKER_LOADED,
+    TM_WORKER_CHECKED,
+    TM_WORKER_SAMPLE,
+    TM_WORKER_PROFILE,
+    TM_WORKER_ENERGY,
+    TM_WORKER_DONE,
+    TM_WORKER_ERROR,
+} tm_worker_line_kind;
+
+/* One line of a worker, read. */
+typedef struct tm_worker_line {
+    tm_worker_line_kind kind;
+    int protocol;     /* HELLO */
+    char program[96]; /* HELLO: name, version, commit */
+    char tokens[24];  /* CHECKED: hash of the greedy tokens, "" when not asked for */
+    int test;         /* SAMPLE, PROFILE, ENERGY: index into the request's tests */
+    tm_record record; /* the same: its part of the record; free it */
+    tm_error error;   /* ERROR */
+} tm_worker_line;
+/* Errors: FORMAT with the beginning of the line. */
+tm_status tm_worker_line_parse(const char *line, tm_worker_line *out, tm_error *err) TM_MUST_USE;
+
+/* Answers a request: says loaded, checked and a line per record. `done`, or the error, is said by who serves. */
+typedef tm_status tm_worker_answer(const tm_worker_request *request, void *arg, int fd,
+                                   tm_error *err);
+/* The reference engine's. */
+tm_worker_answer tm_worker_answer_engine;
+
+/* Says hello, reads one request from in_fd and has it answered on out_fd. The error, if any, has also been
+ * said there. */
+tm_status tm_worker_serve(tm_worker_answer *answer, void *arg, int in_fd, int out_fd,
+                          tm_error *err) TM_MUST_USE;
+
+/* A line of an answer: of this kind alone, or with a record of one of the request's tests. Errors: IO. */
+tm_status tm_worker_say(int fd, const char *kind, tm_error *err) TM_MUST_USE;
+tm_status tm_worker_say_record(int fd, const char *kind, const tm_worker_request *request, int test,
+                               tm_record *record, tm_error *err) TM_MUST_USE;
+
+#endif

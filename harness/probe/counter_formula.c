@@ -1,0 +1,149 @@
+/* Formulas of counter groups: + - * / and parentheses over words and numbers. */
+#include "harness/probe/counter_group.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_DEPTH 32 /* of parentheses and signs: each level is a few frames of the stack */
+
+typedef struct parser {
+    const char *formula, *at;
+    tm_counter_lookup lookup;
+    void *arg;
+    char *missing; /* the first reason; "" none */
+    size_t missing_size;
+    int depth;
+    tm_status status;
+    tm_error *err;
+} parser;
+
+static double sum(parser *p);
+
+static double wrong(parser *p, const char *what)
+{
+    if (p->status == TM_OK)
+        p->status = tm_fail(p->err, TM_FORMAT, "\"%.120s\": %s at column %d", p->formula, what,
+                            (int)(p->at - p->formula) + 1);
+    return NAN;
+}
+
+static void miss(parser *p, const char *why)
+{
+    if (!p->missing[0]) snprintf(p->missing, p->missing_size, "%s", why);
+}
+
+static char next(parser *p)
+{
+    while (*p->at == ' ' || *p->at == '\t') p->at++;
+    return *p->at;
+}
+
+static bool take(parser *p, char c)
+{
+    if (p->status != TM_OK || next(p) != c) return false;
+    p->at++;
+    return true;
+}
+
+static double word(parser *p)
+{
+    char name[48], text[120];
+    const char *missing = NULL, *begin = p->at;
+    double value = NAN;
+    size_t n = 0;
+    while (isalnum((unsigned char)*p->at) || *p->at == '_') {
+        if (n < sizeof name - 1) name[n] = *p->at;
+        n++;
+        p->at++;
+    }
+    if (n >= sizeof name) {
+        p->at = begin;
+        return wrong(p, "a word of more than 47 characters");
+    }
+    name[n] = 0;
+    if (!p->lookup(p->arg, name, &value, &missing)) {
+        p->at = begin;
+        snprintf(text, sizeof text, "\"%s\" is no event of the group and no word of the region",
+                 name);
+        return wrong(p, text);
+    }
+    if (missing) miss(p, missing);
+    return value;
+}
+
+static double factor(parser *p)
+{
+    double value;
+    if (p->status != TM_OK) return NAN;
+    if (p->depth >= MAX_DEPTH) return wrong(p, "nested too deeply");
+    char c = next(p);
+    p->depth++;
+    if (take(p, '(')) {
+        value = sum(p);
+        if (!take(p, ')')) value = wrong(p, "a parenthesis is not closed");
+    } else if (take(p, '-')) {
+        value = -factor(p);
+    } else if (isalpha((unsigned char)c) || c == '_') {
+        value = word(p);
+    } else if (isdigit((unsigned char)c) || c == '.') {
+        char *end;
+        value = strtod(p->at, &end);
+        if (end == p->at || !isfinite(value)) return wrong(p, "not a number");
+        p->at = end;
+    } else {
+        value = wrong(p, c ? "a number, a word or ( is due" : "it ends too early");
+    }
+    p->depth--;
+    return value;
+}
+
+static double product(parser *p)
+{
+    double value = factor(p);
+    for (;;) {
+        if (take(p, '*')) {
+            value *= factor(p);
+        } else if (take(p, '/')) {
+            double by = factor(p);
+            if (by == 0) miss(p, "it divides by 0");
+            value /= by;
+        } else {
+            return value;
+        }
+    }
+}
+
+static double sum(parser *p)
+{
+    double value = product(p);
+    for (;;) {
+        if (take(p, '+'))
+            value += product(p);
+        else if (take(p, '-'))
+            value -= product(p);
+        else
+            return value;
+    }
+}
+
+tm_status tm_counter_formula(const char *formula, tm_counter_lookup lookup, void *arg, double *out,
+                             char *missing, size_t missing_size, tm_error *err)
+{
+    parser p = {.formula = formula,
+                .at = formula,
+                .lookup = lookup,
+                .arg = arg,
+                .missing = missing,
+                .missing_size = missing_size,
+                .err = err};
+    missing[0] = 0;
+    *out = sum(&p);
+    if (p.status == TM_OK && next(&p)) (void)wrong(&p, "an operator is due");
+    if (p.status == TM_OK && !missing[0] && !isfinite(*out))
+        snprintf(missing, missing_size, "the result is not finite");
+    if (missing[0] || p.status != TM_OK) *out = NAN;
+    return p.status;
+}

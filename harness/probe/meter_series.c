@@ -1,0 +1,194 @@
+#include "harness/probe/meter_series.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "harness/base/input.h"
+
+#define MAX_SAMPLES (1 << 22)
+#define MIN_SAMPLES 10
+
+static bool grow(tm_series *s)
+{
+    if (s->n < s->room) return true;
+    int room = s->room ? 2 * s->room : 1024;
+    if (room > MAX_SAMPLES) return false;
+    double *time = realloc(s->time, (size_t)room * sizeof *time);
+    if (time) s->time = time;
+    double *value = realloc(s->value, (size_t)room * sizeof *value);
+    if (value) s->value = value;
+    if (!time || !value) return false;
+    s->room = room;
+    return true;
+}
+
+void tm_series_free(tm_series *s)
+{
+    free(s->time);
+    free(s->value);
+    memset(s, 0, sizeof *s);
+}
+
+/* "a, b" into two words; false for fewer. What stands behind the second is left out. */
+static bool two_words(const char *line, char first[40], char second[40])
+{
+    return sscanf(line, " %39[^,; \t\r]%*[,; \t]%39[^,; \t\r]", first, second) == 2;
+}
+
+static bool number(const char *text, double *out)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && *end == 0 && isfinite(*out);
+}
+
+void tm_series_add_line(tm_series *s, const char *line, double offset)
+{
+    char first[40], second[40];
+    double time, value;
+    while (isspace((unsigned char)*line)) line++;
+    if (s->broken[0] || line[0] == 0 || line[0] == '#') return;
+    bool two = two_words(line, first, second);
+    if (!s->named) {
+        s->named = two && strcasecmp(first, "time") == 0 &&
+                   (strcasecmp(second, "watts") == 0 || strcasecmp(second, "joules") == 0);
+        s->joules = s->named && strcasecmp(second, "joules") == 0;
+        if (!s->named)
+            snprintf(s->broken, sizeof s->broken,
+                     "its first line is \"%.40s\", not \"time watts\" or \"time joules\"", line);
+        return;
+    }
+    if (!two || !number(first, &time) || !number(second, &value) || value < 0)
+        snprintf(s->broken, sizeof s->broken, "sample %d is \"%.60s\": not a time and %s", s->n + 1,
+                 line, s->joules ? "joules" : "watts");
+    else if (s->n > 0 && time + offset <= s->time[s->n - 1])
+        snprintf(s->broken, sizeof s->broken, "sample %d at %.3f is not after the one before it",
+                 s->n + 1, time);
+    else if (!grow(s))
+        snprintf(s->broken, sizeof s->broken, "more than %d samples, or no memory for them", s->n);
+    else {
+        s->time[s->n] = time + offset;
+        s->value[s->n++] = value;
+    }
+}
+
+bool tm_series_read(const char *path, double offset, tm_series *s)
+{
+    char line[256];
+    tm_error err;
+    int fd;
+    if (tm_input_open(path, TM_INPUT_PATIENCE_MS, &fd, &err) != TM_OK) {
+        snprintf(s->broken, sizeof s->broken, "%.159s", err.message);
+        return false;
+    }
+    FILE *f = fdopen(fd, "r");
+    if (!f) {
+        snprintf(s->broken, sizeof s->broken, "%.100s: %s", path, strerror(errno));
+        close(fd);
+        return false;
+    }
+    while (!s->broken[0] && fgets(line, sizeof line, f)) {
+        size_t length = strlen(line);
+        if (length + 1 == sizeof line && line[length - 1] != '\n')
+            snprintf(s->broken, sizeof s->broken, "line \"%.40s...\" is longer than %zu characters",
+                     line, sizeof line - 2);
+        if (length > 0 && line[length - 1] != '\n') break; /* still being written */
+        if (length > 0) line[length - 1] = 0;
+        tm_series_add_line(s, line, offset);
+    }
+    fclose(f);
+    if (!s->named && !s->broken[0])
+        snprintf(s->broken, sizeof s->broken, "%.100s has no whole line", path);
+    return s->named;
+}
+
+TM_PRINTF(2, 3) static void spoil(tm_probe_value *v, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(v->reason, sizeof v->reason, fmt, args);
+    va_end(args);
+    v->state = TM_PROBE_INVALID;
+}
+
+/* The value at a time between samples i - 1 and i. */
+static double between(const tm_series *s, int i, double time)
+{
+    double share = (time - s->time[i - 1]) / (s->time[i] - s->time[i - 1]);
+    return s->value[i - 1] + share * (s->value[i] - s->value[i - 1]);
+}
+
+/* Trapezoids, or the difference of counts, from begin to end with both edges interpolated. */
+void tm_series_integrate(const tm_series *s, double begin, double end, tm_probe_value *v)
+{
+    if (s->n < 2 || s->time[0] > begin || s->time[s->n - 1] < end) {
+        if (s->broken[0])
+            spoil(v, "the meter's samples do not cover the window: %s", s->broken);
+        else if (s->n == 0)
+            spoil(v, "the meter gave no sample");
+        else
+            spoil(v, "the meter's samples run from %.3f s to %.3f s of a window from 0 to %.3f s",
+                  s->time[0] - begin, s->time[s->n - 1] - begin, end - begin);
+        return;
+    }
+    int i = 1, n_inside = 0;
+    while (s->time[i] <= begin) i++;
+    double time = begin, value = between(s, i, begin), first = value;
+    double total = 0, wobble = 0, gap = 0;
+    for (bool last = false; !last; i++) {
+        last = s->time[i] >= end;
+        double next_time = last ? end : s->time[i];
+        double next = last ? between(s, i, end) : s->value[i];
+        if (s->joules && s->value[i] < s->value[i - 1]) {
+            spoil(v, "the meter's count fell from %g J to %g J", s->value[i - 1], s->value[i]);
+            return;
+        }
+        total += 0.5 * (value + next) * (next_time - time);
+        wobble += 0.5 * fabs(next - value) * (next_time - time);
+        gap = fmax(gap, s->time[i] - s->time[i - 1]);
+        n_inside += !last;
+        time = next_time;
+        value = next;
+    }
+    v->n_samples = n_inside;
+    v->rate_hz = n_inside / (end - begin);
+    v->largest_gap_seconds = gap;
+    if (n_inside < MIN_SAMPLES)
+        spoil(v, "%d samples of the meter in %.3g s are not a measurement: %d are", n_inside,
+              end - begin, MIN_SAMPLES);
+    else if (gap > TM_SERIES_GAP_SECONDS)
+        spoil(v, "the meter was silent for %.3g s, above %.3g s", gap, TM_SERIES_GAP_SECONDS);
+    else {
+        v->value = s->joules ? value - first : total;
+        /* A count's edges are each off by at most what a gap brings. */
+        v->error_bound = s->joules ? 2 * v->value * gap / (end - begin) : wobble;
+        if (!(v->value > 0)) {
+            spoil(v, "the meter read 0 for the whole window");
+            v->state = TM_PROBE_STUCK;
+            v->value = v->error_bound = NAN;
+        }
+    }
+}
+
+int tm_series_trace(const tm_series *s, double begin, double end, tm_probe_point *out, int room)
+{
+    int n = 0, first = 0, last;
+    while (first < s->n && s->time[first] < begin) first++;
+    for (last = first; last < s->n && s->time[last] <= end;) last++;
+    int stride = (last - first) / room + 1;
+    for (int i = first; i < last; i += stride) {
+        if (s->joules && i < stride) continue;
+        double watts = s->value[i];
+        if (s->joules)
+            watts = (s->value[i] - s->value[i - stride]) / (s->time[i] - s->time[i - stride]);
+        if (watts >= 0) out[n++] = (tm_probe_point){s->time[i] - begin, watts};
+    }
+    return n;
+}

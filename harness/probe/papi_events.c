@@ -1,0 +1,224 @@
+#include "harness/probe/papi_events.h"
+
+#include <dlfcn.h>
+#include <papi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/library.h"
+
+#define CORE_COMPONENT 0 /* perf_event, always the first */
+
+/* What is called, with the types of the header this program was built with. */
+#define FUNCTIONS(X)                                                                               \
+    X(library_init)                                                                                \
+    X(shutdown)                                                                                    \
+    X(strerror)                                                                                    \
+    X(num_components)                                                                              \
+    X(get_component_info)                                                                          \
+    X(enum_event)                                                                                  \
+    X(query_event)                                                                                 \
+    X(create_eventset)                                                                             \
+    X(assign_eventset_component)                                                                   \
+    X(set_opt)                                                                                     \
+    X(add_named_event)                                                                             \
+    X(start)                                                                                       \
+    X(stop)                                                                                        \
+    X(read)                                                                                        \
+    X(cleanup_eventset)                                                                            \
+    X(destroy_eventset)
+
+struct tm_papi {
+    void *library;
+    char version[32];
+    int set; /* PAPI_NULL: not made yet */
+    int n_events;
+    bool running;
+#define MEMBER(name) __typeof__(PAPI_##name) *name;
+    FUNCTIONS(MEMBER)
+#undef MEMBER
+};
+
+static const tm_library_function functions[] = {
+#define ROW(name) {"PAPI_" #name, offsetof(tm_papi, name)},
+    FUNCTIONS(ROW)
+#undef ROW
+};
+
+static tm_status load(tm_papi *p, const char *library, tm_error *err)
+{
+    char name[64];
+    snprintf(name, sizeof name, "libpapi.so.%d.%d", PAPI_VERSION_MAJOR(PAPI_VERSION),
+             PAPI_VERSION_MINOR(PAPI_VERSION));
+    return tm_library_open(library ? library : name, "PAPI", functions,
+                           sizeof functions / sizeof functions[0], p, &p->library, err);
+}
+
+tm_status tm_papi_open(const char *library, tm_papi **out, tm_error *err)
+{
+    *out = NULL;
+    tm_papi *p = calloc(1, sizeof *p);
+    if (!p) return tm_fail(err, TM_NOMEM, "no memory to open PAPI");
+    p->set = PAPI_NULL;
+    tm_status status = load(p, library, err);
+    if (status == TM_OK) {
+        int version = p->library_init(PAPI_VER_CURRENT);
+        if (version == PAPI_VER_CURRENT)
+            snprintf(p->version, sizeof p->version, "%d.%d.%d", PAPI_VERSION_MAJOR(version),
+                     PAPI_VERSION_MINOR(version), PAPI_VERSION_REVISION(version));
+        else if (version > 0)
+            status =
+                tm_fail(err, TM_UNSUPPORTED, "PAPI is %d.%d; this program was built with %d.%d",
+                        PAPI_VERSION_MAJOR(version), PAPI_VERSION_MINOR(version),
+                        PAPI_VERSION_MAJOR(PAPI_VERSION), PAPI_VERSION_MINOR(PAPI_VERSION));
+        else
+            status = tm_fail(err, TM_UNSUPPORTED, "PAPI does not start: %s", p->strerror(version));
+    }
+    if (status != TM_OK) {
+        if (p->library) dlclose(p->library);
+        free(p);
+        return status;
+    }
+    *out = p;
+    return TM_OK;
+}
+
+void tm_papi_close(tm_papi *papi)
+{
+    long long values[TM_PAPI_EVENTS_MAX];
+    if (!papi) return;
+    if (papi->running) papi->stop(papi->set, values);
+    if (papi->set != PAPI_NULL) {
+        papi->cleanup_eventset(papi->set);
+        papi->destroy_eventset(&papi->set);
+    }
+    papi->shutdown();
+    dlclose(papi->library);
+    free(papi);
+}
+
+const char *tm_papi_version(const tm_papi *papi)
+{
+    return papi->version;
+}
+
+void tm_papi_presets(const tm_papi *papi, int *n_available, int *n_all)
+{
+    int code = (int)PAPI_PRESET_MASK;
+    *n_available = *n_all = 0;
+    if (papi->enum_event(&code, PAPI_ENUM_FIRST) != PAPI_OK) return;
+    do {
+        (*n_all)++;
+        *n_available += papi->query_event(code) == PAPI_OK;
+    } while (*n_all < PAPI_MAX_PRESET_EVENTS &&
+             papi->enum_event(&code, PAPI_ENUM_EVENTS) == PAPI_OK);
+}
+
+/* The number of a component that works, -1 with the reason. */
+static int find_component(const tm_papi *p, const char *name, char *reason, size_t size)
+{
+    int n = p->num_components();
+    for (int i = 0; i < n; i++) {
+        const PAPI_component_info_t *c = p->get_component_info(i);
+        if (!c || strcmp(c->name, name) != 0) continue;
+        if (c->disabled == PAPI_OK) return i;
+        snprintf(reason, size, "PAPI's component %s: %.120s", name,
+                 c->disabled_reason[0] ? c->disabled_reason : p->strerror(c->disabled));
+        return -1;
+    }
+    snprintf(reason, size, "PAPI %s was built without its component %s", p->version, name);
+    return -1;
+}
+
+bool tm_papi_component(const tm_papi *papi, const char *name, char *reason, size_t size)
+{
+    return find_component(papi, name, reason, size) >= 0;
+}
+
+tm_status tm_papi_zone_joules(tm_papi *papi, int zone, void (*meanwhile)(void *arg), void *arg,
+                              double *joules, tm_error *err)
+{
+    char reason[200], event[64];
+    long long count = 0;
+    int set = PAPI_NULL;
+    int component = find_component(papi, "powercap", reason, sizeof reason);
+    if (component < 0) return tm_fail(err, TM_UNSUPPORTED, "%s", reason);
+    snprintf(event, sizeof event, "powercap:::ENERGY_UJ:ZONE%d", zone);
+    int code = papi->create_eventset(&set);
+    if (code == PAPI_OK) code = papi->assign_eventset_component(set, component);
+    if (code == PAPI_OK) code = papi->add_named_event(set, event);
+    if (code == PAPI_OK) code = papi->start(set);
+    if (code == PAPI_OK) {
+        meanwhile(arg);
+        code = papi->stop(set, &count);
+    }
+    if (set != PAPI_NULL) {
+        papi->cleanup_eventset(set);
+        papi->destroy_eventset(&set);
+    }
+    if (code != PAPI_OK) return tm_fail(err, TM_IO, "PAPI: %s: %s", event, papi->strerror(code));
+    if (count < 0) return tm_fail(err, TM_IO, "PAPI says %s is %lld", event, count);
+    *joules = 1e-6 * (double)count;
+    return TM_OK;
+}
+
+/* Inheriting must be set before the first event; PAPI tries an event of the processor then, so that a
+ * machine without a PMU refuses here. */
+static tm_status make_set(tm_papi *p, tm_error *err)
+{
+    int set = PAPI_NULL, n_available, n_all;
+    int code = p->create_eventset(&set);
+    if (code == PAPI_OK) {
+        p->set = set;
+        code = p->assign_eventset_component(set, CORE_COMPONENT);
+    }
+    if (code != PAPI_OK)
+        return tm_fail(err, TM_UNSUPPORTED, "PAPI %s makes no set of events: %s", p->version,
+                       p->strerror(code));
+    PAPI_option_t option;
+    memset(&option, 0, sizeof option);
+    option.inherit.eventset = set;
+    option.inherit.inherit = PAPI_INHERIT_ALL;
+    code = p->set_opt(PAPI_INHERIT, &option);
+    if (code == PAPI_OK) return TM_OK;
+    tm_papi_presets(p, &n_available, &n_all);
+    return tm_fail(err, TM_UNSUPPORTED, "PAPI %s: %s (%d of %d preset events can be counted here)",
+                   p->version, p->strerror(code), n_available, n_all);
+}
+
+tm_status tm_papi_add(tm_papi *papi, const char *event, int *index, tm_error *err)
+{
+    if (papi->n_events == TM_PAPI_EVENTS_MAX)
+        return tm_fail(err, TM_UNSUPPORTED, "PAPI: more than %d events", TM_PAPI_EVENTS_MAX);
+    if (papi->set == PAPI_NULL) {
+        tm_status status = make_set(papi, err);
+        if (status != TM_OK) return status;
+    }
+    int code = papi->add_named_event(papi->set, event);
+    if (code == PAPI_ECNFLCT)
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "PAPI: %s does not fit beside the %d events before it: %s", event,
+                       papi->n_events, papi->strerror(code));
+    if (code != PAPI_OK)
+        return tm_fail(err, TM_UNSUPPORTED, "PAPI: %s: %s", event, papi->strerror(code));
+    *index = papi->n_events++;
+    return TM_OK;
+}
+
+tm_status tm_papi_start(tm_papi *papi, tm_error *err)
+{
+    int code = papi->start(papi->set);
+    if (code != PAPI_OK)
+        return tm_fail(err, TM_UNSUPPORTED, "PAPI does not start counting: %s",
+                       papi->strerror(code));
+    papi->running = true;
+    return TM_OK;
+}
+
+tm_status tm_papi_read(tm_papi *papi, long long values[TM_PAPI_EVENTS_MAX], tm_error *err)
+{
+    int code = papi->read(papi->set, values);
+    if (code != PAPI_OK) return tm_fail(err, TM_IO, "PAPI does not read: %s", papi->strerror(code));
+    return TM_OK;
+}

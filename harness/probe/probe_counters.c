@@ -1,0 +1,178 @@
+/* Counters of this process: what getrusage keeps, and events of perf, from software and from the
+ * processor. An event that does not open stays in the list with its reason.
+ *
+ * Source: getrusage(2), perf_event_open(2). */
+#include "harness/probe/probe_source.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+    USER_SECONDS,
+    SYSTEM_SECONDS,
+    MINOR_FAULTS,
+    MAJOR_FAULTS,
+    VOLUNTARY_SWITCHES,
+    INVOLUNTARY_SWITCHES,
+    EVENT
+};
+
+#define CACHE(level, result)                                                                       \
+    (PERF_COUNT_HW_CACHE_##level | PERF_COUNT_HW_CACHE_OP_READ << 8 |                              \
+     PERF_COUNT_HW_CACHE_RESULT_##result << 16)
+
+static const struct {
+    const char *name, *unit;
+    int code;
+    uint32_t type;
+    uint64_t config;
+    double scale;
+    bool may_rest;
+} rows[] = {
+    {"cpu_user", "seconds", USER_SECONDS, 0, 0, 1e-6, true},
+    {"cpu_system", "seconds", SYSTEM_SECONDS, 0, 0, 1e-6, true},
+    {"minor_faults", "count", MINOR_FAULTS, 0, 0, 1, true},
+    {"major_faults", "count", MAJOR_FAULTS, 0, 0, 1, true},
+    {"voluntary_switches", "count", VOLUNTARY_SWITCHES, 0, 0, 1, true},
+    {"involuntary_switches", "count", INVOLUNTARY_SWITCHES, 0, 0, 1, true},
+    {"task_clock", "seconds", EVENT, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, 1e-9, false},
+    {"page_faults", "count", EVENT, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS, 1, true},
+    {"context_switches", "count", EVENT, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES, 1,
+     true},
+    {"cpu_migrations", "count", EVENT, PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_MIGRATIONS, 1, true},
+    {"cycles", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, 1, false},
+    {"instructions", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, 1, false},
+    {"branches", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS, 1, true},
+    {"branch_misses", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_MISSES, 1, true},
+    {"cache_references", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_REFERENCES, 1,
+     true},
+    {"cache_misses", "count", EVENT, PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES, 1, true},
+    {"stalled_cycles_frontend", "count", EVENT, PERF_TYPE_HARDWARE,
+     PERF_COUNT_HW_STALLED_CYCLES_FRONTEND, 1, true},
+    {"l1d_reads", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(L1D, ACCESS), 1, true},
+    {"l1d_read_misses", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(L1D, MISS), 1, true},
+    {"llc_reads", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(LL, ACCESS), 1, true},
+    {"llc_read_misses", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(LL, MISS), 1, true},
+    {"dtlb_read_misses", "count", EVENT, PERF_TYPE_HW_CACHE, CACHE(DTLB, MISS), 1, true},
+};
+
+static int open_event(uint32_t type, uint64_t config, bool user_only)
+{
+    struct perf_event_attr attr = {
+        .type = type,
+        .size = sizeof attr,
+        .config = config,
+        .inherit = 1, /* threads that start later are counted too */
+        .exclude_kernel = user_only,
+        .exclude_hv = user_only,
+        .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
+    };
+    return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static void explain(tm_channel *c, int why)
+{
+    c->state = TM_PROBE_MISSING;
+    if (why == EACCES || why == EPERM) {
+        c->state = TM_PROBE_DENIED;
+        snprintf(c->reason, sizeof c->reason,
+                 "%s: perf_event_open is not permitted (perf_event_paranoid, or a container's "
+                 "system call filter)",
+                 c->info.name);
+    } else if (why == ENOENT || why == EOPNOTSUPP || why == ENODEV)
+        snprintf(c->reason, sizeof c->reason,
+                 "%s: the kernel has no such event here (no PMU, or not in it)", c->info.name);
+    else
+        snprintf(c->reason, sizeof c->reason, "%s: perf_event_open: %s", c->info.name,
+                 strerror(why));
+}
+
+static bool is_wanted(const tm_probe *probe, const char *name)
+{
+    for (int i = 0; i < probe->options.n_events; i++)
+        if (strcmp(probe->options.events[i].name, name) == 0) return true;
+    return probe->options.n_events == 0;
+}
+
+static tm_status open_counters(tm_probe *probe, tm_probe_health *health, tm_error *err)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        tm_channel *c;
+        if (!is_wanted(probe, rows[i].name)) continue;
+        tm_status status = tm_probe_add(probe, &c, err);
+        if (status != TM_OK) return status;
+        snprintf(c->info.name, sizeof c->info.name, "%s", rows[i].name);
+        snprintf(c->info.scope, sizeof c->info.scope, "process");
+        snprintf(c->info.unit, sizeof c->info.unit, "%s", rows[i].unit);
+        c->info.method = rows[i].code == EVENT ? "perf" : "getrusage";
+        c->scale = rows[i].scale;
+        c->may_rest = rows[i].may_rest;
+        c->code = rows[i].code;
+        if (rows[i].code != EVENT) continue;
+        bool user_only = probe->options.user_mode_only && rows[i].type != PERF_TYPE_SOFTWARE;
+        c->fd = open_event(rows[i].type, rows[i].config, user_only);
+        if (c->fd < 0 && !user_only && (errno == EACCES || errno == EPERM)) {
+            user_only = true;
+            c->fd = open_event(rows[i].type, rows[i].config, user_only);
+        }
+        if (user_only) snprintf(c->info.scope, sizeof c->info.scope, "process, user mode only");
+        if (c->fd < 0) explain(c, errno);
+    }
+    snprintf(health->fix, sizeof health->fix, "sudo sysctl kernel.perf_event_paranoid=2");
+    return TM_OK;
+}
+
+static uint64_t microseconds(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec;
+}
+
+static tm_probe_state read_counters(tm_probe *probe, tm_channel *channel, tm_reading *out)
+{
+    (void)probe;
+    if (channel->code == EVENT) {
+        uint64_t got[3];
+        if (read(channel->fd, got, sizeof got) != (ssize_t)sizeof got) {
+            snprintf(out->reason, sizeof out->reason, "%s of perf: %s", channel->info.name,
+                     strerror(errno));
+            return TM_PROBE_INVALID;
+        }
+        out->raw = got[0];
+        out->enabled_ns = got[1];
+        out->running_ns = got[2];
+        return TM_PROBE_OK;
+    }
+    struct rusage u;
+    if (getrusage(RUSAGE_SELF, &u) != 0) {
+        snprintf(out->reason, sizeof out->reason, "getrusage: %s", strerror(errno));
+        return TM_PROBE_INVALID;
+    }
+    switch (channel->code) {
+    case USER_SECONDS:
+        out->raw = microseconds(u.ru_utime);
+        break;
+    case SYSTEM_SECONDS:
+        out->raw = microseconds(u.ru_stime);
+        break;
+    case MINOR_FAULTS:
+        out->raw = (uint64_t)u.ru_minflt;
+        break;
+    case MAJOR_FAULTS:
+        out->raw = (uint64_t)u.ru_majflt;
+        break;
+    case VOLUNTARY_SWITCHES:
+        out->raw = (uint64_t)u.ru_nvcsw;
+        break;
+    default:
+        out->raw = (uint64_t)u.ru_nivcsw;
+    }
+    return TM_PROBE_OK;
+}
+
+const tm_probe_source tm_probe_counters = {
+    .name = "counters", .open = open_counters, .read = read_counters};

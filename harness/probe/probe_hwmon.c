@@ -1,0 +1,300 @@
+/* Meters on the board, as hwmon shows them: energyN_input before powerN_average before powerN_input
+ * before voltage times current. Rails are never added: a board's input rail holds the others.
+ *
+ * What there is, is found in hwmon's files. On the live machine libsensors, where it is installed and
+ * knows the chip, names the rails and reads watts, volts and amperes, so that the owner's sensors.conf
+ * holds; energies are whole microjoules and read as such.
+ *
+ * Source: Linux, Documentation/hwmon/sysfs-interface.rst (microjoules, microwatts, millivolts,
+ * milliamperes), ina3221.rst, drivers/hwmon/smpro-hwmon.c and xgene-hwmon.c (Ampere's labels),
+ * amd_energy.rst (removed in 6.x, still built for older ones). */
+#include "harness/probe/probe_source.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/proc.h"
+#include "harness/probe/sensor_library.h"
+
+#define FOLDER "sys/class/hwmon"
+#define RECIPE                                                                                     \
+    "sudo groupadd -f energy; sudo usermod -aG energy $USER; sudo sh -c 'for f in "                \
+    "/sys/class/hwmon/hwmon*/energy*_input /sys/class/hwmon/hwmon*/power*_input; do "              \
+    "chgrp energy $f; chmod g+r $f; done' (until the next boot), then log in again"
+#define MAX_INDEX 512 /* amd_energy has one per core */
+
+enum { BY_FILE, BY_LIBRARY }; /* a channel's code */
+
+/* Meters of something else than the processor and its board. */
+static const char *const others[] = {"amdgpu", "nouveau", "i915", "xe", "nvme", "drivetemp"};
+/* Chips whose inN and currN are one channel's voltage and current. */
+static const char *const pairing[] = {"ina3221", "ina2xx", "ina209", "ina219",
+                                      "ina226",  "ina233", "ina238"};
+
+static bool is_one_of(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, list[i]) == 0) return true;
+    return false;
+}
+
+/* A module of an optical link, "sfp_1", measures the power of its light. Source: Linux,
+ * drivers/net/phy/sfp.c. */
+static bool is_other(const char *name)
+{
+    return is_one_of(name, others, sizeof others / sizeof others[0]) ||
+           strncmp(name, "sfp", 3) == 0;
+}
+
+/* A battery or a charger has a chip of its own, called as the maker likes (BAT0, CMB1, macsmc_battery);
+ * the device behind it is a power supply and says of which type. Source: Linux,
+ * drivers/power/supply/power_supply_hwmon.c, Documentation/ABI/testing/sysfs-class-power. */
+static bool is_power_supply(const char *root, const char *folder)
+{
+    static const char *const types[] = {"Battery", "Mains", "UPS", "USB", "Wireless"};
+    char path[PATH_MAX], type[32];
+    snprintf(path, sizeof path, "%s/device/type", folder);
+    return tm_proc_text(root, path, type, sizeof type) &&
+           is_one_of(type, types, sizeof types / sizeof types[0]);
+}
+
+/* "hwmon3" of "sys/class/hwmon/hwmon3/device/power1_average". */
+static const char *hwmon_of(const char *path, char name[32])
+{
+    const char *begin = path + strlen(FOLDER "/");
+    snprintf(name, 32, "%.*s", (int)(strcspn(begin, "/") < 31 ? strcspn(begin, "/") : 31), begin);
+    return name;
+}
+
+static bool has(const char *root, const char *folder, const char *kind, int index, const char *item)
+{
+    char path[PATH_MAX];
+    tm_reading r = {0};
+    snprintf(path, sizeof path, "%s/%s%d_%s", folder, kind, index, item);
+    return tm_probe_read_file(root, path, NULL, &r) != TM_PROBE_MISSING;
+}
+
+/* Off, or a channel to which nothing is wired: Nvidia labels those of its modules "NC". Source: Linux,
+ * Documentation/hwmon/sysfs-interface.rst (in[0-*]_enable); jetson_stats, jtop/core/power.py. */
+static bool is_unused(const char *root, const char *folder, const char *kind, int index)
+{
+    int64_t enabled;
+    char path[PATH_MAX], label[48];
+    snprintf(path, sizeof path, "%s/%s%d_enable", folder, kind, index);
+    if (tm_proc_int(root, path, &enabled) && enabled == 0) return true;
+    snprintf(path, sizeof path, "%s/%s%d_label", folder, kind, index);
+    return tm_proc_text(root, path, label, sizeof label) && strcmp(label, "NC") == 0;
+}
+
+static bool name_taken(const tm_probe *probe, const char *name)
+{
+    for (int i = 0; i < probe->n_channels - 1; i++)
+        if (strcmp(probe->channels[i].info.name, name) == 0) return true;
+    return false;
+}
+
+/* False when sensors.conf leaves the rail out. label: "" when the library has none of its own. */
+static bool ask_library(const tm_probe *probe, const char *folder, const char *kind, int index,
+                        char *label, size_t size, bool *known)
+{
+    char input[32], ignored[48], hwmon[32];
+    const char *chip = hwmon_of(folder, hwmon);
+    label[0] = 0;
+    *known = false;
+    if (!probe->private) return true;
+    snprintf(input, sizeof input, "%s%d", kind, index);
+    tm_sensor_find found = tm_sensors_find(probe->private, chip, input, label, size);
+    *known = found == TM_SENSOR_KNOWN;
+    if (!*known || strcmp(label, input) == 0) label[0] = 0;
+    if (*known && strcmp(kind, "in") == 0) {
+        snprintf(input, sizeof input, "curr%d", index);
+        found = tm_sensors_find(probe->private, chip, input, ignored, sizeof ignored);
+    }
+    return found != TM_SENSOR_IGNORED;
+}
+
+/* What an ACPI power meter measures: a server's whole, unless its maker says what. Nvidia's Grace has one of
+ * each socket with its memory, and of parts of it: CPU, SysIO; and one of a module that holds it, GPU and
+ * all. "" a rail. Source: Linux, Documentation/hwmon/acpi_power_meter.rst; Nvidia, Grace Performance
+ * Tuning Guide (power and thermals). */
+static const char *acpi_scope(const char *info)
+{
+    if (strncmp(info, "Grace Power", 11) == 0) return "socket";
+    return strstr(info, " Power Socket ") ? "" : "system";
+}
+
+static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip, const char *kind,
+                          int index, const char *item, tm_error *err)
+{
+    char path[PATH_MAX], label[48], hwmon[32];
+    bool energy = strcmp(kind, "energy") == 0, known;
+    tm_channel *c;
+    if (is_unused(probe->options.root, folder, kind, index)) return TM_OK;
+    if (!ask_library(probe, folder, kind, index, label, sizeof label, &known)) return TM_OK;
+    tm_status status = tm_probe_add(probe, &c, err);
+    if (status != TM_OK) return status;
+    c->code = known && !energy ? BY_LIBRARY : BY_FILE;
+    bool acpi = strcmp(chip, "power_meter") == 0;
+    snprintf(path, sizeof path, "%s/%s%d_%s", folder, kind, index, acpi ? "oem_info" : "label");
+    if (!label[0] && (!tm_proc_text(probe->options.root, path, label, sizeof label) || !label[0]))
+        snprintf(label, sizeof label, "%s %s%d", chip, kind, index);
+    /* One chip's labels repeat on the next chip of its type. */
+    snprintf(c->info.name, sizeof c->info.name, "%s", label);
+    if (name_taken(probe, c->info.name))
+        snprintf(c->info.name, sizeof c->info.name, "%.40s %.20s", label, hwmon_of(folder, hwmon));
+    if (strcmp(chip, "amd_energy") == 0)
+        snprintf(c->info.scope, sizeof c->info.scope, "%s",
+                 strncmp(label, "Esocket", 7) == 0 ? "package" : "core");
+    else if (acpi)
+        snprintf(c->info.scope, sizeof c->info.scope, "%s", acpi_scope(label));
+    if (!c->info.scope[0]) snprintf(c->info.scope, sizeof c->info.scope, "rail %s", c->info.name);
+    snprintf(c->info.unit, sizeof c->info.unit, "joules");
+    c->kind = energy ? TM_CHANNEL_COUNTER : TM_CHANNEL_POWER;
+    c->info.method = energy ? "counter" : "integrated";
+    c->scale = 1e-6;
+    c->may_rest = strcmp(c->info.scope, "core") == 0; /* the spin is on one core */
+    snprintf(c->path[0], sizeof c->path[0], "%.100s/%s%d_%s", folder, kind, index, item);
+    if (strcmp(kind, "in") == 0)
+        snprintf(c->path[1], sizeof c->path[1], "%.100s/curr%d_input", folder, index);
+    return TM_OK;
+}
+
+/* All rails of a chip by the best kind it has: a rail in two kinds would be counted twice. */
+static tm_status add_rails(tm_probe *probe, const char *folder, const char *chip, tm_error *err)
+{
+    const char *root = probe->options.root;
+    tm_status status = TM_OK;
+    int before = probe->n_channels;
+    for (int i = 1; i < MAX_INDEX && status == TM_OK; i++) {
+        if (!has(root, folder, "energy", i, "input")) {
+            if (i > 8) break;
+            continue;
+        }
+        status = add_rail(probe, folder, chip, "energy", i, "input", err);
+    }
+    if (status != TM_OK || probe->n_channels > before) return status;
+    for (int i = 1; i <= 32 && status == TM_OK; i++)
+        if (has(root, folder, "power", i, "average"))
+            status = add_rail(probe, folder, chip, "power", i, "average", err);
+        else if (has(root, folder, "power", i, "input"))
+            status = add_rail(probe, folder, chip, "power", i, "input", err);
+    if (status != TM_OK || probe->n_channels > before) return status;
+    if (!is_one_of(chip, pairing, sizeof pairing / sizeof pairing[0])) return TM_OK;
+    /* ina3221: three channels; in4 to in6 are shunt voltages and curr4 is their sum. */
+    for (int i = 1; i <= 3 && status == TM_OK; i++)
+        if (has(root, folder, "in", i, "input") && has(root, folder, "curr", i, "input"))
+            status = add_rail(probe, folder, chip, "in", i, "input", err);
+    return status;
+}
+
+/* Drivers that register in the old way keep their files, and some their name, in the device's folder:
+ * ACPI's power meter did until 2025. */
+static tm_status add_chip(tm_probe *probe, const char *folder, tm_error *err)
+{
+    const char *root = probe->options.root;
+    char chip[48], path[PATH_MAX], device[120];
+    int before = probe->n_channels;
+    snprintf(device, sizeof device, "%.100s/device", folder);
+    snprintf(path, sizeof path, "%s/name", folder);
+    if (!tm_proc_text(root, path, chip, sizeof chip)) {
+        snprintf(path, sizeof path, "%s/name", device);
+        if (!tm_proc_text(root, path, chip, sizeof chip)) return TM_OK;
+    }
+    if (is_other(chip) || is_power_supply(root, folder)) return TM_OK;
+    tm_status status = add_rails(probe, folder, chip, err);
+    if (status != TM_OK || probe->n_channels > before) return status;
+    return add_rails(probe, device, chip, err);
+}
+
+static int is_hwmon(const struct dirent *entry)
+{
+    return strncmp(entry->d_name, "hwmon", 5) == 0;
+}
+
+static tm_status open_hwmon(tm_probe *probe, tm_probe_health *health, tm_error *err)
+{
+    char folder[PATH_MAX], chip_folder[120];
+    struct dirent **entries = NULL;
+    tm_status status = TM_OK;
+    tm_sensors *sensors = NULL;
+    tm_error why;
+    /* Without the library the files are read as they are. */
+    if (strcmp(probe->options.root, "/") == 0 && tm_sensors_open(&sensors, &why) == TM_OK)
+        probe->private = sensors;
+    snprintf(folder, sizeof folder, "%s/" FOLDER, probe->options.root);
+    int n = scandir(folder, &entries, is_hwmon, alphasort);
+    for (int i = 0; i < n; i++) {
+        snprintf(chip_folder, sizeof chip_folder, FOLDER "/%.80s", entries[i]->d_name);
+        if (status == TM_OK) status = add_chip(probe, chip_folder, err);
+        free(entries[i]);
+    }
+    free(entries);
+    if (status != TM_OK) return status;
+    if (probe->n_channels == 0)
+        return tm_probe_refuse(health, err, TM_PROBE_MISSING, "measure with an external meter",
+                               "hwmon: %s below /" FOLDER " measures energy or power",
+                               n > 0 ? "no chip" : "nothing");
+    snprintf(health->fix, sizeof health->fix, "%s", RECIPE);
+    return TM_OK;
+}
+
+/* Watts as whole microwatts, the unit of the files. */
+static tm_probe_state to_microwatts(const tm_channel *channel, double watts, tm_reading *out)
+{
+    if (!(watts >= 0 && watts < 1e9)) {
+        snprintf(out->reason, sizeof out->reason, "%s: %g W is no power to integrate",
+                 channel->info.name, watts);
+        return TM_PROBE_INVALID;
+    }
+    out->raw = (uint64_t)(1e6 * watts + 0.5);
+    return TM_PROBE_OK;
+}
+
+/* "sys/class/hwmon/hwmon3/power1_input" by "hwmon3" and "power1_input". */
+static tm_status read_by_library(const tm_sensors *sensors, const char *path, double *value,
+                                 tm_error *err)
+{
+    char hwmon[32];
+    return tm_sensors_read(sensors, hwmon_of(path, hwmon), strrchr(path, '/') + 1, value, err);
+}
+
+static tm_probe_state read_library(tm_probe *probe, tm_channel *channel, tm_reading *out)
+{
+    double value, current = 1;
+    tm_error why;
+    tm_status status = read_by_library(probe->private, channel->path[0], &value, &why);
+    if (status == TM_OK && channel->path[1][0])
+        status = read_by_library(probe->private, channel->path[1], &current, &why);
+    if (status == TM_OK) return to_microwatts(channel, value * current, out);
+    snprintf(out->reason, sizeof out->reason, "%.190s", why.message);
+    return TM_PROBE_INVALID;
+}
+
+static tm_probe_state read_hwmon(tm_probe *probe, tm_channel *channel, tm_reading *out)
+{
+    if (channel->code == BY_LIBRARY) return read_library(probe, channel, out);
+    tm_probe_state state =
+        tm_probe_read_file(probe->options.root, channel->path[0], &channel->fd, out);
+    if (state != TM_PROBE_OK || !channel->path[1][0]) return state;
+    uint64_t millivolts = out->raw;
+    state = tm_probe_read_file(probe->options.root, channel->path[1], &channel->second_fd, out);
+    if (state != TM_PROBE_OK) return state;
+    if (__builtin_mul_overflow(millivolts, out->raw, &out->raw)) {
+        snprintf(out->reason, sizeof out->reason, "%s: voltage times current overflows",
+                 channel->info.name);
+        return TM_PROBE_INVALID;
+    }
+    return TM_PROBE_OK;
+}
+
+static void close_hwmon(tm_probe *probe)
+{
+    tm_sensors_close(probe->private);
+    probe->private = NULL;
+}
+
+const tm_probe_source tm_probe_hwmon = {
+    .name = "hwmon", .open = open_hwmon, .read = read_hwmon, .close = close_hwmon};

@@ -1,0 +1,146 @@
+/* RAPL through the powercap interface. Zones are known by their `name`, never by their number.
+ *
+ * Source: Linux, Documentation/power/powercap/powercap.rst and drivers/powercap/intel_rapl_common.c
+ * (which serves AMD too). */
+#include "harness/probe/probe_source.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/proc.h"
+
+#define FOLDER "sys/class/powercap"
+/* A group of its own, as CVE-2020-8694 made the files root's: not chmod a+r. */
+#define RECIPE                                                                                     \
+    "sudo groupadd -f energy; sudo usermod -aG energy $USER; sudo sh -c 'chgrp energy "            \
+    "/sys/class/powercap/intel-rapl*/energy_uj; chmod g+r /sys/class/powercap/intel-rapl*/"        \
+    "energy_uj' (until the next boot), then log in again"
+
+/* "intel-rapl:0:1" -> "intel-rapl:0"; false at the top. */
+static bool to_parent(char *id)
+{
+    char *colon = strrchr(id, ':');
+    if (!colon || strchr(id, ':') == colon) return false;
+    *colon = 0;
+    return true;
+}
+
+static bool zone_name(const char *root, const char *id, char *name, size_t size)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, FOLDER "/%s/name", id);
+    return tm_proc_text(root, path, name, size) && name[0];
+}
+
+static bool is_package(const char *name)
+{
+    return strncmp(name, "package-", 8) == 0;
+}
+
+/* "psys", and of sockets after the first "psys-1". */
+static bool is_psys(const char *name)
+{
+    return strncmp(name, "psys", 4) == 0 && (!name[4] || name[4] == '-');
+}
+
+/* "dram" below "package-1" -> "dram package-1": names of sub-zones repeat from socket to socket. */
+static void name_channel(const char *root, const char *id, const char *name, char *out, size_t size)
+{
+    char above[NAME_MAX + 1], parent[48];
+    snprintf(above, sizeof above, "%s", id);
+    while (!is_package(name) && to_parent(above))
+        if (zone_name(root, above, parent, sizeof parent) && is_package(parent)) {
+            snprintf(out, size, "%.14s %s", name, parent);
+            return;
+        }
+    snprintf(out, size, "%s", name);
+}
+
+static bool is_mmio(const char *id)
+{
+    return strstr(id, "-mmio") != NULL;
+}
+
+static tm_status add_zone(tm_probe *probe, const char *id, int *n_twice, tm_error *err)
+{
+    const char *root = probe->options.root;
+    char name[48], unique[64], path[PATH_MAX];
+    int64_t range;
+    if (!zone_name(root, id, name, sizeof name)) return TM_OK;
+    name_channel(root, id, name, unique, sizeof unique);
+    /* One package shows twice where it has both interfaces, registers and memory-mapped. */
+    for (int i = 0; i < probe->n_channels; i++)
+        if (strcmp(probe->channels[i].info.name, unique) == 0 &&
+            is_mmio(probe->channels[i].path[0]) != is_mmio(id)) {
+            (*n_twice)++;
+            return TM_OK;
+        }
+    tm_channel *c;
+    tm_status status = tm_probe_add(probe, &c, err);
+    if (status != TM_OK) return status;
+    snprintf(c->info.name, sizeof c->info.name, "%s", unique);
+    snprintf(c->info.scope, sizeof c->info.scope, "%s",
+             is_package(name) ? "package"
+             : is_psys(name)  ? "psys"
+                              : name);
+    snprintf(c->info.unit, sizeof c->info.unit, "joules");
+    c->info.method = "counter";
+    c->scale = 1e-6;
+    c->may_rest = !is_package(name) && !is_psys(name) && strcmp(name, "dram") != 0;
+    snprintf(c->path[0], sizeof c->path[0], FOLDER "/%.100s/energy_uj", id);
+    snprintf(path, sizeof path, FOLDER "/%s/max_energy_range_uj", id);
+    if (tm_proc_int(root, path, &range) && range > 0)
+        c->range = (uint64_t)range;
+    else {
+        c->state = TM_PROBE_INVALID;
+        snprintf(c->reason, sizeof c->reason, "%s: max_energy_range_uj is not readable", unique);
+    }
+    return TM_OK;
+}
+
+static int by_interface(const struct dirent **a, const struct dirent **b)
+{
+    int mmio = (int)is_mmio((*a)->d_name) - (int)is_mmio((*b)->d_name);
+    return mmio ? mmio : strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_zone(const struct dirent *entry)
+{
+    return strncmp(entry->d_name, "intel-rapl", 10) == 0 && strchr(entry->d_name, ':') != NULL;
+}
+
+static tm_status open_powercap(tm_probe *probe, tm_probe_health *health, tm_error *err)
+{
+    char folder[PATH_MAX];
+    struct dirent **entries = NULL;
+    int n_twice = 0;
+    tm_status status = TM_OK;
+    snprintf(folder, sizeof folder, "%s/" FOLDER, probe->options.root);
+    int n = scandir(folder, &entries, is_zone, by_interface);
+    for (int i = 0; i < n; i++) {
+        if (status == TM_OK) status = add_zone(probe, entries[i]->d_name, &n_twice, err);
+        free(entries[i]);
+    }
+    free(entries);
+    if (status != TM_OK) return status;
+    snprintf(health->fix, sizeof health->fix, "%s", RECIPE);
+    if (probe->n_channels == 0)
+        return tm_probe_refuse(health, err, TM_PROBE_MISSING,
+                               "sudo modprobe intel_rapl_msr, on the machine itself (no virtual "
+                               "machine has it; processors other than Intel's and AMD's have none)",
+                               "powercap: /" FOLDER " has no RAPL zone%s%s", n < 0 ? ": " : "",
+                               n < 0 ? strerror(errno) : "");
+    return TM_OK;
+}
+
+static tm_probe_state read_powercap(tm_probe *probe, tm_channel *channel, tm_reading *out)
+{
+    return tm_probe_read_file(probe->options.root, channel->path[0], &channel->fd, out);
+}
+
+const tm_probe_source tm_probe_powercap = {
+    .name = "powercap", .open = open_powercap, .read = read_powercap};

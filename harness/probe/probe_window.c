@@ -1,0 +1,440 @@
+/* Windows: reading at both edges and, where a counter would wrap or power must be sampled, between
+ * them from a thread of its own. */
+#include "harness/probe/probe_source.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness/base/clock.h"
+#include "harness/probe/meter_series.h"
+
+/* Energy counters are brought up to date about once per millisecond, not all together (Khan et al.,
+ * doi 10.1145/3177754): each edge of a window is that uncertain. */
+#define UPDATE_SECONDS 1e-3
+#define MIN_SAMPLES    10
+#define EDGE_NS        1000000 /* no longer than a counter's update */
+#define EDGE_TRIES     4
+
+TM_PRINTF(2, 3) static void spoil(tm_tally *t, const char *fmt, ...)
+{
+    va_list args;
+    if (t->state != TM_PROBE_OK) return;
+    t->state = TM_PROBE_INVALID;
+    va_start(args, fmt);
+    vsnprintf(t->reason, sizeof t->reason, fmt, args);
+    va_end(args);
+}
+
+/* seconds: since the reading before, at most */
+static void count_on(const tm_probe *probe, const tm_channel *c, tm_tally *t, uint64_t raw,
+                     double seconds)
+{
+    uint64_t delta = raw - t->last;
+    if (c->range && raw > c->range) {
+        spoil(t, "%s reads %llu, above its range of %llu", c->info.name, (unsigned long long)raw,
+              (unsigned long long)c->range);
+        return;
+    }
+    if (raw < t->last) {
+        if (!c->range) {
+            spoil(t, "%s went back from %llu to %llu", c->info.name, (unsigned long long)t->last,
+                  (unsigned long long)raw);
+            return;
+        }
+        delta = c->range - t->last + raw;
+        t->wraps++;
+    }
+    t->total += delta;
+    if (!tm_channel_is_energy(c)) return;
+    double limit = probe->options.max_watts;
+    double joules = (double)delta * c->scale;
+    /* 10 ms more than have passed: several late updates at once. */
+    if (joules > limit * (seconds + 0.01))
+        spoil(t,
+              "%s advanced by %.3g J in %.3g s, above the %.0f W a domain may draw: reset, or "
+              "wrapped unseen",
+              c->info.name, joules, seconds, limit);
+    if (c->range && seconds > (double)c->range * c->scale / limit)
+        spoil(t, "%s was not read for %.3g s, in which it may have wrapped more than once",
+              c->info.name, seconds);
+}
+
+/* A trapezoid: between two samples the power is taken to lie between them. `seconds` are between the
+ * middles of their calls, `most` from the one's begin to the other's end: by the difference the samples
+ * may lie off the trapezoid's corners, and so long the power may have been the other one. */
+static void integrate_on(const tm_channel *c, tm_tally *t, double watts, double seconds,
+                         double most)
+{
+    double step = fabs(watts - t->last_watts);
+    t->joules += 0.5 * (watts + t->last_watts) * seconds;
+    t->wobble_joules += step * (0.5 * seconds + (most - seconds)) + c->scale * seconds;
+}
+
+/* One reading of one channel into its tally. */
+static void take(tm_probe *probe, int i, bool first)
+{
+    tm_channel *c = &probe->channels[i];
+    tm_tally *t = &probe->tallies[i];
+    tm_reading r = {0};
+    if (c->kind == TM_CHANNEL_SERIES || c->state != TM_PROBE_OK || t->state != TM_PROBE_OK) return;
+    int64_t before = tm_now_ns();
+    tm_probe_state state = probe->source->read(probe, c, &r);
+    int64_t now = before + (tm_now_ns() - before) / 2;
+    double slack = 1e-9 * (double)(now - before);
+    if (state != TM_PROBE_OK) {
+        spoil(t, "a read failed: %s", r.reason);
+        return;
+    }
+    double seconds = 1e-9 * (double)(now - t->last_ns);
+    double watts = c->kind == TM_CHANNEL_POWER ? (double)r.raw * c->scale : 0;
+    if (first) {
+        t->enabled_ns = r.enabled_ns;
+        t->running_ns = r.running_ns;
+    } else {
+        double most = seconds + t->last_slack_seconds + slack;
+        if (most > t->largest_gap_seconds) t->largest_gap_seconds = most;
+        if (c->kind == TM_CHANNEL_COUNTER)
+            count_on(probe, c, t, r.raw, most);
+        else
+            integrate_on(c, t, watts, seconds, most);
+    }
+    t->last = r.raw;
+    t->last_watts = watts;
+    t->last_enabled_ns = r.enabled_ns;
+    t->last_running_ns = r.running_ns;
+    t->last_ns = now;
+    t->last_slack_seconds = slack;
+    t->n_samples++;
+}
+
+static void take_all(tm_probe *probe, bool first)
+{
+    for (int i = 0; i < probe->n_channels; i++) take(probe, i, first);
+}
+
+/* When the channels were last read, on average: an edge of a window is where its counts were taken, not
+ * where this thread went on afterwards. */
+static int64_t edge_ns(const tm_probe *probe)
+{
+    int64_t now = tm_now_ns(), late = 0;
+    int n = 0;
+    for (int i = 0; i < probe->n_channels; i++) {
+        const tm_tally *t = &probe->tallies[i];
+        if (t->n_samples == 0 || t->state != TM_PROBE_OK) continue;
+        late += now - t->last_ns;
+        n++;
+    }
+    return n ? now - late / n : now;
+}
+
+/* Reads all channels for an edge and says where it lies. A thread that is put aside while it reads would place
+ * its counts wrongly by how long: it reads again, as long as that took a millisecond and more than twice
+ * what it ever took. A source that is always slow is known to be so from its second time on. */
+static int64_t take_edge(tm_probe *probe, bool first)
+{
+    for (int i = 0; i < EDGE_TRIES; i++) {
+        if (first) memset(probe->tallies, 0, (size_t)probe->n_channels * sizeof *probe->tallies);
+        int64_t begin = tm_now_ns();
+        take_all(probe, first);
+        int64_t took = tm_now_ns() - begin;
+        bool usual = probe->n_edges > 0 && took <= 2 * probe->quickest_ns;
+        if (probe->n_edges++ == 0 || took < probe->quickest_ns) probe->quickest_ns = took;
+        if (took < EDGE_NS || usual) break;
+    }
+    int64_t edge = edge_ns(probe);
+    for (int i = 0; i < probe->n_channels; i++) {
+        tm_tally *t = &probe->tallies[i];
+        t->edge_seconds += 1e-9 * fabs((double)(t->last_ns - edge)) + t->last_slack_seconds;
+    }
+    return edge;
+}
+
+static double thread_cpu_seconds(pthread_t thread)
+{
+    clockid_t id;
+    struct timespec t;
+    if (pthread_getcpuclockid(thread, &id) || clock_gettime(id, &t)) return NAN;
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void *sample_on(void *arg)
+{
+    tm_probe *probe = arg;
+    int64_t period = (int64_t)(1e9 * probe->period_seconds), due = 0;
+    pthread_mutex_lock(&probe->lock);
+    while (!probe->ending) {
+        if (!probe->running) {
+            due = 0;
+            pthread_cond_wait(&probe->wake, &probe->lock);
+            continue;
+        }
+        int64_t now = tm_now_ns();
+        if (due == 0) due = probe->begin_ns + period;
+        if (now < due) {
+            struct timespec until = {due / 1000000000, due % 1000000000};
+            pthread_cond_timedwait(&probe->wake, &probe->lock, &until);
+            continue;
+        }
+        take_all(probe, false);
+        tm_probe_trace_take(probe, edge_ns(probe), false);
+        /* Late: no burst of reads to catch up. Reads slower than the period: a wait between them all the
+         * same, or nobody else would ever get the lock. */
+        now = tm_now_ns();
+        due = due + period > now ? due + period : now + period;
+    }
+    pthread_mutex_unlock(&probe->lock);
+    return NULL;
+}
+
+/* Twice per shortest wrap at the largest power, so that one late read loses none. */
+static double choose_period(const tm_probe *probe)
+{
+    double period = probe->trace.points ? 1 / probe->options.trace_hz : 0;
+    for (int i = 0; i < probe->n_channels; i++) {
+        const tm_channel *c = &probe->channels[i];
+        double wanted = 0;
+        if (c->state != TM_PROBE_OK) continue;
+        if (c->kind == TM_CHANNEL_POWER)
+            wanted = 1 / probe->options.rate_hz;
+        else if (c->kind == TM_CHANNEL_COUNTER && c->range && tm_channel_is_energy(c))
+            wanted = fmin(10, (double)c->range * c->scale / (2 * probe->options.max_watts));
+        if (wanted > 0 && (period == 0 || wanted < period)) period = wanted;
+    }
+    return period;
+}
+
+tm_status tm_probe_window_open(tm_probe *probe, tm_error *err)
+{
+    size_t n = (size_t)probe->n_channels;
+    probe->tallies = calloc(n, sizeof *probe->tallies);
+    probe->values = calloc(n, sizeof *probe->values);
+    if (!probe->tallies || !probe->values)
+        return tm_fail(err, TM_NOMEM, "no memory for %d channels", probe->n_channels);
+    tm_status status = tm_probe_trace_open(probe, err);
+    if (status != TM_OK) return status;
+    probe->period_seconds = choose_period(probe);
+    if (probe->period_seconds == 0) {
+        pthread_mutex_init(&probe->lock, NULL);
+        return TM_OK;
+    }
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_mutex_init(&probe->lock, NULL);
+    pthread_cond_init(&probe->wake, &clock);
+    pthread_condattr_destroy(&clock);
+    sigset_t all, kept;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &kept);
+    int why = pthread_create(&probe->thread, NULL, sample_on, probe);
+    pthread_sigmask(SIG_SETMASK, &kept, NULL);
+    if (why)
+        return tm_fail(err, TM_IO, "no thread to sample %s: %s", probe->source->name,
+                       strerror(why));
+    probe->threaded = true;
+    return TM_OK;
+}
+
+void tm_probe_window_close(tm_probe *probe)
+{
+    if (probe->threaded) {
+        pthread_mutex_lock(&probe->lock);
+        probe->ending = true;
+        pthread_cond_signal(&probe->wake);
+        pthread_mutex_unlock(&probe->lock);
+        pthread_join(probe->thread, NULL);
+        pthread_cond_destroy(&probe->wake);
+    }
+    tm_probe_trace_close(probe);
+    free(probe->tallies);
+    free(probe->values);
+}
+
+void tm_probe_start(tm_probe *probe)
+{
+    pthread_mutex_lock(&probe->lock);
+    probe->sampler_begin_seconds = probe->threaded ? thread_cpu_seconds(probe->thread) : 0;
+    probe->begin_ns = take_edge(probe, true);
+    probe->trace.n = 0;
+    tm_probe_trace_take(probe, probe->begin_ns, true);
+    probe->running = true;
+    if (probe->threaded) pthread_cond_signal(&probe->wake);
+    pthread_mutex_unlock(&probe->lock);
+}
+
+/* What edges that are uncertain by this long make of the joules: the counts may be of a time as much shorter,
+ * in which as much more power was drawn. */
+static double edge_joules(const tm_channel *c, tm_tally *t, double uncertain, double joules,
+                          double seconds)
+{
+    if (uncertain > 0.5 * seconds && seconds > 0.1)
+        spoil(t,
+              "reading %s at both edges took so long that they are uncertain by %.3g s of %.3g s",
+              c->info.name, uncertain, seconds);
+    return joules * uncertain / fmax(seconds - uncertain, uncertain);
+}
+
+static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
+                           tm_probe_value *v)
+{
+    double value = (double)t->total * c->scale;
+    uint64_t enabled = t->last_enabled_ns - t->enabled_ns;
+    uint64_t running = t->last_running_ns - t->running_ns;
+    if (tm_channel_is_energy(c)) {
+        v->error_bound =
+            edge_joules(c, t, 2 * UPDATE_SECONDS + t->edge_seconds, value, seconds) + 2 * c->scale;
+        if (seconds < probe->options.min_seconds)
+            spoil(t, "a window of %.3g s is shorter than the %.3g s a figure of energy needs",
+                  seconds, probe->options.min_seconds);
+    }
+    if (enabled > 0 && running < enabled) {
+        v->counted_share = (double)running / (double)enabled;
+        if (running == 0)
+            spoil(t, "%s never had a counter to itself in the window", c->info.name);
+        else
+            value /= v->counted_share;
+    }
+    if (t->state == TM_PROBE_OK && t->total == 0 && !c->may_rest && seconds > 0.1) {
+        t->state = TM_PROBE_STUCK;
+        snprintf(t->reason, sizeof t->reason, "%s stayed at %llu for the whole window of %.3g s",
+                 c->info.name, (unsigned long long)t->last, seconds);
+    }
+    if (t->state == TM_PROBE_OK) v->value = value;
+}
+
+static void finish_power(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
+                         tm_probe_value *v)
+{
+    v->error_bound = t->wobble_joules + edge_joules(c, t, t->edge_seconds, t->joules, seconds);
+    if (seconds < probe->options.min_seconds)
+        spoil(t, "a window of %.3g s is shorter than the %.3g s a figure of energy needs", seconds,
+              probe->options.min_seconds);
+    if (t->n_samples < MIN_SAMPLES)
+        spoil(t, "%lld samples of %s in %.3g s are not a measurement: %d are",
+              (long long)t->n_samples, c->info.name, seconds, MIN_SAMPLES);
+    if (t->largest_gap_seconds > TM_SERIES_GAP_SECONDS)
+        spoil(t, "%s was not read for %.3g s, above %.3g s: what it drew meanwhile is not known",
+              c->info.name, t->largest_gap_seconds, TM_SERIES_GAP_SECONDS);
+    if (t->state == TM_PROBE_OK && !(t->joules > 0)) {
+        t->state = TM_PROBE_STUCK;
+        snprintf(t->reason, sizeof t->reason, "%s read 0 W for the whole window", c->info.name);
+    }
+    if (t->state == TM_PROBE_OK) v->value = t->joules;
+}
+
+void tm_probe_stop(tm_probe *probe, tm_probe_window *out)
+{
+    memset(out, 0, sizeof *out);
+    pthread_mutex_lock(&probe->lock);
+    probe->running = false;
+    out->end_ns = take_edge(probe, false);
+    tm_probe_trace_take(probe, out->end_ns, true);
+    pthread_mutex_unlock(&probe->lock);
+    out->begin_ns = probe->begin_ns;
+    out->seconds = 1e-9 * (double)(out->end_ns - out->begin_ns);
+    out->source = probe->source->name;
+    out->fake = probe->source == &tm_probe_fake;
+    if (probe->threaded)
+        out->sampler_cpu_seconds = thread_cpu_seconds(probe->thread) - probe->sampler_begin_seconds;
+    for (int i = 0; i < probe->n_channels; i++) {
+        tm_channel *c = &probe->channels[i];
+        tm_tally *t = &probe->tallies[i];
+        tm_probe_value *v = &probe->values[i];
+        *v = (tm_probe_value){
+            .info = &c->info, .value = NAN, .error_bound = NAN, .counted_share = 1};
+        if (c->state != TM_PROBE_OK) {
+            v->state = c->state;
+            snprintf(v->reason, sizeof v->reason, "%s", c->reason);
+            continue;
+        }
+        if (c->kind == TM_CHANNEL_SERIES) {
+            probe->source->collect(probe, c, out->begin_ns, out->end_ns, v);
+            continue;
+        }
+        v->n_samples = t->n_samples;
+        v->wraps = t->wraps;
+        v->largest_gap_seconds = t->largest_gap_seconds;
+        v->rate_hz = t->n_samples > 1 ? (double)(t->n_samples - 1) / out->seconds : 0;
+        if (c->kind == TM_CHANNEL_COUNTER)
+            finish_counter(probe, c, t, out->seconds, v);
+        else
+            finish_power(probe, c, t, out->seconds, v);
+        v->state = t->state;
+        snprintf(v->reason, sizeof v->reason, "%s", t->reason);
+        if (v->state != TM_PROBE_OK) v->error_bound = NAN;
+    }
+    out->values = probe->values;
+    out->n_values = probe->n_channels;
+    tm_probe_trace_finish(probe, out);
+}
+
+void tm_probe_sum(const tm_probe_window *window, const char *scope, tm_probe_value *out)
+{
+    bool with_dram = strcmp(scope, "package+dram") == 0;
+    int n_package = 0, n_dram = 0, n = 0;
+    *out = (tm_probe_value){.value = 0, .error_bound = 0, .counted_share = 1};
+    for (int i = 0; i < window->n_values; i++) {
+        const tm_probe_value *v = &window->values[i];
+        if (!tm_probe_in_scope(v->info, scope)) continue;
+        n_package += strcmp(v->info->scope, "package") == 0;
+        n_dram += strcmp(v->info->scope, "dram") == 0;
+        n++;
+        if (v->state != TM_PROBE_OK && out->state == TM_PROBE_OK) {
+            out->state = v->state;
+            memcpy(out->reason, v->reason, sizeof out->reason);
+        }
+        out->value += v->value;
+        out->error_bound += v->error_bound;
+        out->wraps += v->wraps;
+        if (n == 1 || v->n_samples < out->n_samples) out->n_samples = v->n_samples;
+        if (n == 1 || v->rate_hz < out->rate_hz) out->rate_hz = v->rate_hz;
+        if (v->largest_gap_seconds > out->largest_gap_seconds)
+            out->largest_gap_seconds = v->largest_gap_seconds;
+    }
+    if (n == 0 || (with_dram && (n_package == 0 || n_dram == 0))) {
+        out->state = TM_PROBE_MISSING;
+        snprintf(out->reason, sizeof out->reason, "%s has no domain of scope %s", window->source,
+                 with_dram && n_package ? "dram" : scope);
+    }
+    if (out->state != TM_PROBE_OK) out->value = out->error_bound = NAN;
+}
+
+tm_json *tm_probe_window_to_json(const tm_probe_window *window)
+{
+    tm_json *json = tm_json_object(), *channels = tm_json_array();
+    if (!json || !channels) {
+        tm_json_free(json);
+        tm_json_free(channels);
+        return NULL;
+    }
+    tm_json_put_string(json, "source", window->source);
+    tm_json_put_bool(json, "fake", window->fake);
+    tm_json_put_number(json, "seconds", window->seconds);
+    tm_json_put_number(json, "sampler_cpu_seconds", window->sampler_cpu_seconds);
+    for (int i = 0; i < window->n_values; i++) {
+        const tm_probe_value *v = &window->values[i];
+        tm_json *row = tm_json_object();
+        tm_json_put_string(row, "name", v->info->name);
+        tm_json_put_string(row, "scope", v->info->scope);
+        tm_json_put_string(row, "method", v->info->method);
+        tm_json_put_string(row, "status", tm_probe_state_text(v->state));
+        if (v->state == TM_PROBE_OK)
+            tm_json_put_number(row, v->info->unit, v->value);
+        else
+            tm_json_put_missing(row, v->info->unit, v->reason);
+        tm_json_put_number(row, "error_bound", v->error_bound);
+        tm_json_put_int(row, "samples", v->n_samples);
+        tm_json_put_int(row, "wraps", v->wraps);
+        tm_json_put_number(row, "rate_hz", v->rate_hz);
+        tm_json_put_number(row, "largest_gap_seconds", v->largest_gap_seconds);
+        tm_json_put_number(row, "counted_share", v->counted_share);
+        tm_json_append(channels, row);
+    }
+    tm_json_set(json, "channels", channels);
+    return json;
+}

@@ -1,0 +1,26 @@
+/* A test of a cell: so many prompt and generated tokens, after so many cached ones. */
+#ifndef TM_HARNESS_RECORD_TEST_H
+#define TM_HARNESS_RECORD_TEST_H
+
+#define TM_SUITE_MAX     64      /* values on one axis; excludes */
+#define TM_THREADS_ALL   0       /* every physical core this process may use */
+#define TM_TOKENS_MAX    1000000 /* prompt, generated or cached tokens of a test */
+#define TM_SEQUENCES_MAX 256
+
+typedef struct tm_test {
+    int n_prompt, n_gen, depth; /* tokens; at least one of the first two is not 0 */
+    int n_sequences; /* decoded together, each at this depth, without a prompt; 0 and 1: one */
+} tm_test;
+
+/* Positions a sequence of the test takes. */
+static inline int tm_test_positions(const tm_test *test)
+{
+    return test->depth + test->n_prompt + test->n_gen;
+}
+/* Tokens its timed region makes: prompt and generated, of all sequences. */
+static inline int tm_test_tokens(const tm_test *test)
+{
+    return test->n_prompt + test->n_gen * (test->n_sequences > 1 ? test->n_sequences : 1);
+}
+
+#endif

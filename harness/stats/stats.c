@@ -1,0 +1,214 @@
+#include "harness/stats/stats.h"
+
+#include "harness/stats/stats_scratch.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+/* The least n whose signed-rank interval reaches 95 %: 2^-6 < 2.5 % < 2^-5. */
+#define SIGNED_RANK_N 6
+
+double tm_mean(const double *values, int n)
+{
+    if (n <= 0) return NAN;
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += values[i];
+    return sum / n;
+}
+
+double tm_standard_deviation(const double *values, int n)
+{
+    if (n < 2) return NAN;
+    double mean = tm_mean(values, n), sum = 0;
+    for (int i = 0; i < n; i++) sum += (values[i] - mean) * (values[i] - mean);
+    return sqrt(sum / (n - 1));
+}
+
+/* Source: Hyndman and Fan 1996, definition 7. */
+static double sorted_quantile(const double *sorted, int n, double q)
+{
+    double position = q * (n - 1);
+    int below = (int)floor(position);
+    if (below >= n - 1) return sorted[n - 1];
+    double part = position - below;
+    /* No interpolation onto an order statistic itself: 0 * inf is not a number. */
+    if (part == 0) return sorted[below];
+    return sorted[below] + part * (sorted[below + 1] - sorted[below]);
+}
+
+/* A sorted copy in the scratch; NULL for n = 0, a NaN inside, or no memory. */
+static double *sort_into(tm_scratch *scratch, const double *values, int n)
+{
+    scratch->large = NULL;
+    if (n <= 0) return NULL;
+    double *sorted = tm_scratch_take(scratch, n);
+    if (!sorted) return NULL;
+    memcpy(sorted, values, (size_t)n * sizeof *values);
+    qsort(sorted, (size_t)n, sizeof *sorted, tm_compare_doubles);
+    return isnan(sorted[n - 1]) ? NULL : sorted;
+}
+
+double tm_quantile(const double *values, int n, double q)
+{
+    tm_scratch scratch;
+    const double *sorted = q >= 0 && q <= 1 ? sort_into(&scratch, values, n) : NULL;
+    double result = NAN;
+    if (sorted) result = sorted_quantile(sorted, n, q);
+    if (q >= 0 && q <= 1) tm_scratch_drop(&scratch);
+    return result;
+}
+
+double tm_median(const double *values, int n)
+{
+    return tm_quantile(values, n, 0.5);
+}
+
+/* P(every value lies below the q-quantile) = q^n and P(every one above) = (1 - q)^n must both be at
+ * most 2.5 %: then the interval between two order statistics exists. Source: David and Nagaraja,
+ * Order Statistics (3rd ed.), 7.1. */
+static int percentile_needs(double q)
+{
+    double nearer_one = fmax(q, 1 - q);
+    if (!(nearer_one < 1)) return INT_MAX;
+    double n = ceil(log(0.025) / log(nearer_one));
+    return n < INT_MAX ? (int)n : INT_MAX;
+}
+
+double tm_percentile_supported(const double *values, int n, double q, int *needed)
+{
+    *needed = percentile_needs(q);
+    return n >= *needed ? tm_quantile(values, n, q) : NAN;
+}
+
+/* Mean and standard deviation of ln(a[i] / b[i]), or of ln a[i] where b is NULL. False when a value
+ * is not positive and finite. */
+static bool log_moments(const double *a, const double *b, int n, double *mean, double *deviation)
+{
+    double sum = 0, squares = 0;
+    for (int i = 0; i < n; i++) {
+        double value = b ? a[i] / b[i] : a[i];
+        if (!(a[i] > 0) || (b && !(b[i] > 0)) || !(value > 0) || !isfinite(value)) return false;
+        sum += log(value);
+    }
+    *mean = sum / n;
+    for (int i = 0; i < n; i++) {
+        double away = log(b ? a[i] / b[i] : a[i]) - *mean;
+        squares += away * away;
+    }
+    *deviation = n > 1 ? sqrt(squares / (n - 1)) : NAN;
+    return true;
+}
+
+static tm_interval log_t(const double *a, const double *b, int n, double confidence,
+                         const char *method)
+{
+    assert(confidence > 0 && confidence < 1);
+    tm_interval out = {NAN, NAN, NAN, n, NAN, "none: no values"};
+    double mean, deviation;
+    if (n <= 0) return out;
+    out.method = "none: a value is not positive";
+    if (!log_moments(a, b, n, &mean, &deviation)) return out;
+    out.value = exp(mean);
+    out.method = "none: n < 2";
+    if (n < 2) return out;
+    double half = tm_t_quantile(0.5 + 0.5 * confidence, n - 1) * deviation / sqrt(n);
+    out.low = exp(mean - half);
+    out.high = exp(mean + half);
+    out.confidence = confidence;
+    out.method = method;
+    return out;
+}
+
+tm_interval tm_interval_positive(const double *values, int n, double confidence)
+{
+    return log_t(values, NULL, n, confidence, "t on logs");
+}
+
+tm_interval tm_interval_geometric(const double *ratios, int n, double confidence)
+{
+    return log_t(ratios, NULL, n, confidence, "t on log-ratios");
+}
+
+tm_interval tm_interval_ratio_t(const double *a, const double *b, int n, double confidence)
+{
+    return log_t(a, b, n, confidence, "t on logs");
+}
+
+tm_interval tm_interval_ratio(const double *a, const double *b, int n, double confidence)
+{
+    if (n < SIGNED_RANK_N) return log_t(a, b, n, confidence, "t on logs: n < 6");
+    double mean, deviation;
+    tm_interval out = {NAN, NAN, NAN, n, NAN, "none: a value is not positive"};
+    if (!log_moments(a, b, n, &mean, &deviation)) return out;
+    tm_scratch scratch;
+    double *d = tm_scratch_take(&scratch, n);
+    out.method = "none: out of memory";
+    if (!d) return out;
+    for (int i = 0; i < n; i++) d[i] = log(a[i] / b[i]);
+    out = tm_hodges_lehmann(d, n, confidence);
+    tm_scratch_drop(&scratch);
+    if (isnan(out.low) && isfinite(out.value))
+        return log_t(a, b, n, confidence, "t on logs: n too small for signed-rank");
+    out.value = exp(out.value);
+    out.low = exp(out.low);
+    out.high = exp(out.high);
+    return out;
+}
+
+/* Two samples with a pooled deviation: alternation makes the halves as large as each other, give or take
+ * one, where pooling is robust to unequal variances. */
+tm_interval tm_slot_effect(const double *a, const double *b, const bool *first_is_a, int n,
+                           double confidence)
+{
+    assert(confidence > 0 && confidence < 1);
+    tm_interval out = {NAN, NAN, NAN, n, NAN, "none: no values"};
+    double mean[2] = {0, 0}, squares = 0, unused[2];
+    int count[2] = {0, 0};
+    if (n <= 0) return out;
+    out.method = "none: a value is not positive";
+    if (!log_moments(a, b, n, &unused[0], &unused[1])) return out;
+    for (int i = 0; i < n; i++) {
+        mean[first_is_a[i]] += log(a[i] / b[i]);
+        count[first_is_a[i]]++;
+    }
+    out.method = "none: every pair ran in the same order";
+    if (count[0] == 0 || count[1] == 0) return out;
+    mean[0] /= count[0];
+    mean[1] /= count[1];
+    out.value = mean[1] - mean[0];
+    out.method = "none: fewer than 2 pairs in one order";
+    if (count[0] < 2 || count[1] < 2) return out;
+    for (int i = 0; i < n; i++) {
+        double away = log(a[i] / b[i]) - mean[first_is_a[i]];
+        squares += away * away;
+    }
+    double deviation = sqrt(squares / (n - 2) * (1.0 / count[0] + 1.0 / count[1]));
+    double half = tm_t_quantile(0.5 + 0.5 * confidence, n - 2) * deviation;
+    out.low = out.value - half;
+    out.high = out.value + half;
+    out.confidence = confidence;
+    out.method = "t, pooled";
+    return out;
+}
+
+/* Source: Tukey, Exploratory Data Analysis, 2D (inner fences), with quartiles of type 7. */
+int tm_mark_outliers(const double *values, int n, bool *is_outlier)
+{
+    for (int i = 0; i < n; i++) is_outlier[i] = false;
+    if (n < 4) return 0;
+    tm_scratch scratch;
+    const double *sorted = sort_into(&scratch, values, n);
+    int count = 0;
+    if (sorted) {
+        double lower = sorted_quantile(sorted, n, 0.25), upper = sorted_quantile(sorted, n, 0.75);
+        double reach = 1.5 * (upper - lower);
+        for (int i = 0; i < n; i++) {
+            is_outlier[i] = values[i] < lower - reach || values[i] > upper + reach;
+            count += is_outlier[i];
+        }
+    }
+    tm_scratch_drop(&scratch);
+    return count;
+}

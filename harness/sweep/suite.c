@@ -1,0 +1,299 @@
+#include "harness/sweep/suite.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/base/data.h"
+#include "harness/base/input.h"
+#include "harness/record/result.h"
+
+#define BUILT_IN      "workloads/suites/"
+#define MAX_FILE      (1 << 20)
+#define MAX_PROCESSES 1000
+#define MAX_BUDGET    (30.0 * 86400)
+
+/* What is being read: for messages. */
+typedef struct source {
+    const char *text;
+    size_t length;
+    const char *what;
+} source;
+
+/* Line of the first `"key"` with a colon behind it, from 1; 0 when there is none. */
+static int line_of(const source *s, const char *key)
+{
+    size_t n = strlen(key);
+    int line = 1;
+    for (const char *p = s->text; p < s->text + s->length; p++) {
+        if (*p == '\n') line++;
+        if (*p != '"' || (size_t)(s->text + s->length - p) < n + 3) continue;
+        if (strncmp(p + 1, key, n) != 0 || p[n + 1] != '"') continue;
+        const char *q = p + n + 2;
+        while (q < s->text + s->length && strchr(" \t\r\n", *q)) q++;
+        if (q < s->text + s->length && *q == ':') return line;
+    }
+    return 0;
+}
+
+/* "what: line N" of a key, for messages about it. */
+static const char *at(const source *s, const char *key, char *text, size_t size)
+{
+    int line = line_of(s, key);
+    if (line > 0)
+        snprintf(text, size, "%s: line %d", s->what, line);
+    else
+        snprintf(text, size, "%s", s->what);
+    return text;
+}
+
+static tm_status only_keys(const source *s, const tm_json *object, const char *const *known,
+                           tm_error *err)
+{
+    char where[PATH_MAX + 64];
+    /* One key at a time, so that the message can name its line. */
+    const tm_json *member = tm_json_at(object, 0);
+    for (; member; member = tm_json_next(member)) {
+        const char *key = tm_json_key(member);
+        const char *const *name = known;
+        while (*name && strcmp(*name, key) != 0) name++;
+        if (*name) continue;
+        const char *nearest = tm_nearest_name(key, known);
+        return tm_fail(err, TM_FORMAT, "%s: unknown key \"%s\"%s%s%s",
+                       at(s, key, where, sizeof where), key, nearest ? "; did you mean \"" : "",
+                       nearest ? nearest : "", nearest ? "\"?" : "");
+    }
+    return TM_OK;
+}
+
+static tm_status text_of(const source *s, const tm_json *object, const char *key, char *out,
+                         size_t size, tm_error *err)
+{
+    char where[PATH_MAX + 64];
+    const char *text;
+    if (!tm_json_get(object, key)) return TM_OK;
+    at(s, key, where, sizeof where);
+    tm_status status = tm_json_need_string(object, key, where, &text, err);
+    if (status != TM_OK) return status;
+    if (strlen(text) >= size)
+        return tm_fail(err, TM_FORMAT, "%s: \"%s\" is longer than %zu characters", where, key,
+                       size - 1);
+    strcpy(out, text);
+    return TM_OK;
+}
+
+static tm_status int_of(const source *s, const tm_json *object, const char *key, int low, int high,
+                        int *out, tm_error *err)
+{
+    char where[PATH_MAX + 64];
+    int64_t value;
+    if (!tm_json_get(object, key)) return TM_OK;
+    at(s, key, where, sizeof where);
+    tm_status status = tm_json_need_int(object, key, where, low, high, &value, err);
+    if (status == TM_OK) *out = (int)value;
+    return status;
+}
+
+/* One value of an axis, as text for the functions that read lists. Numbers only on "threads". */
+static tm_status value_text(const tm_json *value, const char *axis, const char *where, char *out,
+                            size_t size, tm_error *err)
+{
+    const char *text = tm_json_text(value, NULL);
+    bool is_threads = strcmp(axis, "threads") == 0;
+    if (is_threads && tm_json_is_number(value))
+        snprintf(out, size, "%.17g", tm_json_double(value, 0));
+    else if (!text || !*text || strlen(text) >= size || strchr(text, ','))
+        return tm_fail(err, TM_FORMAT, "%s: a value of \"%s\" is not %s", where, axis,
+                       is_threads ? "a number of threads or \"all\""
+                                  : "a short text without comma");
+    else
+        strcpy(out, text);
+    return TM_OK;
+}
+
+static tm_status read_axis(const source *s, const tm_json *axes, const char *axis,
+                           tm_status (*add)(tm_suite *, const char *, tm_error *), tm_suite *out,
+                           tm_error *err)
+{
+    char where[PATH_MAX + 64], text[256];
+    const tm_json *values = tm_json_get(axes, axis);
+    at(s, axis, where, sizeof where);
+    if (!values) return tm_fail(err, TM_FORMAT, "%s: \"axes\" has no \"%s\"", s->what, axis);
+    if (!tm_json_is_array(values) || tm_json_count(values) == 0)
+        return tm_fail(err, TM_FORMAT, "%s: \"%s\" is not a list of at least one value", where,
+                       axis);
+    for (const tm_json *v = tm_json_at(values, 0); v; v = tm_json_next(v)) {
+        tm_status status = value_text(v, axis, where, text, sizeof text, err);
+        if (status == TM_OK && (status = add(out, text, err)) != TM_OK) {
+            tm_fail_in(err, "%s", where);
+            err->status = TM_FORMAT;
+        }
+        if (status != TM_OK) return TM_FORMAT;
+    }
+    return TM_OK;
+}
+
+static tm_status read_exclude(const source *s, const tm_json *json, tm_exclude *out, tm_error *err)
+{
+    static const char *const known[] = {"model", "kernel", "threads", "test", NULL};
+    char where[PATH_MAX + 64];
+    at(s, "exclude", where, sizeof where);
+    memset(out, 0, sizeof *out);
+    out->threads = -1;
+    if (!tm_json_is_object(json) || tm_json_count(json) == 0)
+        return tm_fail(err, TM_FORMAT, "%s: an exclude is not an object of at least one axis",
+                       where);
+    tm_status status = only_keys(s, json, known, err);
+    if (status == TM_OK) status = text_of(s, json, "model", out->model, sizeof out->model, err);
+    if (status == TM_OK) status = text_of(s, json, "kernel", out->kernel, sizeof out->kernel, err);
+    if (status == TM_OK) status = text_of(s, json, "test", out->test, sizeof out->test, err);
+    const tm_json *threads = tm_json_get(json, "threads");
+    if (status != TM_OK || !threads) return status;
+    if (strcmp(tm_json_text(threads, ""), "all") == 0) {
+        out->threads = TM_THREADS_ALL;
+        return TM_OK;
+    }
+    int64_t n;
+    status = tm_json_need_int(json, "threads", where, 1, 1 << 16, &n, err);
+    if (status == TM_OK) out->threads = (int)n;
+    return status;
+}
+
+static tm_status read_excludes(const source *s, const tm_json *root, tm_suite *out, tm_error *err)
+{
+    const tm_json *list = tm_json_get(root, "exclude");
+    char where[PATH_MAX + 64];
+    if (!list) return TM_OK;
+    if (!tm_json_is_array(list) || tm_json_count(list) > TM_SUITE_MAX)
+        return tm_fail(err, TM_FORMAT, "%s: \"exclude\" is not a list of at most %d objects",
+                       at(s, "exclude", where, sizeof where), TM_SUITE_MAX);
+    for (const tm_json *item = tm_json_at(list, 0); item; item = tm_json_next(item)) {
+        tm_status status = read_exclude(s, item, &out->excludes[out->n_excludes], err);
+        if (status != TM_OK) return status;
+        out->n_excludes++;
+    }
+    return TM_OK;
+}
+
+static tm_status read_axes(const source *s, const tm_json *root, tm_suite *out, tm_error *err)
+{
+    static const char *const known[] = {"model", "kernel", "head_kernel", "threads", "test", NULL};
+    char where[PATH_MAX + 64];
+    const tm_json *axes = tm_json_get(root, "axes");
+    if (!tm_json_is_object(axes))
+        return tm_fail(err, TM_FORMAT, "%s: \"axes\" is %s", at(s, "axes", where, sizeof where),
+                       axes ? "not an object" : "missing: a suite without axes is empty");
+    tm_status status = only_keys(s, axes, known, err);
+    if (status == TM_OK) status = read_axis(s, axes, "model", tm_suite_add_models, out, err);
+    if (status == TM_OK) status = read_axis(s, axes, "kernel", tm_suite_add_kernels, out, err);
+    if (status == TM_OK && tm_json_get(axes, "head_kernel"))
+        status = read_axis(s, axes, "head_kernel", tm_suite_add_head_kernels, out, err);
+    if (status == TM_OK) status = read_axis(s, axes, "threads", tm_suite_add_threads, out, err);
+    if (status == TM_OK) status = read_axis(s, axes, "test", tm_suite_add_tests, out, err);
+    return status;
+}
+
+static tm_status read_baseline(const source *s, const tm_json *root, tm_suite *out, tm_error *err)
+{
+    static const char *const known[] = {"kernel", NULL};
+    char where[PATH_MAX + 64];
+    const tm_json *baseline = tm_json_get(root, "baseline");
+    if (!baseline || tm_json_is_null(baseline)) return TM_OK;
+    if (!tm_json_is_object(baseline) || !tm_json_get(baseline, "kernel"))
+        return tm_fail(err, TM_FORMAT, "%s: \"baseline\" is not an object with a \"kernel\"",
+                       at(s, "baseline", where, sizeof where));
+    tm_status status = only_keys(s, baseline, known, err);
+    if (status == TM_OK)
+        status = text_of(s, baseline, "kernel", out->baseline, sizeof out->baseline, err);
+    return status;
+}
+
+static tm_status read_root(const source *s, const tm_json *root, tm_suite *out, tm_error *err)
+{
+    static const char *const known[] = {"name",        "description", "axes",
+                                        "exclude",     "baseline",    "processes",
+                                        "repetitions", "warmup",      "time_budget_seconds",
+                                        "counters",    "profile",     "energy",
+                                        NULL};
+    char where[PATH_MAX + 64];
+    if (!tm_json_is_object(root)) return tm_fail(err, TM_FORMAT, "%s: not an object", s->what);
+    tm_status status = only_keys(s, root, known, err);
+    if (status == TM_OK && !tm_json_get(root, "name"))
+        status = tm_fail(err, TM_FORMAT, "%s: key \"name\" is missing", s->what);
+    if (status == TM_OK) status = text_of(s, root, "name", out->name, sizeof out->name, err);
+    if (status == TM_OK)
+        status = text_of(s, root, "description", out->description, sizeof out->description, err);
+    if (status == TM_OK) status = read_axes(s, root, out, err);
+    if (status == TM_OK) status = read_excludes(s, root, out, err);
+    if (status == TM_OK) status = read_baseline(s, root, out, err);
+    if (status == TM_OK)
+        status = int_of(s, root, "processes", 1, MAX_PROCESSES, &out->processes, err);
+    if (status == TM_OK)
+        status = int_of(s, root, "repetitions", 1, MAX_PROCESSES, &out->repetitions, err);
+    if (status == TM_OK) status = int_of(s, root, "warmup", 0, MAX_PROCESSES, &out->warmup, err);
+    if (status == TM_OK && tm_json_get(root, "counters"))
+        status = text_of(s, root, "counters", out->counters, sizeof out->counters, err);
+    const tm_json *profile = tm_json_get(root, "profile");
+    if (status == TM_OK && profile && !tm_json_is_bool(profile))
+        status = tm_fail(err, TM_FORMAT, "%s: \"profile\" is neither true nor false",
+                         at(s, "profile", where, sizeof where));
+    out->profile = tm_json_true(profile);
+    if (status == TM_OK && tm_json_get(root, "energy"))
+        status = tm_meter_from_json(tm_json_get(root, "energy"),
+                                    at(s, "energy", where, sizeof where), &out->energy, err);
+    if (status != TM_OK || !tm_json_get(root, "time_budget_seconds")) return status;
+    at(s, "time_budget_seconds", where, sizeof where);
+    status =
+        tm_json_need_number(root, "time_budget_seconds", where, &out->time_budget_seconds, err);
+    if (status == TM_OK &&
+        !(out->time_budget_seconds >= 0 && out->time_budget_seconds <= MAX_BUDGET))
+        return tm_fail(err, TM_FORMAT, "%s: \"time_budget_seconds\" is %g, not from 0 (none) to %g",
+                       where, out->time_budget_seconds, MAX_BUDGET);
+    return status;
+}
+
+tm_status tm_suite_parse(const char *text, size_t length, const char *what, tm_suite *out,
+                         tm_error *err)
+{
+    source s = {text, length, what};
+    tm_json *root;
+    tm_suite_init(out);
+    tm_status status = tm_json_parse(text, length, what, &root, err);
+    if (status != TM_OK) return status;
+    status = read_root(&s, root, out, err);
+    tm_json_free(root);
+    return status;
+}
+
+const char *const *tm_suite_names(void)
+{
+    return tm_data_names(BUILT_IN);
+}
+
+static tm_status read_suite_file(const char *path, tm_suite *out, tm_error *err)
+{
+    size_t n;
+    char *text = malloc(MAX_FILE + 1);
+    if (!text) return tm_fail(err, TM_NOMEM, "%s: no memory to read it", path);
+    tm_status status = tm_input_read(path, MAX_FILE, text, &n, err);
+    if (status == TM_OK) status = tm_suite_parse(text, n, path, out, err);
+    free(text);
+    return status;
+}
+
+tm_status tm_suite_read(const char *name_or_path, tm_suite *out, tm_error *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, BUILT_IN "%s.json", name_or_path);
+    const tm_data *data = tm_data_find(path);
+    if (data) return tm_suite_parse(data->text, data->length, path, out, err);
+    bool is_path = strchr(name_or_path, '/') || strchr(name_or_path, '.');
+    if (is_path || access(name_or_path, F_OK) == 0) return read_suite_file(name_or_path, out, err);
+    const char *nearest = tm_nearest_name(name_or_path, tm_suite_names());
+    return nearest ? tm_fail(err, TM_ARG, "unknown suite \"%s\"; did you mean \"%s\"?",
+                             name_or_path, nearest)
+                   : tm_fail(err, TM_ARG, "unknown suite \"%s\": neither a built-in one nor a file",
+                             name_or_path);
+}

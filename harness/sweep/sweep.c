@@ -1,0 +1,414 @@
+#include "harness/sweep/sweep.h"
+
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/clock.h"
+#include "harness/sweep/sweep_arm.h"
+#include "harness/sweep/sweep_log.h"
+#include "harness/base/version.h"
+
+/* More than half of the CPUs busy at the start: the figures may not be this program's alone. */
+#define BUSY_SHARE 0.5
+
+/* What the sweep knows of an arm beyond its plan. */
+typedef struct arm_state {
+    bool given_up[TM_SUITE_MAX]; /* cells not to try again in this run */
+    bool failed[TM_SUITE_MAX];   /* of those, the ones that are no mere lack of this machine */
+    double seconds;              /* of its last process; 0: none yet */
+    int n_processes;             /* of this run */
+} arm_state;
+
+typedef struct sweep {
+    const tm_sweep_options *o;
+    tm_sweep_outcome *out;
+    tm_sweep_log log;
+    arm_state *arms; /* [plan->n_arms] */
+    int64_t begin_ns;
+    int arm_number, n_arms, round;
+    const tm_arm *current;
+    double predicted_end; /* elapsed seconds at which it may be over, as seen when the arm began */
+    char marks[240];
+    bool fatal;
+} sweep;
+
+static double elapsed(const sweep *s)
+{
+    return (double)(tm_now_ns() - s->begin_ns) * 1e-9;
+}
+
+/* Whether a process of the arm still lacks samples, cells that failed aside. */
+static bool has_work(const sweep *s, int arm, int process)
+{
+    const tm_arm *a = &s->o->plan->arms[arm];
+    for (int i = 0; i < a->n_cells && !a->skip[0]; i++) {
+        if (s->arms[arm].given_up[i]) continue;
+        for (int r = 0; r < s->o->suite->repetitions; r++)
+            if (!tm_sweep_log_has(&s->log, a->cell_ids[i], process, r)) return true;
+        if (tm_arm_needs_profile(s->o, &s->log, a, i, process)) return true;
+        for (tm_phase phase = 0; phase < TM_PHASES; phase++)
+            if (tm_arm_needs_energy(s->o, &s->log, a, i, process, phase)) return true;
+    }
+    return false;
+}
+
+static bool has_samples(const sweep *s, int arm, int process)
+{
+    const tm_arm *a = &s->o->plan->arms[arm];
+    for (int i = 0; i < a->n_cells; i++)
+        if (tm_sweep_log_has_any(&s->log, a->cell_ids[i], process)) return true;
+    return false;
+}
+
+static int process_of(const tm_pair *pair, int round)
+{
+    return round * pair->n + pair->index;
+}
+
+static double seconds_of(const sweep *s, int arm)
+{
+    if (arm < 0) return 0;
+    return s->arms[arm].seconds > 0 ? s->arms[arm].seconds
+                                    : s->o->plan->arms[arm].predicted_seconds;
+}
+
+/* Seconds a pair will take in a round, by what is missing; *n counts the processes. */
+static double pair_seconds(const sweep *s, const tm_pair *pair, int round, int *n)
+{
+    double seconds = 0;
+    int arms[] = {pair->a, pair->b}, process = process_of(pair, round);
+    for (int i = 0; i < 2; i++) {
+        if (arms[i] < 0 || !has_work(s, arms[i], process)) continue;
+        seconds += seconds_of(s, arms[i]);
+        (*n)++;
+    }
+    return seconds;
+}
+
+/* Looks through all records: not while a worker is timing something. */
+static double remaining(const sweep *s)
+{
+    double seconds = 0, budget = s->o->suite->time_budget_seconds;
+    int n = 0;
+    for (int round = s->round; round < s->o->suite->processes; round++)
+        for (int i = 0; i < s->o->plan->n_pairs; i++)
+            seconds += pair_seconds(s, &s->o->plan->pairs[i], round, &n);
+    double left = budget - elapsed(s);
+    return budget > 0 && seconds > left ? (left > 0 ? left : 0) : seconds;
+}
+
+static void emit(const sweep *s, tm_sweep_event_kind kind, const tm_record *record,
+                 const char *text)
+{
+    if (!s->o->on_event) return;
+    double now = elapsed(s);
+    tm_sweep_event event = {.kind = kind,
+                            .arm = s->current,
+                            .record = record,
+                            .text = text,
+                            .arm_number = s->arm_number,
+                            .n_arms = s->n_arms,
+                            .round = s->round,
+                            .n_rounds = s->o->suite->processes,
+                            .elapsed_seconds = now,
+                            .remaining_seconds = fmax(0, s->predicted_end - now)};
+    s->o->on_event(s->o->on_event_arg, &event);
+}
+
+static void on_record(void *arg, const tm_record *record)
+{
+    sweep *s = arg;
+    tm_sweep_outcome *out = s->out;
+    bool ok;
+    switch (record->kind) {
+    case TM_RECORD_SAMPLE:
+        out->n_new_samples++;
+        emit(s, TM_SWEEP_SAMPLE, record, NULL);
+        break;
+    case TM_RECORD_PROFILE:
+        ok = record->profile != NULL;
+        out->n_profiles += ok;
+        out->n_profiles_lost += !ok;
+        if (!ok) memcpy(out->profile_lost, record->reason, sizeof out->profile_lost);
+        emit(s, TM_SWEEP_PROFILE, record, NULL);
+        break;
+    case TM_RECORD_ENERGY:
+        ok = record->energy->state == TM_PROBE_OK || s->o->energy->later;
+        out->n_windows_ok += ok;
+        out->n_windows_lost += !ok;
+        if (!ok) snprintf(out->lost, sizeof out->lost, "%s", record->energy->reason);
+        emit(s, TM_SWEEP_ENERGY, record, NULL);
+        break;
+    default:
+        break;
+    }
+}
+
+/* A line for a cell that has no figure and will not get one now. Said once per store. */
+static tm_status add_cell(sweep *s, int arm, int cell, const char *status_text, const char *reason,
+                          tm_error *err)
+{
+    const tm_arm *a = &s->o->plan->arms[arm];
+    tm_record record = {.kind = TM_RECORD_CELL, .cell = a->cells[cell]};
+    memcpy(record.cell_id, a->cell_ids[cell], sizeof record.cell_id);
+    record.predicted_bytes = a->predicted_bytes;
+    snprintf(record.status, sizeof record.status, "%s", status_text);
+    snprintf(record.reason, sizeof record.reason, "%s", reason);
+    s->current = a;
+    emit(s, TM_SWEEP_CELL, &record, NULL);
+    if (tm_sweep_log_has_cell(&s->log, &record)) return TM_OK;
+    tm_status status = tm_sweep_log_add(&s->log, &record, err);
+    s->fatal = s->fatal || status != TM_OK;
+    return status;
+}
+
+static tm_status skip_arms(sweep *s, tm_error *err)
+{
+    const tm_plan *plan = s->o->plan;
+    for (int i = 0; i < plan->n_arms; i++)
+        for (int k = 0; k < plan->arms[i].n_cells && plan->arms[i].skip[0]; k++) {
+            tm_status status = add_cell(s, i, k, "skipped", plan->arms[i].skip, err);
+            if (status != TM_OK) return status;
+        }
+    return TM_OK;
+}
+
+/* After a process failed: the cell it failed in, or all that it still had to do. */
+static tm_status give_up(sweep *s, int arm, tm_arm_process *process, int failed,
+                         const tm_error *why, tm_error *err)
+{
+    const char *verdict = why->status == TM_UNSUPPORTED ? "skipped" : "failed";
+    for (int i = 0; i < s->o->plan->arms[arm].n_cells; i++) {
+        if (!process->todo[i] || (failed >= 0 && i != failed)) continue;
+        process->todo[i] = false;
+        s->arms[arm].given_up[i] = true;
+        s->arms[arm].failed[i] = why->status != TM_UNSUPPORTED;
+        tm_status status = add_cell(s, arm, i, verdict, why->message, err);
+        if (status != TM_OK) return status;
+    }
+    return TM_OK;
+}
+
+/* One process of an arm; after a cell failed another process for the cells behind it. */
+static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, tm_error *err)
+{
+    const tm_arm *a = &s->o->plan->arms[arm];
+    char marks[240];
+    snprintf(marks, sizeof marks, "%s%s%s", s->marks, s->marks[0] && apart ? "; " : "",
+             apart ? "ran apart from its pair" : "");
+    tm_arm_process p = {.options = s->o,
+                        .arm = a,
+                        .log = &s->log,
+                        .process = process,
+                        .slot = slot,
+                        .marks = marks,
+                        .on_record = on_record,
+                        .on_record_arg = s};
+    for (int i = 0; i < a->n_cells; i++) p.todo[i] = !s->arms[arm].given_up[i];
+    s->current = a;
+    s->arm_number++;
+    s->predicted_end = elapsed(s) + remaining(s);
+    emit(s, TM_SWEEP_ARM, NULL, NULL);
+    int64_t begin = tm_now_ns();
+    for (;;) {
+        int failed;
+        tm_error why;
+        tm_status status = tm_arm_process_run(&p, &failed, &s->fatal, &why);
+        if (status == TM_INTERRUPTED) s->out->interrupted = true;
+        if (s->fatal || status == TM_INTERRUPTED) {
+            *err = why;
+            return status;
+        }
+        if (status == TM_OK) break;
+        status = give_up(s, arm, &p, failed, &why, err);
+        if (status != TM_OK) return status;
+        if (!has_work(s, arm, process)) break;
+    }
+    s->arms[arm].seconds = (double)(tm_now_ns() - begin) * 1e-9;
+    s->arms[arm].n_processes++;
+    return TM_OK;
+}
+
+static bool is_interrupted(const sweep *s)
+{
+    struct pollfd fd = {.fd = s->o->interrupt_fd, .events = POLLIN};
+    return s->o->interrupt_fd >= 0 && poll(&fd, 1, 0) > 0;
+}
+
+/* The first time of a pair needs only that some budget is left; later ones must fit into it. */
+static bool fits_budget(const sweep *s, const tm_pair *pair, double seconds)
+{
+    double budget = s->o->suite->time_budget_seconds;
+    if (budget <= 0) return true;
+    bool first = !has_samples(s, pair->a, -1) || (pair->b >= 0 && !has_samples(s, pair->b, -1));
+    return first ? elapsed(s) < budget : elapsed(s) + seconds <= budget;
+}
+
+static tm_status run_pair(sweep *s, const tm_pair *pair, tm_error *err)
+{
+    int n = 0, process = process_of(pair, s->round);
+    double seconds = pair_seconds(s, pair, s->round, &n);
+    if (n == 0) return TM_OK;
+    if (!fits_budget(s, pair, seconds)) {
+        s->out->budget_spent = true;
+        return TM_OK;
+    }
+    bool flip = pair->b >= 0 && (s->round & 1);
+    int order[] = {flip ? pair->b : pair->a, flip ? pair->a : pair->b};
+    /* What lies in the store already was measured at another time. */
+    bool apart[] = {pair->b >= 0 && has_samples(s, order[1], process),
+                    pair->b >= 0 && has_samples(s, order[0], process)};
+    for (int slot = 0; slot < 2; slot++) {
+        if (order[slot] < 0 || !has_work(s, order[slot], process)) continue;
+        if (is_interrupted(s)) {
+            s->out->interrupted = true;
+            return tm_fail(err, TM_INTERRUPTED, "interrupted");
+        }
+        tm_status status = run_arm(s, order[slot], process, slot, apart[slot], err);
+        if (status != TM_OK) return status;
+    }
+    return TM_OK;
+}
+
+static tm_status run_rounds(sweep *s, tm_error *err)
+{
+    const tm_plan *plan = s->o->plan;
+    for (s->round = 0; s->round < s->o->suite->processes; s->round++) {
+        for (int i = 0; i < plan->n_pairs; i++) {
+            tm_status status = run_pair(s, &plan->pairs[i], err);
+            if (status != TM_OK) return status;
+        }
+    }
+    s->round--;
+    return TM_OK;
+}
+
+/* Cells the budget kept from running even once are missing for a reason. */
+static tm_status skip_unstarted(sweep *s, tm_error *err)
+{
+    const tm_plan *plan = s->o->plan;
+    char reason[160];
+    snprintf(reason, sizeof reason, "the time budget of %g s was used up before its first run",
+             s->o->suite->time_budget_seconds);
+    for (int i = 0; i < plan->n_arms && s->out->budget_spent; i++) {
+        const tm_arm *a = &plan->arms[i];
+        for (int k = 0; k < a->n_cells && !a->skip[0]; k++) {
+            if (s->arms[i].given_up[k] || tm_sweep_log_has_any(&s->log, a->cell_ids[k], -1))
+                continue;
+            tm_status status = add_cell(s, i, k, "skipped", reason, err);
+            if (status != TM_OK) return status;
+        }
+    }
+    return TM_OK;
+}
+
+/* What is to be said about every sample of this run. */
+static void run_marks(sweep *s)
+{
+    const tm_env *env = s->o->env;
+    char load[96] = "";
+    int most = 0;
+    for (int i = 0; i < s->o->plan->n_arms; i++)
+        if (s->o->plan->arms[i].cells[0].threads > most)
+            most = s->o->plan->arms[i].cells[0].threads;
+    if (env->load_average > BUSY_SHARE * env->n_cpus)
+        snprintf(load, sizeof load, "load average %.1f on %d CPUs at the start", env->load_average,
+                 env->n_cpus);
+    bool odd_build = strcmp(tm_build_mode(), "release") != 0;
+    const char *parts[] = {env->emulated ? "instructions are emulated" : "",
+                           odd_build ? "not a release build" : "",
+                           most > env->n_cpus ? "more threads than CPUs" : "", load};
+    for (int i = 0; i < 4; i++) {
+        size_t n = strlen(s->marks);
+        if (parts[i][0])
+            snprintf(s->marks + n, sizeof s->marks - n, "%s%s", n ? "; " : "", parts[i]);
+    }
+}
+
+/* Processes of the arm with samples of every cell that can have them. */
+static int rounds_of(const sweep *s, int arm)
+{
+    int n = 0;
+    for (int p = 0; p < s->o->suite->processes * s->o->plan->n_pairs; p++)
+        n += has_samples(s, arm, p);
+    return n;
+}
+
+static void count(sweep *s)
+{
+    const tm_plan *plan = s->o->plan;
+    tm_sweep_outcome *out = s->out;
+    bool first = true;
+    for (int i = 0; i < plan->n_arms; i++) {
+        const tm_arm *a = &plan->arms[i];
+        bool any = false;
+        for (int k = 0; k < a->n_cells; k++) {
+            bool has = tm_sweep_log_has_any(&s->log, a->cell_ids[k], -1);
+            any = any || has;
+            if (s->arms[i].failed[k])
+                out->n_cells_failed++;
+            else if (has)
+                out->n_cells_ok++;
+            else if (a->skip[0] || s->arms[i].given_up[k] || out->budget_spent)
+                out->n_cells_skipped++;
+            else
+                out->n_cells_unfinished++;
+        }
+        if (!any) continue;
+        int rounds = rounds_of(s, i);
+        if (first || rounds < out->rounds_min) out->rounds_min = rounds;
+        if (first || rounds > out->rounds_max) out->rounds_max = rounds;
+        first = false;
+    }
+}
+
+/* The pattern that a meter's log is matched by, on every CPU, before any work. */
+static tm_status show_marker(sweep *s, tm_error *err)
+{
+    tm_marker marker;
+    tm_status status = tm_marker_show(s->o->env->n_cpus, s->o->interrupt_fd, &marker, err);
+    if (status == TM_OK) tm_sweep_log_marker(&s->log, &marker);
+    if (status == TM_INTERRUPTED) s->out->interrupted = true;
+    return status;
+}
+
+tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, tm_error *err)
+{
+    sweep s = {.o = options, .out = out, .begin_ns = tm_now_ns()};
+    char text[200];
+    memset(out, 0, sizeof *out);
+    s.arms = calloc((size_t)options->plan->n_arms, sizeof *s.arms);
+    if (!s.arms) return tm_fail(err, TM_NOMEM, "no memory for %d arms", options->plan->n_arms);
+    tm_status status = tm_sweep_log_open(&s.log, options, &out->records, err);
+    if (status != TM_OK) goto done;
+    const char *left_out = tm_records_left_out(&out->records, text, sizeof text);
+    if (left_out) emit(&s, TM_SWEEP_NOTE, NULL, left_out);
+    run_marks(&s);
+    for (int round = 0; round < options->suite->processes; round++)
+        for (int i = 0; i < options->plan->n_pairs; i++)
+            pair_seconds(&s, &options->plan->pairs[i], round, &s.n_arms);
+    tm_sweep_log_limits(
+        &s.log, options->limits && s.n_arms > 0 ? options->limits(options->limits_arg) : NULL);
+    if (options->energy && options->suite->energy.marker && s.n_arms > 0)
+        status = show_marker(&s, err);
+    s.begin_ns = tm_now_ns(); /* the limits and the marker are not part of the time budget */
+    if (status == TM_OK) status = skip_arms(&s, err);
+    if (status == TM_OK) status = run_rounds(&s, err);
+    if (status == TM_OK) status = skip_unstarted(&s, err);
+    count(&s);
+    /* What was measured is kept; that it was interrupted is in the outcome. */
+    if (status == TM_INTERRUPTED && !s.fatal) status = TM_OK;
+done:
+    tm_sweep_log_close(&s.log);
+    free(s.arms);
+    return status;
+}
+
+void tm_sweep_outcome_free(tm_sweep_outcome *outcome)
+{
+    tm_records_free(&outcome->records);
+    memset(outcome, 0, sizeof *outcome);
+}

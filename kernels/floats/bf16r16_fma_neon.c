@@ -1,0 +1,16 @@
+/* bf16r16 with NEON: lanes are rows, 24 vectors of sums in registers for prompts. */
+#define TM_FMA_WEIGHT TM_FMA_BF16
+#include "kernels/floats/fma_neon.h"
+
+const tm_kernel tm_kernel_bf16r16_fma_neon = {
+    .name = "bf16r16_fma_neon",
+    .format = &tm_format_bf16r16,
+    .isa = TM_ISA_NEON,
+    .row_step = TM_GROUP,
+    .tolerance = TM_FLOAT_TOLERANCE,
+    .scratch_size = scratch_size,
+    .prepare = prepare,
+    .prepare_part = prepare_part,
+    .rows = rows,
+    .source = "panels as in BLIS (Van Zee, van de Geijn 2015)",
+};

@@ -1,0 +1,89 @@
+/* i2r16 with AVX2: vpmaddubsw into int16, widened before it can overflow. */
+#include <immintrin.h>
+
+#include "kernels/panel.h"
+
+#define BLOCK_UNITS     4
+#define BLOCK_BYTES     64
+#define PART_UNITS      4
+#define BLOCKS_IN_PLACE 1
+
+TM_ALWAYS_INLINE __m256i load_half(const uint8_t *at, int half, int part)
+{
+    (void)part;
+    return _mm256_loadu_si256((const void *)(at + 32 * half));
+}
+
+#include "kernels/ternary/mad_avx2.h"
+
+/* One token. A byte's even planes are read after a shift by 0 and 4, the odd ones stay two bits up
+ * and count 4-fold. In int16, a block adds at most 2 x 508 to even and 2 x 2032 to odd, so that 8
+ * blocks reach at most 32,512; then both go to int32. An odd sum is a multiple of 4: its shift is
+ * exact. */
+#define BLOCKS_A_FLUSH 8
+
+static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
+{
+    const __m256i mask_even = _mm256_set1_epi8(0x03), mask_odd = _mm256_set1_epi8(0x0c);
+    const __m256i ones = _mm256_set1_epi16(1), sum = _mm256_set1_epi32(x->sum[0]);
+    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
+    const uint8_t *data =
+        (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
+
+    for (int row = row_begin; row < row_end; row += TM_GROUP) {
+        __m256i even32[2], odd32[2];
+        const int8_t *q = x->i8;
+#pragma GCC unroll 2
+        for (int k = 0; k < 2; k++) even32[k] = odd32[k] = _mm256_setzero_si256();
+        for (size_t b = 0; b < n_blocks;) {
+            size_t end = n_blocks - b < BLOCKS_A_FLUSH ? n_blocks : b + BLOCKS_A_FLUSH;
+            __m256i even[2], odd[2];
+#pragma GCC unroll 2
+            for (int k = 0; k < 2; k++) even[k] = odd[k] = _mm256_setzero_si256();
+            for (; b < end; b++, data += TM_I2_BLOCK, q += 16) {
+                __m256i value[4];
+                _mm_prefetch((const char *)data + ahead, _MM_HINT_T0);
+#pragma GCC unroll 4
+                for (int p = 0; p < 4; p++) value[p] = _mm256_set1_epi32(tm_load_i32(q + 4 * p));
+#pragma GCC unroll 2
+                for (int k = 0; k < 2; k++) {
+                    __m256i v = _mm256_loadu_si256((const void *)(data + 32 * k)),
+                            up = _mm256_srli_epi16(v, 4);
+                    even[k] = _mm256_add_epi16(
+                        even[k], _mm256_maddubs_epi16(_mm256_and_si256(v, mask_even), value[0]));
+                    odd[k] = _mm256_add_epi16(
+                        odd[k], _mm256_maddubs_epi16(_mm256_and_si256(v, mask_odd), value[1]));
+                    even[k] = _mm256_add_epi16(
+                        even[k], _mm256_maddubs_epi16(_mm256_and_si256(up, mask_even), value[2]));
+                    odd[k] = _mm256_add_epi16(
+                        odd[k], _mm256_maddubs_epi16(_mm256_and_si256(up, mask_odd), value[3]));
+                }
+            }
+#pragma GCC unroll 2
+            for (int k = 0; k < 2; k++) {
+                even32[k] = _mm256_add_epi32(even32[k], _mm256_madd_epi16(even[k], ones));
+                odd32[k] = _mm256_add_epi32(odd32[k], _mm256_madd_epi16(odd[k], ones));
+            }
+        }
+#pragma GCC unroll 2
+        for (int k = 0; k < 2; k++)
+            even32[k] =
+                _mm256_sub_epi32(_mm256_add_epi32(even32[k], _mm256_srai_epi32(odd32[k], 2)), sum);
+        store_rows(y + row, even32[0], even32[1], x->scale[0], w->scale, row_end - row);
+    }
+}
+
+TM_PANEL_FUNCTIONS(ops)
+
+const tm_kernel tm_kernel_i2r16_mad_avx2 = {
+    .name = "i2r16_mad_avx2",
+    .format = &tm_format_i2r16,
+    .isa = TM_ISA_AVX2,
+    .row_step = TM_GROUP,
+    .tolerance = 0,
+    .scratch_size = scratch_size,
+    .prepare = prepare,
+    .prepare_part = prepare_part,
+    .rows = rows,
+    .source = "bitnet.cpp I2_S (2410.16144, 3.1): 2-bit codes, multiply-add; panels as in BLIS",
+};

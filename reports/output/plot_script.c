@@ -1,0 +1,356 @@
+/* The gnuplot script of a plot: every choice of colour, marker, range and tic is made here. */
+#include "reports/output/plot.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 1000, PLOT_HEIGHT = 490, LINE_HEIGHT = 18, NOTE_COLUMNS = 145 };
+
+/* Okabe and Ito 2008, without the yellow that vanishes on white. */
+static const char *const palette[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                      "#E69F00", "#56B4E9", "#000000"};
+/* gnuplot's point types: circle, square, triangle, diamond, triangle down. */
+static const int filled[] = {7, 5, 9, 13, 11};
+static const int hollow[] = {6, 4, 8, 12, 10};
+static const int crosses[] = {1, 2, 3};
+enum {
+    N_COLOURS = sizeof palette / sizeof *palette,
+    N_MARKERS = sizeof filled / sizeof *filled,
+    N_CROSSES = sizeof crosses / sizeof *crosses,
+};
+
+static void put_number(tm_text *out, double value)
+{
+    char number[64];
+    tm_text_add(out, tm_number_short(value, 9, number, sizeof number));
+}
+
+/* A double-quoted gnuplot string; "\n" is kept as a line break. */
+static void put_quoted(tm_text *out, const char *text)
+{
+    tm_text_add_char(out, '"');
+    for (const char *c = text; *c; c++) {
+        if (*c == '"' || *c == '\\' || *c == '`') tm_text_add_char(out, '\\');
+        if (*c == '\n')
+            tm_text_add(out, "\\n");
+        else
+            tm_text_add_char(out, (unsigned char)*c < 0x20 ? ' ' : *c);
+    }
+    tm_text_add_char(out, '"');
+}
+
+typedef struct range {
+    double low, high;
+} range;
+
+static void widen(range *r, double value)
+{
+    if (!isfinite(value)) return;
+    if (!(value >= r->low)) r->low = value;
+    if (!(value <= r->high)) r->high = value;
+}
+
+/* What the axis shows: all points with their intervals and some air, also around a single point. */
+static range axis_range(const tm_plot *plot, bool is_x)
+{
+    range r = {NAN, NAN};
+    const bool is_log = is_x ? plot->log_x : plot->log_y;
+    for (int i = 0; i < plot->n_series; i++) {
+        for (int k = 0; k < plot->series[i].n_points; k++) {
+            const tm_plot_point *p = &plot->series[i].points[k];
+            if (!isfinite(p->value)) continue;
+            if (is_x) {
+                widen(&r, p->x);
+                continue;
+            }
+            widen(&r, p->value);
+            widen(&r, p->low);
+            widen(&r, p->high);
+        }
+    }
+    if (is_log) {
+        double air = pow(r.high / r.low, 0.06);
+        if (air < 1.25) air = 1.25;
+        return (range){r.low / air, r.high * air};
+    }
+    if (is_x) {
+        double air = (r.high - r.low) * 0.08;
+        if (air <= 0.0) air = r.high != 0.0 ? fabs(r.high) * 0.5 : 1.0;
+        return (range){r.low - air, r.high + air};
+    }
+    /* A bar that does not begin at 0 misleads; so does an axis. */
+    if (r.low > 0.0) r.low = 0.0;
+    if (r.high < 0.0) r.high = 0.0;
+    return (range){r.low * 1.08, r.high > 0.0 ? r.high * 1.08 : 1.0};
+}
+
+static void put_tic(tm_text *out, double at, bool is_first)
+{
+    char number[64];
+    tm_number_short(at, 4, number, sizeof number);
+    tm_text_format(out, "%s\"%s\" %s", is_first ? "" : ", ", number, number);
+}
+
+/* Tics of a logarithmic axis: decades; 1, 2, 5 of each; or even steps where less than that is shown.
+ * gnuplot's own choice leaves short axes without any. */
+static void put_log_tics(tm_text *out, char axis, range r)
+{
+    static const double in_decade[] = {1.0, 2.0, 5.0};
+    const double decades = log10(r.high / r.low);
+    bool is_first = true;
+    tm_text_format(out, "set %ctics (", axis);
+    if (decades < 0.8) {
+        double step = pow(10.0, floor(log10((r.high - r.low) / 4.0)));
+        if ((r.high - r.low) / step > 20.0) step *= 5.0;
+        if ((r.high - r.low) / step > 8.0) step *= 2.0;
+        for (double i = ceil(r.low / step); i * step <= r.high; i++, is_first = false)
+            put_tic(out, i * step, is_first);
+    } else {
+        for (int e = (int)floor(log10(r.low)); e <= (int)ceil(log10(r.high)); e++) {
+            for (int i = 0; i < (decades > 4.0 ? 1 : 3); i++) {
+                double at = in_decade[i] * pow(10.0, e);
+                if (at < r.low || at > r.high) continue;
+                put_tic(out, at, is_first);
+                is_first = false;
+            }
+        }
+    }
+    tm_text_add(out, ")\n");
+}
+
+static void put_axis(const tm_plot *plot, tm_text *out, bool is_x)
+{
+    const char axis = is_x ? 'x' : 'y';
+    const bool is_log = is_x ? plot->log_x : plot->log_y;
+    range r = axis_range(plot, is_x);
+    tm_text label = {0};
+    tm_text_format(out, "set %clabel ", axis);
+    if (is_x) /* the empty line keeps the legend off the label */
+        tm_text_format(&label, "%s\n ", plot->x_label);
+    else
+        tm_text_add(&label, plot->y_label);
+    put_quoted(out, tm_text_string(&label));
+    if (label.failed) out->failed = true;
+    tm_text_free(&label);
+    tm_text_format(out, "\nset %crange [", axis);
+    put_number(out, r.low);
+    tm_text_add(out, ":");
+    put_number(out, r.high);
+    tm_text_add(out, "]\n");
+    if (is_log) tm_text_format(out, "set logscale %c\n", axis);
+    if (is_x && plot->n_tics) {
+        tm_text_add(out, "set xtics (");
+        for (int i = 0; i < plot->n_tics; i++) {
+            if (i) tm_text_add(out, ", ");
+            put_quoted(out, plot->tics[i].label);
+            tm_text_add_char(out, ' ');
+            put_number(out, plot->tics[i].x);
+        }
+        tm_text_format(out, ")%s\n", plot->n_tics > 6 ? " rotate by -35" : "");
+    } else if (is_log)
+        put_log_tics(out, axis, r);
+}
+
+/* Solid: measured; dotted: published; dashed: predicted or a limit; dashes and dots: made up. A trace is
+ * solid, or its steps would not be seen. */
+static void put_line(const tm_plot_series *s, tm_text *out)
+{
+    static const int dashes[] = {1, 3, 2, 4};
+    tm_text_format(out, " lw %s dt %d", s->is_steps ? "1.2" : "2",
+                   s->is_steps     ? 1
+                   : s->marker < 0 ? 2
+                                   : dashes[s->origin]);
+}
+
+static void put_marker(const tm_plot_series *s, tm_text *out)
+{
+    int type = s->origin == TM_MEASURED    ? filled[s->marker % N_MARKERS]
+               : s->origin == TM_PUBLISHED ? hollow[s->marker % N_MARKERS]
+                                           : crosses[s->marker % N_CROSSES];
+    tm_text_format(out, " pt %d ps 1.4", type);
+}
+
+static bool has_points(const tm_plot_series *s)
+{
+    for (int i = 0; i < s->n_points; i++)
+        if (isfinite(s->points[i].value)) return true;
+    return false;
+}
+
+static bool has_intervals(const tm_plot_series *s)
+{
+    for (int i = 0; i < s->n_points; i++)
+        if (isfinite(s->points[i].value) && isfinite(s->points[i].low)) return true;
+    return false;
+}
+
+/* The x of a series as gnuplot reads it: the column, or for measured series of a plot that spreads them
+ * the column moved by a small part of the axis, all of them within 6 % of it. */
+static void put_x(const tm_plot *plot, int series, range r, tm_text *out)
+{
+    char number[64];
+    int n = 0, own = 0;
+    for (int i = 0; i < plot->n_series; i++) {
+        if (i == series) own = n;
+        n += plot->series[i].origin == TM_MEASURED;
+    }
+    double step = n > 10 ? 0.06 / n : 0.006, part = step * (own - (n - 1) / 2.0);
+    if (!plot->is_spread || plot->series[series].origin != TM_MEASURED)
+        tm_text_add(out, "1");
+    else if (plot->log_x)
+        tm_text_format(out, "($1*%s)",
+                       tm_number_short(pow(r.high / r.low, part), 6, number, sizeof number));
+    else
+        tm_text_format(out, "($1+%s)",
+                       tm_number_short((r.high - r.low) * part, 6, number, sizeof number));
+}
+
+static void put_plot(const tm_plot *plot, tm_text *out)
+{
+    const range x = axis_range(plot, true);
+    bool is_first = true;
+    tm_text_add(out, "plot \\\n");
+    for (int i = 0; i < plot->n_series; i++) {
+        const tm_plot_series *s = &plot->series[i];
+        const char *colour = palette[(unsigned)s->colour % N_COLOURS];
+        char label[192];
+        /* It stays in the data file; in the picture it would be a legend of nothing. */
+        if (!has_points(s)) continue;
+        if (!is_first) tm_text_add(out, ", \\\n");
+        is_first = false;
+        if (has_intervals(s) && s->marker >= 0) {
+            tm_text_format(out, "    \"%s.dat\" index %d using ", plot->stem, i);
+            put_x(plot, i, x, out);
+            tm_text_format(out, ":2:3:4 with yerrorbars lt rgb \"%s\" lw 2 pt 0 notitle, \\\n",
+                           colour);
+        }
+        tm_text_format(out, "    \"%s.dat\" index %d using ", plot->stem, i);
+        put_x(plot, i, x, out);
+        tm_text_format(out, ":2 with %s lt rgb \"%s\"",
+                       s->is_steps     ? "fsteps"
+                       : s->marker < 0 ? "lines"
+                       : s->is_joined  ? "linespoints"
+                                       : "points",
+                       colour);
+        if (s->marker < 0 || s->is_joined)
+            put_line(s, out);
+        else
+            tm_text_add(out, " lw 2");
+        if (s->marker >= 0) put_marker(s, out);
+        if (!s->label[0]) {
+            tm_text_add(out, " notitle");
+            continue;
+        }
+        tm_text_add(out, " title ");
+        snprintf(label, sizeof label, "%s: %s", tm_origin_name(s->origin), s->label);
+        put_quoted(out, label);
+    }
+    tm_text_add_char(out, '\n');
+}
+
+/* Behind everything else; the name at the foot, below what a loaded machine draws. */
+static void put_shades(const tm_plot *plot, tm_text *out)
+{
+    for (int i = 0; i < plot->n_shades; i++) {
+        const tm_plot_shade *s = &plot->shades[i];
+        char begin[64], end[64], middle[64];
+        tm_text_format(out,
+                       "set object %d rectangle from %s, graph 0 to %s, graph 1 behind "
+                       "fillcolor rgb \"%s\" fillstyle solid 0.15 noborder\n",
+                       i + 1, tm_number_short(s->begin, 9, begin, sizeof begin),
+                       tm_number_short(s->end, 9, end, sizeof end),
+                       palette[(unsigned)s->colour % N_COLOURS]);
+        tm_text_format(out, "set label %d ", i + 2);
+        put_quoted(out, s->label);
+        tm_text_format(out, " at %s, graph 0.03 left rotate by 90 font \",9\" front\n",
+                       tm_number_short((s->begin + s->end) / 2, 9, middle, sizeof middle));
+    }
+}
+
+/* The note broken between words into `lines`; returns how many there are. */
+static int break_note(const char *note, tm_text *lines)
+{
+    int n_lines = 0, column = 0;
+    for (const char *word = note + strspn(note, " "); *word; word += strspn(word, " ")) {
+        int n = (int)strcspn(word, " ");
+        if (n_lines == 0 || column + 1 + n > NOTE_COLUMNS) {
+            if (n_lines++) tm_text_add_char(lines, '\n');
+            column = 0;
+        } else {
+            tm_text_add_char(lines, ' ');
+            column++;
+        }
+        tm_text_format(lines, "%.*s", n, word);
+        column += n;
+        word += n;
+    }
+    return n_lines;
+}
+
+/* Rows of the legend: as many columns as its longest label leaves room for in WIDTH. */
+static int legend_rows(const tm_plot *plot)
+{
+    int longest = 0, n_shown = 0;
+    for (int i = 0; i < plot->n_series; i++) {
+        if (!has_points(&plot->series[i]) || !plot->series[i].label[0]) continue;
+        n_shown++;
+        int n = tm_text_columns(plot->series[i].label) +
+                tm_text_columns(tm_origin_name(plot->series[i].origin)) + 2;
+        if (n > longest) longest = n;
+    }
+    int columns = longest <= 28 ? 3 : longest <= 44 ? 2 : 1;
+    return (n_shown + columns - 1) / columns;
+}
+
+void tm_plot_put_script(const tm_plot *plot, tm_text *out)
+{
+    const char *stem = plot->stem;
+    tm_text note = {0};
+    const int n_note = break_note(plot->note, &note);
+    const int n_legend = legend_rows(plot);
+    const int height = PLOT_HEIGHT + LINE_HEIGHT * (n_note + n_legend);
+    tm_text_format(out,
+                   "# `gnuplot %s.gp` in this directory writes %s.png and %s.svg from %s.dat.\n"
+                   "set encoding utf8\n"
+                   "if (strstrt(GPVAL_TERMINALS, \"pngcairo\") > 0) {\n"
+                   "    set terminal pngcairo size %d,%d font \"DejaVu Sans,11\" noenhanced\n"
+                   "} else {\n"
+                   "    set terminal png size %d,%d font \"DejaVu Sans,11\" noenhanced\n"
+                   "}\n"
+                   "set output \"%s.png\"\n"
+                   "set datafile missing \"?\"\n"
+                   "set grid lt 1 lc rgb \"#cccccc\" lw 0.5\n"
+                   "set border 3 lc rgb \"#555555\"\n"
+                   "set tics nomirror\n"
+                   "set key below left Left reverse vertical maxrows %d samplen 3 width 1\n"
+                   "set tmargin %d\n"
+                   "set rmargin 4\n",
+                   stem, stem, stem, stem, WIDTH, height, WIDTH, height, stem, n_legend,
+                   n_note + 3);
+    tm_text_add(out, "set title ");
+    put_quoted(out, plot->title);
+    tm_text_format(out, " font \",13\" offset 0,%d\n", n_note);
+    if (n_note) {
+        tm_text_add(out, "set label 1 ");
+        put_quoted(out, tm_text_string(&note));
+        tm_text_format(out,
+                       " at graph 0, graph 1 left offset 0,%d font \",9\" "
+                       "textcolor rgb \"#444444\"\n",
+                       n_note);
+    }
+    put_axis(plot, out, true);
+    put_axis(plot, out, false);
+    put_shades(plot, out);
+    put_plot(plot, out);
+    tm_text_format(out,
+                   "set terminal svg size %d,%d dynamic font \"DejaVu Sans,14\" noenhanced "
+                   "background \"#ffffff\"\n"
+                   "set output \"%s.svg\"\n"
+                   "replot\n"
+                   "unset output\n",
+                   WIDTH, height, stem);
+    if (note.failed) out->failed = true;
+    tm_text_free(&note);
+}

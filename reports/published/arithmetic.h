@@ -1,0 +1,152 @@
+/* The energy of arithmetic: a count of operations times the published energy of one. An estimate, never a
+ * measurement, and nothing here takes or makes a measured joule.
+ *
+ *   energy = n_tokens x [ linear_weights x e_linear + 2 x n_tokens x attention_width x n_layers x e_attention ]
+ *
+ * linear_weights leaves embedding and head out; attention_width is heads x head_dim; e_linear and e_attention are
+ * the energies of what one multiply-accumulate takes in that precision (ternary: one INT8 addition per weight,
+ * attention in FP16). Scores and weighted sums are the 2, and every token attends to all n_tokens. No paper prints
+ * the formula: it is the one that gives the printed figures, and where it does not the row says so.
+ * Source: results/published/energy_per_op.json (energies, precisions, shapes the papers stand on), and
+ * results/published/tables.jsonl (what was printed).
+ */
+#ifndef TM_REPORTS_PUBLISHED_ARITHMETIC_H
+#define TM_REPORTS_PUBLISHED_ARITHMETIC_H
+
+#include "reports/published/published.h"
+#include "reports/output/text.h"
+
+#define TM_ARITHMETIC_ORIGIN "estimate: operations x energy per operation"
+
+/* Energy of one operation. Strings here and below are borrowed from tm_arithmetic.json. */
+typedef struct tm_operation {
+    const char *type;   /* "FP16" */
+    bool is_mul;        /* else an addition */
+    int node_nm;        /* of the process: 7, 45 */
+    double picojoules;  /* > 0 */
+    const char *source; /* where it was printed */
+} tm_operation;
+
+enum { TM_ARITHMETIC_MAX_STEPS = 4 };
+
+/* The operations of one multiply-accumulate. */
+typedef struct tm_mac {
+    struct {
+        const char *type;
+        bool is_mul;
+    } steps[TM_ARITHMETIC_MAX_STEPS];
+    int n_steps;
+} tm_mac;
+
+typedef struct tm_arithmetic_precision {
+    const char *name; /* "ternary" */
+    const char *source;
+    tm_mac linear, attention;
+    double bits_per_weight;
+    bool for_any_shape; /* estimated for a shape somebody asks for */
+    int baseline;       /* index of the precision its ratio is over; -1: none */
+} tm_arithmetic_precision;
+
+/* What the formula needs of a model. */
+typedef struct tm_arithmetic_shape {
+    const char *name;
+    const char *source;      /* where the shape was printed */
+    int64_t linear_weights;  /* without embedding and head */
+    int64_t attention_width; /* heads x head_dim */
+    int64_t n_layers;
+} tm_arithmetic_shape;
+
+/* Which shape and precision a printed figure stands on. */
+typedef struct tm_arithmetic_subject {
+    const char *paper, *table, *model;
+    const char *system; /* NULL: the paper tells models apart by name alone */
+    const char *shape;  /* NULL: the figure is about operations, not about a model */
+    const char *note;   /* "" if nothing */
+    int precision;      /* index */
+    int decimals;       /* the table's figures of energy are printed with */
+} tm_arithmetic_subject;
+
+typedef struct tm_arithmetic {
+    tm_json *json;    /* owned */
+    int64_t n_tokens; /* of the prompt */
+    const char *n_tokens_source;
+    tm_operation *operations; /* owned, as the three below */
+    tm_arithmetic_precision *precisions;
+    tm_arithmetic_shape *shapes; /* that no model list holds */
+    tm_arithmetic_subject *subjects;
+    int n_operations, n_precisions, n_shapes, n_subjects;
+} tm_arithmetic;
+
+/* Parses energy_per_op.json; `what` names the text in messages. Errors: FORMAT (the object, the key, the limit; an
+ * energy that a precision needs on a node and that is absent; the same operation twice), NOMEM. */
+tm_status tm_arithmetic_parse(const char *text, size_t length, const char *what, tm_arithmetic *out,
+                              tm_error *err) TM_MUST_USE;
+void tm_arithmetic_free(tm_arithmetic *data);
+
+/* A computed figure beside a printed one. */
+typedef struct tm_beside {
+    tm_figure computed, published;
+    const tm_claim *claim; /* where it was printed; borrowed; NULL: nowhere */
+    int decimals;          /* the published one is printed with */
+} tm_beside;
+
+/* Both are there; then whether rounding the computed one gives the printed digits, and what is missing. */
+bool tm_beside_is_comparable(const tm_beside *beside);
+bool tm_beside_matches(const tm_beside *beside);
+/* The computed one, rounded as printed, less the published one: 0 for a match. NaN where not comparable. */
+double tm_beside_difference(const tm_beside *beside);
+
+typedef enum tm_quantity {
+    TM_QUANTITY_ENERGY,          /* of the whole prompt */
+    TM_QUANTITY_ADD,             /* of its additions alone */
+    TM_QUANTITY_MUL,             /* of its multiplications alone */
+    TM_QUANTITY_RATIO,           /* energy over that of the baseline precision, whole prompt */
+    TM_QUANTITY_OPERATION_RATIO, /* the same of one multiply-accumulate of a linear layer */
+} tm_quantity;
+/* "energy", "add", "mul", "ratio", "operation_ratio" */
+const char *tm_quantity_name(tm_quantity quantity);
+
+typedef struct tm_arithmetic_row {
+    tm_quantity quantity;
+    const char *model;                /* as the paper names it, or the shape's name; borrowed */
+    const char *system;               /* as the paper names it, or NULL; borrowed */
+    const tm_arithmetic_shape *shape; /* borrowed; NULL: no model */
+    const char *precision, *baseline; /* borrowed; no baseline: NULL */
+    const char *note;                 /* borrowed; "" if nothing */
+    int node_nm;
+    tm_beside energy_joules;      /* of what `quantity` says */
+    tm_beside memory_gb;          /* linear weights, 1e9 bytes */
+    tm_beside ratio;              /* baseline / this */
+    tm_figure attention_fraction; /* of the energy, 0 to 1 */
+} tm_arithmetic_row;
+
+typedef struct tm_arithmetic_rows {
+    tm_arithmetic_row *items; /* owned */
+    int n;
+} tm_arithmetic_rows;
+
+/* One row per printed figure of energy, by papers as the data has them. shapes: [n_shapes] a model list's,
+ * looked through before the data's own. Borrows from all of them. Errors: FORMAT (a printed figure without a subject,
+ * a subject without a shape), NOMEM. */
+tm_status tm_arithmetic_compare(const tm_arithmetic *data, const tm_published *published,
+                                const tm_arithmetic_shape *shapes, int n_shapes,
+                                tm_arithmetic_rows *out, tm_error *err) TM_MUST_USE;
+/* One row per shape, node and precision that is for any shape, with the printed figure where a subject is this
+ * shape in this precision. Borrows likewise. Errors: NOMEM. */
+tm_status tm_arithmetic_estimate(const tm_arithmetic *data, const tm_published *published,
+                                 const tm_arithmetic_shape *shapes, int n_shapes,
+                                 tm_arithmetic_rows *out, tm_error *err) TM_MUST_USE;
+void tm_arithmetic_rows_free(tm_arithmetic_rows *rows);
+
+typedef enum tm_arithmetic_format {
+    TM_ARITHMETIC_TEXT,
+    TM_ARITHMETIC_MARKDOWN,
+    TM_ARITHMETIC_CSV, /* one table, one line per figure */
+    TM_ARITHMETIC_JSON /* an array, one object per row */
+} tm_arithmetic_format;
+
+/* Appends the rows, every figure with its origin. Errors: NOMEM. */
+tm_status tm_arithmetic_write(const tm_arithmetic *data, const tm_arithmetic_rows *rows,
+                              tm_arithmetic_format format, tm_text *out, tm_error *err) TM_MUST_USE;
+
+#endif

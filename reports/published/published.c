@@ -1,0 +1,184 @@
+#include "reports/published/published.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tm_status read_claim(const tm_json *json, const char *what, tm_claim *out, tm_error *err)
+{
+    static const char *const known[] = {"paper",      "table",    "device", "metric",
+                                        "unit",       "model",    "system", "value",
+                                        "conditions", "why_null", NULL};
+    const struct {
+        const char *key, **to;
+    } strings[] = {
+        {"paper", &out->paper},   {"table", &out->table},
+        {"device", &out->device}, {"metric", &out->metric},
+        {"unit", &out->unit},     {"model", &out->model},
+        {"system", &out->system}, {"conditions", &out->conditions},
+    };
+    if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "%s: not an object", what);
+    tm_status status = tm_json_only_keys(json, known, what, err);
+    if (status != TM_OK) return status;
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        status = tm_json_need_string(json, strings[i].key, what, strings[i].to, err);
+        if (status != TM_OK) return status;
+    }
+    const tm_json *value = tm_json_get(json, "value");
+    out->value = NAN;
+    if (tm_json_is_number(value)) {
+        out->value = tm_json_double(value, NAN);
+        return TM_OK;
+    }
+    if (tm_json_is_string(value)) {
+        out->range = tm_json_text(value, NULL);
+        return TM_OK;
+    }
+    if (!tm_json_is_null(value))
+        return tm_fail(err, TM_FORMAT, "%s: \"value\" is neither a number, a string nor null",
+                       what);
+    return tm_json_need_string(json, "why_null", what, &out->why_null, err);
+}
+
+static int count_lines(const char *text, size_t length)
+{
+    int n = 0;
+    for (size_t i = 0; i < length; i++) n += text[i] == '\n';
+    return n + 1;
+}
+
+tm_status tm_published_parse(const char *text, size_t length, const char *what, tm_published *out,
+                             tm_error *err)
+{
+    *out = (tm_published){0};
+    const size_t capacity = (size_t)count_lines(text, length);
+    out->items = calloc(capacity, sizeof *out->items);
+    out->lines = calloc(capacity, sizeof(tm_json *));
+    if (!out->items || !out->lines) {
+        tm_published_free(out);
+        return tm_fail(err, TM_NOMEM, "%s: no memory for %zu lines", what, capacity);
+    }
+    int number = 0;
+    for (size_t begin = 0; begin < length;) {
+        const char *newline = memchr(text + begin, '\n', length - begin);
+        size_t end = newline ? (size_t)(newline - text) : length;
+        char place[256];
+        number++;
+        snprintf(place, sizeof place, "%s, line %d", what, number);
+        if (end > begin) {
+            tm_json *json = NULL;
+            tm_status status = tm_json_parse(text + begin, end - begin, place, &json, err);
+            tm_claim *claim = &out->items[out->n];
+            if (status == TM_OK) {
+                out->lines[out->n++] = json;
+                claim->line = number;
+                status = read_claim(json, place, claim, err);
+            }
+            if (status != TM_OK) {
+                tm_published_free(out);
+                return status;
+            }
+        }
+        begin = end + 1;
+    }
+    return TM_OK;
+}
+
+void tm_published_free(tm_published *published)
+{
+    for (int i = 0; i < published->n; i++) tm_json_free(published->lines[i]);
+    free(published->lines);
+    free(published->items);
+    *published = (tm_published){0};
+}
+
+static bool same(const char *asked, const char *is)
+{
+    return !asked || strcmp(asked, is) == 0;
+}
+static bool part(const char *asked, const char *is)
+{
+    return !asked || strstr(is, asked) != NULL;
+}
+
+static bool matches(const tm_claim *claim, const tm_question *q)
+{
+    return same(q->paper, claim->paper) && same(q->table, claim->table) &&
+           same(q->metric, claim->metric) &&
+           (!q->model || strcasecmp(q->model, claim->model) == 0) &&
+           part(q->device, claim->device) && part(q->system, claim->system);
+}
+
+int tm_published_count(const tm_published *published, const tm_question *question)
+{
+    int n = 0;
+    for (int i = 0; i < published->n; i++) n += matches(&published->items[i], question);
+    return n;
+}
+
+const tm_claim *tm_published_find(const tm_published *published, const tm_question *question,
+                                  tm_figure *why)
+{
+    const tm_claim *found = NULL;
+    int n = 0;
+    for (int i = 0; i < published->n; i++) {
+        if (!matches(&published->items[i], question)) continue;
+        n++;
+        found = &published->items[i];
+    }
+    if (n == 1) return found;
+    if (n == 0)
+        tm_figure_miss(
+            why, "%s%s%s prints no figure for %s", question->paper ? question->paper : "",
+            question->paper && question->table ? " " : "", question->table ? question->table : "",
+            question->model ? question->model : "this");
+    else
+        tm_figure_miss(why, "%d published figures answer to this question", n);
+    return NULL;
+}
+
+tm_figure tm_published_figure(const tm_published *published, const tm_question *question)
+{
+    tm_figure figure = {.value = NAN};
+    const tm_claim *claim = tm_published_find(published, question, &figure);
+    if (!claim) return figure;
+    if (claim->why_null)
+        tm_figure_miss(&figure, "%s", claim->why_null);
+    else if (claim->range)
+        tm_figure_miss(&figure, "printed as a range: %s", claim->range);
+    else
+        tm_figure_set(&figure, claim->value);
+    return figure;
+}
+
+const char *tm_model_label(const char *model)
+{
+    const char *label = strncmp(model, "synth:", 6) == 0 ? model + 6 : model;
+    const char *slash = strrchr(label, '/');
+    if (slash && slash[1]) label = slash + 1;
+    if (strncmp(label, "dummy ", 6) == 0) label += 6;
+    return strcasestr(label, "2b-4t") || strcasestr(label, "2b4t") ? TM_MODEL_2B4T : label;
+}
+
+bool tm_model_is_fake(const char *model)
+{
+    return strncmp(model, "null:", 5) == 0;
+}
+
+double tm_nominal_parameters(const char *label)
+{
+    for (const char *c = label; *c; c++) {
+        /* A number that starts a word and ends in M or B: not the 1.58 of b1.58, not the 4T of tokens. */
+        if (!isdigit((unsigned char)*c)) continue;
+        bool starts_word = c == label || (!isalnum((unsigned char)c[-1]) && c[-1] != '.');
+        char *end;
+        double number = strtod(c, &end);
+        double unit = *end == 'M' || *end == 'm' ? 1e6 : *end == 'B' || *end == 'b' ? 1e9 : 0.0;
+        if (starts_word && unit > 0.0 && number > 0.0 && !isalnum((unsigned char)end[1]))
+            return number * unit;
+        if (end > c) c = end - 1;
+    }
+    return NAN;
+}

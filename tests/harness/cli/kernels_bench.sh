@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# ternmark kernels: the list, --bench and --gbench: their rows, formats and refusals. How fast a
+# kernel is, or how well two timers agree, decides nothing here. Prints TAP.
+set -u
+cd "$(dirname "$0")/../../.." || exit 2
+. tests/harness/cli/tap.sh
+need jq
+
+kernels() { timeout 500 "$program" kernels "$@" >out 2>err </dev/null; }
+refused() { # title pattern arguments...
+    local title=$1 pattern=$2 status
+    shift 2
+    kernels "$@"
+    status=$?
+    [ $status -eq 2 ] && [ ! -s out ] && grep -q -- "$pattern" err
+    verdict $? "$title"
+}
+# Small, so that the whole script takes seconds.
+few=(-m synth:125M --seconds 0.001 --tokens "1,3" --kernel "trit_mad_scalar,i2r16_mad_scalar,f16r16_fma_scalar")
+
+kernels -o json && jq -e 'length > 5 and all(.[]; [has("name", "format", "isa", "bits_per_weight",
+    "available", "reason")] | all)' out >log
+verdict $? "without --bench: the list"
+kernels -o csv
+[ $? -eq 2 ] && grep -q 'not text or json$' err
+verdict $? "which has no CSV"
+
+kernels --bench "${few[@]}" -o json
+verdict $? "--bench as JSON"
+cp out bench.json
+# 3 linear shapes x 3 kernels x 2 counts x 2 places, and the head of the kernel that is not ternary.
+jq -e 'length == 3 * 3 * 2 * 2 + 2 * 2 and all(.[]; .status == "OK" and .rows_checked == 64 and
+    .ns > 0 and .ns_low <= .ns and .ns <= .ns_high and .n_samples >= 3 and .passes_per_sample >= 1)' bench.json >log
+verdict $? "every row was checked and timed"
+jq -e 'all(.[]; . as $r | ($r.rows_timed * $r.n_cols * $r.tokens / $r.ns - $r.gmac_per_second | fabs) < 1e-6 * $r.gmac_per_second)' \
+    bench.json >log
+verdict $? "its rate is that of the rows timed"
+jq -e 'all(.[]; if .kernel == "i2r16_mad_scalar" then .bits_per_weight >= 2 and .bits_per_weight < 2.2
+    elif .kernel == "trit_mad_scalar" then .bits_per_weight == 8 else .bits_per_weight >= 16 and .bits_per_weight < 16.2 end)' \
+    bench.json >log
+verdict $? "the bits of its weights follow from its layout"
+jq -e '[.[] | select(.used_by == "head") | .kernel] | unique == ["f16r16_fma_scalar"]' bench.json >log
+verdict $? "the head is for kernels that are not ternary"
+jq -e 'all(.[] | select(.weights_in == "dram"); .weight_bytes >= 4e7) and
+    all(.[] | select(.weights_in == "cache"); .weight_bytes <= 1e7)' bench.json >log
+verdict $? "in cache little, from memory much"
+jq -e 'all(.[]; . as $row | to_entries | all(.[]; .value != null or ($row[.key + "_missing"] | type) == "string"))' \
+    bench.json >log
+verdict $? "a missing value is null and has its sentence"
+
+kernels --bench "${few[@]}" --warm -o csv && [ "$(wc -l <out)" -eq $((3 * 3 * 2 + 2 + 1)) ] &&
+    [ "$(awk -F'","' 'NR > 1 { print NF }' out | sort -u | wc -l)" -eq 1 ]
+verdict $? "--bench --warm as CSV"
+kernels --bench "${few[@]}" --cold && [ "$(grep -c ' dram ' out)" -eq $((3 * 3 * 2 + 2)) ] &&
+    ! grep -q ' cache  ' out && grep -q '^Checked against the reference before: ' out
+verdict $? "--bench --cold as text, which says what was checked"
+[ ! -s err ]
+verdict $? "and nothing beside it where there is no terminal"
+
+# One kernel of the other architecture, of which no machine has both.
+foreign=$("$program" kernels -o json | jq -r '[.[] | select(.reason | test("this machine is"))][0].name')
+kernels --bench -m synth:125M --tokens 1 --seconds 0.001 --warm --kernel "trit_mad_scalar,$foreign" &&
+    [ "$(grep -c "^not timed: $foreign needs" out)" -eq 1 ]
+verdict $? "a kernel this machine lacks is named once, with what it lacks"
+kernels --bench -m synth:125M --tokens 1 --kernel "$foreign" -o json
+[ $? -eq 3 ] && jq -e 'all(.[]; .ns == null and (.ns_missing | test("this machine is")))' out >log
+verdict $? "alone: nothing to measure, exit status 3"
+
+kernels --gbench "${few[@]}" --warm -o json -- --benchmark_filter='768x3072.*/3/' --benchmark_out=g.json
+status=$?
+if [ $status -eq 3 ] && grep -q 'leaves Google Benchmark out' err; then
+    for title in "--gbench" "its JSON" "its list" "its JSON on stdout" "its text"; do
+        n=$((n + 1))
+        echo "ok $n - $title # SKIP this build leaves Google Benchmark out"
+    done
+else
+    [ $status -eq 0 ] && jq -e 'length == 3 and all(.[]; .gbench_ns > 0 and .ns_again > 0 and .gbench_ratio > 0 and
+        .timers_agree == ((.gbench_ratio - 1 | fabs) <= 0.03))' out >log
+    verdict $? "--gbench: the rows of its filter, and whether the timers agree"
+    jq -e '[.benchmarks[] | select(.aggregate_name == "median")] | length == 3 and
+        all(.[]; .run_name | test("^125M/768x3072/[a-z0-9_]+/3/cache/real_time$")) and
+        all(.[]; .bytes_per_second > 0 and .items_per_second > 0)' g.json >log
+    verdict $? "its JSON: names and counters"
+    kernels --gbench "${few[@]}" -- --benchmark_list_tests &&
+        [ "$(grep -c '^125M/\(head-\)\?[0-9]*x[0-9]*/[a-z0-9_]*/[13]/\(cache\|dram\)/real_time$' out)" -eq 40 ]
+    verdict $? "its list names each row once, and runs none"
+    kernels --gbench "${few[@]}" --cold -- --benchmark_filter=/768x768/trit_mad_scalar/1 --benchmark_format=json &&
+        jq -e '.benchmarks | length > 0' out >log && grep -q 'timers agree within 3 % on [01] of 1 rows' err
+    verdict $? "its JSON has standard output for itself"
+    kernels --gbench "${few[@]}" --cold -- --benchmark_filter=/768x768/trit_mad_scalar/1 &&
+        grep -q 'timers agree within 3 % on [01] of 1 rows' out
+    verdict $? "its text, and ours behind it"
+    refused "a flag it does not know" 'does not take "--benchmark_fliter=1"' --gbench "${few[@]}" -- --benchmark_fliter=1
+    refused "a format it does not know" 'not console, json or csv' --gbench "${few[@]}" -- --benchmark_format=xml
+    refused "a filter without a row" 'choose none of' --gbench "${few[@]}" -- --benchmark_filter=nothing
+    refused "a file it cannot write" 'No such file' --gbench "${few[@]}" -- --benchmark_out=no/such/file
+fi
+
+refused "flags without --gbench" 'belong to --gbench' --bench -- --benchmark_filter=x
+refused "an unknown kernel" 'did you mean "trit_mad_scalar"' --bench --kernel trit_mad_skalar
+refused "an unknown model" 'did you mean "125M"' --bench -m synth:125
+refused "a model twice" 'names 125M twice' --bench -m synth:125M,synth:125M
+refused "the fake engine" 'has no matrices to time' --bench -m null:1000
+refused "no tokens" 'is not a whole number from 1' --bench --tokens 0
+refused "tokens twice" 'names 8 twice' --bench --tokens 8,1,8
+refused "no time" 'seconds is "0"' --bench --seconds 0
+refused "an unknown format" 'not text or json, or csv' --bench -o yaml
+refused "an unknown option" 'did you mean --bench' --bnech
+echo "1..$n"

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Other engines beside ours: --peer of bench and run. Prints TAP. A script stands in for llama-bench and the
+# fake engine for ours, so nothing here depends on speed.
+set -u
+cd "$(dirname "$0")/../../.." || exit 2
+. tests/harness/cli/tap.sh
+need python3
+
+# 1 ms a token, whatever is asked; -x fails.
+cat >llama-bench <<'END'
+#!/usr/bin/env bash
+while [ $# -gt 0 ]; do
+    case $1 in
+    -p) p=$2 ;; -n) g=$2 ;; -t) t=$2 ;; -r) r=$2 ;; -pg) p=${2%,*} g=${2#*,} ;;
+    -x) echo "no model in this file" >&2; exit 1 ;;
+    esac
+    shift
+done
+samples=$(for ((i = 0; i < r; i++)); do printf '%s%d' "$([ $i -gt 0 ] && echo ,)" $(((p + g) * 1000000)); done)
+echo "[ { \"build_commit\": \"abc123\", \"model_type\": \"bitnet 2B TQ2_0\", \"n_prompt\": $p, \"n_gen\": $g,"
+echo "  \"n_threads\": $t, \"samples_ns\": [ $samples ] } ]"
+END
+chmod +x llama-bench
+echo x >model.gguf
+here="other=$work/llama-bench,$work/model.gguf"
+bench="bench -m null:100000 -t 1 -p 8 -n 4 -r 2 --processes 2 -o json"
+# shellcheck disable=SC2086
+expect 0 "a peer runs beside ours" '"kernel":.*"other"' $bench --peer "$here"
+grep -A12 '"kernel":.*"other"' out | grep -Eq '"value":.*(1000|999\.99)'
+verdict $? "at the rate it reports"
+grep -q 'timed by the peer itself (bitnet 2B TQ2_0, build abc123), its results unchecked' out
+verdict $? "which is said"
+grep -A30 '"kernel":.*"other"' out | grep -q '"bytes_per_token_missing"'
+verdict $? "and what it does not tell is missing"
+# shellcheck disable=SC2086
+expect 0 "it may be the baseline" '"speedup_over_baseline"' $bench --peer "$here" --baseline other --store ratio.jsonl
+# The fake engine spins for 100 us a token, longer where it is interrupted: what the samples say, never above ten.
+python3 - out ratio.jsonl 2>err <<'PYTHON'
+import json, math, statistics, sys
+
+ratios = {c["test"]: c["speedup_over_baseline"]["value"] for c in json.load(open(sys.argv[1])) if "speedup_over_baseline" in c}
+lines = [line for line in map(json.loads, open(sys.argv[2])) if line["kind"] == "sample"]
+
+def rate(test, kernel, process):
+    of = [s for s in lines if s["test"] == test and (s["kernel"] == "other") == (kernel == "other") and s["process"] == process]
+    assert len(of) == 2, of
+    return statistics.median(1e9 * s["n_tokens"] / s["elapsed_ns"] for s in of)
+
+assert sorted(ratios) == ["pp8", "tg4"], ratios
+for test, ratio in ratios.items():
+    pairs = [rate(test, "ours", process) / rate(test, "other", process) for process in (0, 1)]
+    assert all(abs(rate(test, "other", process) - 1000) < 1e-6 for process in (0, 1))
+    assert abs(ratio / math.sqrt(pairs[0] * pairs[1]) - 1) < 1e-9, (ratio, pairs)
+    assert 0 < ratio <= 10 + 1e-9, ratio
+PYTHON
+verdict $? "as many times as fast as 1 ms a token as its samples are: ten at most"
+# shellcheck disable=SC2086
+expect 4 "one that fails is a failed cell, in its words" "no model in this file" $bench --peer "$here,-x" --store s.jsonl
+grep -q '"kind":"sample"' s.jsonl
+verdict $? "and the others were measured"
+# shellcheck disable=SC2086
+expect 2 "no program" "no/such/program" $bench --peer "a=/no/such/program,$work/model.gguf"
+# shellcheck disable=SC2086
+expect 2 "two of a name" "two peers are called other" $bench --peer "$here;$here"
+# shellcheck disable=SC2086
+expect 2 "the name of a family" "name of a kernel" $bench --peer "f16=$work/llama-bench,$work/model.gguf"
+# shellcheck disable=SC2086
+expect 2 "nothing behind the name" "the file is missing" $bench --peer "a=$work/llama-bench"
+cat >suite.json <<'END'
+{ "name": "small", "axes": { "model": ["null:100000"], "kernel": ["auto"], "threads": [1], "test": ["pp8", "tg4"] },
+  "baseline": { "kernel": "f16" }, "processes": 2, "repetitions": 2, "warmup": 0 }
+END
+expect 0 "a suite's cells have it too" "6 cells" run suite.json --peer "$here" --dry-run
+expect 0 "it runs" "32 new samples" run suite.json --peer "$here" --store r.jsonl
+expect 0 "and continues" " 0 new samples" run suite.json --peer "$here" --store r.jsonl
+expect 0 "it has no profile, and says why" "16 profiles missing" run suite.json --peer "$here" --store r.jsonl --profile
+[ "$(grep '"kernel":"other"' r.jsonl | grep -c '"status":"skipped","reason":"the worker of this engine does not say where')" -eq 4 ]
+verdict $? "in each of its processes"
+expect 0 "and is reported" "other" report r.jsonl
+echo "1..$n"

@@ -1,0 +1,581 @@
+/* The worker: its lines, what it times, and what timing itself costs. */
+#include "harness/measure/bench.h"
+#include "harness/measure/worker.h"
+#include "tests/harness/scratch.h"
+
+#include <math.h>
+#include <pthread.h>
+
+typedef struct server {
+    int in, out;
+    tm_status status;
+    tm_error err;
+} server;
+
+static void *serve(void *arg)
+{
+    server *s = arg;
+    s->status = tm_worker_serve(tm_worker_answer_engine, NULL, s->in, s->out, &s->err);
+    close(s->out);
+    return NULL;
+}
+
+static tm_worker_request request; /* large: not on the stack */
+static tm_worker_line lines[64];
+static int n_lines;
+
+static tm_status exchange(const char *text, tm_error *served)
+{
+    int in[2], out[2];
+    pthread_t thread;
+    tm_error err = {0};
+    for (int i = 0; i < n_lines; i++) tm_record_free(&lines[i].record);
+    n_lines = 0;
+    assert_int_equal(pipe(in), 0);
+    assert_int_equal(pipe(out), 0);
+    server s = {.in = in[0], .out = out[1]};
+    assert_int_equal(write(in[1], text, strlen(text)), (ssize_t)strlen(text));
+    close(in[1]);
+    assert_int_equal(pthread_create(&thread, NULL, serve, &s), 0);
+    FILE *f = fdopen(out[0], "r");
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t n;
+    while ((n = getline(&line, &room, f)) > 0) {
+        assert_true(n_lines < 64 && line[n - 1] == '\n');
+        line[n - 1] = 0;
+        assert_ok(tm_worker_line_parse(line, &lines[n_lines++], &err), err);
+    }
+    free(line);
+    fclose(f);
+    pthread_join(thread, NULL);
+    close(in[0]);
+    if (served) *served = s.err;
+    return s.status;
+}
+
+static tm_status run_request(tm_error *served)
+{
+    char *text = tm_worker_request_print(&request), *line = NULL;
+    assert_true(asprintf(&line, "%s\n", text) > 0);
+    tm_status status = exchange(line, served);
+    free(line);
+    free(text);
+    return status;
+}
+
+static void make_request(const char *model, const char *kernel, int threads)
+{
+    memset(&request, 0, sizeof request);
+    strcpy(request.cell.engine, "x");
+    snprintf(request.cell.model, sizeof request.cell.model, "%s", model);
+    snprintf(request.cell.kernel, sizeof request.cell.kernel, "%s", kernel);
+    strcpy(request.cell.head_kernel, "f32r16_fma_scalar");
+    request.cell.threads = threads;
+    request.seed = 5;
+    request.oversubscribe = true;
+    request.f16_kv = true;
+    request.check = true;
+    tm_meter_init(&request.energy);
+}
+
+static void add_test(int n_prompt, int n_gen, int depth, int warmup, int first, int n)
+{
+    request.tests[request.n_tests++] =
+        (tm_worker_test){{n_prompt, n_gen, depth, 1}, warmup, first, n, 0, {false, false}};
+}
+
+static void test_null_engine(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    make_request("null:1000000", "any", 1);
+    add_test(4, 0, 0, 1, 0, 1);
+    add_test(0, 6, 8, 0, 2, 2);
+    add_test(3, 2, 0, 0, 0, 1);
+    add_test(0, 2, 4, 0, 0, 1);
+    request.tests[3].test.n_sequences = 3;
+    assert_ok(run_request(&err), err);
+    static const tm_worker_line_kind kinds[] = {
+        TM_WORKER_HELLO,  TM_WORKER_LOADED, TM_WORKER_CHECKED, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,
+        TM_WORKER_SAMPLE, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,  TM_WORKER_DONE};
+    assert_int_equal(n_lines, 9);
+    for (int i = 0; i < 9; i++) assert_int_equal(lines[i].kind, kinds[i]);
+    assert_int_equal(lines[0].protocol, TM_WORKER_PROTOCOL);
+    assert_int_equal(strlen(lines[2].tokens), 16);
+
+    const tm_record *pp = &lines[3].record, *tg = &lines[4].record, *pg = &lines[6].record;
+    assert_string_equal(pp->cell.test, "pp4");
+    assert_string_equal(tg->cell.test, "tg6@d8");
+    assert_string_equal(pg->cell.test, "pp3+tg2");
+    assert_int_equal(lines[4].test, 1);
+    assert_int_equal(tg->repetition, 2);
+    assert_int_equal(lines[5].record.repetition, 3);
+    /* The fake works 1 ms per token: the depth before it is not timed, the prompt is. No upper
+     * limit: others use this machine too. */
+    assert_true(pp->elapsed_ns >= 4000000 && pp->n_tokens == 4 && pp->n_token_ns == 0);
+    assert_true(pp->first_token_ns == pp->elapsed_ns);
+    assert_true(tg->elapsed_ns >= 6000000 && tg->n_tokens == 6 && tg->n_token_ns == 6);
+    assert_true(tg->first_token_ns == 0);
+    int64_t sum = 0;
+    for (int i = 0; i < 6; i++) {
+        assert_true(tg->token_ns[i] >= 1000000);
+        sum += tg->token_ns[i];
+    }
+    assert_true(sum == tg->elapsed_ns); /* no time between the tokens is lost */
+    assert_true(pg->n_tokens == 5 && pg->first_token_ns >= 3000000);
+    assert_true(pg->first_token_ns + pg->token_ns[0] + pg->token_ns[1] == pg->elapsed_ns);
+
+    const tm_record *together = &lines[7].record;
+    assert_string_equal(together->cell.test, "tg2@d4@b3");
+    assert_int_equal(together->cell.n_sequences, 3);
+    assert_true(together->n_tokens == 6 && together->n_token_ns == 2);
+    assert_true(together->token_ns[0] >= 3000000 && together->elapsed_ns >= 6000000);
+
+    assert_true(tg->peak_rss_bytes.value > 1e5 && tg->rss_file_bytes.value > 0);
+    assert_true(tg->minor_faults.value >= 0 && tg->voluntary_switches.value >= 0);
+    assert_true(isnan(tg->steal_percent.value) ? tg->steal_percent.missing[0] : true);
+    assert_true(tg->bytes_per_token == 0); /* null in the record: the fake has no weights */
+}
+
+/* The clock, the loop and the call: below 5 us per token, and in every record. The best of a few
+ * processes, since another program may take the CPU. */
+static void test_overhead(void **state)
+{
+    (void)state;
+    double best = INFINITY;
+    for (int i = 0; i < 20 && !(best < 5000); i++) {
+        tm_error err = {0};
+        make_request("null:0", "any", 1);
+        add_test(0, 256, 0, 0, 0, 1);
+        assert_ok(run_request(&err), err);
+        const tm_record *r = &lines[3].record;
+        assert_true(r->harness_ns_per_token.value > 0);
+        double whole = (double)r->elapsed_ns / 256; /* the fake's own call and clock included */
+        if (r->harness_ns_per_token.value < best && whole < 5000)
+            best = r->harness_ns_per_token.value;
+    }
+    assert_true(best < 5000);
+}
+
+#define REQUEST(phases, energy)                                                                    \
+    "{\"protocol\":1,\"engine\":\"x\",\"model\":\"null:1\",\"kernel\":\"k\",\"head_kernel\":"      \
+    "\"h\","                                                                                       \
+    "\"threads\":1,\"seed\":1,\"tests\":[{\"n_prompt\":0,\"n_gen\":2,\"depth\":0,\"warmup\":0,"    \
+    "\"first_repetition\":0,\"repetitions\":0,\"energy\":" phases "}],\"energy\":" energy "}"
+
+static void test_refused_requests(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+        tm_status status;
+    } cases[] = {
+        {"nonsense\n", "not valid JSON", TM_FORMAT},
+        {"{}\n", "protocol", TM_FORMAT},
+        {"{\"protocol\": 99}\n", "protocol 99", TM_UNSUPPORTED},
+        {REQUEST("[\"prompt\"]", "\"fake\"") "\n", "no phase of the test", TM_FORMAT},
+        {REQUEST("[\"generation\"]", "\"auto\"") "\n", "in the place of a source", TM_FORMAT},
+        {REQUEST("7", "\"fake\"") "\n", "is no list", TM_FORMAT},
+        {REQUEST("[]", "\"fakes\"") "\n", "no source \"fakes\"", TM_FORMAT},
+        {REQUEST("[]", "{\"seconds\": 0}") "\n", "\"seconds\" is 0", TM_FORMAT},
+        {"{\"protocol\": 1}", "ended before its newline", TM_IO},
+        {"", "ended before its newline", TM_IO},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        tm_error err = {0};
+        assert_int_equal(exchange(cases[i].text, &err), cases[i].status);
+        assert_says(err.message, cases[i].says);
+        assert_int_equal(n_lines, 2);
+        assert_int_equal(lines[1].kind, TM_WORKER_ERROR);
+        assert_int_equal(lines[1].error.status, cases[i].status);
+        assert_string_equal(lines[1].error.message, err.message);
+    }
+}
+
+static void expect_error(tm_status status, const char *says)
+{
+    tm_error err = {0};
+    assert_int_equal(run_request(&err), status);
+    assert_int_equal(lines[n_lines - 1].kind, TM_WORKER_ERROR);
+    assert_says(err.message, says);
+}
+
+static void test_refused_work(void **state)
+{
+    (void)state;
+    make_request("null:1:refuse@3", "any", 1);
+    add_test(0, 20, 0, 0, 0, 1);
+    request.check = false;
+    expect_error(TM_CHECK, "refuses token 3");
+    make_request("null:x", "any", 1);
+    add_test(0, 1, 0, 0, 0, 1);
+    expect_error(TM_ARG, "null:NS");
+    make_request("synth:125Q", "f16r16_fma_scalar", 1);
+    add_test(0, 1, 0, 0, 0, 1);
+    expect_error(TM_ARG, "did you mean \"125M\"?");
+    make_request("synth:125M", "no_such_kernel", 1);
+    add_test(0, 1, 0, 0, 0, 1);
+    expect_error(TM_ARG, "no_such_kernel");
+    make_request("/no/such.gguf", "f16r16_fma_scalar", 1);
+    add_test(0, 1, 0, 0, 0, 1);
+    expect_error(TM_IO, "/no/such.gguf");
+}
+
+static void test_request_round_trip(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    static tm_worker_request back;
+    make_request("m", "k", 2);
+    request.n_cpus = 2;
+    request.cpus[1] = 3;
+    request.seed = (1ull << 53) - 1;
+    strcpy(request.counters, "./own.txt");
+    add_test(1, 2, 3, 4, 5, 6);
+    add_test(1, 0, 0, 0, 0, 0);
+    request.tests[0].energy[TM_PHASE_GENERATION] = true;
+    request.tests[1].energy[TM_PHASE_PROMPT] = true;
+    request.tests[1].n_profile_pairs = TM_WORKER_PROFILE_PAIRS;
+    request.energy = (tm_meter_options){.source = "meter",
+                                        .required = true,
+                                        .seconds = 12.5,
+                                        .idle_seconds = 3,
+                                        .csv = "log.csv",
+                                        .csv_offset_seconds = -37.25,
+                                        .marker = true,
+                                        .root = "tree"};
+    request.energy_later = true;
+    char *text = tm_worker_request_print(&request);
+    assert_ok(tm_worker_request_parse(text, &back, &err), err);
+    assert_memory_equal(&request, &back, sizeof back);
+    free(text);
+}
+
+/* The fake's 10 W, read at edges that no bound is kept of: a second's window is 1 % off when a thread
+ * stands still for 20 ms in the microsecond of a read. */
+static void assert_idle(double watts)
+{
+    assert_true(fabs(watts - 10) < 0.1);
+}
+
+/* Windows come after every time, a prompt and the generation behind it apart, whole repetitions of each
+ * for no less than was asked; and what is made up says so. */
+static void test_energy_windows(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    make_request("null:1000000", "any", 1);
+    add_test(4, 2, 1, 0, 0, 1);
+    add_test(0, 3, 0, 0, 0, 2);
+    strcpy(request.energy.source, "fake");
+    request.energy.seconds = 1;
+    request.energy.idle_seconds = 1;
+    request.tests[0].energy[TM_PHASE_PROMPT] = true;
+    request.tests[0].energy[TM_PHASE_GENERATION] = true;
+    request.tests[1].energy[TM_PHASE_GENERATION] = true;
+    assert_ok(run_request(&err), err);
+    static const tm_worker_line_kind kinds[] = {
+        TM_WORKER_HELLO,  TM_WORKER_LOADED, TM_WORKER_CHECKED, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,
+        TM_WORKER_SAMPLE, TM_WORKER_ENERGY, TM_WORKER_ENERGY,  TM_WORKER_ENERGY, TM_WORKER_DONE};
+    assert_int_equal(n_lines, 10);
+    for (int i = 0; i < 10; i++) assert_int_equal(lines[i].kind, kinds[i]);
+    for (int i = 6; i < 9; i++) {
+        const tm_energy *e = lines[i].record.energy;
+        bool prompt = i == 6;
+        int64_t n = prompt ? e->n_prompt_tokens : e->n_output_tokens, each = prompt ? 4 : i - 5;
+        assert_int_equal(lines[i].test, i == 8);
+        assert_int_equal(e->phase, prompt ? TM_PHASE_PROMPT : TM_PHASE_GENERATION);
+        assert_int_equal(e->state, TM_PROBE_OK);
+        assert_true(e->fake && strcmp(e->scope, "fake package") == 0);
+        assert_true(e->window_seconds >= 1 && e->idle_seconds >= 1);
+        assert_true(n == each * e->n_repeats);
+        /* A millisecond per token: no more of them fit into the window. */
+        assert_true(n > 0 && (double)n <= 1000 * e->window_seconds + 1);
+        assert_true(fabs(e->gross_joules.value - 10 * e->window_seconds) <=
+                    e->error_bound_joules.value);
+        assert_true(e->error_bound_joules.value >= 10 * 2e-3);
+        assert_idle(e->idle_before_watts.value);
+        assert_idle(e->idle_after_watts.value);
+        assert_true(isnan(e->net_joules.value) && e->net_joules.missing[0]);
+        assert_true(e->begin_unix_seconds > e->idle_before_unix_seconds);
+        assert_true(e->idle_after_unix_seconds > e->begin_unix_seconds + e->window_seconds);
+        /* A point for each read of the window, of which none is longer apart than the largest gap; idle
+         * before and behind it. */
+        int n_inside = 0;
+        for (int k = 0; k < e->n_trace; k++)
+            n_inside += e->trace[k].seconds > 0 && e->trace[k].seconds <= e->window_seconds;
+        assert_true(e->trace[0].seconds < -0.9);
+        assert_true(e->trace[e->n_trace - 1].seconds > e->window_seconds + 0.9);
+        assert_true(n_inside >= (int)(e->window_seconds / e->largest_gap_seconds.value));
+        assert_true(n_inside >= 3 || e->largest_gap_seconds.value > 0.3);
+    }
+}
+
+/* Profiles come after every time and before the energy windows, of the tests that ask for one. */
+static void test_profiles(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    char path[512];
+    TM_NEED_FIXTURE("models/bn_t-I2_S.gguf", path);
+    make_request(path, "i2r16_mad_scalar", 2);
+    strcpy(request.cell.head_kernel, "f16r16_fma_scalar");
+    strcpy(request.counters, "software");
+    add_test(5, 0, 0, 0, 0, 1);
+    add_test(0, 3, 2, 0, 0, 2);
+    add_test(0, 2, 1, 0, 0, 0); /* its times are there already */
+    request.tests[2].test.n_sequences = 3;
+    request.tests[1].n_profile_pairs = 2;
+    request.tests[2].n_profile_pairs = 1;
+    request.tests[1].energy[TM_PHASE_GENERATION] = true;
+    strcpy(request.energy.source, "fake");
+    request.energy.seconds = TM_METER_SECONDS_MIN;
+    assert_ok(run_request(&err), err);
+    static const tm_worker_line_kind kinds[] = {
+        TM_WORKER_HELLO,  TM_WORKER_LOADED,  TM_WORKER_CHECKED, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,
+        TM_WORKER_SAMPLE, TM_WORKER_PROFILE, TM_WORKER_PROFILE, TM_WORKER_ENERGY, TM_WORKER_DONE};
+    assert_int_equal(n_lines, 10);
+    for (int i = 0; i < 10; i++) assert_int_equal(lines[i].kind, kinds[i]);
+    for (int i = 6; i < 8; i++) {
+        const tm_record *r = &lines[i].record;
+        const tm_op_table *t = r->profile;
+        assert_int_equal(lines[i].test, i - 5);
+        assert_string_equal(r->status, "ok");
+        assert_string_equal(r->cell.test, i == 6 ? "tg3@d2" : "tg2@d1@b3");
+        assert_int_equal(t->n_pairs, i == 6 ? 2 : 1);
+        assert_int_equal(t->n_tokens, i == 6 ? 3 : 6);
+        assert_int_equal(t->n_passes, i == 6 ? 3 : 2);
+        assert_int_equal(t->n_threads, 2);
+        assert_true(isnan(t->overhead_low) == (i == 7));
+        double macs = 0;
+        for (int k = 0; k < t->n_entries; k++) macs += t->entries[k].part.cost.macs;
+        assert_true(macs > 0);
+        /* What the tests say of their products, the stamps say too; of the third there is no sample. */
+        if (i == 6)
+            assert_true(fabs(macs - lines[5].record.macs_per_token * t->n_tokens) < 1e-6 * macs);
+    }
+    assert_true(lines[4].record.n_counters > 0); /* the times were taken with them */
+}
+
+/* The fake engine has no operations: a line says so, and its times are worth what they are. */
+static void test_no_profile_of_the_fake(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    make_request("null:1000", "any", 1);
+    add_test(2, 0, 0, 0, 0, 1);
+    request.tests[0].n_profile_pairs = 1;
+    assert_ok(run_request(&err), err);
+    assert_int_equal(n_lines, 6);
+    assert_int_equal(lines[4].kind, TM_WORKER_PROFILE);
+    assert_null(lines[4].record.profile);
+    assert_string_equal(lines[4].record.status, "skipped");
+    assert_says(lines[4].record.reason, "fake engine has no operations");
+}
+
+/* A source that is not there makes lines that say why, and no work; and work that is repeated stays
+ * inside its context. */
+static void test_energy_of_a_real_model(void **state)
+{
+    (void)state;
+    char path[512];
+    tm_error err = {0};
+    TM_NEED_FIXTURE("models/bn_t-I2_S.gguf", path);
+    make_request(path, "i2r16_mad_scalar", 2);
+    if (!tm_kernel_find(request.cell.kernel)) strcpy(request.cell.kernel, "f16r16_fma_scalar");
+    add_test(5, 3, 4, 0, 0, 1);
+    strcpy(request.energy.source, "fake");
+    request.energy.seconds = 1;
+    request.energy.idle_seconds = 0;
+    request.tests[0].energy[TM_PHASE_PROMPT] = true;
+    request.tests[0].energy[TM_PHASE_GENERATION] = true;
+    assert_ok(run_request(&err), err);
+    assert_int_equal(n_lines, 7);
+    for (int i = 4; i < 6; i++) {
+        const tm_energy *e = lines[i].record.energy;
+        assert_int_equal(e->state, TM_PROBE_OK);
+        assert_true(e->n_repeats > 1);
+        assert_true(isnan(e->idle_before_watts.value) && e->idle_seconds == 0);
+        assert_says(e->net_joules.missing, "no idle");
+    }
+    strcpy(request.energy.source, "powercap");
+    snprintf(request.energy.root, sizeof request.energy.root, "%s", scratch_path("nothing"));
+    assert_ok(run_request(&err), err);
+    assert_int_equal(n_lines, 7);
+    for (int i = 4; i < 6; i++) {
+        const tm_energy *e = lines[i].record.energy;
+        assert_int_equal(e->state, TM_PROBE_MISSING);
+        assert_says(e->reason, "no RAPL zone");
+        assert_true(e->window_seconds == 0 && isnan(e->gross_joules.value));
+    }
+}
+
+static void test_lines_that_make_no_sense(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        "{}",
+        "[1]",
+        "hello",
+        "{\"line\":\"hallo\"}",
+        "{\"line\":\"hello\"}",
+        "{\"line\":\"sample\"}",
+        "{\"line\":\"sample\",\"test\":0}",
+        "{\"line\":\"sample\",\"test\":-1,\"record\":{}}",
+        "{\"line\":\"sample\",\"test\":0,\"record\":{\"schema\":1,\"kind\":\"run\",\"run\":\"\"}}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        tm_worker_line line;
+        tm_error err = {0};
+        assert_int_equal(tm_worker_line_parse(bad[i], &line, &err), TM_FORMAT);
+        assert_says(err.message, "makes no sense");
+    }
+}
+
+/* A real model: checked, loaded, timed; every exact ternary kernel gives the same greedy tokens. */
+static void test_real_model(void **state)
+{
+    (void)state;
+    char path[512], tokens[24] = "";
+    TM_NEED_FIXTURE("models/bn_t-I2_S.gguf", path);
+    for (const tm_kernel *const *k = tm_kernels(); *k; k++) {
+        tm_error err = {0};
+        if (!(*k)->format->ternary || (*k)->tolerance != 0 ||
+            tm_kernel_available(*k, NULL) != TM_OK)
+            continue;
+        make_request(path, (*k)->name, 2);
+        add_test(5, 3, 4, 1, 0, 2);
+        assert_ok(run_request(&err), err);
+        assert_int_equal(n_lines, 6);
+        assert_int_equal(lines[2].kind, TM_WORKER_CHECKED);
+        if (!tokens[0]) strcpy(tokens, lines[2].tokens);
+        assert_string_equal(lines[2].tokens, tokens);
+        const tm_record *r = &lines[4].record;
+        assert_true(r->bytes_per_token > 1000 && r->macs_per_token > 1000);
+        assert_true(r->bits_per_weight >= 1.58);
+        assert_true(r->load_ns > 0);
+        /* The condition of the machine: a figure or its reason, in every sample. */
+        assert_true(isnan(r->frequency_after_hz.value) == (r->frequency_after_hz.missing[0] != 0));
+        assert_false(strstr(r->frequency_after_hz.missing, "not in the record"));
+        assert_true(r->load_average.value >= 0);
+    }
+    assert_int_equal(strlen(tokens), 16);
+    /* A layout that is not ternary computes with other activations, but must load all the same. */
+    tm_error err = {0};
+    make_request(path, "f16r16_fma_scalar", 1);
+    add_test(0, 2, 0, 0, 0, 1);
+    assert_ok(run_request(&err), err);
+}
+
+/* The threads start after the counters were opened, so that their time is in it. */
+static void test_counters_of_a_model(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    char path[512];
+    TM_NEED_FIXTURE("models/bn_t-I2_S.gguf", path);
+    make_request(path, "f16r16_fma_scalar", 2);
+    strcpy(request.counters, "software");
+    add_test(0, 8, 0, 1, 0, 2);
+    assert_ok(run_request(&err), err);
+    for (int k = 3; k < 5; k++) {
+        const tm_record *r = &lines[k].record;
+        bool found = false;
+        assert_string_equal(r->counter_group, "software");
+        for (int i = 0; i < r->n_counters; i++) {
+            const tm_counter *c = &r->counters[i];
+            assert_true(isnan(c->figure.value) == (c->figure.missing[0] != 0));
+            if (strcmp(c->name, "task_clock") != 0 || c->figure.missing[0]) continue;
+            found = true;
+            /* Two threads can use no more than two CPUs' time; some of it is the edges'. */
+            assert_true(c->figure.value > 0);
+            assert_true(c->figure.value < 2.2e-9 * (double)r->elapsed_ns + 0.002);
+        }
+        assert_true(found || strstr(r->counters[0].figure.missing, "perf"));
+    }
+    strcpy(request.counters, "sofware");
+    expect_error(TM_ARG, "did you mean \"software\"");
+}
+
+/* A cache is parted anew for every test: a deep one and a wide one need no deep and wide one. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    tm_session_options sizes;
+    static const tm_test tests[] = {{0, 16, 4096, 1}, {0, 16, 0, 32}, {64, 0, 0, 1}};
+    tm_worker_sizes(tests, 3, &sizes);
+    assert_int_equal(sizes.n_context, 4112);
+    assert_int_equal(sizes.n_sequences, 32);
+    assert_int_equal(sizes.n_positions, 4112);
+    assert_int_equal(sizes.n_batch, 512);
+    tm_worker_sizes(tests + 1, 2, &sizes);
+    assert_int_equal(sizes.n_context, 64);
+    assert_int_equal(sizes.n_positions, 32 * 16);
+    assert_int_equal(sizes.n_batch, 64);
+}
+
+/* Against sums worked out by hand: weights 1000, head 100, 10 bytes per position. */
+static void test_costs(void **state)
+{
+    (void)state;
+    double bytes, macs;
+    tm_costs c = {.linear_bytes = 900,
+                  .norm_bytes = 100,
+                  .head_bytes = 100,
+                  .kv_bytes_per_position = 10,
+                  .linear_macs = 7,
+                  .head_macs = 5,
+                  .attention_macs_per_position = 2};
+    tm_test tg = {0, 2, 3, 1};
+    tm_bench_costs(&c, 4, &tg, &bytes, &macs); /* positions 4 and 5 */
+    assert_true(bytes == (2 * 1100 + 10 * 9) / 2.0);
+    assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
+    tm_test pp = {6, 0, 0, 0};
+    tm_bench_costs(&c, 4, &pp, &bytes, &macs); /* passes of 4 and 2 tokens */
+    assert_true(fabs(bytes - (2 * 1000 + 10 * (4 + 6) + 100) / 6.0) < 1e-9);
+    assert_true(fabs(macs - (6 * 7 + 5 + 2 * 21) / 6.0) < 1e-9);
+    /* Two layers of which the last has 3 MACs and 300 bytes beside K and V. The first pass ends at
+     * its keys and values; in the second all but the last token do. Pairs of tokens and positions:
+     * 10 and 11, of the last layer's half only the last token's 6. */
+    c.last_bytes = 300, c.last_macs = 3, c.n_layers = 2;
+    tm_bench_costs(&c, 4, &pp, &bytes, &macs);
+    assert_true(fabs(bytes - (1000 - 300 + 10 * 4 / 2 + 1000 + 10 * 6 + 100) / 6.0) < 1e-9);
+    assert_true(fabs(macs - (6 * 7 - 5 * 3 + 5 + 21 + 6) / 6.0) < 1e-9);
+    tm_bench_costs(&c, 4, &tg, &bytes, &macs); /* decoding needs every layer */
+    assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
+    tm_test together = {0, 2, 3, 8}; /* 16 tokens of 2 passes */
+    tm_bench_costs(&c, 4, &together, &bytes, &macs);
+    assert_true(bytes == (2 * 1100 + 8 * 10 * 9) / 16.0);
+    assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
+    tm_test pg = {1, 1, 0, 1};
+    tm_bench_costs(&c, 4, &pg, &bytes, &macs);
+    assert_true(bytes == (2 * 1100 + 10 * 3) / 2.0);
+}
+
+static int forget_lines(void **state)
+{
+    for (int i = 0; i < n_lines; i++) tm_record_free(&lines[i].record);
+    return scratch_remove(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_null_engine),
+        cmocka_unit_test(test_overhead),
+        cmocka_unit_test(test_refused_requests),
+        cmocka_unit_test(test_refused_work),
+        cmocka_unit_test(test_request_round_trip),
+        cmocka_unit_test(test_lines_that_make_no_sense),
+        cmocka_unit_test(test_real_model),
+        cmocka_unit_test(test_costs),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_counters_of_a_model),
+        cmocka_unit_test(test_profiles),
+        cmocka_unit_test(test_no_profile_of_the_fake),
+        cmocka_unit_test(test_energy_windows),
+        cmocka_unit_test(test_energy_of_a_real_model),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, forget_lines);
+}

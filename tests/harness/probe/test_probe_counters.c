@@ -1,0 +1,152 @@
+/* Counters of this process against what else tells them, and the fake source's labels. */
+#include "tests/harness/probe/energy_tree.h"
+#include "tests/harness/probe/timed_window.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static tm_probe *open_source(const char *source)
+{
+    tm_probe *probe = NULL;
+    tm_probe_health health;
+    tm_error err = {0};
+    tm_probe_options options = {.fake_watts = 12};
+    assert_ok(tm_probe_open(source, &options, &probe, &health, &err), err);
+    return probe;
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+#define N_PAGES 2000
+
+static void *touch_pages(void *arg)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *memory =
+        mmap(NULL, N_PAGES * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)arg;
+    if (memory == MAP_FAILED) return NULL;
+    madvise(memory, N_PAGES * page, MADV_NOHUGEPAGE);
+    for (size_t i = 0; i < N_PAGES; i++) ((volatile char *)memory)[i * page] = 1;
+    munmap(memory, N_PAGES * page);
+    return NULL;
+}
+
+static void test_what_a_region_did(void **state)
+{
+    (void)state;
+    tm_probe *probe = open_source("counters");
+    tm_probe_window window;
+    struct rusage before, after;
+    pthread_t thread;
+    volatile uint64_t x = 1;
+    tm_probe_start(probe);
+    getrusage(RUSAGE_SELF, &before);
+    double cpu = cpu_seconds();
+    /* In a thread made after opening: events follow it. */
+    assert_int_equal(pthread_create(&thread, NULL, touch_pages, NULL), 0);
+    pthread_join(thread, NULL);
+    while (cpu_seconds() - cpu < 0.2) x = tm_mix64(x);
+    cpu = cpu_seconds() - cpu;
+    getrusage(RUSAGE_SELF, &after);
+    tm_probe_stop(probe, &window);
+
+    const tm_probe_value *v = value_of(&window, "minor_faults");
+    assert_int_equal(v->state, TM_PROBE_OK);
+    assert_true(v->value >= N_PAGES);
+    assert_true(fabs(v->value - (double)(after.ru_minflt - before.ru_minflt)) < 100);
+    double both = value_of(&window, "cpu_user")->value + value_of(&window, "cpu_system")->value;
+    assert_true(fabs(both - cpu) < 0.05);
+    v = value_of(&window, "task_clock");
+    if (v->state == TM_PROBE_OK) {
+        assert_true(fabs(v->value - cpu) < 0.05);
+        assert_true(v->counted_share > 0.999);
+        assert_true(value_of(&window, "page_faults")->value >= N_PAGES);
+    } else
+        assert_true(v->reason[0] && isnan(v->value));
+    v = value_of(&window, "instructions");
+    if (v->state == TM_PROBE_OK)
+        assert_true(v->value > 1e6);
+    else {
+        assert_true(isnan(v->value));
+        assert_says(v->reason, "instructions");
+    }
+    assert_string_equal(v->info->unit, "count");
+    tm_probe_close(probe);
+}
+
+static void test_nothing_is_a_count_too(void **state)
+{
+    (void)state;
+    tm_probe *probe = open_source("counters");
+    tm_probe_window window;
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    tm_probe_start(probe);
+    usleep(150000);
+    tm_probe_stop(probe, &window);
+    getrusage(RUSAGE_SELF, &after);
+    const tm_probe_value *v = value_of(&window, "major_faults");
+    assert_int_equal(v->state, TM_PROBE_OK);
+    /* 0, but where other programs have taken the memory meanwhile. */
+    assert_true(v->value >= 0 && v->value <= (double)(after.ru_majflt - before.ru_majflt));
+    assert_true(value_of(&window, "voluntary_switches")->value >= 1);
+    tm_probe_close(probe);
+}
+
+static void test_fake_is_called_fake(void **state)
+{
+    (void)state;
+    tm_probe *probe = open_source("fake");
+    timed_window t;
+    tm_probe_value sum;
+    timed_start(probe, &t);
+    timed_sleep(&t, 1.05);
+    timed_stop(probe, &t);
+    assert_true(t.w.fake);
+    assert_string_equal(t.w.source, "fake");
+    const tm_probe_value *v = &t.w.values[0];
+    assert_int_equal(v->state, TM_PROBE_OK);
+    assert_true(fabs(v->value - 12 * t.w.seconds) <= v->error_bound);
+    assert_counter_bound(v, &t);
+    assert_says(v->info->name, "fake");
+    assert_says(v->info->scope, "fake");
+    assert_says(v->info->method, "fake");
+    tm_probe_sum(&t.w, "package", &sum);
+    assert_int_equal(sum.state, TM_PROBE_MISSING); /* never as a package's joules */
+    tm_json *json = tm_probe_window_to_json(&t.w);
+    assert_true(tm_json_true(tm_json_get(json, "fake")));
+    assert_string_equal(tm_json_text(tm_json_get(json, "source"), ""), "fake");
+    tm_json_free(json);
+    tm_probe_close(probe);
+    for (const char *const *s = tm_probe_energy_sources(); *s; s++)
+        assert_string_not_equal(*s, "fake"); /* never chosen by itself */
+}
+
+static void test_unknown_source(void **state)
+{
+    (void)state;
+    tm_probe *probe;
+    tm_probe_health health;
+    tm_error err = {0};
+    assert_int_equal(tm_probe_open("powrcap", NULL, &probe, &health, &err), TM_ARG);
+    assert_says(err.message, "did you mean \"powercap\"");
+    assert_null(probe);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_a_region_did),
+        cmocka_unit_test(test_nothing_is_a_count_too),
+        cmocka_unit_test(test_fake_is_called_fake),
+        cmocka_unit_test(test_unknown_source),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

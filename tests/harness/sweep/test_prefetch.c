@@ -1,0 +1,222 @@
+/* How far ahead weights are asked for: measured for real once, then remembered; a user's word wins. */
+#include "tests/harness/scratch.h"
+#include "tests/tm_test.h"
+
+#include "harness/sweep/plan.h"
+#include "harness/tune/prefetch.h"
+#include "kernels/kernel.h"
+
+#include <stdlib.h>
+
+static tm_env env;
+static char folder[128];
+
+static int begin(void **state)
+{
+    (void)state;
+    tm_error err;
+    unsetenv(TM_PREFETCH_VARIABLE);
+    tm_kernel_ahead = TM_AHEAD_DEFAULT;
+    return tm_env_read("/", &env, &err) == TM_OK ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    tm_env_free(&env);
+    return 0;
+}
+
+static tm_choice choice_in(const char *name)
+{
+    snprintf(folder, sizeof folder, "%s", scratch_path(name));
+    return (tm_choice){.folder = folder, .build = "build", .env = &env, .measure = true};
+}
+
+/* What the record says of the choice; the run is as if it began here. */
+static const char *choose(const tm_choice *choice)
+{
+    unsetenv(TM_PREFETCH_VARIABLE);
+    tm_env_free(&env);
+    tm_error err;
+    assert_int_equal(tm_env_read("/", &env, &err), TM_OK);
+    tm_prefetch_choose(choice);
+    assert_int_equal(atoi(getenv(TM_PREFETCH_VARIABLE)), tm_kernel_ahead); /* for children */
+    const tm_json *recorded = tm_json_get(env.environment, "prefetch_bytes");
+    assert_true(tm_json_double(recorded, -1) == tm_kernel_ahead);
+    return tm_json_text(tm_json_get(env.environment, "prefetch_chosen"), "");
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* The file of the only choice in the folder. */
+static const char *only_file(void)
+{
+    static char path[300];
+    char command[300];
+    snprintf(command, sizeof command, "ls '%s'/*.json", folder);
+    FILE *list = popen(command, "r");
+    assert_non_null(list);
+    assert_non_null(fgets(path, sizeof path, list));
+    pclose(list);
+    path[strcspn(path, "\n")] = 0;
+    return path;
+}
+
+static void the_fastest_distance_is_chosen(void **state)
+{
+    (void)state;
+    tm_prefetch prefetch;
+    tm_error err = {0};
+    if (env.emulated) TM_SKIP("instructions are emulated: no time means anything");
+    tm_status status = tm_prefetch_measure(&env, &prefetch, &err);
+    if (status == TM_UNSUPPORTED) TM_SKIP("%s", err.message);
+    assert_int_equal(status, TM_OK);
+    assert_int_equal(tm_kernel_ahead, TM_AHEAD_DEFAULT); /* measuring sets nothing */
+    double chosen = 0, best = 0;
+    for (int i = 0; i < TM_PREFETCH_DISTANCES; i++) {
+        double rate = prefetch.gb_per_second[i];
+        assert_true(rate > 0.01 && rate < 1e5);
+        best = rate > best ? rate : best;
+        if (tm_prefetch_distances[i] == prefetch.bytes) chosen = rate;
+    }
+    assert_true(chosen * 1.02 > best);
+}
+
+static void it_is_measured_once_and_remembered(void **state)
+{
+    (void)state;
+    tm_choice choice = choice_in("once/more");
+    if (env.emulated) {
+        assert_string_equal(choose(&choice), "not measured: instructions are emulated here");
+        return;
+    }
+    const char *how = choose(&choice);
+    if (starts_with(how, "not measured: ")) TM_SKIP("%s", how);
+    assert_true(starts_with(how, "measured, GB/s"));
+    int first = tm_kernel_ahead;
+    tm_kernel_ahead = TM_AHEAD_DEFAULT;
+    assert_string_equal(choose(&choice), "measured before on this machine");
+    assert_int_equal(tm_kernel_ahead, first);
+    choice.build = "another build";
+    assert_true(starts_with(choose(&choice), "measured, GB/s"));
+}
+
+static void what_is_remembered_is_not_trusted(void **state)
+{
+    (void)state;
+    tm_choice choice = choice_in("broken");
+    if (env.emulated) TM_SKIP("instructions are emulated: nothing is remembered");
+    if (starts_with(choose(&choice), "not measured: ")) TM_SKIP("too little memory to measure");
+    static const char *const broken[] = {"",
+                                         "{",
+                                         "[]",
+                                         "{\"prefetch_bytes\":-64}",
+                                         "{\"prefetch_bytes\":1e9}",
+                                         "{\"prefetch_bytes\":\"0\"}"};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        write_file(only_file(), broken[i], strlen(broken[i]));
+        assert_true(starts_with(choose(&choice), "measured, GB/s"));
+    }
+    write_file(only_file(), "{\"prefetch_bytes\":12288}", 24);
+    assert_string_equal(choose(&choice), "measured before on this machine");
+    assert_int_equal(tm_kernel_ahead, 12288);
+    choice.retune = true;
+    assert_true(starts_with(choose(&choice), "measured, GB/s"));
+}
+
+static void a_dry_run_measures_nothing(void **state)
+{
+    (void)state;
+    tm_choice choice = choice_in("dry");
+    choice.measure = false;
+    assert_string_equal(choose(&choice), "not measured: nothing is run");
+    assert_int_equal(tm_kernel_ahead, TM_AHEAD_DEFAULT);
+    assert_int_not_equal(access(folder, F_OK), 0);
+}
+
+static void the_variable_wins(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    static const char *const wrong[] = {"x", "12x", "-1", "65537", "1e3", " "};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        setenv(TM_PREFETCH_VARIABLE, wrong[i], 1);
+        assert_int_equal(tm_prefetch_from_environment(&err), TM_ARG);
+        assert_non_null(strstr(err.message, wrong[i]));
+        assert_non_null(strstr(err.message, "65536"));
+    }
+    assert_int_equal(tm_kernel_ahead, TM_AHEAD_DEFAULT);
+    setenv(TM_PREFETCH_VARIABLE, "640", 1);
+    assert_int_equal(tm_prefetch_from_environment(&err), TM_OK);
+    assert_int_equal(tm_kernel_ahead, 640);
+    tm_choice choice = choice_in("asked");
+    tm_prefetch_choose(&choice);
+    assert_int_equal(tm_kernel_ahead, 640);
+    assert_string_equal(tm_json_text(tm_json_get(env.environment, "prefetch_chosen"), ""),
+                        "asked for: " TM_PREFETCH_VARIABLE);
+    setenv(TM_PREFETCH_VARIABLE, "", 1);
+    assert_int_equal(tm_prefetch_from_environment(&err), TM_OK);
+}
+
+/* The plan of a suite over these models: what its record says of the distance, or of why there is none. */
+static const char *planned(const tm_choice *choice, const char *models, const tm_peer *peer)
+{
+    static tm_suite suite; /* large */
+    tm_error err = {0};
+    tm_plan plan;
+    tm_suite_init(&suite);
+    assert_ok(tm_suite_add_models(&suite, models, &err), err);
+    if (!peer) assert_ok(tm_suite_add_kernels(&suite, "auto", &err), err);
+    if (peer) assert_ok(tm_suite_add_kernels(&suite, peer->name, &err), err);
+    assert_ok(tm_suite_add_threads(&suite, "1", &err), err);
+    assert_ok(tm_suite_add_tests(&suite, "tg4", &err), err);
+    tm_plan_options options = {
+        .build = "build", .choice = choice, .peers = peer, .n_peers = peer ? 1 : 0};
+    unsetenv(TM_PREFETCH_VARIABLE);
+    assert_ok(tm_plan_make(&suite, &env, &options, &plan, &err), err);
+    tm_plan_free(&plan);
+    const tm_json *how = tm_json_get(env.environment, "prefetch_chosen");
+    return tm_json_text(how ? how : tm_json_get(env.environment, "prefetch_bytes_missing"), "");
+}
+
+/* Nothing streams weights of ours there, so that nothing is raced, and nothing handed to children. */
+static void a_plan_without_our_kernels_needs_none(void **state)
+{
+    (void)state;
+    tm_choice choice = choice_in("plan");
+    tm_peer peer = {.name = "other"};
+    snprintf(peer.program, sizeof peer.program, "/bin/true");
+    snprintf(peer.file, sizeof peer.file, "/bin/true"); /* any file has an identity */
+    for (int i = 0; i < 3; i++) {
+        tm_error err;
+        tm_env_free(&env);
+        assert_int_equal(tm_env_read("/", &env, &err), TM_OK);
+        const char *said = i == 0   ? planned(&choice, "null:1000,null:2000", NULL)
+                           : i == 1 ? planned(&choice, "synth:125M", &peer)
+                                    : planned(&choice, "/no/such.gguf,null:1000", NULL);
+        assert_string_equal(said, "no kernel of ours runs");
+        assert_null(getenv(TM_PREFETCH_VARIABLE));
+        assert_int_not_equal(access(folder, F_OK), 0);
+    }
+    choice.measure = false;
+    assert_string_equal(planned(&choice, "null:1000,synth:125M", NULL),
+                        "not measured: nothing is run");
+    assert_int_equal(atoi(getenv(TM_PREFETCH_VARIABLE)), tm_kernel_ahead);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_fastest_distance_is_chosen, begin, end),
+        cmocka_unit_test_setup_teardown(it_is_measured_once_and_remembered, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_remembered_is_not_trusted, begin, end),
+        cmocka_unit_test_setup_teardown(a_dry_run_measures_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(the_variable_wins, begin, end),
+        cmocka_unit_test_setup_teardown(a_plan_without_our_kernels_needs_none, begin, end),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}

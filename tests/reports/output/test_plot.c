@@ -1,0 +1,223 @@
+#include "reports/output/plot.h"
+#include "tests/tm_test.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct scratch {
+    char dir[64];
+} scratch;
+
+static int make_dir(void **state)
+{
+    static scratch s;
+    snprintf(s.dir, sizeof s.dir, "/tmp/ternmark-plot-XXXXXX");
+    *state = &s;
+    return mkdtemp(s.dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    const scratch *s = *state;
+    DIR *dir = opendir(s->dir);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", s->dir, e->d_name);
+        if (e->d_name[0] != '.') unlink(path);
+    }
+    if (dir) closedir(dir);
+    return rmdir(s->dir);
+}
+
+static char *slurp(const scratch *s, const char *name)
+{
+    static char text[1 << 16];
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", s->dir, name);
+    FILE *in = fopen(path, "r");
+    if (!in) return NULL;
+    text[fread(text, 1, sizeof text - 1, in)] = '\0';
+    fclose(in);
+    return text;
+}
+
+static void make(tm_plot *plot)
+{
+    tm_plot_init(plot, "size", "speed-up \"over\" size", "parameters", "ratio");
+    snprintf(plot->note, sizeof plot->note, "published points are hollow");
+    plot->log_x = true;
+    tm_plot_add_series(plot, "2 threads i2_x", TM_MEASURED, 0, 0, true);
+    tm_plot_add_point(plot, 125e6, 2.5, 2.25, 2.75);
+    tm_plot_add_point(plot, 350e6, NAN, NAN, NAN);
+    tm_plot_add_point(plot, 700e6, 3.0, NAN, NAN);
+    tm_plot_add_series(plot, "nothing", TM_MEASURED, 3, 2, true);
+    tm_plot_add_series(plot, "i7", TM_PUBLISHED, 1, 1, true);
+    tm_plot_add_point(plot, 125e6, 2.64, NAN, NAN);
+    tm_plot_add_series(plot, "bound", TM_PREDICTED, 2, -1, false);
+    tm_plot_add_point(plot, 125e6, 1, NAN, NAN);
+    tm_plot_add_point(plot, 7e9, 9, NAN, NAN);
+    tm_plot_add_tic(plot, 125e6, "125M");
+    tm_plot_add_tic(plot, 125e6, "again");
+}
+
+static void data_holds_every_series_and_no_zero_for_missing(void **state)
+{
+    tm_plot plot;
+    tm_error err = {0};
+    make(&plot);
+    assert_int_equal(tm_plot_count_points(&plot), 5);
+    assert_int_equal(plot.n_tics, 1);
+    assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_OK);
+    assert_string_equal(slurp(*state, "size.dat"),
+                        "# speed-up \"over\" size\n# x: parameters\n"
+                        "# value, low, high: ratio (95 % interval; ? is missing)\n"
+                        "# index 0, measured: 2 threads i2_x\n# x value low high\n"
+                        "125000000 2.5 2.25 2.75\n"
+                        "350000000 ? ? ?\n"
+                        "700000000 3 ? ?\n"
+                        "\n\n# index 1, measured: nothing\n# x value low high\n"
+                        "? ? ? ?\n"
+                        "\n\n# index 2, published: i7\n# x value low high\n"
+                        "125000000 2.64 ? ?\n"
+                        "\n\n# index 3, predicted: bound\n# x value low high\n"
+                        "125000000 1 ? ?\n"
+                        "7000000000 9 ? ?\n");
+    tm_plot_free(&plot);
+}
+
+static void script_tells_origins_apart(void **state)
+{
+    tm_plot plot;
+    tm_error err = {0};
+    make(&plot);
+    assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_OK);
+    const char *script = slurp(*state, "size.gp");
+    assert_non_null(script);
+    assert_non_null(strstr(script, "title \"measured: 2 threads i2_x\""));
+    assert_non_null(strstr(script, "title \"published: i7\""));
+    assert_non_null(strstr(script, "title \"predicted: bound\""));
+    assert_null(strstr(script, "nothing")); /* no legend without points */
+    assert_non_null(strstr(script, "set title \"speed-up \\\"over\\\" size\""));
+    assert_non_null(strstr(script, "set xlabel \"parameters"));
+    assert_non_null(strstr(script, "set ylabel \"ratio\""));
+    /* filled circle, hollow square, a line alone */
+    assert_non_null(
+        strstr(script, "index 0 using 1:2 with linespoints lt rgb \"#0072B2\" lw 2 dt 1 pt 7"));
+    assert_non_null(
+        strstr(script, "index 2 using 1:2 with linespoints lt rgb \"#D55E00\" lw 2 dt 3 pt 4"));
+    assert_non_null(
+        strstr(script, "index 3 using 1:2 with lines lt rgb \"#009E73\" lw 2 dt 2 title"));
+    /* Only the series with intervals has bars; a linear axis begins at 0. */
+    assert_non_null(strstr(script, "index 0 using 1:2:3:4 with yerrorbars"));
+    assert_null(strstr(script, "index 2 using 1:2:3:4"));
+    assert_non_null(strstr(script, "set yrange [0:"));
+    tm_plot_free(&plot);
+}
+
+static void plots_without_a_value_are_refused(void **state)
+{
+    tm_plot plot;
+    tm_error err = {0};
+    tm_plot_init(&plot, "none", "t", "x", "y");
+    plot.log_y = true;
+    tm_plot_add_series(&plot, "s", TM_MEASURED, 0, 0, true);
+    tm_plot_add_point(&plot, 1, 0.0, NAN, NAN); /* not on a logarithmic axis */
+    tm_plot_add_point(&plot, 2, NAN, 1, 2);
+    assert_int_equal(tm_plot_count_points(&plot), 0);
+    assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_ARG);
+    assert_non_null(strstr(err.message, "none"));
+    tm_plot_free(&plot);
+}
+
+/* gnuplot itself, where it is installed; without it the sentence says how. */
+static void gnuplot_makes_both_pictures(void **state)
+{
+    const scratch *s = *state;
+    static const bool logs[][2] = {{true, false}, {false, false}, {true, true}, {false, true}};
+    for (size_t i = 0; i < sizeof logs / sizeof *logs; i++) {
+        for (int n_points = 1; n_points <= 2; n_points++) {
+            tm_plot plot;
+            tm_error err = {0};
+            unsigned char magic[4] = "";
+            char path[512];
+            tm_plot_init(&plot, "one", "one `point` \\ $x_1^2$", "threads", "tokens/s");
+            plot.log_x = logs[i][0];
+            plot.log_y = logs[i][1];
+            tm_plot_add_series(&plot, "2B-4T", TM_MEASURED, 0, 0, true);
+            tm_plot_add_point(&plot, 2, 13.2, 12.9, 13.6);
+            tm_plot_add_series(&plot, "empty", TM_PUBLISHED, 1, 1, true);
+            if (n_points == 2) tm_plot_add_point(&plot, 1, 7, NAN, NAN);
+            assert_int_equal(tm_plot_write(&plot, s->dir, &err), TM_OK);
+            tm_status status = tm_plot_run(s->dir, "one", &err);
+            tm_plot_free(&plot);
+            if (status == TM_UNSUPPORTED && strstr(err.message, "not installed")) {
+                assert_non_null(strstr(err.message, "gnuplot *.gp"));
+                TM_SKIP("%s", err.message);
+            }
+            if (status != TM_OK) fail_msg("%s", err.message);
+            snprintf(path, sizeof path, "%s/one.png", s->dir);
+            FILE *png = fopen(path, "rb");
+            assert_non_null(png);
+            assert_int_equal(fread(magic, 1, 4, png), 4);
+            fclose(png);
+            assert_memory_equal(magic, "\x89PNG", 4);
+            assert_non_null(strstr(slurp(s, "one.svg"), "<svg"));
+            assert_non_null(strstr(slurp(s, "one.svg"), "measured: 2B-4T"));
+        }
+    }
+}
+
+static void failing_gnuplot_is_reported(void **state)
+{
+    const scratch *s = *state;
+    char path[512];
+    tm_error err = {0};
+    snprintf(path, sizeof path, "%s/bad.gp", s->dir);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs("plot nonsense(\n", out);
+    fclose(out);
+    tm_status status = tm_plot_run(s->dir, "bad", &err);
+    if (status == TM_UNSUPPORTED && strstr(err.message, "not installed")) {
+        TM_SKIP("%s", err.message);
+    }
+    assert_int_equal(status, TM_CHILD);
+    assert_non_null(strstr(err.message, "bad.gp"));
+    /* A script that makes nothing is a failure too, even when gnuplot is content. */
+    out = fopen(path, "w");
+    assert_non_null(out);
+    fputs("print 1\n", out);
+    fclose(out);
+    assert_int_equal(tm_plot_run(s->dir, "bad", &err), TM_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "bad.png"));
+    assert_int_equal(tm_plot_run("/nowhere/at/all", "bad", &err), TM_IO);
+}
+
+static void absent_gnuplot_says_how(void **state)
+{
+    const scratch *s = *state;
+    tm_error err = {0};
+    char path[4096] = "";
+    if (getenv("PATH")) snprintf(path, sizeof path, "%s", getenv("PATH"));
+    setenv("PATH", s->dir, 1);
+    tm_status status = tm_plot_run(s->dir, "size", &err);
+    setenv("PATH", path, 1);
+    assert_int_equal(status, TM_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "not installed"));
+    assert_non_null(strstr(err.message, s->dir));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(data_holds_every_series_and_no_zero_for_missing),
+        cmocka_unit_test(script_tells_origins_apart),
+        cmocka_unit_test(plots_without_a_value_are_refused),
+        cmocka_unit_test(gnuplot_makes_both_pictures),
+        cmocka_unit_test(failing_gnuplot_is_reported),
+        cmocka_unit_test(absent_gnuplot_says_how),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
