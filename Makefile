@@ -151,8 +151,8 @@ $(BUILD)/obj/%.o: %.cc $(BUILD)/flags | $(BUILD)/libraries
 $(BUILD)/obj/harness/base/version.o: private EXTRA = -include $(BUILD)/gen/version.h
 $(BUILD)/obj/harness/base/version.o: $(BUILD)/gen/version.h
 
-# The data files that harness/base/data.c holds, which the compiler's dependency output does not list.
-$(BUILD)/obj/harness/base/data.o: $(wildcard workloads/*.json workloads/*/* results/published/*)
+# The data files that harness/base/embedded.c holds, which the compiler's dependency output does not list.
+$(BUILD)/obj/harness/base/embedded.o: $(wildcard workloads/*.json workloads/*/* results/published/*)
 
 # One program per tests/<room>/test_*.c, linked with that room and those before it only.
 tests_of = $(wildcard tests/$(1)/test_*.c $(if $(filter kernels,$(1)),tests/kernels/*/test_*.c))

@@ -26,13 +26,13 @@ typedef struct worker {
     const tm_vec *vec;
     int thread, n_threads;
     int step; /* rows of a unit: tm_rows_step */
-    tm_claim claim;
+    tm_steal claim;
     int first;                 /* token of the pass from which on this layer's output is needed */
     int n_tokens;              /* of the input of the matrices being multiplied */
     tm_act acts[TM_ACT_KINDS]; /* that input, in the kinds their kernels read */
     const void *scratch[2];    /* prepared from it */
     tm_thread_buffers *own;
-    tm_ledger_thread *stamps; /* NULL: nobody asks where the time goes */
+    tm_stamps_thread *stamps; /* NULL: nobody asks where the time goes */
     int layer;                /* -1: outside */
 } worker;
 
@@ -45,20 +45,20 @@ static const tm_act *x_of(const worker *w, const tm_kernel *kernel)
 /* Operation `op` ends here; what follows is timed as the next. */
 static void done(const worker *w, tm_op op)
 {
-    if (w->stamps != NULL) tm_ledger_add(w->stamps, TM_PIECE_WORK, op, w->layer);
+    if (w->stamps != NULL) tm_stamps_add(w->stamps, TM_PIECE_WORK, op, w->layer);
 }
 
 /* The same for operations that a phase does in turns. */
 static void lap(const worker *w, tm_op op)
 {
-    if (w->stamps != NULL) tm_ledger_lap(w->stamps, op);
+    if (w->stamps != NULL) tm_stamps_lap(w->stamps, op);
 }
 
 static void barrier(const worker *w)
 {
     if (w->n_threads == 1) return;
     tm_pool_barrier(w->s->pool);
-    if (w->stamps != NULL) tm_ledger_add(w->stamps, TM_PIECE_WAIT, w->stamps->op, w->layer);
+    if (w->stamps != NULL) tm_stamps_add(w->stamps, TM_PIECE_WAIT, w->stamps->op, w->layer);
 }
 
 static int sequence_of(const worker *w, int token)
@@ -271,19 +271,19 @@ static void share_out(worker *w, const phase *p, int first, int last)
     int n_rows[3], n = gated ? 1 : p->n_matrices, begin, end;
     for (int i = 0; i < n; i++) n_rows[i] = p->matrices[i]->weight.n_rows;
     tm_rows_ends ends = tm_rows_end_to_end(n_rows, n, w->step);
-    tm_claim_begin(&w->claim, ends.first[n], ends.first[first], ends.first[last],
+    tm_steal_begin(&w->claim, ends.first[n], ends.first[first], ends.first[last],
                    grain_of(w, p, ends.first[n]));
     double work = 0;
-    uint64_t start = w->n_threads > 1 ? tm_ledger_ticks(false) : 0;
-    if (w->stamps != NULL) tm_ledger_lap_begin(w->stamps, (tm_op)(p->op + (tm_op)first));
-    while (tm_claim_next(&w->claim, &begin, &end))
+    uint64_t start = w->n_threads > 1 ? tm_stamps_ticks(false) : 0;
+    if (w->stamps != NULL) tm_stamps_lap_begin(w->stamps, (tm_op)(p->op + (tm_op)first));
+    while (tm_steal_next(&w->claim, &begin, &end))
         for (int i = first; i < last; i++) {
             tm_rows rows = tm_rows_in(&ends, i, begin, end);
             if (rows.begin < rows.end) multiply_rows(w, p, i, rows);
             work += work_of(w, p->matrices[i], rows.end - rows.begin) * (gated ? 2 : 1);
         }
-    if (w->n_threads > 1) tm_claim_end(&w->claim, (double)(tm_ledger_ticks(false) - start), work);
-    if (w->stamps != NULL) tm_ledger_lap_end(w->stamps, gated ? 3 : last - first, w->layer);
+    if (w->n_threads > 1) tm_steal_end(&w->claim, (double)(tm_stamps_ticks(false) - start), work);
+    if (w->stamps != NULL) tm_stamps_lap_end(w->stamps, gated ? 3 : last - first, w->layer);
 }
 
 /* Keys and values of every token, queries of those whose output is needed. Where these are fewer,
@@ -533,7 +533,7 @@ void tm_forward(void *arg, int thread, int n_threads)
                   .n_threads = n_threads,
                   .is_cut = s->habit.cut && n_threads > 1},
         .own = &s->threads[thread],
-        .stamps = pass->ledger != NULL ? tm_ledger_enter(pass->ledger, thread) : NULL,
+        .stamps = pass->stamps != NULL ? tm_stamps_enter(pass->stamps, thread) : NULL,
         .layer = -1,
     };
     worker *w = &self;

@@ -4,8 +4,8 @@
 #define TM_ENGINE_FORWARD_H
 
 #include "engine/attend.h"
-#include "engine/claim.h"
-#include "engine/ledger.h"
+#include "engine/steal.h"
+#include "engine/stamps.h"
 #include "engine/rows.h"
 #include "engine/session.h"
 #include "kernels/vec/vec.h"
@@ -40,7 +40,7 @@ struct tm_session {
     int n_sequences, n_context; /* as the KV cache is divided now */
     tm_pages arena;
     int n_threads, sequence; /* the one in use */
-    tm_ledger *ledger;       /* borrowed; NULL: none */
+    tm_stamps *stamps;       /* borrowed; NULL: none */
 
     /* All in the arena. */
     float *x;            /* [n_batch][n_hidden], the residual stream */
@@ -60,9 +60,9 @@ struct tm_session {
     float *parts;        /* [chunks of all sequences][n_heads][head_dim], of attention */
     tm_softmax *softmax; /* [chunks of all sequences][n_heads] */
     tm_thread_buffers *threads; /* [n_threads] */
-    tm_claim_line *claims;      /* [n_threads] */
+    tm_steal_line *claims;      /* [n_threads] */
 
-    tm_claim_habit habit; /* whether shares are cut, from the passes so far */
+    tm_steal_habit habit; /* whether shares are cut, from the passes so far */
 };
 
 /* One batch: of one sequence, at positions `position` .. `position + n_tokens - 1`; or a step, whose
@@ -73,7 +73,7 @@ typedef struct tm_pass {
     int n_tokens, position, sequence; /* a step: position of the first token */
     bool is_step;
     tm_logits which;
-    tm_ledger *ledger; /* NULL: no stamps */
+    tm_stamps *stamps; /* NULL: no stamps */
 } tm_pass;
 
 /* Tokens at the end of a pass whose logits are computed. */

@@ -76,7 +76,7 @@ static tm_op_cost rope(const tm_config *config, double element, int n_tokens, in
 
 /* The last n_needed tokens of the pass, each over the positions up to its own, twice: scores and mix.
  * Keys and values are read once, however many tokens share them; sequences share none. */
-static tm_op_cost attention(const tm_config *config, double element, const tm_ledger_pass *pass,
+static tm_op_cost attention(const tm_config *config, double element, const tm_stamps_pass *pass,
                             int n_needed)
 {
     double end = (double)pass->position + pass->n_tokens, n = n_needed;
@@ -97,7 +97,7 @@ static tm_op_cost attention(const tm_config *config, double element, const tm_le
 }
 
 tm_op_cost tm_op_cost_of(const tm_model *model, bool f16_kv, tm_op op, int layer,
-                         const tm_ledger_pass *pass)
+                         const tm_stamps_pass *pass)
 {
     const tm_config *config = &model->config;
     const tm_layer *l = &model->layers[layer < 0 ? 0 : layer];

@@ -2,7 +2,7 @@
 #ifndef TM_ENGINE_OP_COST_H
 #define TM_ENGINE_OP_COST_H
 
-#include "engine/ledger.h"
+#include "engine/stamps.h"
 #include "engine/model.h"
 
 typedef struct tm_op_cost {
@@ -17,6 +17,6 @@ typedef struct tm_op_cost {
  * last layer works for the tokens with logits only, but for its keys and values. f16_kv: the cache's
  * element is a half. */
 tm_op_cost tm_op_cost_of(const tm_model *model, bool f16_kv, tm_op op, int layer,
-                         const tm_ledger_pass *pass);
+                         const tm_stamps_pass *pass);
 
 #endif

@@ -1,6 +1,6 @@
 /* How the rows of a phase are shared out among threads. Internal to the engine: packing and running
  * use the same shares, so that a page of weights is first touched by the thread that reads it, unless
- * that one falls behind: engine/claim.h. */
+ * that one falls behind: engine/steal.h. */
 #ifndef TM_ENGINE_ROWS_H
 #define TM_ENGINE_ROWS_H
 

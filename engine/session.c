@@ -111,7 +111,7 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     s->parts = take(c, n_chunks, n_q, sizeof(float));
     s->softmax = take(c, n_chunks, n_heads, sizeof(tm_softmax));
     s->threads = take(c, (size_t)n_threads, 1, sizeof(tm_thread_buffers));
-    s->claims = take(c, (size_t)n_threads, 1, sizeof(tm_claim_line));
+    s->claims = take(c, (size_t)n_threads, 1, sizeof(tm_steal_line));
     take(c, 1, 64, 1); /* the last one's pair of lines */
     for (int i = 0; i < n_threads; i++) {
         tm_thread_buffers own;
@@ -217,7 +217,7 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
     lay_out(&place, &model->config, model->kernel, model->head_kernel, &full, n_threads, s);
     fill_frequencies(model, s->frequency);
     for (int i = 0; i < n_threads; i++) s->claims[i].node = tm_pool_node(pool, i);
-    s->habit = tm_claim_habit_of(tm_pool_cores_differ(pool));
+    s->habit = tm_steal_habit_of(tm_pool_cores_differ(pool));
     bool whole = full.n_positions / full.n_sequences >= full.n_context;
     tm_session_divide(s, whole ? full.n_sequences : 1, full.n_context);
     *out = s;
@@ -282,24 +282,24 @@ void tm_session_copy(tm_session *session, int from, int to)
     session->positions[to] = session->positions[from];
 }
 
-void tm_session_set_ledger(tm_session *session, tm_ledger *ledger)
+void tm_session_set_ledger(tm_session *session, tm_stamps *stamps)
 {
-    session->ledger = ledger;
+    session->stamps = stamps;
 }
 
 /* One pass, with its time stamps if there is room for them. */
 static void run(tm_session *session, tm_pass *pass)
 {
-    const tm_ledger_pass stamps = {.n_tokens = pass->n_tokens,
+    const tm_stamps_pass stamps = {.n_tokens = pass->n_tokens,
                                    .position = pass->position,
                                    .n_logits = tm_pass_logits(pass),
                                    .is_step = pass->is_step};
-    if (session->ledger != NULL && tm_ledger_begin(session->ledger, &stamps))
-        pass->ledger = session->ledger;
+    if (session->stamps != NULL && tm_stamps_begin(session->stamps, &stamps))
+        pass->stamps = session->stamps;
     tm_pool_run(session->pool, tm_forward, pass);
     if (session->n_threads > 1)
-        tm_claim_learn(&session->habit, tm_claim_unevenness(session->claims, session->n_threads));
-    if (pass->ledger != NULL) tm_ledger_end(pass->ledger);
+        tm_steal_learn(&session->habit, tm_steal_unevenness(session->claims, session->n_threads));
+    if (pass->stamps != NULL) tm_stamps_end(pass->stamps);
 }
 
 static tm_status check_tokens(const tm_session *session, const int32_t *tokens, int n_tokens,

@@ -9,7 +9,7 @@
 #ifndef TM_ENGINE_SESSION_H
 #define TM_ENGINE_SESSION_H
 
-#include "engine/ledger.h"
+#include "engine/stamps.h"
 #include "engine/model.h"
 
 typedef struct tm_session tm_session;
@@ -48,9 +48,9 @@ void tm_session_rewind(tm_session *session, int position);
 int tm_session_position(const tm_session *session);
 /* Makes sequence `to` a copy of `from`: as if it had been given the same tokens. */
 void tm_session_copy(tm_session *session, int from, int to);
-/* From now on every pass leaves its time stamps there while it has room; NULL: none. The ledger is
+/* From now on every pass leaves its time stamps there while it has room; NULL: none. The stamps is
  * borrowed and was opened with the session's pool. */
-void tm_session_set_ledger(tm_session *session, tm_ledger *ledger);
+void tm_session_set_ledger(tm_session *session, tm_stamps *stamps);
 
 typedef enum tm_logits {
     TM_LOGITS_NONE, /* fill the KV cache only */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "kernels/blocks/blocks.h"
-#include "kernels/guarded.h"
+#include "kernels/guard_pages.h"
 #include "kernels/half.h"
 
 /* Distinct rows and tokens of a large shape: the others repeat them, so that the reference needs
@@ -49,7 +49,7 @@ typedef struct check {
     const char *fill;
     bool ternary;
     int block; /* weights that share a scale in the layout; its activations are in blocks then */
-    tm_guarded weights, acts, scale, sum, scratch, y;
+    tm_guard_pages weights, acts, scale, sum, scratch, y;
     int8_t *trits; /* [n_row_kinds][n_cols] */
     float *values; /* [n_row_kinds][n_cols] */
     float *x_f32;  /* [n_token_kinds][stride], what int8 blocks stand for; NULL: no blocks */
@@ -316,9 +316,9 @@ static tm_status run_range(check *c, int row_begin, int row_end, tm_error *err)
 {
     uint32_t *y = (uint32_t *)c->y.data;
     for (size_t i = 0; i < c->y.data_bytes / sizeof *y; i++) y[i] = UNTOUCHED;
-    tm_guarded_fill_slack(&c->y, SLACK);
+    tm_guard_pages_fill_slack(&c->y, SLACK);
     c->kernel->rows(&c->w, &c->x, c->scratch.data, row_begin, row_end, (float *)c->y.data);
-    if (!tm_guarded_slack_is(&c->y, SLACK)) return fail(c, err, "wrote before y");
+    if (!tm_guard_pages_slack_is(&c->y, SLACK)) return fail(c, err, "wrote before y");
     return compare(c, row_begin, row_end, err);
 }
 
@@ -326,12 +326,12 @@ static tm_status run_prepare(check *c, bool parts, tm_error *err)
 {
     const tm_kernel *kernel = c->kernel;
     memset(c->scratch.data, 0xa5, c->scratch.data_bytes);
-    tm_guarded_fill_slack(&c->scratch, SLACK);
+    tm_guard_pages_fill_slack(&c->scratch, SLACK);
     if (kernel->prepare_part && parts)
         for (int part = 2; part >= 0; part--) kernel->prepare_part(&c->x, c->scratch.data, part, 3);
     else if (kernel->prepare)
         kernel->prepare(&c->x, c->scratch.data);
-    if (!tm_guarded_slack_is(&c->scratch, SLACK))
+    if (!tm_guard_pages_slack_is(&c->scratch, SLACK))
         return fail(c, err, "prepare wrote outside its scratch");
     return TM_OK;
 }
@@ -361,12 +361,13 @@ static void run_reference(check *c)
 
 static tm_status run_fill(check *c, int index, tm_error *err)
 {
-    const tm_guarded *inputs[] = {&c->weights, &c->acts, &c->scale, &c->sum};
+    const tm_guard_pages *inputs[] = {&c->weights, &c->acts, &c->scale, &c->sum};
     tm_rng rng = {c->seed + (uint64_t)index};
     tm_status status;
     c->fill = fills[index].name;
-    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) tm_guarded_protect(inputs[i], true);
-    tm_guarded_protect(&c->scratch, true);
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        tm_guard_pages_protect(inputs[i], true);
+    tm_guard_pages_protect(&c->scratch, true);
     if (index == 0 || fills[index].weight != fills[index - 1].weight) {
         fill_weights(c, fills[index].weight, &rng);
         if (c->block != 0 && (status = take_rounded(c, err)) != TM_OK) return status;
@@ -376,9 +377,9 @@ static tm_status run_fill(check *c, int index, tm_error *err)
     run_reference(c);
 
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-        tm_guarded_protect(inputs[i], false);
+        tm_guard_pages_protect(inputs[i], false);
     if ((status = run_prepare(c, index % 2, err)) != TM_OK) return status;
-    tm_guarded_protect(&c->scratch, false);
+    tm_guard_pages_protect(&c->scratch, false);
     if ((status = run_range(c, 0, c->n_rows, err)) != TM_OK) return status;
 
     /* Rows are independent: a second time in ranges, as threads compute them. */
@@ -447,14 +448,14 @@ static tm_status open_buffers(check *c, tm_error *err)
         return tm_fail(err, TM_NOMEM, "check: %d x %d, %d tokens do not fit the address space",
                        c->n_rows, c->n_cols, c->n_tokens);
 
-    if ((status = tm_guarded_open(&c->weights, weight_bytes, 64, err)) != TM_OK ||
-        (status = tm_guarded_open(&c->acts, act_bytes, 64, err)) != TM_OK ||
-        (status = tm_guarded_open(&c->scale, n_tokens * n_scales * sizeof(float), 64, err)) !=
+    if ((status = tm_guard_pages_open(&c->weights, weight_bytes, 64, err)) != TM_OK ||
+        (status = tm_guard_pages_open(&c->acts, act_bytes, 64, err)) != TM_OK ||
+        (status = tm_guard_pages_open(&c->scale, n_tokens * n_scales * sizeof(float), 64, err)) !=
             TM_OK ||
-        (status = tm_guarded_open(&c->sum, n_tokens * n_sums * sizeof(int32_t), 64, err)) !=
+        (status = tm_guard_pages_open(&c->sum, n_tokens * n_sums * sizeof(int32_t), 64, err)) !=
             TM_OK ||
-        (status = tm_guarded_open(&c->scratch, scratch_bytes, 64, err)) != TM_OK ||
-        (status = tm_guarded_open(&c->y, y_bytes, sizeof(float), err)) != TM_OK ||
+        (status = tm_guard_pages_open(&c->scratch, scratch_bytes, 64, err)) != TM_OK ||
+        (status = tm_guard_pages_open(&c->y, y_bytes, sizeof(float), err)) != TM_OK ||
         (status = tm_alloc(&c->piece, group_cells, item, "check: rows", err)) != TM_OK ||
         (status = tm_alloc((void **)(c->ternary ? (void *)&c->trits : (void *)&c->values),
                            n_row_kinds * n_cols, item, "check: weights", err)) != TM_OK ||
@@ -514,8 +515,8 @@ tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n
     status = open_buffers(c, err);
     if (status == TM_OK) status = run_caught(c, err);
 
-    tm_guarded *maps[] = {&c->weights, &c->acts, &c->scale, &c->sum, &c->scratch, &c->y};
-    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) tm_guarded_close(maps[i]);
+    tm_guard_pages *maps[] = {&c->weights, &c->acts, &c->scale, &c->sum, &c->scratch, &c->y};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) tm_guard_pages_close(maps[i]);
     tm_free(c->trits);
     tm_free(c->values);
     tm_free(c->x_f32);

@@ -1,297 +1,300 @@
-#include "reports/compare_cell.h"
+#include "reports/summary_cell.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static bool is_aa(const tm_cell *cell)
+static bool excludes_one(tm_interval x)
 {
-    return strcmp(cell->role, TM_ROLE_AA) == 0;
+    return x.low > 1 || x.high < 1;
 }
 
-/* A/A cells are apart from the same cell in a comparison. */
-static bool same_row(const tm_cell *a, const tm_cell *b)
+/* Room for pairs while they are matched. */
+typedef struct pairing {
+    tm_comparison *to;
+    double *a_controls, *b_controls; /* [n_controls] of the pairs that have both */
+    int n_controls;
+    double *a_ordered, *b_ordered; /* [n_ordered] of the pairs whose order is known */
+    bool *first_is_a;
+    int n_ordered;
+} pairing;
+
+static void free_pairing(pairing *p)
 {
-    return tm_same_names(a, b) && is_aa(a) == is_aa(b);
+    tm_free(p->a_controls);
+    tm_free(p->b_controls);
+    tm_free(p->a_ordered);
+    tm_free(p->b_ordered);
+    tm_free(p->first_is_a);
 }
 
-/* Scratch of tm_summaries_make; every array has one item per record, begins one more. */
-typedef struct work {
-    int *groups; /* of each record, -1: a run line */
-    int *firsts; /* of each group: its first record */
-    int *lasts;  /* of each group: its last record */
-    const tm_record **records;
-    const tm_record **windows, **profiles;
-    int *begins;
-    double *values, *medians;
-    bool *flags;
-    int n_groups;
-} work;
-
-static void free_work(work *w)
-{
-    tm_free(w->groups);
-    tm_free(w->firsts);
-    tm_free(w->lasts);
-    tm_free(w->records);
-    tm_free(w->windows);
-    tm_free(w->profiles);
-    tm_free(w->begins);
-    tm_free(w->values);
-    tm_free(w->medians);
-    tm_free(w->flags);
-}
-
-/* NULL when there was no memory before or is none now. */
 static void *array(int n, size_t size, tm_status *status, tm_error *err)
 {
     void *memory = NULL;
-    if (*status == TM_OK) *status = tm_alloc(&memory, (size_t)n + 1, size, "records by cell", err);
+    if (*status == TM_OK) *status = tm_alloc(&memory, (size_t)n, size, "pairs", err);
     return memory;
 }
 
-static tm_status alloc_work(work *w, int n, tm_error *err)
+static tm_status alloc_pairing(pairing *p, tm_comparison *to, int n, tm_error *err)
 {
     tm_status status = TM_OK;
-    *w = (work){0};
-    w->groups = array(n, sizeof *w->groups, &status, err);
-    w->firsts = array(n, sizeof *w->firsts, &status, err);
-    w->lasts = array(n, sizeof *w->lasts, &status, err);
-    w->records = array(n, sizeof *w->records, &status, err);
-    w->windows = array(n, sizeof *w->windows, &status, err);
-    w->profiles = array(n, sizeof *w->profiles, &status, err);
-    w->begins = array(n, sizeof *w->begins, &status, err);
-    w->values = array(n, sizeof *w->values, &status, err);
-    w->medians = array(n, sizeof *w->medians, &status, err);
-    w->flags = array(n, sizeof *w->flags, &status, err);
+    *p = (pairing){.to = to};
+    to->a_values = array(n, sizeof *to->a_values, &status, err);
+    to->b_values = array(n, sizeof *to->b_values, &status, err);
+    to->first_is_a = array(n, sizeof *to->first_is_a, &status, err);
+    p->a_controls = array(n, sizeof *p->a_controls, &status, err);
+    p->b_controls = array(n, sizeof *p->b_controls, &status, err);
+    p->a_ordered = array(n, sizeof *p->a_ordered, &status, err);
+    p->b_ordered = array(n, sizeof *p->b_ordered, &status, err);
+    p->first_is_a = array(n, sizeof *p->first_is_a, &status, err);
     return status;
 }
 
-static void find_groups(const tm_record *records, int n, work *w)
+static void add_pair(pairing *p, const tm_process *a, const tm_process *b)
 {
-    for (int i = 0; i < n; i++) {
-        w->groups[i] = -1;
-        if (records[i].kind == TM_RECORD_RUN) continue;
-        int g = 0;
-        while (g < w->n_groups && !(same_row(&records[w->firsts[g]].cell, &records[i].cell) &&
-                                    strcmp(records[w->firsts[g]].cell_id, records[i].cell_id) == 0))
-            g++;
-        if (g == w->n_groups) w->firsts[w->n_groups++] = i;
-        w->groups[i] = g;
-        w->lasts[g] = i;
+    tm_comparison *to = p->to;
+    int i = to->n_pairs++;
+    to->a_values[i] = a->tokens_per_second;
+    to->b_values[i] = b->tokens_per_second;
+    to->first_is_a[i] = a->slot < b->slot;
+    if (a->slot != b->slot) {
+        p->a_ordered[p->n_ordered] = a->tokens_per_second;
+        p->b_ordered[p->n_ordered] = b->tokens_per_second;
+        p->first_is_a[p->n_ordered++] = a->slot < b->slot;
+    }
+    if (isfinite(a->control) && isfinite(b->control)) {
+        p->a_controls[p->n_controls] = a->control;
+        p->b_controls[p->n_controls++] = b->control;
     }
 }
 
-static int compare_samples(const void *a, const void *b)
+/* Pairs that ran a first have ratio r / s, the others r s, where s is the second slot's speed over the
+ * first's: the difference of their logs is -2 ln s. */
+static tm_interval slot_ratio(const pairing *p)
 {
-    const tm_record *x = *(const tm_record *const *)a, *y = *(const tm_record *const *)b;
-    if (x->process != y->process) return x->process < y->process ? -1 : 1;
-    if (x->slot != y->slot) return x->slot < y->slot ? -1 : 1;
-    return (x->repetition > y->repetition) - (x->repetition < y->repetition);
+    tm_interval x =
+        tm_slot_effect(p->a_ordered, p->b_ordered, p->first_is_a, p->n_ordered, TM_CONFIDENCE);
+    tm_interval out = x;
+    out.value = exp(-0.5 * x.value);
+    out.low = exp(-0.5 * x.high);
+    out.high = exp(-0.5 * x.low);
+    return out;
 }
 
-/* A record that is no valid sample: why, and what is still worth keeping. */
-static void note_failure(const tm_record *r, tm_cell_summary *out)
+static void judge(pairing *p)
 {
-    bool skipped = strcmp(r->status, "skipped") == 0;
-    const char *reason = r->reason;
-    if (!*reason)
-        reason = r->kind == TM_RECORD_SAMPLE ? "a sample without tokens or elapsed time"
-                                             : "no reason recorded";
-    snprintf(out->status, sizeof out->status, "%s", skipped ? "skipped" : "failed");
-    snprintf(out->missing, sizeof out->missing, "%s", reason);
-    if (r->predicted_bytes > 0) out->predicted_bytes.value = (double)r->predicted_bytes;
-    if (skipped) return;
-    out->n_failed++;
-    snprintf(out->failure, sizeof out->failure, "%s", reason);
-}
-
-/* The line of a run, or NULL. */
-static const tm_json *run_line(const tm_record *records, int n, const char *run)
-{
-    for (int i = n - 1; i >= 0; i--)
-        if (records[i].kind == TM_RECORD_RUN && strcmp(records[i].run, run) == 0)
-            return records[i].document;
-    return NULL;
-}
-
-static tm_status summarise_group(const tm_record *records, int n, work *w, int group,
-                                 tm_control_hook control, void *context, tm_cell_summary *out,
-                                 tm_error *err)
-{
-    tm_samples s = {.records = w->records,
-                    .begins = w->begins,
-                    .values = w->values,
-                    .medians = w->medians,
-                    .flags = w->flags};
-    const tm_record *first = &records[w->firsts[group]];
-    out->cell = first->cell;
-    memcpy(out->cell_id, first->cell_id, sizeof out->cell_id);
-    out->predicted_bytes.value = NAN;
-    int n_windows = 0, n_profiles = 0;
-    for (int i = w->firsts[group]; i < n; i++) {
-        if (w->groups[i] != group) continue;
-        if (!*out->cell.role) out->cell = records[i].cell; /* a later run may give it a role */
-        if (records[i].kind == TM_RECORD_ENERGY)
-            w->windows[n_windows++] = &records[i];
-        else if (records[i].kind == TM_RECORD_PROFILE)
-            w->profiles[n_profiles++] = &records[i];
-        else if (tm_record_is_valid_sample(&records[i]))
-            s.records[s.n++] = &records[i];
-        else
-            note_failure(&records[i], out);
-    }
-    if (s.n == 0 && !out->missing[0])
-        snprintf(out->missing, sizeof out->missing, "%s only: no repetition was timed",
-                 n_windows > 0 ? "energy windows" : "a profile");
-    tm_cell_profile_make(records, n, w->profiles, n_profiles, w->values, &out->profile);
-    qsort(s.records, (size_t)s.n, sizeof *s.records, compare_samples);
-    for (int i = 0; i < s.n; i++)
-        if (i == 0 || s.records[i]->process != s.records[i - 1]->process ||
-            s.records[i]->slot != s.records[i - 1]->slot)
-            s.begins[s.n_processes++] = i;
-    s.begins[s.n_processes] = s.n;
-    tm_status status = tm_cell_summarise(&s, control, context, out, err);
-    if (status != TM_OK) return status;
-    /* A cell that was skipped or failed has no energy for the same reason. */
-    const tm_json *run = run_line(records, n, records[w->lasts[group]].run);
-    if (s.n == 0 && n_windows == 0)
-        tm_cell_energy_miss(&out->energy, run, out->missing);
+    tm_comparison *c = p->to;
+    char *text = c->warning;
+    size_t size = sizeof c->warning;
+    c->ratio = tm_interval_ratio(c->a_values, c->b_values, c->n_pairs, TM_CONFIDENCE);
+    c->ratio_t = tm_interval_ratio_t(c->a_values, c->b_values, c->n_pairs, TM_CONFIDENCE);
+    c->slot = slot_ratio(p);
+    c->slot_moved = excludes_one(c->slot);
+    c->control = tm_interval_ratio(p->a_controls, p->b_controls, p->n_controls, TM_CONFIDENCE);
+    c->control_moved = excludes_one(c->control);
+    if (!isfinite(c->ratio.low))
+        c->verdict = TM_VERDICT_NO_INTERVAL;
+    else if (c->control_moved)
+        c->verdict = TM_VERDICT_INCONCLUSIVE;
+    else if (!excludes_one(c->ratio))
+        c->verdict = TM_VERDICT_NO_DIFFERENCE;
     else
-        status = tm_cell_energy_make(w->windows, n_windows, &out->cell, run, &out->energy, err);
-    return status;
+        c->verdict = c->ratio.value > 1 ? TM_VERDICT_FASTER : TM_VERDICT_SLOWER;
+
+    if (c->verdict == TM_VERDICT_NO_INTERVAL)
+        tm_add_sentence(text, size, "1 pair gives no interval: raise --processes above 1");
+    if (excludes_one(c->ratio) != excludes_one(c->ratio_t))
+        tm_add_sentence(text, size,
+                        "the rank and the t interval disagree: raise --processes above %d",
+                        c->n_pairs);
+    if (c->slot_moved)
+        tm_add_sentence(text, size, "whichever arm ran second was %s by %.1f %%",
+                        c->slot.value < 1 ? "slower" : "faster", 100 * fabs(1 - c->slot.value));
+    if (c->control_moved)
+        tm_add_sentence(text, size, "the control moved by %+.1f %%", 100 * (c->control.value - 1));
+    if (c->n_unpaired > 0)
+        tm_add_sentence(text, size, "%d process%s without a partner left out", c->n_unpaired,
+                        c->n_unpaired > 1 ? "es" : "");
 }
 
-static void mark_superseded(const work *w, tm_summaries *all)
+static void begin(tm_comparison *out, const tm_cell_summary *a, const tm_cell_summary *b)
 {
-    for (int i = 0; i < all->n; i++)
-        for (int j = 0; j < all->n; j++)
-            if (w->lasts[j] > w->lasts[i] && same_row(&all->items[i].cell, &all->items[j].cell))
-                all->items[i].superseded = true;
+    tm_interval none = tm_interval_positive(NULL, 0, TM_CONFIDENCE);
+    *out = (tm_comparison){
+        .a = a, .b = b, .ratio = none, .ratio_t = none, .slot = none, .control = none};
+    out->verdict = TM_VERDICT_MISSING;
+    const tm_cell_summary *sides[] = {a, b};
+    for (int i = 0; i < (a == b ? 1 : 2); i++) {
+        if (!sides[i])
+            tm_add_sentence(out->missing, sizeof out->missing, "one of the cells was not run");
+        else if (*sides[i]->missing)
+            tm_add_sentence(out->missing, sizeof out->missing, "%s: %s", sides[i]->cell.kernel,
+                            sides[i]->missing);
+    }
 }
 
-tm_status tm_summaries_make(const tm_record *records, int n, tm_control_hook control, void *context,
-                            tm_summaries *out, tm_error *err)
+static bool are_partners(const tm_process *a, const tm_process *b)
 {
-    work w;
-    void *memory;
-    *out = (tm_summaries){0};
-    tm_status status = alloc_work(&w, n, err);
+    return a->number == b->number && strcmp(a->run, b->run) == 0;
+}
+
+tm_status tm_compare(const tm_cell_summary *a, const tm_cell_summary *b, tm_comparison *out,
+                     tm_error *err)
+{
+    begin(out, a, b);
+    if (*out->missing) return TM_OK;
+    pairing p;
+    tm_status status = alloc_pairing(
+        &p, out, a->n_processes < b->n_processes ? a->n_processes : b->n_processes, err);
     if (status != TM_OK) goto done;
-    find_groups(records, n, &w);
-    if (w.n_groups == 0) goto done;
-    status = tm_alloc(&memory, (size_t)w.n_groups, sizeof *out->items, "summaries of cells", err);
-    if (status != TM_OK) goto done;
-    out->items = memory;
-    out->n = w.n_groups;
-    for (int g = 0; g < out->n && status == TM_OK; g++)
-        status = summarise_group(records, n, &w, g, control, context, &out->items[g], err);
-    mark_superseded(&w, out);
+    /* Both are sorted by number. */
+    for (int i = 0, j = 0; i < a->n_processes && j < b->n_processes;) {
+        const tm_process *x = &a->processes[i], *y = &b->processes[j];
+        if (are_partners(x, y)) add_pair(&p, x, y);
+        i += x->number <= y->number;
+        j += y->number <= x->number;
+    }
+    out->n_unpaired = a->n_processes + b->n_processes - 2 * out->n_pairs;
+    if (out->n_pairs > 0)
+        judge(&p);
+    else
+        snprintf(out->missing, sizeof out->missing,
+                 "none of %d and %d processes ran as a pair in one run", a->n_processes,
+                 b->n_processes);
 done:
-    free_work(&w);
-    if (status != TM_OK) tm_summaries_free(out);
+    free_pairing(&p);
+    if (status != TM_OK) tm_comparison_free(out);
     return status;
 }
 
-void tm_summaries_free(tm_summaries *summaries)
+tm_status tm_compare_aa(const tm_cell_summary *cell, tm_comparison *out, tm_error *err)
 {
-    for (int i = 0; i < summaries->n; i++) {
-        tm_free(summaries->items[i].processes);
-        tm_free(summaries->items[i].counters);
-        tm_cell_energy_free(&summaries->items[i].energy);
+    begin(out, cell, cell);
+    if (*out->missing) return TM_OK;
+    pairing p;
+    tm_status status = alloc_pairing(&p, out, cell->n_processes, err);
+    if (status != TM_OK) goto done;
+    for (int i = 0; i + 1 < cell->n_processes; i++) {
+        const tm_process *first = &cell->processes[i], *second = first + 1;
+        if (!are_partners(first, second)) continue;
+        bool even = first->number % 2 == 0;
+        add_pair(&p, even ? first : second, even ? second : first);
+        i++;
     }
-    tm_free(summaries->items);
-    *summaries = (tm_summaries){0};
+    out->n_unpaired = cell->n_processes - 2 * out->n_pairs;
+    if (out->n_pairs > 0)
+        judge(&p);
+    else
+        snprintf(out->missing, sizeof out->missing, "no two processes ran as a pair");
+done:
+    free_pairing(&p);
+    if (status != TM_OK) tm_comparison_free(out);
+    return status;
 }
 
-const tm_cell_summary *tm_summaries_find(const tm_summaries *all, const char *engine,
-                                         const char *model, const char *kernel, int threads,
-                                         const char *test)
+void tm_comparison_free(tm_comparison *comparison)
 {
-    for (int i = 0; i < all->n; i++) {
-        const tm_cell *c = &all->items[i].cell;
-        if (!all->items[i].superseded && !is_aa(c) && strcmp(c->engine, engine) == 0 &&
-            strcmp(c->model, model) == 0 && strcmp(c->kernel, kernel) == 0 &&
-            c->threads == threads && strcmp(c->test, test) == 0)
-            return &all->items[i];
-    }
-    return NULL;
+    tm_free(comparison->a_values);
+    tm_free(comparison->b_values);
+    tm_free(comparison->first_is_a);
+    comparison->a_values = comparison->b_values = NULL;
+    comparison->first_is_a = NULL;
+    comparison->n_pairs = 0;
 }
 
-/* A head of other bytes is another model: what it saves is no merit of the linear weights. Heads that
- * were not recorded count as alike. */
-static bool same_head(const tm_cell_summary *a, const tm_cell_summary *b)
+tm_status tm_noise_floor_find(const tm_summaries *all, const tm_cell *cell, tm_noise_floor *out,
+                              tm_error *err)
 {
-    return !isfinite(a->head_bytes.value) || !isfinite(b->head_bytes.value) ||
-           a->head_bytes.value == b->head_bytes.value;
-}
-
-const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const char *role,
-                                         const char *engine, const char *model, int threads,
-                                         const char *test, const tm_cell_summary *like,
-                                         int *n_kernels)
-{
-    const tm_cell_summary *best = NULL;
-    *n_kernels = 0;
+    *out = (tm_noise_floor){.ratio = NAN};
+    snprintf(out->missing, sizeof out->missing, "no cell was run against itself");
     for (int i = 0; i < all->n; i++) {
         const tm_cell_summary *s = &all->items[i];
-        if (s->superseded || strcmp(s->cell.role, role) != 0 ||
-            (engine && strcmp(s->cell.engine, engine) != 0) || strcmp(s->cell.model, model) != 0 ||
-            s->cell.threads != threads || strcmp(s->cell.test, test) != 0 ||
-            (like && !same_head(s, like)))
+        if (s->superseded || strcmp(s->cell.role, TM_ROLE_AA) != 0) continue;
+        tm_comparison aa;
+        tm_status status = tm_compare_aa(s, &aa, err);
+        if (status != TM_OK) return status;
+        bool same = cell && tm_same_names(&s->cell, cell);
+        int n_pairs = aa.n_pairs;
+        double ratio = exp(fmax(fabs(log(aa.ratio.low)), fabs(log(aa.ratio.high))));
+        tm_comparison_free(&aa);
+        if (!isfinite(ratio)) {
+            if (!isfinite(out->ratio))
+                snprintf(out->missing, sizeof out->missing, "%d pair%s of A/A runs: 2 are needed",
+                         n_pairs, n_pairs == 1 ? "" : "s");
             continue;
-        bool measured = isfinite(s->tokens_per_second.value);
-        *n_kernels += measured;
-        if (!best || (measured && !(s->tokens_per_second.value <= best->tokens_per_second.value)))
-            best = s;
+        }
+        if (same || !(ratio <= out->ratio))
+            *out = (tm_noise_floor){.ratio = ratio, .n_pairs = n_pairs, .same_cell = same};
+        if (same) break;
     }
-    return best;
+    return TM_OK;
 }
 
-static tm_status fill_speedup(const tm_summaries *all, tm_speedup *out, tm_error *err)
+/* printf would print the decimal point of the locale. */
+static void print_fixed(double value, int decimals, char *text, size_t size)
 {
-    const tm_cell *c = out->cell;
-    out->baseline = tm_summaries_best(all, TM_ROLE_BASELINE, c->engine, c->model, c->threads,
-                                      c->test, NULL, &out->n_baselines);
-    out->ternary = tm_summaries_best(all, TM_ROLE_TERNARY, c->engine, c->model, c->threads, c->test,
-                                     out->baseline, &out->n_kernels);
-    tm_status status = tm_compare(out->ternary, out->baseline, &out->comparison, err);
-    if (!out->ternary || !out->baseline)
-        snprintf(out->comparison.missing, sizeof out->comparison.missing, "no %s cell was run%s",
-                 out->baseline ? TM_ROLE_TERNARY : TM_ROLE_BASELINE,
-                 out->baseline && c->role[0] == TM_ROLE_TERNARY[0] ? " with the baseline's head"
-                                                                   : "");
-    return status;
+    long long scale = 1;
+    for (int i = 0; i < decimals; i++) scale *= 10;
+    long long scaled = llround(fmin(value, 1e12) * (double)scale);
+    if (decimals == 0)
+        snprintf(text, size, "%lld", scaled);
+    else
+        snprintf(text, size, "%lld.%0*lld", scaled / scale, decimals, scaled % scale);
 }
 
-tm_status tm_speedups_make(const tm_summaries *all, tm_speedups *out, tm_error *err)
+/* Decimals that suit a ratio and the ends of its interval. */
+static int ratio_decimals(double ratio)
 {
-    void *memory;
-    *out = (tm_speedups){0};
-    if (all->n == 0) return TM_OK;
-    tm_status status = tm_alloc(&memory, (size_t)all->n, sizeof *out->items, "speed-ups", err);
-    if (status != TM_OK) return status;
-    out->items = memory;
-    for (int i = 0; i < all->n && status == TM_OK; i++) {
-        const tm_cell *cell = &all->items[i].cell;
-        if (strcmp(cell->role, TM_ROLE_BASELINE) != 0 && strcmp(cell->role, TM_ROLE_TERNARY) != 0)
-            continue;
-        int j = 0;
-        while (j < out->n && !tm_same_column(out->items[j].cell, cell)) j++;
-        if (j < out->n) continue;
-        tm_speedup *item = &out->items[out->n++];
-        item->cell = cell;
-        status = fill_speedup(all, item, err);
+    return ratio < 0.8 ? 3 : ratio < 9.995 ? 2 : 1;
+}
+
+/* "-2.1", "+0.4", "+15": percent by which a ratio differs from 1. */
+static void print_change(double ratio, char *text, size_t size)
+{
+    double percent = 100 * fabs(ratio - 1);
+    text[0] = ratio < 1 ? '-' : '+';
+    print_fixed(percent, percent < 9.95 ? 1 : 0, text + 1, size - 1);
+}
+
+char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, char *text,
+                          size_t size)
+{
+    char value[32], low[32], high[32], pairs[48];
+    const char *small = c->n_pairs < 6 ? ", t: n < 6" : "";
+    snprintf(pairs, sizeof pairs, "%d pair%s", c->n_pairs, c->n_pairs == 1 ? "" : "s");
+    if (c->verdict != TM_VERDICT_MISSING) {
+        int decimals = ratio_decimals(c->ratio.value);
+        print_fixed(c->ratio.value, decimals, value, sizeof value);
+        if (c->verdict != TM_VERDICT_NO_INTERVAL) {
+            print_fixed(c->ratio.low, decimals, low, sizeof low);
+            print_fixed(c->ratio.high, decimals, high, sizeof high);
+        }
     }
-    if (status != TM_OK) tm_speedups_free(out);
-    return status;
-}
-
-void tm_speedups_free(tm_speedups *speedups)
-{
-    for (int i = 0; i < speedups->n; i++) tm_comparison_free(&speedups->items[i].comparison);
-    tm_free(speedups->items);
-    *speedups = (tm_speedups){0};
+    switch (c->verdict) {
+    case TM_VERDICT_MISSING:
+        snprintf(text, size, "%s", c->missing);
+        return text;
+    case TM_VERDICT_NO_INTERVAL:
+        snprintf(text, size, "%sx (%s: no interval)", value, pairs);
+        break;
+    case TM_VERDICT_NO_DIFFERENCE:
+        print_change(c->ratio.low, low, sizeof low);
+        print_change(c->ratio.high, high, sizeof high);
+        snprintf(text, size, "no difference shown (could be %s %% to %s %%, %s%s)", low, high,
+                 pairs, small);
+        break;
+    case TM_VERDICT_FASTER:
+    case TM_VERDICT_SLOWER:
+    case TM_VERDICT_INCONCLUSIVE:
+        snprintf(text, size, "%s%sx (95 %% %s to %s, %s%s)",
+                 c->verdict == TM_VERDICT_INCONCLUSIVE ? "inconclusive, the control moved too: "
+                                                       : "",
+                 value, low, high, pairs, small);
+        break;
+    }
+    if (floor && isfinite(floor->ratio)) {
+        print_fixed(floor->ratio, ratio_decimals(floor->ratio), value, sizeof value);
+        tm_add_sentence(text, size, "noise floor %s", value);
+    }
+    return text;
 }

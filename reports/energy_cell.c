@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reports/compare_cell.h"
+#include "reports/summary_cell.h"
 
 static const tm_interval none = {.value = NAN, .low = NAN, .high = NAN, .method = "none"};
 
@@ -65,7 +65,7 @@ char *tm_energy_origin(const tm_energy_phase *phase, char *text, size_t size)
 }
 
 /* The same meter read in the same way: only such joules may stand in one mean. */
-static bool same_meter(const tm_energy *a, const tm_energy *b)
+static bool same_meter(const tm_record_energy *a, const tm_record_energy *b)
 {
     return a->fake == b->fake && strcmp(a->source, b->source) == 0 &&
            strcmp(a->scope, b->scope) == 0 && strcmp(a->method, b->method) == 0;
@@ -81,12 +81,12 @@ static int by_process(const void *a, const void *b)
 }
 
 /* The meter to quote: that of the last good window; a measured one before a made-up one. */
-static const tm_energy *choose_meter(const tm_record **windows, int n, tm_phase phase)
+static const tm_record_energy *choose_meter(const tm_record **windows, int n, tm_phase phase)
 {
-    const tm_energy *chosen = NULL;
+    const tm_record_energy *chosen = NULL;
     const tm_record *last = NULL;
     for (int i = 0; i < n; i++) {
-        const tm_energy *e = windows[i]->energy;
+        const tm_record_energy *e = windows[i]->energy;
         if (e->phase != phase || e->state != TM_PROBE_OK) continue;
         if (chosen && chosen->fake != e->fake ? e->fake : last && windows[i] < last) continue;
         chosen = e;
@@ -97,14 +97,14 @@ static const tm_energy *choose_meter(const tm_record **windows, int n, tm_phase 
 
 static void add_process(tm_energy_phase *out, const tm_record *r)
 {
-    const tm_energy *e = r->energy;
+    const tm_record_energy *e = r->energy;
     const bool is_prompt = e->phase == TM_PHASE_PROMPT;
-    const tm_energy_tokens tokens = is_prompt ? TM_TOKENS_PROMPT : TM_TOKENS_OUTPUT;
+    const tm_record_energy_tokens tokens = is_prompt ? TM_TOKENS_PROMPT : TM_TOKENS_OUTPUT;
     tm_energy_process *p = &out->processes[out->n_processes++];
     *p = (tm_energy_process){.number = r->process, .slot = r->slot};
     memcpy(p->run, r->run, sizeof p->run);
-    p->joules_per_token = tm_energy_per_token(e, tokens, false).value;
-    p->net_joules_per_token = tm_energy_per_token(e, tokens, true).value;
+    p->joules_per_token = tm_record_energy_per_token(e, tokens, false).value;
+    p->net_joules_per_token = tm_record_energy_per_token(e, tokens, true).value;
     p->watts = e->gross_joules.value / e->window_seconds;
     p->net_watts = e->net_joules.value / e->window_seconds;
     if (isfinite(p->net_joules_per_token))
@@ -119,7 +119,7 @@ static void add_process(tm_energy_phase *out, const tm_record *r)
 }
 
 /* Every process has one last word: its last good window by the chosen meter, else its last window. */
-static void take_windows(const tm_record **windows, int n, const tm_energy *meter,
+static void take_windows(const tm_record **windows, int n, const tm_record_energy *meter,
                          tm_energy_phase *out)
 {
     int n_left_out = 0;
@@ -128,7 +128,7 @@ static void take_windows(const tm_record **windows, int n, const tm_energy *mete
         for (end = begin; end < n && windows[end]->process == windows[begin]->process &&
                           windows[end]->slot == windows[begin]->slot;
              end++) {
-            const tm_energy *e = windows[end]->energy;
+            const tm_record_energy *e = windows[end]->energy;
             if (e->phase != out->phase) continue;
             if (e->state == TM_PROBE_OK && same_meter(e, meter))
                 good = windows[end];
@@ -286,7 +286,7 @@ tm_status tm_cell_energy_make(const tm_record **windows, int n, const tm_cell *c
         }
         p->largest_error = NAN;
         explain(run, p->missing, sizeof p->missing);
-        const tm_energy *meter = choose_meter(windows, n, p->phase);
+        const tm_record_energy *meter = choose_meter(windows, n, p->phase);
         status = tm_alloc(&memory, (size_t)n + 1, sizeof *p->processes, "energy windows", err);
         if (status != TM_OK) break;
         p->processes = memory;

@@ -6,7 +6,7 @@
 #ifndef TM_REPORTS_ENERGY_CELL_H
 #define TM_REPORTS_ENERGY_CELL_H
 
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 #include "harness/stats/stats.h"
 
 /* One fresh process: the unit of replication, as for speed. */

@@ -8,21 +8,21 @@
 tm_paper_energy tm_energy_paper_cell(const tm_published *published, const char *device,
                                      const char *model)
 {
-    tm_question question = {.paper = TM_PAPER_SPEED,
-                            .table = "Table 6",
-                            .device = device,
-                            .metric = "energy",
-                            .model = tm_model_label(model)};
+    tm_published_query question = {.paper = TM_PAPER_SPEED,
+                                   .table = "Table 6",
+                                   .device = device,
+                                   .metric = "energy",
+                                   .model = tm_model_label(model)};
     tm_paper_energy cell = {.saving_percent = {.value = NAN}};
     question.system = "fp16";
     cell.fp16 = tm_published_figure(published, &question);
     question.system = "bitnet.cpp";
     cell.ternary = tm_published_figure(published, &question);
     if (isfinite(cell.fp16.value) && isfinite(cell.ternary.value))
-        tm_figure_set(&cell.saving_percent, 100 * (1 - cell.ternary.value / cell.fp16.value));
+        tm_measured_set(&cell.saving_percent, 100 * (1 - cell.ternary.value / cell.fp16.value));
     else
-        tm_figure_miss(&cell.saving_percent, "%s",
-                       isfinite(cell.fp16.value) ? cell.ternary.missing : cell.fp16.missing);
+        tm_measured_miss(&cell.saving_percent, "%s",
+                         isfinite(cell.fp16.value) ? cell.ternary.missing : cell.fp16.missing);
     return cell;
 }
 
@@ -50,13 +50,13 @@ const char *tm_energy_verdict_words(tm_energy_verdict verdict)
 tm_energy_verdict tm_energy_judge(const tm_published *published, const char *architecture,
                                   const tm_interval *saving, char range[48])
 {
-    tm_question question = {.paper = TM_PAPER_SPEED,
-                            .metric = !architecture ? ""
-                                      : strcmp(architecture, "x86_64") == 0
-                                          ? "x86 energy reduction"
-                                          : "ARM energy reduction"};
-    tm_figure why = {.value = NAN};
-    const tm_claim *claim = tm_published_find(published, &question, &why);
+    tm_published_query question = {.paper = TM_PAPER_SPEED,
+                                   .metric = !architecture ? ""
+                                             : strcmp(architecture, "x86_64") == 0
+                                                 ? "x86 energy reduction"
+                                                 : "ARM energy reduction"};
+    tm_measured why = {.value = NAN};
+    const tm_published_value *claim = tm_published_find(published, &question, &why);
     double low, high;
     snprintf(range, 48, "%s", claim && claim->range ? claim->range : "");
     if (!claim || !claim->range || sscanf(claim->range, "%lf%%-%lf%%", &low, &high) != 2)

@@ -27,10 +27,10 @@ typedef struct sheet {
 
 static bool is_paper_model(const tm_speedup_input *input, const char *model)
 {
-    tm_question question = {.paper = TM_PAPER_SPEED,
-                            .table = "Table 6",
-                            .metric = "energy",
-                            .model = tm_model_label(model)};
+    tm_published_query question = {.paper = TM_PAPER_SPEED,
+                                   .table = "Table 6",
+                                   .metric = "energy",
+                                   .model = tm_model_label(model)};
     return tm_published_count(input->published, &question) > 0;
 }
 
@@ -76,7 +76,7 @@ static void collect_models(sheet *s)
     const tm_speedups *all = s->input->speedups;
     const tm_published *published = s->input->published;
     for (int i = 0; i < published->n && s->kind == PAPER; i++) {
-        const tm_claim *c = &published->items[i];
+        const tm_published_value *c = &published->items[i];
         if (strcmp(c->paper, TM_PAPER_SPEED) == 0 && strcmp(c->table, "Table 6") == 0 &&
             strcmp(c->metric, "energy") == 0)
             if (s->has_paper || find(s, c->model)) add_column(s, c->model, find(s, c->model));
@@ -274,7 +274,7 @@ static void add_measured(sheet *s, bool has_claims)
     add_row(s, "ternary windows", false, COUNTS);
 }
 
-static void add_figure(sheet *s, const tm_figure *figure, int digits)
+static void add_figure(sheet *s, const tm_measured *figure, int digits)
 {
     char text[64];
     if (!isfinite(figure->value))

@@ -26,8 +26,8 @@ char *tm_energy_number(const tm_interval *interval, bool fake, char *text, size_
 
 /* A cell of the paper's table and what its two figures save. */
 typedef struct tm_paper_energy {
-    tm_figure fp16, ternary; /* J/token */
-    tm_figure saving_percent;
+    tm_measured fp16, ternary; /* J/token */
+    tm_measured saving_percent;
 } tm_paper_energy;
 tm_paper_energy tm_energy_paper_cell(const tm_published *published, const char *device,
                                      const char *model);

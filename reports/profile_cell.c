@@ -25,7 +25,7 @@ static void put_limits(const tm_json *run, tm_cell_profile *out)
                               &out->limits.fp32_gmac_per_second};
     out->limits.barrier_ns = NAN;
     for (int i = 0; i < 3; i++) {
-        tm_figure limit = tm_report_limit(run, kinds[i], out->shown->n_threads);
+        tm_measured limit = tm_report_limit(run, kinds[i], out->shown->n_threads);
         *limits[i] = limit.value;
         if (!isnan(limit.value) || out->limits_missing[0]) continue;
         if (tm_json_is_object(tm_json_get(run, "roofline")))
@@ -40,10 +40,10 @@ static void put_limits(const tm_json *run, tm_cell_profile *out)
 static const tm_record *of_rank(const tm_record **profiles, int n, int rank)
 {
     for (int i = 0; i < n; i++) {
-        const tm_op_table *own = profiles[i]->profile;
+        const tm_record_profile *own = profiles[i]->profile;
         int below = 0;
         for (int k = 0; k < n && own; k++) {
-            const tm_op_table *other = profiles[k]->profile;
+            const tm_record_profile *other = profiles[k]->profile;
             below += other && (other->region_ns < own->region_ns ||
                                (other->region_ns == own->region_ns && k < i));
         }
@@ -81,7 +81,7 @@ void tm_cell_profile_make(const tm_record *records, int n_records, const tm_reco
 
 tm_json *tm_cell_profile_to_json(const tm_cell_profile *p)
 {
-    const tm_op_table *table = p->shown;
+    const tm_record_profile *table = p->shown;
     tm_json *o = tm_json_object();
     tm_json_put_int(o, "n_processes", p->n_processes);
     tm_json_put_int(o, "n_lost", p->n_lost);
@@ -99,8 +99,8 @@ tm_json *tm_cell_profile_to_json(const tm_cell_profile *p)
     tm_profile_limits_put(limits, &p->limits, p->limits_missing);
     tm_json_set(o, "limits", limits);
     for (int i = 0, end; i < table->n_entries; i = end) {
-        end = tm_op_table_end(table, i);
-        tm_profile_sum sum = tm_op_table_sum(table, &p->limits, i, end);
+        end = tm_record_profile_end(table, i);
+        tm_profile_sum sum = tm_record_profile_sum(table, &p->limits, i, end);
         tm_json *item = tm_json_object();
         tm_json_put_string(item, "operation", table->entries[i].operation);
         tm_profile_sum_put(item, &sum, table->region_ns, table->n_tokens);

@@ -2,14 +2,14 @@
 #ifndef TM_REPORTS_PROFILE_CELL_H
 #define TM_REPORTS_PROFILE_CELL_H
 
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 #include "harness/stats/stats.h"
 
 typedef struct tm_cell_profile {
     bool is_asked; /* there are profiles, or words why there is none */
     /* Of the process of median time, so that its parts add up; borrowed from the records. NULL: see
      * `missing`. */
-    const tm_op_table *shown;
+    const tm_record_profile *shown;
     int n_processes; /* with a profile */
     int n_lost;      /* records without one */
     tm_interval

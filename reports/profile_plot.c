@@ -17,8 +17,8 @@ static void add_roof(tm_plot *plot, const char *what, double peak, double bandwi
     if (most > ridge) tm_plot_add_point(plot, most, peak, NAN, NAN);
 }
 
-void tm_profile_plot(const tm_op_table *profile, const tm_profile_limits *limits, const char *label,
-                     tm_plot *plot)
+void tm_profile_plot(const tm_record_profile *profile, const tm_profile_limits *limits,
+                     const char *label, tm_plot *plot)
 {
     char title[160], name[128], number[64];
     double least = INFINITY, most = 0;
@@ -33,8 +33,8 @@ void tm_profile_plot(const tm_op_table *profile, const tm_profile_limits *limits
         "activations, each once. Dashed: the roofs measured in the same run; memory %s GB/s.",
         tm_number(limits->read_gb_per_second, 3, number, sizeof number));
     for (int i = 0, end; i < profile->n_entries; i = end) {
-        end = tm_op_table_end(profile, i);
-        tm_profile_sum sum = tm_op_table_sum(profile, limits, i, end);
+        end = tm_record_profile_end(profile, i);
+        tm_profile_sum sum = tm_record_profile_sum(profile, limits, i, end);
         tm_profile_row row =
             tm_profile_row_of(&sum, sum.work_ns, profile->region_ns, profile->n_tokens);
         if (sum.bound == TM_BOUND_NONE || !(sum.work_ns > 0)) continue;

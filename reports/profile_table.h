@@ -3,7 +3,7 @@
 #ifndef TM_REPORTS_PROFILE_TABLE_H
 #define TM_REPORTS_PROFILE_TABLE_H
 
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 #include "harness/stats/stats.h"
 #include "reports/output/plot.h"
 #include "reports/output/table.h"
@@ -37,7 +37,7 @@ void tm_profile_fields_add(tm_table *table, const tm_profile_sum *sum, double re
 
 /* The roofline of Williams, Waterman and Patterson (CACM 2009): operations that have a limit as points under
  * the roofs measured in the same run. No point: none of them has one. label: of the cell. */
-void tm_profile_plot(const tm_op_table *profile, const tm_profile_limits *limits, const char *label,
-                     tm_plot *plot);
+void tm_profile_plot(const tm_record_profile *profile, const tm_profile_limits *limits,
+                     const char *label, tm_plot *plot);
 
 #endif

@@ -9,7 +9,7 @@
 #ifndef TM_REPORTS_REPORT_H
 #define TM_REPORTS_REPORT_H
 
-#include "reports/compare.h"
+#include "reports/summary.h"
 #include "reports/published/published.h"
 #include "reports/output/text.h"
 

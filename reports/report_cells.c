@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* Weights in the layout the kernels read, GB (10^9 bytes). */
-static tm_figure model_gb(const tm_report_view *view, const tm_cell_summary *s)
+static tm_measured model_gb(const tm_report_view *view, const tm_cell_summary *s)
 {
-    tm_figure figure = {.value = NAN};
+    tm_measured figure = {.value = NAN};
     const char *head = s->cell.head_kernel;
     double head_bytes = strncmp(head, "f16", 3) == 0   ? 2.0
                         : strncmp(head, "f32", 3) == 0 ? 4.0
@@ -21,27 +21,27 @@ static tm_figure model_gb(const tm_report_view *view, const tm_cell_summary *s)
                        (isfinite(s->head_bytes.value) ? s->head_bytes.value
                                                       : (double)size->table_weights * head_bytes);
         if (isfinite(bytes))
-            tm_figure_set(&figure, bytes * 1e-9);
+            tm_measured_set(&figure, bytes * 1e-9);
         else
-            tm_figure_miss(&figure, "the bits per weight of its layout are not recorded");
+            tm_measured_miss(&figure, "the bits per weight of its layout are not recorded");
         return figure;
     }
-    tm_figure_miss(&figure, "the shape of this model is not among the known ones");
+    tm_measured_miss(&figure, "the shape of this model is not among the known ones");
     return figure;
 }
 
-static tm_figure fraction(double value, const tm_figure *limit)
+static tm_measured fraction(double value, const tm_measured *limit)
 {
-    tm_figure figure = *limit;
+    tm_measured figure = *limit;
     if (!isfinite(limit->value)) return figure;
     if (isfinite(value))
-        tm_figure_set(&figure, value / limit->value);
+        tm_measured_set(&figure, value / limit->value);
     else
-        tm_figure_miss(&figure, "the rate was not measured");
+        tm_measured_miss(&figure, "the rate was not measured");
     return figure;
 }
 
-static void add_figure(tm_table *table, const tm_figure *figure, double factor, int digits)
+static void add_figure(tm_table *table, const tm_measured *figure, double factor, int digits)
 {
     char text[64];
     if (isfinite(figure->value))
@@ -89,15 +89,15 @@ static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, t
 {
     char text[128];
     const int threads = s->cell.threads;
-    tm_figure gb = model_gb(view, s);
-    tm_figure bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", threads);
-    tm_figure peak = tm_report_limit(view->roofline, tm_report_mac_limit(&s->cell), threads);
-    tm_figure of_bandwidth = fraction(s->read_gb_per_second.value, &bandwidth);
-    tm_figure of_peak = fraction(s->gmac_per_second.value, &peak);
-    tm_figure first = {.value = s->first_token_ms.value};
+    tm_measured gb = model_gb(view, s);
+    tm_measured bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", threads);
+    tm_measured peak = tm_report_limit(view->roofline, tm_report_mac_limit(&s->cell), threads);
+    tm_measured of_bandwidth = fraction(s->read_gb_per_second.value, &bandwidth);
+    tm_measured of_peak = fraction(s->gmac_per_second.value, &peak);
+    tm_measured first = {.value = s->first_token_ms.value};
     if (!isfinite(first.value))
-        tm_figure_miss(&first, "%s",
-                       s->first_token_missing[0] ? s->first_token_missing : "not measured");
+        tm_measured_miss(&first, "%s",
+                         s->first_token_missing[0] ? s->first_token_missing : "not measured");
     tm_table_add_row(out);
     tm_table_add_cell(out, "%s", tm_model_label(s->cell.model));
     add_figure(out, &gb, 1.0, 3);
@@ -190,7 +190,7 @@ static void put_numbers(const tm_report_view *view, const tm_cell_summary *s, tm
     const tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
     const tm_interval *rate = s ? &s->tokens_per_second : &none;
     const tm_interval *first = s ? &s->first_token_ms : &none;
-    tm_figure bandwidth = {.value = NAN}, peak = {.value = NAN};
+    tm_measured bandwidth = {.value = NAN}, peak = {.value = NAN};
     if (s) {
         bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", s->cell.threads);
         peak = tm_report_limit(view->roofline, tm_report_mac_limit(&s->cell), s->cell.threads);

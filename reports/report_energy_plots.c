@@ -118,7 +118,7 @@ static int choose_windows(const tm_report_view *view, const tm_record *chosen[WI
 /* The trace as steps, moved by `shift`: a series for every part that was read without a gap. */
 static void add_trace(tm_plot *plot, const tm_record *r, double shift, const char *label)
 {
-    const tm_energy *e = r->energy;
+    const tm_record_energy *e = r->energy;
     const tm_origin origin = e->fake ? TM_FAKE : TM_MEASURED;
     bool is_open = false;
     for (int i = 1; i < e->n_trace; i++) {
@@ -150,12 +150,12 @@ void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot)
                          : "Power over time, windows shaded",
                  "seconds of metering, one window after another", is_fake ? "fake W" : "W");
     for (int i = 0; i < n; i++) {
-        const tm_energy *e = windows[i]->energy;
+        const tm_record_energy *e = windows[i]->energy;
         longest = fmax(longest, e->trace[e->n_trace - 1].seconds - e->trace[0].seconds);
     }
     for (int i = 0; i < n; i++) {
         const tm_record *r = windows[i];
-        const tm_energy *e = r->energy;
+        const tm_record_energy *e = r->energy;
         const int marker = marker_of(&r->cell);
         const double shift = at - e->trace[0].seconds;
         char label[128] = "", name[48];

@@ -117,8 +117,8 @@ static void add_row(const tm_report_view *view, const tm_cell_summary *s, tm_tab
 {
     char text[64];
     const tm_cell *cell = &s->cell;
-    tm_figure bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", cell->threads);
-    tm_figure peak = tm_report_limit(view->roofline, tm_report_mac_limit(cell), cell->threads);
+    tm_measured bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", cell->threads);
+    tm_measured peak = tm_report_limit(view->roofline, tm_report_mac_limit(cell), cell->threads);
     double ms = 1e3 / s->tokens_per_second.value;
     double read_ms = s->bytes_per_token.value / bandwidth.value * 1e-6;
     double multiply_ms = s->macs_per_token.value / peak.value * 1e-6;

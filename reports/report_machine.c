@@ -22,15 +22,15 @@ const char *tm_report_mac_limit(const tm_cell *cell)
     return is_float ? "fp32_gmac_per_second" : "int8_gmac_per_second";
 }
 
-tm_figure tm_report_limit(const tm_json *run, const char *kind, int threads)
+tm_measured tm_report_limit(const tm_json *run, const char *kind, int threads)
 {
-    tm_figure figure = {.value = NAN};
+    tm_measured figure = {.value = NAN};
     const tm_json *points = tm_json_get(tm_json_get(run, "roofline"), kind);
     if (!tm_json_is_array(points)) {
         if (tm_json_get(run, "roofline"))
-            tm_figure_miss(&figure, "the run's roofline has no %s", kind);
+            tm_measured_miss(&figure, "the run's roofline has no %s", kind);
         else
-            tm_figure_miss(&figure, "no run of this store holds a roofline");
+            tm_measured_miss(&figure, "no run of this store holds a roofline");
         return figure;
     }
     for (int i = 0; i < tm_json_count(points); i++) {
@@ -38,11 +38,11 @@ tm_figure tm_report_limit(const tm_json *run, const char *kind, int threads)
         const tm_json *value = tm_json_get(point, "value");
         if (tm_json_double(tm_json_get(point, "threads"), -1.0) != threads) continue;
         if (!tm_json_is_number(value) || !(tm_json_double(value, 0.0) > 0.0)) break;
-        tm_figure_set(&figure, tm_json_double(value, NAN));
+        tm_measured_set(&figure, tm_json_double(value, NAN));
         return figure;
     }
-    tm_figure_miss(&figure, "the run's roofline has no %s for %d thread%s", kind, threads,
-                   threads == 1 ? "" : "s");
+    tm_measured_miss(&figure, "the run's roofline has no %s for %d thread%s", kind, threads,
+                     threads == 1 ? "" : "s");
     return figure;
 }
 

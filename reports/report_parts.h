@@ -22,7 +22,7 @@ const tm_json *tm_report_last_run(const tm_records *records, const char *key);
 
 /* What this machine was measured to allow, from a run line. Missing with the reason where the run
  * holds no roofline, or none for so many threads. kind: "read_gb_per_second", "int8_gmac_per_second", ... */
-tm_figure tm_report_limit(const tm_json *run, const char *kind, int threads);
+tm_measured tm_report_limit(const tm_json *run, const char *kind, int threads);
 
 /* The multiply-accumulate limit a kernel is held against: "int8_gmac_per_second", or
  * "fp32_gmac_per_second" for one of float weights. */

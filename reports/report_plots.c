@@ -151,7 +151,7 @@ static void add_published_speedups(const tm_report_view *view, const char *table
                  table);
         tm_plot_add_series(plot, label, TM_PUBLISHED, colour + d, 1 + d, true);
         for (int i = 0; i < published->n; i++) {
-            const tm_claim *c = &published->items[i];
+            const tm_published_value *c = &published->items[i];
             double parameters = tm_nominal_parameters(c->model);
             /* Each size once: by its fp16 row, which may be null. */
             if (strcmp(c->paper, TM_PAPER_SPEED) != 0 || strcmp(c->table, table) != 0 ||
@@ -276,7 +276,7 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
         }
     }
     for (int t = 0; t < a.n_threads && most > 0.0; t++) {
-        tm_figure limit = tm_report_limit(view->roofline, "read_gb_per_second", a.threads[t]);
+        tm_measured limit = tm_report_limit(view->roofline, "read_gb_per_second", a.threads[t]);
         char number[64];
         if (!isfinite(limit.value)) continue;
         snprintf(label, sizeof label, "read bandwidth of %d thread%s, %s GB/s", a.threads[t],

@@ -37,13 +37,13 @@ static const char *label_of(const tm_summaries *all, const tm_cell *c, char *tex
     return text;
 }
 
-static void add_sum(const tm_op_table *t, const char *name, const char *note,
+static void add_sum(const tm_record_profile *t, const char *name, const char *note,
                     const tm_profile_sum *sum, double against_ns, tm_table *out)
 {
     tm_profile_table_add(out, name, note, sum, against_ns, t->region_ns, t->n_tokens);
 }
 
-static bool is_small(const tm_op_table *t, const tm_profile_sum *sum)
+static bool is_small(const tm_record_profile *t, const tm_profile_sum *sum)
 {
     tm_profile_row row = tm_profile_row_of(sum, sum->work_ns, t->region_ns, t->n_tokens);
     return row.time_percent + row.wait_percent < SMALL_PERCENT;
@@ -68,11 +68,11 @@ static const char *looking(const tm_cell_profile *p, char *text, size_t size)
 
 static int count_small(const tm_cell_profile *p)
 {
-    const tm_op_table *t = p->shown;
+    const tm_record_profile *t = p->shown;
     int n = 0;
     for (int i = 0, end; i < t->n_entries; i = end) {
-        end = tm_op_table_end(t, i);
-        tm_profile_sum sum = tm_op_table_sum(t, &p->limits, i, end);
+        end = tm_record_profile_end(t, i);
+        tm_profile_sum sum = tm_record_profile_sum(t, &p->limits, i, end);
         n += is_small(t, &sum);
     }
     return n;
@@ -80,13 +80,13 @@ static int count_small(const tm_cell_profile *p)
 
 static void add_cell(const tm_cell_profile *p, tm_table *out)
 {
-    const tm_op_table *t = p->shown;
+    const tm_record_profile *t = p->shown;
     tm_profile_sum small = tm_profile_sum_none();
     char text[480];
     const int n_small = count_small(p);
     for (int i = 0, end; i < t->n_entries; i = end) {
-        end = tm_op_table_end(t, i);
-        tm_profile_sum sum = tm_op_table_sum(t, &p->limits, i, end);
+        end = tm_record_profile_end(t, i);
+        tm_profile_sum sum = tm_record_profile_sum(t, &p->limits, i, end);
         if (n_small < 2 || !is_small(t, &sum)) {
             add_sum(t, t->entries[i].operation, NULL, &sum, sum.work_ns, out);
             continue;
@@ -98,7 +98,7 @@ static void add_cell(const tm_cell_profile *p, tm_table *out)
     snprintf(text, sizeof text, "%d smaller ones", n_small);
     if (n_small > 1) add_sum(t, text, NULL, &small, small.work_ns, out);
     tm_profile_table_add_idle(out, t->idle_ns, t->region_ns, t->n_tokens);
-    tm_profile_sum all = tm_op_table_sum(t, &p->limits, 0, t->n_entries);
+    tm_profile_sum all = tm_record_profile_sum(t, &p->limits, 0, t->n_entries);
     add_sum(t, "all", looking(p, text, sizeof text), &all, t->region_ns, out);
 }
 
@@ -161,11 +161,11 @@ tm_status tm_report_profile_rows(const tm_summaries *all, tm_table *out, tm_erro
     for (int i = 0; i < all->n; i++) {
         const tm_cell_summary *s = &all->items[i];
         const tm_cell_profile *p = &s->profile;
-        const tm_op_table *t = p->shown;
+        const tm_record_profile *t = p->shown;
         if (!is_shown(s)) continue;
         for (int k = 0, end; t && k < t->n_entries; k = end) {
-            end = tm_op_table_end(t, k);
-            tm_profile_sum sum = tm_op_table_sum(t, &p->limits, k, end);
+            end = tm_record_profile_end(t, k);
+            tm_profile_sum sum = tm_record_profile_sum(t, &p->limits, k, end);
             add_names(s, out);
             tm_table_add_cell(out, "%s", t->entries[k].operation);
             tm_profile_fields_add(out, &sum, t->region_ns, t->n_tokens);

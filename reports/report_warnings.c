@@ -52,7 +52,7 @@ static void put_range(const tm_report_view *view, size_t offset, const char *wha
     char low_text[64], high_text[64];
     for (int i = 0; i < view->records->n; i++) {
         const tm_record *r = &view->records->items[i];
-        const tm_figure *f = (const tm_figure *)(const void *)((const char *)r + offset);
+        const tm_measured *f = (const tm_measured *)(const void *)((const char *)r + offset);
         if (r->kind != TM_RECORD_SAMPLE || f->missing[0] || !isfinite(f->value)) continue;
         if (f->value < low) low = f->value;
         if (f->value > high) high = f->value;

@@ -7,7 +7,7 @@
 #ifndef TM_REPORTS_SPEEDUP_H
 #define TM_REPORTS_SPEEDUP_H
 
-#include "reports/compare.h"
+#include "reports/summary.h"
 #include "reports/published/published.h"
 #include "reports/output/table.h"
 
@@ -48,12 +48,12 @@ bool tm_speedup_is_paper_model(const tm_published *published, const char *model)
 extern const char *const tm_paper_devices[]; /* ended by NULL */
 /* A published cell of the paper and the ratio of its two systems, recomputed. */
 typedef struct tm_paper_cell {
-    tm_figure fp16, ternary; /* tokens/s */
-    tm_figure ratio;
+    tm_measured fp16, ternary; /* tokens/s */
+    tm_measured ratio;
 } tm_paper_cell;
 tm_paper_cell tm_speedup_paper_cell(const tm_published *published, const char *table,
                                     const char *device, const char *model);
 /* Its figure for BitNet-b1.58-2B-4T: milliseconds per token on a CPU. */
-const tm_claim *tm_speedup_2b4t_claim(const tm_published *published, tm_figure *why);
+const tm_published_value *tm_speedup_2b4t_claim(const tm_published *published, tm_measured *why);
 
 #endif

@@ -23,7 +23,7 @@ const char *tm_speedup_paper_table(const tm_cell *cell, int cores)
 
 bool tm_speedup_is_paper_model(const tm_published *published, const char *model)
 {
-    tm_question question = {
+    tm_published_query question = {
         .paper = TM_PAPER_SPEED, .table = "Table 4", .model = tm_model_label(model)};
     return tm_published_count(published, &question) > 0;
 }
@@ -31,30 +31,30 @@ bool tm_speedup_is_paper_model(const tm_published *published, const char *model)
 tm_paper_cell tm_speedup_paper_cell(const tm_published *published, const char *table,
                                     const char *device, const char *model)
 {
-    tm_question question = {.paper = TM_PAPER_SPEED,
-                            .table = table,
-                            .device = device,
-                            .metric = "inference speed",
-                            .model = tm_model_label(model)};
+    tm_published_query question = {.paper = TM_PAPER_SPEED,
+                                   .table = table,
+                                   .device = device,
+                                   .metric = "inference speed",
+                                   .model = tm_model_label(model)};
     tm_paper_cell cell;
     question.system = "fp16";
     cell.fp16 = tm_published_figure(published, &question);
     question.system = "bitnet.cpp";
     cell.ternary = tm_published_figure(published, &question);
-    cell.ratio = (tm_figure){.value = NAN};
+    cell.ratio = (tm_measured){.value = NAN};
     if (isfinite(cell.fp16.value) && isfinite(cell.ternary.value))
-        tm_figure_set(&cell.ratio, cell.ternary.value / cell.fp16.value);
+        tm_measured_set(&cell.ratio, cell.ternary.value / cell.fp16.value);
     else
-        tm_figure_miss(&cell.ratio, "%s",
-                       isfinite(cell.fp16.value) ? cell.ternary.missing : cell.fp16.missing);
+        tm_measured_miss(&cell.ratio, "%s",
+                         isfinite(cell.fp16.value) ? cell.ternary.missing : cell.fp16.missing);
     return cell;
 }
 
-const tm_claim *tm_speedup_2b4t_claim(const tm_published *published, tm_figure *why)
+const tm_published_value *tm_speedup_2b4t_claim(const tm_published *published, tm_measured *why)
 {
-    tm_question question = {.paper = TM_PAPER_2B4T,
-                            .table = "Table 1",
-                            .metric = "decode latency (TPOT)",
-                            .system = "BitNet b1.58 2B"};
+    tm_published_query question = {.paper = TM_PAPER_2B4T,
+                                   .table = "Table 1",
+                                   .metric = "decode latency (TPOT)",
+                                   .system = "BitNet b1.58 2B"};
     return tm_published_find(published, &question, why);
 }

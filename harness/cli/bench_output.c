@@ -58,7 +58,7 @@ static void put_counters(tm_json *object, const tm_cell_summary *s)
     for (int i = 0; i < s->n_counters; i++) {
         const tm_counter *c = &s->counters[i];
         tm_json *json = tm_json_object();
-        tm_figure_put(json, "value", &c->figure);
+        tm_measured_put(json, "value", &c->figure);
         tm_json_put_string(json, "unit", c->unit);
         tm_json_put_string(json, "method", c->method);
         tm_json_put_number(json, "share", c->share);
@@ -85,18 +85,18 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     put_percentile(o, "token_p50_ms", &s->token_p50);
     put_percentile(o, "token_p90_ms", &s->token_p90);
     put_percentile(o, "token_p99_ms", &s->token_p99);
-    tm_figure_put(o, "bytes_per_token", &s->bytes_per_token);
-    tm_figure_put(o, "bits_per_weight", &s->bits_per_weight);
-    tm_figure_put(o, "head_bytes", &s->head_bytes);
-    tm_figure_put(o, "read_gb_per_second", &s->read_gb_per_second);
-    tm_figure_put(o, "gmac_per_second", &s->gmac_per_second);
-    tm_figure_put(o, "peak_rss_bytes", &s->peak_rss_bytes);
-    tm_figure_put(o, "rss_anonymous_bytes", &s->rss_anonymous_bytes);
-    tm_figure_put(o, "rss_file_bytes", &s->rss_file_bytes);
-    tm_figure_put(o, "predicted_bytes", &s->predicted_bytes);
-    tm_figure_put(o, "frequency_after_hz", &s->frequency_after_hz);
-    tm_figure_put(o, "throttle_events", &s->throttle_events);
-    tm_figure_put(o, "temperature_after_celsius", &s->temperature_after_celsius);
+    tm_measured_put(o, "bytes_per_token", &s->bytes_per_token);
+    tm_measured_put(o, "bits_per_weight", &s->bits_per_weight);
+    tm_measured_put(o, "head_bytes", &s->head_bytes);
+    tm_measured_put(o, "read_gb_per_second", &s->read_gb_per_second);
+    tm_measured_put(o, "gmac_per_second", &s->gmac_per_second);
+    tm_measured_put(o, "peak_rss_bytes", &s->peak_rss_bytes);
+    tm_measured_put(o, "rss_anonymous_bytes", &s->rss_anonymous_bytes);
+    tm_measured_put(o, "rss_file_bytes", &s->rss_file_bytes);
+    tm_measured_put(o, "predicted_bytes", &s->predicted_bytes);
+    tm_measured_put(o, "frequency_after_hz", &s->frequency_after_hz);
+    tm_measured_put(o, "throttle_events", &s->throttle_events);
+    tm_measured_put(o, "temperature_after_celsius", &s->temperature_after_celsius);
     put_counters(o, s);
     if (s->energy.fake) {
         tm_interval_put(o, "fake_joules_per_token", &s->energy.joules_per_token, s->energy.missing,

@@ -2,7 +2,7 @@
 #ifndef TM_HARNESS_CLI_BENCH_OUTPUT_H
 #define TM_HARNESS_CLI_BENCH_OUTPUT_H
 
-#include "reports/compare.h"
+#include "reports/summary.h"
 #include "reports/output/text.h"
 
 /* "text", "md", "csv", "json" (an array of objects) or "jsonl" (one object a line); false for others. */

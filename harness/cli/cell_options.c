@@ -52,16 +52,16 @@ tm_status tm_cell_fill_suite(const tm_cell_settings *s, tm_suite *suite, tm_erro
     return status == TM_OK && s->counters ? tm_suite_set_counters(suite, s->counters, err) : status;
 }
 
-tm_choice tm_cell_choice(const tm_cell_settings *s, const char *build, const tm_env *env,
-                         tm_progress *progress, int interrupt_fd)
+tm_tuner tm_cell_choice(const tm_cell_settings *s, const char *build, const tm_machine *env,
+                        tm_progress *progress, int interrupt_fd)
 {
-    return (tm_choice){.build = build,
-                       .env = env,
-                       .seed = (uint64_t)s->seed,
-                       .oversubscribe = s->oversubscribe,
-                       .retune = s->retune,
-                       .measure = true,
-                       .interrupt_fd = interrupt_fd,
-                       .note = s->quiet ? NULL : tm_progress_note,
-                       .note_arg = progress};
+    return (tm_tuner){.build = build,
+                      .env = env,
+                      .seed = (uint64_t)s->seed,
+                      .oversubscribe = s->oversubscribe,
+                      .retune = s->retune,
+                      .measure = true,
+                      .interrupt_fd = interrupt_fd,
+                      .note = s->quiet ? NULL : tm_progress_note,
+                      .note_arg = progress};
 }

@@ -3,7 +3,7 @@
 #ifndef TM_HARNESS_CLI_CELL_OPTIONS_H
 #define TM_HARNESS_CLI_CELL_OPTIONS_H
 
-#include "harness/tune/choice.h"
+#include "harness/tune/tuner.h"
 #include "harness/cli/options.h"
 #include "harness/cli/progress.h"
 #include "harness/sweep/suite.h"
@@ -27,7 +27,7 @@ void tm_cell_add_options(tm_option *options, tm_cell_settings *settings);
 tm_status tm_cell_fill_suite(const tm_cell_settings *settings, tm_suite *suite,
                              tm_error *err) TM_MUST_USE;
 /* How kernels are chosen where a name leaves several; build, env and progress are borrowed. */
-tm_choice tm_cell_choice(const tm_cell_settings *settings, const char *build, const tm_env *env,
-                         tm_progress *progress, int interrupt_fd);
+tm_tuner tm_cell_choice(const tm_cell_settings *settings, const char *build, const tm_machine *env,
+                        tm_progress *progress, int interrupt_fd);
 
 #endif

@@ -1,7 +1,7 @@
 /* ternmark arithmetic: the published estimate of the energy of arithmetic. Nothing is measured. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/base/data.h"
+#include "harness/base/embedded.h"
 #include "harness/measure/shapes.h"
 #include "reports/published/arithmetic.h"
 
@@ -14,9 +14,9 @@
 #define SYNTH      "synth:"
 #define MAX_MODELS 64
 
-static tm_status find_data(const char *path, const tm_data **out, tm_error *err)
+static tm_status find_data(const char *path, const tm_embedded **out, tm_error *err)
 {
-    *out = tm_data_find(path);
+    *out = tm_embedded_find(path);
     if (*out) return TM_OK;
     return tm_fail(err, TM_UNSUPPORTED, "this build holds no %s: rebuild it from a whole checkout",
                    path);
@@ -53,7 +53,7 @@ static tm_status choose(const tm_shapes *shapes, const char *const *names, int n
 static tm_status read_data(tm_arithmetic *data, tm_published *published, tm_shapes *shapes,
                            tm_error *err)
 {
-    const tm_data *energies = NULL, *tables = NULL;
+    const tm_embedded *energies = NULL, *tables = NULL;
     tm_status status = find_data(ENERGIES, &energies, err);
     if (status == TM_OK) status = find_data(PUBLISHED, &tables, err);
     if (status == TM_OK)

@@ -8,7 +8,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
-#include "harness/cli/limits.h"
+#include "harness/cli/plan_roofline.h"
 #include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
@@ -21,7 +21,7 @@ typedef struct request {
     double time_budget;
     bool no_warmup, profile;
     tm_energy_settings energy;
-    tm_meter_choice meter; /* what answered */
+    tm_energy_source_choice meter; /* what answered */
 } request;
 
 static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
@@ -46,15 +46,15 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
 {
     tm_progress progress;
     tm_progress_init(&progress, r->cells.quiet);
-    tm_env env = {0};
+    tm_machine env = {0};
     tm_plan plan = {0};
     tm_peers peers;
     char build[24];
     tm_status status = tm_peers_parse(r->peers, &peers, err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
-    if (status == TM_OK) status = tm_env_read("/", &env, err);
+    if (status == TM_OK) status = tm_machine_read("/", &env, err);
     if (status == TM_OK && r->store) status = tm_sweep_check_store(r->store, &env, false, err);
-    tm_choice choice = tm_cell_choice(&r->cells, build, &env, &progress, interrupt_fd);
+    tm_tuner choice = tm_cell_choice(&r->cells, build, &env, &progress, interrupt_fd);
     tm_plan_options po = {.need_models = true,
                           .seed = (uint64_t)r->cells.seed,
                           .oversubscribe = r->cells.oversubscribe,
@@ -65,17 +65,17 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
                           .energy = r->meter.source[0] != 0};
     if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
     /* Only what a profile is held against: a bench has nothing else to set beside limits. */
-    tm_limits_request limits = {.command = "bench",
-                                .env = &env,
-                                .plan = &plan,
-                                .oversubscribe = r->cells.oversubscribe,
-                                .interrupt_fd = interrupt_fd};
+    tm_plan_roofline_request limits = {.command = "bench",
+                                       .env = &env,
+                                       .plan = &plan,
+                                       .oversubscribe = r->cells.oversubscribe,
+                                       .interrupt_fd = interrupt_fd};
     tm_sweep_options so = {.suite = suite,
                            .env = &env,
                            .plan = &plan,
                            .store_path = r->store,
                            .build = build,
-                           .limits = r->profile ? tm_limits_of_run : NULL,
+                           .limits = r->profile ? tm_plan_roofline_of_run : NULL,
                            .limits_arg = &limits,
                            .energy = &r->meter,
                            .seed = (uint64_t)r->cells.seed,
@@ -86,7 +86,7 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
     if (status == TM_OK) status = tm_sweep_run(&so, outcome, err);
     tm_progress_end(&progress);
     tm_plan_free(&plan);
-    tm_env_free(&env);
+    tm_machine_free(&env);
     return status;
 }
 

@@ -1,7 +1,7 @@
 /* ternmark import: the log of a wall meter, for the energy windows of a store that is already there. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/probe/meter.h"
+#include "harness/probe/energy_source.h"
 #include "harness/sweep/meter_import.h"
 
 #include <math.h>
@@ -22,7 +22,7 @@ static tm_status import(const char *store_path, const char *csv, double offset, 
                         tm_error *err)
 {
     tm_records records = {0};
-    tm_series series = {0};
+    tm_meter_series series = {0};
     tm_record *made = NULL;
     tm_store *store = NULL;
     int n_made = 0;
@@ -30,7 +30,7 @@ static tm_status import(const char *store_path, const char *csv, double offset, 
     tm_status status = tm_records_read(store_path, &records, err);
     if (status == TM_OK && tm_records_left_out(&records, text, sizeof text))
         fprintf(stderr, "ternmark import: %s\n", text);
-    if (status == TM_OK && !tm_series_read(csv, 0, &series))
+    if (status == TM_OK && !tm_meter_series_read(csv, 0, &series))
         status = tm_fail(err, TM_FORMAT, "%s", series.broken);
     /* What is behind a broken line was not read: the windows there say so, the others count. */
     if (status == TM_OK)
@@ -43,7 +43,7 @@ static tm_status import(const char *store_path, const char *csv, double offset, 
     }
     free(made);
     tm_store_close(store);
-    tm_series_free(&series);
+    tm_meter_series_free(&series);
     tm_records_free(&records);
     return status;
 }

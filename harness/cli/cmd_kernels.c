@@ -1,6 +1,6 @@
 /* ternmark kernels: every variant this build knows, why one cannot run here, and how fast each is. */
 #include "harness/cli/commands.h"
-#include "harness/cli/kernels_bench.h"
+#include "harness/cli/cmd_kernels_bench.h"
 #include "harness/cli/options.h"
 #include "harness/base/json.h"
 #include "kernels/kernel.h"

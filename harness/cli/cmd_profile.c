@@ -11,7 +11,7 @@
 #include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
-#include "harness/cli/limits.h"
+#include "harness/cli/plan_roofline.h"
 #include "harness/cli/options.h"
 #include "harness/cli/profile_output.h"
 #include "harness/cli/progress.h"
@@ -33,11 +33,11 @@ typedef struct request {
 /* What is open while cells are measured. */
 typedef struct state {
     const request *r;
-    tm_env env;
+    tm_machine env;
     tm_suite *suite;
     tm_plan plan;
     tm_roofline *roofline;
-    tm_trace trace;
+    tm_profile_trace trace;
     FILE *folded;
     tm_counter_group group;
     tm_profiled *items; /* [n_items], room for every cell */
@@ -64,7 +64,7 @@ static tm_status make_plan(state *s, tm_error *err)
     char build[24];
     tm_progress_init(&progress, s->r->cells.quiet);
     tm_status status = tm_build_hash(NULL, build, sizeof build, err);
-    tm_choice choice = tm_cell_choice(&s->r->cells, build, &s->env, &progress, s->interrupt_fd);
+    tm_tuner choice = tm_cell_choice(&s->r->cells, build, &s->env, &progress, s->interrupt_fd);
     tm_plan_options options = {.seed = (uint64_t)s->r->cells.seed,
                                .oversubscribe = s->r->cells.oversubscribe,
                                .build = build,
@@ -97,14 +97,14 @@ typedef struct seen {
     const tm_cell *cell;
 } seen;
 
-static void see(void *arg, const tm_ledger *ledger, int first_pass, double ticks_per_ns)
+static void see(void *arg, const tm_stamps *stamps, int first_pass, double ticks_per_ns)
 {
     const seen *v = arg;
     char label[512];
     if (!v->s->trace.file) return;
     pthread_mutex_lock(&v->s->output);
-    tm_trace_add(&v->s->trace, tm_cell_label(v->cell, label, sizeof label), ledger, first_pass,
-                 ticks_per_ns);
+    tm_profile_trace_add(&v->s->trace, tm_cell_label(v->cell, label, sizeof label), stamps,
+                         first_pass, ticks_per_ns);
     pthread_mutex_unlock(&v->s->output);
 }
 
@@ -123,8 +123,8 @@ static tm_status profile_cell(state *s, tm_bench *bench, const tm_cell *cell, tm
     item->cell = *cell;
     item->shown = s->r->fastest ? "fastest" : "median";
     item->limits = limits_of(s->roofline, cell->threads);
-    for (int t = 0; t < TM_SUBJECT_CPUS_MAX; t++)
-        item->cpus[t] = t < bench->subject->n_cpus ? bench->subject->cpus[t] : -1;
+    for (int t = 0; t < TM_BACKEND_CPUS_MAX; t++)
+        item->cpus[t] = t < bench->backend->n_cpus ? bench->backend->cpus[t] : -1;
     tm_status status = tm_profile_measure(bench, &test, &options, &item->profile, err);
     if (status != TM_OK) return status;
     pthread_mutex_lock(&s->output);
@@ -140,10 +140,10 @@ static tm_status profile_arm(state *s, const tm_arm *arm, tm_error *err)
 {
     const tm_cell *first = &arm->cells[0];
     tm_test tests[TM_SUITE_MAX];
-    tm_subject subject = {0};
+    tm_backend backend = {0};
     tm_bench bench = {0};
     tm_counters *counters = NULL;
-    tm_subject_request wanted = {.model = first->model,
+    tm_backend_request wanted = {.model = first->model,
                                  .kernel = first->kernel,
                                  .head_kernel = first->head_kernel,
                                  .n_threads = first->threads,
@@ -158,16 +158,16 @@ static tm_status profile_arm(state *s, const tm_arm *arm, tm_error *err)
     wanted.session.f16_kv = true;
     tm_status status = TM_OK;
     if (s->r->cells.counters) status = tm_counters_open(&s->group, NULL, &counters, err);
-    if (status == TM_OK) status = tm_subject_open(&wanted, &subject, err);
-    if (status == TM_OK) status = subject.check(&subject, err);
+    if (status == TM_OK) status = tm_backend_open(&wanted, &backend, err);
+    if (status == TM_OK) status = backend.check(&backend, err);
     if (status == TM_OK)
-        status = tm_bench_open(&subject, tests, arm->n_cells, wanted.seed, &bench, err);
+        status = tm_bench_open(&backend, tests, arm->n_cells, wanted.seed, &bench, err);
     bench.counters = counters;
     bench.n_threads = first->threads;
     for (int i = 0; i < arm->n_cells && status == TM_OK; i++)
         status = profile_cell(s, &bench, &arm->cells[i], err);
     tm_bench_close(&bench);
-    tm_subject_close(&subject);
+    tm_backend_close(&backend);
     tm_counters_close(counters);
     return status;
 }
@@ -201,12 +201,12 @@ static tm_status open_files(state *s, tm_error *err)
         return tm_fail(err, TM_IO, "%s: %s", r->plot, strerror(errno));
     if (r->folded && !(s->folded = fopen(r->folded, "w")))
         return tm_fail(err, TM_IO, "%s: %s", r->folded, strerror(errno));
-    return r->trace ? tm_trace_open(r->trace, &s->trace, err) : TM_OK;
+    return r->trace ? tm_profile_trace_open(r->trace, &s->trace, err) : TM_OK;
 }
 
 static tm_status close_files(state *s, tm_error *err)
 {
-    tm_status status = tm_trace_close(&s->trace, err);
+    tm_status status = tm_profile_trace_close(&s->trace, err);
     if (!s->folded) return status;
     errno = 0;
     bool failed = fflush(s->folded) != 0 || ferror(s->folded) != 0;
@@ -222,13 +222,13 @@ static tm_status draw(const state *s, tm_error *err)
         tm_plot plot;
         tm_error why = {0};
         char label[512];
-        tm_op_table table;
+        tm_record_profile table;
         const tm_profiled *item = &s->items[i];
         tm_status status = tm_profile_to_table(&item->profile, &table, err);
         if (status != TM_OK) return status;
         tm_profile_plot(&table, &item->limits, tm_cell_label(&item->cell, label, sizeof label),
                         &plot);
-        tm_op_table_free(&table);
+        tm_record_profile_free(&table);
         snprintf(plot.stem, sizeof plot.stem, "roofline-%d", i + 1);
         if (tm_plot_count_points(&plot)) {
             status = tm_plot_write(&plot, s->r->plot, err);
@@ -257,14 +257,14 @@ static tm_status print(const state *s, tm_error *err)
 static void measure_all(void *arg)
 {
     state *s = arg;
-    const tm_limits_request limits = {.env = &s->env,
-                                      .plan = &s->plan,
-                                      .oversubscribe = s->r->cells.oversubscribe,
-                                      .interrupt_fd = -1};
+    const tm_plan_roofline_request limits = {.env = &s->env,
+                                             .plan = &s->plan,
+                                             .oversubscribe = s->r->cells.oversubscribe,
+                                             .interrupt_fd = -1};
     s->status = TM_OK;
     /* Before any model takes memory. */
     if (s->r->seconds > 0)
-        s->status = tm_limits_measure(&limits, s->r->seconds, s->roofline, &s->err);
+        s->status = tm_plan_roofline_measure(&limits, s->r->seconds, s->roofline, &s->err);
     if (s->status == TM_OK) s->status = profile_arms(s, &s->err);
 }
 
@@ -274,7 +274,7 @@ static tm_status measure(state *s, tm_error *err)
     tm_status status = fill_suite(s->r, s->suite, err);
     if (status == TM_OK && cells->counters)
         status = tm_counter_group_read(cells->counters, &s->group, err);
-    if (status == TM_OK) status = tm_env_read("/", &s->env, err);
+    if (status == TM_OK) status = tm_machine_read("/", &s->env, err);
     if (status == TM_OK) status = make_plan(s, err);
     if (status == TM_OK) status = open_files(s, err);
     if (status == TM_OK && tm_interrupt_run(s->interrupt_fd, measure_all, s)) {
@@ -331,7 +331,7 @@ static int run(const request *r)
     for (int i = 0; i < s.n_items; i++) tm_profile_free(&s.items[i].profile);
     free(s.items);
     if (s.suite) tm_plan_free(&s.plan);
-    tm_env_free(&s.env);
+    tm_machine_free(&s.env);
     free(s.roofline);
     free(s.suite);
     return result;

@@ -1,7 +1,7 @@
 /* ternmark report: a store as tables, cells and plots. */
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/base/data.h"
+#include "harness/base/embedded.h"
 #include "harness/measure/shapes.h"
 #include "reports/report.h"
 
@@ -13,7 +13,7 @@
 
 static tm_status read_published(tm_published *out, tm_error *err)
 {
-    const tm_data *data = tm_data_find(PUBLISHED);
+    const tm_embedded *data = tm_embedded_find(PUBLISHED);
     if (!data)
         return tm_fail(err, TM_UNSUPPORTED,
                        "this build holds no %s: rebuild it from a whole checkout", PUBLISHED);

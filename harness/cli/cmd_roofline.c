@@ -2,7 +2,7 @@
 #include "engine/pool.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/options.h"
-#include "harness/machine/env.h"
+#include "harness/machine/machine.h"
 #include "harness/machine/roofline.h"
 #include "harness/sweep/suite.h"
 
@@ -21,7 +21,7 @@ static void print_points(const char *title, const char *unit, const tm_roofline_
     }
 }
 
-static void print_text(const tm_env *env, const tm_roofline *r)
+static void print_text(const tm_machine *env, const tm_roofline *r)
 {
     printf("%s, %d cores\n", env->cpu_model[0] ? env->cpu_model : "unknown processor",
            env->n_cores);
@@ -33,7 +33,8 @@ static void print_text(const tm_env *env, const tm_roofline *r)
 }
 
 /* Counts as a suite writes them, ascending and without repetition. */
-static tm_status thread_counts(const char *text, const tm_env *env, int *out, int *n, tm_error *err)
+static tm_status thread_counts(const char *text, const tm_machine *env, int *out, int *n,
+                               tm_error *err)
 {
     tm_suite *suite = malloc(sizeof *suite);
     if (!suite) return tm_fail(err, TM_NOMEM, "thread counts: no memory");
@@ -48,7 +49,7 @@ static tm_status thread_counts(const char *text, const tm_env *env, int *out, in
 }
 
 static tm_status measure(const char *threads, double seconds, bool sizes, bool oversubscribe,
-                         tm_env *env, tm_roofline *out, tm_error *err)
+                         tm_machine *env, tm_roofline *out, tm_error *err)
 {
     int counts[TM_ROOFLINE_MAX], n = 0;
     tm_status status = thread_counts(threads, env, counts, &n, err);
@@ -83,7 +84,7 @@ int tm_cmd_roofline(int argc, char **argv)
         0,
         0};
     tm_error err = {0};
-    tm_env env = {0};
+    tm_machine env = {0};
     const char *arguments[1];
     int n;
     bool help, json = false;
@@ -100,7 +101,7 @@ int tm_cmd_roofline(int argc, char **argv)
         if (!json && strcmp(output, "text") != 0)
             status = tm_fail(&err, TM_ARG, "--output is \"%s\", not text or json", output);
     }
-    if (status == TM_OK) status = tm_env_read("/", &env, &err);
+    if (status == TM_OK) status = tm_machine_read("/", &env, &err);
     if (status == TM_OK)
         status = measure(threads, seconds, !no_sizes, oversubscribe, &env, roofline, &err);
     if (status == TM_OK && json) {
@@ -112,7 +113,7 @@ int tm_cmd_roofline(int argc, char **argv)
     } else if (status == TM_OK) {
         print_text(&env, roofline);
     }
-    tm_env_free(&env);
+    tm_machine_free(&env);
     free(roofline);
     return status == TM_OK ? 0 : tm_report_error("roofline", &err);
 }

@@ -2,7 +2,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
-#include "harness/cli/limits.h"
+#include "harness/cli/plan_roofline.h"
 #include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
@@ -26,7 +26,7 @@ typedef struct settings {
     double budget, timeout;
     bool dry_run, profile, oversubscribe, allow_machine, quiet, no_roofline, retune;
     tm_energy_settings energy;
-    tm_meter_choice meter; /* what answered */
+    tm_energy_source_choice meter; /* what answered */
 } settings;
 
 static tm_status replace_axis(const char *list, int *n, tm_suite *suite,
@@ -69,7 +69,7 @@ static double plan_seconds(const tm_suite *suite, const tm_plan *plan)
 }
 
 static void print_plan_text(const tm_suite *suite, const tm_plan *plan,
-                            const tm_meter_choice *meter)
+                            const tm_energy_source_choice *meter)
 {
     char text[64];
     printf("%-44s %-26s %7s  %-18s %9s %9s\n", "model", "kernel", "threads", "test", "memory",
@@ -213,23 +213,23 @@ static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
     return o->n_cells_ok > 0 ? 0 : 3; /* everything was skipped: not measurable here */
 }
 
-static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
+static int run_plan(const settings *s, const tm_suite *suite, const tm_machine *env,
                     const tm_plan *plan, int interrupt_fd, tm_error *err)
 {
     tm_progress progress;
     tm_sweep_outcome outcome;
-    tm_limits_request limits = {.command = "run",
-                                .env = env,
-                                .plan = plan,
-                                .oversubscribe = s->oversubscribe,
-                                .interrupt_fd = interrupt_fd};
+    tm_plan_roofline_request limits = {.command = "run",
+                                       .env = env,
+                                       .plan = plan,
+                                       .oversubscribe = s->oversubscribe,
+                                       .interrupt_fd = interrupt_fd};
     tm_progress_init(&progress, s->quiet);
     tm_sweep_options options = {.suite = suite,
                                 .env = env,
                                 .plan = plan,
                                 .store_path = s->store,
                                 .build = s->build,
-                                .limits = s->no_roofline ? NULL : tm_limits_of_run,
+                                .limits = s->no_roofline ? NULL : tm_plan_roofline_of_run,
                                 .limits_arg = &limits,
                                 .energy = &s->meter,
                                 .seed = (uint64_t)s->seed,
@@ -265,7 +265,7 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_env *env,
 static int run_suite(const settings *s, const char *name, tm_suite *suite)
 {
     tm_error err = {0};
-    tm_env env = {0};
+    tm_machine env = {0};
     tm_plan plan = {0};
     char build[32], store[128];
     int code;
@@ -274,15 +274,15 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
     tm_peers peers;
     tm_progress progress;
     tm_progress_init(&progress, s->quiet);
-    tm_choice choice = {.build = build,
-                        .env = &env,
-                        .seed = (uint64_t)s->seed,
-                        .oversubscribe = s->oversubscribe,
-                        .retune = s->retune,
-                        .measure = !s->dry_run,
-                        .interrupt_fd = -1,
-                        .note = s->quiet ? NULL : tm_progress_note,
-                        .note_arg = &progress};
+    tm_tuner choice = {.build = build,
+                       .env = &env,
+                       .seed = (uint64_t)s->seed,
+                       .oversubscribe = s->oversubscribe,
+                       .retune = s->retune,
+                       .measure = !s->dry_run,
+                       .interrupt_fd = -1,
+                       .note = s->quiet ? NULL : tm_progress_note,
+                       .note_arg = &progress};
     tm_plan_options options = {.seed = (uint64_t)s->seed,
                                .oversubscribe = s->oversubscribe,
                                .build = build,
@@ -296,7 +296,7 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
     if (status == TM_OK && (code = tm_energy_choose("run", suite, &with_build.meter)) != 0)
         return code;
     options.energy = with_build.meter.source[0] != 0;
-    if (status == TM_OK) status = tm_env_read("/", &env, &err);
+    if (status == TM_OK) status = tm_machine_read("/", &env, &err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, &err);
     if (status == TM_OK && !s->dry_run && !s->store) {
         status = default_store(suite, store, sizeof store, &err);
@@ -319,7 +319,7 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
         code = run_plan(&with_build, suite, &env, &plan, choice.interrupt_fd, &err);
     }
     tm_plan_free(&plan);
-    tm_env_free(&env);
+    tm_machine_free(&env);
     return code;
 }
 

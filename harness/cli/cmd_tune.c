@@ -56,7 +56,7 @@ static void print_json(const tm_tune *tune)
 static tm_status measure(const char *model, const char *family, int64_t threads, uint64_t seed,
                          bool oversubscribe, int *interrupt_fd, tm_tune *out, tm_error *err)
 {
-    tm_env env = {0};
+    tm_machine env = {0};
     tm_source source;
     tm_status status = tm_source_open_name(model, seed, &source, err);
     if (status != TM_OK) return status;
@@ -64,9 +64,9 @@ static tm_status measure(const char *model, const char *family, int64_t threads,
     tm_source_close(&source);
     char build[24];
     status = tm_build_hash(NULL, build, sizeof build, err);
-    if (status == TM_OK) status = tm_env_read("/", &env, err);
+    if (status == TM_OK) status = tm_machine_read("/", &env, err);
     if (status != TM_OK) return status;
-    tm_prefetch_choose(&(tm_choice){.build = build, .env = &env, .measure = true});
+    tm_prefetch_choose(&(tm_tuner){.build = build, .env = &env, .measure = true});
     int n_threads = threads > 0 ? (int)threads : env.n_cores;
     tm_tune_options options = {.config = &config,
                                .family = family,
@@ -79,7 +79,7 @@ static tm_status measure(const char *model, const char *family, int64_t threads,
                                .interrupted = is_interrupted,
                                .interrupted_arg = interrupt_fd};
     status = tm_tune_measure(&options, out, err);
-    tm_env_free(&env);
+    tm_machine_free(&env);
     return status;
 }
 

@@ -14,9 +14,9 @@ void tm_energy_add_options(tm_option *options, tm_energy_settings *s)
     const tm_option rows[TM_ENERGY_OPTIONS] = {
         {"energy", NULL, TM_OPTION_TEXT, &s->energy, 0, 0, "SOURCE",
          "joules from auto, powercap, perf, hwmon, meter ..., require[=NAME] or none (default)"},
-        {"energy-seconds", NULL, TM_OPTION_REAL, &s->seconds, TM_METER_SECONDS_MIN,
-         TM_METER_SECONDS_MAX, "S", "shortest window of energy; work is repeated (default 10)"},
-        {"idle", NULL, TM_OPTION_REAL, &s->idle, 0, TM_METER_SECONDS_MAX, "S",
+        {"energy-seconds", NULL, TM_OPTION_REAL, &s->seconds, TM_ENERGY_SECONDS_MIN,
+         TM_ENERGY_SECONDS_MAX, "S", "shortest window of energy; work is repeated (default 10)"},
+        {"idle", NULL, TM_OPTION_REAL, &s->idle, 0, TM_ENERGY_SECONDS_MAX, "S",
          "idle time measured before and after a window (default 10; 0: none)"},
         {"meter", NULL, TM_OPTION_TEXT, &s->meter, 0, 0, "COMMAND",
          "prints \"time watts\" or \"time joules\" and then samples"},
@@ -42,10 +42,10 @@ static tm_status put_text(const char *name, const char *text, char *out, size_t 
 
 tm_status tm_energy_adjust(const tm_energy_settings *s, tm_suite *suite, tm_error *err)
 {
-    tm_meter_options *o = &suite->energy;
+    tm_energy_source_options *o = &suite->energy;
     tm_status status = TM_OK;
     if (s->energy)
-        status = tm_meter_parse(s->energy, o, err);
+        status = tm_energy_source_parse(s->energy, o, err);
     else if ((s->meter || s->meter_csv || s->marker) && strcmp(o->source, "none") == 0)
         snprintf(o->source, sizeof o->source, "meter");
     if (s->meter || s->meter_csv) o->command[0] = o->csv[0] = 0;
@@ -56,13 +56,13 @@ tm_status tm_energy_adjust(const tm_energy_settings *s, tm_suite *suite, tm_erro
     if (!isnan(s->idle)) o->idle_seconds = s->idle;
     if (!isnan(s->offset)) o->csv_offset_seconds = s->offset;
     if (s->marker) o->marker = true;
-    return status == TM_OK ? tm_meter_check(o, err) : status;
+    return status == TM_OK ? tm_energy_source_check(o, err) : status;
 }
 
-int tm_energy_choose(const char *command, const tm_suite *suite, tm_meter_choice *choice)
+int tm_energy_choose(const char *command, const tm_suite *suite, tm_energy_source_choice *choice)
 {
     tm_error err = {0};
-    tm_status status = tm_meter_choose(&suite->energy, choice, &err);
+    tm_status status = tm_energy_source_choose(&suite->energy, choice, &err);
     if (status != TM_OK && status != TM_UNSUPPORTED) return tm_report_error(command, &err);
     for (int i = 0; i < choice->n_tried; i++) {
         const tm_probe_health *health = &choice->tried[i].health;

@@ -25,6 +25,6 @@ tm_status tm_energy_adjust(const tm_energy_settings *settings, tm_suite *suite,
 
 /* Chooses a source; says on stderr, in a line each, why others are not. Returns 0, or the exit status of
  * a failure that has been reported: 2, or 5 when a required meter is missing. */
-int tm_energy_choose(const char *command, const tm_suite *suite, tm_meter_choice *choice);
+int tm_energy_choose(const char *command, const tm_suite *suite, tm_energy_source_choice *choice);
 
 #endif

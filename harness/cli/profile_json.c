@@ -50,7 +50,7 @@ static tm_json *threads_json(const tm_profiled *item)
         const tm_profile_thread *thread = &p->threads[t];
         tm_json *o = tm_json_object();
         tm_json_put_int(o, "thread", t);
-        if (t < TM_SUBJECT_CPUS_MAX && item->cpus[t] >= 0)
+        if (t < TM_BACKEND_CPUS_MAX && item->cpus[t] >= 0)
             tm_json_put_int(o, "cpu", item->cpus[t]);
         else
             tm_json_put_missing(o, "cpu", "the thread is not pinned");

@@ -62,7 +62,7 @@ static void fill_threads(const tm_profiled *item, tm_table *table)
     for (int i = 0; i < 4; i++) tm_table_add_column(table, headings[i], TM_RIGHT);
     for (int t = 0; t < p->n_threads; t++) {
         const tm_profile_thread *thread = &p->threads[t];
-        int cpu = t < TM_SUBJECT_CPUS_MAX ? item->cpus[t] : -1;
+        int cpu = t < TM_BACKEND_CPUS_MAX ? item->cpus[t] : -1;
         tm_table_add_row(table);
         tm_table_add_cell(table, "%d", t);
         if (cpu >= 0)

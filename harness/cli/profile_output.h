@@ -11,7 +11,7 @@ typedef struct tm_profiled {
     tm_profile profile; /* owned by whoever filled it */
     tm_profile_limits limits;
     const char *shown;             /* which of the runs with stamps: "median" or "fastest" */
-    int cpus[TM_SUBJECT_CPUS_MAX]; /* of the threads; -1: not pinned */
+    int cpus[TM_BACKEND_CPUS_MAX]; /* of the threads; -1: not pinned */
 } tm_profiled;
 
 /* "text", "md", "csv" or "json" (an array of objects); false for others. */

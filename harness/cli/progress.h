@@ -16,7 +16,7 @@ typedef struct tm_progress {
 void tm_progress_init(tm_progress *progress, bool quiet);
 /* For tm_sweep_options.on_event, with the progress as its argument. */
 void tm_progress_event(void *progress, const tm_sweep_event *event);
-/* One sentence on a line of its own; for tm_choice.note, with the progress as its argument. */
+/* One sentence on a line of its own; for tm_tuner.note, with the progress as its argument. */
 void tm_progress_note(void *progress, const char *text);
 /* Takes the changing line away. */
 void tm_progress_end(tm_progress *progress);

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "harness/machine/cgroup.h"
-#include "harness/machine/env.h"
-#include "harness/base/proc.h"
+#include "harness/machine/machine.h"
+#include "harness/base/sysfs.h"
 #include "harness/base/version.h"
 #include "kernels/cpu.h"
 
@@ -100,7 +100,7 @@ static void core_kinds_line(const tm_json *kinds, tm_doctor *out)
     warn(line, "", "%s", detail);
 }
 
-static void numa_line(const tm_env *env, tm_doctor *out)
+static void numa_line(const tm_machine *env, tm_doctor *out)
 {
     double without = tm_json_double(tm_json_get(env->machine, "numa_nodes_without_cpus"), 0);
     tm_doctor_line *line = say(out, "numa_nodes", env->machine, "numa_nodes");
@@ -114,7 +114,7 @@ static void numa_line(const tm_env *env, tm_doctor *out)
                  without);
 }
 
-static void read_processor(const tm_env *env, const char *root, tm_doctor *out)
+static void read_processor(const tm_machine *env, const char *root, tm_doctor *out)
 {
     char isa[128];
     bool live = strcmp(root, "/") == 0;
@@ -145,7 +145,7 @@ static void read_processor(const tm_env *env, const char *root, tm_doctor *out)
     numa_line(env, out);
     char text[64];
     line = tm_doctor_add(out, "microcode");
-    if (tm_proc_field(root, "proc/cpuinfo", "microcode", text, sizeof text))
+    if (tm_sysfs_field(root, "proc/cpuinfo", "microcode", text, sizeof text))
         snprintf(line->value, sizeof line->value, "%s", text);
     else {
         line->status = TM_DOCTOR_MISSING;
@@ -153,7 +153,7 @@ static void read_processor(const tm_env *env, const char *root, tm_doctor *out)
     }
 }
 
-static void read_clock_control(const tm_env *env, const char *root, tm_doctor *out)
+static void read_clock_control(const tm_machine *env, const char *root, tm_doctor *out)
 {
     char text[200];
     tm_doctor_line *line = say(out, "governor", env->environment, "governor");
@@ -163,7 +163,7 @@ static void read_clock_control(const tm_env *env, const char *root, tm_doctor *o
     line = say(out, "turbo", env->environment, "turbo");
     if (is(line, "on")) {
         bool intel =
-            tm_proc_text(root, "sys/devices/system/cpu/intel_pstate/no_turbo", text, sizeof text);
+            tm_sysfs_text(root, "sys/devices/system/cpu/intel_pstate/no_turbo", text, sizeof text);
         warn(line,
              intel ? "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo"
                    : "echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost",
@@ -174,7 +174,7 @@ static void read_clock_control(const tm_env *env, const char *root, tm_doctor *o
         warn(line, "echo off | sudo tee /sys/devices/system/cpu/smt/control",
              "two threads may share a core; ternmark pins one thread per core where it can");
     line = tm_doctor_add(out, "isolated_cpus");
-    if (!tm_proc_text(root, "sys/devices/system/cpu/isolated", text, sizeof text)) {
+    if (!tm_sysfs_text(root, "sys/devices/system/cpu/isolated", text, sizeof text)) {
         line->status = TM_DOCTOR_MISSING;
         snprintf(line->detail, sizeof line->detail,
                  "/sys/devices/system/cpu/isolated is not readable");
@@ -185,7 +185,7 @@ static void read_clock_control(const tm_env *env, const char *root, tm_doctor *o
                      "other processes may run on any CPU that is measured");
     }
     line = tm_doctor_add(out, "aslr");
-    if (!tm_proc_text(root, "proc/sys/kernel/randomize_va_space", text, sizeof text)) {
+    if (!tm_sysfs_text(root, "proc/sys/kernel/randomize_va_space", text, sizeof text)) {
         line->status = TM_DOCTOR_MISSING;
         snprintf(line->detail, sizeof line->detail,
                  "/proc/sys/kernel/randomize_va_space is not readable");
@@ -208,7 +208,7 @@ static void read_clock_control(const tm_env *env, const char *root, tm_doctor *o
              "above 2 only root, or a program with CAP_PERFMON, may open counters");
 }
 
-static void read_memory(const tm_env *env, const char *root, tm_doctor *out)
+static void read_memory(const tm_machine *env, const char *root, tm_doctor *out)
 {
     const double gib = 1 << 30;
     char text[32];
@@ -219,7 +219,7 @@ static void read_memory(const tm_env *env, const char *root, tm_doctor *out)
         warn(line, "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
              "weights lie on 4 KiB pages: reading them costs more table walks");
     line = tm_doctor_add(out, "huge_pages");
-    if (tm_proc_field(root, "proc/meminfo", "HugePages_Total", text, sizeof text))
+    if (tm_sysfs_field(root, "proc/meminfo", "HugePages_Total", text, sizeof text))
         snprintf(line->value, sizeof line->value, "%s reserved", text);
     else {
         line->status = TM_DOCTOR_MISSING;
@@ -262,7 +262,7 @@ static void read_memory(const tm_env *env, const char *root, tm_doctor *out)
     }
 }
 
-static void read_state(const tm_env *env, tm_doctor *out)
+static void read_state(const tm_machine *env, tm_doctor *out)
 {
     tm_doctor_line *line = say(out, "load_average", env->environment, "load_average");
     if (line->status == TM_DOCTOR_OK) {
@@ -303,13 +303,14 @@ static void read_thermal(const char *root, tm_doctor *out)
     for (int i = 0; i < 256; i++) {
         int64_t millidegrees;
         snprintf(path, sizeof path, "sys/class/thermal/thermal_zone%d/temp", i);
-        if (!tm_proc_int(root, path, &millidegrees)) {
+        if (!tm_sysfs_int(root, path, &millidegrees)) {
             if (i > 32) break;
             continue;
         }
         n++;
         snprintf(path, sizeof path, "sys/class/thermal/thermal_zone%d/type", i);
-        if (!tm_proc_text(root, path, type, sizeof type)) snprintf(type, sizeof type, "zone %d", i);
+        if (!tm_sysfs_text(root, path, type, sizeof type))
+            snprintf(type, sizeof type, "zone %d", i);
         if (1e-3 * (double)millidegrees > hottest) {
             hottest = 1e-3 * (double)millidegrees;
             memcpy(hot_type, type, sizeof hot_type);
@@ -319,10 +320,10 @@ static void read_thermal(const char *root, tm_doctor *out)
             char kind[32];
             snprintf(path, sizeof path, "sys/class/thermal/thermal_zone%d/trip_point_%d_type", i,
                      trip);
-            if (!tm_proc_text(root, path, kind, sizeof kind)) break;
+            if (!tm_sysfs_text(root, path, kind, sizeof kind)) break;
             snprintf(path, sizeof path, "sys/class/thermal/thermal_zone%d/trip_point_%d_temp", i,
                      trip);
-            if (strcmp(kind, "passive") == 0 && tm_proc_int(root, path, &limit) && limit > 0 &&
+            if (strcmp(kind, "passive") == 0 && tm_sysfs_int(root, path, &limit) && limit > 0 &&
                 millidegrees >= limit)
                 n_throttled++;
         }
@@ -360,13 +361,13 @@ static void read_power_supply(const char *root, tm_doctor *out)
         snprintf(folder, sizeof folder, "sys/class/power_supply/%.80s", entries[i]->d_name);
         free(entries[i]);
         snprintf(path, sizeof path, "%s/type", folder);
-        if (!tm_proc_text(root, path, text, sizeof text)) continue;
+        if (!tm_sysfs_text(root, path, text, sizeof text)) continue;
         bool feeds = strcmp(text, "Mains") == 0 || strncmp(text, "USB", 3) == 0;
         snprintf(path, sizeof path, "%s/scope", folder); /* "Device": a mouse's battery */
         if (strcmp(text, "Battery") == 0)
-            n_batteries += !tm_proc_text(root, path, text, sizeof text) || text[0] != 'D';
+            n_batteries += !tm_sysfs_text(root, path, text, sizeof text) || text[0] != 'D';
         snprintf(path, sizeof path, "%s/online", folder);
-        if (!feeds || !tm_proc_int(root, path, &online)) continue;
+        if (!feeds || !tm_sysfs_int(root, path, &online)) continue;
         n_feeding++;
         n_online += online > 0;
     }
@@ -381,9 +382,9 @@ static void read_power_supply(const char *root, tm_doctor *out)
 
 tm_status tm_doctor_read(const tm_doctor_options *options, tm_doctor *out, tm_error *err)
 {
-    tm_env env;
+    tm_machine env;
     out->n_lines = 0;
-    tm_status status = tm_env_read(options->root, &env, err);
+    tm_status status = tm_machine_read(options->root, &env, err);
     if (status != TM_OK) return status;
     read_processor(&env, options->root, out);
     read_clock_control(&env, options->root, out);
@@ -393,7 +394,7 @@ tm_status tm_doctor_read(const tm_doctor_options *options, tm_doctor *out, tm_er
     read_power_supply(options->root, out);
     tm_doctor_read_live(options, &env, out);
     tm_doctor_read_probes(options, out);
-    tm_env_free(&env);
+    tm_machine_free(&env);
     return TM_OK;
 }
 

@@ -3,7 +3,7 @@
 #ifndef TM_HARNESS_DOCTOR_DOCTOR_H
 #define TM_HARNESS_DOCTOR_DOCTOR_H
 
-#include "harness/machine/env.h"
+#include "harness/machine/machine.h"
 
 typedef enum tm_doctor_status {
     TM_DOCTOR_OK,
@@ -45,7 +45,7 @@ tm_json *tm_doctor_to_json(const tm_doctor *doctor);
 /* The next line, for doctor*.c; never NULL: the last one is used again when there is no room. */
 tm_doctor_line *tm_doctor_add(tm_doctor *doctor, const char *name);
 /* Lines of the machine's condition, the libraries opened at run time, and memory's bandwidth. */
-void tm_doctor_read_live(const tm_doctor_options *options, const tm_env *env, tm_doctor *out);
+void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *env, tm_doctor *out);
 /* Lines of the energy sources and of the counters. */
 void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out);
 

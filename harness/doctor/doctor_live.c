@@ -1,12 +1,12 @@
 /* The doctor's lines that open a library or measure for a moment: what every sample will hold of the
  * machine's condition, PAPI, libsensors, and the bandwidth of memory. */
 #include "harness/base/clock.h"
-#include "harness/measure/conditions.h"
-#include "harness/machine/cores.h"
+#include "harness/measure/sample_conditions.h"
+#include "harness/machine/machine_cores.h"
 #include "harness/doctor/doctor.h"
 #include "harness/probe/papi_events.h"
 #include "harness/probe/probe.h"
-#include "harness/base/proc.h"
+#include "harness/base/sysfs.h"
 #include "harness/machine/roofline.h"
 #include "harness/probe/sensor_library.h"
 
@@ -35,14 +35,14 @@ TM_PRINTF(2, 3) static void miss(tm_doctor_line *line, const char *fmt, ...)
 /* The same reading as every sample's, on all CPUs that may be used. */
 static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
 {
-    tm_conditions conditions;
-    tm_condition now;
-    tm_cores *cores = tm_cores_read(options->root);
+    tm_sample_conditions conditions;
+    tm_sample_condition now;
+    tm_machine_cores *cores = tm_machine_cores_read(options->root);
     int n = cores ? cores->n_usable : 0;
-    if (n > TM_CONDITIONS_CPUS_MAX) n = TM_CONDITIONS_CPUS_MAX;
-    tm_conditions_open(options->root, cores ? cores->usable : NULL, n, &conditions);
+    if (n > TM_SAMPLE_CONDITIONS_CPUS_MAX) n = TM_SAMPLE_CONDITIONS_CPUS_MAX;
+    tm_sample_conditions_open(options->root, cores ? cores->usable : NULL, n, &conditions);
     free(cores);
-    tm_conditions_read(&conditions, &now);
+    tm_sample_conditions_read(&conditions, &now);
 
     tm_doctor_line *line = tm_doctor_add(out, "clock");
     if (now.frequency_hz.missing[0])
@@ -110,7 +110,7 @@ static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, 
              reason);
         return;
     }
-    if (!tm_proc_text(options->root, "sys/class/powercap/intel-rapl:0/name", name, sizeof name) ||
+    if (!tm_sysfs_text(options->root, "sys/class/powercap/intel-rapl:0/name", name, sizeof name) ||
         tm_probe_open("powercap", &probing, &b.probe, &health, &why) != TM_OK) {
         miss(line, "nothing to hold it against: %s", why.message[0] ? why.message : "no zone 0");
         return;
@@ -187,7 +187,7 @@ static void sensors_line(tm_doctor *out)
     tm_sensors_close(sensors);
 }
 
-static void bandwidth_line(const tm_doctor_options *options, const tm_env *env, tm_doctor *out)
+static void bandwidth_line(const tm_doctor_options *options, const tm_machine *env, tm_doctor *out)
 {
     tm_error why = {0};
     tm_doctor_line *line = tm_doctor_add(out, "memory_bandwidth");
@@ -223,7 +223,7 @@ static void bandwidth_line(const tm_doctor_options *options, const tm_env *env, 
     free(roofline);
 }
 
-void tm_doctor_read_live(const tm_doctor_options *options, const tm_env *env, tm_doctor *out)
+void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *env, tm_doctor *out)
 {
     static const char *const names[] = {"papi", "papi powercap", "libsensors", "memory_bandwidth"};
     bool live = strcmp(options->root, "/") == 0, has_papi = live || options->papi_library;

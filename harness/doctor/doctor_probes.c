@@ -1,7 +1,7 @@
 /* The doctor's lines that open sources of energy and counters and probe them. */
 #include "harness/doctor/doctor.h"
 #include "harness/probe/probe.h"
-#include "harness/base/proc.h"
+#include "harness/base/sysfs.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -113,7 +113,7 @@ void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out)
 {
     char flags[8192];
     bool any = false;
-    bool sgx = tm_proc_field(options->root, "proc/cpuinfo", "flags", flags, sizeof flags) &&
+    bool sgx = tm_sysfs_field(options->root, "proc/cpuinfo", "flags", flags, sizeof flags) &&
                strstr(flags, " sgx ");
     for (const char *const *s = tm_probe_energy_sources(); *s; s++)
         if (strcmp(*s, "meter") != 0) energy_line(options, *s, sgx, out, &any);

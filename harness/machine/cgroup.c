@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/proc.h"
+#include "harness/base/sysfs.h"
 
 /* Version 1 prints "no limit" as the largest multiple of the page size: anything from 2^60 on. */
 #define NO_LIMIT (1ll << 60)
@@ -15,7 +15,7 @@
 static bool group_of(const char *root, const char *name, char *path, size_t size)
 {
     char text[8192], *save = NULL;
-    if (!tm_proc_text(root, "proc/self/cgroup", text, sizeof text)) return false;
+    if (!tm_sysfs_text(root, "proc/self/cgroup", text, sizeof text)) return false;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         char *controllers = strchr(line, ':');
         char *group = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -38,14 +38,14 @@ static bool value_in(const char *root, const char *folder, const char *file, int
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, file);
-    return tm_proc_int(root, path, out);
+    return tm_sysfs_int(root, path, out);
 }
 
 static int64_t page_cache_of(const char *root, const char *folder, const char *key)
 {
     char path[PATH_MAX], text[64];
     snprintf(path, sizeof path, "%s/memory.stat", folder);
-    return tm_proc_field(root, path, key, text, sizeof text) ? strtoll(text, NULL, 10) : 0;
+    return tm_sysfs_field(root, path, key, text, sizeof text) ? strtoll(text, NULL, 10) : 0;
 }
 
 static void memory_at(const char *root, const char *folder, bool v2, tm_cgroup *out)
@@ -54,7 +54,7 @@ static void memory_at(const char *root, const char *folder, bool v2, tm_cgroup *
     char path[PATH_MAX], text[64];
     if (v2) {
         snprintf(path, sizeof path, "%s/memory.max", folder);
-        if (!tm_proc_text(root, path, text, sizeof text)) return;
+        if (!tm_sysfs_text(root, path, text, sizeof text)) return;
         out->known = true;
         if (!value_in(root, folder, "memory.max", &limit)) return; /* "max" */
         if (!value_in(root, folder, "memory.current", &used)) used = 0;
@@ -81,7 +81,7 @@ static void cpu_at(const char *root, const char *folder, bool v2, tm_cgroup *out
         char path[PATH_MAX], text[64];
         long long q, p;
         snprintf(path, sizeof path, "%s/cpu.max", folder);
-        if (!tm_proc_text(root, path, text, sizeof text)) return;
+        if (!tm_sysfs_text(root, path, text, sizeof text)) return;
         out->known = true;
         if (sscanf(text, "%lld %lld", &q, &p) != 2) return; /* "max 100000" */
         quota = q;

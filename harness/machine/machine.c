@@ -1,253 +1,238 @@
 #include "harness/machine/machine.h"
 
-#include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
+#include <time.h>
+#include <unistd.h>
 
-#include "harness/machine/cores.h"
-#include "harness/base/proc.h"
+#include "engine/pool.h"
+#include "harness/machine/cgroup.h"
+#include "harness/base/user_file.h"
+#include "harness/machine/machine_hardware.h"
+#include "harness/base/sysfs.h"
+#include "harness/base/version.h"
+#include "kernels/cpu.h"
 
-#define CPUS "sys/devices/system/cpu"
-
-static void put_caches(const char *root, int cpu, tm_json *json)
+uint64_t tm_hash(uint64_t hash, const void *data, size_t size)
 {
-    tm_json *caches = tm_json_array();
-    int n = 0;
-    tm_cache found;
-    for (int i = 0; tm_cache_next(root, cpu, &i, &found); i++) {
-        char path[PATH_MAX], shared[256], *unit;
-        double bytes = strtod(found.size, &unit) * (*unit == 'M'   ? 1048576
-                                                    : *unit == 'K' ? 1024
-                                                                   : 1);
-        tm_json *cache = tm_json_object();
-        for (char *c = found.type; *c; c++) *c = (char)tolower((unsigned char)*c);
-        tm_json_put_int(cache, "level", found.level);
-        tm_json_put_string(cache, "type", found.type);
-        tm_json_put_number(cache, "size_bytes", bytes);
-        snprintf(path, sizeof path, CPUS "/cpu%d/cache/index%d/shared_cpu_list", cpu, i);
-        if (tm_proc_text(root, path, shared, sizeof shared))
-            tm_json_put_string(cache, "shared_by_cpus", shared);
-        tm_json_append(caches, cache);
-        n++;
+    const unsigned char *bytes = data;
+    for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3ull;
+    return hash;
+}
+
+tm_status tm_build_hash(const char *path, char *text, size_t size, tm_error *err)
+{
+    unsigned char block[65536];
+    const char *name = path ? path : "/proc/self/exe";
+    int fd;
+    tm_status status = tm_user_file_open(name, 0, &fd, err);
+    if (status != TM_OK) return status;
+    uint64_t hash = TM_HASH_START;
+    for (;;) {
+        ssize_t got = read(fd, block, sizeof block);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            status = tm_fail(err, TM_IO, "%s: %s", name, strerror(errno));
+            close(fd);
+            return status;
+        }
+        if (got == 0) break;
+        hash = tm_hash(hash, block, (size_t)got);
     }
-    if (n > 0) {
-        tm_json_set(json, "caches", caches);
+    close(fd);
+    snprintf(text, size, "%016llx", (unsigned long long)hash);
+    return TM_OK;
+}
+
+bool tm_machine_cpu_ticks(const char *root, int64_t *all, int64_t *stolen)
+{
+    char text[512];
+    long long t[8];
+    if (!tm_sysfs_text(root, "proc/stat", text, sizeof text)) return false;
+    /* user nice system idle iowait irq softirq steal; guest times are inside user and nice. */
+    if (sscanf(text, "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &t[0], &t[1], &t[2], &t[3],
+               &t[4], &t[5], &t[6], &t[7]) != 8)
+        return false;
+    *all = 0;
+    for (int i = 0; i < 8; i++) *all += t[i];
+    *stolen = t[7];
+    return true;
+}
+
+static void put_text(tm_json *json, const char *key, const char *root, const char *path)
+{
+    char text[256], reason[320];
+    if (tm_sysfs_text(root, path, text, sizeof text) && text[0]) {
+        tm_json_put_string(json, key, text);
         return;
     }
-    tm_json_free(caches);
-    char reason[80];
-    snprintf(reason, sizeof reason, "/" CPUS "/cpu%d/cache is not readable", cpu);
-    tm_json_put_missing(json, "caches", reason);
+    snprintf(reason, sizeof reason, "/%s is not readable", path);
+    tm_json_put_missing(json, key, reason);
 }
 
-/* Only where cores differ, so that all other machines keep their fingerprints. */
-static void put_core_kinds(const char *root, const tm_cores *cores, tm_json *json)
+static void put_turbo(tm_json *json, const char *root)
 {
-    if (cores->n_kinds < 2) return;
-    tm_json *kinds = tm_json_array();
-    for (int k = 0; k < cores->n_kinds; k++) {
-        const tm_core_kind *kind = &cores->kinds[k];
-        tm_json *item = tm_json_object();
-        tm_json_put_string(item, "cpus", kind->cpus);
-        tm_json_put_int(item, "n_cpus", kind->n_cpus);
-        if (kind->model[0]) tm_json_put_string(item, "model", kind->model);
-        put_caches(root, kind->first_cpu, item);
-        tm_json_append(kinds, item);
-    }
-    tm_json_set(json, "core_kinds", kinds);
-}
-
-static int is_node(const struct dirent *entry)
-{
-    return strncmp(entry->d_name, "node", 4) == 0 && isdigit((unsigned char)entry->d_name[4]);
-}
-
-/* Nodes have any numbers: 0 and 8 on one machine, 0 to 73 with gaps on another. One without a CPU is
- * memory alone, of an accelerator or behind a link: no thread runs there, and no weight is meant to. */
-static void put_numa(const char *root, tm_json *json)
-{
-    int n = 0, n_memory_only = 0;
-    char path[PATH_MAX];
-    struct dirent **entries = NULL;
-    snprintf(path, sizeof path, "%s/sys/devices/system/node", root);
-    int found = scandir(path, &entries, is_node, NULL);
-    for (int i = 0; i < found; i++) {
-        int cpu;
-        char list[96], mask[96];
-        snprintf(list, sizeof list, "sys/devices/system/node/%.40s/cpulist", entries[i]->d_name);
-        snprintf(mask, sizeof mask, "sys/devices/system/node/%.40s/cpumap", entries[i]->d_name);
-        free(entries[i]);
-        if (tm_proc_cpus(root, list, mask, &cpu, 1) == 0)
-            n_memory_only++;
-        else
-            n++;
-    }
-    free(entries);
-    if (n > 0)
-        tm_json_put_int(json, "numa_nodes", n);
+    int64_t value;
+    if (tm_sysfs_int(root, "sys/devices/system/cpu/intel_pstate/no_turbo", &value))
+        tm_json_put_string(json, "turbo", value ? "off" : "on");
+    else if (tm_sysfs_int(root, "sys/devices/system/cpu/cpufreq/boost", &value))
+        tm_json_put_string(json, "turbo", value ? "on" : "off");
     else
-        tm_json_put_missing(json, "numa_nodes", "/sys/devices/system/node is not readable");
-    if (n_memory_only > 0) tm_json_put_int(json, "numa_nodes_without_cpus", n_memory_only);
+        tm_json_put_missing(json, "turbo",
+                            "neither intel_pstate/no_turbo nor cpufreq/boost is there: the kernel "
+                            "does not show how far the clock may rise");
 }
 
-#if defined(__x86_64__)
-/* The hypervisor's signature; qemu's own translator says TCGTCGTCGTCG, in user mode too. */
-static void signature(char text[13])
+static void put_smt(tm_json *json, const char *root)
 {
-    unsigned a, b, c, d;
-    text[0] = 0;
-    __cpuid(1, a, b, c, d);
-    if (!(c & 1u << 31)) return;
-    __cpuid(0x40000000, a, b, c, d);
-    memcpy(text, &b, 4);
-    memcpy(text + 4, &c, 4);
-    memcpy(text + 8, &d, 4);
-    text[12] = 0;
-}
-#endif
-
-static bool is_emulated(const char *root)
-{
-#if defined(__x86_64__)
-    char text[13];
-    (void)root;
-    signature(text);
-    return strncmp(text, "TCG", 3) == 0;
-#else
-    /* qemu in user mode shows the host's cpuinfo, or one whose part is its own "max" (0). */
-    char text[64];
-    if (tm_proc_field(root, "proc/cpuinfo", "vendor_id", text, sizeof text)) return true;
-    return tm_proc_field(root, "proc/cpuinfo", "CPU implementer", text, sizeof text) &&
-           strtol(text, NULL, 0) == 0;
-#endif
+    int64_t value;
+    if (tm_sysfs_int(root, "sys/devices/system/cpu/smt/active", &value))
+        tm_json_put_string(json, "smt", value ? "on" : "off");
+    else
+        tm_json_put_missing(json, "smt", "/sys/devices/system/cpu/smt/active is not readable");
 }
 
-/* What hypervisors put into the firmware's tables: Arm has no bit that says so, as x86 has. Source:
- * systemd, virt.c. An EC2 machine is a virtual one unless its type ends in ".metal". */
-static bool firmware_says_virtual(const char *root)
+static void put_limits(tm_machine *env, const char *root)
 {
-    static const char *const files[] = {"product_name", "sys_vendor", "bios_vendor"};
-    static const char *const names[] = {"KVM",
-                                        "OpenStack",
-                                        "KubeVirt",
-                                        "Amazon EC2",
-                                        "QEMU",
-                                        "VMware",
-                                        "VirtualBox",
-                                        "innotek GmbH",
-                                        "Xen",
-                                        "Parallels",
-                                        "BHYVE",
-                                        "Apple Virtualization",
-                                        "Google Compute Engine",
-                                        "Virtual Machine" /* Hyper-V and Azure */};
-    char text[96], product[96];
-    if (tm_proc_text(root, "sys/class/dmi/id/product_name", product, sizeof product) &&
-        strstr(product, ".metal"))
-        return false;
-    for (size_t f = 0; f < sizeof files / sizeof files[0]; f++) {
-        char path[64];
-        snprintf(path, sizeof path, "sys/class/dmi/id/%s", files[f]);
-        if (!tm_proc_text(root, path, text, sizeof text)) continue;
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-            if (strncmp(text, names[i], strlen(names[i])) == 0) return true;
+    tm_cgroup group;
+    int64_t available = -1;
+    tm_json *json = env->environment;
+    tm_cgroup_read(root, &group);
+    if (!tm_sysfs_kb(root, "proc/meminfo", "MemAvailable", &available)) available = -1;
+    env->memory_available_bytes = available;
+    snprintf(env->memory_limit, sizeof env->memory_limit, "MemAvailable");
+    if (group.memory_left_bytes >= 0 && (available < 0 || group.memory_left_bytes < available)) {
+        env->memory_available_bytes = group.memory_left_bytes;
+        snprintf(env->memory_limit, sizeof env->memory_limit, "cgroup memory limit");
     }
-    return tm_proc_text(root, "proc/device-tree/hypervisor/compatible", text, sizeof text);
+    if (env->memory_available_bytes >= 0)
+        tm_json_put_int(json, "memory_available_bytes", env->memory_available_bytes);
+    else
+        tm_json_put_missing(json, "memory_available_bytes", "/proc/meminfo has no MemAvailable");
+    tm_json_put_string(json, "memory_available_by", env->memory_limit);
+
+    const char *none = group.known ? "no limit is set" : "no control group is readable";
+    if (group.memory_limit_bytes >= 0)
+        tm_json_put_int(json, "cgroup_memory_limit_bytes", group.memory_limit_bytes);
+    else
+        tm_json_put_missing(json, "cgroup_memory_limit_bytes", none);
+    if (group.cpu_limit > 0)
+        tm_json_put_number(json, "cgroup_cpu_limit", group.cpu_limit);
+    else
+        tm_json_put_missing(json, "cgroup_cpu_limit", none);
+
+    int64_t swap;
+    if (tm_sysfs_kb(root, "proc/meminfo", "SwapTotal", &swap))
+        tm_json_put_int(json, "swap_total_bytes", swap);
+    else
+        tm_json_put_missing(json, "swap_total_bytes", "/proc/meminfo has no SwapTotal");
 }
 
-static void read_virtual(const char *root, bool live, tm_json *json, tm_machine *out)
+static void put_load(tm_machine *env, const char *root)
 {
-    char flags[8192], text[200], vendor[96], product[96] = "";
-    bool flag = tm_proc_field(root, "proc/cpuinfo", "flags", flags, sizeof flags) &&
-                strstr(flags, " hypervisor");
-    bool named = tm_proc_text(root, "sys/class/dmi/id/sys_vendor", vendor, sizeof vendor);
-    if (named) tm_proc_text(root, "sys/class/dmi/id/product_name", product, sizeof product);
-    bool has_flags = flag || flags[0];
-    bool xen = tm_proc_text(root, "sys/hypervisor/type", text, sizeof text);
-    out->virtual_machine = flag || xen || (named && strcmp(vendor, "QEMU") == 0) ||
-                           (!has_flags && firmware_says_virtual(root));
-    out->emulated = live && is_emulated(root);
-    tm_json_put_bool(json, "virtual_machine", out->virtual_machine);
-    tm_json_put_bool(json, "emulated", out->emulated);
-    if (named) {
-        snprintf(text, sizeof text, "%s%s%s", vendor, product[0] ? " " : "", product);
-        tm_json_put_string(json, "product", text);
-    } else {
-        tm_json_put_missing(json, "product", "/sys/class/dmi/id is not readable");
+    char text[128], *end;
+    env->load_average = NAN;
+    if (tm_sysfs_text(root, "proc/loadavg", text, sizeof text)) {
+        double load = strtod(text, &end);
+        if (end != text && load >= 0) env->load_average = load;
     }
+    if (isfinite(env->load_average))
+        tm_json_put_number(env->environment, "load_average", env->load_average);
+    else
+        tm_json_put_missing(env->environment, "load_average", "/proc/loadavg is not readable");
+
+    int64_t all, stolen;
+    if (tm_machine_cpu_ticks(root, &all, &stolen) && all > 0)
+        tm_json_put_number(env->environment, "steal_percent_since_boot",
+                           100.0 * (double)stolen / (double)all);
+    else
+        tm_json_put_missing(env->environment, "steal_percent_since_boot",
+                            "/proc/stat is not readable");
 }
 
-/* "" where neither Arm's fields nor x86's are in cpuinfo. */
-static const char *architecture(const char *root, bool live)
+static void put_build(tm_json *json)
 {
-    char text[64];
-#if defined(__aarch64__)
-    if (live) return "aarch64"; /* qemu in user mode shows the host's cpuinfo */
-#else
-    (void)live;
-#endif
-    if (tm_proc_field(root, "proc/cpuinfo", "cpu family", text, sizeof text)) return "x86_64";
-    bool arm = tm_proc_field(root, "proc/cpuinfo", "CPU architecture", text, sizeof text) ||
-               tm_proc_field(root, "proc/cpuinfo", "CPU implementer", text, sizeof text);
-    return arm ? "aarch64" : "";
+    char isa[128], date[32];
+    time_t now = time(NULL);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    tm_json_put_string(json, "date", date);
+    tm_json_put_string(json, "version", tm_version());
+    tm_json_put_string(json, "commit", tm_commit());
+    tm_json_put_string(json, "compiler", tm_compiler());
+    tm_json_put_string(json, "build_mode", tm_build_mode());
+    tm_json_put_string(json, "isa_used", tm_isa_text(tm_cpu_isa(), isa, sizeof isa));
 }
 
-tm_status tm_machine_read(const char *root, bool live, tm_json *json, tm_machine *out,
-                          tm_error *err)
+static void read_environment(tm_machine *env, const char *root, int cpu)
+{
+    char text[256];
+    tm_json *json = env->environment;
+    put_build(json);
+    put_text(json, "kernel", root, "proc/sys/kernel/osrelease");
+    tm_json_put_int(json, "usable_cpus", env->n_cpus);
+    tm_json_put_int(json, "usable_cores", env->n_cores);
+    snprintf(text, sizeof text, "sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", cpu);
+    put_text(json, "governor", root, text);
+    put_turbo(json, root);
+    put_smt(json, root);
+    if (tm_sysfs_choice(root, "sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text))
+        tm_json_put_string(json, "transparent_huge_pages", text);
+    else
+        tm_json_put_missing(json, "transparent_huge_pages",
+                            "/sys/kernel/mm/transparent_hugepage/enabled is not readable");
+    put_text(json, "clock_source", root,
+             "sys/devices/system/clocksource/clocksource0/current_clocksource");
+    put_text(json, "perf_event_paranoid", root, "proc/sys/kernel/perf_event_paranoid");
+    put_limits(env, root);
+    put_load(env, root);
+}
+
+tm_status tm_machine_read(const char *root, tm_machine *out, tm_error *err)
 {
     char text[64];
-    int64_t total;
     memset(out, 0, sizeof *out);
-    tm_cores *cores = tm_cores_read(root);
-    if (!cores) return tm_fail(err, TM_NOMEM, "no memory to describe the machine");
-    out->n_cpus = cores->n_usable;
-    out->n_cores = cores->usable_cores;
-    out->first_cpu = cores->usable[0];
-    const char *name = architecture(root, live);
-    bool x86 = strcmp(name, "x86_64") == 0;
-    /* Some of Arm's kernels print a "model name" for every core alike: "AArch64 Processor rev 2". */
-    tm_cores_model(cores, out->cpu_model, sizeof out->cpu_model);
-    if (!out->cpu_model[0] &&
-        !tm_proc_field(root, "proc/cpuinfo", "model name", out->cpu_model, sizeof out->cpu_model))
-        out->cpu_model[0] = 0;
-    if (name[0])
-        tm_json_put_string(json, "architecture", name);
-    else
-        tm_json_put_missing(json, "architecture", "/proc/cpuinfo is neither x86's nor Arm's");
-    if (out->cpu_model[0])
-        tm_json_put_string(json, "cpu_model", out->cpu_model);
-    else
-        tm_json_put_missing(json, "cpu_model", "/proc/cpuinfo names no model");
-    static const struct {
-        const char *key, *x86_field, *arm_field;
-    } ids[] = {{"cpu_family", "cpu family", "CPU architecture"},
-               {"cpu_model_number", "model", "CPU part"},
-               {"cpu_stepping", "stepping", "CPU revision"}};
-    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
-        const char *field = x86 ? ids[i].x86_field : ids[i].arm_field;
-        if (tm_proc_field(root, "proc/cpuinfo", field, text, sizeof text))
-            tm_json_put_string(json, ids[i].key, text);
-        else
-            tm_json_put_missing(json, ids[i].key, "/proc/cpuinfo does not say");
+    if (!tm_sysfs_text(root, "proc/cpuinfo", text, sizeof text))
+        return tm_fail(err, TM_IO, "%s: proc/cpuinfo is not readable", root);
+    out->machine = tm_json_object();
+    out->environment = tm_json_object();
+    if (!out->machine || !out->environment) {
+        tm_machine_free(out);
+        return tm_fail(err, TM_NOMEM, "no memory to describe the machine");
     }
-    tm_json_put_int(json, "cpus", cores->n_cpus);
-    tm_json_put_int(json, "cores", cores->n_cores);
-    put_caches(root, cores->kinds[0].first_cpu, json);
-    put_core_kinds(root, cores, json);
-    put_numa(root, json);
-    /* Whole GiB: the kernel's own share of it differs from version to version. */
-    if (tm_proc_kb(root, "proc/meminfo", "MemTotal", &total))
-        tm_json_put_int(json, "memory_gib", (total + (1ll << 29)) >> 30);
-    else
-        tm_json_put_missing(json, "memory_gib", "/proc/meminfo has no MemTotal");
-    read_virtual(root, live, json, out);
-    free(cores);
+    bool live = strcmp(root, "/") == 0;
+    tm_machine_hardware machine;
+    tm_status status = tm_machine_hardware_read(root, live, out->machine, &machine, err);
+    if (status != TM_OK) {
+        tm_machine_free(out);
+        return status;
+    }
+    memcpy(out->cpu_model, machine.cpu_model, sizeof out->cpu_model);
+    out->virtual_machine = machine.virtual_machine;
+    out->emulated = machine.emulated;
+    out->n_cpus = live ? tm_usable_cpus() : machine.n_cpus;
+    out->n_cores = live ? tm_usable_cores() : machine.n_cores;
+    read_environment(out, root, machine.first_cpu);
+    char *printed = tm_json_print(out->machine, false);
+    if (!printed) {
+        tm_machine_free(out);
+        return tm_fail(err, TM_NOMEM, "no memory to describe the machine");
+    }
+    snprintf(out->fingerprint, sizeof out->fingerprint, "%016llx",
+             (unsigned long long)tm_hash(TM_HASH_START, printed, strlen(printed)));
+    free(printed);
     return TM_OK;
+}
+
+void tm_machine_free(tm_machine *env)
+{
+    tm_json_free(env->machine);
+    tm_json_free(env->environment);
+    env->machine = env->environment = NULL;
 }

@@ -172,7 +172,8 @@ void tm_roofline_add_count(int *counts, int *n, int threads)
     (*n)++;
 }
 
-tm_roofline_options tm_roofline_options_for(const tm_env *env, const int *threads, int n_threads)
+tm_roofline_options tm_roofline_options_for(const tm_machine *env, const int *threads,
+                                            int n_threads)
 {
     const tm_json *caches = tm_json_get(env->machine, "caches");
     double largest = 0;

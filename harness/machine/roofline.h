@@ -7,7 +7,7 @@
 #ifndef TM_HARNESS_MACHINE_ROOFLINE_H
 #define TM_HARNESS_MACHINE_ROOFLINE_H
 
-#include "harness/machine/env.h"
+#include "harness/machine/machine.h"
 #include "harness/base/json.h"
 
 #define TM_ROOFLINE_MAX 64
@@ -51,7 +51,8 @@ void tm_roofline_add_count(int *counts, int *n, int threads);
 
 /* Options for a machine: regions far beyond its largest cache (32 MiB where it names none) and within
  * its memory. `threads` is borrowed. */
-tm_roofline_options tm_roofline_options_for(const tm_env *env, const int *threads, int n_threads);
+tm_roofline_options tm_roofline_options_for(const tm_machine *env, const int *threads,
+                                            int n_threads);
 
 /* Errors: ARG, NOMEM, INTERRUPTED, those of tm_pool_open. Nothing else should run meanwhile. */
 tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *out,

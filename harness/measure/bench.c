@@ -7,19 +7,19 @@
 #include <sys/resource.h>
 
 #include "harness/base/clock.h"
-#include "harness/machine/env.h"
-#include "harness/base/proc.h"
+#include "harness/machine/machine.h"
+#include "harness/base/sysfs.h"
 
 /* Tokens of the run that measures the harness's own cost: at some 30 ns each it takes 0.03 ms. */
 #define OVERHEAD_TOKENS 1024
 /* Fewer ticks of /proc/stat than this (10 ms each, over all CPUs) say nothing about percents. */
 #define MIN_TICKS 20
 
-/* A subject that does nothing: what remains is the harness. */
-static tm_status do_nothing(tm_subject *subject, const int32_t *tokens, int n_tokens,
+/* A backend that does nothing: what remains is the harness. */
+static tm_status do_nothing(tm_backend *backend, const int32_t *tokens, int n_tokens,
                             tm_logits which, const float **logits, tm_error *err)
 {
-    (void)subject;
+    (void)backend;
     (void)tokens;
     (void)n_tokens;
     (void)which;
@@ -28,29 +28,29 @@ static tm_status do_nothing(tm_subject *subject, const int32_t *tokens, int n_to
     return TM_OK;
 }
 
-tm_status tm_bench_decode(tm_subject *subject, const tm_test *test, const int32_t *generated, int i,
+tm_status tm_bench_decode(tm_backend *backend, const tm_test *test, const int32_t *generated, int i,
                           tm_error *err)
 {
     int n = test->n_sequences;
-    if (n > 1) return subject->step(subject, generated + (size_t)i * (size_t)n, n, err);
-    return subject->eval(subject, generated + i, 1, TM_LOGITS_LAST, NULL, err);
+    if (n > 1) return backend->step(backend, generated + (size_t)i * (size_t)n, n, err);
+    return backend->eval(backend, generated + i, 1, TM_LOGITS_LAST, NULL, err);
 }
 
 tm_status tm_bench_fill(tm_bench *bench, const tm_test *test, tm_error *err)
 {
-    tm_subject *subject = bench->subject;
+    tm_backend *backend = bench->backend;
     int n_sequences = test->n_sequences > 1 ? test->n_sequences : 1;
     tm_status status = TM_OK;
-    subject->divide(subject, n_sequences, tm_test_positions(test));
+    backend->divide(backend, n_sequences, tm_test_positions(test));
     if (test->depth > 0)
-        status = subject->eval(subject, bench->tokens, test->depth, TM_LOGITS_NONE, NULL, err);
-    if (status == TM_OK) subject->spread(subject, n_sequences);
+        status = backend->eval(backend, bench->tokens, test->depth, TM_LOGITS_NONE, NULL, err);
+    if (status == TM_OK) backend->spread(backend, n_sequences);
     return status;
 }
 
 /* The timed region. stamps[0] is the start, stamps[1] the end of the prompt (if any), then one per
  * generated token. Nothing but eval and the clock happens between the first and the last. */
-static tm_status region(tm_subject *subject, const int32_t *tokens, const tm_test *test,
+static tm_status region(tm_backend *backend, const int32_t *tokens, const tm_test *test,
                         int64_t *stamps, int *n_stamps, tm_error *err)
 {
     int n = 0;
@@ -58,11 +58,11 @@ static tm_status region(tm_subject *subject, const int32_t *tokens, const tm_tes
     const int32_t *generated = tokens + test->n_prompt;
     stamps[n++] = tm_now_ns();
     if (test->n_prompt > 0) {
-        status = subject->eval(subject, tokens, test->n_prompt, TM_LOGITS_LAST, NULL, err);
+        status = backend->eval(backend, tokens, test->n_prompt, TM_LOGITS_LAST, NULL, err);
         stamps[n++] = tm_now_ns();
     }
     for (int i = 0; i < test->n_gen && status == TM_OK; i++) {
-        status = tm_bench_decode(subject, test, generated, i, err);
+        status = tm_bench_decode(backend, test, generated, i, err);
         stamps[n++] = tm_now_ns();
     }
     *n_stamps = n;
@@ -71,7 +71,7 @@ static tm_status region(tm_subject *subject, const int32_t *tokens, const tm_tes
 
 static void measure_harness(tm_bench *bench)
 {
-    tm_subject nothing = {.eval = do_nothing, .n_vocab = 1, .n_batch = 1};
+    tm_backend nothing = {.eval = do_nothing, .n_vocab = 1, .n_batch = 1};
     tm_test test = {.n_gen = OVERHEAD_TOKENS};
     int n;
     double best = INFINITY;
@@ -83,7 +83,7 @@ static void measure_harness(tm_bench *bench)
     bench->harness_ns_per_token = best;
 }
 
-tm_status tm_bench_open(tm_subject *subject, const tm_test *tests, int n_tests, uint64_t seed,
+tm_status tm_bench_open(tm_backend *backend, const tm_test *tests, int n_tests, uint64_t seed,
                         tm_bench *out, tm_error *err)
 {
     int n_tokens = OVERHEAD_TOKENS, n_stamps = OVERHEAD_TOKENS;
@@ -95,7 +95,7 @@ tm_status tm_bench_open(tm_subject *subject, const tm_test *tests, int n_tests, 
         if (t->n_gen > n_stamps) n_stamps = t->n_gen;
     }
     n_stamps += 2;
-    out->subject = subject;
+    out->backend = backend;
     out->tokens = calloc((size_t)n_tokens, sizeof *out->tokens);
     out->stamps = calloc((size_t)n_stamps, sizeof *out->stamps);
     if (!out->tokens || !out->stamps) {
@@ -106,9 +106,9 @@ tm_status tm_bench_open(tm_subject *subject, const tm_test *tests, int n_tests, 
     out->n_stamps = n_stamps;
     tm_rng rng = {seed ^ 0x70726f6d7074ull}; /* "prompt": not the weights' stream */
     for (int i = 0; i < n_tokens; i++)
-        out->tokens[i] = (int32_t)tm_rng_below(&rng, (uint64_t)subject->n_vocab);
+        out->tokens[i] = (int32_t)tm_rng_below(&rng, (uint64_t)backend->n_vocab);
     measure_harness(out);
-    tm_conditions_open("/", subject->cpus, subject->n_cpus, &out->conditions);
+    tm_sample_conditions_open("/", backend->cpus, backend->n_cpus, &out->conditions);
     return TM_OK;
 }
 
@@ -126,25 +126,25 @@ static double seconds(struct timeval from, struct timeval to)
 
 static void put_usage(const struct rusage *a, const struct rusage *b, tm_record *record)
 {
-    tm_figure_set(&record->minor_faults, (double)(b->ru_minflt - a->ru_minflt));
-    tm_figure_set(&record->major_faults, (double)(b->ru_majflt - a->ru_majflt));
-    tm_figure_set(&record->voluntary_switches, (double)(b->ru_nvcsw - a->ru_nvcsw));
-    tm_figure_set(&record->involuntary_switches, (double)(b->ru_nivcsw - a->ru_nivcsw));
-    tm_figure_set(&record->cpu_user_seconds, seconds(a->ru_utime, b->ru_utime));
-    tm_figure_set(&record->cpu_system_seconds, seconds(a->ru_stime, b->ru_stime));
+    tm_measured_set(&record->minor_faults, (double)(b->ru_minflt - a->ru_minflt));
+    tm_measured_set(&record->major_faults, (double)(b->ru_majflt - a->ru_majflt));
+    tm_measured_set(&record->voluntary_switches, (double)(b->ru_nvcsw - a->ru_nvcsw));
+    tm_measured_set(&record->involuntary_switches, (double)(b->ru_nivcsw - a->ru_nivcsw));
+    tm_measured_set(&record->cpu_user_seconds, seconds(a->ru_utime, b->ru_utime));
+    tm_measured_set(&record->cpu_system_seconds, seconds(a->ru_stime, b->ru_stime));
 }
 
 static void put_memory(tm_record *record)
 {
     static const char *const keys[] = {"VmHWM", "RssAnon", "RssFile"};
-    tm_figure *const figures[] = {&record->peak_rss_bytes, &record->rss_anonymous_bytes,
-                                  &record->rss_file_bytes};
+    tm_measured *const figures[] = {&record->peak_rss_bytes, &record->rss_anonymous_bytes,
+                                    &record->rss_file_bytes};
     for (int i = 0; i < 3; i++) {
         int64_t bytes;
-        if (tm_proc_kb("/", "proc/self/status", keys[i], &bytes))
-            tm_figure_set(figures[i], (double)bytes);
+        if (tm_sysfs_kb("/", "proc/self/status", keys[i], &bytes))
+            tm_measured_set(figures[i], (double)bytes);
         else
-            tm_figure_miss(figures[i], "/proc/self/status has no %s", keys[i]);
+            tm_measured_miss(figures[i], "/proc/self/status has no %s", keys[i]);
     }
 }
 
@@ -156,7 +156,7 @@ typedef struct ticks {
 static ticks read_ticks(void)
 {
     ticks t = {0};
-    t.known = tm_env_cpu_ticks("/", &t.all, &t.stolen);
+    t.known = tm_machine_cpu_ticks("/", &t.all, &t.stolen);
     return t;
 }
 
@@ -164,12 +164,13 @@ static void put_steal(ticks a, ticks b, tm_record *record)
 {
     int64_t all = b.all - a.all;
     if (!a.known || !b.known)
-        tm_figure_miss(&record->steal_percent, "/proc/stat is not readable");
+        tm_measured_miss(&record->steal_percent, "/proc/stat is not readable");
     else if (all < MIN_TICKS)
-        tm_figure_miss(&record->steal_percent, "the region lasted only %lld ticks of /proc/stat",
-                       (long long)all);
+        tm_measured_miss(&record->steal_percent, "the region lasted only %lld ticks of /proc/stat",
+                         (long long)all);
     else
-        tm_figure_set(&record->steal_percent, 100.0 * (double)(b.stolen - a.stolen) / (double)all);
+        tm_measured_set(&record->steal_percent,
+                        100.0 * (double)(b.stolen - a.stolen) / (double)all);
 }
 
 static tm_status put_times(const tm_test *test, const int64_t *stamps, int n, tm_record *record,
@@ -192,48 +193,48 @@ static tm_status put_times(const tm_test *test, const int64_t *stamps, int n, tm
     return TM_OK;
 }
 
-static void put_marks(const tm_subject *subject, tm_record *record)
+static void put_marks(const tm_backend *backend, tm_record *record)
 {
     if (record->steal_percent.value > 1)
         tm_record_mark(record, "the hypervisor took %.1f %% of the time",
                        record->steal_percent.value);
     if (record->major_faults.value > 0)
         tm_record_mark(record, "%.0f major page faults in the region", record->major_faults.value);
-    if (!subject->pinned) tm_record_mark(record, "threads are not pinned");
+    if (!backend->pinned) tm_record_mark(record, "threads are not pinned");
 }
 
 tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record, tm_error *err)
 {
-    tm_subject *subject = bench->subject;
+    tm_backend *backend = bench->backend;
     struct rusage before, after;
-    tm_condition condition_before, condition_after;
+    tm_sample_condition condition_before, condition_after;
     int n_stamps;
     tm_status status = tm_bench_fill(bench, test, err);
     if (status != TM_OK) return status;
-    tm_conditions_read(&bench->conditions, &condition_before);
+    tm_sample_conditions_read(&bench->conditions, &condition_before);
     ticks ticks_before = read_ticks();
     if (bench->counters) tm_counters_start(bench->counters);
     getrusage(RUSAGE_SELF, &before);
-    status = region(subject, bench->tokens, test, bench->stamps, &n_stamps, err);
+    status = region(backend, bench->tokens, test, bench->stamps, &n_stamps, err);
     getrusage(RUSAGE_SELF, &after);
     if (bench->counters) tm_counters_stop(bench->counters);
     ticks ticks_after = read_ticks();
-    tm_conditions_read(&bench->conditions, &condition_after);
+    tm_sample_conditions_read(&bench->conditions, &condition_after);
     if (status != TM_OK) return status;
     record->kind = TM_RECORD_SAMPLE;
     strcpy(record->status, "ok");
     record->marks[0] = 0;
-    record->load_ns = subject->load_ns;
-    record->bits_per_weight = subject->costs.linear_bits_per_weight;
-    record->head_bytes = (double)subject->costs.head_bytes;
-    tm_bench_costs(&subject->costs, subject->n_batch, test, &record->bytes_per_token,
+    record->load_ns = backend->load_ns;
+    record->bits_per_weight = backend->costs.linear_bits_per_weight;
+    record->head_bytes = (double)backend->costs.head_bytes;
+    tm_bench_costs(&backend->costs, backend->n_batch, test, &record->bytes_per_token,
                    &record->macs_per_token);
     put_usage(&before, &after, record);
     put_memory(record);
     put_steal(ticks_before, ticks_after, record);
-    tm_figure_set(&record->harness_ns_per_token, bench->harness_ns_per_token);
-    put_marks(subject, record);
-    tm_conditions_put(&bench->conditions, &condition_before, &condition_after, record);
+    tm_measured_set(&record->harness_ns_per_token, bench->harness_ns_per_token);
+    put_marks(backend, record);
+    tm_sample_conditions_put(&bench->conditions, &condition_before, &condition_after, record);
     status = put_times(test, bench->stamps, n_stamps, record, err);
     if (status == TM_OK && bench->counters)
         status = tm_counters_put(bench->counters, bench->n_threads, record, err);

@@ -9,35 +9,35 @@
 #ifndef TM_HARNESS_MEASURE_BENCH_H
 #define TM_HARNESS_MEASURE_BENCH_H
 
-#include "harness/measure/conditions.h"
+#include "harness/measure/sample_conditions.h"
 #include "harness/measure/counters.h"
-#include "harness/measure/subject.h"
+#include "harness/measure/backend.h"
 #include "harness/record/test.h"
 
 /* Room for the token ids and times of the longest test, made before any timing. */
 typedef struct tm_bench {
-    tm_subject *subject; /* borrowed */
+    tm_backend *backend; /* borrowed */
     int32_t *tokens;     /* [n_tokens] */
     int n_tokens;
     int64_t *stamps; /* [n_stamps] */
     int n_stamps;
     double harness_ns_per_token; /* measured on opening */
-    tm_conditions conditions;
+    tm_sample_conditions conditions;
     tm_counters
         *counters; /* borrowed; NULL: none are taken. Set by the caller, who opened them before
-                              the subject's threads started */
-    int n_threads; /* of the subject, for the counters' metrics */
+                              the backend's threads started */
+    int n_threads; /* of the backend, for the counters' metrics */
 } tm_bench;
 
 /* tests: [n_tests]. Errors: NOMEM. */
-tm_status tm_bench_open(tm_subject *subject, const tm_test *tests, int n_tests, uint64_t seed,
+tm_status tm_bench_open(tm_backend *backend, const tm_test *tests, int n_tests, uint64_t seed,
                         tm_bench *out, tm_error *err) TM_MUST_USE;
 void tm_bench_close(tm_bench *bench);
 
 /* Fills the KV cache of every sequence to the test's depth, untimed. Errors: those of eval. */
 tm_status tm_bench_fill(tm_bench *bench, const tm_test *test, tm_error *err) TM_MUST_USE;
 /* Pass number i of a generation: the next token of every sequence. generated: [n_gen][n_sequences]. */
-tm_status tm_bench_decode(tm_subject *subject, const tm_test *test, const int32_t *generated, int i,
+tm_status tm_bench_decode(tm_backend *backend, const tm_test *test, const int32_t *generated, int i,
                           tm_error *err) TM_MUST_USE;
 /* Runs the test once and fills the sample's part of *record (token_ns is owned by it). Errors:
  * those of eval, NOMEM. */

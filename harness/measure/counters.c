@@ -18,7 +18,7 @@ struct tm_counters {
     tm_probe_window windows[N_PROVIDERS];
     struct {
         int provider, channel; /* channel -1: nothing counts it */
-        char missing[sizeof((tm_figure *)0)->missing];
+        char missing[sizeof((tm_measured *)0)->missing];
     } events[TM_COUNTER_EVENTS_MAX];
 };
 
@@ -122,7 +122,7 @@ static void put_event(const tm_counters *c, int event, tm_counter *out)
     out->share = 1;
     if (c->events[event].channel < 0) {
         snprintf(out->unit, sizeof out->unit, "count");
-        tm_figure_miss(&out->figure, "%s", c->events[event].missing);
+        tm_measured_miss(&out->figure, "%s", c->events[event].missing);
         return;
     }
     const tm_probe_value *v =
@@ -132,9 +132,9 @@ static void put_event(const tm_counters *c, int event, tm_counter *out)
              strstr(v->info->scope, "user mode") ? ", user mode" : "");
     out->share = v->counted_share;
     if (v->state == TM_PROBE_OK)
-        tm_figure_set(&out->figure, v->value);
+        tm_measured_set(&out->figure, v->value);
     else
-        tm_figure_miss(&out->figure, "%s", v->reason);
+        tm_measured_miss(&out->figure, "%s", v->reason);
 }
 
 /* What a formula may name. */
@@ -188,9 +188,9 @@ static void put_metric(const tm_counter_metric *metric, region *r, tm_counter *o
     if (tm_counter_formula(metric->formula, look_up, r, &value, missing, sizeof missing,
                            &ignored) == TM_OK &&
         !missing[0])
-        tm_figure_set(&out->figure, value);
+        tm_measured_set(&out->figure, value);
     else
-        tm_figure_miss(&out->figure, "%s", missing[0] ? missing : ignored.message);
+        tm_measured_miss(&out->figure, "%s", missing[0] ? missing : ignored.message);
     out->share = r->share; /* no more certain than the least counted of its events */
 }
 

@@ -4,7 +4,7 @@
 #define TM_HARNESS_MEASURE_COUNTERS_H
 
 #include "harness/probe/counter_group.h"
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 
 typedef struct tm_counters tm_counters;
 

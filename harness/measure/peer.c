@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/base/isolate.h"
+#include "harness/base/child.h"
 
 #define MAX_ANSWER (1 << 20)
 #define PATIENCE   3600 /* seconds: it says nothing before all repetitions are done */
@@ -178,7 +178,7 @@ tm_status tm_peer_run(const tm_peer *peer, const tm_test *test, int n_threads, i
         r->elapsed_ns = answer->samples_ns[i];
         r->n_tokens = test->n_prompt + test->n_gen;
         tm_record_miss_figures(r, "a peer's process does not tell");
-        tm_figure_set(&r->peak_rss_bytes, (double)end.max_rss_bytes);
+        tm_measured_set(&r->peak_rss_bytes, (double)end.max_rss_bytes);
         snprintf(r->marks, sizeof r->marks,
                  "timed by the peer itself (%.40s, build %.20s), its results unchecked",
                  answer->model_type, answer->build);

@@ -7,7 +7,7 @@
 #ifndef TM_HARNESS_MEASURE_PEER_H
 #define TM_HARNESS_MEASURE_PEER_H
 
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 #include "harness/measure/worker.h"
 
 #define TM_PEER_ENGINE    "llama-bench"

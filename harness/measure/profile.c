@@ -39,7 +39,7 @@ static bool same_cost(const tm_op_cost *a, const tm_op_cost *b)
 }
 
 /* Layer l of an operation into the entry behind `first` that costs the same in each of its layers. */
-static void put_entry(const tm_profile *p, int l, int o, int first, tm_op_table *out)
+static void put_entry(const tm_profile *p, int l, int o, int first, tm_record_profile *out)
 {
     const tm_profile_part *part = &op_of(p, l, o)->part;
     if (!(part->work_ns > 0) && !(part->wait_ns > 0)) return;
@@ -51,9 +51,9 @@ static void put_entry(const tm_profile *p, int l, int o, int first, tm_op_table 
                                  cost->is_int8};
         if (l >= 0 && n > 0 && same_cost(&each, &part->cost)) break;
     }
-    tm_op_entry *e = &out->entries[i];
+    tm_record_profile_row *e = &out->entries[i];
     if (i == out->n_entries) {
-        *e = (tm_op_entry){.part.cost.is_int8 = part->cost.is_int8};
+        *e = (tm_record_profile_row){.part.cost.is_int8 = part->cost.is_int8};
         snprintf(e->operation, sizeof e->operation, "%s", tm_op_name((tm_op)o));
         out->n_entries++;
     }
@@ -66,20 +66,20 @@ static void put_entry(const tm_profile *p, int l, int o, int first, tm_op_table 
     e->part.cost.macs += part->cost.macs;
 }
 
-tm_status tm_profile_to_table(const tm_profile *p, tm_op_table *out, tm_error *err)
+tm_status tm_profile_to_table(const tm_profile *p, tm_record_profile *out, tm_error *err)
 {
-    *out = (tm_op_table){.n_threads = p->n_threads,
-                         .n_tokens = p->n_tokens,
-                         .n_passes = p->n_passes,
-                         .n_pairs = p->n_pairs,
-                         .region_ns = p->region_ns,
-                         .idle_ns = tm_profile_idle_ns(p),
-                         .elapsed_ns = p->elapsed_ns,
-                         .overhead = p->overhead.value,
-                         .overhead_low = p->overhead.low,
-                         .overhead_high = p->overhead.high,
-                         .stamp_ns = p->stamp_ns,
-                         .stamps_per_thread = p->stamps_per_thread};
+    *out = (tm_record_profile){.n_threads = p->n_threads,
+                               .n_tokens = p->n_tokens,
+                               .n_passes = p->n_passes,
+                               .n_pairs = p->n_pairs,
+                               .region_ns = p->region_ns,
+                               .idle_ns = tm_profile_idle_ns(p),
+                               .elapsed_ns = p->elapsed_ns,
+                               .overhead = p->overhead.value,
+                               .overhead_low = p->overhead.low,
+                               .overhead_high = p->overhead.high,
+                               .stamp_ns = p->stamp_ns,
+                               .stamps_per_thread = p->stamps_per_thread};
     snprintf(out->clock, sizeof out->clock, "%s", p->clock);
     out->entries = calloc(((size_t)p->n_layers + 1) * TM_OP_COUNT, sizeof *out->entries);
     if (!out->entries)
@@ -106,15 +106,15 @@ static double span_ns(uint64_t begin, uint64_t end, double ticks_per_ns)
 }
 
 /* One thread's stamps, from the first pass of the region on. work [n_layers + 1][TM_OP_COUNT] of its own. */
-static void read_thread(const tm_ledger *ledger, int thread, int first_pass, double rate,
+static void read_thread(const tm_stamps *stamps, int thread, int first_pass, double rate,
                         tm_profile *out, double *work)
 {
-    const tm_ledger_thread *own = &ledger->threads[thread];
+    const tm_stamps_thread *own = &stamps->threads[thread];
     tm_profile_thread *sums = &out->threads[thread];
-    double share = 1.0 / ledger->n_threads;
+    double share = 1.0 / stamps->n_threads;
     for (int i = 0; i < own->n_events; i++) {
         const tm_event *e = &own->events[i];
-        const tm_ledger_pass *pass = &ledger->passes[e->pass];
+        const tm_stamps_pass *pass = &stamps->passes[e->pass];
         if (e->pass < first_pass) continue;
         if (e->piece == TM_PIECE_ENTER) {
             sums->idle_ns += span_ns(pass->begin, e->ticks, rate);
@@ -136,7 +136,7 @@ static void read_thread(const tm_ledger *ledger, int thread, int first_pass, dou
         if (i + 1 < own->n_events && e[1].piece != TM_PIECE_ENTER) continue;
         /* The last piece of the pass: the pool's own barrier is behind it. */
         double left = span_ns(e->ticks, pass->end, rate);
-        if (ledger->n_threads == 1) {
+        if (stamps->n_threads == 1) {
             sums->idle_ns += left;
             continue;
         }
@@ -146,14 +146,14 @@ static void read_thread(const tm_ledger *ledger, int thread, int first_pass, dou
     }
 }
 
-static void put_costs(const tm_ledger *ledger, int first_pass, const tm_model *model, bool f16_kv,
+static void put_costs(const tm_stamps *stamps, int first_pass, const tm_model *model, bool f16_kv,
                       tm_profile *out)
 {
-    for (int p = first_pass; p < ledger->n_passes; p++)
+    for (int p = first_pass; p < stamps->n_passes; p++)
         for (int l = -1; l < out->n_layers; l++)
             for (int o = 0; o < TM_OP_COUNT; o++) {
                 if ((l == -1) != (o == TM_OP_EMBED || o >= TM_OP_OUTPUT_NORM)) continue;
-                tm_op_cost one = tm_op_cost_of(model, f16_kv, (tm_op)o, l, &ledger->passes[p]);
+                tm_op_cost one = tm_op_cost_of(model, f16_kv, (tm_op)o, l, &stamps->passes[p]);
                 tm_op_cost *sum = &op_of(out, l, o)->part.cost;
                 sum->memory_bytes += one.memory_bytes;
                 sum->activation_bytes += one.activation_bytes;
@@ -162,51 +162,51 @@ static void put_costs(const tm_ledger *ledger, int first_pass, const tm_model *m
             }
 }
 
-static tm_status check_lost(const tm_ledger *ledger, tm_error *err)
+static tm_status check_lost(const tm_stamps *stamps, tm_error *err)
 {
-    int64_t lost = ledger->n_dropped;
-    for (int i = 0; i < ledger->n_threads; i++) lost += ledger->threads[i].n_dropped;
+    int64_t lost = stamps->n_dropped;
+    for (int i = 0; i < stamps->n_threads; i++) lost += stamps->threads[i].n_dropped;
     if (lost == 0) return TM_OK;
-    return tm_fail(err, TM_CHECK, "profile: %lld passes or stamps found no room in the ledger",
+    return tm_fail(err, TM_CHECK, "profile: %lld passes or stamps found no room in the stamps",
                    (long long)lost);
 }
 
-tm_status tm_profile_read(const tm_ledger *ledger, int first_pass, double ticks_per_ns,
+tm_status tm_profile_read(const tm_stamps *stamps, int first_pass, double ticks_per_ns,
                           int n_layers, const tm_model *model, bool f16_kv, tm_profile *out,
                           tm_error *err)
 {
     *out = (tm_profile){.n_layers = n_layers,
-                        .n_threads = ledger->n_threads,
-                        .n_passes = ledger->n_passes - first_pass};
+                        .n_threads = stamps->n_threads,
+                        .n_passes = stamps->n_passes - first_pass};
     if (first_pass < 0 || out->n_passes < 1)
-        return tm_fail(err, TM_ARG, "profile: %d passes, the region begins at %d", ledger->n_passes,
+        return tm_fail(err, TM_ARG, "profile: %d passes, the region begins at %d", stamps->n_passes,
                        first_pass);
-    tm_status status = check_lost(ledger, err);
+    tm_status status = check_lost(stamps, err);
     if (status != TM_OK) return status;
     size_t n_ops = ((size_t)n_layers + 1) * TM_OP_COUNT;
     double *work = calloc(n_ops, sizeof *work);
     out->ops = calloc(n_ops, sizeof *out->ops);
-    out->threads = calloc((size_t)ledger->n_threads, sizeof *out->threads);
+    out->threads = calloc((size_t)stamps->n_threads, sizeof *out->threads);
     if (!work || !out->ops || !out->threads) {
         free(work);
         tm_profile_free(out);
         return tm_fail(err, TM_NOMEM, "profile: no memory for %d layers", n_layers);
     }
-    out->region_ns = span_ns(ledger->passes[first_pass].begin,
-                             ledger->passes[ledger->n_passes - 1].end, ticks_per_ns);
-    for (int p = first_pass; p < ledger->n_passes; p++) out->n_tokens += ledger->passes[p].n_tokens;
+    out->region_ns = span_ns(stamps->passes[first_pass].begin,
+                             stamps->passes[stamps->n_passes - 1].end, ticks_per_ns);
+    for (int p = first_pass; p < stamps->n_passes; p++) out->n_tokens += stamps->passes[p].n_tokens;
     int64_t n_events = 0;
-    for (int t = 0; t < ledger->n_threads; t++) {
+    for (int t = 0; t < stamps->n_threads; t++) {
         memset(work, 0, n_ops * sizeof *work);
-        read_thread(ledger, t, first_pass, ticks_per_ns, out, work);
+        read_thread(stamps, t, first_pass, ticks_per_ns, out, work);
         for (size_t i = 0; i < n_ops; i++)
             out->ops[i].longest_ns = fmax(out->ops[i].longest_ns, work[i]);
-        for (int i = 0; i < ledger->threads[t].n_events; i++)
-            n_events += ledger->threads[t].events[i].pass >= first_pass;
+        for (int i = 0; i < stamps->threads[t].n_events; i++)
+            n_events += stamps->threads[t].events[i].pass >= first_pass;
     }
-    out->stamps_per_thread = (double)n_events / ledger->n_threads;
-    out->clock = tm_ledger_clock(ledger);
-    if (model != NULL) put_costs(ledger, first_pass, model, f16_kv, out);
+    out->stamps_per_thread = (double)n_events / stamps->n_threads;
+    out->clock = tm_stamps_clock(stamps);
+    if (model != NULL) put_costs(stamps, first_pass, model, f16_kv, out);
     free(work);
     return TM_OK;
 }
@@ -217,11 +217,11 @@ static double measure_stamp(bool by_clock)
     static tm_event events[STAMPS_TIMED];
     double best = INFINITY;
     for (int i = 0; i < 3; i++) {
-        tm_ledger_thread list = {
+        tm_stamps_thread list = {
             .events = events, .max_events = STAMPS_TIMED, .by_clock = by_clock};
         int64_t begin = tm_now_ns();
         for (int k = 0; k < STAMPS_TIMED; k++)
-            tm_ledger_add(&list, TM_PIECE_WORK, (tm_op)(k % TM_OP_COUNT), k);
+            tm_stamps_add(&list, TM_PIECE_WORK, (tm_op)(k % TM_OP_COUNT), k);
         best = fmin(best, (double)(tm_now_ns() - begin) / STAMPS_TIMED);
     }
     return best;
@@ -232,7 +232,7 @@ typedef struct pairs {
     tm_bench *bench;
     const tm_test *test;
     const tm_profile_options *options;
-    tm_ledger ledger;
+    tm_stamps stamps;
     int n_region_passes;    /* those before them fill the cache */
     double *with, *without; /* [n] ns */
     tm_profile *seen;       /* [n] of the runs with stamps */
@@ -242,11 +242,11 @@ typedef struct pairs {
 } pairs;
 
 /* Every thread writes the same pieces in the same order, whoever's share they were. */
-static bool same_pieces(const tm_ledger *ledger)
+static bool same_pieces(const tm_stamps *stamps)
 {
-    const tm_ledger_thread *first = &ledger->threads[0];
-    for (int t = 1; t < ledger->n_threads; t++) {
-        const tm_ledger_thread *own = &ledger->threads[t];
+    const tm_stamps_thread *first = &stamps->threads[0];
+    for (int t = 1; t < stamps->n_threads; t++) {
+        const tm_stamps_thread *own = &stamps->threads[t];
         if (own->n_events != first->n_events) return false;
         for (int i = 0; i < own->n_events; i++)
             if (own->events[i].op != first->events[i].op ||
@@ -260,26 +260,26 @@ static bool same_pieces(const tm_ledger *ledger)
  * since a thread that helps another has less to do in one run and more in the next. */
 static void keep_best(pairs *p, double rate)
 {
-    const tm_ledger *ledger = &p->ledger;
-    if (!same_pieces(ledger)) {
+    const tm_stamps *stamps = &p->stamps;
+    if (!same_pieces(stamps)) {
         p->best_known = false;
         return;
     }
-    for (int i = 1; i < ledger->threads[0].n_events; i++) {
+    for (int i = 1; i < stamps->threads[0].n_events; i++) {
         double ns = 0;
-        for (int t = 0; t < ledger->n_threads; t++) {
-            const tm_event *events = ledger->threads[t].events;
+        for (int t = 0; t < stamps->n_threads; t++) {
+            const tm_event *events = stamps->threads[t].events;
             ns += span_ns(events[i - 1].ticks, events[i].ticks, rate);
         }
-        p->best_ns[i] = fmin(p->best_ns[i], ns / ledger->n_threads);
+        p->best_ns[i] = fmin(p->best_ns[i], ns / stamps->n_threads);
     }
 }
 
-/* Of the region's work, into the profile; the ledger still holds the last run with stamps. */
+/* Of the region's work, into the profile; the stamps still holds the last run with stamps. */
 static void put_best(const pairs *p, tm_profile *out)
 {
-    const tm_ledger_thread *first = &p->ledger.threads[0];
-    int first_pass = p->ledger.n_passes - p->n_region_passes;
+    const tm_stamps_thread *first = &p->stamps.threads[0];
+    int first_pass = p->stamps.n_passes - p->n_region_passes;
     for (int i = 1; i < first->n_events && p->best_known; i++) {
         const tm_event *e = &first->events[i];
         if (e->pass < first_pass || e->piece != TM_PIECE_WORK) continue;
@@ -289,10 +289,10 @@ static void put_best(const pairs *p, tm_profile *out)
 
 static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
 {
-    tm_session *session = p->bench->subject->session;
+    tm_session *session = p->bench->backend->session;
     tm_record record = {0};
-    if (stamped) tm_ledger_clear(&p->ledger);
-    tm_session_set_ledger(session, stamped ? &p->ledger : NULL);
+    if (stamped) tm_stamps_clear(&p->stamps);
+    tm_session_set_ledger(session, stamped ? &p->stamps : NULL);
     tm_status status = tm_bench_once(p->bench, p->test, &record, err);
     tm_session_set_ledger(session, NULL);
     double ns = (double)record.elapsed_ns;
@@ -307,12 +307,12 @@ static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
         p->without[pair] = ns;
         return TM_OK;
     }
-    const tm_subject *subject = p->bench->subject;
+    const tm_backend *backend = p->bench->backend;
     p->with[pair] = ns;
-    keep_best(p, tm_ledger_ticks_per_ns(&p->ledger));
-    status = tm_profile_read(&p->ledger, p->ledger.n_passes - p->n_region_passes,
-                             tm_ledger_ticks_per_ns(&p->ledger), subject->model->config.n_layers,
-                             subject->model, subject->f16_kv, &p->seen[pair], err);
+    keep_best(p, tm_stamps_ticks_per_ns(&p->stamps));
+    status = tm_profile_read(&p->stamps, p->stamps.n_passes - p->n_region_passes,
+                             tm_stamps_ticks_per_ns(&p->stamps), backend->model->config.n_layers,
+                             backend->model, backend->f16_kv, &p->seen[pair], err);
     p->seen[pair].elapsed_ns = (int64_t)ns;
     return status;
 }
@@ -332,15 +332,15 @@ static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)
 {
     const tm_profile_options *options = p->options;
     int n = options->n_pairs;
-    tm_status status = run(p, true, -1, err); /* warm-up, of the ledger's pages as well */
+    tm_status status = run(p, true, -1, err); /* warm-up, of the stamps's pages as well */
     if (status == TM_OK) status = run(p, false, -1, err);
     for (int i = 0; i < n && status == TM_OK; i++)
         for (int k = 0; k < 2 && status == TM_OK; k++) {
             bool stamped = (i + k) % 2 == 0;
             status = run(p, stamped, i, err);
             if (status == TM_OK && stamped && i == n - 1 && options->see)
-                options->see(options->see_arg, &p->ledger, p->ledger.n_passes - p->n_region_passes,
-                             tm_ledger_ticks_per_ns(&p->ledger));
+                options->see(options->see_arg, &p->stamps, p->stamps.n_passes - p->n_region_passes,
+                             tm_stamps_ticks_per_ns(&p->stamps));
         }
     if (status != TM_OK) return status;
     /* Of an even number, the faster of the two in the middle. */
@@ -353,7 +353,7 @@ static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)
     out->fastest_ratio =
         p->with[run_of_rank(p->with, n, 0)] / p->without[run_of_rank(p->without, n, 0)];
     out->plain_ns = tm_interval_positive(p->without, n, 0.95);
-    out->stamp_ns = measure_stamp(p->ledger.by_clock);
+    out->stamp_ns = measure_stamp(p->stamps.by_clock);
     out->record = p->last;
     p->last = (tm_record){0};
     return TM_OK;
@@ -362,19 +362,19 @@ static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)
 tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
                              const tm_profile_options *options, tm_profile *out, tm_error *err)
 {
-    const tm_subject *subject = bench->subject;
+    const tm_backend *backend = bench->backend;
     *out = (tm_profile){0};
-    if (!subject->model)
+    if (!backend->model)
         return tm_fail(err, TM_ARG, "profile: the fake engine has no operations to time");
     if (options->n_pairs < 1)
         return tm_fail(err, TM_ARG, "profile: %d pairs; at least 1 is needed", options->n_pairs);
-    int batch = subject->n_batch, n = options->n_pairs;
+    int batch = backend->n_batch, n = options->n_pairs;
     pairs p = {.bench = bench, .test = test, .options = options, .best_known = true};
     p.n_region_passes = (test->n_prompt + batch - 1) / batch + test->n_gen;
     int n_passes = p.n_region_passes + (test->depth + batch - 1) / batch;
-    int n_layers = subject->model->config.n_layers, n_threads = tm_pool_threads(subject->pool);
+    int n_layers = backend->model->config.n_layers, n_threads = tm_pool_threads(backend->pool);
     /* Each piece's best time beside its stamps. */
-    double needs = (double)tm_ledger_bytes(n_layers, n_passes, n_threads) *
+    double needs = (double)tm_stamps_bytes(n_layers, n_passes, n_threads) *
                    (1 + (double)sizeof *p.best_ns / sizeof(tm_event) / n_threads);
     if (options->available_bytes > 0 && needs > (double)options->available_bytes)
         return tm_fail(err, TM_NOMEM,
@@ -382,12 +382,12 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
                        "GB available",
                        n_passes, n_layers, n_threads, needs * 1e-9,
                        (double)options->available_bytes * 1e-9);
-    tm_status status = tm_ledger_open(n_layers, n_passes, subject->pool, &p.ledger, err);
+    tm_status status = tm_stamps_open(n_layers, n_passes, backend->pool, &p.stamps, err);
     if (status != TM_OK) return status;
     p.with = calloc((size_t)n, sizeof *p.with);
     p.without = calloc((size_t)n, sizeof *p.without);
     p.seen = calloc((size_t)n, sizeof *p.seen);
-    int max_events = p.ledger.threads[0].max_events;
+    int max_events = p.stamps.threads[0].max_events;
     p.best_ns = calloc((size_t)max_events, sizeof *p.best_ns);
     if (!p.with || !p.without || !p.seen || !p.best_ns)
         status = tm_fail(err, TM_NOMEM, "profile: no memory for %d pairs", n);
@@ -399,6 +399,6 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
     free(p.without);
     free(p.with);
     tm_record_free(&p.last);
-    tm_ledger_close(&p.ledger);
+    tm_stamps_close(&p.stamps);
     return status;
 }

@@ -1,7 +1,7 @@
 /* Where the time of a test goes: by operation, layer and thread, with what each operation moved and
  * multiplied, and what looking cost.
  *
- * The test runs in pairs, with and without the ledger of time stamps, in turns (AB BA ...): their ratio
+ * The test runs in pairs, with and without the stamps of time stamps, in turns (AB BA ...): their ratio
  * is the overhead. What is shown is one run with stamps, the one of median time, so that its parts add
  * up to what the clock said of it.
  */
@@ -9,7 +9,7 @@
 #define TM_HARNESS_MEASURE_PROFILE_H
 
 #include "harness/measure/bench.h"
-#include "harness/record/op_table.h"
+#include "harness/record/record_profile.h"
 #include "harness/stats/stats.h"
 
 /* One operation of one layer, over all passes of the region. */
@@ -51,12 +51,12 @@ tm_profile_sum tm_profile_sum_of(const tm_profile *profile, const tm_profile_lim
 /* Mean over the threads. */
 double tm_profile_idle_ns(const tm_profile *profile);
 /* As a store keeps it; operations that took no time are left out. Errors: NOMEM. */
-tm_status tm_profile_to_table(const tm_profile *profile, tm_op_table *out,
+tm_status tm_profile_to_table(const tm_profile *profile, tm_record_profile *out,
                               tm_error *err) TM_MUST_USE;
 
-/* A visitor of stamps: the ledger of every run shown, for writers of traces. Called before the ledger is
+/* A visitor of stamps: the stamps of every run shown, for writers of traces. Called before the stamps is
  * used again. `first_pass`: of the region; those before it filled the cache. */
-typedef void tm_profile_see(void *arg, const tm_ledger *ledger, int first_pass,
+typedef void tm_profile_see(void *arg, const tm_stamps *stamps, int first_pass,
                             double ticks_per_ns);
 
 typedef struct tm_profile_options {
@@ -77,9 +77,9 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
                              tm_error *err) TM_MUST_USE;
 void tm_profile_free(tm_profile *profile);
 
-/* The sums alone, of a ledger's passes from first_pass on. model NULL: no costs. out: as from measure, with
- * what the ledger does not say left 0. Errors: NOMEM, ARG (no pass), CHECK (stamps were lost). */
-tm_status tm_profile_read(const tm_ledger *ledger, int first_pass, double ticks_per_ns,
+/* The sums alone, of a stamps's passes from first_pass on. model NULL: no costs. out: as from measure, with
+ * what the stamps does not say left 0. Errors: NOMEM, ARG (no pass), CHECK (stamps were lost). */
+tm_status tm_profile_read(const tm_stamps *stamps, int first_pass, double ticks_per_ns,
                           int n_layers, const tm_model *model, bool f16_kv, tm_profile *out,
                           tm_error *err) TM_MUST_USE;
 

@@ -16,9 +16,9 @@ static void put_string(FILE *file, const char *text)
     tm_json_free(json);
 }
 
-tm_status tm_trace_open(const char *path, tm_trace *out, tm_error *err)
+tm_status tm_profile_trace_open(const char *path, tm_profile_trace *out, tm_error *err)
 {
-    *out = (tm_trace){0};
+    *out = (tm_profile_trace){0};
     if (strlen(path) >= sizeof out->path)
         return tm_fail(err, TM_IO, "%.100s...: a path of %zu bytes (limit %zu)", path, strlen(path),
                        sizeof out->path - 1);
@@ -29,7 +29,7 @@ tm_status tm_trace_open(const char *path, tm_trace *out, tm_error *err)
     return TM_OK;
 }
 
-tm_status tm_trace_close(tm_trace *trace, tm_error *err)
+tm_status tm_profile_trace_close(tm_profile_trace *trace, tm_error *err)
 {
     tm_status status = TM_OK;
     if (!trace->file) return TM_OK;
@@ -46,7 +46,7 @@ tm_status tm_trace_close(tm_trace *trace, tm_error *err)
 /* What an event needs besides its span. */
 typedef struct writer {
     FILE *file;
-    const tm_ledger *ledger;
+    const tm_stamps *stamps;
     uint64_t zero;
     double rate; /* ticks per ns */
     int cell, thread;
@@ -71,7 +71,7 @@ static void begin_event(const writer *w, const char *category, uint64_t begin, u
 
 static void put_pass(const writer *w, int pass, uint64_t begin, uint64_t end)
 {
-    const tm_ledger_pass *p = &w->ledger->passes[pass];
+    const tm_stamps_pass *p = &w->stamps->passes[pass];
     fprintf(w->file, ",\n{\"name\":\"pass\"");
     begin_event(w, "pass", begin, end);
     fprintf(w->file, ",\"args\":{\"pass\":%d,\"tokens\":%d,\"position\":%d,\"logits\":%d}}", pass,
@@ -108,12 +108,12 @@ static void put_name(const writer *w, const char *kind, const char *name)
 
 static void put_thread(const writer *w, int first_pass)
 {
-    const tm_ledger_thread *own = &w->ledger->threads[w->thread];
+    const tm_stamps_thread *own = &w->stamps->threads[w->thread];
     for (int i = 0; i < own->n_events;) {
         int pass = own->events[i].pass, end = i + 1;
         while (end < own->n_events && own->events[end].piece != TM_PIECE_ENTER) end++;
         if (pass >= first_pass) {
-            put_pass(w, pass, own->events[i].ticks, w->ledger->passes[pass].end);
+            put_pass(w, pass, own->events[i].ticks, w->stamps->passes[pass].end);
             for (int k = i + 1; k < end;) { /* a run of events of one layer */
                 int layer = own->events[k].layer, behind = k + 1;
                 while (behind < end && own->events[behind].layer == layer) behind++;
@@ -126,17 +126,17 @@ static void put_thread(const writer *w, int first_pass)
     }
 }
 
-void tm_trace_add(tm_trace *trace, const char *name, const tm_ledger *ledger, int first_pass,
-                  double ticks_per_ns)
+void tm_profile_trace_add(tm_profile_trace *trace, const char *name, const tm_stamps *stamps,
+                          int first_pass, double ticks_per_ns)
 {
     writer w = {.file = trace->file,
-                .ledger = ledger,
-                .zero = ledger->passes[first_pass].begin,
+                .stamps = stamps,
+                .zero = stamps->passes[first_pass].begin,
                 .rate = ticks_per_ns,
                 .cell = ++trace->n_cells};
     if (trace->n_cells > 1) fputc(',', trace->file);
     put_name(&w, "process_name", name);
-    for (w.thread = 0; w.thread < ledger->n_threads; w.thread++) {
+    for (w.thread = 0; w.thread < stamps->n_threads; w.thread++) {
         char thread[32];
         snprintf(thread, sizeof thread, "thread %d", w.thread);
         fputc(',', w.file);

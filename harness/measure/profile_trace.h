@@ -1,4 +1,4 @@
-/* Stamps of a ledger as files for other programs: Chrome trace JSON, which Perfetto and chrome://tracing
+/* Stamps of a stamps as files for other programs: Chrome trace JSON, which Perfetto and chrome://tracing
  * open, and folded stacks, from which flame graphs are made.
  *
  * Sources: "Trace Event Format" (Google, 2016), complete and metadata events; Brendan Gregg's FlameGraph,
@@ -12,20 +12,20 @@
 #include "harness/measure/profile.h"
 
 /* One trace of several cells, each a process of its own in the viewer. */
-typedef struct tm_trace {
+typedef struct tm_profile_trace {
     FILE *file;
     char path[1024];
     int n_cells;
-} tm_trace;
+} tm_profile_trace;
 
 /* Errors: IO (path, reason). */
-tm_status tm_trace_open(const char *path, tm_trace *out, tm_error *err) TM_MUST_USE;
+tm_status tm_profile_trace_open(const char *path, tm_profile_trace *out, tm_error *err) TM_MUST_USE;
 /* The passes from first_pass on: per thread, passes hold layers, layers hold operations and waits.
  * Times begin at 0 with the first of them. */
-void tm_trace_add(tm_trace *trace, const char *name, const tm_ledger *ledger, int first_pass,
-                  double ticks_per_ns);
+void tm_profile_trace_add(tm_profile_trace *trace, const char *name, const tm_stamps *stamps,
+                          int first_pass, double ticks_per_ns);
 /* Errors: IO when something did not reach the file. Closes in any case; nothing open: OK. */
-tm_status tm_trace_close(tm_trace *trace, tm_error *err) TM_MUST_USE;
+tm_status tm_profile_trace_close(tm_profile_trace *trace, tm_error *err) TM_MUST_USE;
 
 /* Appends "NAME;layer 3;down 123" for every operation, in nanoseconds over all threads, with
  * "NAME;layer 3;down;barrier 45" for waiting behind it and "NAME;idle 6" for the rest. */

@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/base/data.h"
-#include "harness/machine/env.h"
-#include "harness/base/input.h"
+#include "harness/base/embedded.h"
+#include "harness/machine/machine.h"
+#include "harness/base/user_file.h"
 #include "harness/base/json.h"
-#include "harness/measure/subject.h"
+#include "harness/measure/backend.h"
 
 #define SYNTH  "synth:"
 #define MODELS "workloads/models.json"
@@ -142,7 +142,7 @@ done:
 
 tm_status tm_shapes_read(tm_shapes *out, tm_error *err)
 {
-    const tm_data *data = tm_data_find(MODELS);
+    const tm_embedded *data = tm_embedded_find(MODELS);
     return tm_shapes_parse(data->text, data->length, MODELS, out, err);
 }
 
@@ -211,7 +211,7 @@ static tm_status file_identity(const char *path, char *text, size_t size, tm_err
     static _Thread_local unsigned char bytes[EDGE];
     struct stat st;
     int fd;
-    tm_status status = tm_input_open(path, 0, &fd, err);
+    tm_status status = tm_user_file_open(path, 0, &fd, err);
     if (status != TM_OK) return status;
     if (fstat(fd, &st) != 0) {
         status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
@@ -244,7 +244,7 @@ static tm_status file_identity(const char *path, char *text, size_t size, tm_err
 tm_status tm_model_identity(const char *model, uint64_t seed, char *text, size_t size,
                             tm_error *err)
 {
-    if (tm_subject_is_null(model)) {
+    if (tm_backend_is_null(model)) {
         snprintf(text, size, "%s", model);
         return TM_OK;
     }

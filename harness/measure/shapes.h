@@ -1,7 +1,7 @@
 /* Model shapes by name (workloads/models.json), and opening a model by the name a user gives.
  *
  * "synth:NAME" is a seeded model of a known shape, "null:..." the scripted fake of
- * harness/measure/subject.h, anything else the path of a GGUF file. NAME is a shape's whole name or its
+ * harness/measure/backend.h, anything else the path of a GGUF file. NAME is a shape's whole name or its
  * short one, in any case: "125M" is "dummy 125M", "2B-4T" is "BitNet-b1.58-2B-4T".
  */
 #ifndef TM_HARNESS_MEASURE_SHAPES_H

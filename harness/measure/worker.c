@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "harness/measure/bench.h"
-#include "harness/measure/energy_run.h"
-#include "harness/machine/env.h"
+#include "harness/measure/energy_window.h"
+#include "harness/machine/machine.h"
 #include "harness/measure/profile.h"
-#include "harness/measure/subject.h"
+#include "harness/measure/backend.h"
 #include "harness/base/version.h"
 
 /* Greedy tokens whose hash tells models computed differently apart; the first sees the whole
@@ -146,13 +146,14 @@ static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, 
     tm_record record = {.kind = TM_RECORD_PROFILE};
     tm_profile profile = {0};
     tm_error why = {0};
-    tm_env env = {0}; /* now: the model has its memory */
-    if (tm_env_read("/", &env, &why) == TM_OK) options.available_bytes = env.memory_available_bytes;
-    tm_env_free(&env);
+    tm_machine env = {0}; /* now: the model has its memory */
+    if (tm_machine_read("/", &env, &why) == TM_OK)
+        options.available_bytes = env.memory_available_bytes;
+    tm_machine_free(&env);
     why = (tm_error){0};
     record.profile = calloc(1, sizeof *record.profile);
     if (!record.profile) return tm_fail(err, TM_NOMEM, "no memory for a profile");
-    tm_status status = bench->subject->model
+    tm_status status = bench->backend->model
                            ? tm_profile_measure(bench, &t->test, &options, &profile, &why)
                            : tm_fail(&why, TM_UNSUPPORTED, "the fake engine has no operations");
     if (status == TM_OK) status = tm_profile_to_table(&profile, record.profile, &why);
@@ -194,40 +195,40 @@ static tm_status run_energy(tm_bench *bench, const tm_worker_request *request,
         for (tm_phase phase = 0; phase < TM_PHASES; phase++)
             any = any || request->tests[i].energy[phase];
     if (!any) return TM_OK;
-    tm_energy_run run;
+    tm_energy_window run;
     tm_status status =
-        tm_energy_run_open(&run, bench, &request->energy, request->energy_later, cpus, err);
+        tm_energy_window_open(&run, bench, &request->energy, request->energy_later, cpus, err);
     if (status != TM_OK) return status;
     for (int i = 0; i < request->n_tests && status == TM_OK; i++)
         for (tm_phase phase = 0; phase < TM_PHASES && status == TM_OK; phase++) {
             tm_record record = {.kind = TM_RECORD_ENERGY};
             if (!request->tests[i].energy[phase]) continue;
             record.energy = calloc(1, sizeof *record.energy);
-            status = record.energy ? tm_energy_run_window(&run, &request->tests[i].test, phase,
-                                                          record.energy, err)
+            status = record.energy ? tm_energy_window_window(&run, &request->tests[i].test, phase,
+                                                             record.energy, err)
                                    : tm_fail(err, TM_NOMEM, "no memory for an energy window");
             if (status == TM_OK)
                 status = tm_worker_say_record(fd, "energy", request, i, &record, err);
             tm_record_free(&record);
         }
-    tm_energy_run_close(&run);
+    tm_energy_window_close(&run);
     return status;
 }
 
-static tm_status check_subject(tm_subject *subject, const tm_worker_request *request, int fd,
+static tm_status check_subject(tm_backend *backend, const tm_worker_request *request, int fd,
                                char *tokens, size_t size, tm_error *err)
 {
     tokens[0] = 0;
-    tm_status status = request->check ? subject->check(subject, err) : TM_OK;
+    tm_status status = request->check ? backend->check(backend, err) : TM_OK;
     if (status == TM_OK && request->check)
-        status = tm_subject_greedy(subject, GREEDY_TOKENS, tokens, size, err);
+        status = tm_backend_greedy(backend, GREEDY_TOKENS, tokens, size, err);
     if (status != TM_OK) return status;
     tm_json *json = line_of("checked");
     tm_json_put_string(json, "tokens", tokens);
     return send(fd, json, err);
 }
 
-/* Before any thread of the subject starts: counters follow only those that start later. */
+/* Before any thread of the backend starts: counters follow only those that start later. */
 static tm_status open_counters(const tm_worker_request *request, tm_counters **out, tm_error *err)
 {
     tm_counter_group group;
@@ -240,7 +241,7 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
                                   tm_error *err)
 {
     (void)arg;
-    tm_subject subject = {0};
+    tm_backend backend = {0};
     tm_bench bench = {0};
     tm_test tests[TM_SUITE_MAX];
     char tokens[24];
@@ -250,7 +251,7 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
     for (int i = 0; i < request->n_tests; i++) tests[i] = request->tests[i].test;
     tm_worker_sizes(tests, request->n_tests, &session);
     session.f16_kv = request->f16_kv;
-    tm_subject_request wanted = {.model = request->cell.model,
+    tm_backend_request wanted = {.model = request->cell.model,
                                  .kernel = request->cell.kernel,
                                  .head_kernel = request->cell.head_kernel,
                                  .n_threads = request->cell.threads,
@@ -261,17 +262,17 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
                                  .garbage_fd = fd};
     tm_counters *counters = NULL;
     tm_status status = open_counters(request, &counters, err);
-    if (status == TM_OK) status = tm_subject_open(&wanted, &subject, err);
+    if (status == TM_OK) status = tm_backend_open(&wanted, &backend, err);
     if (status != TM_OK) {
         tm_counters_close(counters);
         return status;
     }
     tm_json *loaded = line_of("loaded");
-    tm_json_put_int(loaded, "load_ns", subject.load_ns);
+    tm_json_put_int(loaded, "load_ns", backend.load_ns);
     status = send(fd, loaded, err);
-    if (status == TM_OK) status = check_subject(&subject, request, fd, tokens, sizeof tokens, err);
+    if (status == TM_OK) status = check_subject(&backend, request, fd, tokens, sizeof tokens, err);
     if (status == TM_OK)
-        status = tm_bench_open(&subject, tests, request->n_tests, request->seed, &bench, err);
+        status = tm_bench_open(&backend, tests, request->n_tests, request->seed, &bench, err);
     bench.counters = counters;
     bench.n_threads = request->cell.threads;
     for (int i = 0; i < request->n_tests && status == TM_OK; i++)
@@ -279,7 +280,7 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
     if (status == TM_OK) status = run_profiles(&bench, request, fd, err);
     if (status == TM_OK) status = run_energy(&bench, request, &cpus, fd, err);
     tm_bench_close(&bench);
-    tm_subject_close(&subject);
+    tm_backend_close(&backend);
     tm_counters_close(counters);
     return status;
 }

@@ -8,8 +8,8 @@
 #define TM_HARNESS_MEASURE_WORKER_H
 
 #include "engine/session.h"
-#include "harness/probe/meter.h"
-#include "harness/record/result.h"
+#include "harness/probe/energy_source.h"
+#include "harness/record/record.h"
 #include "harness/record/test.h"
 
 #define TM_WORKER_PROTOCOL 1
@@ -33,8 +33,8 @@ typedef struct tm_worker_request {
     char counters[128]; /* a group of counters, by name or file; "": none */
     int cpus[256];      /* to pin to; n_cpus 0: as the pool chooses */
     int n_cpus;
-    tm_meter_options energy; /* source: one by name */
-    bool energy_later;       /* the windows are run for a meter that is read afterwards */
+    tm_energy_source_options energy; /* source: one by name */
+    bool energy_later;               /* the windows are run for a meter that is read afterwards */
 } tm_worker_request;
 
 /* What a session needs for these tests and for the greedy tokens before them: *out but f16_kv. */

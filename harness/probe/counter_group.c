@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/base/data.h"
-#include "harness/base/input.h"
+#include "harness/base/embedded.h"
+#include "harness/base/user_file.h"
 
 #define BUILT_IN "workloads/counters/"
 #define MAX_FILE 65536
@@ -219,7 +219,7 @@ tm_status tm_counter_group_parse(const char *text, size_t length, const char *wh
 
 const char *const *tm_counter_group_names(void)
 {
-    return tm_data_names(BUILT_IN);
+    return tm_embedded_names(BUILT_IN);
 }
 
 tm_status tm_counter_group_read(const char *name_or_path, tm_counter_group *out, tm_error *err)
@@ -228,11 +228,11 @@ tm_status tm_counter_group_read(const char *name_or_path, tm_counter_group *out,
     static _Thread_local char text[MAX_FILE + 1];
     memset(out, 0, sizeof *out);
     snprintf(path, sizeof path, BUILT_IN "%s.txt", name_or_path);
-    const tm_data *data = tm_data_find(path);
+    const tm_embedded *data = tm_embedded_find(path);
     if (data) return tm_counter_group_parse(data->text, data->length, path, out, err);
     if (strpbrk(name_or_path, "/.")) {
         size_t n;
-        tm_status status = tm_input_read(name_or_path, MAX_FILE, text, &n, err);
+        tm_status status = tm_user_file_read(name_or_path, MAX_FILE, text, &n, err);
         return status == TM_OK ? tm_counter_group_parse(text, n, name_or_path, out, err) : status;
     }
     const char *near = tm_nearest_name(name_or_path, tm_counter_group_names());

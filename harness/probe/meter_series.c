@@ -10,12 +10,12 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "harness/base/input.h"
+#include "harness/base/user_file.h"
 
 #define MAX_SAMPLES (1 << 22)
 #define MIN_SAMPLES 10
 
-static bool grow(tm_series *s)
+static bool grow(tm_meter_series *s)
 {
     if (s->n < s->room) return true;
     int room = s->room ? 2 * s->room : 1024;
@@ -29,7 +29,7 @@ static bool grow(tm_series *s)
     return true;
 }
 
-void tm_series_free(tm_series *s)
+void tm_meter_series_free(tm_meter_series *s)
 {
     free(s->time);
     free(s->value);
@@ -49,7 +49,7 @@ static bool number(const char *text, double *out)
     return end != text && *end == 0 && isfinite(*out);
 }
 
-void tm_series_add_line(tm_series *s, const char *line, double offset)
+void tm_meter_series_add_line(tm_meter_series *s, const char *line, double offset)
 {
     char first[40], second[40];
     double time, value;
@@ -79,12 +79,12 @@ void tm_series_add_line(tm_series *s, const char *line, double offset)
     }
 }
 
-bool tm_series_read(const char *path, double offset, tm_series *s)
+bool tm_meter_series_read(const char *path, double offset, tm_meter_series *s)
 {
     char line[256];
     tm_error err;
     int fd;
-    if (tm_input_open(path, TM_INPUT_PATIENCE_MS, &fd, &err) != TM_OK) {
+    if (tm_user_file_open(path, TM_USER_FILE_TIMEOUT_MS, &fd, &err) != TM_OK) {
         snprintf(s->broken, sizeof s->broken, "%.159s", err.message);
         return false;
     }
@@ -101,7 +101,7 @@ bool tm_series_read(const char *path, double offset, tm_series *s)
                      line, sizeof line - 2);
         if (length > 0 && line[length - 1] != '\n') break; /* still being written */
         if (length > 0) line[length - 1] = 0;
-        tm_series_add_line(s, line, offset);
+        tm_meter_series_add_line(s, line, offset);
     }
     fclose(f);
     if (!s->named && !s->broken[0])
@@ -119,14 +119,15 @@ TM_PRINTF(2, 3) static void spoil(tm_probe_value *v, const char *fmt, ...)
 }
 
 /* The value at a time between samples i - 1 and i. */
-static double between(const tm_series *s, int i, double time)
+static double between(const tm_meter_series *s, int i, double time)
 {
     double share = (time - s->time[i - 1]) / (s->time[i] - s->time[i - 1]);
     return s->value[i - 1] + share * (s->value[i] - s->value[i - 1]);
 }
 
 /* Trapezoids, or the difference of counts, from begin to end with both edges interpolated. */
-void tm_series_integrate(const tm_series *s, double begin, double end, tm_probe_value *v)
+void tm_meter_series_integrate(const tm_meter_series *s, double begin, double end,
+                               tm_probe_value *v)
 {
     if (s->n < 2 || s->time[0] > begin || s->time[s->n - 1] < end) {
         if (s->broken[0])
@@ -163,8 +164,8 @@ void tm_series_integrate(const tm_series *s, double begin, double end, tm_probe_
     if (n_inside < MIN_SAMPLES)
         spoil(v, "%d samples of the meter in %.3g s are not a measurement: %d are", n_inside,
               end - begin, MIN_SAMPLES);
-    else if (gap > TM_SERIES_GAP_SECONDS)
-        spoil(v, "the meter was silent for %.3g s, above %.3g s", gap, TM_SERIES_GAP_SECONDS);
+    else if (gap > TM_METER_SERIES_GAP_SECONDS)
+        spoil(v, "the meter was silent for %.3g s, above %.3g s", gap, TM_METER_SERIES_GAP_SECONDS);
     else {
         v->value = s->joules ? value - first : total;
         /* A count's edges are each off by at most what a gap brings. */
@@ -177,7 +178,8 @@ void tm_series_integrate(const tm_series *s, double begin, double end, tm_probe_
     }
 }
 
-int tm_series_trace(const tm_series *s, double begin, double end, tm_probe_point *out, int room)
+int tm_meter_series_trace(const tm_meter_series *s, double begin, double end, tm_probe_point *out,
+                          int room)
 {
     int n = 0, first = 0, last;
     while (first < s->n && s->time[first] < begin) first++;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/library.h"
+#include "harness/base/dynlib.h"
 
 #define CORE_COMPONENT 0 /* perf_event, always the first */
 
@@ -40,7 +40,7 @@ struct tm_papi {
 #undef MEMBER
 };
 
-static const tm_library_function functions[] = {
+static const tm_dynlib_function functions[] = {
 #define ROW(name) {"PAPI_" #name, offsetof(tm_papi, name)},
     FUNCTIONS(ROW)
 #undef ROW
@@ -51,8 +51,8 @@ static tm_status load(tm_papi *p, const char *library, tm_error *err)
     char name[64];
     snprintf(name, sizeof name, "libpapi.so.%d.%d", PAPI_VERSION_MAJOR(PAPI_VERSION),
              PAPI_VERSION_MINOR(PAPI_VERSION));
-    return tm_library_open(library ? library : name, "PAPI", functions,
-                           sizeof functions / sizeof functions[0], p, &p->library, err);
+    return tm_dynlib_open(library ? library : name, "PAPI", functions,
+                          sizeof functions / sizeof functions[0], p, &p->library, err);
 }
 
 tm_status tm_papi_open(const char *library, tm_papi **out, tm_error *err)

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/proc.h"
+#include "harness/base/sysfs.h"
 #include "harness/probe/sensor_library.h"
 
 #define FOLDER "sys/class/hwmon"
@@ -57,7 +57,7 @@ static bool is_power_supply(const char *root, const char *folder)
     static const char *const types[] = {"Battery", "Mains", "UPS", "USB", "Wireless"};
     char path[PATH_MAX], type[32];
     snprintf(path, sizeof path, "%s/device/type", folder);
-    return tm_proc_text(root, path, type, sizeof type) &&
+    return tm_sysfs_text(root, path, type, sizeof type) &&
            is_one_of(type, types, sizeof types / sizeof types[0]);
 }
 
@@ -84,9 +84,9 @@ static bool is_unused(const char *root, const char *folder, const char *kind, in
     int64_t enabled;
     char path[PATH_MAX], label[48];
     snprintf(path, sizeof path, "%s/%s%d_enable", folder, kind, index);
-    if (tm_proc_int(root, path, &enabled) && enabled == 0) return true;
+    if (tm_sysfs_int(root, path, &enabled) && enabled == 0) return true;
     snprintf(path, sizeof path, "%s/%s%d_label", folder, kind, index);
-    return tm_proc_text(root, path, label, sizeof label) && strcmp(label, "NC") == 0;
+    return tm_sysfs_text(root, path, label, sizeof label) && strcmp(label, "NC") == 0;
 }
 
 static bool name_taken(const tm_probe *probe, const char *name)
@@ -139,7 +139,7 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
     c->code = known && !energy ? BY_LIBRARY : BY_FILE;
     bool acpi = strcmp(chip, "power_meter") == 0;
     snprintf(path, sizeof path, "%s/%s%d_%s", folder, kind, index, acpi ? "oem_info" : "label");
-    if (!label[0] && (!tm_proc_text(probe->options.root, path, label, sizeof label) || !label[0]))
+    if (!label[0] && (!tm_sysfs_text(probe->options.root, path, label, sizeof label) || !label[0]))
         snprintf(label, sizeof label, "%s %s%d", chip, kind, index);
     /* One chip's labels repeat on the next chip of its type. */
     snprintf(c->info.name, sizeof c->info.name, "%s", label);
@@ -199,9 +199,9 @@ static tm_status add_chip(tm_probe *probe, const char *folder, tm_error *err)
     int before = probe->n_channels;
     snprintf(device, sizeof device, "%.100s/device", folder);
     snprintf(path, sizeof path, "%s/name", folder);
-    if (!tm_proc_text(root, path, chip, sizeof chip)) {
+    if (!tm_sysfs_text(root, path, chip, sizeof chip)) {
         snprintf(path, sizeof path, "%s/name", device);
-        if (!tm_proc_text(root, path, chip, sizeof chip)) return TM_OK;
+        if (!tm_sysfs_text(root, path, chip, sizeof chip)) return TM_OK;
     }
     if (is_other(chip) || is_power_supply(root, folder)) return TM_OK;
     tm_status status = add_rails(probe, folder, chip, err);

@@ -14,14 +14,14 @@
 #include <unistd.h>
 
 #include "harness/base/clock.h"
-#include "harness/base/isolate.h"
+#include "harness/base/child.h"
 #include "harness/probe/meter_series.h"
 
 #define MAX_STEP_SECONDS   0.2 /* of this machine's clock against CLOCK_MONOTONIC */
 #define FIRST_LINE_SECONDS 10.0
 
 typedef struct meter {
-    tm_series samples;
+    tm_meter_series samples;
     tm_child *child; /* NULL: a file */
     int stop_fd;
     bool threaded, ended;
@@ -46,7 +46,7 @@ static void *follow(void *arg)
         if (status == TM_TIMEOUT) continue;
         pthread_mutex_lock(&m->lock);
         if (status == TM_OK && line)
-            tm_series_add_line(&m->samples, line, probe->options.meter_offset_seconds);
+            tm_meter_series_add_line(&m->samples, line, probe->options.meter_offset_seconds);
         else if (!m->samples.broken[0])
             snprintf(m->samples.broken, sizeof m->samples.broken, "%s",
                      status == TM_OK ? "its output has ended" : "its output cannot be read");
@@ -96,7 +96,7 @@ static tm_status open_meter(tm_probe *probe, tm_probe_health *health, tm_error *
     tm_status status = TM_OK;
     if (o->meter)
         status = start_command(probe, m, health, err);
-    else if (!tm_series_read(o->meter_csv, o->meter_offset_seconds, &m->samples))
+    else if (!tm_meter_series_read(o->meter_csv, o->meter_offset_seconds, &m->samples))
         status = tm_probe_refuse(health, err, TM_PROBE_INVALID, "", "meter: %s", m->samples.broken);
     if (status != TM_OK) return status;
     tm_channel *c;
@@ -139,12 +139,12 @@ static void collect_meter(tm_probe *probe, tm_channel *channel, int64_t begin_ns
         return;
     }
     /* The edge is between two samples: the second is still to come. */
-    for (int64_t until = tm_now_ns() + (int64_t)(1e9 * TM_SERIES_GAP_SECONDS);
+    for (int64_t until = tm_now_ns() + (int64_t)(1e9 * TM_METER_SERIES_GAP_SECONDS);
          tm_now_ns() < until;) {
         pthread_mutex_lock(&m->lock);
         if (!m->child) {
-            tm_series_free(&m->samples);
-            (void)tm_series_read(o->meter_csv, o->meter_offset_seconds, &m->samples);
+            tm_meter_series_free(&m->samples);
+            (void)tm_meter_series_read(o->meter_csv, o->meter_offset_seconds, &m->samples);
         }
         int n = m->samples.n;
         bool done = m->samples.broken[0] || (n > 0 && m->samples.time[n - 1] >= end);
@@ -153,7 +153,7 @@ static void collect_meter(tm_probe *probe, tm_channel *channel, int64_t begin_ns
         usleep(m->child ? 5000 : 100000);
     }
     pthread_mutex_lock(&m->lock);
-    tm_series_integrate(&m->samples, begin, end, v);
+    tm_meter_series_integrate(&m->samples, begin, end, v);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -164,7 +164,7 @@ static int trace_meter(tm_probe *probe, int64_t begin_ns, int64_t end_ns, tm_pro
     double clock = clock_difference();
     double begin = 1e-9 * (double)begin_ns + clock, end = 1e-9 * (double)end_ns + clock;
     pthread_mutex_lock(&m->lock);
-    int n = tm_series_trace(&m->samples, begin, end, out, room);
+    int n = tm_meter_series_trace(&m->samples, begin, end, out, room);
     pthread_mutex_unlock(&m->lock);
     return n;
 }
@@ -189,7 +189,7 @@ static void close_meter(tm_probe *probe)
     if (m->child) tm_child_close(m->child, 0, NULL);
     if (m->stop_fd >= 0) close(m->stop_fd);
     pthread_mutex_destroy(&m->lock);
-    tm_series_free(&m->samples);
+    tm_meter_series_free(&m->samples);
     free(m);
 }
 

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "harness/base/proc.h"
+#include "harness/base/sysfs.h"
 
 #define FOLDER   "sys/bus/event_source/devices/power"
 #define MAX_CPUS 64
@@ -35,7 +35,7 @@ static tm_status add_event(tm_probe *probe, int which, int type, int cpu, tm_err
     char path[PATH_MAX], text[64], *end;
     const char *root = probe->options.root;
     snprintf(path, sizeof path, FOLDER "/events/%s", domains[which].event);
-    if (!tm_proc_text(root, path, text, sizeof text)) return TM_OK;
+    if (!tm_sysfs_text(root, path, text, sizeof text)) return TM_OK;
     tm_channel *c;
     tm_status status = tm_probe_add(probe, &c, err);
     if (status != TM_OK) return status;
@@ -50,9 +50,9 @@ static tm_status add_event(tm_probe *probe, int which, int type, int cpu, tm_err
     known = known && end != text + 6 && *end == 0;
     char unit[32] = "", scale[64] = "";
     snprintf(path, sizeof path, FOLDER "/events/%s.unit", domains[which].event);
-    known = known && tm_proc_text(root, path, unit, sizeof unit) && strcmp(unit, "Joules") == 0;
+    known = known && tm_sysfs_text(root, path, unit, sizeof unit) && strcmp(unit, "Joules") == 0;
     snprintf(path, sizeof path, FOLDER "/events/%s.scale", domains[which].event);
-    known = known && tm_proc_text(root, path, scale, sizeof scale);
+    known = known && tm_sysfs_text(root, path, scale, sizeof scale);
     c->scale = strtod(scale, &end);
     if (!known || end == scale || *end || !(c->scale > 0) || c->scale > 1) {
         c->state = TM_PROBE_INVALID;
@@ -76,12 +76,12 @@ static tm_status open_perf(tm_probe *probe, tm_probe_health *health, tm_error *e
     char text[256];
     int64_t type;
     int cpus[MAX_CPUS];
-    if (!tm_proc_int(root, FOLDER "/type", &type) || type < 0 || type > INT_MAX)
+    if (!tm_sysfs_int(root, FOLDER "/type", &type) || type < 0 || type > INT_MAX)
         return tm_probe_refuse(health, err, TM_PROBE_MISSING,
                                "sudo modprobe rapl, on the machine itself (x86 only)",
                                "perf: the kernel shows no PMU called power (/" FOLDER ")");
-    int n = tm_proc_text(root, FOLDER "/cpumask", text, sizeof text)
-                ? tm_proc_cpu_list(text, cpus, MAX_CPUS)
+    int n = tm_sysfs_text(root, FOLDER "/cpumask", text, sizeof text)
+                ? tm_sysfs_cpu_list(text, cpus, MAX_CPUS)
                 : 0;
     if (n == 0)
         return tm_probe_refuse(health, err, TM_PROBE_MISSING, "",

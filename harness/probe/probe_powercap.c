@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/proc.h"
+#include "harness/base/sysfs.h"
 
 #define FOLDER "sys/class/powercap"
 /* A group of its own, as CVE-2020-8694 made the files root's: not chmod a+r. */
@@ -33,7 +33,7 @@ static bool zone_name(const char *root, const char *id, char *name, size_t size)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, FOLDER "/%s/name", id);
-    return tm_proc_text(root, path, name, size) && name[0];
+    return tm_sysfs_text(root, path, name, size) && name[0];
 }
 
 static bool is_package(const char *name)
@@ -93,7 +93,7 @@ static tm_status add_zone(tm_probe *probe, const char *id, int *n_twice, tm_erro
     c->may_rest = !is_package(name) && !is_psys(name) && strcmp(name, "dram") != 0;
     snprintf(c->path[0], sizeof c->path[0], FOLDER "/%.100s/energy_uj", id);
     snprintf(path, sizeof path, FOLDER "/%s/max_energy_range_uj", id);
-    if (tm_proc_int(root, path, &range) && range > 0)
+    if (tm_sysfs_int(root, path, &range) && range > 0)
         c->range = (uint64_t)range;
     else {
         c->state = TM_PROBE_INVALID;

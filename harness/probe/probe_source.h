@@ -74,14 +74,14 @@ typedef struct tm_tally {
 
 /* Joules of the scope since the window began, at some moments of it. When the room is used up every
  * second point goes and the stride doubles: any length of window fits, the ends stay. */
-typedef struct tm_trace {
+typedef struct tm_probe_trace {
     struct tm_trace_point {
         int64_t ns;
         double joules;
     } * points;          /* [room]; NULL: no trace is kept */
     tm_probe_point *out; /* [room] */
     int n, room, stride, skipped;
-} tm_trace;
+} tm_probe_trace;
 
 struct tm_probe {
     const tm_probe_source *source;
@@ -91,7 +91,7 @@ struct tm_probe {
     tm_probe_value *values;   /* [n_channels] */
     int n_channels, room;
     char scope[80]; /* to quote and to trace */
-    tm_trace trace;
+    tm_probe_trace trace;
     void *private;         /* of the source */
     double period_seconds; /* between reads in the background; 0: none needed */
     int64_t begin_ns;

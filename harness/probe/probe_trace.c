@@ -68,7 +68,7 @@ const char *tm_probe_scope(const tm_probe *probe)
 
 tm_status tm_probe_trace_open(tm_probe *probe, tm_error *err)
 {
-    tm_trace *trace = &probe->trace;
+    tm_probe_trace *trace = &probe->trace;
     snprintf(probe->scope, sizeof probe->scope, "%s", choose_scope(probe));
     if (!(probe->options.trace_hz > 0) || !probe->scope[0]) return TM_OK;
     trace->room = TRACE_POINTS;
@@ -87,7 +87,7 @@ void tm_probe_trace_close(tm_probe *probe)
 
 void tm_probe_trace_take(tm_probe *probe, int64_t ns, bool edge)
 {
-    tm_trace *trace = &probe->trace;
+    tm_probe_trace *trace = &probe->trace;
     double joules = 0;
     if (!trace->points) return;
     for (int i = 0; i < probe->n_channels; i++) {
@@ -115,7 +115,7 @@ void tm_probe_trace_take(tm_probe *probe, int64_t ns, bool edge)
 
 void tm_probe_trace_finish(tm_probe *probe, tm_probe_window *window)
 {
-    const tm_trace *trace = &probe->trace;
+    const tm_probe_trace *trace = &probe->trace;
     window->trace = trace->out;
     window->n_trace = 0;
     if (!trace->points) return;

@@ -317,9 +317,9 @@ static void finish_power(const tm_probe *probe, const tm_channel *c, tm_tally *t
     if (t->n_samples < MIN_SAMPLES)
         spoil(t, "%lld samples of %s in %.3g s are not a measurement: %d are",
               (long long)t->n_samples, c->info.name, seconds, MIN_SAMPLES);
-    if (t->largest_gap_seconds > TM_SERIES_GAP_SECONDS)
+    if (t->largest_gap_seconds > TM_METER_SERIES_GAP_SECONDS)
         spoil(t, "%s was not read for %.3g s, above %.3g s: what it drew meanwhile is not known",
-              c->info.name, t->largest_gap_seconds, TM_SERIES_GAP_SECONDS);
+              c->info.name, t->largest_gap_seconds, TM_METER_SERIES_GAP_SECONDS);
     if (t->state == TM_PROBE_OK && !(t->joules > 0)) {
         t->state = TM_PROBE_STUCK;
         snprintf(t->reason, sizeof t->reason, "%s read 0 W for the whole window", c->info.name);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/library.h"
+#include "harness/base/dynlib.h"
 
 #define LIBRARY "libsensors.so.5"
 
@@ -30,7 +30,7 @@ struct tm_sensors {
 #undef MEMBER
 };
 
-static const tm_library_function functions[] = {
+static const tm_dynlib_function functions[] = {
 #define ROW(name) {"sensors_" #name, offsetof(tm_sensors, name)},
     FUNCTIONS(ROW)
 #undef ROW
@@ -38,8 +38,8 @@ static const tm_library_function functions[] = {
 
 static tm_status load(tm_sensors *s, tm_error *err)
 {
-    tm_status status = tm_library_open(LIBRARY, "libsensors", functions,
-                                       sizeof functions / sizeof functions[0], s, &s->library, err);
+    tm_status status = tm_dynlib_open(LIBRARY, "libsensors", functions,
+                                      sizeof functions / sizeof functions[0], s, &s->library, err);
     if (status != TM_OK) return status;
     const char *const *version = dlsym(s->library, "libsensors_version");
     snprintf(s->version, sizeof s->version, "%s", version ? *version : "of unknown version");

@@ -65,13 +65,13 @@ double tm_read_number_or(tm_record_reader *r, const char *key, double otherwise)
     return value;
 }
 
-void tm_read_figure(tm_record_reader *r, const char *key, tm_figure *figure)
+void tm_read_figure(tm_record_reader *r, const char *key, tm_measured *figure)
 {
     char missing_key[64];
     if (r->status != TM_OK) return;
     const tm_json *member = tm_json_get(r->json, key);
     if (tm_json_is_number(member)) {
-        tm_figure_set(figure, tm_json_double(member, NAN));
+        tm_measured_set(figure, tm_json_double(member, NAN));
         return;
     }
     if (member && !tm_json_is_null(member)) {
@@ -79,6 +79,6 @@ void tm_read_figure(tm_record_reader *r, const char *key, tm_figure *figure)
         return;
     }
     snprintf(missing_key, sizeof missing_key, "%s_missing", key);
-    tm_figure_miss(figure, "%s",
-                   tm_json_text(tm_json_get(r->json, missing_key), "not in the record"));
+    tm_measured_miss(figure, "%s",
+                     tm_json_text(tm_json_get(r->json, missing_key), "not in the record"));
 }

@@ -3,7 +3,7 @@
 #ifndef TM_HARNESS_RECORD_RECORD_READER_H
 #define TM_HARNESS_RECORD_RECORD_READER_H
 
-#include "harness/record/figure.h"
+#include "harness/record/measured.h"
 
 #define TM_RECORD_COUNT_MAX 2000000000
 #define TM_RECORD_BYTES_MAX (1ll << 53)
@@ -26,6 +26,6 @@ bool tm_read_bool(tm_record_reader *r, const char *key);
 /* A number of at least 0 that may be null: `otherwise` then. */
 double tm_read_number_or(tm_record_reader *r, const char *key, double otherwise);
 /* A number, or null with the reason of `<key>_missing`. */
-void tm_read_figure(tm_record_reader *r, const char *key, tm_figure *figure);
+void tm_read_figure(tm_record_reader *r, const char *key, tm_measured *figure);
 
 #endif

@@ -1,5 +1,5 @@
 /* The store's file: reading it whole, appending to it safely. */
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 
 #include <errno.h>
 #include <fcntl.h>

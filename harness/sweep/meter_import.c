@@ -7,10 +7,10 @@
 
 typedef struct importer {
     const tm_records *records;
-    const tm_series *series;
+    const tm_meter_series *series;
     bool given; /* the offset; else of `run` */
     char run[24];
-    tm_marker_match match;
+    tm_meter_marker_match match;
 } importer;
 
 static bool is_metered(const tm_records *records, const tm_record *window)
@@ -43,14 +43,14 @@ static bool is_due(const tm_records *records, int index)
 /* The offset of a run's clock, once for each run. */
 static tm_status match_run(importer *im, const char *run, tm_error *err)
 {
-    tm_marker marker;
+    tm_meter_marker marker;
     if (im->given || strcmp(im->run, run) == 0) return TM_OK;
     for (int i = 0; i < im->records->n; i++) {
         const tm_record *r = &im->records->items[i];
         if (r->kind != TM_RECORD_RUN || strcmp(r->run, run) != 0) continue;
-        if (!tm_marker_from_json(tm_json_get(r->document, "meter_marker"), &marker)) break;
+        if (!tm_meter_marker_from_json(tm_json_get(r->document, "meter_marker"), &marker)) break;
         snprintf(im->run, sizeof im->run, "%s", run);
-        return tm_marker_find(im->series, &marker, &im->match, err);
+        return tm_meter_marker_find(im->series, &marker, &im->match, err);
     }
     return tm_fail(
         err, TM_UNSUPPORTED,
@@ -64,39 +64,40 @@ static void integrate(const importer *im, double begin, double seconds, tm_probe
 {
     *v = (tm_probe_value){.value = NAN, .error_bound = NAN, .counted_share = 1};
     double from = begin - im->match.offset_seconds;
-    tm_series_integrate(im->series, from, from + seconds, v);
+    tm_meter_series_integrate(im->series, from, from + seconds, v);
 }
 
-static void put_idle(const importer *im, double begin, double seconds, tm_figure *watts)
+static void put_idle(const importer *im, double begin, double seconds, tm_measured *watts)
 {
     tm_probe_value v;
     if (!(begin > 0) || !(seconds > 0)) {
-        tm_figure_miss(watts, "no idle time was asked for");
+        tm_measured_miss(watts, "no idle time was asked for");
         return;
     }
     integrate(im, begin, seconds, &v);
     if (v.state == TM_PROBE_OK)
-        tm_figure_set(watts, v.value / seconds);
+        tm_measured_set(watts, v.value / seconds);
     else
-        tm_figure_miss(watts, "%.150s", v.reason);
+        tm_measured_miss(watts, "%.150s", v.reason);
 }
 
-static tm_status put_trace(const importer *im, tm_energy *e, tm_error *err)
+static tm_status put_trace(const importer *im, tm_record_energy *e, tm_error *err)
 {
     double from = e->begin_unix_seconds, to = from + e->window_seconds;
     if (e->idle_before_unix_seconds > 0) from = fmin(from, e->idle_before_unix_seconds);
     if (e->idle_after_unix_seconds > 0) to = fmax(to, e->idle_after_unix_seconds + e->idle_seconds);
     e->trace = calloc(TM_ENERGY_TRACE_MAX, sizeof *e->trace);
     if (!e->trace) return tm_fail(err, TM_NOMEM, "no memory for a trace");
-    e->n_trace = tm_series_trace(im->series, from - im->match.offset_seconds,
-                                 to - im->match.offset_seconds, e->trace, TM_ENERGY_TRACE_MAX);
+    e->n_trace =
+        tm_meter_series_trace(im->series, from - im->match.offset_seconds,
+                              to - im->match.offset_seconds, e->trace, TM_ENERGY_TRACE_MAX);
     for (int i = 0; i < e->n_trace; i++) e->trace[i].seconds += from - e->begin_unix_seconds;
     return TM_OK;
 }
 
 static tm_status measure(const importer *im, const tm_record *window, tm_record *out, tm_error *err)
 {
-    const tm_energy *old = window->energy;
+    const tm_record_energy *old = window->energy;
     tm_probe_value v;
     memset(out, 0, sizeof *out);
     out->kind = TM_RECORD_ENERGY;
@@ -106,9 +107,9 @@ static tm_status measure(const importer *im, const tm_record *window, tm_record 
     out->process = window->process;
     out->slot = window->slot;
     out->predicted_bytes = window->predicted_bytes;
-    tm_energy *e = out->energy = malloc(sizeof *e);
+    tm_record_energy *e = out->energy = malloc(sizeof *e);
     if (!e) return tm_fail(err, TM_NOMEM, "no memory for an energy window");
-    tm_energy_init(e);
+    tm_record_energy_init(e);
     e->phase = old->phase;
     snprintf(e->source, sizeof e->source, "meter");
     snprintf(e->scope, sizeof e->scope, "system");
@@ -125,9 +126,9 @@ static tm_status measure(const importer *im, const tm_record *window, tm_record 
     put_idle(im, e->idle_after_unix_seconds, e->idle_seconds, &e->idle_after_watts);
     integrate(im, e->begin_unix_seconds, e->window_seconds, &v);
     e->n_samples = v.n_samples;
-    tm_figure_set(&e->rate_hz, v.rate_hz);
-    tm_figure_set(&e->largest_gap_seconds, v.largest_gap_seconds);
-    tm_figure_miss(&e->sampler_cpu_percent, "the meter ran elsewhere");
+    tm_measured_set(&e->rate_hz, v.rate_hz);
+    tm_measured_set(&e->largest_gap_seconds, v.largest_gap_seconds);
+    tm_measured_miss(&e->sampler_cpu_percent, "the meter ran elsewhere");
     if (im->given)
         snprintf(e->marks, sizeof e->marks, "clocks matched by a given offset of %g s",
                  im->match.offset_seconds);
@@ -136,22 +137,23 @@ static tm_status measure(const importer *im, const tm_record *window, tm_record 
                  "clocks matched by the marker: %.2f s, within %.2f s, correlation %.2f",
                  im->match.offset_seconds, im->match.error_seconds, im->match.correlation);
     if (v.state != TM_PROBE_OK) {
-        tm_energy_lose(e, v.state, "%s", v.reason);
+        tm_record_energy_lose(e, v.state, "%s", v.reason);
         return put_trace(im, e, err);
     }
     e->state = TM_PROBE_OK;
     e->reason[0] = 0;
-    tm_figure_set(&e->gross_joules, v.value);
+    tm_measured_set(&e->gross_joules, v.value);
     /* At either edge the clocks may be off, and the power there lies between idle and load. */
     double watts = v.value / e->window_seconds, idle = e->idle_before_watts.value;
     double step = isfinite(idle) ? fabs(watts - idle) : watts;
-    tm_figure_set(&e->error_bound_joules, v.error_bound + 2 * im->match.error_seconds * step);
-    tm_energy_set_net(e);
+    tm_measured_set(&e->error_bound_joules, v.error_bound + 2 * im->match.error_seconds * step);
+    tm_record_energy_set_net(e);
     return put_trace(im, e, err);
 }
 
-tm_status tm_meter_import(const tm_records *records, const tm_series *series, double offset_seconds,
-                          tm_record **made, int *n_made, tm_import *out, tm_error *err)
+tm_status tm_meter_import(const tm_records *records, const tm_meter_series *series,
+                          double offset_seconds, tm_record **made, int *n_made, tm_import *out,
+                          tm_error *err)
 {
     importer im = {.records = records, .series = series, .given = !isnan(offset_seconds)};
     tm_status status = TM_OK;

@@ -9,7 +9,7 @@
 #include "harness/tune/prefetch.h"
 #include "harness/measure/profile.h"
 #include "harness/measure/shapes.h"
-#include "harness/measure/subject_null.h"
+#include "harness/measure/backend_null.h"
 #include "harness/measure/worker.h"
 
 /* Guesses for the time of a process that has not run yet, per thread: a slow server core. They only
@@ -38,8 +38,8 @@ static tm_status open_model(const char *name, const tm_plan_options *options, mo
     uint64_t seed = options->seed;
     memset(out, 0, sizeof *out);
     out->name = name;
-    out->is_null = tm_subject_is_null(name);
-    tm_status status = out->is_null ? tm_subject_check_null(name, &out->null_ns, err)
+    out->is_null = tm_backend_is_null(name);
+    tm_status status = out->is_null ? tm_backend_check_null(name, &out->null_ns, err)
                                     : tm_source_open_name(name, seed, &out->source, err);
     if (status == TM_OK && !out->is_null) {
         out->config = out->source.config;
@@ -113,7 +113,7 @@ tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kerne
 /* State while the plan grows. */
 typedef struct planner {
     const tm_suite *suite;
-    const tm_env *env;
+    const tm_machine *env;
     const tm_plan_options *options;
     tm_plan *plan;
     bool has_prefetch; /* the distance is chosen: once, before the first kernels are compared */
@@ -134,7 +134,7 @@ static tm_status choose_kernels(planner *p, model *m, const wanted *w, const tm_
 {
     bool own_head = strcmp(w->head, "auto") == 0;
     const char *family, *head_family;
-    const tm_choice *choice = p->options->choice;
+    const tm_tuner *choice = p->options->choice;
     tm_source *source = m->known ? &m->source : NULL;
     tm_status status = tm_kernels_resolve(w->kernel, source, kernel, head, err);
     if (status == TM_OK && !own_head) status = tm_kernel_resolve(w->head, head, err);
@@ -145,9 +145,9 @@ static tm_status choose_kernels(planner *p, model *m, const wanted *w, const tm_
     if (!own_head) head_family = w->head;
     if (strcmp(w->kernel, "auto") != 0) family = w->kernel;
     if (status == TM_OK && !tm_kernel_find(family))
-        status = tm_choose(choice, m->name, &m->config, family, w->threads, kernel, err);
+        status = tm_tuner_choose(choice, m->name, &m->config, family, w->threads, kernel, err);
     if (status == TM_OK && !tm_kernel_find(head_family))
-        status = tm_choose(choice, m->name, &m->config, head_family, w->threads, head, err);
+        status = tm_tuner_choose(choice, m->name, &m->config, head_family, w->threads, head, err);
     return status;
 }
 
@@ -218,7 +218,7 @@ static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *he
         n_windows += (tests[i].n_prompt > 0) + (tests[i].n_gen > 0);
         if (energy) seconds += once; /* what a window's last repetition may pass its end by */
     }
-    if (energy) seconds += tm_meter_predict_seconds(&suite->energy, n_windows);
+    if (energy) seconds += tm_energy_source_predict_seconds(&suite->energy, n_windows);
     arm->predicted_seconds = seconds;
     if (!m->known) return;
     arm->predicted_seconds +=
@@ -230,7 +230,7 @@ static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *he
         TM_PROCESS_BYTES;
 }
 
-static void check_memory(const tm_env *env, tm_arm *arm)
+static void check_memory(const tm_machine *env, tm_arm *arm)
 {
     if (arm->skip[0] || env->memory_available_bytes < 0) return;
     if (arm->predicted_bytes <= env->memory_available_bytes) return;
@@ -452,7 +452,7 @@ static tm_status add_model(planner *p, const char *name, tm_error *err)
     return status;
 }
 
-tm_status tm_plan_make(const tm_suite *suite, const tm_env *env, const tm_plan_options *options,
+tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_plan_options *options,
                        tm_plan *out, tm_error *err)
 {
     planner p = {suite, env, options, out, false};

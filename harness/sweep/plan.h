@@ -9,10 +9,10 @@
 
 #include "engine/model.h"
 #include "engine/session.h"
-#include "harness/tune/choice.h"
-#include "harness/machine/env.h"
+#include "harness/tune/tuner.h"
+#include "harness/machine/machine.h"
 #include "harness/measure/peer.h"
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 #include "harness/sweep/suite.h"
 
 typedef struct tm_arm {
@@ -47,14 +47,14 @@ typedef struct tm_plan_options {
     const char *only;     /* NULL, or a text that the name of a cell must contain */
     const tm_peer *peers; /* [n_peers] other engines: an arm each, for every model and threads */
     int n_peers;
-    const tm_choice *choice; /* decides between the kernels of a family; NULL: their fixed order */
+    const tm_tuner *choice; /* decides between the kernels of a family; NULL: their fixed order */
     bool energy; /* a source is alive: every process also has the suite's energy windows */
 } tm_plan_options;
 
 /* Errors: ARG (empty suite, nothing left after excludes, threads 0 or above the usable CPUs,
  * unknown kernel or model with the nearest name), NOMEM. A model file that cannot be read and a
  * kernel the machine lacks make skipped arms. */
-tm_status tm_plan_make(const tm_suite *suite, const tm_env *env, const tm_plan_options *options,
+tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_plan_options *options,
                        tm_plan *out, tm_error *err) TM_MUST_USE;
 void tm_plan_free(tm_plan *plan);
 

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/base/data.h"
-#include "harness/base/input.h"
-#include "harness/record/result.h"
+#include "harness/base/embedded.h"
+#include "harness/base/user_file.h"
+#include "harness/record/record.h"
 
 #define BUILT_IN      "workloads/suites/"
 #define MAX_FILE      (1 << 20)
@@ -241,8 +241,8 @@ static tm_status read_root(const source *s, const tm_json *root, tm_suite *out, 
                          at(s, "profile", where, sizeof where));
     out->profile = tm_json_true(profile);
     if (status == TM_OK && tm_json_get(root, "energy"))
-        status = tm_meter_from_json(tm_json_get(root, "energy"),
-                                    at(s, "energy", where, sizeof where), &out->energy, err);
+        status = tm_energy_source_from_json(
+            tm_json_get(root, "energy"), at(s, "energy", where, sizeof where), &out->energy, err);
     if (status != TM_OK || !tm_json_get(root, "time_budget_seconds")) return status;
     at(s, "time_budget_seconds", where, sizeof where);
     status =
@@ -269,7 +269,7 @@ tm_status tm_suite_parse(const char *text, size_t length, const char *what, tm_s
 
 const char *const *tm_suite_names(void)
 {
-    return tm_data_names(BUILT_IN);
+    return tm_embedded_names(BUILT_IN);
 }
 
 static tm_status read_suite_file(const char *path, tm_suite *out, tm_error *err)
@@ -277,7 +277,7 @@ static tm_status read_suite_file(const char *path, tm_suite *out, tm_error *err)
     size_t n;
     char *text = malloc(MAX_FILE + 1);
     if (!text) return tm_fail(err, TM_NOMEM, "%s: no memory to read it", path);
-    tm_status status = tm_input_read(path, MAX_FILE, text, &n, err);
+    tm_status status = tm_user_file_read(path, MAX_FILE, text, &n, err);
     if (status == TM_OK) status = tm_suite_parse(text, n, path, out, err);
     free(text);
     return status;
@@ -287,7 +287,7 @@ tm_status tm_suite_read(const char *name_or_path, tm_suite *out, tm_error *err)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, BUILT_IN "%s.json", name_or_path);
-    const tm_data *data = tm_data_find(path);
+    const tm_embedded *data = tm_embedded_find(path);
     if (data) return tm_suite_parse(data->text, data->length, path, out, err);
     bool is_path = strchr(name_or_path, '/') || strchr(name_or_path, '.');
     if (is_path || access(name_or_path, F_OK) == 0) return read_suite_file(name_or_path, out, err);

@@ -14,7 +14,7 @@
 #define TM_HARNESS_SWEEP_SUITE_H
 
 #include "harness/base/json.h"
-#include "harness/probe/meter.h"
+#include "harness/probe/energy_source.h"
 #include "harness/record/test.h"
 
 /* A cell is left out when every field that is set equals the cell's; a test may end in a star, which
@@ -45,7 +45,7 @@ typedef struct tm_suite {
     double time_budget_seconds; /* 0: none */
     char counters[128];         /* a group of counters, by name or file; "": none */
     bool profile;               /* each process also says where the time of its tests goes */
-    tm_meter_options energy;
+    tm_energy_source_options energy;
 } tm_suite;
 
 /* No axes, no baseline; 1 process, 5 repetitions, 1 warm-up, no profile, no energy. */

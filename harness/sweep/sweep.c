@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "harness/base/clock.h"
-#include "harness/sweep/sweep_arm.h"
-#include "harness/sweep/sweep_log.h"
+#include "harness/sweep/worker_client.h"
+#include "harness/sweep/sweep_store.h"
 #include "harness/base/version.h"
 
 /* More than half of the CPUs busy at the start: the figures may not be this program's alone. */
@@ -25,7 +25,7 @@ typedef struct arm_state {
 typedef struct sweep {
     const tm_sweep_options *o;
     tm_sweep_outcome *out;
-    tm_sweep_log log;
+    tm_sweep_store log;
     arm_state *arms; /* [plan->n_arms] */
     int64_t begin_ns;
     int arm_number, n_arms, round;
@@ -47,7 +47,7 @@ static bool has_work(const sweep *s, int arm, int process)
     for (int i = 0; i < a->n_cells && !a->skip[0]; i++) {
         if (s->arms[arm].given_up[i]) continue;
         for (int r = 0; r < s->o->suite->repetitions; r++)
-            if (!tm_sweep_log_has(&s->log, a->cell_ids[i], process, r)) return true;
+            if (!tm_sweep_store_has(&s->log, a->cell_ids[i], process, r)) return true;
         if (tm_arm_needs_profile(s->o, &s->log, a, i, process)) return true;
         for (tm_phase phase = 0; phase < TM_PHASES; phase++)
             if (tm_arm_needs_energy(s->o, &s->log, a, i, process, phase)) return true;
@@ -59,7 +59,7 @@ static bool has_samples(const sweep *s, int arm, int process)
 {
     const tm_arm *a = &s->o->plan->arms[arm];
     for (int i = 0; i < a->n_cells; i++)
-        if (tm_sweep_log_has_any(&s->log, a->cell_ids[i], process)) return true;
+        if (tm_sweep_store_has_any(&s->log, a->cell_ids[i], process)) return true;
     return false;
 }
 
@@ -159,8 +159,8 @@ static tm_status add_cell(sweep *s, int arm, int cell, const char *status_text, 
     snprintf(record.reason, sizeof record.reason, "%s", reason);
     s->current = a;
     emit(s, TM_SWEEP_CELL, &record, NULL);
-    if (tm_sweep_log_has_cell(&s->log, &record)) return TM_OK;
-    tm_status status = tm_sweep_log_add(&s->log, &record, err);
+    if (tm_sweep_store_has_cell(&s->log, &record)) return TM_OK;
+    tm_status status = tm_sweep_store_add(&s->log, &record, err);
     s->fatal = s->fatal || status != TM_OK;
     return status;
 }
@@ -177,7 +177,7 @@ static tm_status skip_arms(sweep *s, tm_error *err)
 }
 
 /* After a process failed: the cell it failed in, or all that it still had to do. */
-static tm_status give_up(sweep *s, int arm, tm_arm_process *process, int failed,
+static tm_status give_up(sweep *s, int arm, tm_worker_client *process, int failed,
                          const tm_error *why, tm_error *err)
 {
     const char *verdict = why->status == TM_UNSUPPORTED ? "skipped" : "failed";
@@ -199,14 +199,14 @@ static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, t
     char marks[240];
     snprintf(marks, sizeof marks, "%s%s%s", s->marks, s->marks[0] && apart ? "; " : "",
              apart ? "ran apart from its pair" : "");
-    tm_arm_process p = {.options = s->o,
-                        .arm = a,
-                        .log = &s->log,
-                        .process = process,
-                        .slot = slot,
-                        .marks = marks,
-                        .on_record = on_record,
-                        .on_record_arg = s};
+    tm_worker_client p = {.options = s->o,
+                          .arm = a,
+                          .log = &s->log,
+                          .process = process,
+                          .slot = slot,
+                          .marks = marks,
+                          .on_record = on_record,
+                          .on_record_arg = s};
     for (int i = 0; i < a->n_cells; i++) p.todo[i] = !s->arms[arm].given_up[i];
     s->current = a;
     s->arm_number++;
@@ -216,7 +216,7 @@ static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, t
     for (;;) {
         int failed;
         tm_error why;
-        tm_status status = tm_arm_process_run(&p, &failed, &s->fatal, &why);
+        tm_status status = tm_worker_client_run(&p, &failed, &s->fatal, &why);
         if (status == TM_INTERRUPTED) s->out->interrupted = true;
         if (s->fatal || status == TM_INTERRUPTED) {
             *err = why;
@@ -296,7 +296,7 @@ static tm_status skip_unstarted(sweep *s, tm_error *err)
     for (int i = 0; i < plan->n_arms && s->out->budget_spent; i++) {
         const tm_arm *a = &plan->arms[i];
         for (int k = 0; k < a->n_cells && !a->skip[0]; k++) {
-            if (s->arms[i].given_up[k] || tm_sweep_log_has_any(&s->log, a->cell_ids[k], -1))
+            if (s->arms[i].given_up[k] || tm_sweep_store_has_any(&s->log, a->cell_ids[k], -1))
                 continue;
             tm_status status = add_cell(s, i, k, "skipped", reason, err);
             if (status != TM_OK) return status;
@@ -308,7 +308,7 @@ static tm_status skip_unstarted(sweep *s, tm_error *err)
 /* What is to be said about every sample of this run. */
 static void run_marks(sweep *s)
 {
-    const tm_env *env = s->o->env;
+    const tm_machine *env = s->o->env;
     char load[96] = "";
     int most = 0;
     for (int i = 0; i < s->o->plan->n_arms; i++)
@@ -346,7 +346,7 @@ static void count(sweep *s)
         const tm_arm *a = &plan->arms[i];
         bool any = false;
         for (int k = 0; k < a->n_cells; k++) {
-            bool has = tm_sweep_log_has_any(&s->log, a->cell_ids[k], -1);
+            bool has = tm_sweep_store_has_any(&s->log, a->cell_ids[k], -1);
             any = any || has;
             if (s->arms[i].failed[k])
                 out->n_cells_failed++;
@@ -368,9 +368,9 @@ static void count(sweep *s)
 /* The pattern that a meter's log is matched by, on every CPU, before any work. */
 static tm_status show_marker(sweep *s, tm_error *err)
 {
-    tm_marker marker;
-    tm_status status = tm_marker_show(s->o->env->n_cpus, s->o->interrupt_fd, &marker, err);
-    if (status == TM_OK) tm_sweep_log_marker(&s->log, &marker);
+    tm_meter_marker marker;
+    tm_status status = tm_meter_marker_show(s->o->env->n_cpus, s->o->interrupt_fd, &marker, err);
+    if (status == TM_OK) tm_sweep_store_marker(&s->log, &marker);
     if (status == TM_INTERRUPTED) s->out->interrupted = true;
     return status;
 }
@@ -382,7 +382,7 @@ tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, t
     memset(out, 0, sizeof *out);
     s.arms = calloc((size_t)options->plan->n_arms, sizeof *s.arms);
     if (!s.arms) return tm_fail(err, TM_NOMEM, "no memory for %d arms", options->plan->n_arms);
-    tm_status status = tm_sweep_log_open(&s.log, options, &out->records, err);
+    tm_status status = tm_sweep_store_open(&s.log, options, &out->records, err);
     if (status != TM_OK) goto done;
     const char *left_out = tm_records_left_out(&out->records, text, sizeof text);
     if (left_out) emit(&s, TM_SWEEP_NOTE, NULL, left_out);
@@ -390,7 +390,7 @@ tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, t
     for (int round = 0; round < options->suite->processes; round++)
         for (int i = 0; i < options->plan->n_pairs; i++)
             pair_seconds(&s, &options->plan->pairs[i], round, &s.n_arms);
-    tm_sweep_log_limits(
+    tm_sweep_store_limits(
         &s.log, options->limits && s.n_arms > 0 ? options->limits(options->limits_arg) : NULL);
     if (options->energy && options->suite->energy.marker && s.n_arms > 0)
         status = show_marker(&s, err);
@@ -402,7 +402,7 @@ tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, t
     /* What was measured is kept; that it was interrupted is in the outcome. */
     if (status == TM_INTERRUPTED && !s.fatal) status = TM_OK;
 done:
-    tm_sweep_log_close(&s.log);
+    tm_sweep_store_close(&s.log);
     free(s.arms);
     return status;
 }

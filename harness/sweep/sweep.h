@@ -30,7 +30,7 @@ typedef struct tm_sweep_event {
 
 typedef struct tm_sweep_options {
     const tm_suite *suite;
-    const tm_env *env;
+    const tm_machine *env;
     const tm_plan *plan;
     const char *store_path;  /* NULL: keep records in memory only */
     const char *worker_path; /* NULL: this program (/proc/self/exe) */
@@ -39,7 +39,7 @@ typedef struct tm_sweep_options {
      * run; owned by the sweep. NULL, or an answer of NULL: the line says they were not measured. */
     tm_json *(*limits)(void *arg);
     void *limits_arg;
-    const tm_meter_choice
+    const tm_energy_source_choice
         *energy; /* what answered to the suite's energy options; NULL: none asked */
     uint64_t seed;
     bool oversubscribe;
@@ -65,7 +65,7 @@ typedef struct tm_sweep_outcome {
 
 /* What tm_sweep_run would refuse of a store, to say it before a plan compares kernels for it: all but that
  * another run is writing it. Changes nothing. */
-tm_status tm_sweep_check_store(const char *store, const tm_env *env, bool allow_machine,
+tm_status tm_sweep_check_store(const char *store, const tm_machine *env, bool allow_machine,
                                tm_error *err) TM_MUST_USE;
 
 /* Errors: those of the store (IO, FORMAT, ARG: of another schema or machine, or being written),

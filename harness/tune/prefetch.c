@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "harness/base/clock.h"
-#include "harness/measure/kernel_bench.h"
-#include "harness/tune/remembered.h"
+#include "harness/measure/kernel_timer.h"
+#include "harness/tune/tune_cache.h"
 #include "harness/stats/stats.h"
 
 #define ROUNDS       9
@@ -56,9 +56,9 @@ static void race(tm_kernel_job *job, tm_prefetch *out)
         if (out->gb_per_second[i] * TIE >= best) out->bytes = tm_prefetch_distances[i];
 }
 
-tm_status tm_prefetch_measure(const tm_env *env, tm_prefetch *out, tm_error *err)
+tm_status tm_prefetch_measure(const tm_machine *env, tm_prefetch *out, tm_error *err)
 {
-    tm_kernel_bench_options options = tm_kernel_bench_options_for(env);
+    tm_kernel_timer_options options = tm_kernel_timer_options_for(env);
     tm_kernel_weights weights;
     tm_kernel_job job;
     const tm_kernel *kernel;
@@ -79,7 +79,7 @@ tm_status tm_prefetch_measure(const tm_env *env, tm_prefetch *out, tm_error *err
 }
 
 /* Everything the measurement depends on. */
-static uint64_t key_of(const tm_choice *choice)
+static uint64_t key_of(const tm_tuner *choice)
 {
     char text[256], isa[128];
     int n = snprintf(text, sizeof text, "prefetch %s %s %s", choice->env->fingerprint,
@@ -90,7 +90,7 @@ static uint64_t key_of(const tm_choice *choice)
 /* False: not remembered, or not in a way that makes sense. */
 static bool recall(const char *path, int *bytes)
 {
-    tm_json *json = tm_remembered_read(path);
+    tm_json *json = tm_tune_cache_read(path);
     int64_t value = -1;
     tm_error ignored;
     bool found = json && tm_json_need_int(json, "prefetch_bytes", path, 0, TM_AHEAD_MAX, &value,
@@ -113,15 +113,15 @@ static void remember(const char *path, const tm_prefetch *prefetch)
     tm_json_put_int(json, "prefetch_bytes", prefetch->bytes);
     tm_json_set(json, "measured", rates);
     /* Where it cannot be kept, the next run measures again: tenths of a second. */
-    (void)!tm_remembered_write(path, json, &ignored);
+    (void)!tm_tune_cache_write(path, json, &ignored);
     tm_json_free(json);
 }
 
 /* How the value in tm_kernel_ahead came about. */
-static void choose(const tm_choice *choice, char *how, size_t size)
+static void choose(const tm_tuner *choice, char *how, size_t size)
 {
-    char path[TM_REMEMBERED_PATH];
-    bool lasting = tm_remembered_path(choice->folder, key_of(choice), path);
+    char path[TM_TUNE_CACHE_PATH];
+    bool lasting = tm_tune_cache_path(choice->folder, key_of(choice), path);
     tm_prefetch prefetch;
     tm_error why = {0};
     const char *wish = getenv(TM_PREFETCH_VARIABLE);
@@ -144,7 +144,7 @@ static void choose(const tm_choice *choice, char *how, size_t size)
     }
 }
 
-void tm_prefetch_choose(const tm_choice *choice)
+void tm_prefetch_choose(const tm_tuner *choice)
 {
     char how[640], bytes[16];
     choose(choice, how, sizeof how);

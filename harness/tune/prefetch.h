@@ -8,7 +8,7 @@
 #ifndef TM_HARNESS_TUNE_PREFETCH_H
 #define TM_HARNESS_TUNE_PREFETCH_H
 
-#include "harness/tune/choice.h"
+#include "harness/tune/tuner.h"
 
 #define TM_PREFETCH_VARIABLE  "TERNMARK_PREFETCH"
 #define TM_PREFETCH_DISTANCES 5
@@ -25,11 +25,11 @@ typedef struct tm_prefetch {
 tm_status tm_prefetch_from_environment(tm_error *err) TM_MUST_USE;
 
 /* Errors: UNSUPPORTED, NOMEM (too little memory to leave the caches). */
-tm_status tm_prefetch_measure(const tm_env *env, tm_prefetch *out, tm_error *err) TM_MUST_USE;
+tm_status tm_prefetch_measure(const tm_machine *env, tm_prefetch *out, tm_error *err) TM_MUST_USE;
 
 /* Sets tm_kernel_ahead and the variable for children, and notes both in env->environment:
  * "prefetch_bytes" and how they were chosen. Where nothing can be measured the value stays as it is,
  * and the record says why. */
-void tm_prefetch_choose(const tm_choice *choice);
+void tm_prefetch_choose(const tm_tuner *choice);
 
 #endif

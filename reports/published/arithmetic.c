@@ -103,17 +103,17 @@ static void compute_ratio(const tm_arithmetic *data, const tm_arithmetic_precisi
                           tm_arithmetic_row *row)
 {
     const kinds all = {.add = true, .mul = true};
-    tm_figure *ratio = &row->ratio.computed;
+    tm_measured *ratio = &row->ratio.computed;
     if (precision->baseline < 0) {
-        tm_figure_miss(ratio, "%s has no baseline to be compared with", precision->name);
+        tm_measured_miss(ratio, "%s has no baseline to be compared with", precision->name);
     } else if (row->quantity == TM_QUANTITY_OPERATION_RATIO) {
         const tm_mac *over = &data->precisions[precision->baseline].linear;
-        tm_figure_set(ratio, mac_picojoules(data, over, row->node_nm, all) /
-                                 mac_picojoules(data, &precision->linear, row->node_nm, all));
+        tm_measured_set(ratio, mac_picojoules(data, over, row->node_nm, all) /
+                                   mac_picojoules(data, &precision->linear, row->node_nm, all));
     } else if (row->quantity == TM_QUANTITY_ENERGY || row->quantity == TM_QUANTITY_RATIO) {
-        tm_figure_set(ratio, energy_ratio(data, row->shape, precision, row->node_nm));
+        tm_measured_set(ratio, energy_ratio(data, row->shape, precision, row->node_nm));
     } else {
-        tm_figure_miss(ratio, "this row is one kind of operation alone");
+        tm_measured_miss(ratio, "this row is one kind of operation alone");
     }
 }
 
@@ -132,15 +132,15 @@ static tm_arithmetic_row compute(const tm_arithmetic *data, tm_quantity quantity
                              .node_nm = node_nm};
     tm_beside *const all[] = {&row.energy_joules, &row.memory_gb, &row.ratio};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        tm_figure_miss(&all[i]->published, "no published figure at hand for this row");
+        tm_measured_miss(&all[i]->published, "no published figure at hand for this row");
     if (shape) {
         joules e = estimate(data, shape, p, node_nm, kinds_of(quantity));
-        tm_figure_set(&row.energy_joules.computed, e.linear + e.attention);
-        tm_figure_set(&row.attention_fraction, e.attention / (e.linear + e.attention));
-        tm_figure_set(&row.memory_gb.computed,
-                      (double)shape->linear_weights * p->bits_per_weight / 8.0 / 1e9);
+        tm_measured_set(&row.energy_joules.computed, e.linear + e.attention);
+        tm_measured_set(&row.attention_fraction, e.attention / (e.linear + e.attention));
+        tm_measured_set(&row.memory_gb.computed,
+                        (double)shape->linear_weights * p->bits_per_weight / 8.0 / 1e9);
     } else {
-        tm_figure_miss(&row.energy_joules.computed, "a ratio of operations, not of a model");
+        tm_measured_miss(&row.energy_joules.computed, "a ratio of operations, not of a model");
         row.attention_fraction = row.memory_gb.computed = row.energy_joules.computed;
     }
     compute_ratio(data, p, &row);
@@ -157,14 +157,14 @@ static int node_of(const char *device)
 }
 
 /* The quantity a claim prints; N_QUANTITIES: something else. */
-static int quantity_of(const tm_claim *claim)
+static int quantity_of(const tm_published_value *claim)
 {
     for (int i = 0; i < N_QUANTITIES; i++)
         if (strcmp(claim->metric, quantities[i].metric) == 0) return i;
     return N_QUANTITIES;
 }
 
-static bool is_from(const tm_claim *claim, const tm_arithmetic_subject *s)
+static bool is_from(const tm_published_value *claim, const tm_arithmetic_subject *s)
 {
     return strcmp(claim->paper, s->paper) == 0 && strcmp(claim->table, s->table) == 0;
 }
@@ -174,7 +174,7 @@ static bool is_one_table(const tm_arithmetic_subject *a, const tm_arithmetic_sub
     return strcmp(a->paper, b->paper) == 0 && strcmp(a->table, b->table) == 0;
 }
 
-static bool is_about(const tm_claim *claim, const tm_arithmetic_subject *s)
+static bool is_about(const tm_published_value *claim, const tm_arithmetic_subject *s)
 {
     return is_from(claim, s) && strcmp(claim->model, s->model) == 0 &&
            (!s->system || strcmp(claim->system, s->system) == 0);
@@ -192,20 +192,20 @@ static int decimals_needed(double value)
 static void look_up_memory(const tm_published *published, const tm_arithmetic_subject *s,
                            tm_beside *memory)
 {
-    const tm_question question = {
+    const tm_published_query question = {
         .paper = s->paper, .table = s->table, .metric = METRIC_MEMORY, .model = s->model};
     memory->claim = tm_published_find(published, &question, &memory->published);
     if (memory->claim)
         memory->published = tm_published_figure(published, &question);
     else
-        tm_figure_miss(&memory->published, "%s %s prints no memory of %s", s->paper, s->table,
-                       s->model);
+        tm_measured_miss(&memory->published, "%s %s prints no memory of %s", s->paper, s->table,
+                         s->model);
     if (isfinite(memory->published.value))
         memory->decimals = decimals_needed(memory->published.value);
 }
 
 /* Puts the figure of a claim where it belongs in the row. */
-static void set_published(const tm_published *published, const tm_claim *claim,
+static void set_published(const tm_published *published, const tm_published_value *claim,
                           const tm_arithmetic_subject *s, tm_arithmetic_row *row)
 {
     const tm_quantity quantity = (tm_quantity)quantity_of(claim);
@@ -214,12 +214,12 @@ static void set_published(const tm_published *published, const tm_claim *claim,
     beside->claim = claim;
     beside->decimals = s->decimals;
     if (isfinite(claim->value))
-        tm_figure_set(&beside->published, claim->value);
+        tm_measured_set(&beside->published, claim->value);
     else
-        tm_figure_miss(&beside->published, "%s",
-                       claim->why_null ? claim->why_null : "printed as words, not as a number");
+        tm_measured_miss(&beside->published, "%s",
+                         claim->why_null ? claim->why_null : "printed as words, not as a number");
     if (quantity == TM_QUANTITY_RATIO && !row->energy_joules.claim) {
-        const tm_question question = {
+        const tm_published_query question = {
             .paper = s->paper, .table = s->table, .metric = METRIC_ABSOLUTE, .model = s->model};
         row->energy_joules.published = tm_published_figure(published, &question);
     }
@@ -247,8 +247,8 @@ static bool has_node(const tm_arithmetic *data, int node_nm)
 
 /* The row of one claim of energy. */
 static tm_status add_claim(const tm_arithmetic *data, const tm_published *published,
-                           const tm_claim *claim, const tm_arithmetic_shape *shapes, int n_shapes,
-                           tm_arithmetic_rows *out, tm_error *err)
+                           const tm_published_value *claim, const tm_arithmetic_shape *shapes,
+                           int n_shapes, tm_arithmetic_rows *out, tm_error *err)
 {
     const int quantity = quantity_of(claim);
     const tm_arithmetic_subject *subject = NULL;
@@ -287,7 +287,7 @@ tm_status tm_arithmetic_compare(const tm_arithmetic *data, const tm_published *p
         /* Those of one table stand together: the parser refuses a table that comes twice. */
         if (s > 0 && is_one_table(first, &data->subjects[s - 1])) continue;
         for (int i = 0; status == TM_OK && i < published->n; i++) {
-            const tm_claim *claim = &published->items[i];
+            const tm_published_value *claim = &published->items[i];
             if (is_from(claim, first) && quantity_of(claim) != N_QUANTITIES)
                 status = add_claim(data, published, claim, shapes, n_shapes, out, err);
         }
@@ -305,7 +305,7 @@ static void look_up(const tm_arithmetic *data, const tm_published *published, in
         if (!s->shape || strcasecmp(s->shape, row->shape->name) != 0 || s->precision != precision)
             continue;
         for (int k = 0; k < published->n; k++) {
-            const tm_claim *claim = &published->items[k];
+            const tm_published_value *claim = &published->items[k];
             const int quantity = quantity_of(claim);
             if ((quantity == TM_QUANTITY_ENERGY || quantity == TM_QUANTITY_RATIO) &&
                 is_about(claim, s) && node_of(claim->device) == row->node_nm)

@@ -85,9 +85,9 @@ void tm_arithmetic_free(tm_arithmetic *data);
 
 /* A computed figure beside a printed one. */
 typedef struct tm_beside {
-    tm_figure computed, published;
-    const tm_claim *claim; /* where it was printed; borrowed; NULL: nowhere */
-    int decimals;          /* the published one is printed with */
+    tm_measured computed, published;
+    const tm_published_value *claim; /* where it was printed; borrowed; NULL: nowhere */
+    int decimals;                    /* the published one is printed with */
 } tm_beside;
 
 /* Both are there; then whether rounding the computed one gives the printed digits, and what is missing. */
@@ -114,10 +114,10 @@ typedef struct tm_arithmetic_row {
     const char *precision, *baseline; /* borrowed; no baseline: NULL */
     const char *note;                 /* borrowed; "" if nothing */
     int node_nm;
-    tm_beside energy_joules;      /* of what `quantity` says */
-    tm_beside memory_gb;          /* linear weights, 1e9 bytes */
-    tm_beside ratio;              /* baseline / this */
-    tm_figure attention_fraction; /* of the energy, 0 to 1 */
+    tm_beside energy_joules;        /* of what `quantity` says */
+    tm_beside memory_gb;            /* linear weights, 1e9 bytes */
+    tm_beside ratio;                /* baseline / this */
+    tm_measured attention_fraction; /* of the energy, 0 to 1 */
 } tm_arithmetic_row;
 
 typedef struct tm_arithmetic_rows {

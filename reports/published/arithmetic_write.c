@@ -23,7 +23,7 @@ static char *printed(double value, int decimals, char *out, size_t size)
     return tm_number(value, digits < 1 ? 1 : digits, out, size);
 }
 
-static void add_figure(tm_table *table, const tm_figure *figure, int digits)
+static void add_figure(tm_table *table, const tm_measured *figure, int digits)
 {
     char text[64];
     if (isfinite(figure->value))
@@ -75,7 +75,8 @@ static void tally(const tm_beside *beside, int *n, int *n_matches)
 }
 
 /* The rows that follow stand on this claim's table; NULL: on none. */
-static void add_origin(tm_table *table, const tm_claim *claim, const tm_claim **last)
+static void add_origin(tm_table *table, const tm_published_value *claim,
+                       const tm_published_value **last)
 {
     const bool is_new = !table->n_groups || !claim != !*last ||
                         (claim && (strcmp(claim->paper, (*last)->paper) != 0 ||
@@ -100,7 +101,7 @@ static void fill_energy(const tm_arithmetic *data, const tm_arithmetic_rows *row
     static const char *const headings[] = {
         "model",  "precision",   "nm",           "attention %", "estimate J", "published J",
         "result", "estimate GB", "published GB", "result",      "times less", NULL};
-    const tm_claim *last = NULL;
+    const tm_published_value *last = NULL;
     int n[2] = {0}, n_matches[2] = {0};
     tm_table_init(table, TITLE);
     add_columns(table, headings, 2);
@@ -130,7 +131,7 @@ static void fill_operations_apart(const tm_arithmetic_rows *rows, tm_table *tabl
 {
     static const char *const headings[] = {"model",      "system",      "operation", "nm",
                                            "estimate J", "published J", "result",    NULL};
-    const tm_claim *last = NULL;
+    const tm_published_value *last = NULL;
     int n = 0, n_matches = 0;
     tm_table_init(table, TITLE ": additions and multiplications apart");
     add_columns(table, headings, 3);
@@ -153,7 +154,7 @@ static void fill_ratios(const tm_arithmetic_rows *rows, tm_table *table)
 {
     static const char *const headings[] = {"model",      "shape",       "ratio",  "nm",
                                            "estimate x", "published x", "result", NULL};
-    const tm_claim *last = NULL;
+    const tm_published_value *last = NULL;
     int n = 0, n_matches = 0;
     tm_table_init(table, TITLE ": how many times less than fp16");
     add_columns(table, headings, 3);
@@ -255,8 +256,8 @@ typedef struct keys {
 
 static void put_beside(tm_json *object, const keys *k, const char *kind, const tm_beside *beside)
 {
-    tm_figure_put(object, k->computed, &beside->computed);
-    tm_figure_put(object, k->published, &beside->published);
+    tm_measured_put(object, k->computed, &beside->computed);
+    tm_measured_put(object, k->published, &beside->published);
     tm_text origin = {0};
     if (beside->claim)
         tm_text_format(&origin, "%s: %s %s", kind, beside->claim->paper, beside->claim->table);
@@ -269,7 +270,7 @@ static void put_beside(tm_json *object, const keys *k, const char *kind, const t
         tm_json_put_bool(object, k->matches, tm_beside_matches(beside));
         tm_json_put_number(object, k->difference, tm_beside_difference(beside));
     } else {
-        const tm_figure *absent =
+        const tm_measured *absent =
             isfinite(beside->computed.value) ? &beside->published : &beside->computed;
         tm_json_put_missing(object, k->matches, absent->missing);
         tm_json_put_missing(object, k->difference, absent->missing);
@@ -307,7 +308,7 @@ static tm_json *row_to_json(const tm_arithmetic *data, const tm_arithmetic_row *
     tm_json_put_int(object, "n_tokens", data->n_tokens);
     tm_json_put_string(object, "origin", TM_ARITHMETIC_ORIGIN);
     put_beside(object, &energy, "published estimate", &row->energy_joules);
-    tm_figure_put(object, "attention_fraction", &row->attention_fraction);
+    tm_measured_put(object, "attention_fraction", &row->attention_fraction);
     put_beside(object, &memory, "published", &row->memory_gb);
     put_beside(object, &ratio, "published estimate", &row->ratio);
     tm_json_put_string(object, "note", row->note);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tm_status read_claim(const tm_json *json, const char *what, tm_claim *out, tm_error *err)
+static tm_status read_claim(const tm_json *json, const char *what, tm_published_value *out,
+                            tm_error *err)
 {
     static const char *const known[] = {"paper",      "table",    "device", "metric",
                                         "unit",       "model",    "system", "value",
@@ -70,7 +71,7 @@ tm_status tm_published_parse(const char *text, size_t length, const char *what, 
         if (end > begin) {
             tm_json *json = NULL;
             tm_status status = tm_json_parse(text + begin, end - begin, place, &json, err);
-            tm_claim *claim = &out->items[out->n];
+            tm_published_value *claim = &out->items[out->n];
             if (status == TM_OK) {
                 out->lines[out->n++] = json;
                 claim->line = number;
@@ -103,7 +104,7 @@ static bool part(const char *asked, const char *is)
     return !asked || strstr(is, asked) != NULL;
 }
 
-static bool matches(const tm_claim *claim, const tm_question *q)
+static bool matches(const tm_published_value *claim, const tm_published_query *q)
 {
     return same(q->paper, claim->paper) && same(q->table, claim->table) &&
            same(q->metric, claim->metric) &&
@@ -111,17 +112,17 @@ static bool matches(const tm_claim *claim, const tm_question *q)
            part(q->device, claim->device) && part(q->system, claim->system);
 }
 
-int tm_published_count(const tm_published *published, const tm_question *question)
+int tm_published_count(const tm_published *published, const tm_published_query *question)
 {
     int n = 0;
     for (int i = 0; i < published->n; i++) n += matches(&published->items[i], question);
     return n;
 }
 
-const tm_claim *tm_published_find(const tm_published *published, const tm_question *question,
-                                  tm_figure *why)
+const tm_published_value *tm_published_find(const tm_published *published,
+                                            const tm_published_query *question, tm_measured *why)
 {
-    const tm_claim *found = NULL;
+    const tm_published_value *found = NULL;
     int n = 0;
     for (int i = 0; i < published->n; i++) {
         if (!matches(&published->items[i], question)) continue;
@@ -130,26 +131,26 @@ const tm_claim *tm_published_find(const tm_published *published, const tm_questi
     }
     if (n == 1) return found;
     if (n == 0)
-        tm_figure_miss(
+        tm_measured_miss(
             why, "%s%s%s prints no figure for %s", question->paper ? question->paper : "",
             question->paper && question->table ? " " : "", question->table ? question->table : "",
             question->model ? question->model : "this");
     else
-        tm_figure_miss(why, "%d published figures answer to this question", n);
+        tm_measured_miss(why, "%d published figures answer to this question", n);
     return NULL;
 }
 
-tm_figure tm_published_figure(const tm_published *published, const tm_question *question)
+tm_measured tm_published_figure(const tm_published *published, const tm_published_query *question)
 {
-    tm_figure figure = {.value = NAN};
-    const tm_claim *claim = tm_published_find(published, question, &figure);
+    tm_measured figure = {.value = NAN};
+    const tm_published_value *claim = tm_published_find(published, question, &figure);
     if (!claim) return figure;
     if (claim->why_null)
-        tm_figure_miss(&figure, "%s", claim->why_null);
+        tm_measured_miss(&figure, "%s", claim->why_null);
     else if (claim->range)
-        tm_figure_miss(&figure, "printed as a range: %s", claim->range);
+        tm_measured_miss(&figure, "printed as a range: %s", claim->range);
     else
-        tm_figure_set(&figure, claim->value);
+        tm_measured_set(&figure, claim->value);
     return figure;
 }
 

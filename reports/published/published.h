@@ -6,12 +6,12 @@
 #ifndef TM_REPORTS_PUBLISHED_PUBLISHED_H
 #define TM_REPORTS_PUBLISHED_PUBLISHED_H
 
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 
 #define TM_MODEL_2B4T "BitNet-b1.58-2B-4T" /* however it was asked for */
 
 /* One printed figure. All strings are borrowed from the list. */
-typedef struct tm_claim {
+typedef struct tm_published_value {
     const char *paper;      /* "2410.16144" (arXiv), or a project's name */
     const char *table;      /* "Table 4" */
     const char *device;     /* as described there */
@@ -24,10 +24,10 @@ typedef struct tm_claim {
     const char *range;      /* printed as words ("2.37x-6.17x"); NULL when it is a number */
     double value;           /* NaN when null or a range */
     int line;               /* in the file, from 1 */
-} tm_claim;
+} tm_published_value;
 
 typedef struct tm_published {
-    tm_claim *items;
+    tm_published_value *items;
     int n;
     tm_json **lines; /* [n] what the strings belong to; owned */
 } tm_published;
@@ -38,17 +38,17 @@ tm_status tm_published_parse(const char *text, size_t length, const char *what, 
 void tm_published_free(tm_published *published);
 
 /* NULL asks for anything; device and system match as parts, the rest whole (model in any case). */
-typedef struct tm_question {
+typedef struct tm_published_query {
     const char *paper, *table, *device, *metric, *model, *system;
-} tm_question;
+} tm_published_query;
 
 /* The only claim that matches, or NULL with the reason (none, or how many). Threads: any. */
-const tm_claim *tm_published_find(const tm_published *published, const tm_question *question,
-                                  tm_figure *why);
+const tm_published_value *tm_published_find(const tm_published *published,
+                                            const tm_published_query *question, tm_measured *why);
 /* Its value, or missing: not printed, printed as N/A, a range, or no claim at all. */
-tm_figure tm_published_figure(const tm_published *published, const tm_question *question);
+tm_measured tm_published_figure(const tm_published *published, const tm_published_query *question);
 /* How many claims match. */
-int tm_published_count(const tm_published *published, const tm_question *question);
+int tm_published_count(const tm_published *published, const tm_published_query *question);
 
 /* The same model as the papers name it: "synth:125M" -> "125M", "2B-4T" of any spelling -> its full name.
  * The result points into `model`, or is a literal. */

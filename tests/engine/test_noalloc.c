@@ -73,7 +73,7 @@ typedef struct setup {
     tm_pool *pool;
     tm_model model;
     tm_session *session;
-    tm_ledger ledger; /* every test runs with one: stamps are part of what may not allocate */
+    tm_stamps stamps; /* every test runs with one: stamps are part of what may not allocate */
     tm_status status;
 } setup;
 
@@ -84,14 +84,14 @@ static void open_setup(setup *s, const char *kernel, int n_threads, bool f16_kv)
     s->pool = tiny_pool(n_threads);
     s->model = tiny_model(&config, kernel, NULL, s->pool);
     s->session = tiny_session(&s->model, s->pool, options);
-    TINY_OK(tm_ledger_open(config.n_layers, N_PROMPT + N_DECODE, s->pool, &s->ledger, &err));
-    tm_session_set_ledger(s->session, &s->ledger);
+    TINY_OK(tm_stamps_open(config.n_layers, N_PROMPT + N_DECODE, s->pool, &s->stamps, &err));
+    tm_session_set_ledger(s->session, &s->stamps);
 }
 
 static void close_setup(setup *s)
 {
     tm_session_close(s->session);
-    tm_ledger_close(&s->ledger);
+    tm_stamps_close(&s->stamps);
     tm_model_close(&s->model);
     tm_pool_close(s->pool);
 }
@@ -137,7 +137,7 @@ static void test_eval_allocates_nothing(void **state)
         int during = n_allocations;
         assert_int_equal(s.status, TM_OK);
         assert_int_equal(during, 0);
-        assert_int_equal(s.ledger.n_passes, (N_PROMPT + 15) / 16 + N_DECODE);
+        assert_int_equal(s.stamps.n_passes, (N_PROMPT + 15) / 16 + N_DECODE);
         close_setup(&s);
     }
 }

@@ -7,7 +7,7 @@ typedef struct totals {
     double memory, macs, int8_macs;
 } totals;
 
-static totals add_up(const tm_model *model, bool f16_kv, const tm_ledger_pass *pass)
+static totals add_up(const tm_model *model, bool f16_kv, const tm_stamps_pass *pass)
 {
     totals sum = {0};
     for (int l = -1; l < model->config.n_layers; l++)
@@ -35,7 +35,7 @@ static void test_a_decoded_token_costs_what_the_model_says(void **state)
                 config.tied_head = tied;
                 tm_model model = tiny_model(&config, kernels[k], "f16r16_fma_scalar", pool);
                 tm_costs costs = tm_model_costs(&config, model.kernel, model.head_kernel, f16);
-                tm_ledger_pass pass = {.n_tokens = 1, .position = 20, .n_logits = 1};
+                tm_stamps_pass pass = {.n_tokens = 1, .position = 20, .n_logits = 1};
                 totals sum = add_up(&model, f16, &pass);
                 /* 21 positions read and one written, a row of the table of 100. */
                 double row = (double)(tied ? costs.head_bytes : costs.embedding_bytes) / 100;
@@ -58,7 +58,7 @@ static void test_prompts_pay_for_what_is_wanted(void **state)
     tm_config config = tiny_config("llama"); /* without sub-norms */
     tm_model model = tiny_model(&config, "i2r16_mad_scalar", NULL, pool);
     for (int n_logits = 0; n_logits <= 7; n_logits += n_logits ? 6 : 1) {
-        tm_ledger_pass pass = {.n_tokens = 7, .position = 3, .n_logits = n_logits};
+        tm_stamps_pass pass = {.n_tokens = 7, .position = 3, .n_logits = n_logits};
         totals sum = add_up(&model, true, &pass);
         double width = 128, kv = 64, ffn = 256, macs = 0;
         for (int l = 0; l < 2; l++)
@@ -72,7 +72,7 @@ static void test_prompts_pay_for_what_is_wanted(void **state)
         assert_true((o.memory_bytes > 0) == (n_logits > 0));
     }
     tm_op_cost none = tm_op_cost_of(&model, true, TM_OP_ATTN_SUB_NORM, 0,
-                                    &(tm_ledger_pass){.n_tokens = 1, .n_logits = 1});
+                                    &(tm_stamps_pass){.n_tokens = 1, .n_logits = 1});
     assert_true(none.memory_bytes == 0); /* quantised, not normed */
     tm_model_close(&model);
     tm_pool_close(pool);
@@ -88,7 +88,7 @@ static void test_a_step_of_sequences_shares_weights_alone(void **state)
     tm_model model = tiny_model(&config, "i2r16_mad_scalar", "f16r16_fma_scalar", pool);
     tm_costs costs = tm_model_costs(&config, model.kernel, model.head_kernel, true);
     double row = (double)costs.embedding_bytes / 100; /* of the table of 100 */
-    tm_ledger_pass pass = {.n_tokens = 5, .position = 20, .n_logits = 5, .is_step = true};
+    tm_stamps_pass pass = {.n_tokens = 5, .position = 20, .n_logits = 5, .is_step = true};
     totals sum = add_up(&model, true, &pass);
     assert_true(sum.memory == (double)(costs.linear_bytes + costs.head_bytes + costs.norm_bytes) +
                                   5 * (22.0 * (double)costs.kv_bytes_per_position + row));
@@ -109,7 +109,7 @@ static void test_preparing_is_counted(void **state)
     for (const tm_kernel *const *k = tm_kernels(); *k; k++) {
         if (!(*k)->format->ternary || tm_kernel_available(*k, NULL) != TM_OK) continue;
         tm_model model = tiny_model(&config, (*k)->name, NULL, pool);
-        tm_ledger_pass pass = {.n_tokens = 9, .n_logits = 9};
+        tm_stamps_pass pass = {.n_tokens = 9, .n_logits = 9};
         tm_op_cost cost = tm_op_cost_of(&model, true, TM_OP_PREPARE_DOWN, 0, &pass);
         double wanted = (*k)->prepare ? 9.0 * 256 + (double)(*k)->scratch_size(256, 9) : 0;
         assert_true(cost.activation_bytes == wanted);

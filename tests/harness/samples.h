@@ -2,7 +2,7 @@
 #ifndef TM_TESTS_HARNESS_SAMPLES_H
 #define TM_TESTS_HARNESS_SAMPLES_H
 
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 #include "tests/tm_test.h"
 
 #include <stdlib.h>
@@ -44,23 +44,23 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
     r.token_ns = n_gen ? calloc((size_t)n_gen, sizeof *r.token_ns) : NULL;
     r.n_token_ns = n_gen;
     for (int i = 0; i < n_gen; i++) r.token_ns[i] = 1000000 + i;
-    tm_figure_set(&r.peak_rss_bytes, 1e9);
-    tm_figure_set(&r.rss_anonymous_bytes, 9e8);
-    tm_figure_set(&r.rss_file_bytes, 1e8);
-    tm_figure_set(&r.minor_faults, 0);
-    tm_figure_set(&r.major_faults, 0);
-    tm_figure_set(&r.voluntary_switches, 3);
-    tm_figure_set(&r.involuntary_switches, 4);
-    tm_figure_set(&r.cpu_user_seconds, 0.25);
-    tm_figure_set(&r.cpu_system_seconds, 0.125);
-    tm_figure_miss(&r.steal_percent, "too %s", "short");
-    tm_figure_set(&r.frequency_before_hz, 3.1e9);
-    tm_figure_set(&r.frequency_after_hz, 3.0e9);
-    tm_figure_set(&r.throttle_events, 0);
-    tm_figure_set(&r.temperature_before_celsius, 48);
-    tm_figure_miss(&r.temperature_after_celsius, "no sensor");
-    tm_figure_set(&r.load_average, 0.5);
-    tm_figure_set(&r.harness_ns_per_token, 23.5);
+    tm_measured_set(&r.peak_rss_bytes, 1e9);
+    tm_measured_set(&r.rss_anonymous_bytes, 9e8);
+    tm_measured_set(&r.rss_file_bytes, 1e8);
+    tm_measured_set(&r.minor_faults, 0);
+    tm_measured_set(&r.major_faults, 0);
+    tm_measured_set(&r.voluntary_switches, 3);
+    tm_measured_set(&r.involuntary_switches, 4);
+    tm_measured_set(&r.cpu_user_seconds, 0.25);
+    tm_measured_set(&r.cpu_system_seconds, 0.125);
+    tm_measured_miss(&r.steal_percent, "too %s", "short");
+    tm_measured_set(&r.frequency_before_hz, 3.1e9);
+    tm_measured_set(&r.frequency_after_hz, 3.0e9);
+    tm_measured_set(&r.throttle_events, 0);
+    tm_measured_set(&r.temperature_before_celsius, 48);
+    tm_measured_miss(&r.temperature_after_celsius, "no sensor");
+    tm_measured_set(&r.load_average, 0.5);
+    tm_measured_set(&r.harness_ns_per_token, 23.5);
     return r;
 }
 

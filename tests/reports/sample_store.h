@@ -2,7 +2,7 @@
 #ifndef TM_TESTS_REPORTS_SAMPLE_STORE_H
 #define TM_TESTS_REPORTS_SAMPLE_STORE_H
 
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -87,20 +87,20 @@ static inline void sample_add_process(sample_store *store, const char *model, co
         r->macs_per_token = bytes_per_token * 2.0;
         r->bits_per_weight = strncmp(kernel, "f16", 3) == 0 ? 16.0 : 2.0;
         r->predicted_bytes = (int64_t)(bytes_per_token * 1.2) + (64 << 20);
-        tm_figure_set(&r->peak_rss_bytes, bytes_per_token * 1.1 + (60 << 20));
-        tm_figure_set(&r->rss_anonymous_bytes, bytes_per_token * 1.1 + (50 << 20));
-        tm_figure_set(&r->rss_file_bytes, 10 << 20);
-        tm_figure *const others[] = {&r->minor_faults,       &r->major_faults,
-                                     &r->voluntary_switches, &r->involuntary_switches,
-                                     &r->cpu_user_seconds,   &r->cpu_system_seconds,
-                                     &r->steal_percent,      &r->harness_ns_per_token};
-        for (size_t i = 0; i < sizeof others / sizeof *others; i++) tm_figure_set(others[i], 1.0);
-        tm_figure *const conditions[] = {&r->frequency_before_hz, &r->frequency_after_hz,
-                                         &r->throttle_events, &r->temperature_before_celsius,
-                                         &r->temperature_after_celsius};
+        tm_measured_set(&r->peak_rss_bytes, bytes_per_token * 1.1 + (60 << 20));
+        tm_measured_set(&r->rss_anonymous_bytes, bytes_per_token * 1.1 + (50 << 20));
+        tm_measured_set(&r->rss_file_bytes, 10 << 20);
+        tm_measured *const others[] = {&r->minor_faults,       &r->major_faults,
+                                       &r->voluntary_switches, &r->involuntary_switches,
+                                       &r->cpu_user_seconds,   &r->cpu_system_seconds,
+                                       &r->steal_percent,      &r->harness_ns_per_token};
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++) tm_measured_set(others[i], 1.0);
+        tm_measured *const conditions[] = {&r->frequency_before_hz, &r->frequency_after_hz,
+                                           &r->throttle_events, &r->temperature_before_celsius,
+                                           &r->temperature_after_celsius};
         for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
-            tm_figure_miss(conditions[i], "this machine does not show it");
-        tm_figure_set(&r->load_average, 0.25);
+            tm_measured_miss(conditions[i], "this machine does not show it");
+        tm_measured_set(&r->load_average, 0.25);
     }
 }
 

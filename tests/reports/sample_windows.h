@@ -14,22 +14,22 @@ static const sample_meter sample_fake = {"fake", "fake package", "fake counter",
 
 /* 10 s or a little more of the phase at `watts`, 4 W of them idle, repeated as often as fits. The cell is a
  * test of n_prompt and n_gen tokens. */
-static inline tm_energy *sample_add_window(sample_store *store, const char *model,
-                                           const char *kernel, int threads, int n_prompt, int n_gen,
-                                           int process, int slot, tm_phase phase,
-                                           const sample_meter *meter, double tokens_per_second,
-                                           double watts)
+static inline tm_record_energy *sample_add_window(sample_store *store, const char *model,
+                                                  const char *kernel, int threads, int n_prompt,
+                                                  int n_gen, int process, int slot, tm_phase phase,
+                                                  const sample_meter *meter,
+                                                  double tokens_per_second, double watts)
 {
     const int n = phase == TM_PHASE_PROMPT ? n_prompt : n_gen;
     tm_record *r = sample_add(store);
-    tm_energy *e = calloc(1, sizeof *e);
+    tm_record_energy *e = calloc(1, sizeof *e);
     if (!e) abort();
     r->kind = TM_RECORD_ENERGY;
     r->energy = e;
     sample_name(r, model, kernel, threads, n_prompt, n_gen);
     r->process = process;
     r->slot = slot;
-    tm_energy_init(e);
+    tm_record_energy_init(e);
     e->phase = phase;
     snprintf(e->source, sizeof e->source, "%s", meter->source);
     snprintf(e->scope, sizeof e->scope, "%s", meter->scope);
@@ -41,16 +41,16 @@ static inline tm_energy *sample_add_window(sample_store *store, const char *mode
     *(phase == TM_PHASE_PROMPT ? &e->n_prompt_tokens : &e->n_output_tokens) =
         (int64_t)e->n_repeats * n;
     e->window_seconds = (double)e->n_repeats * n / tokens_per_second;
-    tm_figure_set(&e->gross_joules, watts * e->window_seconds);
-    tm_figure_set(&e->error_bound_joules, 0.001 * watts * e->window_seconds);
-    tm_figure_set(&e->idle_before_watts, 3.9);
-    tm_figure_set(&e->idle_after_watts, 4.1);
+    tm_measured_set(&e->gross_joules, watts * e->window_seconds);
+    tm_measured_set(&e->error_bound_joules, 0.001 * watts * e->window_seconds);
+    tm_measured_set(&e->idle_before_watts, 3.9);
+    tm_measured_set(&e->idle_after_watts, 4.1);
     e->idle_seconds = 10;
-    tm_energy_set_net(e);
-    tm_figure_set(&e->rate_hz, 10);
+    tm_record_energy_set_net(e);
+    tm_measured_set(&e->rate_hz, 10);
     e->n_samples = 100;
-    tm_figure_set(&e->largest_gap_seconds, 0.11);
-    tm_figure_set(&e->sampler_cpu_percent, 0.01);
+    tm_measured_set(&e->largest_gap_seconds, 0.11);
+    tm_measured_set(&e->sampler_cpu_percent, 0.01);
     /* 10 s of idle, a gap, the window, a gap, 10 s of idle; four points a second. */
     const int n_idle = 40, n_window = (int)(4 * e->window_seconds);
     e->trace = calloc((size_t)(2 * n_idle + n_window) + 3, sizeof *e->trace);

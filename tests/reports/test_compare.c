@@ -1,7 +1,7 @@
 /* Figures of cells and ratios of pairs, from records made here with known answers. */
 #include "tests/tm_test.h"
 
-#include "reports/compare.h"
+#include "reports/summary.h"
 
 #include <math.h>
 #include <string.h>
@@ -42,12 +42,13 @@ static tm_record *add_record(const char *kernel, const char *role, const char *t
     r->cell.threads = 2;
     r->cell.n_gen = 100;
     strcpy(r->status, "ok");
-    tm_figure *missing[] = {&r->peak_rss_bytes,   &r->rss_anonymous_bytes,  &r->rss_file_bytes,
-                            &r->minor_faults,     &r->major_faults,         &r->voluntary_switches,
-                            &r->cpu_user_seconds, &r->involuntary_switches, &r->cpu_system_seconds,
-                            &r->steal_percent,    &r->harness_ns_per_token};
+    tm_measured *missing[] = {
+        &r->peak_rss_bytes,   &r->rss_anonymous_bytes,  &r->rss_file_bytes,
+        &r->minor_faults,     &r->major_faults,         &r->voluntary_switches,
+        &r->cpu_user_seconds, &r->involuntary_switches, &r->cpu_system_seconds,
+        &r->steal_percent,    &r->harness_ns_per_token};
     for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++)
-        tm_figure_miss(missing[i], "not read in this test");
+        tm_measured_miss(missing[i], "not read in this test");
     return r;
 }
 
@@ -147,10 +148,10 @@ static void missing_figures_keep_their_reasons(void **state)
     (void)state;
     for (int i = 0; i < 3; i++) {
         tm_record *r = add_sample("k", "", i, 0, 0, 10);
-        if (i == 1) tm_figure_set(&r->peak_rss_bytes, 5e6);
-        if (i == 2) tm_figure_set(&r->peak_rss_bytes, 7e6);
-        tm_figure_set(&r->minor_faults, 0); /* measured, and 0 */
-        r->bytes_per_token = 0;             /* not recorded */
+        if (i == 1) tm_measured_set(&r->peak_rss_bytes, 5e6);
+        if (i == 2) tm_measured_set(&r->peak_rss_bytes, 7e6);
+        tm_measured_set(&r->minor_faults, 0); /* measured, and 0 */
+        r->bytes_per_token = 0;               /* not recorded */
     }
     tm_summaries all = summarise(NULL);
     const tm_cell_summary *s = find(&all, "k");

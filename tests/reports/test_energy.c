@@ -1,5 +1,5 @@
 /* Energy from windows to figures: what is averaged, what is paired, and what is refused. */
-#include "reports/compare.h"
+#include "reports/summary.h"
 #include "reports/energy_table.h"
 #include "tests/reports/sample_windows.h"
 #include "tests/tm_test.h"
@@ -107,7 +107,7 @@ static void lost_windows_are_counted(void **state)
     for (int i = 0; i < store.records.n; i++) {
         tm_record *r = &store.records.items[i];
         if (r->kind == TM_RECORD_ENERGY && r->process > 0)
-            tm_energy_lose(r->energy, TM_PROBE_INVALID, "package-0: a read failed");
+            tm_record_energy_lose(r->energy, TM_PROBE_INVALID, "package-0: a read failed");
     }
     sample_add_window(&store, "synth:700M", "f16_fma_x", 2, 0, 32, 2, 0, TM_PHASE_GENERATION,
                       &sample_powercap, 20, 20);
@@ -122,7 +122,7 @@ static void lost_windows_are_counted(void **state)
     for (int i = 0; i < store.records.n; i++) {
         tm_record *r = &store.records.items[i];
         if (r->kind == TM_RECORD_ENERGY)
-            tm_energy_lose(r->energy, TM_PROBE_STUCK, "package-0 stayed at 7");
+            tm_record_energy_lose(r->energy, TM_PROBE_STUCK, "package-0 stayed at 7");
     }
     make(&store, &all);
     e = output_of(find(&all, "f16_fma_x", "tg32"));

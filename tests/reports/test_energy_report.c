@@ -95,11 +95,11 @@ static void make_store(sample_store *store, const sample_meter *meter)
     }
     /* One process whose idle was unsteady: why it has no net figure names watts too. */
     sample_add_process(store, "synth:700M", "f16_fma_x", 2, 64, 0, 0, 0, 200, 1e9);
-    tm_energy *e = sample_add_window(store, "synth:700M", "f16_fma_x", 2, 64, 0, 0, 0,
-                                     TM_PHASE_PROMPT, meter, 200, 1370);
-    tm_figure_set(&e->idle_before_watts, 133);
-    tm_figure_set(&e->idle_after_watts, 93);
-    tm_energy_set_net(e);
+    tm_record_energy *e = sample_add_window(store, "synth:700M", "f16_fma_x", 2, 64, 0, 0, 0,
+                                            TM_PHASE_PROMPT, meter, 200, 1370);
+    tm_measured_set(&e->idle_before_watts, 133);
+    tm_measured_set(&e->idle_after_watts, 93);
+    tm_record_energy_set_net(e);
     /* The trace draws what the window did, or its plot would show other watts. */
     for (int i = 0; i < store->records.n; i++) {
         e = store->records.items[i].energy;
@@ -315,7 +315,7 @@ static void plots_are_drawn(void **state)
     for (int i = 0; i < store.records.n; i++)
         if (store.records.items[i].energy) {
             store.records.items[i].energy->trace[60].watts = NAN;
-            tm_energy_lose(store.records.items[i].energy, TM_PROBE_INVALID, "a read failed");
+            tm_record_energy_lose(store.records.items[i].energy, TM_PROBE_INVALID, "a read failed");
             break;
         }
     write_report(&store, true, &report);

@@ -2,7 +2,7 @@
  * reason, the roofline of the run that made them and of no other, and stores without profiles as before. */
 #include "reports/report.h"
 #include "reports/report_parts.h"
-#include "tests/harness/op_tables.h"
+#include "tests/harness/record_profiles.h"
 #include "tests/reports/sample_store.h"
 #include "tests/tm_test.h"
 
@@ -197,7 +197,7 @@ static void small_operations_share_a_line(void **state)
     (void)state;
     sample_store store = {0};
     add_times(&store, "i2_mad_x", 1);
-    tm_op_table *t = add_profile(&store, "i2_mad_x", 0, 1, NULL)->profile;
+    tm_record_profile *t = add_profile(&store, "i2_mad_x", 0, 1, NULL)->profile;
     snprintf(t->entries[3].operation, sizeof t->entries[3].operation, "small");
     t->entries[3].part.work_ns = 2;
     t->entries[3].part.wait_ns = 1;

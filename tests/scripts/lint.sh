@@ -98,12 +98,12 @@ printf '#include "harness/cli/options.h"\n' >harness/sweep/sweep.c
 expect "the harness includes the program" 'harness/sweep/sweep\.c:1: "harness/cli/options\.h"'
 
 fresh
-printf '#include "harness/sweep/suite.h"\n' >harness/machine/cores.c
+printf '#include "harness/sweep/suite.h"\n' >harness/machine/machine_cores.c
 expect "a room includes a later room" 'harness/machine/cores\.c:1: "harness/sweep/suite\.h" is not for harness/machine'
 
 fresh
 mkdir -p tests/harness/base
-printf '#include "harness/machine/machine.h"\n' >tests/harness/base/test_json.c
+printf '#include "harness/machine/machine_hardware.h"\n' >tests/harness/base/test_json.c
 expect "a test includes a room after its own" 'tests/harness/base/test_json\.c:1: "harness/machine/machine\.h"'
 
 fresh
@@ -111,7 +111,7 @@ printf '#include "base.h"\n' >kernels/other.c
 expect "an include that does not start at the root" 'kernels/other\.c:1: "base\.h"'
 
 fresh
-printf '\n#include <cjson/cJSON.h>\n' >harness/machine/env.c
+printf '\n#include <cjson/cJSON.h>\n' >harness/machine/machine_hardware.c
 expect "a second door to the JSON library" 'harness/machine/env\.c:2: <cJSON\.h> belongs in harness/base/json\.c'
 
 fresh

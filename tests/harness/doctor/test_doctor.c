@@ -1,6 +1,6 @@
 /* The doctor's lines on recorded machines, and on this one against what /proc and /sys say. */
 #include "harness/doctor/doctor.h"
-#include "harness/base/proc.h"
+#include "harness/base/sysfs.h"
 #include "tests/harness/probe/energy_tree.h"
 
 #define MACHINES "tests/harness/machine/machines/"

@@ -8,7 +8,7 @@
  *   absent NAME                 no such line
  *   machine KEY VALUE           of the machine's description; "(none)": missing */
 #include "harness/doctor/doctor.h"
-#include "harness/base/proc.h"
+#include "harness/base/sysfs.h"
 #include "tests/harness/probe/energy_tree.h"
 
 #include <dirent.h>
@@ -23,7 +23,7 @@ static struct {
     char expectations[16][300];
     int n_expectations;
     tm_doctor doctor;
-    tm_env env;
+    tm_machine env;
 } m;
 
 static void put_for_each(char *path, const char *text)
@@ -35,7 +35,7 @@ static void put_for_each(char *path, const char *text)
         tree_put(m.root, path, text);
         return;
     }
-    int n = tm_proc_cpu_list(open + 1, cpus, MAX_CPUS);
+    int n = tm_sysfs_cpu_list(open + 1, cpus, MAX_CPUS);
     assert_true(n > 0);
     for (int i = 0; i < n; i++) {
         const char *number = strstr(text, "%d");
@@ -89,7 +89,7 @@ static void read_machine(const char *name)
             char *fields = strchr(text, ' ');
             assert_non_null(fields);
             unescape(++fields);
-            for (int i = 0, k = tm_proc_cpu_list(text, cpus, MAX_CPUS); i < k; i++) {
+            for (int i = 0, k = tm_sysfs_cpu_list(text, cpus, MAX_CPUS); i < k; i++) {
                 assert_true(cpus[i] < MAX_CPUS && strlen(fields) < sizeof m.cpuinfo[0]);
                 strcpy(m.cpuinfo[cpus[i]], fields);
             }
@@ -163,9 +163,9 @@ static void test_every_machine(void **state)
             tm_doctor_options options = {
                 .root = m.root, .spin_seconds = 0.02, .bandwidth_seconds = -1};
             assert_ok(tm_doctor_read(&options, &m.doctor, &err), err);
-            assert_ok(tm_env_read(m.root, &m.env, &err), err);
+            assert_ok(tm_machine_read(m.root, &m.env, &err), err);
             for (int k = 0; k < m.n_expectations; k++) check(m.expectations[k]);
-            tm_env_free(&m.env);
+            tm_machine_free(&m.env);
         }
         free(entries[i]);
     }

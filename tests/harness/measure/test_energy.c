@@ -1,6 +1,6 @@
 /* Energy windows: what is written is what is read, what contradicts itself is refused, and nothing
  * missing turns into a number. */
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 #include "tests/harness/samples.h"
 #include "tests/harness/scratch.h"
 #include "tests/harness/record/windows.h"
@@ -31,7 +31,7 @@ static void test_round_trip(void **state)
     assert_string_equal(b.run, r.run);
     assert_string_equal(b.status, "ok");
     assert_true(b.process == 3 && b.slot == 1 && b.predicted_bytes == r.predicted_bytes);
-    const tm_energy *x = r.energy, *y = b.energy;
+    const tm_record_energy *x = r.energy, *y = b.energy;
     assert_true(y->phase == TM_PHASE_GENERATION && !y->fake && y->state == TM_PROBE_OK);
     assert_string_equal(y->source, "powercap");
     assert_string_equal(y->scope, "package+dram");
@@ -65,44 +65,45 @@ static void test_round_trip(void **state)
 static void test_per_token(void **state)
 {
     (void)state;
-    tm_energy e = make_window();
-    assert_true(fabs(tm_energy_per_token(&e, TM_TOKENS_OUTPUT, false).value - 1.875) < 1e-12);
-    assert_true(fabs(tm_energy_per_token(&e, TM_TOKENS_ALL, false).value - 1.875) < 1e-12);
-    assert_true(fabs(tm_energy_per_token(&e, TM_TOKENS_OUTPUT, true).value - 1.125) < 1e-12);
-    tm_figure none = tm_energy_per_token(&e, TM_TOKENS_PROMPT, false);
+    tm_record_energy e = make_window();
+    assert_true(fabs(tm_record_energy_per_token(&e, TM_TOKENS_OUTPUT, false).value - 1.875) <
+                1e-12);
+    assert_true(fabs(tm_record_energy_per_token(&e, TM_TOKENS_ALL, false).value - 1.875) < 1e-12);
+    assert_true(fabs(tm_record_energy_per_token(&e, TM_TOKENS_OUTPUT, true).value - 1.125) < 1e-12);
+    tm_measured none = tm_record_energy_per_token(&e, TM_TOKENS_PROMPT, false);
     assert_true(isnan(none.value));
     assert_says(none.missing, "no prompt tokens");
-    tm_energy_lose(&e, TM_PROBE_INVALID, "package-0: a read failed: %s", "EIO");
-    none = tm_energy_per_token(&e, TM_TOKENS_OUTPUT, false);
+    tm_record_energy_lose(&e, TM_PROBE_INVALID, "package-0: a read failed: %s", "EIO");
+    none = tm_record_energy_per_token(&e, TM_TOKENS_OUTPUT, false);
     assert_true(isnan(none.value) && isnan(e.net_joules.value));
     assert_says(none.missing, "a read failed: EIO");
-    tm_energy_free(&e);
+    tm_record_energy_free(&e);
 }
 
 /* Net is only there when idle is known, and it is above 0. */
 static void test_net(void **state)
 {
     (void)state;
-    tm_energy e = make_window();
-    tm_figure_set(&e.idle_after_watts, 13.3); /* 11.9: more than a tenth below */
-    tm_energy_set_net(&e);
+    tm_record_energy e = make_window();
+    tm_measured_set(&e.idle_after_watts, 13.3); /* 11.9: more than a tenth below */
+    tm_record_energy_set_net(&e);
     assert_says(e.net_joules.missing, "11.9 W before the window and 13.3 W after it");
-    tm_figure_miss(&e.idle_after_watts, "interrupted");
-    tm_energy_set_net(&e);
+    tm_measured_miss(&e.idle_after_watts, "interrupted");
+    tm_record_energy_set_net(&e);
     assert_says(e.net_joules.missing, "after the window: interrupted");
-    tm_figure_miss(&e.idle_before_watts, "not asked for");
-    tm_energy_set_net(&e);
+    tm_measured_miss(&e.idle_before_watts, "not asked for");
+    tm_record_energy_set_net(&e);
     assert_says(e.net_joules.missing, "before the window: not asked for");
     /* A meter that shows 30 W whatever the machine does: the rest is rounding, not energy. */
-    tm_figure_set(&e.idle_before_watts, 30);
-    tm_figure_set(&e.idle_after_watts, 30 - 1e-9);
-    tm_energy_set_net(&e);
+    tm_measured_set(&e.idle_before_watts, 30);
+    tm_measured_set(&e.idle_after_watts, 30 - 1e-9);
+    tm_record_energy_set_net(&e);
     assert_says(e.net_joules.missing, "no more than idle");
-    tm_figure_set(&e.idle_before_watts, 27.5);
-    tm_figure_set(&e.idle_after_watts, 28.5);
-    tm_energy_set_net(&e);
+    tm_measured_set(&e.idle_before_watts, 27.5);
+    tm_measured_set(&e.idle_after_watts, 28.5);
+    tm_record_energy_set_net(&e);
     assert_true(fabs(e.net_joules.value - 80) < 1e-9);
-    tm_energy_free(&e);
+    tm_record_energy_free(&e);
 }
 
 /* A window that was lost keeps its sentence, and no joule. */
@@ -114,7 +115,7 @@ static void test_lost_windows(void **state)
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         tm_error err = {0};
         tm_record r = make_energy_record(), b;
-        tm_energy_lose(r.energy, states[i], "no joules because of %zu", i);
+        tm_record_energy_lose(r.energy, states[i], "no joules because of %zu", i);
         tm_json *json = parsed_record(&r);
         static const char *const keys[] = {"gross_joules", "net_joules", "joules_per_token",
                                            "joules_per_output_token",

@@ -9,7 +9,7 @@
 
 enum { N_LAYERS = 2, MAX_THREADS = 3, N_SEQUENCES = 3 };
 
-/* A ledger by hand: two threads, one layer, a pass to fill and two to look at; ticks are 2 to the ns. */
+/* A stamps by hand: two threads, one layer, a pass to fill and two to look at; ticks are 2 to the ns. */
 static const tm_event first_thread[] = {
     {100, 0, -1, TM_OP_EMBED, TM_PIECE_ENTER},  {200, 0, -1, TM_OP_EMBED, TM_PIECE_WORK},
     {1010, 1, -1, TM_OP_EMBED, TM_PIECE_ENTER}, {1030, 1, -1, TM_OP_EMBED, TM_PIECE_WORK},
@@ -23,27 +23,27 @@ static const tm_event second_thread[] = {
     {1990, 2, -1, TM_OP_EMBED, TM_PIECE_ENTER}, {2200, 2, 0, TM_OP_DOWN, TM_PIECE_WORK},
 };
 
-static void make_ledger(tm_ledger *out, tm_ledger_thread threads[2], tm_ledger_pass passes[3])
+static void make_ledger(tm_stamps *out, tm_stamps_thread threads[2], tm_stamps_pass passes[3])
 {
     enum { N = sizeof first_thread / sizeof *first_thread };
-    threads[0] = (tm_ledger_thread){.events = (tm_event *)first_thread, .n_events = N};
-    threads[1] = (tm_ledger_thread){.events = (tm_event *)second_thread, .n_events = N};
-    passes[0] = (tm_ledger_pass){.begin = 90, .end = 210, .n_tokens = 5};
-    passes[1] = (tm_ledger_pass){.begin = 1000, .end = 1150, .n_tokens = 3, .n_logits = 1};
-    passes[2] = (tm_ledger_pass){.begin = 1980, .end = 2310, .n_tokens = 1, .n_logits = 1};
-    *out = (tm_ledger){.threads = threads, .passes = passes, .n_threads = 2, .n_passes = 3};
+    threads[0] = (tm_stamps_thread){.events = (tm_event *)first_thread, .n_events = N};
+    threads[1] = (tm_stamps_thread){.events = (tm_event *)second_thread, .n_events = N};
+    passes[0] = (tm_stamps_pass){.begin = 90, .end = 210, .n_tokens = 5};
+    passes[1] = (tm_stamps_pass){.begin = 1000, .end = 1150, .n_tokens = 3, .n_logits = 1};
+    passes[2] = (tm_stamps_pass){.begin = 1980, .end = 2310, .n_tokens = 1, .n_logits = 1};
+    *out = (tm_stamps){.threads = threads, .passes = passes, .n_threads = 2, .n_passes = 3};
 }
 
 static void test_sums_by_hand(void **state)
 {
     (void)state;
-    tm_ledger ledger;
-    tm_ledger_thread threads[2];
-    tm_ledger_pass passes[3];
+    tm_stamps stamps;
+    tm_stamps_thread threads[2];
+    tm_stamps_pass passes[3];
     tm_profile p;
     tm_error err = {0};
-    make_ledger(&ledger, threads, passes);
-    assert_int_equal(tm_profile_read(&ledger, 1, 2, 1, NULL, true, &p, &err), TM_OK);
+    make_ledger(&stamps, threads, passes);
+    assert_int_equal(tm_profile_read(&stamps, 1, 2, 1, NULL, true, &p, &err), TM_OK);
     assert_int_equal(p.n_passes, 2);
     assert_int_equal(p.n_tokens, 4);
     assert_true(p.region_ns == (2310 - 1000) / 2.0);
@@ -65,10 +65,10 @@ static void test_sums_by_hand(void **state)
     assert_true(p.stamps_per_thread == 6);
     tm_profile_free(&p);
 
-    assert_int_equal(tm_profile_read(&ledger, 3, 2, 1, NULL, true, &p, &err), TM_ARG);
-    assert_int_equal(tm_profile_read(&ledger, -1, 2, 1, NULL, true, &p, &err), TM_ARG);
+    assert_int_equal(tm_profile_read(&stamps, 3, 2, 1, NULL, true, &p, &err), TM_ARG);
+    assert_int_equal(tm_profile_read(&stamps, -1, 2, 1, NULL, true, &p, &err), TM_ARG);
     threads[1].n_dropped = 7;
-    assert_int_equal(tm_profile_read(&ledger, 1, 2, 1, NULL, true, &p, &err), TM_CHECK);
+    assert_int_equal(tm_profile_read(&stamps, 1, 2, 1, NULL, true, &p, &err), TM_CHECK);
     assert_non_null(strstr(err.message, "7 passes or stamps"));
 }
 
@@ -103,34 +103,34 @@ typedef struct engine {
     tm_pool *pool;
     tm_model model;
     tm_session *session;
-    tm_subject subject;
+    tm_backend backend;
     tm_bench bench;
 } engine;
 
-static tm_status eval(tm_subject *subject, const int32_t *tokens, int n_tokens, tm_logits which,
+static tm_status eval(tm_backend *backend, const int32_t *tokens, int n_tokens, tm_logits which,
                       const float **logits, tm_error *err)
 {
-    return tm_session_eval(subject->session, tokens, n_tokens, which, logits, err);
+    return tm_session_eval(backend->session, tokens, n_tokens, which, logits, err);
 }
 
-static void divide(tm_subject *subject, int n_sequences, int n_context)
+static void divide(tm_backend *backend, int n_sequences, int n_context)
 {
-    tm_session_divide(subject->session, n_sequences, n_context);
+    tm_session_divide(backend->session, n_sequences, n_context);
 }
 
-static void spread(tm_subject *subject, int n_sequences)
+static void spread(tm_backend *backend, int n_sequences)
 {
-    for (int i = 1; i < n_sequences; i++) tm_session_copy(subject->session, 0, i);
+    for (int i = 1; i < n_sequences; i++) tm_session_copy(backend->session, 0, i);
 }
 
-static tm_status step(tm_subject *subject, const int32_t *tokens, int n_sequences, tm_error *err)
+static tm_status step(tm_backend *backend, const int32_t *tokens, int n_sequences, tm_error *err)
 {
-    return tm_session_step(subject->session, tokens, n_sequences, TM_LOGITS_LAST, NULL, err);
+    return tm_session_step(backend->session, tokens, n_sequences, TM_LOGITS_LAST, NULL, err);
 }
 
-static void reset(tm_subject *subject)
+static void reset(tm_backend *backend)
 {
-    tm_session_reset(subject->session);
+    tm_session_reset(backend->session);
 }
 
 static void open_engine(engine *e, int n_threads, const tm_test *test)
@@ -143,7 +143,7 @@ static void open_engine(engine *e, int n_threads, const tm_test *test)
         &e->model, e->pool,
         (tm_session_options){
             .n_context = 64, .n_batch = 8, .n_sequences = N_SEQUENCES, .f16_kv = true});
-    e->subject = (tm_subject){.n_vocab = config.n_vocab,
+    e->backend = (tm_backend){.n_vocab = config.n_vocab,
                               .n_batch = 8,
                               .costs = e->model.costs,
                               .model = &e->model,
@@ -155,7 +155,7 @@ static void open_engine(engine *e, int n_threads, const tm_test *test)
                               .spread = spread,
                               .step = step,
                               .reset = reset};
-    TINY_OK(tm_bench_open(&e->subject, test, 1, 1, &e->bench, &err));
+    TINY_OK(tm_bench_open(&e->backend, test, 1, 1, &e->bench, &err));
 }
 
 static void close_engine(engine *e)
@@ -171,17 +171,17 @@ static void expect_same_table(const tm_profile *p)
 {
     static const tm_profile_limits limits[] = {
         {1, 1, 1, NAN}, {1000, 1, 1, NAN}, {1, 1000, 1, NAN}, {0.5, 3, 2, NAN}};
-    tm_op_table table;
+    tm_record_profile table;
     TINY_OK(tm_profile_to_table(p, &table, &err));
     assert_in_range(table.n_entries, 15, 2 * TM_OP_COUNT);
     NEAR(table.idle_ns, tm_profile_idle_ns(p), 0);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         for (int begin = 0, end; begin < table.n_entries; begin = end) {
             int o = 0;
-            end = tm_op_table_end(&table, begin);
+            end = tm_record_profile_end(&table, begin);
             while (strcmp(tm_op_name((tm_op)o), table.entries[begin].operation) != 0) o++;
             tm_profile_sum a = tm_profile_sum_of(p, &limits[i], TM_PROFILE_ALL, o);
-            tm_profile_sum b = tm_op_table_sum(&table, &limits[i], begin, end);
+            tm_profile_sum b = tm_record_profile_sum(&table, &limits[i], begin, end);
             NEAR(a.work_ns, b.work_ns, 1e-9 * a.work_ns);
             NEAR(a.wait_ns, b.wait_ns, 1e-9 * a.wait_ns);
             NEAR(a.best_ns, b.best_ns, 1e-9 * a.best_ns);
@@ -189,7 +189,7 @@ static void expect_same_table(const tm_profile *p)
             assert_true(isnan(a.least_ns) == isnan(b.least_ns));
             if (!isnan(a.least_ns)) NEAR(a.least_ns, b.least_ns, 1e-9 * a.least_ns);
         }
-    tm_op_table_free(&table);
+    tm_record_profile_free(&table);
 }
 
 static void test_parts_make_the_whole(void **state)
@@ -231,7 +231,7 @@ static void test_parts_make_the_whole(void **state)
                 assert_true(p.ops[o].longest_ns <= p.ops[o].part.work_ns * n_threads * 1.000001);
             }
             NEAR(sum + idle, p.region_ns, 1e-6 * p.region_ns + 500);
-            tm_bench_costs(&e.subject.costs, 8, &tests[i], &bytes, &macs);
+            tm_bench_costs(&e.backend.costs, 8, &tests[i], &bytes, &macs);
             NEAR(all_macs, macs * n_tokens, 1e-6 * all_macs);
             tm_profile_limits limits = {1, 1, 1, NAN};
             tm_profile_sum whole = tm_profile_sum_of(&p, &limits, TM_PROFILE_ALL, TM_PROFILE_ALL);
@@ -260,10 +260,10 @@ static void test_refused(void **state)
     assert_int_equal(tm_profile_measure(&e.bench, &test, &options, &p, &err), TM_NOMEM);
     assert_non_null(strstr(err.message, "stamps of 1 passes, 2 layers and 1 threads need"));
     options.available_bytes = 1 << 30;
-    e.subject.model = NULL;
+    e.backend.model = NULL;
     assert_int_equal(tm_profile_measure(&e.bench, &test, &options, &p, &err), TM_ARG);
     assert_non_null(strstr(err.message, "fake engine"));
-    e.subject.model = &e.model;
+    e.backend.model = &e.model;
     assert_int_equal(tm_profile_measure(&e.bench, &test, &options, &p, &err), TM_OK);
     assert_true(isnan(p.overhead.low)); /* one pair has no interval */
     tm_profile_free(&p);
@@ -310,19 +310,19 @@ static void expect_nested(const tm_json *events, int pid, int tid, int *n_events
 }
 
 typedef struct written {
-    tm_trace trace;
-    double pass_us; /* of all passes of one cell, by the ledger */
+    tm_profile_trace trace;
+    double pass_us; /* of all passes of one cell, by the stamps */
     int n_events;   /* of thread 0 */
 } written;
 
-static void see(void *arg, const tm_ledger *ledger, int first_pass, double ticks_per_ns)
+static void see(void *arg, const tm_stamps *stamps, int first_pass, double ticks_per_ns)
 {
     written *w = arg;
-    tm_trace_add(&w->trace, "a \"cell\"; one", ledger, first_pass, ticks_per_ns);
-    tm_trace_add(&w->trace, "again", ledger, first_pass, ticks_per_ns);
+    tm_profile_trace_add(&w->trace, "a \"cell\"; one", stamps, first_pass, ticks_per_ns);
+    tm_profile_trace_add(&w->trace, "again", stamps, first_pass, ticks_per_ns);
     w->pass_us = 0;
     w->n_events = 0;
-    const tm_ledger_thread *own = &ledger->threads[0];
+    const tm_stamps_thread *own = &stamps->threads[0];
     for (int i = 0; i < own->n_events; i++) {
         const tm_event *e = &own->events[i];
         if (e->pass < first_pass) continue;
@@ -344,9 +344,9 @@ static void test_traces_are_read_back(void **state)
     (void)state;
     close(mkstemp(path));
     open_engine(&e, 2, &test);
-    TINY_OK(tm_trace_open(path, &w.trace, &err));
+    TINY_OK(tm_profile_trace_open(path, &w.trace, &err));
     TINY_OK(tm_profile_measure(&e.bench, &test, &options, &p, &err));
-    TINY_OK(tm_trace_close(&w.trace, &err));
+    TINY_OK(tm_profile_trace_close(&w.trace, &err));
 
     size_t length;
     char *text = read_file(path, &length);
@@ -393,11 +393,11 @@ static void test_traces_are_read_back(void **state)
     close_engine(&e);
 
     tm_error err = {0};
-    assert_int_equal(tm_trace_open("/nonexistent/t.json", &w.trace, &err), TM_IO);
+    assert_int_equal(tm_profile_trace_open("/nonexistent/t.json", &w.trace, &err), TM_IO);
     assert_non_null(strstr(err.message, "/nonexistent/t.json"));
     if (access("/dev/full", W_OK) == 0) {
-        assert_int_equal(tm_trace_open("/dev/full", &w.trace, &err), TM_OK);
-        assert_int_equal(tm_trace_close(&w.trace, &err), TM_IO);
+        assert_int_equal(tm_profile_trace_open("/dev/full", &w.trace, &err), TM_OK);
+        assert_int_equal(tm_profile_trace_close(&w.trace, &err), TM_IO);
     }
 }
 

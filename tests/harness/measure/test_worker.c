@@ -76,7 +76,7 @@ static void make_request(const char *model, const char *kernel, int threads)
     request.oversubscribe = true;
     request.f16_kv = true;
     request.check = true;
-    tm_meter_init(&request.energy);
+    tm_energy_source_init(&request.energy);
 }
 
 static void add_test(int n_prompt, int n_gen, int depth, int warmup, int first, int n)
@@ -237,14 +237,14 @@ static void test_request_round_trip(void **state)
     request.tests[0].energy[TM_PHASE_GENERATION] = true;
     request.tests[1].energy[TM_PHASE_PROMPT] = true;
     request.tests[1].n_profile_pairs = TM_WORKER_PROFILE_PAIRS;
-    request.energy = (tm_meter_options){.source = "meter",
-                                        .required = true,
-                                        .seconds = 12.5,
-                                        .idle_seconds = 3,
-                                        .csv = "log.csv",
-                                        .csv_offset_seconds = -37.25,
-                                        .marker = true,
-                                        .root = "tree"};
+    request.energy = (tm_energy_source_options){.source = "meter",
+                                                .required = true,
+                                                .seconds = 12.5,
+                                                .idle_seconds = 3,
+                                                .csv = "log.csv",
+                                                .csv_offset_seconds = -37.25,
+                                                .marker = true,
+                                                .root = "tree"};
     request.energy_later = true;
     char *text = tm_worker_request_print(&request);
     assert_ok(tm_worker_request_parse(text, &back, &err), err);
@@ -281,7 +281,7 @@ static void test_energy_windows(void **state)
     assert_int_equal(n_lines, 10);
     for (int i = 0; i < 10; i++) assert_int_equal(lines[i].kind, kinds[i]);
     for (int i = 6; i < 9; i++) {
-        const tm_energy *e = lines[i].record.energy;
+        const tm_record_energy *e = lines[i].record.energy;
         bool prompt = i == 6;
         int64_t n = prompt ? e->n_prompt_tokens : e->n_output_tokens, each = prompt ? 4 : i - 5;
         assert_int_equal(lines[i].test, i == 8);
@@ -330,7 +330,7 @@ static void test_profiles(void **state)
     request.tests[2].n_profile_pairs = 1;
     request.tests[1].energy[TM_PHASE_GENERATION] = true;
     strcpy(request.energy.source, "fake");
-    request.energy.seconds = TM_METER_SECONDS_MIN;
+    request.energy.seconds = TM_ENERGY_SECONDS_MIN;
     assert_ok(run_request(&err), err);
     static const tm_worker_line_kind kinds[] = {
         TM_WORKER_HELLO,  TM_WORKER_LOADED,  TM_WORKER_CHECKED, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,
@@ -339,7 +339,7 @@ static void test_profiles(void **state)
     for (int i = 0; i < 10; i++) assert_int_equal(lines[i].kind, kinds[i]);
     for (int i = 6; i < 8; i++) {
         const tm_record *r = &lines[i].record;
-        const tm_op_table *t = r->profile;
+        const tm_record_profile *t = r->profile;
         assert_int_equal(lines[i].test, i - 5);
         assert_string_equal(r->status, "ok");
         assert_string_equal(r->cell.test, i == 6 ? "tg3@d2" : "tg2@d1@b3");
@@ -393,7 +393,7 @@ static void test_energy_of_a_real_model(void **state)
     assert_ok(run_request(&err), err);
     assert_int_equal(n_lines, 7);
     for (int i = 4; i < 6; i++) {
-        const tm_energy *e = lines[i].record.energy;
+        const tm_record_energy *e = lines[i].record.energy;
         assert_int_equal(e->state, TM_PROBE_OK);
         assert_true(e->n_repeats > 1);
         assert_true(isnan(e->idle_before_watts.value) && e->idle_seconds == 0);
@@ -404,7 +404,7 @@ static void test_energy_of_a_real_model(void **state)
     assert_ok(run_request(&err), err);
     assert_int_equal(n_lines, 7);
     for (int i = 4; i < 6; i++) {
-        const tm_energy *e = lines[i].record.energy;
+        const tm_record_energy *e = lines[i].record.energy;
         assert_int_equal(e->state, TM_PROBE_MISSING);
         assert_says(e->reason, "no RAPL zone");
         assert_true(e->window_seconds == 0 && isnan(e->gross_joules.value));

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/record/figure.h"
+#include "harness/record/measured.h"
 
 static tm_json *parse(const char *text)
 {

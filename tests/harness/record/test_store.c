@@ -1,5 +1,5 @@
 /* The store's file: torn lines, locks, full disks, other people's files. */
-#include "harness/record/result.h"
+#include "harness/record/record.h"
 #include "tests/harness/samples.h"
 #include "tests/harness/scratch.h"
 

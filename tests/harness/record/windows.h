@@ -3,17 +3,17 @@
 #ifndef TM_TESTS_HARNESS_RECORD_WINDOWS_H
 #define TM_TESTS_HARNESS_RECORD_WINDOWS_H
 
-#include "harness/record/energy.h"
+#include "harness/record/record_energy.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static inline tm_energy make_window(void)
+static inline tm_record_energy make_window(void)
 {
-    tm_energy e;
-    tm_energy_init(&e);
+    tm_record_energy e;
+    tm_record_energy_init(&e);
     e.phase = TM_PHASE_GENERATION;
     strcpy(e.source, "powercap");
     strcpy(e.scope, "package+dram");
@@ -23,17 +23,17 @@ static inline tm_energy make_window(void)
     e.window_seconds = 40;
     e.n_repeats = 5;
     e.n_output_tokens = 5 * 128;
-    tm_figure_set(&e.gross_joules, 1200);
-    tm_figure_set(&e.error_bound_joules, 0.06);
-    tm_figure_set(&e.idle_before_watts, 11.9);
-    tm_figure_set(&e.idle_after_watts, 12.1);
+    tm_measured_set(&e.gross_joules, 1200);
+    tm_measured_set(&e.error_bound_joules, 0.06);
+    tm_measured_set(&e.idle_before_watts, 11.9);
+    tm_measured_set(&e.idle_after_watts, 12.1);
     e.idle_seconds = 10;
-    tm_energy_set_net(&e);
-    tm_figure_set(&e.rate_hz, 10);
+    tm_record_energy_set_net(&e);
+    tm_measured_set(&e.rate_hz, 10);
     e.wraps = 1;
     e.n_samples = 402;
-    tm_figure_set(&e.largest_gap_seconds, 0.11);
-    tm_figure_miss(&e.sampler_cpu_percent, "the clock of the thread was not readable");
+    tm_measured_set(&e.largest_gap_seconds, 0.11);
+    tm_measured_miss(&e.sampler_cpu_percent, "the clock of the thread was not readable");
     e.n_domains = 3;
     e.domains = calloc(3, sizeof *e.domains);
     e.n_trace = 4;

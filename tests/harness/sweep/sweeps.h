@@ -9,7 +9,7 @@
 static tm_suite suite; /* large: not on the stack */
 
 typedef struct run {
-    tm_env env;
+    tm_machine env;
     tm_plan plan;
     tm_sweep_options options;
     tm_sweep_outcome outcome;
@@ -51,7 +51,7 @@ static inline void make_suite(const char *models, const char *kernels, const cha
 static inline void prepare(run *r, const char *store)
 {
     memset(r, 0, sizeof *r);
-    assert_ok(tm_env_read("/", &r->env, &r->err), r->err);
+    assert_ok(tm_machine_read("/", &r->env, &r->err), r->err);
     r->env.load_average = 0; /* a busy machine would mark every sample */
     tm_plan_options plan = {.seed = 1, .build = "build"};
     assert_ok(tm_plan_make(&suite, &r->env, &plan, &r->plan, &r->err), r->err);
@@ -71,7 +71,7 @@ static inline void finish(run *r)
 {
     tm_sweep_outcome_free(&r->outcome);
     tm_plan_free(&r->plan);
-    tm_env_free(&r->env);
+    tm_machine_free(&r->env);
 }
 
 static inline void sweep(run *r, const char *store)

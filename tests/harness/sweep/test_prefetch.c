@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-static tm_env env;
+static tm_machine env;
 static char folder[128];
 
 static int begin(void **state)
@@ -17,29 +17,29 @@ static int begin(void **state)
     tm_error err;
     unsetenv(TM_PREFETCH_VARIABLE);
     tm_kernel_ahead = TM_AHEAD_DEFAULT;
-    return tm_env_read("/", &env, &err) == TM_OK ? 0 : -1;
+    return tm_machine_read("/", &env, &err) == TM_OK ? 0 : -1;
 }
 
 static int end(void **state)
 {
     (void)state;
-    tm_env_free(&env);
+    tm_machine_free(&env);
     return 0;
 }
 
-static tm_choice choice_in(const char *name)
+static tm_tuner choice_in(const char *name)
 {
     snprintf(folder, sizeof folder, "%s", scratch_path(name));
-    return (tm_choice){.folder = folder, .build = "build", .env = &env, .measure = true};
+    return (tm_tuner){.folder = folder, .build = "build", .env = &env, .measure = true};
 }
 
 /* What the record says of the choice; the run is as if it began here. */
-static const char *choose(const tm_choice *choice)
+static const char *choose(const tm_tuner *choice)
 {
     unsetenv(TM_PREFETCH_VARIABLE);
-    tm_env_free(&env);
+    tm_machine_free(&env);
     tm_error err;
-    assert_int_equal(tm_env_read("/", &env, &err), TM_OK);
+    assert_int_equal(tm_machine_read("/", &env, &err), TM_OK);
     tm_prefetch_choose(choice);
     assert_int_equal(atoi(getenv(TM_PREFETCH_VARIABLE)), tm_kernel_ahead); /* for children */
     const tm_json *recorded = tm_json_get(env.environment, "prefetch_bytes");
@@ -89,7 +89,7 @@ static void the_fastest_distance_is_chosen(void **state)
 static void it_is_measured_once_and_remembered(void **state)
 {
     (void)state;
-    tm_choice choice = choice_in("once/more");
+    tm_tuner choice = choice_in("once/more");
     if (env.emulated) {
         assert_string_equal(choose(&choice), "not measured: instructions are emulated here");
         return;
@@ -108,7 +108,7 @@ static void it_is_measured_once_and_remembered(void **state)
 static void what_is_remembered_is_not_trusted(void **state)
 {
     (void)state;
-    tm_choice choice = choice_in("broken");
+    tm_tuner choice = choice_in("broken");
     if (env.emulated) TM_SKIP("instructions are emulated: nothing is remembered");
     if (starts_with(choose(&choice), "not measured: ")) TM_SKIP("too little memory to measure");
     static const char *const broken[] = {"",
@@ -131,7 +131,7 @@ static void what_is_remembered_is_not_trusted(void **state)
 static void a_dry_run_measures_nothing(void **state)
 {
     (void)state;
-    tm_choice choice = choice_in("dry");
+    tm_tuner choice = choice_in("dry");
     choice.measure = false;
     assert_string_equal(choose(&choice), "not measured: nothing is run");
     assert_int_equal(tm_kernel_ahead, TM_AHEAD_DEFAULT);
@@ -153,7 +153,7 @@ static void the_variable_wins(void **state)
     setenv(TM_PREFETCH_VARIABLE, "640", 1);
     assert_int_equal(tm_prefetch_from_environment(&err), TM_OK);
     assert_int_equal(tm_kernel_ahead, 640);
-    tm_choice choice = choice_in("asked");
+    tm_tuner choice = choice_in("asked");
     tm_prefetch_choose(&choice);
     assert_int_equal(tm_kernel_ahead, 640);
     assert_string_equal(tm_json_text(tm_json_get(env.environment, "prefetch_chosen"), ""),
@@ -163,7 +163,7 @@ static void the_variable_wins(void **state)
 }
 
 /* The plan of a suite over these models: what its record says of the distance, or of why there is none. */
-static const char *planned(const tm_choice *choice, const char *models, const tm_peer *peer)
+static const char *planned(const tm_tuner *choice, const char *models, const tm_peer *peer)
 {
     static tm_suite suite; /* large */
     tm_error err = {0};
@@ -187,14 +187,14 @@ static const char *planned(const tm_choice *choice, const char *models, const tm
 static void a_plan_without_our_kernels_needs_none(void **state)
 {
     (void)state;
-    tm_choice choice = choice_in("plan");
+    tm_tuner choice = choice_in("plan");
     tm_peer peer = {.name = "other"};
     snprintf(peer.program, sizeof peer.program, "/bin/true");
     snprintf(peer.file, sizeof peer.file, "/bin/true"); /* any file has an identity */
     for (int i = 0; i < 3; i++) {
         tm_error err;
-        tm_env_free(&env);
-        assert_int_equal(tm_env_read("/", &env, &err), TM_OK);
+        tm_machine_free(&env);
+        assert_int_equal(tm_machine_read("/", &env, &err), TM_OK);
         const char *said = i == 0   ? planned(&choice, "null:1000,null:2000", NULL)
                            : i == 1 ? planned(&choice, "synth:125M", &peer)
                                     : planned(&choice, "/no/such.gguf,null:1000", NULL);

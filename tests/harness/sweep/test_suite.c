@@ -1,5 +1,5 @@
 /* Suites from JSON and from lists; shapes by name; what is embedded. */
-#include "harness/base/data.h"
+#include "harness/base/embedded.h"
 #include "harness/measure/shapes.h"
 #include "harness/sweep/suite.h"
 #include "tests/harness/scratch.h"
@@ -211,16 +211,16 @@ static void test_embedded(void **state)
 {
     (void)state;
     int n = 0;
-    for (const tm_data *file = tm_data_files(); file->path; file++, n++) {
+    for (const tm_embedded *file = tm_embedded_files(); file->path; file++, n++) {
         size_t size;
         char *text = read_file(file->path, &size);
         assert_int_equal(size, file->length);
         assert_memory_equal(text, file->text, size + 1);
-        assert_ptr_equal(tm_data_find(file->path)->text, file->text);
+        assert_ptr_equal(tm_embedded_find(file->path)->text, file->text);
         free(text);
     }
     assert_true(n >= 6);
-    assert_null(tm_data_find("workloads/none.json"));
+    assert_null(tm_embedded_find("workloads/none.json"));
 }
 
 /* The published weight counts follow from the shapes: an independent check of both. */

@@ -172,10 +172,10 @@ static void test_several_heads(void **state)
     assert_ok(tm_suite_add_head_kernels(&suite, "q6_j", &r.err), r.err);
     tm_plan_options options = {.build = "build"};
     memset(&r, 0, sizeof r);
-    assert_ok(tm_env_read("/", &r.env, &r.err), r.err);
+    assert_ok(tm_machine_read("/", &r.env, &r.err), r.err);
     assert_int_equal(tm_plan_make(&suite, &r.env, &options, &r.plan, &r.err), TM_ARG);
     assert_non_null(strstr(r.err.message, "did you mean \"q6_k\"?"));
-    tm_env_free(&r.env);
+    tm_machine_free(&r.env);
 }
 
 static void test_continues(void **state)
@@ -527,7 +527,7 @@ static int run_killable(const char *store)
     kill_suite();
     memset(&r, 0, sizeof r);
     tm_plan_options plan = {.seed = 1, .build = "build"};
-    tm_status status = tm_env_read("/", &r.env, &err);
+    tm_status status = tm_machine_read("/", &r.env, &err);
     if (status == TM_OK) status = tm_plan_make(&suite, &r.env, &plan, &r.plan, &err);
     tm_sweep_options options = {.suite = &suite,
                                 .env = &r.env,

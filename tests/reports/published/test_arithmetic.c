@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/base/data.h"
+#include "harness/base/embedded.h"
 #include "harness/base/json.h"
 #include "harness/measure/shapes.h"
 #include "reports/published/arithmetic.h"
@@ -24,7 +24,7 @@ static int open_all(void **state)
 {
     static fixture f;
     tm_error err = {0};
-    const tm_data *energies = tm_data_find(ENERGIES), *tables = tm_data_find(TABLES);
+    const tm_embedded *energies = tm_embedded_find(ENERGIES), *tables = tm_embedded_find(TABLES);
     if (!energies || !tables) return -1;
     tm_status status =
         tm_arithmetic_parse(energies->text, energies->length, ENERGIES, &f.data, &err);
@@ -206,17 +206,17 @@ static void energies_are_the_published_ones(void **state)
         const tm_operation *o = &f->data.operations[i];
         char device[16];
         snprintf(device, sizeof device, "%d nm", o->node_nm);
-        tm_question q = {.table = "Table 2",
-                         .paper = "2310.11453",
-                         .device = device,
-                         .metric = o->is_mul ? "MUL energy" : "ADD energy",
-                         .model = "op",
-                         .system = o->type};
+        tm_published_query q = {.table = "Table 2",
+                                .paper = "2310.11453",
+                                .device = device,
+                                .metric = o->is_mul ? "MUL energy" : "ADD energy",
+                                .model = "op",
+                                .system = o->type};
         assert_non_null(strstr(o->source, "2310.11453 Table 2"));
         int n = 0;
         for (int k = 0; k < f->published.n;
              k++) { /* "7 nm" is no part of "45 nm" as a whole text */
-            const tm_claim *c = &f->published.items[k];
+            const tm_published_value *c = &f->published.items[k];
             if (strcmp(c->paper, q.paper) != 0 || strcmp(c->table, q.table) != 0 ||
                 strcmp(c->device, device) != 0 || strcmp(c->metric, q.metric) != 0 ||
                 strcmp(c->system, o->type) != 0)
@@ -402,7 +402,7 @@ static void tables_say_estimate_everywhere(void **state)
 /* The file with one text replaced. */
 static char *edited(const char *from, const char *to)
 {
-    const tm_data *file = tm_data_find(ENERGIES);
+    const tm_embedded *file = tm_embedded_find(ENERGIES);
     const char *at = strstr(file->text, from);
     assert_non_null(at);
     const size_t size = file->length + strlen(to) + 1;

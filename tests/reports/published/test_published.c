@@ -47,7 +47,7 @@ static void every_figure_has_a_value_or_a_reason(void **state)
     int n_null = 0;
     assert_int_equal(p->n, 763);
     for (int i = 0; i < p->n; i++) {
-        const tm_claim *c = &p->items[i];
+        const tm_published_value *c = &p->items[i];
         assert_true(c->paper[0] && c->table[0] && c->metric[0] && c->unit[0]);
         assert_int_equal(isfinite(c->value) + (c->range != NULL) + (c->why_null != NULL), 1);
         n_null += c->why_null != NULL;
@@ -71,12 +71,12 @@ static void the_papers_tables_are_found(void **state)
         {"Table 5", "M2 Ultra", "100B", "bitnet.cpp", 1.27},
     };
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
-        tm_question q = {.paper = "2410.16144",
-                         .table = cells[i].table,
-                         .device = cells[i].device,
-                         .model = cells[i].model,
-                         .system = cells[i].system};
-        tm_figure f = tm_published_figure(*state, &q);
+        tm_published_query q = {.paper = "2410.16144",
+                                .table = cells[i].table,
+                                .device = cells[i].device,
+                                .model = cells[i].model,
+                                .system = cells[i].system};
+        tm_measured f = tm_published_figure(*state, &q);
         assert_string_equal(f.missing, "");
         assert_true(f.value == cells[i].value);
     }
@@ -84,12 +84,12 @@ static void the_papers_tables_are_found(void **state)
 
 static void missing_figures_say_why(void **state)
 {
-    tm_question q = {.paper = "2410.16144",
-                     .table = "Table 5",
-                     .device = "i7-13700H",
-                     .model = "30B",
-                     .system = "fp16"};
-    tm_figure f = tm_published_figure(*state, &q);
+    tm_published_query q = {.paper = "2410.16144",
+                            .table = "Table 5",
+                            .device = "i7-13700H",
+                            .model = "30B",
+                            .system = "fp16"};
+    tm_measured f = tm_published_figure(*state, &q);
     assert_true(isnan(f.value));
     assert_string_equal(f.missing, "published as N/A");
 
@@ -98,30 +98,30 @@ static void missing_figures_say_why(void **state)
     assert_true(isnan(f.value));
     assert_string_equal(f.missing, "2410.16144 Table 5 prints no figure for 2B");
 
-    q = (tm_question){.paper = "2410.16144", .table = "Table 5", .model = "125M"};
+    q = (tm_published_query){.paper = "2410.16144", .table = "Table 5", .model = "125M"};
     f = tm_published_figure(*state, &q);
     assert_true(isnan(f.value));
     assert_string_equal(f.missing, "4 published figures answer to this question");
     assert_int_equal(tm_published_count(*state, &q), 4);
 
-    q = (tm_question){.paper = "2410.16144", .metric = "x86 speedup range"};
+    q = (tm_published_query){.paper = "2410.16144", .metric = "x86 speedup range"};
     f = tm_published_figure(*state, &q);
     assert_true(isnan(f.value));
     assert_string_equal(f.missing, "printed as a range: 2.37x-6.17x");
-    const tm_claim *claim = tm_published_find(*state, &q, &f);
+    const tm_published_value *claim = tm_published_find(*state, &q, &f);
     assert_non_null(claim);
     assert_string_equal(claim->range, "2.37x-6.17x");
 }
 
 static void latency_of_2b4t_is_found(void **state)
 {
-    tm_question q = {.paper = "2504.12285",
-                     .table = "Table 1",
-                     .metric = "decode latency (TPOT)",
-                     .system = "BitNet b1.58 2B"};
-    tm_figure why, f = tm_published_figure(*state, &q);
+    tm_published_query q = {.paper = "2504.12285",
+                            .table = "Table 1",
+                            .metric = "decode latency (TPOT)",
+                            .system = "BitNet b1.58 2B"};
+    tm_measured why, f = tm_published_figure(*state, &q);
     assert_true(f.value == 29.0);
-    const tm_claim *claim = tm_published_find(*state, &q, &why);
+    const tm_published_value *claim = tm_published_find(*state, &q, &why);
     assert_non_null(claim);
     assert_string_equal(claim->unit, "ms");
     assert_non_null(strstr(claim->conditions, "128 tokens generated"));

@@ -1,0 +1,354 @@
+#include "harness/base/child.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/base/clock.h"
+
+#define MAX_LINE  (64u << 20)
+#define MAX_WORDS 4096 /* of its stderr that are kept: the end */
+#define SLICES    8    /* of a time of waiting, see patience */
+
+struct tm_child {
+    pid_t pid;
+    int to, from, words_from; /* its stdin, stdout, stderr; -1 when closed */
+    char *line;               /* what was read and not handed out yet */
+    size_t line_room, line_used;
+    size_t handed; /* bytes of `line` that the last call handed out, newline included */
+    char words[MAX_WORDS + 1];
+    size_t n_words;
+};
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
+/* Between fork and exec: only calls that are safe there. */
+static _Noreturn void become(const char *const *argv, int in, int out, int words, int failed,
+                             pid_t parent)
+{
+    sigset_t none;
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(127); /* it died before the line above */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    /* What this process was given open is not the child's; an old kernel lacks the call, and then
+     * only our own descriptors, which close by themselves, are kept from it. */
+    (void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(words, 2) >= 0)
+        execv(argv[0], (char *const *)argv);
+    int why = errno;
+    (void)!write(failed, &why, sizeof why);
+    _exit(127);
+}
+
+static bool make_pipe(int fds[2])
+{
+    if (pipe2(fds, O_CLOEXEC) != 0) return false;
+    /* Descriptors 0 to 2 may be free here, and dup2 onto itself would keep close-on-exec. */
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] > 2) continue;
+        int moved = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+        if (moved < 0) return false;
+        close(fds[i]);
+        fds[i] = moved;
+    }
+    return true;
+}
+
+tm_status tm_child_open(const char *const *argv, tm_child **out, tm_error *err)
+{
+    int in[2] = {-1, -1}, from[2] = {-1, -1}, words[2] = {-1, -1}, failed[2] = {-1, -1}, why = 0;
+    tm_status status = TM_OK;
+    *out = NULL;
+    tm_child *child = calloc(1, sizeof *child);
+    if (!child) return tm_fail(err, TM_NOMEM, "no memory for a child process");
+    child->to = child->from = child->words_from = -1;
+    if (!make_pipe(in) || !make_pipe(from) || !make_pipe(words) || !make_pipe(failed)) {
+        status = tm_fail(err, TM_IO, "a pipe to a child process: %s", strerror(errno));
+        goto fail;
+    }
+    pid_t parent = getpid();
+    child->pid = fork();
+    if (child->pid == 0) become(argv, in[0], from[1], words[1], failed[1], parent);
+    if (child->pid < 0) {
+        status = tm_fail(err, TM_CHILD, "%s: could not be started: %s", argv[0], strerror(errno));
+        goto fail;
+    }
+    setpgid(child->pid, child->pid); /* whoever is first; the other's attempt does no harm */
+    close_fd(&failed[1]);
+    ssize_t got;
+    do got = read(failed[0], &why, sizeof why);
+    while (got < 0 && errno == EINTR);
+    if (got == sizeof why) {
+        waitpid(child->pid, NULL, 0);
+        status = tm_fail(err, TM_CHILD, "%s: could not be started: %s", argv[0], strerror(why));
+        goto fail;
+    }
+    close_fd(&failed[0]);
+    close_fd(&in[0]);
+    close_fd(&from[1]);
+    close_fd(&words[1]);
+    child->to = in[1];
+    child->from = from[0];
+    child->words_from = words[0];
+    fcntl(child->words_from, F_SETFL, O_NONBLOCK);
+    *out = child;
+    return TM_OK;
+fail:
+    for (int i = 0; i < 2; i++) {
+        close_fd(&in[i]);
+        close_fd(&from[i]);
+        close_fd(&words[i]);
+        close_fd(&failed[i]);
+    }
+    free(child);
+    return status;
+}
+
+tm_status tm_child_write(tm_child *child, const char *text, size_t length, tm_error *err)
+{
+    /* A reader that is gone must be an error of this call, not a signal to this process. */
+    sigset_t pipe_only, before;
+    sigemptyset(&pipe_only);
+    sigaddset(&pipe_only, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    tm_status status = TM_OK;
+    while (length > 0) {
+        ssize_t n = write(child->to, text, length);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            status = tm_fail(err, TM_CHILD, "the worker no longer reads: %s", strerror(errno));
+            if (errno == EPIPE) sigtimedwait(&pipe_only, NULL, &(struct timespec){0, 0});
+            break;
+        }
+        text += n;
+        length -= (size_t)n;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
+/* Keeps the end of what the child says on stderr. */
+static void hear(tm_child *child)
+{
+    char block[4096];
+    for (;;) {
+        ssize_t got = read(child->words_from, block, sizeof block);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EAGAIN) return;
+        if (got <= 0) {
+            close_fd(&child->words_from);
+            return;
+        }
+        size_t n = (size_t)got, over = child->n_words + n;
+        over = over > MAX_WORDS ? over - MAX_WORDS : 0;
+        if (over > child->n_words) over = child->n_words;
+        memmove(child->words, child->words + over, child->n_words - over);
+        child->n_words -= over;
+        memcpy(child->words + child->n_words, block, n);
+        child->n_words += n;
+    }
+}
+
+static tm_status grow(tm_child *child, tm_error *err)
+{
+    if (child->line_used + 1 < child->line_room) return TM_OK;
+    if (child->line_room >= MAX_LINE)
+        return tm_fail(err, TM_CHILD, "the worker answered with a line of more than %u MiB",
+                       MAX_LINE >> 20);
+    size_t room = child->line_room ? child->line_room * 2 : 65536;
+    char *more = realloc(child->line, room);
+    if (!more) return tm_fail(err, TM_NOMEM, "no memory for a line of %zu bytes", room);
+    child->line = more;
+    child->line_room = room;
+    return TM_OK;
+}
+
+/* Hands out the next whole line of what was read; at the end of the output also a last one without
+ * a newline. */
+static bool take_line(tm_child *child, bool ended, const char **line, size_t *length)
+{
+    char *newline = child->line_used ? memchr(child->line, '\n', child->line_used) : NULL;
+    if (!newline && !(ended && child->line_used)) return false;
+    *length = newline ? (size_t)(newline - child->line) : child->line_used;
+    child->line[*length] = 0;
+    child->handed = newline ? *length + 1 : *length;
+    *line = child->line;
+    return true;
+}
+
+/* How long silence is borne. Looked at in slices, each of which counts for no more than its length: time
+ * in which this process itself stood still (stopped, or on a machine that was) tells nothing of the
+ * child, which may have stood still beside it. */
+typedef struct patience {
+    double seconds; /* all of it */
+    int64_t slice_ns, left_ns, seen_ns;
+} patience;
+
+static patience patience_of(double seconds)
+{
+    int64_t all_ns = (int64_t)(seconds * 1e9), slice_ns = all_ns / SLICES;
+    /* At most a minute: poll counts in int milliseconds. */
+    if (slice_ns > 60000000000ll) slice_ns = 60000000000ll;
+    return (patience){seconds, slice_ns, all_ns, tm_now_ns()};
+}
+
+static void spend(patience *p)
+{
+    int64_t now = tm_now_ns(), spent = now - p->seen_ns;
+    p->left_ns -= spent < p->slice_ns ? spent : p->slice_ns;
+    p->seen_ns = now;
+}
+
+/* Waits until something can be read from the child. What lies there is never too late. */
+static tm_status wait_for_it(tm_child *child, patience *p, int interrupt_fd, bool *readable,
+                             tm_error *err)
+{
+    struct pollfd fds[] = {{.fd = child->from, .events = POLLIN},
+                           {.fd = child->words_from, .events = POLLIN},
+                           {.fd = interrupt_fd, .events = POLLIN}};
+    spend(p);
+    int64_t wait_ns = p->left_ns < p->slice_ns ? p->left_ns : p->slice_ns;
+    int n = poll(fds, 3, wait_ns > 0 ? (int)(wait_ns / 1000000) + 1 : 0);
+    if (n < 0 && errno != EINTR)
+        return tm_fail(err, TM_IO, "waiting for the worker: %s", strerror(errno));
+    *readable = n > 0 && fds[0].revents;
+    if (n > 0 && fds[1].revents) hear(child);
+    if (n > 0 && fds[2].revents) return tm_fail(err, TM_INTERRUPTED, "interrupted");
+    if (wait_ns <= 0 && !*readable)
+        return tm_fail(err, TM_TIMEOUT, "no answer for %g s", p->seconds);
+    return TM_OK;
+}
+
+tm_status tm_child_read_line(tm_child *child, double timeout_seconds, int interrupt_fd,
+                             const char **line, tm_error *err)
+{
+    patience p = patience_of(timeout_seconds);
+    size_t length;
+    *line = NULL;
+    child->line_used -= child->handed;
+    if (child->handed) memmove(child->line, child->line + child->handed, child->line_used);
+    child->handed = 0;
+    while (!take_line(child, child->from < 0, line, &length)) {
+        bool readable = false;
+        if (child->from < 0) return TM_OK;
+        tm_status status = wait_for_it(child, &p, interrupt_fd, &readable, err);
+        if (status == TM_OK && readable) status = grow(child, err);
+        if (status != TM_OK) return status;
+        if (!readable) continue;
+        ssize_t got = read(child->from, child->line + child->line_used,
+                           child->line_room - child->line_used - 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0)
+            close_fd(&child->from);
+        else
+            child->line_used += (size_t)got;
+    }
+    if (strlen(*line) != length)
+        return tm_fail(err, TM_CHILD, "the worker answered with a NUL byte");
+    return TM_OK;
+}
+
+static void last_words(const tm_child *child, char *text, size_t size)
+{
+    size_t end = child->n_words;
+    while (end > 0 && isspace((unsigned char)child->words[end - 1])) end--;
+    size_t begin = end;
+    while (begin > 0 && child->words[begin - 1] != '\n') begin--;
+    size_t n = end - begin < size - 1 ? end - begin : size - 1;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)child->words[begin + i];
+        text[i] = c < 32 || c > 126 ? '?' : (char)c;
+    }
+    text[n] = 0;
+}
+
+static void describe(int how, const struct rusage *usage, tm_child_end *end)
+{
+    memset(end, 0, sizeof *end);
+    end->exit_code = -1;
+    if (WIFSIGNALED(how)) {
+        const char *name = sigabbrev_np(WTERMSIG(how));
+        end->signal = WTERMSIG(how);
+        snprintf(end->reason, sizeof end->reason, "was killed by SIG%s%s", name ? name : "?",
+                 end->signal == SIGKILL ? " (perhaps the system ran out of memory)" : "");
+    } else {
+        end->exit_code = WEXITSTATUS(how);
+        end->ok = end->exit_code == 0;
+        snprintf(end->reason, sizeof end->reason, "exited with %d", end->exit_code);
+    }
+    end->max_rss_bytes = (int64_t)usage->ru_maxrss * 1024;
+    end->cpu_seconds = (double)usage->ru_utime.tv_sec + (double)usage->ru_stime.tv_sec +
+                       ((double)usage->ru_utime.tv_usec + (double)usage->ru_stime.tv_usec) * 1e-6;
+}
+
+tm_status tm_child_read_all(tm_child *child, size_t max_bytes, double timeout_seconds,
+                            int interrupt_fd, char **text, size_t *length, tm_error *err)
+{
+    *length = 0;
+    *text = malloc(max_bytes);
+    if (!*text) return tm_fail(err, TM_NOMEM, "no memory for an answer");
+    for (;;) {
+        const char *line;
+        tm_status status = tm_child_read_line(child, timeout_seconds, interrupt_fd, &line, err);
+        if (status == TM_OK && !line) return TM_OK;
+        size_t n = status == TM_OK ? strlen(line) : 0;
+        if (n > max_bytes - *length)
+            status = tm_fail(err, TM_CHILD, "an answer of more than %zu bytes", max_bytes);
+        if (status != TM_OK) {
+            free(*text);
+            *text = NULL;
+            return status;
+        }
+        memcpy(*text + *length, line, n);
+        *length += n;
+    }
+}
+
+void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
+{
+    if (!child) return;
+    int how = 0;
+    struct rusage usage = {0};
+    siginfo_t info = {0};
+    patience p = patience_of(grace_seconds);
+    close_fd(&child->to);
+    while (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == 0 && p.left_ns > 0) {
+        if (child->words_from >= 0) hear(child); /* a full pipe would keep it from ending */
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+        spend(&p);
+    }
+    /* Also when it has ended: what it started may live on in its group. It is not reaped yet, so
+     * its number names no other group. */
+    kill(-child->pid, SIGKILL);
+    pid_t got;
+    do got = wait4(child->pid, &how, 0, &usage);
+    while (got < 0 && errno == EINTR);
+    if (child->words_from >= 0) hear(child);
+    if (end) {
+        describe(how, &usage, end);
+        if (got < 0) snprintf(end->reason, sizeof end->reason, "ended unseen");
+        last_words(child, end->last_words, sizeof end->last_words);
+    }
+    close_fd(&child->from);
+    close_fd(&child->words_from);
+    free(child->line);
+    free(child);
+}

@@ -1,0 +1,51 @@
+#include "harness/cli/plan_roofline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "harness/cli/interrupt.h"
+#include "harness/measure/backend.h"
+
+#define SECONDS 0.5 /* on each point of a run's limits */
+
+static bool is_interrupted(void *request)
+{
+    const tm_plan_roofline_request *r = request;
+    return tm_interrupt_came(r->interrupt_fd);
+}
+
+tm_status tm_plan_roofline_measure(const tm_plan_roofline_request *r, double seconds,
+                                   tm_roofline *out, tm_error *err)
+{
+    int counts[TM_ROOFLINE_MAX], n = 0;
+    *out = (tm_roofline){0};
+    for (int i = 0; i < r->plan->n_arms; i++) {
+        const tm_arm *arm = &r->plan->arms[i];
+        if (arm->skip[0] || tm_backend_is_null(arm->cells[0].model)) continue;
+        tm_roofline_add_count(counts, &n, arm->cells[0].threads);
+    }
+    if (n == 0) return TM_OK;
+    tm_roofline_options options = tm_roofline_options_for(r->env, counts, n);
+    options.seconds_each = seconds;
+    options.oversubscribe = r->oversubscribe;
+    options.is_interrupted = is_interrupted;
+    options.interrupt_arg = (void *)r;
+    return tm_roofline_measure(&options, out, err);
+}
+
+tm_json *tm_plan_roofline_of_run(void *request)
+{
+    const tm_plan_roofline_request *r = request;
+    tm_roofline *roofline = malloc(sizeof *roofline);
+    if (!roofline) return NULL;
+    tm_error why = {0};
+    tm_json *json = NULL;
+    tm_status status = tm_plan_roofline_measure(r, SECONDS, roofline, &why);
+    if (status != TM_OK && status != TM_INTERRUPTED) /* which the sweep sees by itself */
+        fprintf(stderr, "ternmark %s: the machine's limits were not measured: %s\n", r->command,
+                why.message);
+    else if (status == TM_OK && roofline->n_read > 0)
+        json = tm_roofline_to_json(roofline);
+    free(roofline);
+    return json;
+}

@@ -1,0 +1,66 @@
+/* What a worker times: a model in a session, or a scripted fake without one.
+ *
+ * The fake ("null:NS", "null:NS:FAULT@TOKEN") works for NS nanoseconds per token and then does as
+ * told at the TOKENth token since its start: crash, die (SIGKILL), exit (with 3), hang, garbage (a
+ * line that is no JSON), wrong (its greedy tokens differ), refuse (an error). It tests the harness
+ * and measures its overhead.
+ */
+#ifndef TM_HARNESS_MEASURE_BACKEND_H
+#define TM_HARNESS_MEASURE_BACKEND_H
+
+#include "engine/model.h"
+#include "engine/session.h"
+
+#define TM_BACKEND_CPUS_MAX 256
+
+typedef struct tm_backend tm_backend;
+struct tm_backend {
+    void *self; /* owned; freed by close */
+    int n_vocab;
+    int n_batch; /* tokens of one pass over the weights at most */
+    int64_t load_ns;
+    tm_costs costs;        /* zeros for the fake */
+    const tm_model *model; /* with session and pool for who looks inside; NULL for the fake */
+    tm_session *session;
+    tm_pool *pool;
+    bool f16_kv;                   /* the session's cache */
+    bool pinned;                   /* every thread is on the CPU it was asked to be */
+    int cpus[TM_BACKEND_CPUS_MAX]; /* the threads', where pinned; the first ones of more */
+    int n_cpus;                    /* 0: not pinned, or without threads */
+    /* As tm_session_eval. */
+    tm_status (*eval)(tm_backend *backend, const int32_t *tokens, int n_tokens, tm_logits which,
+                      const float **logits, tm_error *err);
+    void (*reset)(tm_backend *backend);
+    /* For tests of several sequences. As tm_session_divide; every sequence becomes a copy of the first;
+     * as tm_session_step, with logits. */
+    void (*divide)(tm_backend *backend, int n_sequences, int n_context);
+    void (*spread)(tm_backend *backend, int n_sequences);
+    tm_status (*step)(tm_backend *backend, const int32_t *tokens, int n_sequences, tm_error *err);
+    void (*rewind)(tm_backend *backend, int position); /* as tm_session_rewind */
+    /* Every kernel used against the reference on the shapes of this model, before it is timed. */
+    tm_status (*check)(tm_backend *backend, tm_error *err);
+    void (*close)(tm_backend *backend);
+};
+
+typedef struct tm_backend_request {
+    const char *model, *kernel, *head_kernel; /* names */
+    int n_threads;
+    const int *cpus; /* [n_threads] to pin to, or NULL: one thread per core first */
+    bool oversubscribe;
+    uint64_t seed;
+    tm_session_options session; /* what the tests need */
+    int garbage_fd;             /* where the fake writes its garbage */
+} tm_backend_request;
+
+/* True for the fake's names. */
+bool tm_backend_is_null(const char *model);
+/* Errors: ARG, and those of the engine. */
+tm_status tm_backend_open(const tm_backend_request *request, tm_backend *out,
+                          tm_error *err) TM_MUST_USE;
+void tm_backend_close(tm_backend *backend);
+
+/* Hash of n greedy tokens from a fixed prompt, in hex. Errors: those of eval. */
+tm_status tm_backend_greedy(tm_backend *backend, int n, char *text, size_t size,
+                            tm_error *err) TM_MUST_USE;
+
+#endif

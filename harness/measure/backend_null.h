@@ -1,0 +1,14 @@
+/* The scripted fake: see harness/measure/backend.h. */
+#ifndef TM_HARNESS_MEASURE_BACKEND_NULL_H
+#define TM_HARNESS_MEASURE_BACKEND_NULL_H
+
+#include "harness/measure/backend.h"
+
+/* Errors: ARG for a script that cannot be read. */
+tm_status tm_backend_open_null(const tm_backend_request *request, tm_backend *out,
+                               tm_error *err) TM_MUST_USE;
+/* Whether the script in a model's name can be read; its time per token. */
+tm_status tm_backend_check_null(const char *model, int64_t *ns_per_token,
+                                tm_error *err) TM_MUST_USE;
+
+#endif

@@ -1,0 +1,271 @@
+#include "harness/measure/energy_window.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness/base/clock.h"
+
+/* Before a window of idleness: threads that spin for work go to sleep within a millisecond, and the
+ * package needs some more for its deeper states. */
+#define SETTLE_SECONDS 0.5
+
+static void sleep_until(int64_t ns)
+{
+    struct timespec t = {ns / 1000000000, ns % 1000000000};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) {
+    }
+}
+
+tm_status tm_energy_window_open(tm_energy_window *run, tm_bench *bench,
+                                const tm_energy_source_options *options, bool later,
+                                const cpu_set_t *cpus, tm_error *err)
+{
+    cpu_set_t pinned;
+    tm_error why = {0};
+    memset(run, 0, sizeof *run);
+    run->bench = bench;
+    run->options = options;
+    run->later = later;
+    if (later) return TM_OK;
+    /* What is started here inherits the CPUs of this thread, which may be one that computes. */
+    bool moved = sched_getaffinity(0, sizeof pinned, &pinned) == 0 &&
+                 sched_setaffinity(0, sizeof *cpus, cpus) == 0;
+    tm_probe_options probing = tm_energy_source_probe_options(options);
+    tm_status status = tm_probe_open(options->source, &probing, &run->probe, &run->health, &why);
+    if (moved && sched_setaffinity(0, sizeof pinned, &pinned) != 0 && status == TM_OK)
+        status = tm_fail(&why, TM_IO, "the thread could not be pinned again: %s", strerror(errno));
+    if (status == TM_NOMEM || (status != TM_OK && run->probe)) {
+        tm_energy_window_close(run);
+        *err = why;
+        return status;
+    }
+    if (status != TM_OK && !run->health.reason[0])
+        snprintf(run->health.reason, sizeof run->health.reason, "%.390s", why.message);
+    return TM_OK;
+}
+
+void tm_energy_window_close(tm_energy_window *run)
+{
+    tm_probe_close(run->probe);
+    run->probe = NULL;
+}
+
+/* Sleeps for the idle time with the meter on. */
+static void measure_idle(tm_energy_window *run, tm_idle *idle)
+{
+    tm_probe_window window;
+    tm_probe_value sum;
+    memset(idle, 0, sizeof *idle);
+    idle->watts = NAN;
+    if (run->options->idle_seconds <= 0) {
+        idle->state = TM_PROBE_MISSING;
+        snprintf(idle->reason, sizeof idle->reason, "no idle time was asked for");
+        return;
+    }
+    sleep_until(tm_now_ns() + (int64_t)(1e9 * SETTLE_SECONDS));
+    idle->begin_ns = tm_now_ns();
+    if (run->probe) tm_probe_start(run->probe);
+    sleep_until(tm_now_ns() + (int64_t)(1e9 * run->options->idle_seconds));
+    if (run->probe) tm_probe_stop(run->probe, &window);
+    idle->end_ns = tm_now_ns();
+    idle->seconds = 1e-9 * (double)(idle->end_ns - idle->begin_ns);
+    if (!run->probe) {
+        idle->state = TM_PROBE_MISSING;
+        snprintf(idle->reason, sizeof idle->reason, "the meter is read later");
+        return;
+    }
+    idle->begin_ns = window.begin_ns;
+    idle->end_ns = window.end_ns;
+    idle->seconds = window.seconds;
+    tm_probe_sum(&window, tm_probe_scope(run->probe), &sum);
+    idle->state = sum.state;
+    snprintf(idle->reason, sizeof idle->reason, "%s", sum.reason);
+    idle->watts = sum.value / window.seconds;
+    idle->n_trace = window.n_trace < TM_IDLE_POINTS ? window.n_trace : TM_IDLE_POINTS;
+    memcpy(idle->trace, window.trace, (size_t)idle->n_trace * sizeof *idle->trace);
+}
+
+/* What must lie in the KV cache before the phase. */
+static tm_status fill_cache(tm_bench *bench, const tm_test *test, tm_phase phase, tm_error *err)
+{
+    tm_backend *backend = bench->backend;
+    tm_status status = tm_bench_fill(bench, test, err);
+    if (status == TM_OK && phase == TM_PHASE_GENERATION && test->n_prompt > 0)
+        status = backend->eval(backend, bench->tokens, test->n_prompt, TM_LOGITS_LAST, NULL, err);
+    return status;
+}
+
+/* The phase again and again until the time is over; nothing else in the loop. */
+static tm_status repeat(tm_bench *bench, const tm_test *test, tm_phase phase, double seconds,
+                        int64_t *n_repeats, tm_error *err)
+{
+    tm_backend *backend = bench->backend;
+    bool prompt = phase == TM_PHASE_PROMPT;
+    int base = test->depth + (prompt ? 0 : test->n_prompt);
+    const int32_t *generated = bench->tokens + test->n_prompt;
+    tm_status status = TM_OK;
+    int64_t end = tm_now_ns() + (int64_t)(1e9 * seconds);
+    *n_repeats = 0;
+    while (status == TM_OK && (*n_repeats == 0 || tm_now_ns() < end)) {
+        backend->rewind(backend, base);
+        if (prompt)
+            status =
+                backend->eval(backend, bench->tokens, test->n_prompt, TM_LOGITS_LAST, NULL, err);
+        for (int i = 0; i < test->n_gen && !prompt && status == TM_OK; i++)
+            status = tm_bench_decode(backend, test, generated, i, err);
+        ++*n_repeats;
+    }
+    return status;
+}
+
+static tm_status put_domains(const tm_probe_window *window, tm_record_energy *out, tm_error *err)
+{
+    int n = window->n_values < TM_ENERGY_DOMAINS_MAX ? window->n_values : TM_ENERGY_DOMAINS_MAX;
+    out->domains = calloc((size_t)n + 1, sizeof *out->domains);
+    if (!out->domains) return tm_fail(err, TM_NOMEM, "no memory for %d domains", n);
+    for (int i = 0; i < window->n_values && out->n_domains < n; i++) {
+        const tm_probe_value *v = &window->values[i];
+        tm_energy_domain *d = &out->domains[out->n_domains];
+        if (strcmp(v->info->unit, "joules") != 0) continue;
+        snprintf(d->name, sizeof d->name, "%s", v->info->name);
+        snprintf(d->scope, sizeof d->scope, "%s", v->info->scope);
+        snprintf(d->reason, sizeof d->reason, "%s", v->reason);
+        d->state = v->state;
+        d->joules = v->value;
+        out->n_domains++;
+    }
+    return TM_OK;
+}
+
+/* Points of a part that began `shift` seconds behind the window's begin; before the first of them
+ * nothing was read, unless the part is the beginning. */
+static void add_points(tm_record_energy *out, const tm_probe_point *points, int n, double shift)
+{
+    for (int i = 0; i < n && out->n_trace < TM_ENERGY_TRACE_MAX; i++) {
+        tm_probe_point point = {points[i].seconds + shift, points[i].watts};
+        if (out->n_trace > 0 && point.seconds < out->trace[out->n_trace - 1].seconds) continue;
+        if (i == 0 && out->n_trace < TM_ENERGY_TRACE_MAX - 1 && point.seconds > shift &&
+            (out->n_trace == 0 || shift >= out->trace[out->n_trace - 1].seconds))
+            out->trace[out->n_trace++] = (tm_probe_point){shift, NAN};
+        out->trace[out->n_trace++] = point;
+    }
+}
+
+static tm_status put_trace(const tm_energy_window *run, const tm_probe_window *window,
+                           tm_record_energy *out, tm_error *err)
+{
+    const tm_idle *a = &run->before;
+    out->trace = calloc(TM_ENERGY_TRACE_MAX, sizeof *out->trace);
+    if (!out->trace) return tm_fail(err, TM_NOMEM, "no memory for a trace");
+    add_points(out, a->trace, a->n_trace, 1e-9 * (double)(a->begin_ns - window->begin_ns));
+    add_points(out, window->trace, window->n_trace, 0);
+    return TM_OK;
+}
+
+static void put_idle(const tm_idle *idle, tm_measured *watts)
+{
+    if (idle->state == TM_PROBE_OK)
+        tm_measured_set(watts, idle->watts);
+    else
+        tm_measured_miss(watts, "%.150s", idle->reason);
+}
+
+/* The label, the joules and what reading them took. */
+static void put_sum(const tm_energy_window *run, const tm_probe_window *window,
+                    tm_record_energy *out)
+{
+    tm_probe_value sum;
+    const char *scope = tm_probe_scope(run->probe);
+    tm_probe_sum(window, scope, &sum);
+    snprintf(out->scope, sizeof out->scope, "%s", scope);
+    for (int i = 0; i < window->n_values && !out->method[0]; i++)
+        if (tm_probe_in_scope(window->values[i].info, scope))
+            snprintf(out->method, sizeof out->method, "%s", window->values[i].info->method);
+    out->wraps = sum.wraps;
+    out->n_samples = sum.n_samples;
+    tm_measured_set(&out->rate_hz, sum.rate_hz);
+    tm_measured_set(&out->largest_gap_seconds, sum.largest_gap_seconds);
+    tm_measured_set(&out->sampler_cpu_percent, 100 * window->sampler_cpu_seconds / window->seconds);
+    if (sum.state != TM_PROBE_OK) {
+        tm_record_energy_lose(out, sum.state, "%s", sum.reason);
+        return;
+    }
+    out->state = TM_PROBE_OK;
+    out->reason[0] = 0;
+    tm_measured_set(&out->gross_joules, sum.value);
+    tm_measured_set(&out->error_bound_joules, sum.error_bound);
+}
+
+static double unix_seconds(int64_t monotonic_ns)
+{
+    return 1e-9 * (double)(monotonic_ns + tm_unix_offset_ns());
+}
+
+static void label(const tm_energy_window *run, tm_phase phase, tm_record_energy *out)
+{
+    const tm_energy_source_options *o = run->options;
+    tm_record_energy_init(out);
+    out->phase = phase;
+    snprintf(out->source, sizeof out->source, "%s", o->source);
+    out->fake = strcmp(o->source, "fake") == 0 || o->root[0];
+    if (o->root[0])
+        snprintf(out->marks, sizeof out->marks, "read below %s, which stands in for /", o->root);
+}
+
+tm_status tm_energy_window_window(tm_energy_window *run, const tm_test *test, tm_phase phase,
+                                  tm_record_energy *out, tm_error *err)
+{
+    tm_probe_window window = {0};
+    int64_t n_repeats;
+    label(run, phase, out);
+    if (!run->probe && !run->later) {
+        tm_record_energy_lose(out, run->health.state, "%s", run->health.reason);
+        return TM_OK;
+    }
+    tm_status status = fill_cache(run->bench, test, phase, err);
+    if (status != TM_OK) return status;
+    if (!run->has_before) measure_idle(run, &run->before);
+    run->has_before = false;
+    window.begin_ns = tm_now_ns();
+    if (run->probe) tm_probe_start(run->probe);
+    status = repeat(run->bench, test, phase, run->options->seconds, &n_repeats, err);
+    window.end_ns = tm_now_ns();
+    if (run->probe) tm_probe_stop(run->probe, &window);
+    if (status != TM_OK) return status;
+    out->begin_unix_seconds = unix_seconds(window.begin_ns);
+    out->window_seconds = 1e-9 * (double)(window.end_ns - window.begin_ns);
+    out->n_repeats = (int)n_repeats;
+    if (phase == TM_PHASE_PROMPT)
+        out->n_prompt_tokens = n_repeats * test->n_prompt;
+    else
+        out->n_output_tokens = n_repeats * (tm_test_tokens(test) - test->n_prompt);
+    if (run->probe) {
+        /* What the window lent is gone with the next: all of it is copied before idling. */
+        put_sum(run, &window, out);
+        status = put_domains(&window, out, err);
+        if (status == TM_OK) status = put_trace(run, &window, out, err);
+        if (status != TM_OK) return status;
+    } else {
+        snprintf(out->scope, sizeof out->scope, "system");
+        tm_record_energy_lose(out, TM_PROBE_MISSING,
+                              "its meter is read later: `ternmark import STORE --meter-csv FILE`");
+    }
+    measure_idle(run, &run->after);
+    add_points(out, run->after.trace, run->after.n_trace,
+               1e-9 * (double)(run->after.begin_ns - window.begin_ns));
+    /* One length for both, which each of them lasted: a sleep may end late. */
+    out->idle_seconds = fmin(run->before.seconds, run->after.seconds);
+    out->idle_before_unix_seconds =
+        run->before.seconds > 0 ? unix_seconds(run->before.begin_ns) : 0;
+    out->idle_after_unix_seconds = run->after.seconds > 0 ? unix_seconds(run->after.begin_ns) : 0;
+    put_idle(&run->before, &out->idle_before_watts);
+    put_idle(&run->after, &out->idle_after_watts);
+    tm_record_energy_set_net(out);
+    run->before = run->after;
+    run->has_before = true;
+    return TM_OK;
+}

@@ -1,0 +1,274 @@
+#include "harness/measure/sample_conditions.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/sysfs.h"
+
+#define CPUS     "sys/devices/system/cpu"
+#define MAX_DIRS 64
+
+/* Chips that measure the processor's own temperature. A thermal zone's chip is named by the zone's type
+ * and is recognized as one. Source: Linux, drivers/hwmon (smpro-hwmon.c, xgene-hwmon.c),
+ * drivers/thermal/thermal_hwmon.c. */
+static const char *const chips[] = {"coretemp", "k10temp", "zenpower", "smpro_hwmon", "apm_xgene"};
+
+static bool cpu_file(const tm_sample_conditions *c, int cpu, const char *file, int64_t *value)
+{
+    char path[160];
+    snprintf(path, sizeof path, CPUS "/cpu%d/%s", cpu, file);
+    return tm_sysfs_int(c->root, path, value);
+}
+
+/* cpuinfo_avg_freq (Linux 6.14) is measured by the kernel over its last tick; scaling_cur_freq is that too
+ * on x86, and elsewhere may be what was asked for. Of a CPU at rest Arm's kernel answers EAGAIN to the
+ * first: the two are never mixed in one mean. */
+static void find_clock(tm_sample_conditions *c)
+{
+    static const char *const files[] = {"cpufreq/cpuinfo_avg_freq", "cpufreq/scaling_cur_freq"};
+    int64_t khz;
+    if (c->n_cpus == 0) {
+        snprintf(c->clock_missing, sizeof c->clock_missing,
+                 "threads are not pinned: whose clock counts is not known");
+        return;
+    }
+    for (int i = 0; i < 2; i++)
+        if (cpu_file(c, c->cpus[0], files[i], &khz) && khz > 0) {
+            c->clock_file = files[i];
+            return;
+        }
+    snprintf(c->clock_missing, sizeof c->clock_missing,
+             "/" CPUS "/cpu%d/cpufreq shows no frequency: the system does not control the clock",
+             c->cpus[0]);
+}
+
+/* Every CPU of a core, and of a package, takes its interrupt and counts it for itself: one event, so one
+ * CPU speaks for all. Where the topology is not shown each CPU is its own. */
+static void find_owners(tm_sample_conditions *c)
+{
+    int64_t core[TM_SAMPLE_CONDITIONS_CPUS_MAX], package[TM_SAMPLE_CONDITIONS_CPUS_MAX];
+    for (int i = 0; i < c->n_cpus; i++) {
+        bool known = cpu_file(c, c->cpus[i], "topology/core_id", &core[i]) &&
+                     cpu_file(c, c->cpus[i], "topology/physical_package_id", &package[i]);
+        if (!known) core[i] = package[i] = -1 - i;
+        c->counts[i].core = c->counts[i].package = true;
+        for (int k = 0; k < i; k++) {
+            if (package[k] != package[i]) continue;
+            c->counts[i].package = false;
+            if (core[k] == core[i]) c->counts[i].core = false;
+        }
+    }
+}
+
+static void find_throttle_counts(tm_sample_conditions *c)
+{
+    int64_t count;
+    if (c->n_cpus == 0)
+        snprintf(c->throttle_missing, sizeof c->throttle_missing,
+                 "threads are not pinned: whose counters count is not known");
+    else if (cpu_file(c, c->cpus[0], "thermal_throttle/core_throttle_count", &count)) {
+        c->has_throttle_counts = true;
+        find_owners(c);
+    } else
+        snprintf(c->throttle_missing, sizeof c->throttle_missing,
+                 "/" CPUS "/cpu%d/thermal_throttle is not there (Intel's processors have it, "
+                 "virtual machines do not)",
+                 c->cpus[0]);
+}
+
+static void add_sensor(tm_sample_conditions *c, const char *path)
+{
+    int64_t value;
+    if (c->n_sensors == TM_SAMPLE_CONDITIONS_SENSORS_MAX || !tm_sysfs_int(c->root, path, &value))
+        return;
+    snprintf(c->sensors[c->n_sensors++], sizeof c->sensors[0], "%s", path);
+}
+
+/* By a zone's type or its chip's name: "x86_pkg_temp", "cpu-thermal", "soc0_thermal", "package-thermal" and
+ * "bigcore0-thermal" of a Rockchip. */
+static bool is_of_processor(const char *type)
+{
+    static const char *const words[] = {"cpu", "pkg", "soc", "package", "bigcore", "littlecore"};
+    char lower[48];
+    size_t n = 0;
+    for (; type[n] && n < sizeof lower - 1; n++) lower[n] = (char)tolower((unsigned char)type[n]);
+    lower[n] = 0;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strstr(lower, words[i])) return true;
+    return false;
+}
+
+static bool is_chip_of_processor(const char *name)
+{
+    size_t n = strlen(name), tail = strlen("_thermal");
+    for (size_t i = 0; i < sizeof chips / sizeof chips[0]; i++)
+        if (strcmp(name, chips[i]) == 0) return true;
+    return n > tail && strcmp(name + n - tail, "_thermal") == 0 && is_of_processor(name);
+}
+
+/* A management processor's chip measures memory and voltage regulators too, which run hotter. */
+static bool is_beside_processor(const char *label)
+{
+    return strstr(label, "DIMM") || strstr(label, "VRD");
+}
+
+static void add_chip(tm_sample_conditions *c, int index)
+{
+    char path[96], text[48];
+    snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/name", index);
+    if (!tm_sysfs_text(c->root, path, text, sizeof text) || !is_chip_of_processor(text)) return;
+    for (int k = 1; k <= MAX_DIRS; k++) {
+        snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/temp%d_label", index, k);
+        if (tm_sysfs_text(c->root, path, text, sizeof text) && is_beside_processor(text)) continue;
+        snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/temp%d_input", index, k);
+        add_sensor(c, path);
+    }
+}
+
+/* hwmon's sensors of the processor; else its thermal zones; else any zone, which still follows it. */
+static void find_sensors(tm_sample_conditions *c)
+{
+    char path[96], type[48];
+    for (int i = 0; i < MAX_DIRS; i++) add_chip(c, i);
+    for (int any = 0; any < 2 && c->n_sensors == 0; any++)
+        for (int i = 0; i < MAX_DIRS; i++) {
+            snprintf(path, sizeof path, "sys/class/thermal/thermal_zone%d/type", i);
+            if (!tm_sysfs_text(c->root, path, type, sizeof type)) continue;
+            snprintf(path, sizeof path, "sys/class/thermal/thermal_zone%d/temp", i);
+            if (any || is_of_processor(type)) add_sensor(c, path);
+        }
+    if (c->n_sensors == 0)
+        snprintf(c->temperature_missing, sizeof c->temperature_missing,
+                 "neither /sys/class/hwmon nor /sys/class/thermal has a sensor of the processor");
+}
+
+void tm_sample_conditions_open(const char *root, const int *cpus, int n_cpus,
+                               tm_sample_conditions *out)
+{
+    memset(out, 0, sizeof *out);
+    out->root = root;
+    out->n_cpus = n_cpus < TM_SAMPLE_CONDITIONS_CPUS_MAX ? n_cpus : TM_SAMPLE_CONDITIONS_CPUS_MAX;
+    if (out->n_cpus > 0) memcpy(out->cpus, cpus, (size_t)out->n_cpus * sizeof *cpus);
+    out->first_hz = NAN;
+    find_clock(out);
+    find_throttle_counts(out);
+    find_sensors(out);
+}
+
+static void read_clock(const tm_sample_conditions *c, tm_measured *out)
+{
+    double sum = 0;
+    int64_t khz;
+    if (!c->clock_file) {
+        tm_measured_miss(out, "%s", c->clock_missing);
+        return;
+    }
+    for (int i = 0; i < c->n_cpus; i++) {
+        if (!cpu_file(c, c->cpus[i], c->clock_file, &khz) || khz <= 0) {
+            tm_measured_miss(
+                out, "/" CPUS "/cpu%d/%s is not readable (of a CPU at rest Arm has no mean)",
+                c->cpus[i], c->clock_file);
+            return;
+        }
+        sum += 1e3 * (double)khz;
+    }
+    tm_measured_set(out, sum / c->n_cpus);
+}
+
+static void read_throttle_counts(const tm_sample_conditions *c, tm_measured *out)
+{
+    static const char *const files[] = {"thermal_throttle/core_throttle_count",
+                                        "thermal_throttle/package_throttle_count"};
+    int64_t sum = 0, count;
+    if (!c->has_throttle_counts) {
+        tm_measured_miss(out, "%s", c->throttle_missing);
+        return;
+    }
+    for (int i = 0; i < c->n_cpus; i++)
+        for (int k = 0; k < 2; k++) {
+            if (!(k == 0 ? c->counts[i].core : c->counts[i].package)) continue;
+            if (cpu_file(c, c->cpus[i], files[k], &count)) {
+                sum += count;
+            } else if (k == 0) {
+                tm_measured_miss(out, "/" CPUS "/cpu%d/%s is not readable", c->cpus[i], files[k]);
+                return;
+            }
+        }
+    tm_measured_set(out, (double)sum);
+}
+
+static void read_temperature(const tm_sample_conditions *c, tm_measured *out)
+{
+    double hottest = -INFINITY;
+    int64_t millidegrees;
+    if (c->n_sensors == 0) {
+        tm_measured_miss(out, "%s", c->temperature_missing);
+        return;
+    }
+    for (int i = 0; i < c->n_sensors; i++)
+        if (tm_sysfs_int(c->root, c->sensors[i], &millidegrees) &&
+            1e-3 * (double)millidegrees > hottest)
+            hottest = 1e-3 * (double)millidegrees;
+    if (isfinite(hottest))
+        tm_measured_set(out, hottest);
+    else
+        tm_measured_miss(out, "/%s is not readable any more", c->sensors[0]);
+}
+
+static void read_load(const tm_sample_conditions *c, tm_measured *out)
+{
+    char text[128], *end;
+    double load = NAN;
+    if (tm_sysfs_text(c->root, "proc/loadavg", text, sizeof text)) {
+        load = strtod(text, &end);
+        if (end == text || !(load >= 0)) load = NAN;
+    }
+    if (isfinite(load))
+        tm_measured_set(out, load);
+    else
+        tm_measured_miss(out, "/proc/loadavg is not readable");
+}
+
+void tm_sample_conditions_read(const tm_sample_conditions *conditions, tm_sample_condition *out)
+{
+    read_clock(conditions, &out->frequency_hz);
+    read_throttle_counts(conditions, &out->throttle_events);
+    read_temperature(conditions, &out->temperature_celsius);
+    read_load(conditions, &out->load_average);
+}
+
+static bool is_lower(double hz, double than)
+{
+    return hz < (1 - TM_SAMPLE_CONDITIONS_CLOCK_DROP) * than; /* false where one is missing */
+}
+
+void tm_sample_conditions_put(tm_sample_conditions *c, const tm_sample_condition *before,
+                              const tm_sample_condition *after, tm_record *record)
+{
+    double first = before->frequency_hz.value, last = after->frequency_hz.value;
+    record->frequency_before_hz = before->frequency_hz;
+    record->frequency_after_hz = after->frequency_hz;
+    record->temperature_before_celsius = before->temperature_celsius;
+    record->temperature_after_celsius = after->temperature_celsius;
+    record->load_average = before->load_average;
+    record->throttle_events = after->throttle_events;
+    if (!after->throttle_events.missing[0]) {
+        double events = after->throttle_events.value - before->throttle_events.value;
+        if (before->throttle_events.missing[0])
+            record->throttle_events = before->throttle_events;
+        else
+            tm_measured_set(&record->throttle_events, events);
+        if (events > 0)
+            tm_record_mark(record, "the processor was throttled %.0f times for its heat", events);
+    }
+    if (is_lower(last, first))
+        tm_record_mark(record, "the clock fell by %.0f %% within the region",
+                       100 * (1 - last / first));
+    else if (is_lower(last, c->first_hz))
+        tm_record_mark(record, "the clock was %.0f %% below that of the first repetition",
+                       100 * (1 - last / c->first_hz));
+    if (isnan(c->first_hz)) c->first_hz = last;
+}

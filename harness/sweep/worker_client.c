@@ -1,0 +1,414 @@
+#include "harness/sweep/worker_client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/child.h"
+#include "harness/measure/profile.h"
+#include "kernels/kernel.h"
+
+/* Longest silence: a worker says nothing while it loads a model or runs one repetition. */
+#define PATIENCE_SECONDS 120
+#define PATIENCE_FACTOR  20
+#define HELLO_SECONDS    30
+#define GRACE_SECONDS    5
+
+/* The conversation with one worker. */
+typedef struct talk {
+    tm_worker_client *p;
+    tm_child *child;
+    tm_worker_request request;
+    int cell_of[TM_SUITE_MAX]; /* of every test in the request */
+    int test, repetition;      /* what the next sample must be */
+    int profile_test;          /* whose the next profile must be */
+    int energy_test;           /* what the next energy window must be */
+    tm_phase energy_phase;
+    bool said_hello, checked, ended;
+    bool has_said; /* an error line, after which it ends */
+    bool fatal;
+    char tokens[24];
+} talk;
+
+bool tm_arm_needs_energy(const tm_sweep_options *options, const tm_sweep_store *log,
+                         const tm_arm *arm, int cell, int process, tm_phase phase)
+{
+    const tm_cell *c = &arm->cells[cell];
+    return options->energy && options->energy->source[0] &&
+           (phase == TM_PHASE_PROMPT ? c->n_prompt : c->n_gen) > 0 &&
+           !tm_sweep_store_has_energy(log, arm->cell_ids[cell], process, phase, options->energy);
+}
+
+bool tm_arm_needs_profile(const tm_sweep_options *options, const tm_sweep_store *log,
+                          const tm_arm *arm, int cell, int process)
+{
+    return options->suite->profile &&
+           !tm_sweep_store_has_profile(log, arm->cell_ids[cell], process);
+}
+
+static bool is_sampled(const talk *t)
+{
+    return t->test >= t->request.n_tests;
+}
+
+/* To what is due at the present place or behind it. */
+static void to_next_sample(talk *t)
+{
+    while (!is_sampled(t) && t->request.tests[t->test].n_repetitions == 0) t->test++;
+    if (!is_sampled(t)) t->repetition = t->request.tests[t->test].first_repetition;
+}
+
+static bool has_profiles(const talk *t)
+{
+    return t->profile_test < t->request.n_tests;
+}
+
+static void to_next_profile(talk *t)
+{
+    while (has_profiles(t) && t->request.tests[t->profile_test].n_profile_pairs == 0)
+        t->profile_test++;
+}
+
+static bool has_windows(const talk *t)
+{
+    return t->energy_test < t->request.n_tests;
+}
+
+static void step_window(talk *t)
+{
+    if (++t->energy_phase < TM_PHASES) return;
+    t->energy_phase = 0;
+    t->energy_test++;
+}
+
+static void to_next_window(talk *t)
+{
+    while (has_windows(t) && !t->request.tests[t->energy_test].energy[t->energy_phase])
+        step_window(t);
+}
+
+static void fill_request(talk *t)
+{
+    const tm_worker_client *p = t->p;
+    const tm_suite *suite = p->options->suite;
+    tm_worker_request *r = &t->request;
+    r->cell = p->arm->cells[0];
+    r->seed = p->options->seed;
+    r->oversubscribe = p->options->oversubscribe;
+    r->f16_kv = true;
+    r->check = true;
+    snprintf(r->counters, sizeof r->counters, "%s", suite->counters);
+    for (int i = 0; i < p->arm->n_cells; i++) {
+        const tm_cell *cell = &p->arm->cells[i];
+        int first = 0;
+        while (first < suite->repetitions &&
+               tm_sweep_store_has(p->log, p->arm->cell_ids[i], p->process, first))
+            first++;
+        tm_worker_test test = {
+            .test = {cell->n_prompt, cell->n_gen, cell->depth, cell->n_sequences},
+            .warmup = first < suite->repetitions ? suite->warmup : 0,
+            .first_repetition = first,
+            .n_repetitions = suite->repetitions - first};
+        if (tm_arm_needs_profile(p->options, p->log, p->arm, i, p->process))
+            test.n_profile_pairs = tm_plan_profile_pairs(suite);
+        bool energy = false;
+        for (tm_phase phase = 0; phase < TM_PHASES; phase++) {
+            test.energy[phase] =
+                tm_arm_needs_energy(p->options, p->log, p->arm, i, p->process, phase);
+            energy = energy || test.energy[phase];
+        }
+        if (!p->todo[i] || (test.n_repetitions == 0 && test.n_profile_pairs == 0 && !energy))
+            continue;
+        t->cell_of[r->n_tests] = i;
+        r->tests[r->n_tests++] = test;
+    }
+    r->energy = suite->energy;
+    snprintf(r->energy.source, sizeof r->energy.source, "%s",
+             p->options->energy && p->options->energy->source[0] ? p->options->energy->source
+                                                                 : "none");
+    r->energy_later = p->options->energy && p->options->energy->later;
+    to_next_sample(t);
+    to_next_profile(t);
+    to_next_window(t);
+}
+
+/* Kernels that must agree on every token share a group: exact ones of one kind of weights. */
+static const char *group_of(const char *kernel_name)
+{
+    const tm_kernel *kernel = tm_kernel_find(kernel_name);
+    if (!kernel || kernel->tolerance != 0) return kernel_name;
+    return kernel->format->ternary ? "ternary" : kernel->format->name;
+}
+
+static bool in_plan(const tm_plan *plan, const char *cell_id)
+{
+    for (int i = 0; i < plan->n_arms; i++)
+        for (int k = 0; k < plan->arms[i].n_cells; k++)
+            if (strcmp(plan->arms[i].cell_ids[k], cell_id) == 0) return true;
+    return false;
+}
+
+/* The greedy tokens must be those of every other arm that computes the same. */
+static tm_status compare_tokens(const talk *t, tm_error *err)
+{
+    const tm_cell *cell = &t->p->arm->cells[0];
+    const tm_records *records = t->p->log->records;
+    for (int i = 0; i < records->n && t->tokens[0]; i++) {
+        const tm_record *r = &records->items[i];
+        if (r->kind != TM_RECORD_SAMPLE || !r->tokens[0] || strcmp(r->tokens, t->tokens) == 0 ||
+            strcmp(r->cell.model, cell->model) != 0 ||
+            strcmp(r->cell.head_kernel, cell->head_kernel) != 0 ||
+            strcmp(group_of(r->cell.kernel), group_of(cell->kernel)) != 0 ||
+            !in_plan(t->p->options->plan, r->cell_id))
+            continue;
+        return tm_fail(err, TM_CHECK,
+                       "its greedy tokens (hash %s) differ from those of %s on %d threads (%s)",
+                       t->tokens, r->cell.kernel, r->cell.threads, r->tokens);
+    }
+    return TM_OK;
+}
+
+/* What the parent knows of a record. */
+static void place(const talk *t, int cell, tm_record *r)
+{
+    const tm_worker_client *p = t->p;
+    r->cell = p->arm->cells[cell];
+    memcpy(r->cell_id, p->arm->cell_ids[cell], sizeof r->cell_id);
+    r->process = p->process;
+    r->slot = p->slot;
+    r->predicted_bytes = p->arm->predicted_bytes;
+}
+
+/* Into the log, which owns it from here on. */
+static tm_status keep(talk *t, tm_record *r, tm_error *err)
+{
+    const tm_worker_client *p = t->p;
+    tm_status status = tm_sweep_store_add(p->log, r, err);
+    if (status != TM_OK)
+        t->fatal = true;
+    else if (p->on_record)
+        p->on_record(p->on_record_arg, &p->log->records->items[p->log->records->n - 1]);
+    return status;
+}
+
+static tm_status take_sample(talk *t, tm_worker_line *line, tm_error *err)
+{
+    tm_record *r = &line->record;
+    const tm_worker_client *p = t->p;
+    const tm_worker_test *test = &t->request.tests[t->test]; /* there is one: see take_line */
+    int cell = t->cell_of[t->test], n_tokens = tm_test_tokens(&test->test);
+    int n_times = p->arm->peer ? 0 : test->test.n_gen; /* a peer tells no times of single tokens */
+    if (line->test != t->test || r->repetition != t->repetition || r->n_tokens != n_tokens ||
+        r->n_token_ns != n_times) {
+        tm_status status = tm_fail(err, TM_FORMAT,
+                                   "the worker answered test %d, repetition %d with %d tokens and "
+                                   "%d token times; test %d, "
+                                   "repetition %d with %d and %d was due",
+                                   line->test, r->repetition, r->n_tokens, r->n_token_ns, t->test,
+                                   t->repetition, n_tokens, n_times);
+        tm_record_free(r);
+        return status;
+    }
+    place(t, cell, r);
+    memcpy(r->tokens, t->tokens, sizeof r->tokens);
+    bool continues = test->first_repetition > 0;
+    if (p->marks[0]) tm_record_mark(r, "%s", p->marks);
+    if (continues) tm_record_mark(r, "continues an interrupted process");
+    tm_status status = keep(t, r, err);
+    if (status != TM_OK) return status;
+    if (++t->repetition == test->first_repetition + test->n_repetitions) {
+        t->test++;
+        to_next_sample(t);
+    }
+    return TM_OK;
+}
+
+static tm_status take_profile(talk *t, tm_worker_line *line, tm_error *err)
+{
+    tm_record *r = &line->record;
+    if (!is_sampled(t) || !has_profiles(t) || line->test != t->profile_test) {
+        tm_record_free(r);
+        return tm_fail(err, TM_FORMAT, "the worker sent a profile that was not due");
+    }
+    place(t, t->cell_of[t->profile_test], r);
+    if (t->p->marks[0]) tm_record_mark(r, "%s", t->p->marks);
+    tm_status status = keep(t, r, err);
+    t->profile_test++;
+    to_next_profile(t);
+    return status;
+}
+
+/* A worker of another engine, or of an older build, need not know of profiles: they are missing, and say
+ * so. */
+static tm_status miss_profiles(talk *t, tm_error *err)
+{
+    tm_status status = TM_OK;
+    while (status == TM_OK && has_profiles(t)) {
+        tm_record r = {.kind = TM_RECORD_PROFILE, .status = "skipped", .reason = TM_NO_PROFILE};
+        place(t, t->cell_of[t->profile_test], &r);
+        status = keep(t, &r, err);
+        t->profile_test++;
+        to_next_profile(t);
+    }
+    return status;
+}
+
+static tm_status take_energy(talk *t, tm_worker_line *line, tm_error *err)
+{
+    tm_record *r = &line->record;
+    if (!is_sampled(t) || !has_windows(t) || line->test != t->energy_test ||
+        r->energy->phase != t->energy_phase) {
+        tm_record_free(r);
+        return tm_fail(err, TM_FORMAT, "the worker sent an energy window that was not due");
+    }
+    place(t, t->cell_of[t->energy_test], r);
+    tm_status status = keep(t, r, err);
+    step_window(t);
+    to_next_window(t);
+    return status;
+}
+
+/* A worker of another engine need not know of energy: its windows are missing, and say so. */
+static tm_status miss_windows(talk *t, tm_error *err)
+{
+    tm_status status = TM_OK;
+    while (status == TM_OK && has_windows(t)) {
+        tm_record r = {.kind = TM_RECORD_ENERGY, .energy = malloc(sizeof *r.energy)};
+        if (!r.energy) return tm_fail(err, TM_NOMEM, "no memory for an energy window");
+        tm_record_energy_init(r.energy);
+        r.energy->phase = t->energy_phase;
+        snprintf(r.energy->source, sizeof r.energy->source, "%s", t->request.energy.source);
+        tm_record_energy_lose(r.energy, TM_PROBE_MISSING, TM_NO_WINDOW);
+        place(t, t->cell_of[t->energy_test], &r);
+        status = keep(t, &r, err);
+        step_window(t);
+        to_next_window(t);
+    }
+    return status;
+}
+
+static tm_status take_line(talk *t, const char *text, tm_error *err)
+{
+    tm_worker_line line;
+    tm_status status = tm_worker_line_parse(text, &line, err);
+    if (status != TM_OK) return status;
+    if (t->said_hello != (line.kind != TM_WORKER_HELLO))
+        status = tm_fail(err, TM_FORMAT, "the worker %s",
+                         t->said_hello ? "said hello twice" : "did not say hello");
+    else if (line.kind == TM_WORKER_HELLO && line.protocol != TM_WORKER_PROTOCOL)
+        status =
+            tm_fail(err, TM_CHILD, "the worker (%s) speaks protocol %d; this program speaks %d",
+                    line.program, line.protocol, TM_WORKER_PROTOCOL);
+    else if (line.kind == TM_WORKER_SAMPLE && (!t->checked || is_sampled(t)))
+        status = tm_fail(err, TM_FORMAT, "the worker sent a sample %s",
+                         t->checked ? "too many" : "before it had checked its kernels");
+    else if (line.kind == TM_WORKER_DONE && !is_sampled(t))
+        status = tm_fail(err, TM_FORMAT, "the worker says it is done with samples missing");
+    if (status != TM_OK) {
+        tm_record_free(&line.record);
+        return status;
+    }
+    switch (line.kind) {
+    case TM_WORKER_HELLO:
+        t->said_hello = true;
+        break;
+    case TM_WORKER_LOADED:
+        break;
+    case TM_WORKER_CHECKED:
+        t->checked = true;
+        memcpy(t->tokens, line.tokens, sizeof t->tokens);
+        return compare_tokens(t, err);
+    case TM_WORKER_SAMPLE:
+        return take_sample(t, &line, err);
+    case TM_WORKER_PROFILE:
+        return take_profile(t, &line, err);
+    case TM_WORKER_ENERGY:
+        return take_energy(t, &line, err);
+    case TM_WORKER_DONE:
+        t->ended = true;
+        status = miss_profiles(t, err);
+        return status == TM_OK ? miss_windows(t, err) : status;
+    case TM_WORKER_ERROR:
+        t->has_said = true;
+        return tm_fail(err, line.error.status, "%s", line.error.message);
+    }
+    return TM_OK;
+}
+
+static const char ended_early[] = "the worker ended early";
+
+static tm_status converse(talk *t, tm_error *err)
+{
+    const tm_sweep_options *o = t->p->options;
+    double patience = o->timeout_seconds > 0
+                          ? o->timeout_seconds
+                          : PATIENCE_SECONDS + PATIENCE_FACTOR * t->p->arm->predicted_seconds;
+    /* It is silent over a whole window, and that is as long as was asked for. */
+    if (has_windows(t)) patience += tm_energy_source_predict_seconds(&t->request.energy, 1);
+    char *text = tm_worker_request_print(&t->request);
+    if (!text) return tm_fail(err, TM_NOMEM, "no memory for a request");
+    size_t length = strlen(text);
+    text[length] = '\n'; /* in the place of the terminating NUL */
+    /* If it does not read, what it says or how it ended tells more than the broken pipe. */
+    tm_status status = tm_child_write(t->child, text, length + 1, err);
+    if (status == TM_CHILD) status = TM_OK;
+    free(text);
+    while (status == TM_OK && !t->ended) {
+        const char *line;
+        double seconds = t->said_hello || patience < HELLO_SECONDS ? patience : HELLO_SECONDS;
+        /* And over all the runs of a profile, where a repetition is one. */
+        if (is_sampled(t) && has_profiles(t))
+            seconds *= TM_PROFILE_RUNS(t->request.tests[t->profile_test].n_profile_pairs);
+        status = tm_child_read_line(t->child, seconds, o->interrupt_fd, &line, err);
+        if (status == TM_OK && !line) status = tm_fail(err, TM_CHILD, "%s", ended_early);
+        if (status == TM_OK) status = take_line(t, line, err);
+    }
+    return status;
+}
+
+/* A worker that ended by itself is described by how it did, and by its last words. */
+static void explain(const tm_child_end *end, tm_error *err)
+{
+    if (err->status != TM_CHILD || strcmp(err->message, ended_early) != 0) return;
+    tm_fail(err, TM_CHILD, "the worker %s%s%s", end->reason,
+            end->last_words[0] ? "; it said: " : "", end->last_words);
+}
+
+tm_status tm_worker_client_run(tm_worker_client *process, int *failed, bool *fatal, tm_error *err)
+{
+    const char *path = process->options->worker_path;
+    const tm_peer *peer = process->arm->peer;
+    char text[TM_PEER_TEXT];
+    const char *argv[] = {path ? path : "/proc/self/exe", peer ? "peer" : "worker",
+                          peer ? text : NULL, NULL};
+    if (peer) tm_peer_print(peer, text, sizeof text);
+    tm_child_end end = {0};
+    *failed = -1;
+    *fatal = false;
+    talk *t = calloc(1, sizeof *t);
+    if (!t) {
+        *fatal = true;
+        return tm_fail(err, TM_NOMEM, "no memory to run an arm");
+    }
+    t->p = process;
+    fill_request(t);
+    tm_status status = TM_OK;
+    if (t->request.n_tests == 0) goto done;
+    status = tm_child_open(argv, &t->child, err);
+    if (status != TM_OK) goto done;
+    status = converse(t, err);
+    /* A worker that is done or gone gets time to end; any other is killed at once. */
+    bool gone = status == TM_OK || status == TM_CHILD || t->has_said;
+    tm_child_close(t->child, gone ? GRACE_SECONDS : 0, &end);
+    if (status != TM_OK) explain(&end, err);
+    if (status != TM_OK && t->checked && !is_sampled(t))
+        *failed = t->cell_of[t->test];
+    else if (status != TM_OK && t->checked && has_profiles(t))
+        *failed = t->cell_of[t->profile_test];
+    else if (status != TM_OK && t->checked && has_windows(t))
+        *failed = t->cell_of[t->energy_test];
+done:
+    *fatal = t->fatal;
+    free(t);
+    return status;
+}

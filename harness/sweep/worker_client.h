@@ -1,0 +1,33 @@
+/* One process of one arm: starting a worker, talking with it, recording what it measured. */
+#ifndef TM_HARNESS_SWEEP_WORKER_CLIENT_H
+#define TM_HARNESS_SWEEP_WORKER_CLIENT_H
+
+#include "harness/sweep/sweep_store.h"
+#include "harness/measure/worker.h"
+
+typedef struct tm_worker_client {
+    const tm_sweep_options *options;
+    const tm_arm *arm;
+    tm_sweep_store *log;
+    int process, slot;
+    const char *marks;       /* for every sample of this process; "" none */
+    bool todo[TM_SUITE_MAX]; /* cells of the arm to run */
+    void (*on_record)(void *arg, const tm_record *record); /* sample, profile or energy window */
+    void *on_record_arg;
+} tm_worker_client;
+
+/* Whether a process of a cell still lacks the energy window of a phase. */
+bool tm_arm_needs_energy(const tm_sweep_options *options, const tm_sweep_store *log,
+                         const tm_arm *arm, int cell, int process, tm_phase phase);
+
+/* Whether a process of a cell still lacks its profile. */
+bool tm_arm_needs_profile(const tm_sweep_options *options, const tm_sweep_store *log,
+                          const tm_arm *arm, int cell, int process);
+
+/* Runs the repetitions, profiles and energy windows of the cells in `todo` that the log lacks. *failed: the cell it failed in,
+ * -1: before any. Errors: INTERRUPTED, the worker's own (with *failed), and those of the store,
+ * which set *fatal. */
+tm_status tm_worker_client_run(tm_worker_client *process, int *failed, bool *fatal,
+                               tm_error *err) TM_MUST_USE;
+
+#endif

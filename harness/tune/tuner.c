@@ -1,0 +1,158 @@
+#include "harness/tune/tuner.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/child.h"
+#include "harness/tune/tune_cache.h"
+
+#define MAX_ANSWER      (64 << 10) /* of the child: some hundred bytes a kernel */
+#define PATIENCE        600
+#define GRACE           5
+#define NOT_MEASURED(n) "kernels of '%s' for %s were not compared: " n
+
+static void note(const tm_tuner *choice, const char *fmt, ...) TM_PRINTF(2, 3);
+static void note(const tm_tuner *choice, const char *fmt, ...)
+{
+    char text[640];
+    va_list args;
+    if (!choice->note) return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    choice->note(choice->note_arg, text);
+}
+
+/* Everything a measurement depends on. */
+static uint64_t key_of(const tm_tuner *choice, const tm_config *config, const char *family,
+                       int n_threads, const tm_kernel *const *kernels, int n)
+{
+    char text[512];
+    uint64_t hash = TM_HASH_START;
+    int length =
+        snprintf(text, sizeof text, "%s %s %s %d: %d %d %d %d %d %d %d %d %d",
+                 choice->env->fingerprint, choice->build, family, n_threads, config->n_layers,
+                 config->n_hidden, config->n_ffn, config->n_heads, config->n_kv_heads,
+                 config->head_dim, config->n_rot, config->sub_norms, config->relu2);
+    hash = tm_hash(hash, text, (size_t)length);
+    for (int i = 0; i < n; i++) hash = tm_hash(hash, kernels[i]->name, strlen(kernels[i]->name));
+    return hash;
+}
+
+/* One of the candidates, from what is remembered; NULL: nothing that makes sense. */
+static const tm_kernel *recall(const char *path, const tm_kernel *const *kernels, int n)
+{
+    tm_json *json = tm_tune_cache_read(path);
+    tm_tune tune;
+    tm_error ignored;
+    const tm_kernel *found = NULL;
+    if (json && tm_tune_from_json(json, &tune, &ignored) == TM_OK)
+        for (int i = 0; i < n; i++)
+            if (kernels[i] == tune.candidates[tune.best].kernel) found = kernels[i];
+    tm_json_free(json);
+    return found;
+}
+
+static void remember(const tm_tuner *choice, const char *path, const tm_tune *tune)
+{
+    tm_error err = {0};
+    tm_json *json = tm_tune_to_json(tune);
+    tm_status status = tm_tune_cache_write(path, json, &err);
+    tm_json_free(json);
+    if (status != TM_OK)
+        note(choice, "the choice of a kernel will be measured again next time: %s", err.message);
+}
+
+static tm_status ask(const tm_tuner *choice, const char *model, const char *family, int n_threads,
+                     tm_tune *out, tm_error *err)
+{
+    char threads[16], seed[24];
+    const char *program = choice->worker_path ? choice->worker_path : "/proc/self/exe";
+    const char *argv[] = {program,
+                          "tune",
+                          "-m",
+                          model,
+                          "--family",
+                          family,
+                          "-t",
+                          threads,
+                          "--seed",
+                          seed,
+                          "-o",
+                          "json",
+                          choice->oversubscribe ? "--oversubscribe" : NULL,
+                          NULL};
+    snprintf(threads, sizeof threads, "%d", n_threads);
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)choice->seed);
+    tm_child *child;
+    tm_child_end end;
+    char *text = NULL;
+    size_t length = 0;
+    tm_json *json = NULL;
+    tm_status status = tm_child_open(argv, &child, err);
+    if (status != TM_OK) return status;
+    status =
+        tm_child_read_all(child, MAX_ANSWER, PATIENCE, choice->interrupt_fd, &text, &length, err);
+    tm_child_close(child, status == TM_OK ? GRACE : 0, &end);
+    if (status == TM_OK && !end.ok)
+        status = tm_fail(err, TM_CHILD, "%s", end.last_words[0] ? end.last_words : end.reason);
+    if (status == TM_OK) status = tm_json_parse(text, length, "tune", &json, err);
+    if (status == TM_OK) status = tm_tune_from_json(json, out, err);
+    tm_json_free(json);
+    free(text);
+    return status;
+}
+
+static void tell(const tm_tuner *choice, const char *model, const tm_tune *tune)
+{
+    const tm_tune_candidate *best = &tune->candidates[tune->best], *next = NULL;
+    for (int i = 0; i < tune->n; i++) {
+        const tm_tune_candidate *c = &tune->candidates[i];
+        if (c == best || !isfinite(tm_tune_request_ns(c))) continue;
+        if (!next || tm_tune_request_ns(c) < tm_tune_request_ns(next)) next = c;
+    }
+    if (!next) return;
+    note(choice, "%s on %d thread%s: %s, measured %.2f times as fast as %s", model, tune->n_threads,
+         tune->n_threads == 1 ? "" : "s", best->kernel->name,
+         tm_tune_request_ns(next) / tm_tune_request_ns(best), next->kernel->name);
+}
+
+tm_status tm_tuner_choose(const tm_tuner *choice, const char *model, const tm_config *config,
+                          const char *family, int n_threads, const tm_kernel **out, tm_error *err)
+{
+    const tm_kernel *kernels[TM_TUNE_MAX];
+    char path[TM_TUNE_CACHE_PATH];
+    tm_tune tune;
+    tm_error why = {0};
+    tm_status status = tm_kernel_pick(family, out, err);
+    int n = status == TM_OK ? tm_tune_candidates(family, kernels) : 0;
+    if (n == 1) *out = kernels[0];
+    if (n < 2) return status;
+    bool lasting = tm_tune_cache_path(choice->folder,
+                                      key_of(choice, config, family, n_threads, kernels, n), path);
+    const tm_kernel *known = lasting && !choice->retune ? recall(path, kernels, n) : NULL;
+    if (known) {
+        *out = known;
+        return TM_OK;
+    }
+    if (!choice->measure) return TM_OK;
+    if (choice->env->emulated) {
+        note(choice, NOT_MEASURED("instructions are emulated here; %s is next in order"), family,
+             model, (*out)->name);
+        return TM_OK;
+    }
+    status = ask(choice, model, family, n_threads, &tune, &why);
+    if (status == TM_INTERRUPTED) return tm_fail(err, status, "%s", why.message);
+    if (status != TM_OK) {
+        note(choice, NOT_MEASURED("%s; %s is next in order"), family, model, why.message,
+             (*out)->name);
+        return TM_OK;
+    }
+    *out = tune.candidates[tune.best].kernel;
+    tell(choice, model, &tune);
+    if (lasting) remember(choice, path, &tune);
+    return TM_OK;
+}

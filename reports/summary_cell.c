@@ -1,0 +1,412 @@
+#include "reports/summary_cell.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool tm_record_is_valid_sample(const tm_record *r)
+{
+    return r->kind == TM_RECORD_SAMPLE && strcmp(r->status, "ok") == 0 && r->elapsed_ns > 0 &&
+           r->n_tokens > 0;
+}
+
+bool tm_same_names(const tm_cell *a, const tm_cell *b)
+{
+    return tm_same_column(a, b) && strcmp(a->kernel, b->kernel) == 0 &&
+           strcmp(a->head_kernel, b->head_kernel) == 0;
+}
+
+bool tm_same_column(const tm_cell *a, const tm_cell *b)
+{
+    return strcmp(a->engine, b->engine) == 0 && strcmp(a->model, b->model) == 0 &&
+           a->threads == b->threads && strcmp(a->test, b->test) == 0;
+}
+
+void tm_add_sentence(char *text, size_t size, const char *fmt, ...)
+{
+    size_t used = strlen(text);
+    if (used > 0) used += (size_t)snprintf(text + used, size - used, "; ");
+    if (used >= size) return;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text + used, size - used, fmt, args);
+    va_end(args);
+}
+
+/* What a sample says, NaN where it says nothing. */
+typedef double (*reader)(const tm_record *record, const void *which);
+
+/* The median of each process that has a value into medians; returns how many. */
+static int process_medians(const tm_samples *s, reader read, const void *which)
+{
+    int n_medians = 0;
+    for (int p = 0; p < s->n_processes; p++) {
+        int n = 0;
+        for (int i = s->begins[p]; i < s->begins[p + 1]; i++) {
+            double value = read(s->records[i], which);
+            if (isfinite(value)) s->values[n++] = value;
+        }
+        if (n > 0) s->medians[n_medians++] = tm_median(s->values, n);
+    }
+    return n_medians;
+}
+
+static void set_figure(tm_measured *figure, double value, const char *missing)
+{
+    if (isfinite(value))
+        tm_measured_set(figure, value);
+    else
+        tm_measured_miss(figure, "%s", missing);
+}
+
+static void reduce(const tm_samples *s, reader read, const void *which, const char *missing,
+                   tm_measured *out)
+{
+    int n = process_medians(s, read, which);
+    set_figure(out, n > 0 ? tm_median(s->medians, n) : NAN, missing);
+}
+
+typedef enum quantity {
+    RATE,
+    FIRST_TOKEN_MS,
+    LOAD_MS,
+    BYTES,
+    MACS,
+    BITS,
+    HEAD,
+    PREDICTED
+} quantity;
+
+/* All of these are above 0 where they were recorded. */
+static double read_quantity(const tm_record *r, const void *which)
+{
+    double value = NAN;
+    switch (*(const quantity *)which) {
+    case RATE:
+        return tm_record_rate(r);
+    case FIRST_TOKEN_MS:
+        value = (double)r->first_token_ns * 1e-6;
+        break;
+    case LOAD_MS:
+        value = (double)r->load_ns * 1e-6;
+        break;
+    case BYTES:
+        value = r->bytes_per_token;
+        break;
+    case MACS:
+        value = r->macs_per_token;
+        break;
+    case BITS:
+        value = r->bits_per_weight;
+        break;
+    case HEAD:
+        value = r->head_bytes;
+        break;
+    case PREDICTED:
+        value = (double)r->predicted_bytes;
+        break;
+    }
+    return value > 0 ? value : NAN;
+}
+
+static const tm_measured *figure_at(const tm_record *r, size_t offset)
+{
+    return (const tm_measured *)(const void *)((const char *)r + offset);
+}
+
+static double read_figure(const tm_record *r, const void *offset)
+{
+    const tm_measured *figure = figure_at(r, *(const size_t *)offset);
+    return *figure->missing ? NAN : figure->value;
+}
+
+/* The reason the records give for a figure that none of them has. */
+static const char *reason_at(const tm_samples *s, size_t offset)
+{
+    for (int i = 0; i < s->n; i++) {
+        const char *reason = figure_at(s->records[i], offset)->missing;
+        if (*reason) return reason;
+    }
+    return "not recorded";
+}
+
+#define FROM(name) offsetof(tm_record, name)
+#define TO(name)   offsetof(tm_cell_summary, name)
+
+/* Figures that records and summaries hold under one name. */
+static const struct {
+    size_t from, to;
+} copied[] = {
+    {FROM(peak_rss_bytes), TO(peak_rss_bytes)},
+    {FROM(rss_anonymous_bytes), TO(rss_anonymous_bytes)},
+    {FROM(rss_file_bytes), TO(rss_file_bytes)},
+    {FROM(minor_faults), TO(minor_faults)},
+    {FROM(major_faults), TO(major_faults)},
+    {FROM(voluntary_switches), TO(voluntary_switches)},
+    {FROM(involuntary_switches), TO(involuntary_switches)},
+    {FROM(cpu_user_seconds), TO(cpu_user_seconds)},
+    {FROM(cpu_system_seconds), TO(cpu_system_seconds)},
+    {FROM(steal_percent), TO(steal_percent)},
+    {FROM(harness_ns_per_token), TO(harness_ns_per_token)},
+    {FROM(frequency_after_hz), TO(frequency_after_hz)},
+    {FROM(throttle_events), TO(throttle_events)},
+    {FROM(temperature_after_celsius), TO(temperature_after_celsius)},
+};
+
+static const struct {
+    quantity which;
+    size_t to;
+    const char *missing;
+} derived[] = {
+    {LOAD_MS, TO(load_ms), "load time not recorded"},
+    {BYTES, TO(bytes_per_token), "bytes per token not recorded"},
+    {MACS, TO(macs_per_token), "operations per token not recorded"},
+    {BITS, TO(bits_per_weight), "bits per weight not recorded"},
+    {HEAD, TO(head_bytes), "bytes of the head not recorded"},
+    {PREDICTED, TO(predicted_bytes), "no prediction recorded"},
+};
+
+/* Products with tokens_per_second. */
+static const size_t products[][2] = {{TO(read_gb_per_second), TO(bytes_per_token)},
+                                     {TO(gmac_per_second), TO(macs_per_token)}};
+
+#define ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+static tm_measured *figure_of(tm_cell_summary *summary, size_t offset)
+{
+    return (tm_measured *)(void *)((char *)summary + offset);
+}
+
+static void summarise_figures(const tm_samples *s, tm_cell_summary *out)
+{
+    for (size_t i = 0; i < ROWS(copied); i++)
+        reduce(s, read_figure, &copied[i].from, reason_at(s, copied[i].from),
+               figure_of(out, copied[i].to));
+    for (size_t i = 0; i < ROWS(derived); i++) {
+        reduce(s, read_quantity, &derived[i].which, derived[i].missing,
+               figure_of(out, derived[i].to));
+    }
+    for (size_t i = 0; i < ROWS(products); i++) {
+        const tm_measured *factor = figure_of(out, products[i][1]);
+        set_figure(figure_of(out, products[i][0]),
+                   factor->value * out->tokens_per_second.value * 1e-9, factor->missing);
+    }
+}
+
+static const tm_counter *counter_of(const tm_record *r, const char *name)
+{
+    for (int i = 0; i < r->n_counters; i++)
+        if (strcmp(r->counters[i].name, name) == 0) return &r->counters[i];
+    return NULL;
+}
+
+static double read_counter(const tm_record *r, const void *name)
+{
+    const tm_counter *c = counter_of(r, name);
+    return c && !c->figure.missing[0] ? c->figure.value : NAN;
+}
+
+/* Samples of one cell may have been taken with several groups, or with none: the first that has
+ * counters says which ones are looked for in all. */
+static tm_status summarise_counters(const tm_samples *s, tm_cell_summary *out, tm_error *err)
+{
+    const tm_record *first = NULL;
+    for (int i = 0; i < s->n && !first; i++)
+        if (s->records[i]->n_counters > 0) first = s->records[i];
+    if (!first) return TM_OK;
+    void *memory;
+    tm_status status = tm_alloc(&memory, (size_t)first->n_counters, sizeof *out->counters,
+                                "counters of a cell", err);
+    if (status != TM_OK) return status;
+    out->counters = memory;
+    out->n_counters = first->n_counters;
+    memcpy(out->counter_group, first->counter_group, sizeof out->counter_group);
+    for (int k = 0; k < out->n_counters; k++) {
+        tm_counter *c = &out->counters[k];
+        *c = first->counters[k];
+        for (int i = 0; i < s->n; i++) {
+            const tm_counter *other = counter_of(s->records[i], c->name);
+            if (other && other->share < c->share) c->share = other->share;
+        }
+        reduce(s, read_counter, c->name,
+               c->figure.missing[0] ? first->counters[k].figure.missing : "not counted",
+               &c->figure);
+    }
+    return TM_OK;
+}
+
+/* One-sided slow spikes are the rule on shared machines, and a spike moves a mean but not a pseudo-median.
+ * Changes `rates`. */
+static tm_interval speed_interval(double *rates, int n, int n_outliers)
+{
+    if (n_outliers == 0 || n < 6) return tm_interval_positive(rates, n, TM_CONFIDENCE);
+    for (int i = 0; i < n; i++) rates[i] = log(rates[i]);
+    tm_interval x = tm_hodges_lehmann(rates, n, TM_CONFIDENCE);
+    x.value = exp(x.value);
+    x.low = exp(x.low);
+    x.high = exp(x.high);
+    return x;
+}
+
+static void summarise_speed(const tm_samples *s, tm_cell_summary *out)
+{
+    /* Every valid sample has a rate, so that medians and processes correspond. */
+    const quantity rate = RATE, first_token = FIRST_TOKEN_MS;
+    int n = process_medians(s, read_quantity, &rate);
+    out->n_outliers = tm_mark_outliers(s->medians, n, s->flags);
+    for (int p = 0; p < n; p++) {
+        out->processes[p].tokens_per_second = s->medians[p];
+        out->processes[p].is_outlier = s->flags[p];
+    }
+    out->cv = tm_standard_deviation(s->medians, n) / tm_mean(s->medians, n);
+    out->tokens_per_second = speed_interval(s->medians, n, out->n_outliers);
+
+    n = process_medians(s, read_quantity, &first_token);
+    out->first_token_ms = tm_interval_positive(s->medians, n, TM_CONFIDENCE);
+    if (n == 0)
+        snprintf(out->first_token_missing, sizeof out->first_token_missing, "%s",
+                 out->cell.n_prompt > 0 ? "first token not recorded" : "the test has no prompt");
+}
+
+/* The percentiles of n times, or with n = 0 how many they would need. */
+static void set_percentiles(const double *times_ms, int n, tm_cell_summary *out)
+{
+    tm_percentile *const to[] = {&out->token_p50, &out->token_p90, &out->token_p99};
+    static const double q[] = {0.5, 0.9, 0.99};
+    for (int i = 0; i < 3; i++) {
+        to[i]->n = n;
+        to[i]->value_ms = tm_percentile_supported(times_ms, n, q[i], &to[i]->needed);
+    }
+}
+
+static tm_status summarise_token_times(const tm_samples *s, tm_cell_summary *out, tm_error *err)
+{
+    int64_t n = 0; /* at most 2^31 records of 2^31 times */
+    for (int i = 0; i < s->n; i++) n += s->records[i]->n_token_ns;
+    if (n > INT32_MAX)
+        return tm_fail(err, TM_NOMEM, "%s %s: %lld token times, limit %d", out->cell.model,
+                       out->cell.test, (long long)n, INT32_MAX);
+    if (n == 0) {
+        set_percentiles(NULL, 0, out);
+        return TM_OK;
+    }
+    void *memory;
+    tm_status status = tm_alloc(&memory, (size_t)n, sizeof(double), "token times", err);
+    if (status != TM_OK) return status;
+    double *times = memory;
+    int filled = 0;
+    for (int i = 0; i < s->n; i++)
+        for (int t = 0; t < s->records[i]->n_token_ns; t++)
+            times[filled++] = (double)s->records[i]->token_ns[t] * 1e-6;
+    set_percentiles(times, filled, out);
+    tm_free(memory);
+    return TM_OK;
+}
+
+/* Takes the "; "-separated marks of a sample apart and keeps those not yet there. */
+static void collect_marks(const char *marks, char *text, size_t size)
+{
+    while (*marks) {
+        size_t length = strcspn(marks, ";");
+        char mark[240];
+        snprintf(mark, sizeof mark, "%.*s", (int)length, marks);
+        marks += length;
+        marks += strspn(marks, "; ");
+        if (*mark && !strstr(text, mark)) tm_add_sentence(text, size, "%s", mark);
+    }
+}
+
+static void collect_warnings(const tm_samples *s, tm_cell_summary *out)
+{
+    bool tokens_differ = false;
+    for (int i = 0; i < s->n; i++) {
+        const tm_record *r = s->records[i];
+        if (*r->marks) out->n_marked++;
+        collect_marks(r->marks, out->marks, sizeof out->marks);
+        if (!*r->tokens) continue;
+        if (!*out->tokens) snprintf(out->tokens, sizeof out->tokens, "%s", r->tokens);
+        tokens_differ = tokens_differ || strcmp(out->tokens, r->tokens) != 0;
+    }
+    char *text = out->warning;
+    size_t size = sizeof out->warning;
+    int n = out->n_processes;
+    if (n == 1)
+        tm_add_sentence(text, size, "1 process gives no interval: raise --processes above 1");
+    if (out->cv > TM_UNSTABLE_CV)
+        tm_add_sentence(text, size, "cv %.1f %%: raise --processes above %d", 100 * out->cv, n);
+    if (out->n_outliers > 0)
+        tm_add_sentence(text, size, "%d of %d processes beyond Tukey's fences (kept)",
+                        out->n_outliers, n);
+    if (tokens_differ) tm_add_sentence(text, size, "its processes generated different tokens");
+    if (out->n_marked > 0)
+        tm_add_sentence(text, size, "%d of %d samples marked: %s", out->n_marked, s->n, out->marks);
+    if (out->n_failed > 0)
+        tm_add_sentence(text, size, "failed %d time%s: %s", out->n_failed,
+                        out->n_failed > 1 ? "s" : "", out->failure);
+}
+
+static void miss_everything(tm_cell_summary *out)
+{
+    for (size_t i = 0; i < ROWS(copied); i++)
+        set_figure(figure_of(out, copied[i].to), NAN, out->missing);
+    for (size_t i = 0; i < ROWS(derived); i++) {
+        tm_measured *figure = figure_of(out, derived[i].to);
+        /* A cell that was skipped for its memory still has its prediction. */
+        if (derived[i].which != PREDICTED || !(figure->value > 0))
+            set_figure(figure, NAN, out->missing);
+    }
+    for (size_t i = 0; i < ROWS(products); i++)
+        set_figure(figure_of(out, products[i][0]), NAN, out->missing);
+    out->tokens_per_second = tm_interval_positive(NULL, 0, TM_CONFIDENCE);
+    out->first_token_ms = out->tokens_per_second;
+    snprintf(out->first_token_missing, sizeof out->first_token_missing, "%.*s",
+             (int)sizeof out->first_token_missing - 1, out->missing);
+    out->cv = NAN;
+    set_percentiles(NULL, 0, out);
+}
+
+/* The control of the processes, which may lack one. */
+static void summarise_control(const tm_samples *s, tm_control_hook control, void *context,
+                              tm_cell_summary *out)
+{
+    for (int p = 0; p < s->n_processes; p++) {
+        int n = 0;
+        for (int i = s->begins[p]; control && i < s->begins[p + 1]; i++) {
+            double value = control(s->records[i], context);
+            if (value > 0 && isfinite(value)) s->values[n++] = value;
+        }
+        out->processes[p].control = tm_median(s->values, n);
+    }
+}
+
+tm_status tm_cell_summarise(const tm_samples *s, tm_control_hook control, void *context,
+                            tm_cell_summary *out, tm_error *err)
+{
+    out->n_processes = s->n_processes;
+    out->n_repetitions = s->n;
+    if (s->n == 0) {
+        miss_everything(out);
+        return TM_OK;
+    }
+    snprintf(out->status, sizeof out->status, "ok");
+    *out->missing = '\0';
+    void *memory;
+    tm_status status =
+        tm_alloc(&memory, (size_t)s->n_processes, sizeof(tm_process), "processes of a cell", err);
+    if (status != TM_OK) return status;
+    out->processes = memory;
+    for (int p = 0; p < s->n_processes; p++) {
+        const tm_record *first = s->records[s->begins[p]];
+        out->processes[p] = (tm_process){.number = first->process,
+                                         .slot = first->slot,
+                                         .n_repetitions = s->begins[p + 1] - s->begins[p]};
+        memcpy(out->processes[p].run, first->run, sizeof out->processes[p].run);
+    }
+    summarise_speed(s, out);
+    summarise_control(s, control, context, out);
+    summarise_figures(s, out);
+    collect_warnings(s, out);
+    status = summarise_counters(s, out, err);
+    return status == TM_OK ? summarise_token_times(s, out, err) : status;
+}

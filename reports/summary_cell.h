@@ -1,0 +1,33 @@
+/* The inside of reports/summary.c: from the samples of one cell to its figures. Not for others. */
+#ifndef TM_REPORTS_SUMMARY_CELL_H
+#define TM_REPORTS_SUMMARY_CELL_H
+
+#include "reports/summary.h"
+
+/* The valid samples of one cell, its processes, and room for one value of each. All borrowed. */
+typedef struct tm_samples {
+    const tm_record **records; /* [n] by number, slot, repetition */
+    int n;
+    int *begins; /* [n_processes + 1] first sample of each process */
+    int n_processes;
+    double *values;  /* [n] */
+    double *medians; /* [n_processes] */
+    bool *flags;     /* [n_processes] */
+} tm_samples;
+
+/* Fills everything but cell, cell_id, superseded, n_failed and failure, which must be there. With n = 0 every
+ * figure is missing for out->missing. Errors: NOMEM. */
+tm_status tm_cell_summarise(const tm_samples *samples, tm_control_hook control, void *context,
+                            tm_cell_summary *out, tm_error *err) TM_MUST_USE;
+
+/* A sample that has a time: status ok, tokens and elapsed time above 0. */
+bool tm_record_is_valid_sample(const tm_record *record);
+
+/* Equal engine, model, threads and test; and the kernel too. */
+bool tm_same_column(const tm_cell *a, const tm_cell *b);
+bool tm_same_names(const tm_cell *a, const tm_cell *b);
+
+/* Puts a sentence behind those already in the text, "; " between; what does not fit is cut. */
+void tm_add_sentence(char *text, size_t size, const char *fmt, ...) TM_PRINTF(3, 4);
+
+#endif

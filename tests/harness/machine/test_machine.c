@@ -1,0 +1,208 @@
+/* The machine as recorded trees show it; what they lack is missing with a reason. */
+#include "harness/machine/cgroup.h"
+#include "harness/machine/machine.h"
+#include "harness/base/sysfs.h"
+#include "tests/harness/scratch.h"
+
+#include <math.h>
+
+#define MACHINES "tests/harness/machine/machines/"
+
+static tm_machine read_machine(const char *name)
+{
+    char root[128];
+    tm_machine env;
+    tm_error err = {0};
+    snprintf(root, sizeof root, MACHINES "%s", name);
+    assert_ok(tm_machine_read(root, &env, &err), err);
+    return env;
+}
+
+static const char *text(const tm_json *object, const char *key)
+{
+    return tm_json_text(tm_json_get(object, key), "(none)");
+}
+
+static double number(const tm_json *object, const char *key)
+{
+    return tm_json_double(tm_json_get(object, key), NAN);
+}
+
+static void test_laptop(void **state)
+{
+    (void)state;
+    tm_machine e = read_machine("laptop");
+    assert_string_equal(e.cpu_model, "11th Gen Intel(R) Core(TM) i5-1145G7 @ 2.60GHz");
+    assert_int_equal(e.n_cpus, 4);
+    assert_int_equal(e.n_cores, 2);
+    assert_false(e.virtual_machine || e.emulated);
+    assert_true(e.memory_available_bytes == 9216000ll * 1024);
+    assert_string_equal(e.memory_limit, "MemAvailable");
+    assert_true(fabs(e.load_average - 0.52) < 1e-9);
+    assert_string_equal(text(e.machine, "architecture"), "x86_64");
+    assert_string_equal(text(e.machine, "cpu_model_number"), "140"); /* not "name" */
+    assert_string_equal(text(e.machine, "product"), "Dell Inc. Latitude 5420");
+    assert_true(number(e.machine, "memory_gib") == 15);
+    assert_true(number(e.machine, "numa_nodes") == 1);
+    const tm_json *caches = tm_json_get(e.machine, "caches");
+    assert_int_equal(tm_json_count(caches), 4);
+    assert_true(number(tm_json_at(caches, 2), "size_bytes") == 1280 * 1024);
+    assert_true(number(tm_json_at(caches, 3), "size_bytes") == 8 << 20);
+    assert_string_equal(text(tm_json_at(caches, 3), "type"), "unified");
+    assert_string_equal(text(e.environment, "governor"), "powersave");
+    assert_string_equal(text(e.environment, "turbo"), "on");
+    assert_string_equal(text(e.environment, "smt"), "on");
+    assert_string_equal(text(e.environment, "transparent_huge_pages"), "madvise");
+    assert_string_equal(text(e.environment, "kernel"), "6.1.0-18-amd64");
+    assert_true(number(e.environment, "steal_percent_since_boot") == 0);
+    assert_string_equal(text(e.environment, "cgroup_memory_limit_bytes_missing"),
+                        "no limit is set");
+    tm_machine_free(&e);
+}
+
+static void test_container(void **state)
+{
+    (void)state;
+    tm_machine e = read_machine("container");
+    assert_true(e.virtual_machine);
+    /* 2 GiB limit, 1 GiB used, of which 256 MiB can be given back. */
+    assert_true(e.memory_available_bytes == (2ll << 30) - (1ll << 30) + (256ll << 20));
+    assert_string_equal(e.memory_limit, "cgroup memory limit");
+    assert_true(number(e.environment, "cgroup_memory_limit_bytes") == 2147483648.0);
+    assert_true(number(e.environment, "cgroup_cpu_limit") == 1.5);
+    assert_string_equal(text(e.environment, "turbo"), "off");
+    assert_true(number(e.environment, "steal_percent_since_boot") == 10);
+    assert_true(fabs(e.load_average - 3.9) < 1e-9);
+    static const char *const missing[] = {"governor", "smt", "clock_source", "perf_event_paranoid"};
+    for (int i = 0; i < 4; i++) {
+        char key[64];
+        assert_true(tm_json_is_null(tm_json_get(e.environment, missing[i])));
+        snprintf(key, sizeof key, "%s_missing", missing[i]);
+        assert_says(text(e.environment, key), "not readable");
+    }
+    assert_true(tm_json_is_null(tm_json_get(e.machine, "caches")));
+    assert_true(tm_json_is_null(tm_json_get(e.machine, "numa_nodes")));
+    assert_int_equal(e.n_cores, 2); /* no topology: every CPU counts as a core */
+    tm_machine_free(&e);
+}
+
+static void test_arm(void **state)
+{
+    (void)state;
+    tm_machine e = read_machine("arm");
+    assert_string_equal(text(e.machine, "architecture"), "aarch64");
+    assert_string_equal(e.cpu_model, "Neoverse-N1");
+    assert_int_equal(e.n_cpus, 4);
+    /* The group lies outside of what is shown: the top of it counts. */
+    assert_true(e.memory_available_bytes == 4294967296ll - 294967296);
+    assert_true(number(e.environment, "cgroup_cpu_limit") == 2);
+    assert_true(isnan(e.load_average));
+    assert_true(tm_json_is_null(tm_json_get(e.environment, "load_average")));
+    tm_machine_free(&e);
+}
+
+static void test_fingerprints(void **state)
+{
+    (void)state;
+    tm_machine a = read_machine("laptop"), b = read_machine("laptop"),
+               c = read_machine("container");
+    assert_string_equal(a.fingerprint, b.fingerprint);
+    assert_string_not_equal(a.fingerprint, c.fingerprint);
+    tm_machine_free(&a);
+    tm_machine_free(&b);
+    tm_machine_free(&c);
+}
+
+static void test_this_machine(void **state)
+{
+    (void)state;
+    tm_machine a, b;
+    tm_error err = {0};
+    int64_t all, stolen;
+    assert_ok(tm_machine_read("/", &a, &err), err);
+    assert_ok(tm_machine_read("/", &b, &err), err);
+    assert_string_equal(a.fingerprint, b.fingerprint);
+    assert_true(a.n_cpus >= 1 && a.n_cores >= 1 && a.n_cores <= a.n_cpus);
+    assert_true(a.memory_available_bytes > 1 << 20);
+    assert_true(strlen(text(a.environment, "compiler")) > 3);
+    assert_true(strlen(text(a.environment, "isa_used")) >= 4);
+    assert_true(tm_machine_cpu_ticks("/", &all, &stolen) && all > 0 && stolen >= 0);
+    tm_machine_free(&a);
+    tm_machine_free(&b);
+    assert_int_equal(tm_machine_read(scratch_path("nothing"), &a, &err), TM_IO);
+    assert_says(err.message, "cpuinfo");
+}
+
+static void test_proc_fields(void **state)
+{
+    (void)state;
+    char value[64];
+    int64_t bytes;
+    static const char odd[] =
+        "Key:\t 12 kB\nKeyed: 7\nplain 5\nBig: 99999999999999999999 kB\nNeg: -1 kB\n"
+        "Other: 3 MB\nlast: x";
+    write_file(scratch_path("odd"), odd, strlen(odd));
+    assert_true(tm_sysfs_field(scratch_folder, "odd", "Keyed", value, sizeof value));
+    assert_string_equal(value, "7");
+    assert_true(tm_sysfs_field(scratch_folder, "odd", "plain", value, sizeof value));
+    assert_string_equal(value, "5");
+    assert_true(tm_sysfs_field(scratch_folder, "odd", "last", value, sizeof value));
+    assert_string_equal(value, "x");
+    assert_false(tm_sysfs_field(scratch_folder, "odd", "Absent", value, sizeof value));
+    assert_true(tm_sysfs_kb(scratch_folder, "odd", "Key", &bytes) && bytes == 12288);
+    assert_false(tm_sysfs_kb(scratch_folder, "odd", "Big", &bytes));
+    assert_false(tm_sysfs_kb(scratch_folder, "odd", "Neg", &bytes));
+    assert_false(tm_sysfs_kb(scratch_folder, "odd", "Other", &bytes));
+    assert_false(tm_sysfs_int(scratch_folder, "odd", &bytes));
+    assert_false(tm_sysfs_choice(scratch_folder, "odd", value, sizeof value));
+}
+
+static void assert_cpus(int n, const int *cpus, int n_wanted, const int *wanted)
+{
+    assert_int_equal(n, n_wanted);
+    for (int i = 0; i < n; i++) assert_int_equal(cpus[i], wanted[i]);
+}
+
+static void test_lists_of_cpus(void **state)
+{
+    (void)state;
+    int cpus[8];
+    assert_cpus(tm_sysfs_cpu_list("0-2,8", cpus, 8), cpus, 4, (const int[]){0, 1, 2, 8});
+    assert_cpus(tm_sysfs_cpu_list("5", cpus, 8), cpus, 1, (const int[]){5});
+    assert_int_equal(tm_sysfs_cpu_list("0-1000", cpus, 8), 8); /* no more than there is room for */
+    static const char *const none[] = {"", "-3", "3-1", "x", "-"};
+    for (int i = 0; i < 5; i++) assert_int_equal(tm_sysfs_cpu_list(none[i], cpus, 8), 0);
+    write_file(scratch_path("mask"), "00000001,80000003\n", 18);
+    assert_cpus(tm_sysfs_cpus(scratch_folder, "no_list", "mask", cpus, 8), cpus, 4,
+                (const int[]){0, 1, 31, 32});
+    assert_int_equal(tm_sysfs_cpus(scratch_folder, "no_list", "mask", cpus, 2), 2);
+    write_file(scratch_path("list"), "7\n", 2);
+    assert_cpus(tm_sysfs_cpus(scratch_folder, "list", "mask", cpus, 8), cpus, 1, (const int[]){7});
+    assert_int_equal(tm_sysfs_cpus(scratch_folder, "no_list", "no_mask", cpus, 8), -1);
+}
+
+static void test_build_hash(void **state)
+{
+    (void)state;
+    char a[24], b[24];
+    tm_error err = {0};
+    write_file(scratch_path("one"), "program", 7);
+    write_file(scratch_path("two"), "prograM", 7);
+    assert_ok(tm_build_hash(scratch_path("one"), a, sizeof a, &err), err);
+    assert_ok(tm_build_hash(scratch_path("two"), b, sizeof b, &err), err);
+    assert_string_not_equal(a, b);
+    assert_int_equal(tm_build_hash(scratch_path("three"), b, sizeof b, &err), TM_IO);
+    /* The published test value of FNV-1a, 64 bit, for "a". */
+    assert_true(tm_hash(TM_HASH_START, "a", 1) == 0xaf63dc4c8601ec8cull);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_laptop),        cmocka_unit_test(test_container),
+        cmocka_unit_test(test_arm),           cmocka_unit_test(test_fingerprints),
+        cmocka_unit_test(test_this_machine),  cmocka_unit_test(test_proc_fields),
+        cmocka_unit_test(test_lists_of_cpus), cmocka_unit_test(test_build_hash),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}

@@ -1,0 +1,192 @@
+/* The machine's condition on trees written here: what is read, what marks a sample, what is missing. */
+#include "harness/measure/sample_conditions.h"
+#include "harness/measure/bench.h"
+#include "tests/harness/probe/energy_tree.h"
+
+#define C "sys/devices/system/cpu/"
+
+static const char *root;
+static tm_sample_conditions conditions;
+static tm_sample_condition before, after;
+static tm_record record;
+
+static void put(const char *path, const char *text)
+{
+    tree_put(root, path, text);
+}
+
+static void put_cpu(int cpu, const char *file, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, C "cpu%d/%s", cpu, file);
+    put(path, text);
+}
+
+/* Two CPUs at 3.0 and 3.2 GHz, their counters, coretemp and a zone of something else. */
+static void make_machine(const char *name)
+{
+    root = scratch_path(name);
+    put("proc/loadavg", "1.25 0.80 0.50 2/345 6789");
+    put_cpu(0, "cpufreq/scaling_cur_freq", "3000000");
+    put_cpu(1, "cpufreq/scaling_cur_freq", "3200000");
+    put_cpu(0, "thermal_throttle/core_throttle_count", "5");
+    put_cpu(0, "thermal_throttle/package_throttle_count", "7");
+    put_cpu(1, "thermal_throttle/core_throttle_count", "0");
+    put_cpu(1, "thermal_throttle/package_throttle_count", "7");
+    put("sys/class/hwmon/hwmon0/name", "nvme");
+    put("sys/class/hwmon/hwmon0/temp1_input", "88000");
+    put("sys/class/hwmon/hwmon2/name", "coretemp");
+    put("sys/class/hwmon/hwmon2/temp1_input", "51000");
+    put("sys/class/hwmon/hwmon2/temp3_input", "49500");
+    put("sys/class/thermal/thermal_zone0/type", "x86_pkg_temp");
+    put("sys/class/thermal/thermal_zone0/temp", "60000");
+}
+
+static void open_pinned(void)
+{
+    static const int cpus[] = {0, 1};
+    tm_sample_conditions_open(root, cpus, 2, &conditions);
+}
+
+static const char *region_marks(void)
+{
+    tm_sample_conditions_read(&conditions, &after);
+    memset(&record, 0, sizeof record);
+    tm_sample_conditions_put(&conditions, &before, &after, &record);
+    return record.marks;
+}
+
+static void test_what_is_read(void **state)
+{
+    (void)state;
+    make_machine("machine");
+    open_pinned();
+    tm_sample_conditions_read(&conditions, &before);
+    assert_true(before.frequency_hz.value == 3.1e9);
+    assert_true(before.throttle_events.value == 5 + 7 + 0 + 7);
+    assert_true(before.temperature_celsius.value == 51);
+    assert_true(before.load_average.value == 1.25);
+    put("sys/class/hwmon/hwmon2/temp3_input", "58000");
+    assert_string_equal(region_marks(), "");
+    assert_true(record.temperature_before_celsius.value == 51);
+    assert_true(record.temperature_after_celsius.value == 58);
+    assert_true(record.throttle_events.value == 0);
+    assert_true(record.load_average.value == 1.25);
+    /* The kernel's own mean is preferred. */
+    put_cpu(0, "cpufreq/cpuinfo_avg_freq", "2000000");
+    put_cpu(1, "cpufreq/cpuinfo_avg_freq", "2000000");
+    open_pinned();
+    tm_sample_conditions_read(&conditions, &before);
+    assert_true(before.frequency_hz.value == 2e9);
+}
+
+static void test_a_clock_that_falls(void **state)
+{
+    (void)state;
+    make_machine("clock");
+    open_pinned();
+    tm_sample_conditions_read(&conditions, &before);
+    put_cpu(0, "cpufreq/scaling_cur_freq", "2950000"); /* 1 %: reading it twice differs as much */
+    assert_string_equal(region_marks(), "");
+    put_cpu(0, "cpufreq/scaling_cur_freq", "2400000");
+    put_cpu(1, "cpufreq/scaling_cur_freq", "2400000");
+    assert_string_equal(region_marks(), "the clock fell by 23 % within the region");
+    assert_true(record.frequency_before_hz.value == 3.1e9);
+    assert_true(record.frequency_after_hz.value == 2.4e9);
+    /* It stays down: the region itself shows nothing, the first one tells. */
+    tm_sample_conditions_read(&conditions, &before);
+    assert_string_equal(region_marks(), "the clock was 22 % below that of the first repetition");
+}
+
+static void test_throttling(void **state)
+{
+    (void)state;
+    make_machine("hot");
+    open_pinned();
+    tm_sample_conditions_read(&conditions, &before);
+    put_cpu(1, "thermal_throttle/core_throttle_count", "2");
+    put_cpu(1, "thermal_throttle/package_throttle_count", "8");
+    assert_string_equal(region_marks(), "the processor was throttled 3 times for its heat");
+    assert_true(record.throttle_events.value == 3);
+}
+
+static void test_what_is_missing_says_why(void **state)
+{
+    (void)state;
+    static const int cpus[] = {0};
+    root = scratch_path("bare");
+    put("proc/version", "Linux");
+    tm_sample_conditions_open(root, cpus, 1, &conditions);
+    tm_sample_conditions_read(&conditions, &before);
+    assert_string_equal(region_marks(), "");
+    assert_true(isnan(record.frequency_after_hz.value) && isnan(record.throttle_events.value));
+    assert_says(record.frequency_before_hz.missing, "cpu0/cpufreq shows no frequency");
+    assert_says(record.throttle_events.missing, "thermal_throttle is not there");
+    assert_says(record.temperature_after_celsius.missing, "sensor of the processor");
+    assert_says(record.load_average.missing, "/proc/loadavg");
+    make_machine("unpinned");
+    tm_sample_conditions_open(root, NULL, 0, &conditions);
+    tm_sample_conditions_read(&conditions, &before);
+    assert_says(before.frequency_hz.missing, "not pinned");
+    assert_says(before.throttle_events.missing, "not pinned");
+    assert_true(before.temperature_celsius.value == 51);
+    /* A file that goes, and one that is nonsense, spoil the figure and not the sample. */
+    open_pinned();
+    tm_sample_conditions_read(&conditions, &before);
+    put_cpu(1, "cpufreq/scaling_cur_freq", "fast");
+    put_cpu(1, "thermal_throttle/core_throttle_count", "");
+    put("sys/class/hwmon/hwmon2/temp1_input", "N/A");
+    put("sys/class/hwmon/hwmon2/temp3_input", "N/A");
+    assert_string_equal(region_marks(), "");
+    assert_says(record.frequency_after_hz.missing, "cpu1/cpufreq/scaling_cur_freq is not readable");
+    assert_true(record.frequency_before_hz.value == 3.1e9);
+    assert_says(record.throttle_events.missing, "cpu1/thermal_throttle");
+    assert_says(record.temperature_after_celsius.missing, "not readable");
+}
+
+static void test_zones_where_hwmon_has_none(void **state)
+{
+    (void)state;
+    root = scratch_path("board");
+    put("sys/class/thermal/thermal_zone0/type", "GPU-therm");
+    put("sys/class/thermal/thermal_zone0/temp", "70000");
+    put("sys/class/thermal/thermal_zone1/type", "CPU-therm");
+    put("sys/class/thermal/thermal_zone1/temp", "-2500");
+    tm_sample_conditions_open(root, NULL, 0, &conditions);
+    tm_sample_conditions_read(&conditions, &before);
+    assert_true(before.temperature_celsius.value == -2.5);
+    put("sys/class/thermal/thermal_zone1/type", "acpitz");
+    tm_sample_conditions_open(root, NULL, 0, &conditions);
+    tm_sample_conditions_read(&conditions, &before);
+    assert_true(before.temperature_celsius.value == 70);
+}
+
+/* The next region as the second of two repetitions on this machine: figures or reasons, no marks lost. */
+static void test_this_machine(void **state)
+{
+    (void)state;
+    static const int cpus[] = {0};
+    tm_sample_conditions_open("/", cpus, 1, &conditions);
+    tm_sample_conditions_read(&conditions, &before);
+    (void)region_marks();
+    const tm_measured *figures[] = {
+        &record.frequency_before_hz,       &record.frequency_after_hz,
+        &record.throttle_events,           &record.temperature_before_celsius,
+        &record.temperature_after_celsius, &record.load_average};
+    for (int i = 0; i < 6; i++)
+        assert_true(isnan(figures[i]->value) == (figures[i]->missing[0] != 0));
+    assert_true(access("/proc/loadavg", R_OK) != 0 || record.load_average.value >= 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_read),
+        cmocka_unit_test(test_a_clock_that_falls),
+        cmocka_unit_test(test_throttling),
+        cmocka_unit_test(test_what_is_missing_says_why),
+        cmocka_unit_test(test_zones_where_hwmon_has_none),
+        cmocka_unit_test(test_this_machine),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}

@@ -1,0 +1,130 @@
+/* Finding the marker in logs of meters: slow, noisy, long, counting, and such as do not have it. */
+#include "harness/sweep/meter_marker.h"
+#include "tests/harness/scratch.h"
+
+#include <math.h>
+
+#define BEGIN 1.8e9 /* of the pattern, by this machine's clock */
+
+static tm_meter_marker marker(void)
+{
+    tm_meter_marker m = {.n_threads = 2};
+    for (int i = 0; i <= TM_METER_MARKER_PARTS; i++)
+        m.edge_unix_seconds[i] = BEGIN + TM_METER_MARKER_SECONDS * i;
+    return m;
+}
+
+typedef struct meter_log {
+    double before, behind, period, offset; /* seconds; offset as to be found */
+    double noise, step;                    /* watts: of each sample; of the marker */
+    bool joules, twice;                    /* twice: the pattern again 60 s later */
+} meter_log;
+
+static double watts_at(const meter_log *l, double time, tm_rng *rng)
+{
+    double noise = l->noise * ((double)tm_rng_below(rng, 2001) / 1000 - 1), watts = 20;
+    for (int copy = 0; copy <= l->twice; copy++) {
+        double part = (time - BEGIN - 60 * copy) / TM_METER_MARKER_SECONDS;
+        if (part >= 0 && part < TM_METER_MARKER_PARTS && ((int)part & 1)) watts += l->step;
+    }
+    /* Work, a while after: longer than the marker's parts. */
+    if (time > BEGIN + 100 && fmod(time, 35) < 13) watts += 2 * l->step;
+    return watts + noise;
+}
+
+static void make(const meter_log *l, tm_meter_series *series)
+{
+    char line[80];
+    double joules = 0;
+    tm_rng rng = {7};
+    memset(series, 0, sizeof *series);
+    tm_meter_series_add_line(series, l->joules ? "time joules" : "time;watts", 0);
+    for (double t = BEGIN - l->before; t < BEGIN + 15 + l->behind; t += l->period) {
+        double watts = watts_at(l, t, &rng);
+        joules += watts * l->period;
+        snprintf(line, sizeof line, "%.4f %.4f", t - l->offset, l->joules ? joules : watts);
+        tm_meter_series_add_line(series, line, 0);
+    }
+    assert_string_equal(series->broken, "");
+}
+
+static void test_finds_the_offset(void **state)
+{
+    (void)state;
+    static const meter_log logs[] = {
+        {60, 300, 1, 12.4, 0.5, 40, false, false},      /* a sample a second */
+        {60, 300, 0.1, -37.25, 8, 30, false, false},    /* noisy */
+        {20000, 20000, 1, 7200.3, 2, 30, false, false}, /* half a day, a clock of another zone */
+        {60, 300, 0.2, 3.5, 1, 40, true, false},        /* a count of joules */
+        {30, 30, 0.02, 0, 0, 5, false, false},          /* exact */
+    };
+    tm_meter_marker m = marker();
+    for (size_t i = 0; i < sizeof logs / sizeof logs[0]; i++) {
+        tm_meter_series series;
+        tm_meter_marker_match match;
+        tm_error err = {0};
+        make(&logs[i], &series);
+        assert_ok(tm_meter_marker_find(&series, &m, &match, &err), err);
+        double off = fabs(match.offset_seconds - logs[i].offset);
+        if (!(off <= match.error_seconds + 0.5 * logs[i].period))
+            fail_msg("log %zu: %.3f s instead of %.3f s, within %.3f s", i, match.offset_seconds,
+                     logs[i].offset, match.error_seconds);
+        assert_true(match.error_seconds <= logs[i].period + 0.02);
+        assert_true(match.correlation > 0.7 && match.correlation <= 1 + 1e-9);
+        tm_meter_series_free(&series);
+    }
+}
+
+static void expect(const meter_log *l, const char *says)
+{
+    tm_meter_marker m = marker();
+    tm_meter_series series;
+    tm_meter_marker_match match;
+    tm_error err = {0};
+    make(l, &series);
+    assert_int_equal(tm_meter_marker_find(&series, &m, &match, &err), TM_UNSUPPORTED);
+    assert_says(err.message, says);
+    tm_meter_series_free(&series);
+}
+
+static void test_refuses_what_is_not_clear(void **state)
+{
+    (void)state;
+    expect(&(meter_log){60, 60, 0.5, 0, 3, 0, false, false}, "looks like the marker");
+    expect(&(meter_log){60, 60, 0.5, 0, 0, 0, false, false}, "looks like the marker"); /* flat */
+    expect(&(meter_log){60, 200, 0.5, 0, 0.5, 40, false, true}, "two places");
+    expect(&(meter_log){0, -8, 0.5, 0, 0.5, 40, false, false}, "shorter than the marker");
+    expect(&(meter_log){0, -13, 0.5, 0, 0.5, 40, false, false}, "has 4 samples");
+    expect(&(meter_log){60, 60, 2, 0, 0.5, 40, false, false},
+           "looks like the marker"); /* too slow */
+}
+
+static void test_survives_the_store(void **state)
+{
+    (void)state;
+    tm_meter_marker m = marker(), back;
+    tm_json *json = tm_meter_marker_to_json(&m);
+    assert_true(tm_meter_marker_from_json(json, &back));
+    assert_memory_equal(&m.edge_unix_seconds, &back.edge_unix_seconds, sizeof m.edge_unix_seconds);
+    tm_json_free(json);
+    assert_false(tm_meter_marker_from_json(NULL, &back));
+    static const char *const bad[] = {
+        "{\"edge_unix_seconds\":[1,2,3,4,5]}", "{\"edge_unix_seconds\":[1,2,3,4,5,5]}",
+        "{\"edge_unix_seconds\":[1,2,3,4,5,\"6\"]}", "{\"edge_unix_seconds\":[1,2,3,4,5,900]}"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        tm_error err = {0};
+        assert_ok(tm_json_parse(bad[i], strlen(bad[i]), "marker", &json, &err), err);
+        assert_false(tm_meter_marker_from_json(json, &back));
+        tm_json_free(json);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_finds_the_offset),
+        cmocka_unit_test(test_refuses_what_is_not_clear),
+        cmocka_unit_test(test_survives_the_store),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,324 @@
+/* Which kernel a family stands for: measured for real on a small model, and asked of programs that
+ * answer as the child would, or as no child should. */
+#include "tests/harness/scratch.h"
+#include "tests/tm_test.h"
+
+#include "harness/tune/tuner.h"
+#include "harness/measure/shapes.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static tm_machine env;
+static char last_note[640];
+static int n_notes;
+
+static void on_note(void *arg, const char *text)
+{
+    (void)arg;
+    n_notes++;
+    snprintf(last_note, sizeof last_note, "%s", text);
+}
+
+/* A program that prints `text` and ends with `code`, and counts its starts in the file "starts". */
+static void program(const char *text, int code)
+{
+    char script[4096];
+    const char *path = scratch_path("child.sh");
+    int n =
+        snprintf(script, sizeof script,
+                 "#!/bin/sh\necho x >>'%s'\ncat <<'END'\n%s\nEND\necho 'it broke' >&2\nexit %d\n",
+                 scratch_path("starts"), text, code);
+    write_file(path, script, (size_t)n);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+static int starts(void)
+{
+    size_t size = 0;
+    if (access(scratch_path("starts"), F_OK) != 0) return 0;
+    free(read_file(scratch_path("starts"), &size));
+    return (int)size / 2;
+}
+
+/* What the child says when `best` wins among the candidates of "f32", which are at least two here. */
+static const char *answer(const char *best)
+{
+    static char text[2048];
+    const tm_kernel *kernels[TM_TUNE_MAX];
+    int n = tm_tune_candidates("f32", kernels);
+    int length = snprintf(text, sizeof text,
+                          "{\"schema\":1,\"family\":\"f32\",\"threads\":1,\"layers\":1,"
+                          "\"of_layers\":11,\"kernel\":\"%s\",\n\"candidates\":[",
+                          best);
+    for (int i = 0; i < n; i++)
+        length +=
+            snprintf(text + length, sizeof text - (size_t)length,
+                     "%s{\"kernel\":\"%s\",\"rounds\":5,\"prompt_ns_per_token\":%d,"
+                     "\"decode_ns_per_token\":100}",
+                     i ? "," : "", kernels[i]->name, strcmp(kernels[i]->name, best) == 0 ? 50 : 80);
+    snprintf(text + length, sizeof text - (size_t)length, "]}");
+    return text;
+}
+
+static tm_tuner fresh(const char *name)
+{
+    static char folder[128], worker[128];
+    snprintf(folder, sizeof folder, "%s", scratch_path(name));
+    snprintf(worker, sizeof worker, "%s", scratch_path("child.sh"));
+    n_notes = 0;
+    last_note[0] = 0;
+    remove(scratch_path("starts"));
+    return (tm_tuner){.folder = folder,
+                      .worker_path = worker,
+                      .build = "build",
+                      .env = &env,
+                      .seed = 1,
+                      .measure = true,
+                      .interrupt_fd = -1,
+                      .note = on_note};
+}
+
+static const tm_kernel *choose(const tm_tuner *choice, const char *family, int n_threads)
+{
+    const tm_kernel *kernel = NULL;
+    tm_config config;
+    tm_error err = {0};
+    if (tm_shape_config("125M", &config, &err) != TM_OK ||
+        tm_tuner_choose(choice, "synth:125M", &config, family, n_threads, &kernel, &err) != TM_OK)
+        fail_msg("%s", err.message);
+    return kernel;
+}
+
+/* The kernel the fixed order would not take. */
+static const tm_kernel *unlikely(void)
+{
+    const tm_kernel *kernels[TM_TUNE_MAX];
+    if (tm_tune_candidates("f32", kernels) < 2)
+        TM_SKIP("one f32 kernel runs here: nothing to choose");
+    return kernels[0];
+}
+
+static void is_measured_once_and_remembered(void **state)
+{
+    (void)state;
+    const tm_kernel *wanted = unlikely();
+    tm_tuner choice = fresh("deep/er/folder");
+    program(answer(wanted->name), 0);
+    assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+    assert_int_equal(n_notes, 1);
+    assert_non_null(strstr(last_note, wanted->name));
+    assert_non_null(strstr(last_note, "1.20 times as fast as"));
+    assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+    assert_int_equal(starts(), 1);
+    assert_int_equal(n_notes, 1);
+    (void)choose(&choice, "f32", 2); /* another number of threads is another question */
+    assert_int_equal(starts(), 2);
+    choice.build = "another build";
+    (void)choose(&choice, "f32", 1);
+    assert_int_equal(starts(), 3);
+    choice.retune = true;
+    (void)choose(&choice, "f32", 1);
+    assert_int_equal(starts(), 4);
+}
+
+static void a_dry_run_recalls_and_measures_nothing(void **state)
+{
+    (void)state;
+    const tm_kernel *wanted = unlikely(), *ordered;
+    tm_tuner choice = fresh("dry");
+    tm_error err = {0};
+    program(answer(wanted->name), 0);
+    choice.measure = false;
+    assert_int_equal(tm_kernel_pick("f32", &ordered, &err), TM_OK);
+    assert_ptr_equal(choose(&choice, "f32", 1), ordered);
+    assert_int_equal(starts(), 0);
+    choice.measure = true;
+    (void)choose(&choice, "f32", 1);
+    choice.measure = false;
+    assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+}
+
+/* The fixed order decides, a note says why, nothing is remembered. */
+static void expect_order(tm_tuner *choice, const char *said)
+{
+    const tm_kernel *ordered;
+    tm_error err = {0};
+    assert_int_equal(tm_kernel_pick("f32", &ordered, &err), TM_OK);
+    for (int i = 1; i <= 2; i++) {
+        assert_ptr_equal(choose(choice, "f32", 1), ordered);
+        assert_int_equal(n_notes, i);
+    }
+    if (!strstr(last_note, said)) fail_msg("\"%s\" does not say \"%s\"", last_note, said);
+}
+
+static void a_child_that_fails_leaves_the_fixed_order(void **state)
+{
+    (void)state;
+    (void)unlikely();
+    tm_tuner choice = fresh("failing");
+    program("", 3);
+    expect_order(&choice, "it broke");
+    n_notes = 0;
+    program("{\"schema\":1", 0);
+    expect_order(&choice, "tune");
+    n_notes = 0;
+    program(answer("f64r16_fma_avx9"), 0);
+    expect_order(&choice, "not among those measured");
+    n_notes = 0;
+    choice.worker_path = scratch_path("no such program");
+    expect_order(&choice, "no such program");
+    n_notes = 0;
+    tm_machine emulated = env;
+    emulated.emulated = true;
+    choice.env = &emulated;
+    expect_order(&choice, "emulated");
+}
+
+static void what_is_remembered_is_not_trusted(void **state)
+{
+    (void)state;
+    const tm_kernel *wanted = unlikely();
+    static const char *const bad[] = {
+        "", "{", "[]", "{\"schema\":2}",
+        "{\"schema\":1,\"family\":\"f32\",\"threads\":1,\"layers\":1,"
+        "\"of_layers\":1,\"kernel\":\"trit_mad_scalar\","
+        "\"candidates\":[{\"kernel\":\"trit_mad_scalar\",\"rounds\":1,"
+        "\"prompt_ns_per_token\":1,\"decode_ns_per_token\":1}]}"};
+    tm_tuner choice = fresh("memory");
+    program(answer(wanted->name), 0);
+    (void)choose(&choice, "f32", 1);
+    char path[512], command[600];
+    snprintf(command, sizeof command, "ls %s/*.json", choice.folder);
+    FILE *list = popen(command, "r");
+    assert_non_null(list);
+    assert_non_null(fgets(path, sizeof path, list));
+    assert_int_equal(pclose(list), 0);
+    path[strcspn(path, "\n")] = 0;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_file(path, bad[i], strlen(bad[i]));
+        assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+        assert_int_equal(starts(), 2 + (int)i);
+    }
+}
+
+static void a_folder_that_cannot_be_made_is_said(void **state)
+{
+    (void)state;
+    const tm_kernel *wanted = unlikely();
+    write_file(scratch_path("file"), "x", 1);
+    tm_tuner choice = fresh("file/below");
+    program(answer(wanted->name), 0);
+    assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+    assert_int_equal(n_notes, 2);
+    assert_non_null(strstr(last_note, "measured again next time"));
+    assert_non_null(strstr(last_note, "file"));
+}
+
+static void one_candidate_needs_no_measuring(void **state)
+{
+    (void)state;
+    tm_tuner choice = fresh("single");
+    program("", 3);
+    assert_string_equal(choose(&choice, "trit", 1)->name, "trit_mad_scalar");
+    (void)choose(&choice, "q6_k", 1); /* layouts of files have a fixed order */
+    assert_int_equal(starts(), 0);
+    tm_error err = {0};
+    const tm_kernel *kernel;
+    tm_config config;
+    assert_int_equal(tm_shape_config("125M", &config, &err), TM_OK);
+    assert_int_equal(tm_tuner_choose(&choice, "m", &config, "ternarry", 1, &kernel, &err), TM_ARG);
+    assert_non_null(strstr(err.message, "ternary"));
+}
+
+static void candidates_are_fast_and_as_exact_as_the_first(void **state)
+{
+    (void)state;
+    static const char *const families[] = {"ternary", "f16", "f32"};
+    for (int f = 0; f < 3; f++) {
+        const tm_kernel *all[TM_TUNE_MAX], *some[TM_TUNE_MAX];
+        int n_all = tm_kernel_family(families[f], all, TM_TUNE_MAX);
+        int n = tm_tune_candidates(families[f], some);
+        assert_in_range(n, 1, n_all);
+        for (int i = 0; i < n; i++) {
+            assert_true(some[i]->tolerance <= all[0]->tolerance);
+            if (tm_cpu_isa() != 0) assert_true(some[i]->isa != 0);
+        }
+    }
+}
+
+/* All the way: the model is loaded, checked and timed with every candidate. */
+static void every_candidate_is_measured(void **state)
+{
+    (void)state;
+    tm_config config = {.name = "small",
+                        .n_layers = 3,
+                        .n_hidden = 128,
+                        .n_ffn = 256,
+                        .n_heads = 4,
+                        .n_kv_heads = 2,
+                        .head_dim = 32,
+                        .n_rot = 32,
+                        .n_vocab = 1000,
+                        .rope_base = 10000,
+                        .rms_epsilon = 1e-5f};
+    assert_true(tm_config_set_arch(&config, "bitnet-b1.58"));
+    tm_tune_options options = {.config = &config,
+                               .family = "ternary",
+                               .n_threads = 1,
+                               .seed = 3,
+                               .cache_bytes = 1 << 14,
+                               .available_bytes = -1};
+    tm_tune tune, again;
+    tm_error err = {0};
+    if (tm_tune_measure(&options, &tune, &err) != TM_OK) fail_msg("%s", err.message);
+    assert_int_equal(tune.of_layers, 3);
+    assert_int_equal(tune.n_layers, 2); /* 98,304 weights a layer: more than 16 KB at 1.67 bit */
+    double best = tm_tune_request_ns(&tune.candidates[tune.best]);
+    for (int i = 0; i < tune.n; i++) {
+        const tm_tune_candidate *c = &tune.candidates[i];
+        assert_int_equal(c->status, TM_OK);
+        assert_true(c->prompt_ns > 0 && c->decode_ns > 0);
+        assert_true(c->n_rounds == 1 ? c->reason[0] != 0 : c->n_rounds == 5);
+        if (c->n_rounds > 1) assert_true(tm_tune_request_ns(c) * 1.011 >= best);
+    }
+    tm_json *json = tm_tune_to_json(&tune);
+    assert_int_equal(tm_tune_from_json(json, &again, &err), TM_OK);
+    assert_int_equal(again.n, tune.n);
+    assert_int_equal(again.best, tune.best);
+    assert_true(tm_tune_request_ns(&again.candidates[again.best]) == best);
+    tm_json_free(json);
+    options.available_bytes = 1000;
+    assert_int_equal(tm_tune_measure(&options, &tune, &err), TM_NOMEM);
+    options.available_bytes = -1;
+    options.family = "q8_0";
+    assert_int_equal(tm_tune_measure(&options, &tune, &err), TM_UNSUPPORTED);
+}
+
+static int make(void **state)
+{
+    tm_error err;
+    return scratch_make(state) == 0 && tm_machine_read("/", &env, &err) == TM_OK ? 0 : -1;
+}
+
+static int unmake(void **state)
+{
+    tm_machine_free(&env);
+    return scratch_remove(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(is_measured_once_and_remembered),
+        cmocka_unit_test(a_dry_run_recalls_and_measures_nothing),
+        cmocka_unit_test(a_child_that_fails_leaves_the_fixed_order),
+        cmocka_unit_test(what_is_remembered_is_not_trusted),
+        cmocka_unit_test(a_folder_that_cannot_be_made_is_said),
+        cmocka_unit_test(one_candidate_needs_no_measuring),
+        cmocka_unit_test(candidates_are_fast_and_as_exact_as_the_first),
+        cmocka_unit_test(every_candidate_is_measured),
+    };
+    return cmocka_run_group_tests(tests, make, unmake);
+}
