@@ -1,6 +1,7 @@
 # ternmark: build, test, install. `make help` lists the targets.
 #
-# Variables: BUILD=dir  CC=compiler  CXX=compiler  MODE=release|asan|ubsan|tsan|fuzz  ARCH=x86_64|aarch64
+# Variables: BUILD=dir  CC=compiler  CXX=compiler  MODE=release|asan|ubsan|tsan|fuzz
+# ARCH=x86_64|aarch64
 #            GBENCH=yes|no  PREFIX= DESTDIR=
 
 MODE    ?= release
@@ -10,7 +11,7 @@ ARCH    ?= $(HOST)
 
 MODES   := release asan ubsan tsan fuzz
 ifeq ($(filter $(MODE),$(MODES)),)
-$(error MODE=$(MODE) is none of: $(MODES))
+$(error MODE=$(MODE) is unknown; use one of: $(MODES))
 endif
 
 ifeq ($(ARCH),$(HOST))
@@ -30,8 +31,8 @@ ifeq ($(origin AR),default)
 AR      := $(CROSS)ar
 endif
 
-# Google Benchmark as a second timer (kernels --gbench). Cross builds leave it out: it would need a
-# second C++ compiler and library for a figure that is not looked for under emulation.
+# Google Benchmark as a second timer (kernels --gbench). Cross builds omit it: it would need a C++ cross
+# compiler and library for a figure that emulation cannot give.
 GBENCH  ?= $(if $(CROSS),no,yes)
 
 VERSION := 0.1.0
@@ -43,19 +44,19 @@ SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=all -O1
 SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link -DTM_LIBFUZZER
 SAN_tsan := -fsanitize=thread -O1
-# gcc takes the checks a sanitizer adds for paths of the program, and warns of truncation, of
-# uninitialised values and of sizes on them; the release build keeps these warnings.
+# gcc warns about code paths that only the sanitizers' checks add; the release build keeps these
+# warnings.
 SAN_WARN := $(if $(SAN_$(MODE)),$(if $(findstring clang,$(CC)),,-Wno-format-truncation \
               -Wno-maybe-uninitialized -Wno-alloc-size-larger-than))
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -I. $(WARN) $(OPT) -fPIC -ffp-contract=off -fno-math-errno \
               -pthread -MMD -MP $(SAN_$(MODE)) $(SAN_WARN) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(SAN_$(MODE)) $(LDFLAGS)
-# The one C++ file: the same warnings, without those of C alone.
+# For the one C++ file: the same warnings, without those for C only.
 CXXFLAGS_ALL := -std=c++17 $(filter-out -std=c11 -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS_ALL)) \
                 $(if $(SAN_$(MODE)),-fno-sanitize=vptr) $(CXXFLAGS)
 LIBS     := -lcjson -lhwloc -lm $(if $(filter yes,$(GBENCH)),-lbenchmark -lstdc++)
 
-# Instruction set suffix of a file in kernels/ -> compiler flags. The only place that knows them.
+# Compiler flags by the instruction set that ends a kernel file's name. No other place knows them.
 ISA_avx2       := -mavx2 -mfma -mf16c -mbmi2
 ISA_avx512     := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
@@ -76,21 +77,19 @@ FOREIGN_ISAS   := $(if $(filter x86_64,$(ARCH)),$(ARM_ISAS),$(X86_ISAS))
 FOREIGN  := $(foreach i,$(FOREIGN_ISAS),$(wildcard kernels/*/*_$(i).c))
 UNUSED   := $(FOREIGN) $(if $(filter yes,$(GBENCH)),harness/measure/gbench_none.c)
 
-# The rooms, lowest first: a room includes, and its tests link, only itself and the rooms before it.
+# The rooms, lowest first: a room includes only itself and the rooms before it, and so its tests
+# link.
 ROOMS := kernels engine harness/base harness/stats harness/machine harness/probe harness/record \
          harness/measure harness/tune harness/sweep harness/doctor \
          reports/output reports/published reports
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 sources = $(filter-out $(UNUSED),$(wildcard $(1)/*.c $(if $(filter kernels,$(1)),kernels/*/*.c)))
-LIB_OBJ := $(if $(filter yes,$(GBENCH)),$(BUILD)/obj/harness/measure/gbench.o)
-define room
-LIB_OBJ += $(call obj,$(call sources,$(1)))
-OBJ_$(1) := $$(LIB_OBJ)
-endef
-$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
+objects = $(call obj,$(call sources,$(1))) \
+          $(if $(filter harness/measure-yes,$(1)-$(GBENCH)),$(BUILD)/obj/harness/measure/gbench.o)
+LIB_OBJ := $(foreach r,$(ROOMS),$(call objects,$(r)))
 CLI_OBJ := $(call obj,$(call sources,harness/cli))
 
-# make V=1 prints the commands whole, make -s nothing.
+# make V=1 prints whole commands, make -s prints nothing.
 Q   := $(if $(V),,@)
 silent := $(findstring s,$(filter-out ---%,$(firstword -$(MAKEFLAGS))))
 say = $(if $(V),,@$(if $(silent),,printf '  %-3s %s\n' '$(1)' '$@' && ))
@@ -98,8 +97,8 @@ say = $(if $(V),,@$(if $(silent),,printf '  %-3s %s\n' '$(1)' '$@' && ))
 .PHONY: all
 all: $(BUILD)/ternmark
 
-# Files that hold what the others were built with, rewritten only when that changes, so that another
-# compiler, other flags, a removed source file or a new commit rebuild what they must and no more.
+# Files that record compiler, flags, sources and commit. They are rewritten only when these change, so that
+# a change rebuilds what depends on it and no more.
 keep = @mkdir -p $(@D) && printf '%s\n' $(1) >$@.new && \
        if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 .PHONY: FORCE
@@ -117,7 +116,7 @@ $(BUILD)/gen/version.h: FORCE
 	$(call keep,'#define TM_VERSION "$(VERSION)"' '#define TM_COMMIT "$(COMMIT)"' \
 	    '#define TM_COMPILER "$(COMPILER)"' '#define TM_BUILD_MODE "$(MODE)"')
 
-# The libraries are looked for once per compiler and flags, before anything is compiled.
+# Libraries are probed once per compiler and flags, before anything is compiled.
 PROBE = scripts/probe.sh '$(CC) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)'
 $(BUILD)/libraries: $(BUILD)/flags scripts/probe.sh
 	@$(PROBE) cjson hwloc papi.h sensors/sensors.h
@@ -133,7 +132,7 @@ $(BUILD)/libternmark.a: $(LIB_OBJ) $(BUILD)/objects
 $(BUILD)/ternmark: $(CLI_OBJ) $(BUILD)/libternmark.a
 	$(call say,LD)$(CC) $(LDFLAGS_ALL) -o $@ $(CLI_OBJ) $(BUILD)/libternmark.a $(LIBS)
 
-# Flags of an object: those of the ISA its name ends with, if it ends with one.
+# An object gets the flags of the instruction set that ends its name, if any.
 isa_of = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
 $(BUILD)/obj/kernels/%.o: kernels/%.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
@@ -147,32 +146,39 @@ $(BUILD)/obj/%.o: %.cc $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
 	$(call say,CXX)$(CXX) $(CXXFLAGS_ALL) -c -o $@ $<
 
-# Version and commit reach this one object only.
+# Only this object depends on version and commit.
 $(BUILD)/obj/harness/base/version.o: private EXTRA = -include $(BUILD)/gen/version.h
 $(BUILD)/obj/harness/base/version.o: $(BUILD)/gen/version.h
 
-# The data files that harness/base/embedded.c holds, which the compiler's dependency output does not list.
+# The data files that harness/base/embedded.c holds, which the compiler's dependency output does not
+# list.
 $(BUILD)/obj/harness/base/embedded.o: $(wildcard workloads/*.json workloads/*/* results/published/*)
 
-# One program per tests/<room>/test_*.c, linked with that room and those before it only.
+# A thin archive per room. One program per tests/<room>/test_*.c, linked with the archives of that
+# room and those before it only.
 tests_of = $(wildcard tests/$(1)/test_*.c $(if $(filter kernels,$(1)),tests/kernels/*/test_*.c))
 TESTS := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(ROOMS),$(call tests_of,$(r))))
 $(TESTS:$(BUILD)/%=$(BUILD)/obj/%.o): | $(BUILD)/cmocka
-define test_rule
-$(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(OBJ_$(1))
+ARCHIVES :=
+define room
+ARCHIVES := $(BUILD)/obj/$(1).a $$(ARCHIVES)
+$(BUILD)/obj/$(1).a: $(call objects,$(1)) $(BUILD)/objects
+	$$(Q)rm -f $$@ && $$(AR) rcsT $$@ $$(filter %.o,$$^)
+$(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): LINKED := $$(ARCHIVES)
+$(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(ARCHIVES)
 	@mkdir -p $$(@D)
-	$$(call say,LD)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ -lcmocka $$(LIBS)
+	$$(call say,LD)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $$(LINKED) -lcmocka $$(LIBS)
 endef
-$(foreach r,$(ROOMS),$(if $(call tests_of,$(r)),$(eval $(call test_rule,$(r)))))
+$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 
-# A libpapi that tests make misbehave.
+# A libpapi with faults that tests switch on.
 FAKE_PAPI := $(BUILD)/tests/harness/libfake_papi.so
 $(BUILD)/tests/harness/measure/test_counters $(BUILD)/tests/harness/doctor/test_doctor: | $(FAKE_PAPI)
 $(FAKE_PAPI): tests/harness/probe/fake_papi.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(filter-out $(SAN_$(MODE)),$(CFLAGS_ALL)) -shared -o $@ $<
 
-# One program per tests/fuzz/fuzz_*.c: run over files, or in MODE=fuzz libFuzzer's.
+# One program per tests/fuzz/fuzz_*.c. It replays files; with MODE=fuzz it is a libFuzzer target.
 FUZZ      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LINK := $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/libternmark.a
@@ -180,11 +186,15 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/libternmar
 	$(call say,LD)$(CC) $(LDFLAGS_ALL) $(FUZZ_LINK) -o $@ $^ $(LIBS)
 .SECONDARY:
 
-.PHONY: tests fuzz check lint demo cross install uninstall clean help
+.PHONY: tests fuzz test check lint demo cross install uninstall clean help
 tests: $(TESTS) $(FUZZ)
 fuzz: $(FUZZ)
 
+test:
+	@scripts/check.sh unit cli
+
 check:
+	@scripts/deps.sh cross || echo "check: continuing with what is installed"
 	@scripts/check.sh
 
 lint: all
@@ -209,15 +219,17 @@ clean:
 	rm -rf build
 
 help:
-	@echo 'make            build/ternmark'
-	@echo 'make demo       install what is missing, measure this machine, print its table beside the paper'\''s'
-	@echo 'make check      install what is missing, run every test; the last line counts them'
-	@echo 'make lint       the rules of the code that a compiler does not know'
-	@echo 'make tests      the test programs, without running them'
-	@echo 'make fuzz       the fuzz targets, to run over files; with MODE=fuzz for libFuzzer (clang)'
-	@echo 'make cross      build/aarch64/ternmark'
-	@echo 'make install    to DESTDIR and PREFIX (default /usr/local); uninstall takes it away'
+	@echo 'make            build build/ternmark'
+	@echo 'make demo       install missing packages, benchmark this machine, print its table beside the paper'\''s'
+	@echo 'make check      install missing packages, run every test; the last line counts them'
+	@echo 'make test       run the native unit and command-line tests; installs nothing'
+	@echo 'make lint       check the rules that a compiler does not know'
+	@echo 'make tests      build the test programs without running them'
+	@echo 'make fuzz       build the fuzz targets, to replay files; with MODE=fuzz for libFuzzer (clang)'
+	@echo 'make cross      build build/aarch64/ternmark'
+	@echo 'make install    install under DESTDIR and PREFIX (default /usr/local); uninstall removes it'
 	@echo 'make clean      remove build/'
-	@echo 'variables       MODE=release|asan|ubsan|tsan|fuzz  CC=  CXX=  CFLAGS=  LDFLAGS=  BUILD=  ARCH=x86_64|aarch64  GBENCH=yes|no  V=1'
+	@echo 'variables       MODE=release|asan|ubsan|tsan|fuzz  CC= CXX= CFLAGS= LDFLAGS= BUILD='
+	@echo '                ARCH=x86_64|aarch64  GBENCH=yes|no  V=1'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
-# Runs every test and counts them. The last line is "N passed, N failed", with ", N skipped" behind it
-# when there are any, each reason listed before.
+# Builds, runs the tests and counts them. The last line is "N passed, N failed"; ", N skipped"
+# follows when tests were skipped, and their reasons are listed before it.
 #
-#   scripts/check.sh [STAGE...]     default: all of them, in this order
+#   scripts/check.sh [STAGE...]     default: every stage, in this order
 #
-#   unit    the cmocka programs              cli     tests/harness/cli, tests/scripts
-#   lint    scripts/lint.sh                  fuzz    fuzz targets over their corpus
-#   x86     kernels and engine on older x86 CPUs, emulated
-#   arm     the AArch64 build of them on three ARM CPUs, emulated
-#   asan    the tests under the address and undefined-behaviour sanitizers, without the long ones
-#   clang   everything built with clang, and the tests of the kernels and the engine
+#   unit    the cmocka programs
+#   lint    scripts/lint.sh
+#   cli     tests/harness/cli and tests/scripts
+#   fuzz    the fuzz targets over their corpus
+#   x86     kernels and golden logits on older x86 CPUs, emulated
+#   arm     the AArch64 build of the same on three ARM CPUs, emulated
+#   asan    the tests built with clang and the address and undefined-behaviour sanitizers; no long tests
+#   clang   kernels and engine built with clang
 #
-# A test is a TAP line of a program, or a program that prints none: exit 0 passed, 77 skipped with
-# the reason as its last line. A crash, a missing line or a time-out is a failure. Logs: build/check/.
-# A test file may say "check: long" (not under sanitizers) and "check: limit SECONDS" (default 600: of a
-# busy machine a test of 15 s of processor time was seen to take 260).
-# Exit: 0 nothing failed, 1 something did.
+# A test is one TAP line, or a whole program that prints no TAP: exit 0 passed, 77 skipped with the
+# reason on its last line. A crash, a missing line and a timeout are failures. Logs are in
+# build/check/. A test file may contain "check: long" (skipped under sanitizers) and "check: limit
+# SECONDS" (default 600; limits are for tests that hang, and a busy machine is slow). Installs
+# nothing and needs no root. Exit: 0 nothing failed, 1 something did.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 unset MAKEFLAGS MFLAGS MAKELEVEL MODE ARCH CC CFLAGS LDFLAGS
@@ -32,15 +34,15 @@ wants() { case " $stages " in *" $1 "*) true ;; *) false ;; esac; }
 rm -rf "$logs"
 mkdir -p "$logs" || exit 2
 mkdir -p "$logs/cache" || exit 2
-XDG_CACHE_HOME=$(realpath "$logs")/cache # nothing lands in a home
+XDG_CACHE_HOME=$(realpath "$logs")/cache # leaves the user's cache alone
 export XDG_CACHE_HOME
 trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
 
 # --- counting ------------------------------------------------------------------------------------
 
-ending() { # status -> how the program ended, "" when it ended by itself
+ending() { # status -> how the program was ended; "" when it exited by itself
     case $1 in
-    124 | 137) echo " (time-out)" ;;
+    124 | 137) echo " (timeout)" ;;
     12[89] | 13? | 14? | 15?) echo " (signal $(($1 - 128)))" ;;
     esac
 }
@@ -58,7 +60,7 @@ one() {
     start=$SECONDS
     timeout -k 10 "$limit" "$@" >"$log.log" 2>&1 </dev/null &
     local pid=$!
-    trap 'kill $pid 2>/dev/null; exit 130' TERM # timeout passes it on to all it started
+    trap 'kill $pid 2>/dev/null; exit 130' TERM # timeout forwards it to its children
     wait $pid
     status=$?
     counts=$(scripts/tally.sh "$log.log" "$log.skips" $status)
@@ -69,16 +71,16 @@ one() {
     [ "$2" -eq 0 ] || text="FAILED: $2 failed, $text$(ending $status)"
     text=$(printf '%-44s %s, %s s' "$name" "$text" $((SECONDS - start)))
     [ "$2" -eq 0 ] || text+=$'\n'$(grep -vE '^ok |TCG doesn.t support' "$log.log" | tail -n 40 | sed 's/^/    /')
-    echo "$text" # at once: others print too
+    echo "$text" # one write: others print at the same time
 }
-skip_all() { # name reason: a part that cannot run here counts as one skip
+skip_all() { # name reason: a stage that cannot run here counts as one skip
     echo "0 0 1" >"$logs/${1//\//.}.count"
     echo "$2" >"$logs/${1//\//.}.skips"
     printf '%-44s skipped: %s\n' "$1" "$2"
 }
 settle() { wait; }
 
-build() { # name make-arguments...: false when it failed, and that is a failed test
+build() { # name make-arguments...: a build that fails is a failed test
     local name=$1 log=$logs/build-$1 start
     shift
     settle
@@ -102,7 +104,7 @@ finish() {
     done < <(cat "$logs"/*.count)
     if [ $skipped -gt 0 ]; then
         echo
-        echo "skipped, and why:"
+        echo "skipped:"
         sort "$logs"/*.skips | uniq -c | sort -rn
     fi
     if [ $failed -gt 0 ]; then
@@ -133,7 +135,8 @@ programs() { # layers...: "kernels/test_format" ...
         find "tests/$layer" -name 'test_*.c' | LC_ALL=C sort | sed -E 's,^tests/(.*)\.c$,\1,'
     done
 }
-# What depends on instructions: the kernels, and the engine's logits against other programs'.
+# The tests that depend on the instruction set: kernels, and the engine's logits against golden
+# files.
 computing() {
     programs kernels
     programs engine | grep -E '/test_golden$'
@@ -147,7 +150,7 @@ unit() { # label build factor programs...
     done
 }
 
-emulated() { # label build emulator cpu tested-ISA: kernels that need no more get few shapes
+emulated() { # label build emulator cpu tested-ISA: kernels that need only these get few shapes
     local label=$1 build=$2 emulator=$3 cpu=$4 program
     if ! command -v "$emulator" >/dev/null 2>&1; then
         skip_all "$label" "$emulator is not installed"
@@ -159,7 +162,7 @@ emulated() { # label build emulator cpu tested-ISA: kernels that need no more ge
     done
 }
 
-# Each input in a process of its own, so that a crash names its input and the others still run.
+# One process per input, so that a crash names its input and the others still run.
 replay() { # program folders...: TAP
     local program=$1 n=0 input
     shift
@@ -194,7 +197,6 @@ fuzz() { # label build factor
     done
 }
 
-# Beside each other: how long anything takes decides nothing in them.
 cli() { # label build factor
     local label=$1 build=$2 factor=$3 file
     for file in tests/harness/cli/*.sh tests/scripts/*.sh; do
@@ -206,15 +208,15 @@ cli() { # label build factor
 }
 
 echo "check: $(git describe --always --dirty 2>/dev/null || echo unknown) on $(nproc) CPUs"
-[ "${TM_CHECK_DEPS:-yes}" = no ] || scripts/deps.sh cross || echo "check: going on with what is here"
 
 build release BUILD="$top" MODE=release all tests || finish
 if wants unit; then
     mapfile -t all < <(programs kernels engine harness reports)
     unit unit "$top" 1 "${all[@]}"
 fi
-# What the unit stage ran whole, where this processor has it: few shapes elsewhere. What reads or writes
-# beyond a buffer runs into a guard page there, so that the sanitizers need no more shapes either.
+# Kernels that the unit stage tested in full on this processor get few shapes elsewhere: a guard
+# page catches a read or write outside a buffer there too, so the sanitizers need no more shapes
+# either.
 native=$("$top/ternmark" doctor -o json | sed -nE '/"name":.*"isa"/,/"value"/s/.*"value":[^"]*"([^"]*)".*/\1/p')
 native=${native:-none}
 wants lint && run lint 600 scripts/lint.sh . "$top"
@@ -231,16 +233,19 @@ if wants x86; then
 fi
 if wants arm; then
     if [ "$(uname -m)" = aarch64 ]; then
-        skip_all arm "this machine is an ARM one: the native tests are these"
+        skip_all arm "this machine is AArch64: the unit stage runs these tests natively"
     elif ! scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc cmocka >/dev/null 2>&1; then
         skip_all arm "$(scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc cmocka 2>&1 | head -n 1)"
-    elif build aarch64 BUILD="$top/aarch64" ARCH=aarch64 all tests; then
+    elif build aarch64 BUILD="$top/aarch64" ARCH=aarch64 all \
+        $(computing | sed "s,^,$top/aarch64/tests/,"); then
         emulated arm-cortex-a53 "$top/aarch64" qemu-aarch64-static cortex-a53 none
         emulated arm-neoverse-n1 "$top/aarch64" qemu-aarch64-static neoverse-n1 neon
         emulated arm-max "$top/aarch64" qemu-aarch64-static max neon+dotprod
     fi
 fi
-if wants asan && build asan BUILD="$top/asan" MODE=asan all tests; then
+if wants asan && ! command -v clang >/dev/null 2>&1; then
+    skip_all asan "clang is not installed"
+elif wants asan && build asan BUILD="$top/asan" CC=clang MODE=asan all tests; then
     short=()
     for program in $(programs kernels engine harness reports); do
         long "$(source_of "$program")" || short+=("$program")
@@ -254,8 +259,8 @@ fi
 if wants clang; then
     if ! command -v clang >/dev/null 2>&1; then
         skip_all clang "clang is not installed"
-    elif build clang BUILD="$top/clang" CC=clang all tests; then
-        mapfile -t all < <(programs kernels engine)
+    elif mapfile -t all < <(programs kernels engine) &&
+        build clang BUILD="$top/clang" CC=clang "${all[@]/#/$top/clang/tests/}"; then
         unit clang "$top/clang" 1 "${all[@]}"
     fi
 fi

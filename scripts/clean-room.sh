@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Tries the repository as a new user would: a Debian 12 root with git and make in it and nothing
-# else, a fresh clone of HEAD, then make's targets one after the other, each timed.
+# Tries the repository as a new user would: a Debian 12 root with only git and make, a fresh clone
+# of HEAD, then make targets one after the other, each timed.
 #
 #   scripts/clean-room.sh ROOT [TARGET...]     default targets: check demo
 #
-# ROOT is made by debootstrap when it is not there yet, from the mirror that this machine's apt uses;
-# an existing one is used as it is, so remove it to start from nothing. The clone is ROOT/root/ternmark.
-# Fixtures ($TM_FIXTURES or ../shared/fixtures) are shown to it where this machine has them.
-# Mounts live in a mount namespace of their own and vanish with this script.
-# Needs root and debootstrap. Exit: that of the first target that failed, 2 when it cannot be tried.
+# debootstrap creates ROOT if it does not exist, from the mirror that apt uses here. An existing
+# ROOT is used as it is; remove it to start afresh. The clone is ROOT/root/ternmark. Fixtures
+# ($TM_FIXTURES or ../shared/fixtures) are mounted read-only if this machine has them. All mounts
+# are in a private mount namespace and end with this script. Needs root and debootstrap. Exit: the
+# status of the first target that failed, 2 if the root cannot be set up.
 set -u
 
 fail() {
@@ -27,7 +27,7 @@ root=$(realpath -m "$1")
 shift
 [ $# -gt 0 ] || set -- check demo
 
-# "URI suite" of every Debian 12 suite that apt reads here.
+# "URI suite" of every Debian 12 suite among apt's sources.
 suites() {
     apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
         awk '$2 ~ /^bookworm(-updates|-security)?$/' | sort -u
@@ -36,7 +36,7 @@ suites() {
 if [ ! -e "$root/etc/debian_version" ]; then
     command -v debootstrap >/dev/null 2>&1 || fail "debootstrap not found: apt-get install debootstrap"
     mirror=$(suites | awk '$2 == "bookworm" { print $1; exit }')
-    [ -n "$mirror" ] || fail "apt reads no Debian 12 (bookworm) suite here, so there is no mirror to ask"
+    [ -n "$mirror" ] || fail "apt has no Debian 12 (bookworm) source here, so there is no mirror to use"
     debootstrap --variant=minbase --include=git,make,ca-certificates bookworm "$root" "$mirror" ||
         fail "debootstrap could not make $root"
 fi

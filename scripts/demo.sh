@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# From a fresh clone to a speed-up table: installs what is missing, builds, measures the demo suite,
-# writes the report; that prints the tables and names its files.
+# From a fresh clone to a speed-up table: installs missing packages, builds, runs the demo suite and
+# writes the report, which prints its tables and names its files.
 #
 #   scripts/demo.sh [SUITE]     default: demo
 #
-# Records go to results/runs/SUITE.jsonl. An interrupted run of the same build goes on where it was; a
-# finished one, or one of another build, is moved aside under its date and measured afresh.
-# Exit: that of `ternmark run` where it is not 0, else that of `ternmark report`.
+# Records go to results/runs/SUITE.jsonl. An interrupted run of the same build is resumed. A
+# finished run, or a run of another build, is renamed with its date, and a new run starts. Exit: the
+# status of `ternmark run` if it is not 0, else that of `ternmark report`.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
 suite=${1:-demo}
 runs=results/runs
 store=$runs/$suite.jsonl
-begun=$runs/$suite.begun # version of the build that writes the store; absent when it has finished
+begun=$runs/$suite.begun # version of the build that writes the store; removed when the run has finished
 report=$runs/$suite-report
 
 say() { echo "demo: $*" >&2; }
@@ -26,17 +26,17 @@ mkdir -p $runs || exit 2
 version=$(build/ternmark --version) || exit
 if [ -e "$store" ] && [ "$(cat "$begun" 2>/dev/null)" != "$version" ]; then
     aside=$runs/$suite-$(date -r "$store" +%Y%m%d-%H%M%S).jsonl
-    say "an earlier run is kept as $aside"
+    say "the earlier run is kept as $aside"
     mv "$store" "$aside" || exit 2
 fi
-[ ! -e "$store" ] || say "going on with $store"
+[ ! -e "$store" ] || say "resuming $store"
 echo "$version" >"$begun" || exit 2
 
 build/ternmark run "$suite" --store "$store"
 status=$?
 case $status in
 130 | 143)
-    say "interrupted; the same command goes on from here"
+    say "interrupted; run the same command to resume"
     exit $status
     ;;
 2)

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Installs what ternmark needs and the machine lacks, with apt-get (through sudo when not root).
+# Installs missing dependencies with apt-get, through sudo when not root.
 #
 #   scripts/deps.sh [demo|check|cross]     default: demo
 #
-#   demo    build, measure, draw the plots
-#   check   demo, and everything `make check` runs here
+#   demo    to build, measure and draw plots
+#   check   demo, and to run every native test
 #   cross   check, and the arm64 libraries for the AArch64 build
 #
-# Does nothing, and asks the network nothing, when all is there. Exit: 0 all there, 2 it cannot be.
+# Does nothing and uses no network when everything is installed. Exit: 0 everything is installed, 2
+# it cannot be.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
@@ -19,8 +20,8 @@ cannot() {
     exit 2
 }
 
-# Debian package, and how to find the thing when it did not come as that package:
-# a command's name, lib:<library> for one that a C program can be linked with, - for neither.
+# Level, Debian package, and how to find it when it was not installed as that package: the name of a
+# command, lib:LIBRARY when a C program can be linked with it, - when only the package can tell.
 packages() {
     cat <<'LIST'
 demo   gcc                      gcc
@@ -41,6 +42,7 @@ check  libclang-rt-14-dev       -
 check  shellcheck               shellcheck
 check  jq                       jq
 check  python3                  python3
+check  mandoc                   mandoc
 LIST
     if [ "$(uname -m)" = x86_64 ]; then
         cat <<'LIST'
@@ -80,27 +82,27 @@ have() { # package probe
     esac
 }
 
-look() { # fills missing
+find_missing() { # sets missing
     missing=()
     while read -r at package probe; do
         case " $levels " in *" $at "*) have "$package" "$probe" || missing+=("$package") ;; esac
     done < <(packages)
 }
 
-look
+find_missing
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 command -v apt-get >/dev/null 2>&1 ||
-    cannot "no apt-get here: install the equivalents of these Debian packages by hand"
+    cannot "apt-get not found: install the equivalents of these Debian packages by hand"
 
 root=()
 if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null 2>&1 ||
-        cannot "installing needs root, and there is no sudo: ask for these Debian packages"
+        cannot "installing needs root and sudo is not installed: ask your administrator for these packages"
     root=(sudo)
-    [ -t 0 ] || root=(sudo -n) # nobody there to type a password
+    [ -t 0 ] || root=(sudo -n) # without a terminal nobody can type a password
     "${root[@]}" true 2>/dev/null ||
-        cannot "installing needs root, and sudo refuses: ask for these Debian packages"
+        cannot "installing needs root and sudo refuses: ask your administrator for these packages"
 fi
 apt() {
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Use-Pty=0 "$@" \
@@ -111,7 +113,7 @@ log=$(mktemp) || exit 2
 trap 'rm -f "$log"' EXIT
 say "installing ${missing[*]}"
 
-fresh=no # package lists read in this run
+fresh=no # whether this run has updated the package lists
 update() {
     fresh=yes
     apt update
@@ -119,7 +121,7 @@ update() {
 case " ${missing[*]} " in
 *:arm64*)
     if ! dpkg --print-foreign-architectures | grep -qx arm64; then
-        "${root[@]}" dpkg --add-architecture arm64 || cannot "dpkg does not take arm64"
+        "${root[@]}" dpkg --add-architecture arm64 || cannot "dpkg refuses to add the architecture arm64"
         update
     fi
     ;;
@@ -128,9 +130,9 @@ if [ $fresh = no ] && ! ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1; then u
 if ! apt install --no-install-recommends "${missing[@]}"; then
     if [ $fresh = yes ] || ! update || ! apt install --no-install-recommends "${missing[@]}"; then
         grep -E '^(E|W):' "$log" | tail -n 5 >&2
-        cannot "apt-get could not install them: no network, or not Debian 12"
+        cannot "apt-get could not install packages: no network, or not Debian 12"
     fi
 fi
 
-look
-[ ${#missing[@]} -eq 0 ] || cannot "apt-get reported success and these are still absent"
+find_missing
+[ ${#missing[@]} -eq 0 ] || cannot "apt-get reported success, but these packages are still missing"

@@ -3,10 +3,10 @@
 #
 #   scripts/tally.sh LOG SKIPS STATUS
 #
-# LOG: standard output and standard error of the program, STATUS: its exit status. Prints "passed
-# failed skipped"; the reason of each skip goes to SKIPS, a line each. In TAP a test is a line; a
-# program without TAP is one test: 0 passed, 77 skipped with its last line as the reason. A plan
-# that was not reached, or a bad exit status without a failed test, is one failure more.
+# LOG holds stdout and stderr of the program, STATUS is its exit status. Prints "passed failed
+# skipped" and writes the reason of each skip to SKIPS, one per line. In TAP each line is a test. A
+# program without TAP is one test: status 0 passed, 77 skipped with its last line as the reason. An
+# incomplete plan, or a non-zero status without a failed test, counts as one more failure.
 set -u
 
 awk -v status="$3" -v skips="$2" '
@@ -25,7 +25,7 @@ awk -v status="$3" -v skips="$2" '
             else if (status == 77) skip(last)
             else n_failed = 1
         } else {
-            # Ended early, or failed outside of its tests.
+            # The program ended early or failed outside its tests.
             if (planned && n_passed + n_failed + n_skipped < n_planned) n_failed++
             else if (status != 0 && !n_failed) n_failed = 1
         }
