@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The rules of this code that a compiler does not know. Prints TAP; before each "not ok" its findings,
-# one line each: file:line: what is wrong.
+# Checks the rules that a compiler does not know. Prints TAP. Findings precede each "not ok", one
+# per line: file:line: what is wrong.
 #
 #   scripts/lint.sh [ROOT [BUILD]]     default: . build
 #
-# The rules about objects need a release build of this machine's architecture in BUILD.
-# Exit: 0 clean, 1 findings, 2 cannot look.
+# The rules about objects need a release build for this machine's architecture in BUILD.
+# Exit: 0 no findings, 1 findings, 2 ROOT cannot be read.
 set -u
 export LC_ALL=C
 
@@ -16,13 +16,20 @@ self=scripts/lint.sh
 existing() { for f in "$@"; do [ -e "$f" ] && echo "$f"; done; }
 sources() { find kernels engine harness reports tests -name '*.[ch]' -o -name '*.cc' -o -name '*.def' 2>/dev/null | sort; }
 library_sources() { find kernels engine harness reports -name '*.[ch]' -not -path 'harness/cli/*' | sort; }
+# Everything that a person reads.
+texts() {
+    sources
+    shell_scripts
+    existing Makefile ./*.md .github/workflows/* workloads/*.json workloads/*/*
+    find kernels engine harness reports workloads results/*.md results/published tests -name '*.md' 2>/dev/null
+}
 shell_scripts() { existing scripts/*.sh tests/*/*.sh tests/*/*/*.sh .ci/run; }
 
 # The rooms of the Makefile, in their order, and the program after them.
 rooms() { sed -n '/^ROOMS *:=/,/[^\\]$/{s/^ROOMS *:=//;s/\\$//;p}' Makefile | xargs -n1; echo harness/cli; }
 
-# A file includes its own room and the rooms before it. Reports read records, not the engine. The tests
-# of a room use what the room uses; fuzz targets use the whole library.
+# A file includes its own room and the rooms before it. Reports read records, not the engine. The
+# tests of a room use what the room uses; fuzz targets use the whole library.
 rule_includes_follow_the_rooms() {
     sources | xargs -r grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null |
         sed -E 's/^([^:]*):([0-9]+):[^"]*"([^"]*)".*/\1 \2 \3/' |
@@ -78,6 +85,78 @@ rule_files_stay_under_600_lines() {
     done
 }
 
+rule_lines_stay_within_100_columns() {
+    sources | xargs -r awk '
+        length($0) > 100 { printf "%s:%d: %d columns; at most 100\n", FILENAME, FNR, length($0) }'
+}
+
+# `int` on one line and `member;` on the next: the formatter tears them apart when a comment behind
+# the member is too long. The comment belongs above the member.
+rule_members_stay_with_their_types() {
+    sources | grep '\.h$' | xargs -r awk '
+        FNR == 1 { type = 0 }
+        type && /^[ \t]+\**[a-z_0-9]+(\[[^]]*\])?;/ {
+            printf "%s:%d: a struct member is separated from its type; put its comment above\n", FILENAME, FNR }
+        { type = /^[ \t]+(const |unsigned |struct )?[a-z_0-9]+$/ }'
+}
+
+# Two headers that define the same type or macro compile until one file includes both. Macros of
+# kernel templates are private to the file that includes them.
+rule_public_names_are_unique() {
+    find kernels engine harness reports -name '*.h' | sort |
+        xargs -r grep -nE '^\} tm_[a-z0-9_]+;|^typedef [^{]* tm_[a-z0-9_]+;|^# *define TM_[A-Z0-9_]+' /dev/null |
+        grep -vE '_H$|^kernels/[a-z]+/[^:]*:[0-9]+:# *define' |
+        sed -E 's/^([^:]*:[0-9]+):(# *define (TM_[A-Z0-9_]+).*|.*(tm_[a-z0-9_]+);)$/\1 \3\4/' |
+        awk '{ if ($2 in at) printf "%s: %s is also defined at %s\n", $1, $2, at[$2]; else at[$2] = $1 }'
+}
+
+rule_pointers_are_tested_without_null() {
+    sources | grep -v '^tests/' | xargs -r grep -nE '[!=]= *NULL' /dev/null | sed -E 's/^([^:]*:[0-9]+):.*/\1: write !p or p/'
+}
+
+rule_project_headers_come_before_system_headers() {
+    sources | grep -vE '^kernels/|\.def$' | xargs -r awk '
+        FNR == 1 { system_header = 0 }
+        /^#include </ { system_header = 1 }
+        /^#include "/ && system_header && !/"tests\/|cmocka/ {
+            printf "%s:%d: include this before the system headers\n", FILENAME, FNR }'
+}
+
+rule_rooms_have_a_short_readme() {
+    { rooms; existing harness workloads; } | while read -r room; do
+        [ -d "$room" ] || continue
+        if [ ! -e "$room/README.md" ]; then
+            echo "$room/README.md:1: this room has no README"
+        elif [ "$(wc -l <"$room/README.md")" -gt 100 ]; then
+            echo "$room/README.md:100: more than one page"
+        fi
+    done
+    [ ! -e README.md ] || [ "$(wc -l <README.md)" -le 130 ] || echo "README.md:130: more than 130 lines"
+}
+
+# Idioms of a translation. The right-hand words are the field's.
+rule_text_is_plain_english() {
+    texts | grep -vxE "$self|tests/scripts/lint\.sh" | sort -u | xargs -r grep -niE \
+        -e '\bmend(s|ed|ing)?\b' \
+        -e '\b(of|from) before\b' \
+        -e '\bfor (whom|who)\b' \
+        -e '\bat will\b' \
+        -e '\bso long\b( [^a]|[.,;:]|$)' \
+        -e '\bis none (of|that|more)\b' \
+        -e '\bnone is (waited|looked|asked|taken)\b' \
+        -e '\bwaited for for\b' \
+        -e '\bput aside\b' \
+        -e '\bstands? beside\b' \
+        -e '\bheld against\b|\bholds? (it |them )?against\b' \
+        -e '\bwhat (the|this) machine allows\b' \
+        -e '\btalk to (standard error|stderr)\b' \
+        -e '\bis alive\b' \
+        -e '\bwhat nothing counts\b' \
+        -e '\bwhich nobody\b|\bnobody (asked|names|can choose)\b' \
+        -e '\bminds? (it|a|the|no)\b' \
+        /dev/null | sed -E 's/^([^:]*:[0-9]+):(.*)/\1: not plain English:\2/' | cut -c1-160
+}
+
 # A body in a header is emitted by every file that includes it, with that file's instruction set: of
 # those with external linkage the linker would keep one copy for all.
 rule_kernel_headers_hold_only_static_functions() {
@@ -108,8 +187,7 @@ rule_library_neither_prints_nor_exits() {
 }
 
 rule_no_words_of_unfinished_work_and_no_paths_of_one_machine() {
-    { sources; shell_scripts; existing Makefile README.md workloads/*.json workloads/suites/*.json; } |
-        grep -vx "$self" | grep -v '^tests/scripts/' | while read -r file; do
+    texts | grep -vx "$self" | grep -v '^tests/scripts/' | while read -r file; do
         grep -nwE 'TO[D]O|FI[X]ME|X[X]X' "$file" | while IFS=: read -r line _; do
             echo "$file:$line: a note of unfinished work"
         done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Proves that each rule of scripts/lint.sh fires on a planted violation, at its file and line, and
-# that none fires on a clean tree. Prints TAP.
+# Plants a violation of each rule of scripts/lint.sh and expects it at its file and line; a clean tree
+# must pass. Prints TAP.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 lint=$PWD/scripts/lint.sh
@@ -58,6 +58,9 @@ const tm_kernel tm_kernel_sum_i8_scalar = 1;
 C
     echo 'TM_KERNEL(sum_i8_scalar)' >kernels/kernels.def
     printf '#!/bin/sh\necho "$1"\n' >scripts/good.sh
+    for room in kernels engine harness harness/{base,machine,sweep,cli} reports reports/output; do
+        echo "# room" >$room/README.md
+    done
 }
 
 compile() { # objects of every source file, as the Makefile names them
@@ -99,12 +102,44 @@ expect "the harness includes the program" 'harness/sweep/sweep\.c:1: "harness/cl
 
 fresh
 printf '#include "harness/sweep/suite.h"\n' >harness/machine/machine_cores.c
-expect "a room includes a later room" 'harness/machine/cores\.c:1: "harness/sweep/suite\.h" is not for harness/machine'
+expect "a room includes a later room" 'harness/machine/machine_cores\.c:1: "harness/sweep/suite\.h" is not for harness/machine'
 
 fresh
 mkdir -p tests/harness/base
 printf '#include "harness/machine/machine_hardware.h"\n' >tests/harness/base/test_json.c
-expect "a test includes a room after its own" 'tests/harness/base/test_json\.c:1: "harness/machine/machine\.h"'
+expect "a test includes a room after its own" 'tests/harness/base/test_json\.c:1: "harness/machine/machine_hardware\.h"'
+
+fresh
+printf '/* %s */\n' "$(printf '%100s' '' | tr ' ' x)" >engine/wide.c
+expect "a comment beyond 100 columns" 'engine/wide\.c:1: 106 columns'
+
+fresh
+printf '#ifndef TM_ENGINE_TORN_H\n#define TM_ENGINE_TORN_H\n\nstruct tm_torn {\n    int\n        *torn; /* x */\n};\n\n#endif\n' >engine/torn.h
+expect "a struct member on another line than its type" 'engine/torn\.h:6: a struct member is separated'
+
+fresh
+printf '#ifndef TM_ENGINE_TWO_H\n#define TM_ENGINE_TWO_H\n\ntypedef struct tm_pair {\n    int a;\n} tm_pair;\n\n#endif\n' >engine/two.h
+expect "a type that two headers define" '(engine/two\.h:6: tm_pair is also defined at kernels/base\.h|kernels/base\.h:6: tm_pair is also)'
+
+fresh
+printf 'int tm_null(const int *p);\nint tm_null(const int *p)\n{\n    return p == NULL;\n}\n' >engine/null.c
+expect "a comparison with NULL" 'engine/null\.c:4: write !p or p'
+
+fresh
+printf '#include <stdio.h>\n\n#include "kernels/base.h"\n' >engine/order.c
+expect "a project header after a system header" 'engine/order\.c:3: include this before'
+
+fresh
+rm engine/README.md
+expect "a room without a README" 'engine/README\.md:1: this room has no README'
+
+fresh
+yes '' | head -n 131 >README.md
+expect "a README of 131 lines" 'README\.md:130: more than 130 lines'
+
+fresh
+printf '/* What is missing can be men''ded. */\n' >engine/idiom.c
+expect "an idiom of a translation" 'engine/idiom\.c:1: not plain English'
 
 fresh
 printf '#include "base.h"\n' >kernels/other.c
@@ -112,7 +147,7 @@ expect "an include that does not start at the root" 'kernels/other\.c:1: "base\.
 
 fresh
 printf '\n#include <cjson/cJSON.h>\n' >harness/machine/machine_hardware.c
-expect "a second door to the JSON library" 'harness/machine/env\.c:2: <cJSON\.h> belongs in harness/base/json\.c'
+expect "a second door to the JSON library" 'harness/machine/machine_hardware\.c:2: <cJSON\.h> belongs in harness/base/json\.c'
 
 fresh
 sed -i 's/BASE_H/OTHER_H/' kernels/base.h
