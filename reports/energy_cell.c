@@ -86,7 +86,7 @@ static const tm_record_energy *choose_meter(const tm_record **windows, int n, tm
     const tm_record_energy *chosen = NULL;
     const tm_record *last = NULL;
     for (int i = 0; i < n; i++) {
-        const tm_record_energy *e = windows[i]->energy;
+        const tm_record_energy *e = &windows[i]->energy;
         if (e->phase != phase || e->state != TM_PROBE_OK) continue;
         if (chosen && chosen->fake != e->fake ? e->fake : last && windows[i] < last) continue;
         chosen = e;
@@ -97,12 +97,12 @@ static const tm_record_energy *choose_meter(const tm_record **windows, int n, tm
 
 static void add_process(tm_energy_phase *out, const tm_record *r)
 {
-    const tm_record_energy *e = r->energy;
+    const tm_record_energy *e = &r->energy;
     const bool is_prompt = e->phase == TM_PHASE_PROMPT;
     const tm_record_energy_tokens tokens = is_prompt ? TM_TOKENS_PROMPT : TM_TOKENS_OUTPUT;
     tm_energy_process *p = &out->processes[out->n_processes++];
     *p = (tm_energy_process){.number = r->process, .slot = r->slot};
-    memcpy(p->run, r->run, sizeof p->run);
+    memcpy(p->run, r->run_id, sizeof p->run);
     p->joules_per_token = tm_record_energy_per_token(e, tokens, false).value;
     p->net_joules_per_token = tm_record_energy_per_token(e, tokens, true).value;
     p->watts = e->gross_joules.value / e->window_seconds;
@@ -128,7 +128,7 @@ static void take_windows(const tm_record **windows, int n, const tm_record_energ
         for (end = begin; end < n && windows[end]->process == windows[begin]->process &&
                           windows[end]->slot == windows[begin]->slot;
              end++) {
-            const tm_record_energy *e = windows[end]->energy;
+            const tm_record_energy *e = &windows[end]->energy;
             if (e->phase != out->phase) continue;
             if (e->state == TM_PROBE_OK && same_meter(e, meter))
                 good = windows[end];
@@ -141,9 +141,9 @@ static void take_windows(const tm_record **windows, int n, const tm_record_energ
             out->n_windows[TM_PROBE_OK]++;
             add_process(out, good);
         } else if (lost) {
-            out->n_windows[lost->energy->state]++;
+            out->n_windows[lost->energy.state]++;
             snprintf(out->missing, sizeof out->missing, "%s: %.440s",
-                     tm_probe_state_text(lost->energy->state), lost->energy->reason);
+                     tm_probe_state_text(lost->energy.state), lost->energy.reason);
         }
     }
     if (n_left_out)

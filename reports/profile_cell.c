@@ -11,8 +11,8 @@
 static const tm_json *run_of(const tm_record *records, int n, const char *run)
 {
     for (int i = 0; i < n; i++)
-        if (records[i].kind == TM_RECORD_RUN && strcmp(records[i].run, run) == 0)
-            return records[i].document;
+        if (records[i].kind == TM_RECORD_RUN && strcmp(records[i].run_id, run) == 0)
+            return records[i].run.document;
     return NULL;
 }
 
@@ -40,14 +40,15 @@ static void put_limits(const tm_json *run, tm_cell_profile *out)
 static const tm_record *of_rank(const tm_record **profiles, int n, int rank)
 {
     for (int i = 0; i < n; i++) {
-        const tm_record_profile *own = profiles[i]->profile;
+        const tm_record_profile *own = &profiles[i]->profile;
         int below = 0;
-        for (int k = 0; k < n && own; k++) {
-            const tm_record_profile *other = profiles[k]->profile;
-            below += other && (other->region_ns < own->region_ns ||
-                               (other->region_ns == own->region_ns && k < i));
+        if (own->n_entries == 0) continue;
+        for (int k = 0; k < n; k++) {
+            const tm_record_profile *other = &profiles[k]->profile;
+            below += other->n_entries > 0 && (other->region_ns < own->region_ns ||
+                                              (other->region_ns == own->region_ns && k < i));
         }
-        if (own && below == rank) return profiles[i];
+        if (below == rank) return profiles[i];
     }
     return NULL;
 }
@@ -57,8 +58,8 @@ void tm_cell_profile_make(const tm_record *records, int n_records, const tm_reco
 {
     *out = (tm_cell_profile){.is_asked = n > 0};
     for (int i = 0; i < n; i++) {
-        if (profiles[i]->profile) {
-            values[out->n_processes++] = profiles[i]->profile->overhead;
+        if (profiles[i]->profile.n_entries > 0) {
+            values[out->n_processes++] = profiles[i]->profile.overhead;
             continue;
         }
         out->n_lost++;
@@ -67,7 +68,7 @@ void tm_cell_profile_make(const tm_record *records, int n_records, const tm_reco
     const tm_record *shown = of_rank(profiles, n, (out->n_processes - 1) / 2);
     if (!shown) return;
     out->missing[0] = 0;
-    out->shown = shown->profile;
+    out->shown = &shown->profile;
     if (out->n_processes > 1)
         out->overhead = tm_interval_positive(values, out->n_processes, 0.95);
     else
@@ -76,7 +77,7 @@ void tm_cell_profile_make(const tm_record *records, int n_records, const tm_reco
                                       .high = out->shown->overhead_high,
                                       .n = out->shown->n_pairs,
                                       .method = "pairs of one process"};
-    put_limits(run_of(records, n_records, shown->run), out);
+    put_limits(run_of(records, n_records, shown->run_id), out);
 }
 
 tm_json *tm_cell_profile_to_json(const tm_cell_profile *p)

@@ -9,6 +9,7 @@
 #ifndef TM_REPORTS_REPORT_H
 #define TM_REPORTS_REPORT_H
 
+#include "harness/record/store.h"
 #include "reports/summary.h"
 #include "reports/published/published.h"
 #include "reports/output/text.h"

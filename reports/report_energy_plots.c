@@ -97,19 +97,18 @@ static int choose_windows(const tm_report_view *view, const tm_record *chosen[WI
     *n_all = 0;
     for (int i = 0; i < records->n; i++)
         has_measured |= records->items[i].kind == TM_RECORD_ENERGY &&
-                        records->items[i].energy->n_trace > 1 && !records->items[i].energy->fake;
+                        records->items[i].energy.n_trace > 1 && !records->items[i].energy.fake;
     for (int i = 0; i < records->n; i++) {
         const tm_record *r = &records->items[i];
         bool is_known = false;
-        if (r->kind != TM_RECORD_ENERGY || r->energy->n_trace < 2 ||
-            r->energy->fake == has_measured)
+        if (r->kind != TM_RECORD_ENERGY || r->energy.n_trace < 2 || r->energy.fake == has_measured)
             continue;
         (*n_all)++;
         /* One axis, one scope. */
-        if (n > 0 && strcmp(chosen[0]->energy->scope, r->energy->scope) != 0) continue;
+        if (n > 0 && strcmp(chosen[0]->energy.scope, r->energy.scope) != 0) continue;
         for (int k = 0; k < n; k++)
             is_known |= strcmp(chosen[k]->cell_id, r->cell_id) == 0 &&
-                        chosen[k]->energy->phase == r->energy->phase;
+                        chosen[k]->energy.phase == r->energy.phase;
         if (!is_known && n < WINDOWS_MAX) chosen[n++] = r;
     }
     return n;
@@ -118,7 +117,7 @@ static int choose_windows(const tm_report_view *view, const tm_record *chosen[WI
 /* The trace as steps, moved by `shift`: a series for every part that was read without a gap. */
 static void add_trace(tm_plot *plot, const tm_record *r, double shift, const char *label)
 {
-    const tm_record_energy *e = r->energy;
+    const tm_record_energy *e = &r->energy;
     const tm_origin origin = e->fake ? TM_FAKE : TM_MEASURED;
     bool is_open = false;
     for (int i = 1; i < e->n_trace; i++) {
@@ -143,19 +142,19 @@ void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot)
 {
     const tm_record *windows[WINDOWS_MAX];
     int n_all, n = choose_windows(view, windows, &n_all);
-    bool is_named[MARK_OTHER + 1] = {false}, is_fake = n > 0 && windows[0]->energy->fake;
+    bool is_named[MARK_OTHER + 1] = {false}, is_fake = n > 0 && windows[0]->energy.fake;
     double longest = 0, at = 0;
     tm_plot_init(plot, "watts",
                  is_fake ? "FAKE power over time, windows shaded: made up, not measured"
                          : "Power over time, windows shaded",
                  "seconds of metering, one window after another", is_fake ? "fake W" : "W");
     for (int i = 0; i < n; i++) {
-        const tm_record_energy *e = windows[i]->energy;
+        const tm_record_energy *e = &windows[i]->energy;
         longest = fmax(longest, e->trace[e->n_trace - 1].seconds - e->trace[0].seconds);
     }
     for (int i = 0; i < n; i++) {
         const tm_record *r = windows[i];
-        const tm_record_energy *e = r->energy;
+        const tm_record_energy *e = &r->energy;
         const int marker = marker_of(&r->cell);
         const double shift = at - e->trace[0].seconds;
         char label[128] = "", name[48];

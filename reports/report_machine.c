@@ -10,8 +10,9 @@ const tm_json *tm_report_last_run(const tm_records *records, const char *key)
 {
     for (int i = records->n - 1; i >= 0; i--) {
         const tm_record *r = &records->items[i];
-        if (r->kind == TM_RECORD_RUN && (!key || tm_json_is_object(tm_json_get(r->document, key))))
-            return r->document;
+        if (r->kind == TM_RECORD_RUN &&
+            (!key || tm_json_is_object(tm_json_get(r->run.document, key))))
+            return r->run.document;
     }
     return NULL;
 }
@@ -208,8 +209,9 @@ tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *
     tm_text_add_char(out, '\n');
     if (status == TM_OK) status = write_roofline(view->roofline, out, err);
     for (int i = 0; status == TM_OK && i < records->n; i++) {
-        const tm_json *run = records->items[i].document;
-        if (records->items[i].kind != TM_RECORD_RUN || run == last) continue;
+        if (records->items[i].kind != TM_RECORD_RUN) continue;
+        const tm_json *run = records->items[i].run.document;
+        if (run == last) continue;
         tm_table other, difference;
         tm_table_init(&other, "");
         tm_table_init(&difference, "");

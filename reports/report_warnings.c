@@ -32,7 +32,7 @@ static void put_machines(const tm_report_view *view, tm_text *out)
     for (int i = 0; i < view->records->n; i++) {
         const tm_record *r = &view->records->items[i];
         if (r->kind != TM_RECORD_RUN) continue;
-        char *own = tm_json_print(tm_json_get(r->document, "machine"), false);
+        char *own = tm_json_print(tm_json_get(r->run.document, "machine"), false);
         n_other += own && last && strcmp(own, last) != 0;
         free(own);
     }
@@ -66,9 +66,10 @@ static void put_range(const tm_report_view *view, size_t offset, const char *wha
 static void put_conditions(const tm_report_view *view, tm_text *out)
 {
     /* 5 %: as the mark of one sample. 3 C: what a cool-down would have to restore. */
-    put_range(view, offsetof(tm_record, frequency_after_hz), "clock", "GHz", 1e-9, 0.05, 0, out);
-    put_range(view, offsetof(tm_record, temperature_before_celsius), "temperature at the start",
-              "C", 1, 0, 3, out);
+    put_range(view, offsetof(tm_record, sample.frequency_after_hz), "clock", "GHz", 1e-9, 0.05, 0,
+              out);
+    put_range(view, offsetof(tm_record, sample.temperature_before_celsius),
+              "temperature at the start", "C", 1, 0, 3, out);
 }
 
 static void put_energy(const tm_report_view *view, tm_text *out)

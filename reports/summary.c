@@ -89,7 +89,8 @@ static int compare_samples(const void *a, const void *b)
     const tm_record *x = *(const tm_record *const *)a, *y = *(const tm_record *const *)b;
     if (x->process != y->process) return x->process < y->process ? -1 : 1;
     if (x->slot != y->slot) return x->slot < y->slot ? -1 : 1;
-    return (x->repetition > y->repetition) - (x->repetition < y->repetition);
+    return (x->sample.repetition > y->sample.repetition) -
+           (x->sample.repetition < y->sample.repetition);
 }
 
 /* A record that is no valid sample: why, and what is still worth keeping. */
@@ -112,8 +113,8 @@ static void note_failure(const tm_record *r, tm_cell_summary *out)
 static const tm_json *run_line(const tm_record *records, int n, const char *run)
 {
     for (int i = n - 1; i >= 0; i--)
-        if (records[i].kind == TM_RECORD_RUN && strcmp(records[i].run, run) == 0)
-            return records[i].document;
+        if (records[i].kind == TM_RECORD_RUN && strcmp(records[i].run_id, run) == 0)
+            return records[i].run.document;
     return NULL;
 }
 
@@ -156,7 +157,7 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     tm_status status = tm_cell_summarise(&s, control, context, out, err);
     if (status != TM_OK) return status;
     /* A cell that was skipped or failed has no energy for the same reason. */
-    const tm_json *run = run_line(records, n, records[w->lasts[group]].run);
+    const tm_json *run = run_line(records, n, records[w->lasts[group]].run_id);
     if (s.n == 0 && n_windows == 0)
         tm_cell_energy_miss(&out->energy, run, out->missing);
     else

@@ -7,8 +7,8 @@
 
 bool tm_record_is_valid_sample(const tm_record *r)
 {
-    return r->kind == TM_RECORD_SAMPLE && strcmp(r->status, "ok") == 0 && r->elapsed_ns > 0 &&
-           r->n_tokens > 0;
+    return r->kind == TM_RECORD_SAMPLE && strcmp(r->status, "ok") == 0 &&
+           r->sample.elapsed_ns > 0 && r->sample.n_tokens > 0;
 }
 
 bool tm_same_names(const tm_cell *a, const tm_cell *b)
@@ -86,22 +86,22 @@ static double read_quantity(const tm_record *r, const void *which)
     case RATE:
         return tm_record_rate(r);
     case FIRST_TOKEN_MS:
-        value = (double)r->first_token_ns * 1e-6;
+        value = (double)r->sample.first_token_ns * 1e-6;
         break;
     case LOAD_MS:
-        value = (double)r->load_ns * 1e-6;
+        value = (double)r->sample.load_ns * 1e-6;
         break;
     case BYTES:
-        value = r->bytes_per_token;
+        value = r->sample.bytes_per_token;
         break;
     case MACS:
-        value = r->macs_per_token;
+        value = r->sample.macs_per_token;
         break;
     case BITS:
-        value = r->bits_per_weight;
+        value = r->sample.bits_per_weight;
         break;
     case HEAD:
-        value = r->head_bytes;
+        value = r->sample.head_bytes;
         break;
     case PREDICTED:
         value = (double)r->predicted_bytes;
@@ -131,7 +131,7 @@ static const char *reason_at(const tm_samples *s, size_t offset)
     return "not recorded";
 }
 
-#define FROM(name) offsetof(tm_record, name)
+#define FROM(name) offsetof(tm_record, sample.name)
 #define TO(name)   offsetof(tm_cell_summary, name)
 
 /* Figures that records and summaries hold under one name. */
@@ -196,8 +196,8 @@ static void summarise_figures(const tm_samples *s, tm_cell_summary *out)
 
 static const tm_counter *counter_of(const tm_record *r, const char *name)
 {
-    for (int i = 0; i < r->n_counters; i++)
-        if (strcmp(r->counters[i].name, name) == 0) return &r->counters[i];
+    for (int i = 0; i < r->sample.n_counters; i++)
+        if (strcmp(r->sample.counters[i].name, name) == 0) return &r->sample.counters[i];
     return NULL;
 }
 
@@ -213,24 +213,24 @@ static tm_status summarise_counters(const tm_samples *s, tm_cell_summary *out, t
 {
     const tm_record *first = NULL;
     for (int i = 0; i < s->n && !first; i++)
-        if (s->records[i]->n_counters > 0) first = s->records[i];
+        if (s->records[i]->sample.n_counters > 0) first = s->records[i];
     if (!first) return TM_OK;
     void *memory;
-    tm_status status = tm_alloc(&memory, (size_t)first->n_counters, sizeof *out->counters,
+    tm_status status = tm_alloc(&memory, (size_t)first->sample.n_counters, sizeof *out->counters,
                                 "counters of a cell", err);
     if (status != TM_OK) return status;
     out->counters = memory;
-    out->n_counters = first->n_counters;
-    memcpy(out->counter_group, first->counter_group, sizeof out->counter_group);
+    out->n_counters = first->sample.n_counters;
+    memcpy(out->counter_group, first->sample.counter_group, sizeof out->counter_group);
     for (int k = 0; k < out->n_counters; k++) {
         tm_counter *c = &out->counters[k];
-        *c = first->counters[k];
+        *c = first->sample.counters[k];
         for (int i = 0; i < s->n; i++) {
             const tm_counter *other = counter_of(s->records[i], c->name);
             if (other && other->share < c->share) c->share = other->share;
         }
         reduce(s, read_counter, c->name,
-               c->figure.missing[0] ? first->counters[k].figure.missing : "not counted",
+               c->figure.missing[0] ? first->sample.counters[k].figure.missing : "not counted",
                &c->figure);
     }
     return TM_OK;
@@ -283,7 +283,7 @@ static void set_percentiles(const double *times_ms, int n, tm_cell_summary *out)
 static tm_status summarise_token_times(const tm_samples *s, tm_cell_summary *out, tm_error *err)
 {
     int64_t n = 0; /* at most 2^31 records of 2^31 times */
-    for (int i = 0; i < s->n; i++) n += s->records[i]->n_token_ns;
+    for (int i = 0; i < s->n; i++) n += s->records[i]->sample.n_token_ns;
     if (n > INT32_MAX)
         return tm_fail(err, TM_NOMEM, "%s %s: %lld token times, limit %d", out->cell.model,
                        out->cell.test, (long long)n, INT32_MAX);
@@ -297,8 +297,8 @@ static tm_status summarise_token_times(const tm_samples *s, tm_cell_summary *out
     double *times = memory;
     int filled = 0;
     for (int i = 0; i < s->n; i++)
-        for (int t = 0; t < s->records[i]->n_token_ns; t++)
-            times[filled++] = (double)s->records[i]->token_ns[t] * 1e-6;
+        for (int t = 0; t < s->records[i]->sample.n_token_ns; t++)
+            times[filled++] = (double)s->records[i]->sample.token_ns[t] * 1e-6;
     set_percentiles(times, filled, out);
     tm_free(memory);
     return TM_OK;
@@ -324,9 +324,9 @@ static void collect_warnings(const tm_samples *s, tm_cell_summary *out)
         const tm_record *r = s->records[i];
         if (*r->marks) out->n_marked++;
         collect_marks(r->marks, out->marks, sizeof out->marks);
-        if (!*r->tokens) continue;
-        if (!*out->tokens) snprintf(out->tokens, sizeof out->tokens, "%s", r->tokens);
-        tokens_differ = tokens_differ || strcmp(out->tokens, r->tokens) != 0;
+        if (!*r->sample.tokens) continue;
+        if (!*out->tokens) snprintf(out->tokens, sizeof out->tokens, "%s", r->sample.tokens);
+        tokens_differ = tokens_differ || strcmp(out->tokens, r->sample.tokens) != 0;
     }
     char *text = out->warning;
     size_t size = sizeof out->warning;
@@ -401,7 +401,7 @@ tm_status tm_cell_summarise(const tm_samples *s, tm_control_hook control, void *
         out->processes[p] = (tm_process){.number = first->process,
                                          .slot = first->slot,
                                          .n_repetitions = s->begins[p + 1] - s->begins[p]};
-        memcpy(out->processes[p].run, first->run, sizeof out->processes[p].run);
+        memcpy(out->processes[p].run, first->run_id, sizeof out->processes[p].run);
     }
     summarise_speed(s, out);
     summarise_control(s, control, context, out);

@@ -37,7 +37,7 @@ static tm_status import(const char *store_path, const char *csv, double offset, 
         status = tm_meter_import(&records, &series, offset, &made, &n_made, out, err);
     if (status == TM_OK && n_made > 0) status = tm_store_open(store_path, &store, err);
     for (int i = 0; i < n_made; i++) {
-        if (status == TM_OK && made[i].energy->state == TM_PROBE_OK)
+        if (status == TM_OK && made[i].energy.state == TM_PROBE_OK)
             status = tm_store_append(store, &made[i], err);
         tm_record_free(&made[i]);
     }

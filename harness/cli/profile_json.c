@@ -76,8 +76,8 @@ static tm_json *limits_json(const tm_profile_limits *limits, int n_threads)
 static tm_json *counters_json(const tm_record *record)
 {
     tm_json *array = tm_json_array();
-    for (int i = 0; i < record->n_counters; i++) {
-        const tm_counter *c = &record->counters[i];
+    for (int i = 0; i < record->sample.n_counters; i++) {
+        const tm_counter *c = &record->sample.counters[i];
         tm_json *o = tm_json_object();
         tm_json_put_string(o, "name", c->name);
         tm_json_put_string(o, "unit", c->unit);
@@ -113,7 +113,7 @@ static tm_json *item_json(const tm_profiled *item, bool layers)
     tm_json_set(o, "operations", operations(item, TM_PROFILE_ALL));
     if (layers) tm_json_set(o, "layers", layers_json(item));
     tm_json_set(o, "threads_time", threads_json(item));
-    if (p->record.n_counters) tm_json_set(o, "counters", counters_json(&p->record));
+    if (p->record.sample.n_counters) tm_json_set(o, "counters", counters_json(&p->record));
     tm_json_put_string(o, "marks", p->record.marks);
     return o;
 }

@@ -138,11 +138,11 @@ static void put_barriers(const tm_profiled *item, tm_text *out)
 static void put_counters(const tm_record *record, int n_tokens, tm_text *out)
 {
     char text[64];
-    if (!record->n_counters) return;
+    if (!record->sample.n_counters) return;
     tm_text_format(out, "Counters (%s), per region of %d tokens, of a run without stamps:\n",
-                   record->counter_group, n_tokens);
-    for (int i = 0; i < record->n_counters; i++) {
-        const tm_counter *c = &record->counters[i];
+                   record->sample.counter_group, n_tokens);
+    for (int i = 0; i < record->sample.n_counters; i++) {
+        const tm_counter *c = &record->sample.counters[i];
         if (isnan(c->figure.value))
             tm_text_format(out, "  %-26s -  %s\n", c->name, c->figure.missing);
         else

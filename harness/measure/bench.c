@@ -126,19 +126,20 @@ static double seconds(struct timeval from, struct timeval to)
 
 static void put_usage(const struct rusage *a, const struct rusage *b, tm_record *record)
 {
-    tm_measured_set(&record->minor_faults, (double)(b->ru_minflt - a->ru_minflt));
-    tm_measured_set(&record->major_faults, (double)(b->ru_majflt - a->ru_majflt));
-    tm_measured_set(&record->voluntary_switches, (double)(b->ru_nvcsw - a->ru_nvcsw));
-    tm_measured_set(&record->involuntary_switches, (double)(b->ru_nivcsw - a->ru_nivcsw));
-    tm_measured_set(&record->cpu_user_seconds, seconds(a->ru_utime, b->ru_utime));
-    tm_measured_set(&record->cpu_system_seconds, seconds(a->ru_stime, b->ru_stime));
+    tm_measured_set(&record->sample.minor_faults, (double)(b->ru_minflt - a->ru_minflt));
+    tm_measured_set(&record->sample.major_faults, (double)(b->ru_majflt - a->ru_majflt));
+    tm_measured_set(&record->sample.voluntary_switches, (double)(b->ru_nvcsw - a->ru_nvcsw));
+    tm_measured_set(&record->sample.involuntary_switches, (double)(b->ru_nivcsw - a->ru_nivcsw));
+    tm_measured_set(&record->sample.cpu_user_seconds, seconds(a->ru_utime, b->ru_utime));
+    tm_measured_set(&record->sample.cpu_system_seconds, seconds(a->ru_stime, b->ru_stime));
 }
 
 static void put_memory(tm_record *record)
 {
     static const char *const keys[] = {"VmHWM", "RssAnon", "RssFile"};
-    tm_measured *const figures[] = {&record->peak_rss_bytes, &record->rss_anonymous_bytes,
-                                    &record->rss_file_bytes};
+    tm_measured *const figures[] = {&record->sample.peak_rss_bytes,
+                                    &record->sample.rss_anonymous_bytes,
+                                    &record->sample.rss_file_bytes};
     for (int i = 0; i < 3; i++) {
         int64_t bytes;
         if (tm_sysfs_kb("/", "proc/self/status", keys[i], &bytes))
@@ -164,12 +165,12 @@ static void put_steal(ticks a, ticks b, tm_record *record)
 {
     int64_t all = b.all - a.all;
     if (!a.known || !b.known)
-        tm_measured_miss(&record->steal_percent, "/proc/stat is not readable");
+        tm_measured_miss(&record->sample.steal_percent, "/proc/stat is not readable");
     else if (all < MIN_TICKS)
-        tm_measured_miss(&record->steal_percent, "the region lasted only %lld ticks of /proc/stat",
-                         (long long)all);
+        tm_measured_miss(&record->sample.steal_percent,
+                         "the region lasted only %lld ticks of /proc/stat", (long long)all);
     else
-        tm_measured_set(&record->steal_percent,
+        tm_measured_set(&record->sample.steal_percent,
                         100.0 * (double)(b.stolen - a.stolen) / (double)all);
 }
 
@@ -177,29 +178,30 @@ static tm_status put_times(const tm_test *test, const int64_t *stamps, int n, tm
                            tm_error *err)
 {
     const int64_t *gen = stamps + (test->n_prompt > 0);
-    record->elapsed_ns = stamps[n - 1] - stamps[0];
+    record->sample.elapsed_ns = stamps[n - 1] - stamps[0];
     /* The clock's resolution is 1 ns; a region that seems to take none took less than one. */
-    if (record->elapsed_ns < 1) record->elapsed_ns = 1;
-    record->n_tokens = tm_test_tokens(test);
-    record->first_token_ns = test->n_prompt > 0 ? stamps[1] - stamps[0] : 0;
-    record->n_token_ns = 0;
-    record->token_ns = NULL;
+    if (record->sample.elapsed_ns < 1) record->sample.elapsed_ns = 1;
+    record->sample.n_tokens = tm_test_tokens(test);
+    record->sample.first_token_ns = test->n_prompt > 0 ? stamps[1] - stamps[0] : 0;
+    record->sample.n_token_ns = 0;
+    record->sample.token_ns = NULL;
     if (test->n_gen == 0) return TM_OK;
-    record->token_ns = calloc((size_t)test->n_gen, sizeof *record->token_ns);
-    if (!record->token_ns)
+    record->sample.token_ns = calloc((size_t)test->n_gen, sizeof *record->sample.token_ns);
+    if (!record->sample.token_ns)
         return tm_fail(err, TM_NOMEM, "no memory for %d token times", test->n_gen);
-    record->n_token_ns = test->n_gen;
-    for (int i = 0; i < test->n_gen; i++) record->token_ns[i] = gen[i + 1] - gen[i];
+    record->sample.n_token_ns = test->n_gen;
+    for (int i = 0; i < test->n_gen; i++) record->sample.token_ns[i] = gen[i + 1] - gen[i];
     return TM_OK;
 }
 
 static void put_marks(const tm_backend *backend, tm_record *record)
 {
-    if (record->steal_percent.value > 1)
+    if (record->sample.steal_percent.value > 1)
         tm_record_mark(record, "the hypervisor took %.1f %% of the time",
-                       record->steal_percent.value);
-    if (record->major_faults.value > 0)
-        tm_record_mark(record, "%.0f major page faults in the region", record->major_faults.value);
+                       record->sample.steal_percent.value);
+    if (record->sample.major_faults.value > 0)
+        tm_record_mark(record, "%.0f major page faults in the region",
+                       record->sample.major_faults.value);
     if (!backend->pinned) tm_record_mark(record, "threads are not pinned");
 }
 
@@ -224,15 +226,15 @@ tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
     record->kind = TM_RECORD_SAMPLE;
     strcpy(record->status, "ok");
     record->marks[0] = 0;
-    record->load_ns = backend->load_ns;
-    record->bits_per_weight = backend->costs.linear_bits_per_weight;
-    record->head_bytes = (double)backend->costs.head_bytes;
-    tm_bench_costs(&backend->costs, backend->n_batch, test, &record->bytes_per_token,
-                   &record->macs_per_token);
+    record->sample.load_ns = backend->load_ns;
+    record->sample.bits_per_weight = backend->costs.linear_bits_per_weight;
+    record->sample.head_bytes = (double)backend->costs.head_bytes;
+    tm_bench_costs(&backend->costs, backend->n_batch, test, &record->sample.bytes_per_token,
+                   &record->sample.macs_per_token);
     put_usage(&before, &after, record);
     put_memory(record);
     put_steal(ticks_before, ticks_after, record);
-    tm_measured_set(&record->harness_ns_per_token, bench->harness_ns_per_token);
+    tm_measured_set(&record->sample.harness_ns_per_token, bench->harness_ns_per_token);
     put_marks(backend, record);
     tm_sample_conditions_put(&bench->conditions, &condition_before, &condition_after, record);
     status = put_times(test, bench->stamps, n_stamps, record, err);

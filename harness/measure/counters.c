@@ -153,14 +153,16 @@ static bool look_up(void *arg, const char *word, double *value, const char **mis
         double value;
         const char *missing;
     } words[] = {
-        {"tokens", record->n_tokens, NULL},
-        {"seconds", 1e-9 * (double)record->elapsed_ns, NULL},
+        {"tokens", record->sample.n_tokens, NULL},
+        {"seconds", 1e-9 * (double)record->sample.elapsed_ns, NULL},
         {"threads", r->n_threads, NULL},
-        {"bytes", record->bytes_per_token * record->n_tokens, "the engine states no bytes"},
-        {"macs", record->macs_per_token * record->n_tokens, "the engine states no operations"},
+        {"bytes", record->sample.bytes_per_token * record->sample.n_tokens,
+         "the engine states no bytes"},
+        {"macs", record->sample.macs_per_token * record->sample.n_tokens,
+         "the engine states no operations"},
     };
     for (int i = 0; i < r->n_events; i++) {
-        const tm_counter *c = &record->counters[i];
+        const tm_counter *c = &record->sample.counters[i];
         if (strcmp(c->name, word) != 0) continue;
         *value = c->figure.value;
         if (c->share < r->share) r->share = c->share;
@@ -199,17 +201,17 @@ tm_status tm_counters_put(const tm_counters *counters, int n_threads, tm_record 
 {
     const tm_counter_group *g = &counters->group;
     int n = g->n_events + g->n_metrics;
-    record->counters = calloc((size_t)n, sizeof *record->counters);
-    if (!record->counters) return tm_fail(err, TM_NOMEM, "no memory for %d counters", n);
-    record->n_counters = n;
-    snprintf(record->counter_group, sizeof record->counter_group, "%s", g->name);
-    for (int i = 0; i < g->n_events; i++) put_event(counters, i, &record->counters[i]);
+    record->sample.counters = calloc((size_t)n, sizeof *record->sample.counters);
+    if (!record->sample.counters) return tm_fail(err, TM_NOMEM, "no memory for %d counters", n);
+    record->sample.n_counters = n;
+    snprintf(record->sample.counter_group, sizeof record->sample.counter_group, "%s", g->name);
+    for (int i = 0; i < g->n_events; i++) put_event(counters, i, &record->sample.counters[i]);
     region r = {record, g->n_events, n_threads, 1};
     double least = 1;
     for (int i = 0; i < g->n_metrics; i++)
-        put_metric(&g->metrics[i], &r, &record->counters[g->n_events + i]);
+        put_metric(&g->metrics[i], &r, &record->sample.counters[g->n_events + i]);
     for (int i = 0; i < g->n_events; i++)
-        if (record->counters[i].share < least) least = record->counters[i].share;
+        if (record->sample.counters[i].share < least) least = record->sample.counters[i].share;
     if (least < 1)
         tm_record_mark(record, "counters shared: one was counted for %.0f %% of the region",
                        100 * least);

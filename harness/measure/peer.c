@@ -174,11 +174,11 @@ tm_status tm_peer_run(const tm_peer *peer, const tm_test *test, int n_threads, i
         memset(r, 0, sizeof *r);
         r->kind = TM_RECORD_SAMPLE;
         strcpy(r->status, "ok");
-        r->repetition = i;
-        r->elapsed_ns = answer->samples_ns[i];
-        r->n_tokens = test->n_prompt + test->n_gen;
-        tm_record_miss_figures(r, "a peer's process does not tell");
-        tm_measured_set(&r->peak_rss_bytes, (double)end.max_rss_bytes);
+        r->sample.repetition = i;
+        r->sample.elapsed_ns = answer->samples_ns[i];
+        r->sample.n_tokens = test->n_prompt + test->n_gen;
+        tm_record_sample_miss_figures(&r->sample, "a peer's process does not tell");
+        tm_measured_set(&r->sample.peak_rss_bytes, (double)end.max_rss_bytes);
         snprintf(r->marks, sizeof r->marks,
                  "timed by the peer itself (%.40s, build %.20s), its results unchecked",
                  answer->model_type, answer->build);

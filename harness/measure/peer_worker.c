@@ -17,7 +17,7 @@ tm_status tm_peer_answer_request(const tm_worker_request *request, void *arg, in
         if (!records) return tm_fail(err, TM_NOMEM, "no memory for %d records", t->n_repetitions);
         status = tm_peer_run(peer, &t->test, request->cell.threads, t->n_repetitions, records, err);
         for (int k = 0; k < t->n_repetitions && status == TM_OK; k++) {
-            records[k].repetition = t->first_repetition + k;
+            records[k].sample.repetition = t->first_repetition + k;
             status = tm_worker_say_record(fd, "sample", request, i, &records[k], err);
         }
         free(records);

@@ -295,7 +295,7 @@ static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
     tm_session_set_ledger(session, stamped ? &p->stamps : NULL);
     tm_status status = tm_bench_once(p->bench, p->test, &record, err);
     tm_session_set_ledger(session, NULL);
-    double ns = (double)record.elapsed_ns;
+    double ns = (double)record.sample.elapsed_ns;
     if (status != TM_OK || pair < 0 || stamped) {
         tm_record_free(&record);
     } else {

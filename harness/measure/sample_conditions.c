@@ -249,18 +249,18 @@ void tm_sample_conditions_put(tm_sample_conditions *c, const tm_sample_condition
                               const tm_sample_condition *after, tm_record *record)
 {
     double first = before->frequency_hz.value, last = after->frequency_hz.value;
-    record->frequency_before_hz = before->frequency_hz;
-    record->frequency_after_hz = after->frequency_hz;
-    record->temperature_before_celsius = before->temperature_celsius;
-    record->temperature_after_celsius = after->temperature_celsius;
-    record->load_average = before->load_average;
-    record->throttle_events = after->throttle_events;
+    record->sample.frequency_before_hz = before->frequency_hz;
+    record->sample.frequency_after_hz = after->frequency_hz;
+    record->sample.temperature_before_celsius = before->temperature_celsius;
+    record->sample.temperature_after_celsius = after->temperature_celsius;
+    record->sample.load_average = before->load_average;
+    record->sample.throttle_events = after->throttle_events;
     if (!after->throttle_events.missing[0]) {
         double events = after->throttle_events.value - before->throttle_events.value;
         if (before->throttle_events.missing[0])
-            record->throttle_events = before->throttle_events;
+            record->sample.throttle_events = before->throttle_events;
         else
-            tm_measured_set(&record->throttle_events, events);
+            tm_measured_set(&record->sample.throttle_events, events);
         if (events > 0)
             tm_record_mark(record, "the processor was throttled %.0f times for its heat", events);
     }

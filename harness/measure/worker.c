@@ -126,8 +126,8 @@ static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int
     for (int i = 0; i < t->n_repetitions; i++) {
         tm_record record = {0};
         tm_status status = tm_bench_once(bench, &t->test, &record, err);
-        record.repetition = t->first_repetition + i;
-        snprintf(record.tokens, sizeof record.tokens, "%s", tokens);
+        record.sample.repetition = t->first_repetition + i;
+        snprintf(record.sample.tokens, sizeof record.sample.tokens, "%s", tokens);
         if (status == TM_OK)
             status = tm_worker_say_record(fd, "sample", request, index, &record, err);
         tm_record_free(&record);
@@ -151,16 +151,10 @@ static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, 
         options.available_bytes = env.memory_available_bytes;
     tm_machine_free(&env);
     why = (tm_error){0};
-    record.profile = calloc(1, sizeof *record.profile);
-    if (!record.profile) return tm_fail(err, TM_NOMEM, "no memory for a profile");
     tm_status status = bench->backend->model
                            ? tm_profile_measure(bench, &t->test, &options, &profile, &why)
                            : tm_fail(&why, TM_UNSUPPORTED, "the fake engine has no operations");
-    if (status == TM_OK) status = tm_profile_to_table(&profile, record.profile, &why);
-    if (status != TM_OK) {
-        free(record.profile);
-        record.profile = NULL;
-    }
+    if (status == TM_OK) status = tm_profile_to_table(&profile, &record.profile, &why);
     memcpy(record.marks, profile.record.marks, sizeof record.marks);
     snprintf(record.status, sizeof record.status, "%s",
              status == TM_OK            ? "ok"
@@ -203,10 +197,8 @@ static tm_status run_energy(tm_bench *bench, const tm_worker_request *request,
         for (tm_phase phase = 0; phase < TM_PHASES && status == TM_OK; phase++) {
             tm_record record = {.kind = TM_RECORD_ENERGY};
             if (!request->tests[i].energy[phase]) continue;
-            record.energy = calloc(1, sizeof *record.energy);
-            status = record.energy ? tm_energy_window_window(&run, &request->tests[i].test, phase,
-                                                             record.energy, err)
-                                   : tm_fail(err, TM_NOMEM, "no memory for an energy window");
+            status =
+                tm_energy_window_window(&run, &request->tests[i].test, phase, &record.energy, err);
             if (status == TM_OK)
                 status = tm_worker_say_record(fd, "energy", request, i, &record, err);
             tm_record_free(&record);

@@ -1,12 +1,12 @@
 #include "harness/record/record_energy.h"
 
+#include "harness/record/record_row.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/record/record_reader.h"
 
 #define IDLE_DIFFERENCE  0.1  /* of the larger: more, and it is not known what idle draws */
 #define AGREEMENT        1e-6 /* relative, between a figure and what it follows from */
@@ -370,3 +370,28 @@ tm_status tm_record_energy_from_json(const tm_json *json, tm_record_energy *out,
     if (r.status != TM_OK) tm_record_energy_free(out);
     return r.status;
 }
+
+static void put_energy(tm_json *json, const tm_record *record)
+{
+    tm_json_put_int(json, "process", record->process);
+    tm_json_put_int(json, "slot", record->slot);
+    tm_record_energy_put(json, &record->energy);
+}
+
+static void read_energy(tm_record_reader *r, tm_record *record)
+{
+    tm_record_read_process(r, record);
+    if (r->status == TM_OK)
+        r->status = tm_record_energy_from_json(r->json, &record->energy, r->err);
+}
+
+static void free_energy(tm_record *record)
+{
+    tm_record_energy_free(&record->energy);
+}
+
+const tm_record_row tm_record_row_energy = {.name = "energy",
+                                            .has_cell = true,
+                                            .put = put_energy,
+                                            .read = read_energy,
+                                            .free = free_energy};

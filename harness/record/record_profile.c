@@ -1,10 +1,10 @@
 #include "harness/record/record_profile.h"
 
+#include "harness/record/record_row.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/record/record_reader.h"
 
 #define NS_MAX     1e16 /* of one region; a third of a year */
 #define AMOUNT_MAX 1e24 /* bytes or products of a region */
@@ -146,3 +146,35 @@ tm_status tm_record_profile_from_json(const tm_json *json, tm_record_profile *ou
     if (r.status != TM_OK) tm_record_profile_free(out);
     return r.status;
 }
+
+static void put_profile(tm_json *json, const tm_record *record)
+{
+    tm_json_put_int(json, "process", record->process);
+    tm_json_put_int(json, "slot", record->slot);
+    if (record->profile.n_entries > 0) tm_record_profile_put(json, &record->profile);
+    tm_json_put_string(json, "marks", record->marks);
+}
+
+static void read_profile(tm_record_reader *r, tm_record *record)
+{
+    tm_record_read_process(r, record);
+    tm_read_text(r, "marks", record->marks, sizeof record->marks);
+    if (r->status != TM_OK) return;
+    if (strcmp(record->status, "ok") == 0)
+        r->status = tm_record_profile_from_json(r->json, &record->profile, r->err);
+    else if (!record->reason[0])
+        r->status = tm_fail(r->err, TM_FORMAT, "record: a profile that is %s without a reason",
+                            record->status);
+}
+
+static void free_profile(tm_record *record)
+{
+    tm_record_profile_free(&record->profile);
+}
+
+const tm_record_row tm_record_row_profile = {.name = "profile",
+                                             .has_cell = true,
+                                             .has_status = true,
+                                             .put = put_profile,
+                                             .read = read_profile,
+                                             .free = free_profile};

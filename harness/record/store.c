@@ -1,5 +1,5 @@
 /* The store's file: reading it whole, appending to it safely. */
-#include "harness/record/record.h"
+#include "harness/record/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +99,7 @@ tm_status tm_records_read(const char *path, tm_records *out, tm_error *err)
             out->n++;
         else if (out->n_unknown++ == 0)
             snprintf(out->unknown_kind, sizeof out->unknown_kind, "%.31s",
-                     out->items[out->n].reason);
+                     out->items[out->n].unknown_kind);
     }
     free(text);
     return TM_OK;

@@ -18,8 +18,8 @@ static bool is_metered(const tm_records *records, const tm_record *window)
     for (int i = 0; i < records->n; i++) {
         const tm_record *r = &records->items[i];
         if (r->kind == TM_RECORD_ENERGY && r->process == window->process &&
-            r->energy->phase == window->energy->phase && r->energy->state == TM_PROBE_OK &&
-            strcmp(r->energy->source, "meter") == 0 && strcmp(r->run, window->run) == 0 &&
+            r->energy.phase == window->energy.phase && r->energy.state == TM_PROBE_OK &&
+            strcmp(r->energy.source, "meter") == 0 && strcmp(r->run_id, window->run_id) == 0 &&
             strcmp(r->cell_id, window->cell_id) == 0)
             return true;
     }
@@ -30,11 +30,11 @@ static bool is_metered(const tm_records *records, const tm_record *window)
 static bool is_due(const tm_records *records, int index)
 {
     const tm_record *r = &records->items[index];
-    if (r->kind != TM_RECORD_ENERGY || !(r->energy->window_seconds > 0)) return false;
+    if (r->kind != TM_RECORD_ENERGY || !(r->energy.window_seconds > 0)) return false;
     for (int i = 0; i < index; i++) {
         const tm_record *b = &records->items[i];
-        if (b->kind == TM_RECORD_ENERGY && strcmp(b->run, r->run) == 0 &&
-            b->energy->begin_unix_seconds == r->energy->begin_unix_seconds)
+        if (b->kind == TM_RECORD_ENERGY && strcmp(b->run_id, r->run_id) == 0 &&
+            b->energy.begin_unix_seconds == r->energy.begin_unix_seconds)
             return false;
     }
     return !is_metered(records, r);
@@ -47,8 +47,9 @@ static tm_status match_run(importer *im, const char *run, tm_error *err)
     if (im->given || strcmp(im->run, run) == 0) return TM_OK;
     for (int i = 0; i < im->records->n; i++) {
         const tm_record *r = &im->records->items[i];
-        if (r->kind != TM_RECORD_RUN || strcmp(r->run, run) != 0) continue;
-        if (!tm_meter_marker_from_json(tm_json_get(r->document, "meter_marker"), &marker)) break;
+        if (r->kind != TM_RECORD_RUN || strcmp(r->run_id, run) != 0) continue;
+        if (!tm_meter_marker_from_json(tm_json_get(r->run.document, "meter_marker"), &marker))
+            break;
         snprintf(im->run, sizeof im->run, "%s", run);
         return tm_meter_marker_find(im->series, &marker, &im->match, err);
     }
@@ -97,18 +98,17 @@ static tm_status put_trace(const importer *im, tm_record_energy *e, tm_error *er
 
 static tm_status measure(const importer *im, const tm_record *window, tm_record *out, tm_error *err)
 {
-    const tm_record_energy *old = window->energy;
+    const tm_record_energy *old = &window->energy;
     tm_probe_value v;
     memset(out, 0, sizeof *out);
     out->kind = TM_RECORD_ENERGY;
-    memcpy(out->run, window->run, sizeof out->run);
+    memcpy(out->run_id, window->run_id, sizeof out->run_id);
     memcpy(out->cell_id, window->cell_id, sizeof out->cell_id);
     out->cell = window->cell;
     out->process = window->process;
     out->slot = window->slot;
     out->predicted_bytes = window->predicted_bytes;
-    tm_record_energy *e = out->energy = malloc(sizeof *e);
-    if (!e) return tm_fail(err, TM_NOMEM, "no memory for an energy window");
+    tm_record_energy *e = &out->energy;
     tm_record_energy_init(e);
     e->phase = old->phase;
     snprintf(e->source, sizeof e->source, "meter");
@@ -164,15 +164,15 @@ tm_status tm_meter_import(const tm_records *records, const tm_meter_series *seri
     if (im.given) im.match.offset_seconds = offset_seconds;
     for (int i = 0; i < records->n && status == TM_OK; i++) {
         if (!is_due(records, i)) continue;
-        status = match_run(&im, records->items[i].run, err);
+        status = match_run(&im, records->items[i].run_id, err);
         if (status != TM_OK) break;
         tm_record *record = &(*made)[(*n_made)++];
         status = measure(&im, &records->items[i], record, err);
         if (status != TM_OK) break;
         out->n_windows++;
-        out->n_ok += record->energy->state == TM_PROBE_OK;
-        if (record->energy->state != TM_PROBE_OK)
-            snprintf(out->lost, sizeof out->lost, "%s", record->energy->reason);
+        out->n_ok += record->energy.state == TM_PROBE_OK;
+        if (record->energy.state != TM_PROBE_OK)
+            snprintf(out->lost, sizeof out->lost, "%s", record->energy.reason);
     }
     out->match = im.match;
     if (status == TM_OK) return TM_OK;

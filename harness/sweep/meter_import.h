@@ -7,7 +7,7 @@
 #define TM_HARNESS_SWEEP_METER_IMPORT_H
 
 #include "harness/sweep/meter_marker.h"
-#include "harness/record/record.h"
+#include "harness/record/store.h"
 
 typedef struct tm_import {
     int n_windows;               /* with times, and not yet measured by a meter */

@@ -129,17 +129,17 @@ static void on_record(void *arg, const tm_record *record)
         emit(s, TM_SWEEP_SAMPLE, record, NULL);
         break;
     case TM_RECORD_PROFILE:
-        ok = record->profile != NULL;
+        ok = record->profile.n_entries > 0;
         out->n_profiles += ok;
         out->n_profiles_lost += !ok;
         if (!ok) memcpy(out->profile_lost, record->reason, sizeof out->profile_lost);
         emit(s, TM_SWEEP_PROFILE, record, NULL);
         break;
     case TM_RECORD_ENERGY:
-        ok = record->energy->state == TM_PROBE_OK || s->o->energy->later;
+        ok = record->energy.state == TM_PROBE_OK || s->o->energy->later;
         out->n_windows_ok += ok;
         out->n_windows_lost += !ok;
-        if (!ok) snprintf(out->lost, sizeof out->lost, "%s", record->energy->reason);
+        if (!ok) snprintf(out->lost, sizeof out->lost, "%s", record->energy.reason);
         emit(s, TM_SWEEP_ENERGY, record, NULL);
         break;
     default:

@@ -6,6 +6,7 @@
 #ifndef TM_HARNESS_SWEEP_SWEEP_H
 #define TM_HARNESS_SWEEP_SWEEP_H
 
+#include "harness/record/store.h"
 #include "harness/sweep/plan.h"
 
 typedef enum tm_sweep_event_kind {

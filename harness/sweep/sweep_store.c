@@ -59,9 +59,10 @@ static tm_status same_machine(const char *store, const tm_machine *env, const tm
                               tm_error *err)
 {
     for (int i = 0; i < records->n; i++) {
-        const tm_json *run = records->items[i].document;
+        if (records->items[i].kind != TM_RECORD_RUN) continue;
+        const tm_json *run = records->items[i].run.document;
         const char *theirs = tm_json_text(tm_json_get(run, "fingerprint"), NULL);
-        if (!run || (theirs && strcmp(theirs, env->fingerprint) == 0)) continue;
+        if (theirs && strcmp(theirs, env->fingerprint) == 0) continue;
         const char *model =
             tm_json_text(tm_json_get(tm_json_get(run, "machine"), "cpu_model"), "not named");
         return tm_fail(
@@ -141,7 +142,7 @@ static tm_status keep(tm_sweep_store *log, const tm_record *record, tm_error *er
 static tm_status add(tm_sweep_store *log, tm_record *record, tm_error *err)
 {
     tm_status status = TM_OK;
-    memcpy(record->run, log->run_id, sizeof record->run);
+    memcpy(record->run_id, log->run_id, sizeof record->run_id);
     if (log->store) status = tm_store_append(log->store, record, err);
     if (status == TM_OK) status = keep(log, record, err);
     if (status != TM_OK) tm_record_free(record);
@@ -151,7 +152,7 @@ static tm_status add(tm_sweep_store *log, tm_record *record, tm_error *err)
 tm_status tm_sweep_store_add(tm_sweep_store *log, tm_record *record, tm_error *err)
 {
     if (!log->run_written) {
-        tm_record run = {.kind = TM_RECORD_RUN, .document = log->run};
+        tm_record run = {.kind = TM_RECORD_RUN, .run.document = log->run};
         log->run = NULL;
         log->run_written = true;
         tm_status status = add(log, &run, err);
@@ -167,8 +168,8 @@ bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int proc
 {
     for (int i = 0; i < log->records->n; i++) {
         const tm_record *r = &log->records->items[i];
-        if (r->kind == TM_RECORD_SAMPLE && r->process == process && r->repetition == repetition &&
-            strcmp(r->cell_id, cell_id) == 0)
+        if (r->kind == TM_RECORD_SAMPLE && r->process == process &&
+            r->sample.repetition == repetition && strcmp(r->cell_id, cell_id) == 0)
             return true;
     }
     return false;
@@ -190,10 +191,10 @@ bool tm_sweep_store_has_energy(const tm_sweep_store *log, const char *cell_id, i
 {
     for (int i = 0; i < log->records->n; i++) {
         const tm_record *r = &log->records->items[i];
-        if (r->kind == TM_RECORD_ENERGY && r->process == process && r->energy->phase == phase &&
-            strcmp(r->cell_id, cell_id) == 0 && strcmp(r->energy->source, energy->source) == 0 &&
-            (energy->later || r->energy->state == TM_PROBE_OK ||
-             r->energy->state == TM_PROBE_INVALID || strcmp(r->energy->reason, TM_NO_WINDOW) == 0))
+        if (r->kind == TM_RECORD_ENERGY && r->process == process && r->energy.phase == phase &&
+            strcmp(r->cell_id, cell_id) == 0 && strcmp(r->energy.source, energy->source) == 0 &&
+            (energy->later || r->energy.state == TM_PROBE_OK ||
+             r->energy.state == TM_PROBE_INVALID || strcmp(r->energy.reason, TM_NO_WINDOW) == 0))
             return true;
     }
     return false;

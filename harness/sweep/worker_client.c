@@ -155,15 +155,15 @@ static tm_status compare_tokens(const talk *t, tm_error *err)
     const tm_records *records = t->p->log->records;
     for (int i = 0; i < records->n && t->tokens[0]; i++) {
         const tm_record *r = &records->items[i];
-        if (r->kind != TM_RECORD_SAMPLE || !r->tokens[0] || strcmp(r->tokens, t->tokens) == 0 ||
-            strcmp(r->cell.model, cell->model) != 0 ||
+        if (r->kind != TM_RECORD_SAMPLE || !r->sample.tokens[0] ||
+            strcmp(r->sample.tokens, t->tokens) == 0 || strcmp(r->cell.model, cell->model) != 0 ||
             strcmp(r->cell.head_kernel, cell->head_kernel) != 0 ||
             strcmp(group_of(r->cell.kernel), group_of(cell->kernel)) != 0 ||
             !in_plan(t->p->options->plan, r->cell_id))
             continue;
         return tm_fail(err, TM_CHECK,
                        "its greedy tokens (hash %s) differ from those of %s on %d threads (%s)",
-                       t->tokens, r->cell.kernel, r->cell.threads, r->tokens);
+                       t->tokens, r->cell.kernel, r->cell.threads, r->sample.tokens);
     }
     return TM_OK;
 }
@@ -198,19 +198,19 @@ static tm_status take_sample(talk *t, tm_worker_line *line, tm_error *err)
     const tm_worker_test *test = &t->request.tests[t->test]; /* there is one: see take_line */
     int cell = t->cell_of[t->test], n_tokens = tm_test_tokens(&test->test);
     int n_times = p->arm->peer ? 0 : test->test.n_gen; /* a peer tells no times of single tokens */
-    if (line->test != t->test || r->repetition != t->repetition || r->n_tokens != n_tokens ||
-        r->n_token_ns != n_times) {
+    if (line->test != t->test || r->sample.repetition != t->repetition ||
+        r->sample.n_tokens != n_tokens || r->sample.n_token_ns != n_times) {
         tm_status status = tm_fail(err, TM_FORMAT,
                                    "the worker answered test %d, repetition %d with %d tokens and "
                                    "%d token times; test %d, "
                                    "repetition %d with %d and %d was due",
-                                   line->test, r->repetition, r->n_tokens, r->n_token_ns, t->test,
-                                   t->repetition, n_tokens, n_times);
+                                   line->test, r->sample.repetition, r->sample.n_tokens,
+                                   r->sample.n_token_ns, t->test, t->repetition, n_tokens, n_times);
         tm_record_free(r);
         return status;
     }
     place(t, cell, r);
-    memcpy(r->tokens, t->tokens, sizeof r->tokens);
+    memcpy(r->sample.tokens, t->tokens, sizeof r->sample.tokens);
     bool continues = test->first_repetition > 0;
     if (p->marks[0]) tm_record_mark(r, "%s", p->marks);
     if (continues) tm_record_mark(r, "continues an interrupted process");
@@ -257,7 +257,7 @@ static tm_status take_energy(talk *t, tm_worker_line *line, tm_error *err)
 {
     tm_record *r = &line->record;
     if (!is_sampled(t) || !has_windows(t) || line->test != t->energy_test ||
-        r->energy->phase != t->energy_phase) {
+        r->energy.phase != t->energy_phase) {
         tm_record_free(r);
         return tm_fail(err, TM_FORMAT, "the worker sent an energy window that was not due");
     }
@@ -273,12 +273,11 @@ static tm_status miss_windows(talk *t, tm_error *err)
 {
     tm_status status = TM_OK;
     while (status == TM_OK && has_windows(t)) {
-        tm_record r = {.kind = TM_RECORD_ENERGY, .energy = malloc(sizeof *r.energy)};
-        if (!r.energy) return tm_fail(err, TM_NOMEM, "no memory for an energy window");
-        tm_record_energy_init(r.energy);
-        r.energy->phase = t->energy_phase;
-        snprintf(r.energy->source, sizeof r.energy->source, "%s", t->request.energy.source);
-        tm_record_energy_lose(r.energy, TM_PROBE_MISSING, TM_NO_WINDOW);
+        tm_record r = {.kind = TM_RECORD_ENERGY};
+        tm_record_energy_init(&r.energy);
+        r.energy.phase = t->energy_phase;
+        snprintf(r.energy.source, sizeof r.energy.source, "%s", t->request.energy.source);
+        tm_record_energy_lose(&r.energy, TM_PROBE_MISSING, TM_NO_WINDOW);
         place(t, t->cell_of[t->energy_test], &r);
         status = keep(t, &r, err);
         step_window(t);

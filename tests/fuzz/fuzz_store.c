@@ -1,5 +1,5 @@
 /* Any bytes as a store of records, and each of its lines as a record. */
-#include "harness/record/record.h"
+#include "harness/record/store.h"
 #include "tests/fuzz/replay.h"
 
 #include <string.h>

@@ -11,7 +11,7 @@
 static inline tm_record make_sample(int process, int repetition, int n_gen)
 {
     tm_record r = {.kind = TM_RECORD_SAMPLE,
-                   .run = "20250101-000000-abcdef",
+                   .run_id = "20250101-000000-abcdef",
                    .cell_id = "0123456789abcdef",
                    .cell = {.engine = "ternmark",
                             .model = "synth:125M",
@@ -26,41 +26,41 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
                             .role = "ternary"},
                    .status = "ok",
                    .process = process,
-                   .repetition = repetition,
+                   .sample.repetition = repetition,
                    .slot = 1,
-                   .elapsed_ns = 123456789012345,
-                   .first_token_ns = 777,
-                   .load_ns = 42,
-                   .bytes_per_token = 1.5e9,
-                   .macs_per_token = 2.25e9,
-                   .bits_per_weight = 2.0078125,
-                   .head_bytes = 65540096,
+                   .sample.elapsed_ns = 123456789012345,
+                   .sample.first_token_ns = 777,
+                   .sample.load_ns = 42,
+                   .sample.bytes_per_token = 1.5e9,
+                   .sample.macs_per_token = 2.25e9,
+                   .sample.bits_per_weight = 2.0078125,
+                   .sample.head_bytes = 65540096,
                    .predicted_bytes = 3000000001,
                    .marks = "one; \"two\"",
-                   .tokens = "fedcba9876543210"};
+                   .sample.tokens = "fedcba9876543210"};
     r.cell.n_gen = n_gen;
-    r.n_tokens = 8 + n_gen;
+    r.sample.n_tokens = 8 + n_gen;
     tm_test_name(8, n_gen, 32, 1, r.cell.test, sizeof r.cell.test);
-    r.token_ns = n_gen ? calloc((size_t)n_gen, sizeof *r.token_ns) : NULL;
-    r.n_token_ns = n_gen;
-    for (int i = 0; i < n_gen; i++) r.token_ns[i] = 1000000 + i;
-    tm_measured_set(&r.peak_rss_bytes, 1e9);
-    tm_measured_set(&r.rss_anonymous_bytes, 9e8);
-    tm_measured_set(&r.rss_file_bytes, 1e8);
-    tm_measured_set(&r.minor_faults, 0);
-    tm_measured_set(&r.major_faults, 0);
-    tm_measured_set(&r.voluntary_switches, 3);
-    tm_measured_set(&r.involuntary_switches, 4);
-    tm_measured_set(&r.cpu_user_seconds, 0.25);
-    tm_measured_set(&r.cpu_system_seconds, 0.125);
-    tm_measured_miss(&r.steal_percent, "too %s", "short");
-    tm_measured_set(&r.frequency_before_hz, 3.1e9);
-    tm_measured_set(&r.frequency_after_hz, 3.0e9);
-    tm_measured_set(&r.throttle_events, 0);
-    tm_measured_set(&r.temperature_before_celsius, 48);
-    tm_measured_miss(&r.temperature_after_celsius, "no sensor");
-    tm_measured_set(&r.load_average, 0.5);
-    tm_measured_set(&r.harness_ns_per_token, 23.5);
+    r.sample.token_ns = n_gen ? calloc((size_t)n_gen, sizeof *r.sample.token_ns) : NULL;
+    r.sample.n_token_ns = n_gen;
+    for (int i = 0; i < n_gen; i++) r.sample.token_ns[i] = 1000000 + i;
+    tm_measured_set(&r.sample.peak_rss_bytes, 1e9);
+    tm_measured_set(&r.sample.rss_anonymous_bytes, 9e8);
+    tm_measured_set(&r.sample.rss_file_bytes, 1e8);
+    tm_measured_set(&r.sample.minor_faults, 0);
+    tm_measured_set(&r.sample.major_faults, 0);
+    tm_measured_set(&r.sample.voluntary_switches, 3);
+    tm_measured_set(&r.sample.involuntary_switches, 4);
+    tm_measured_set(&r.sample.cpu_user_seconds, 0.25);
+    tm_measured_set(&r.sample.cpu_system_seconds, 0.125);
+    tm_measured_miss(&r.sample.steal_percent, "too %s", "short");
+    tm_measured_set(&r.sample.frequency_before_hz, 3.1e9);
+    tm_measured_set(&r.sample.frequency_after_hz, 3.0e9);
+    tm_measured_set(&r.sample.throttle_events, 0);
+    tm_measured_set(&r.sample.temperature_before_celsius, 48);
+    tm_measured_miss(&r.sample.temperature_after_celsius, "no sensor");
+    tm_measured_set(&r.sample.load_average, 0.5);
+    tm_measured_set(&r.sample.harness_ns_per_token, 23.5);
     return r;
 }
 
@@ -68,9 +68,9 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
 static inline tm_record make_line_of_kind(tm_record_kind kind)
 {
     tm_record r = make_sample(3, 0, 128);
-    free(r.token_ns);
-    r.token_ns = NULL;
-    r.n_token_ns = 0;
+    free(r.sample.token_ns);
+    r.sample.token_ns = NULL;
+    r.sample.n_token_ns = 0;
     r.kind = kind;
     return r;
 }

@@ -2,7 +2,7 @@
 #ifndef TM_TESTS_REPORTS_SAMPLE_STORE_H
 #define TM_TESTS_REPORTS_SAMPLE_STORE_H
 
-#include "harness/record/record.h"
+#include "harness/record/store.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static inline tm_record *sample_add(sample_store *store)
     }
     tm_record *r = &store->records.items[store->records.n++];
     memset(r, 0, sizeof *r);
-    snprintf(r->run, sizeof r->run, "run-1");
+    snprintf(r->run_id, sizeof r->run_id, "run-1");
     return r;
 }
 
@@ -33,7 +33,7 @@ static inline void sample_add_run(sample_store *store, const char *json)
     tm_error err = {0};
     tm_record *r = sample_add(store);
     r->kind = TM_RECORD_RUN;
-    if (tm_json_parse(json, strlen(json), "run line", &r->document, &err) != TM_OK) {
+    if (tm_json_parse(json, strlen(json), "run line", &r->run.document, &err) != TM_OK) {
         fprintf(stderr, "%s\n", err.message);
         abort();
     }
@@ -72,35 +72,37 @@ static inline void sample_add_process(sample_store *store, const char *model, co
         snprintf(r->status, sizeof r->status, "ok");
         sample_name(r, model, kernel, threads, n_prompt, n_gen);
         r->process = process;
-        r->repetition = repetition;
+        r->sample.repetition = repetition;
         r->slot = slot;
-        r->n_tokens = n_prompt + n_gen;
-        r->elapsed_ns = (int64_t)(r->n_tokens * 1e9 / tokens_per_second);
-        if (n_prompt) r->first_token_ns = r->elapsed_ns;
-        r->n_token_ns = n_gen;
-        r->token_ns = calloc((size_t)n_gen + 1, sizeof *r->token_ns);
-        if (!r->token_ns) abort();
+        r->sample.n_tokens = n_prompt + n_gen;
+        r->sample.elapsed_ns = (int64_t)(r->sample.n_tokens * 1e9 / tokens_per_second);
+        if (n_prompt) r->sample.first_token_ns = r->sample.elapsed_ns;
+        r->sample.n_token_ns = n_gen;
+        r->sample.token_ns = calloc((size_t)n_gen + 1, sizeof *r->sample.token_ns);
+        if (!r->sample.token_ns) abort();
         for (int i = 0; i < n_gen; i++)
-            r->token_ns[i] = (int64_t)((1.0 + 0.001 * i) * 1e9 / tokens_per_second);
-        r->load_ns = 1500000000;
-        r->bytes_per_token = bytes_per_token;
-        r->macs_per_token = bytes_per_token * 2.0;
-        r->bits_per_weight = strncmp(kernel, "f16", 3) == 0 ? 16.0 : 2.0;
+            r->sample.token_ns[i] = (int64_t)((1.0 + 0.001 * i) * 1e9 / tokens_per_second);
+        r->sample.load_ns = 1500000000;
+        r->sample.bytes_per_token = bytes_per_token;
+        r->sample.macs_per_token = bytes_per_token * 2.0;
+        r->sample.bits_per_weight = strncmp(kernel, "f16", 3) == 0 ? 16.0 : 2.0;
         r->predicted_bytes = (int64_t)(bytes_per_token * 1.2) + (64 << 20);
-        tm_measured_set(&r->peak_rss_bytes, bytes_per_token * 1.1 + (60 << 20));
-        tm_measured_set(&r->rss_anonymous_bytes, bytes_per_token * 1.1 + (50 << 20));
-        tm_measured_set(&r->rss_file_bytes, 10 << 20);
-        tm_measured *const others[] = {&r->minor_faults,       &r->major_faults,
-                                       &r->voluntary_switches, &r->involuntary_switches,
-                                       &r->cpu_user_seconds,   &r->cpu_system_seconds,
-                                       &r->steal_percent,      &r->harness_ns_per_token};
+        tm_measured_set(&r->sample.peak_rss_bytes, bytes_per_token * 1.1 + (60 << 20));
+        tm_measured_set(&r->sample.rss_anonymous_bytes, bytes_per_token * 1.1 + (50 << 20));
+        tm_measured_set(&r->sample.rss_file_bytes, 10 << 20);
+        tm_measured *const others[] = {
+            &r->sample.minor_faults,       &r->sample.major_faults,
+            &r->sample.voluntary_switches, &r->sample.involuntary_switches,
+            &r->sample.cpu_user_seconds,   &r->sample.cpu_system_seconds,
+            &r->sample.steal_percent,      &r->sample.harness_ns_per_token};
         for (size_t i = 0; i < sizeof others / sizeof *others; i++) tm_measured_set(others[i], 1.0);
-        tm_measured *const conditions[] = {&r->frequency_before_hz, &r->frequency_after_hz,
-                                           &r->throttle_events, &r->temperature_before_celsius,
-                                           &r->temperature_after_celsius};
+        tm_measured *const conditions[] = {
+            &r->sample.frequency_before_hz, &r->sample.frequency_after_hz,
+            &r->sample.throttle_events, &r->sample.temperature_before_celsius,
+            &r->sample.temperature_after_celsius};
         for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
             tm_measured_miss(conditions[i], "this machine does not show it");
-        tm_measured_set(&r->load_average, 0.25);
+        tm_measured_set(&r->sample.load_average, 0.25);
     }
 }
 

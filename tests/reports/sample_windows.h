@@ -22,10 +22,8 @@ static inline tm_record_energy *sample_add_window(sample_store *store, const cha
 {
     const int n = phase == TM_PHASE_PROMPT ? n_prompt : n_gen;
     tm_record *r = sample_add(store);
-    tm_record_energy *e = calloc(1, sizeof *e);
-    if (!e) abort();
+    tm_record_energy *e = &r->energy;
     r->kind = TM_RECORD_ENERGY;
-    r->energy = e;
     sample_name(r, model, kernel, threads, n_prompt, n_gen);
     r->process = process;
     r->slot = slot;

@@ -21,7 +21,7 @@ static void near_to(double got, double wanted, double within, const char *what, 
 static int forget_records(void **state)
 {
     (void)state;
-    for (int i = 0; i < n_records; i++) free(records[i].token_ns);
+    for (int i = 0; i < n_records; i++) free(records[i].sample.token_ns);
     memset(records, 0, sizeof records);
     n_records = 0;
     return 0;
@@ -32,7 +32,7 @@ static tm_record *add_record(const char *kernel, const char *role, const char *t
     assert_true(n_records < MAX_RECORDS);
     tm_record *r = &records[n_records++];
     *r = (tm_record){.kind = TM_RECORD_SAMPLE};
-    strcpy(r->run, "run1");
+    strcpy(r->run_id, "run1");
     snprintf(r->cell_id, sizeof r->cell_id, "id-%s", kernel);
     strcpy(r->cell.engine, "ternmark");
     strcpy(r->cell.model, "synth:125M");
@@ -43,10 +43,10 @@ static tm_record *add_record(const char *kernel, const char *role, const char *t
     r->cell.n_gen = 100;
     strcpy(r->status, "ok");
     tm_measured *missing[] = {
-        &r->peak_rss_bytes,   &r->rss_anonymous_bytes,  &r->rss_file_bytes,
-        &r->minor_faults,     &r->major_faults,         &r->voluntary_switches,
-        &r->cpu_user_seconds, &r->involuntary_switches, &r->cpu_system_seconds,
-        &r->steal_percent,    &r->harness_ns_per_token};
+        &r->sample.peak_rss_bytes,   &r->sample.rss_anonymous_bytes,  &r->sample.rss_file_bytes,
+        &r->sample.minor_faults,     &r->sample.major_faults,         &r->sample.voluntary_switches,
+        &r->sample.cpu_user_seconds, &r->sample.involuntary_switches, &r->sample.cpu_system_seconds,
+        &r->sample.steal_percent,    &r->sample.harness_ns_per_token};
     for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++)
         tm_measured_miss(missing[i], "not read in this test");
     return r;
@@ -58,12 +58,12 @@ static tm_record *add_sample(const char *kernel, const char *role, int process, 
 {
     tm_record *r = add_record(kernel, role, "tg100");
     r->process = process;
-    r->repetition = repetition;
+    r->sample.repetition = repetition;
     r->slot = slot;
-    r->n_tokens = 100;
-    r->elapsed_ns = llround(1e9 * 100 / rate);
-    r->bytes_per_token = 2e9;
-    r->macs_per_token = 5e8;
+    r->sample.n_tokens = 100;
+    r->sample.elapsed_ns = llround(1e9 * 100 / rate);
+    r->sample.bytes_per_token = 2e9;
+    r->sample.macs_per_token = 5e8;
     return r;
 }
 
@@ -101,7 +101,7 @@ static void repetitions_become_one_value_per_process(void **state)
     for (int repetition = 2; repetition >= 0; repetition--)
         for (int process = 0; process < 3; process++) {
             add_sample("k", "", 2 - process, repetition, 0, rates[2 - process][repetition]);
-            records[n_records - 1].load_ns = (3 - process) * 1000000;
+            records[n_records - 1].sample.load_ns = (3 - process) * 1000000;
         }
     tm_summaries all = summarise(NULL);
     assert_int_equal(all.n, 1);
@@ -148,10 +148,10 @@ static void missing_figures_keep_their_reasons(void **state)
     (void)state;
     for (int i = 0; i < 3; i++) {
         tm_record *r = add_sample("k", "", i, 0, 0, 10);
-        if (i == 1) tm_measured_set(&r->peak_rss_bytes, 5e6);
-        if (i == 2) tm_measured_set(&r->peak_rss_bytes, 7e6);
-        tm_measured_set(&r->minor_faults, 0); /* measured, and 0 */
-        r->bytes_per_token = 0;               /* not recorded */
+        if (i == 1) tm_measured_set(&r->sample.peak_rss_bytes, 5e6);
+        if (i == 2) tm_measured_set(&r->sample.peak_rss_bytes, 7e6);
+        tm_measured_set(&r->sample.minor_faults, 0); /* measured, and 0 */
+        r->sample.bytes_per_token = 0;               /* not recorded */
     }
     tm_summaries all = summarise(NULL);
     const tm_cell_summary *s = find(&all, "k");
@@ -178,7 +178,7 @@ static void cells_without_samples_say_why(void **state)
     records[n_records++].kind = TM_RECORD_RUN;
     add_cell("big", "", "tg100", "skipped", "needs 90 GiB, 8 GiB are free")->predicted_bytes = 90;
     add_cell("broken", "", "tg100", "failed", "the worker was killed by signal 9");
-    add_sample("timeless", "", 0, 0, 0, 10)->elapsed_ns = 0;
+    add_sample("timeless", "", 0, 0, 0, 10)->sample.elapsed_ns = 0;
     tm_summaries all = summarise(NULL);
     assert_int_equal(all.n, 3);
     const tm_cell_summary *s = find(&all, "big");
@@ -217,10 +217,11 @@ static void percentiles_wait_for_enough_tokens(void **state)
     (void)state;
     for (int p = 0; p < 4; p++) {
         tm_record *r = add_sample("k", "", p, 0, 0, 10);
-        r->n_token_ns = 25;
-        r->token_ns = calloc(25, sizeof *r->token_ns);
-        for (int t = 0; t < 25; t++) r->token_ns[t] = 1000000 * (1 + t + 25 * p); /* 1 .. 100 ms */
-        r->first_token_ns = 8000000 + p * 1000;
+        r->sample.n_token_ns = 25;
+        r->sample.token_ns = calloc(25, sizeof *r->sample.token_ns);
+        for (int t = 0; t < 25; t++)
+            r->sample.token_ns[t] = 1000000 * (1 + t + 25 * p); /* 1 .. 100 ms */
+        r->sample.first_token_ns = 8000000 + p * 1000;
     }
     tm_summaries all = summarise(NULL);
     const tm_cell_summary *s = find(&all, "k");
@@ -241,8 +242,8 @@ static void spikes_are_marked_and_kept(void **state)
     for (int p = 0; p < 10; p++) add_sample("k", "", p, 0, 0, p == 4 ? 50 : 100 + 0.1 * p);
     strcpy(records[2].marks, "steal 3 %; load 9");
     strcpy(records[3].marks, "load 9");
-    strcpy(records[1].tokens, "aa");
-    strcpy(records[5].tokens, "bb");
+    strcpy(records[1].sample.tokens, "aa");
+    strcpy(records[5].sample.tokens, "bb");
     tm_summaries all = summarise(NULL);
     const tm_cell_summary *s = find(&all, "k");
     assert_int_equal(s->n_outliers, 1);
@@ -394,7 +395,7 @@ static void only_neighbours_in_time_are_pairs(void **state)
     add_pairs("t2", 6, 1, 2, 3, 1);
     /* A partner that another run made, and one that was never run. */
     add_sample("f16", TM_ROLE_BASELINE, 20, 0, 0, 100);
-    strcpy(add_sample("t1", TM_ROLE_TERNARY, 20, 0, 1, 900)->run, "run2");
+    strcpy(add_sample("t1", TM_ROLE_TERNARY, 20, 0, 1, 900)->run_id, "run2");
     add_sample("t1", TM_ROLE_TERNARY, 22, 0, 0, 900);
     tm_summaries all = summarise(NULL);
     tm_comparison c;
@@ -415,7 +416,7 @@ static void only_neighbours_in_time_are_pairs(void **state)
 static double spin(const tm_record *record, void *context)
 {
     (void)context;
-    return record->load_ns > 0 ? (double)record->load_ns : NAN;
+    return record->sample.load_ns > 0 ? (double)record->sample.load_ns : NAN;
 }
 
 static void a_moving_control_makes_it_inconclusive(void **state)
@@ -424,7 +425,7 @@ static void a_moving_control_makes_it_inconclusive(void **state)
     char text[200];
     add_pairs("t", 8, 0, 1, 1.2, 1);
     for (int i = 0; i < n_records; i++)
-        records[i].load_ns = strcmp(records[i].cell.kernel, "t") == 0 ? 1100 + i : 1000 + i;
+        records[i].sample.load_ns = strcmp(records[i].cell.kernel, "t") == 0 ? 1100 + i : 1000 + i;
     tm_summaries all = summarise(spin);
     tm_comparison c;
     compare(find(&all, "t"), find(&all, "f16"), &c);
@@ -437,7 +438,7 @@ static void a_moving_control_makes_it_inconclusive(void **state)
     tm_comparison_free(&c);
     tm_summaries_free(&all);
     /* The same in both arms: the ratio stands. */
-    for (int i = 0; i < n_records; i++) records[i].load_ns = 1000 + (i * 5) % 11;
+    for (int i = 0; i < n_records; i++) records[i].sample.load_ns = 1000 + (i * 5) % 11;
     all = summarise(spin);
     compare(find(&all, "t"), find(&all, "f16"), &c);
     assert_true(!c.control_moved && isfinite(c.control.value));
@@ -503,9 +504,9 @@ static void the_best_kernel_stands_in_the_table(void **state)
     add_cell("absent", TM_ROLE_TERNARY, "tg100", "skipped", "this machine lacks it");
     add_cell("fast", TM_ROLE_TERNARY, "pp64", "skipped", "needs more memory");
     add_sample("other", "", 0, 0, 0, 1e6); /* no role: in no speed-up */
-    for (int i = 0; i < n_records; i++) records[i].head_bytes = 2e6;
+    for (int i = 0; i < n_records; i++) records[i].sample.head_bytes = 2e6;
     /* Another head is another model: it is not set against the baseline. */
-    add_sample("small head", TM_ROLE_TERNARY, 0, 0, 1, 1e6)->head_bytes = 8e5;
+    add_sample("small head", TM_ROLE_TERNARY, 0, 0, 1, 1e6)->sample.head_bytes = 8e5;
     tm_summaries all = summarise(NULL);
     assert_int_equal(tm_speedups_make(&all, &speedups, &err), TM_OK);
     assert_int_equal(speedups.n, 2);

@@ -107,7 +107,7 @@ static void lost_windows_are_counted(void **state)
     for (int i = 0; i < store.records.n; i++) {
         tm_record *r = &store.records.items[i];
         if (r->kind == TM_RECORD_ENERGY && r->process > 0)
-            tm_record_energy_lose(r->energy, TM_PROBE_INVALID, "package-0: a read failed");
+            tm_record_energy_lose(&r->energy, TM_PROBE_INVALID, "package-0: a read failed");
     }
     sample_add_window(&store, "synth:700M", "f16_fma_x", 2, 0, 32, 2, 0, TM_PHASE_GENERATION,
                       &sample_powercap, 20, 20);
@@ -122,7 +122,7 @@ static void lost_windows_are_counted(void **state)
     for (int i = 0; i < store.records.n; i++) {
         tm_record *r = &store.records.items[i];
         if (r->kind == TM_RECORD_ENERGY)
-            tm_record_energy_lose(r->energy, TM_PROBE_STUCK, "package-0 stayed at 7");
+            tm_record_energy_lose(&r->energy, TM_PROBE_STUCK, "package-0 stayed at 7");
     }
     make(&store, &all);
     e = output_of(find(&all, "f16_fma_x", "tg32"));
@@ -209,7 +209,7 @@ static void savings_come_from_pairs(void **state)
                       &sample_powercap, 1, 16);
     sample_add_window(&store, "synth:700M", "f16_fma_x", 2, 0, 32, 7, 0, TM_PHASE_GENERATION,
                       &sample_powercap, 1, 16);
-    strcpy(store.records.items[store.records.n - 1].run, "run-2");
+    strcpy(store.records.items[store.records.n - 1].run_id, "run-2");
     make(&store, &all);
     const tm_energy_phase *fp16 = output_of(find(&all, "f16_fma_x", "tg32"));
     const tm_energy_phase *ternary = output_of(find(&all, "i2_mad_x", "tg32"));

@@ -102,8 +102,9 @@ static void make_store(sample_store *store, const sample_meter *meter)
     tm_record_energy_set_net(e);
     /* The trace draws what the window did, or its plot would show other watts. */
     for (int i = 0; i < store->records.n; i++) {
-        e = store->records.items[i].energy;
-        for (int k = 0; e && k < e->n_trace; k++)
+        if (store->records.items[i].kind != TM_RECORD_ENERGY) continue;
+        e = &store->records.items[i].energy;
+        for (int k = 0; k < e->n_trace; k++)
             if (e->trace[k].watts > 10)
                 e->trace[k].watts = e->gross_joules.value / e->window_seconds;
     }
@@ -313,9 +314,10 @@ static void plots_are_drawn(void **state)
     sample_energy_demo(&store, &sample_fake);
     /* A lost window in the middle of the first trace, and a gap. */
     for (int i = 0; i < store.records.n; i++)
-        if (store.records.items[i].energy) {
-            store.records.items[i].energy->trace[60].watts = NAN;
-            tm_record_energy_lose(store.records.items[i].energy, TM_PROBE_INVALID, "a read failed");
+        if (store.records.items[i].kind == TM_RECORD_ENERGY) {
+            store.records.items[i].energy.trace[60].watts = NAN;
+            tm_record_energy_lose(&store.records.items[i].energy, TM_PROBE_INVALID,
+                                  "a read failed");
             break;
         }
     write_report(&store, true, &report);

@@ -50,9 +50,7 @@ static tm_record *add_profile(sample_store *store, const char *kernel, int proce
         snprintf(r->reason, sizeof r->reason, "%s", reason);
         return r;
     }
-    r->profile = calloc(1, sizeof *r->profile);
-    if (!r->profile) abort();
-    *r->profile = make_op_table(scale);
+    r->profile = make_op_table(scale);
     return r;
 }
 
@@ -99,11 +97,11 @@ static void the_process_of_median_time_is_shown(void **state)
     sample_store store = {0};
     sample_add_run(&store, RUN("run-1", LIMITS("10")));
     add_times(&store, "i2_mad_x", 3);
-    add_profile(&store, "i2_mad_x", 0, 3, NULL)->profile->overhead = 1.05;
+    add_profile(&store, "i2_mad_x", 0, 3, NULL)->profile.overhead = 1.05;
     add_profile(&store, "i2_mad_x", 1, 1, NULL);
-    add_profile(&store, "i2_mad_x", 2, 0.5, NULL)->profile->overhead = 0.99;
+    add_profile(&store, "i2_mad_x", 2, 0.5, NULL)->profile.overhead = 0.99;
     sample_add_run(&store, RUN("run-2", LIMITS("1000")));
-    snprintf(store.records.items[store.records.n - 1].run, 24, "run-2");
+    snprintf(store.records.items[store.records.n - 1].run_id, 24, "run-2");
     tm_summaries summaries = summarise(&store);
     assert_int_equal(summaries.n, 1);
     const tm_cell_profile *p = &summaries.items[0].profile;
@@ -197,7 +195,7 @@ static void small_operations_share_a_line(void **state)
     (void)state;
     sample_store store = {0};
     add_times(&store, "i2_mad_x", 1);
-    tm_record_profile *t = add_profile(&store, "i2_mad_x", 0, 1, NULL)->profile;
+    tm_record_profile *t = &add_profile(&store, "i2_mad_x", 0, 1, NULL)->profile;
     snprintf(t->entries[3].operation, sizeof t->entries[3].operation, "small");
     t->entries[3].part.work_ns = 2;
     t->entries[3].part.wait_ns = 1;

@@ -344,16 +344,18 @@ static void missing_figures_are_never_zero(void **state)
     for (int i = 0; i < store.records.n; i++) {
         tm_record *r = &store.records.items[i];
         tm_measured *const figures[] = {
-            &r->peak_rss_bytes,       &r->rss_anonymous_bytes, &r->rss_file_bytes,
-            &r->minor_faults,         &r->major_faults,        &r->steal_percent,
-            &r->cpu_user_seconds,     &r->cpu_system_seconds,  &r->voluntary_switches,
-            &r->involuntary_switches, &r->harness_ns_per_token};
+            &r->sample.peak_rss_bytes,      &r->sample.rss_anonymous_bytes,
+            &r->sample.rss_file_bytes,      &r->sample.minor_faults,
+            &r->sample.major_faults,        &r->sample.steal_percent,
+            &r->sample.cpu_user_seconds,    &r->sample.cpu_system_seconds,
+            &r->sample.voluntary_switches,  &r->sample.involuntary_switches,
+            &r->sample.harness_ns_per_token};
         for (size_t k = 0; k < sizeof figures / sizeof *figures; k++)
             tm_measured_miss(figures[k], "not readable");
-        r->bits_per_weight = r->macs_per_token = 0.0;
+        r->sample.bits_per_weight = r->sample.macs_per_token = 0.0;
         r->predicted_bytes = 0;
-        r->first_token_ns = 0;
-        r->load_ns = 0;
+        r->sample.first_token_ns = 0;
+        r->sample.load_ns = 0;
     }
     snprintf(dir, sizeof dir, "%s/missing", f->dir);
     tm_report_options options = {
@@ -432,14 +434,14 @@ static void changed_conditions_are_told(void **state)
     tm_report_free(&report);
     assert_null(strstr(slurp(dir, "report.md"), "the samples' clock"));
     for (int i = 1; i < store.records.n; i++) { /* 3.0 to 3.1 GHz: within what reading gives */
-        tm_measured_set(&store.records.items[i].frequency_after_hz, 3e9 + 1e8 * (i % 2));
-        tm_measured_set(&store.records.items[i].temperature_before_celsius, 50 + i % 3);
+        tm_measured_set(&store.records.items[i].sample.frequency_after_hz, 3e9 + 1e8 * (i % 2));
+        tm_measured_set(&store.records.items[i].sample.temperature_before_celsius, 50 + i % 3);
     }
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
     assert_null(strstr(slurp(dir, "report.md"), "the samples'"));
-    tm_measured_set(&store.records.items[5].frequency_after_hz, 2.5e9);
-    tm_measured_set(&store.records.items[6].temperature_before_celsius, 71.5);
+    tm_measured_set(&store.records.items[5].sample.frequency_after_hz, 2.5e9);
+    tm_measured_set(&store.records.items[6].sample.temperature_before_celsius, 71.5);
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
     const char *text = slurp(dir, "report.md");
@@ -471,15 +473,15 @@ static void counters_have_their_own_table(void **state)
     for (int i = 1; i < store.records.n; i++) {
         tm_record *r = &store.records.items[i];
         if (strcmp(r->cell.kernel, "i2_mad_x") != 0) continue;
-        snprintf(r->counter_group, sizeof r->counter_group, "mine");
-        r->n_counters = 2;
-        r->counters = calloc(2, sizeof *r->counters);
-        r->counters[0] = (tm_counter){.name = "cycles", .unit = "count", .method = "perf"};
-        r->counters[0].share = r->process == 1 ? 0.4 : 0.75;
-        tm_measured_set(&r->counters[0].figure, 1000 * (r->process + 1));
-        r->counters[1] =
+        snprintf(r->sample.counter_group, sizeof r->sample.counter_group, "mine");
+        r->sample.n_counters = 2;
+        r->sample.counters = calloc(2, sizeof *r->sample.counters);
+        r->sample.counters[0] = (tm_counter){.name = "cycles", .unit = "count", .method = "perf"};
+        r->sample.counters[0].share = r->process == 1 ? 0.4 : 0.75;
+        tm_measured_set(&r->sample.counters[0].figure, 1000 * (r->process + 1));
+        r->sample.counters[1] =
             (tm_counter){.name = "ipc", .unit = "ratio", .method = "formula", .share = 1};
-        tm_measured_miss(&r->counters[1].figure, "the kernel has no such event here");
+        tm_measured_miss(&r->sample.counters[1].figure, "the kernel has no such event here");
     }
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);

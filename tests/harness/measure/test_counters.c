@@ -161,7 +161,8 @@ static int64_t outer_ns;
 /* A region of 0.2 s in which a thread works, of 100 tokens of 1e6 multiply-accumulates each. */
 static tm_record take_region(const tm_counters_options *options)
 {
-    tm_record r = {.n_tokens = 100, .macs_per_token = 1e6, .bytes_per_token = 0};
+    tm_record r = {.kind = TM_RECORD_SAMPLE,
+                   .sample = {.n_tokens = 100, .macs_per_token = 1e6, .bytes_per_token = 0}};
     tm_counters *counters;
     tm_error err = {0};
     pthread_t thread;
@@ -172,7 +173,7 @@ static tm_record take_region(const tm_counters_options *options)
     int64_t begin = tm_now_ns();
     assert_int_equal(pthread_create(&thread, NULL, spin_thread, &seconds), 0);
     pthread_join(thread, NULL);
-    r.elapsed_ns = tm_now_ns() - begin;
+    r.sample.elapsed_ns = tm_now_ns() - begin;
     tm_counters_stop(counters);
     outer_ns = tm_now_ns() - before;
     assert_ok(tm_counters_put(counters, 2, &r, &err), err);
@@ -182,10 +183,10 @@ static tm_record take_region(const tm_counters_options *options)
 
 static const tm_counter *counter(const tm_record *r, const char *name)
 {
-    for (int i = 0; i < r->n_counters; i++)
-        if (strcmp(r->counters[i].name, name) == 0) return &r->counters[i];
+    for (int i = 0; i < r->sample.n_counters; i++)
+        if (strcmp(r->sample.counters[i].name, name) == 0) return &r->sample.counters[i];
     fail_msg("no counter \"%s\"", name);
-    return &r->counters[0];
+    return &r->sample.counters[0];
 }
 
 static void assert_near(const tm_counter *c, double value, double share)
@@ -199,7 +200,7 @@ static void assert_runs(const tm_record *r, const char *name, double per_ns)
 {
     const tm_counter *c = counter(r, name);
     /* It counts in whole microseconds. */
-    double least = per_ns * (double)(r->elapsed_ns - 2000),
+    double least = per_ns * (double)(r->sample.elapsed_ns - 2000),
            most = per_ns * (double)(outer_ns + 2000);
     if (!(c->figure.value >= least && c->figure.value <= most))
         fail_msg("%s is %g (%s), not between %g and %g", name, c->figure.value, c->figure.missing,
@@ -213,7 +214,7 @@ static void test_software_is_counted_everywhere(void **state)
     tm_counters_options no_papi = {.no_papi = true};
     assert_ok(tm_counter_group_read("software", &group, &err), err);
     tm_record r = take_region(&no_papi);
-    assert_string_equal(r.counter_group, "software");
+    assert_string_equal(r.sample.counter_group, "software");
     const tm_counter *user = counter(&r, "cpu_user");
     assert_string_equal(user->method, "getrusage");
     assert_true(user->figure.value > 0.001);
@@ -222,7 +223,8 @@ static void test_software_is_counted_everywhere(void **state)
         double both = user->figure.value + counter(&r, "cpu_system")->figure.value;
         assert_memory_equal(clock->method, "perf", 4); /* ", user mode" for an ordinary user */
         assert_true(fabs(clock->figure.value - both) < 0.05);
-        assert_near(counter(&r, "cpus_busy"), clock->figure.value / (1e-9 * r.elapsed_ns), 1e-9);
+        assert_near(counter(&r, "cpus_busy"), clock->figure.value / (1e-9 * r.sample.elapsed_ns),
+                    1e-9);
         assert_near(counter(&r, "cpu_seconds_per_token"), clock->figure.value / 100, 1e-9);
     } else
         assert_says(clock->figure.missing, "perf");

@@ -1,6 +1,6 @@
 /* Energy windows: what is written is what is read, what contradicts itself is refused, and nothing
  * missing turns into a number. */
-#include "harness/record/record.h"
+#include "harness/record/store.h"
 #include "tests/harness/samples.h"
 #include "tests/harness/scratch.h"
 #include "tests/harness/record/windows.h"
@@ -10,9 +10,7 @@
 static tm_record make_energy_record(void)
 {
     tm_record r = make_line_of_kind(TM_RECORD_ENERGY);
-    r.energy = calloc(1, sizeof *r.energy);
-    assert_non_null(r.energy);
-    *r.energy = make_window();
+    r.energy = make_window();
     return r;
 }
 
@@ -28,10 +26,10 @@ static void test_round_trip(void **state)
     assert_int_equal(b.kind, TM_RECORD_ENERGY);
     assert_memory_equal(&b.cell, &r.cell, sizeof r.cell);
     assert_string_equal(b.cell_id, r.cell_id);
-    assert_string_equal(b.run, r.run);
+    assert_string_equal(b.run_id, r.run_id);
     assert_string_equal(b.status, "ok");
     assert_true(b.process == 3 && b.slot == 1 && b.predicted_bytes == r.predicted_bytes);
-    const tm_record_energy *x = r.energy, *y = b.energy;
+    const tm_record_energy *x = &r.energy, *y = &b.energy;
     assert_true(y->phase == TM_PHASE_GENERATION && !y->fake && y->state == TM_PROBE_OK);
     assert_string_equal(y->source, "powercap");
     assert_string_equal(y->scope, "package+dram");
@@ -115,7 +113,7 @@ static void test_lost_windows(void **state)
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         tm_error err = {0};
         tm_record r = make_energy_record(), b;
-        tm_record_energy_lose(r.energy, states[i], "no joules because of %zu", i);
+        tm_record_energy_lose(&r.energy, states[i], "no joules because of %zu", i);
         tm_json *json = parsed_record(&r);
         static const char *const keys[] = {"gross_joules", "net_joules", "joules_per_token",
                                            "joules_per_output_token",
@@ -128,9 +126,9 @@ static void test_lost_windows(void **state)
         }
         assert_ok(tm_record_from_json(json, &b, &err), err);
         assert_string_equal(b.status, tm_probe_state_text(states[i]));
-        assert_int_equal(b.energy->state, states[i]);
-        assert_string_equal(b.energy->reason, r.energy->reason);
-        assert_true(isnan(b.energy->gross_joules.value));
+        assert_int_equal(b.energy.state, states[i]);
+        assert_string_equal(b.energy.reason, r.energy.reason);
+        assert_true(isnan(b.energy.gross_joules.value));
         tm_json_free(json);
         tm_record_free(&b);
         tm_record_free(&r);
@@ -264,8 +262,8 @@ static void test_store(void **state)
     tm_store_close(store);
     assert_ok(tm_records_read(path, &records, &err), err);
     assert_int_equal(records.n, 2);
-    assert_null(records.items[0].energy);
-    assert_true(records.items[1].energy->gross_joules.value == 1200);
+    assert_int_equal(records.items[0].kind, TM_RECORD_SAMPLE);
+    assert_true(records.items[1].energy.gross_joules.value == 1200);
     tm_records_free(&records);
     tm_record_free(&sample);
     tm_record_free(&window);

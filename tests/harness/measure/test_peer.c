@@ -48,12 +48,12 @@ static void its_samples_become_records(void **state)
     size_t size;
     answer_with(good, 0);
     if (tm_peer_run(&peer, &test, 2, 2, records, &err) != TM_OK) fail_msg("%s", err.message);
-    assert_int_equal(records[0].elapsed_ns, 32000000);
-    assert_int_equal(records[1].elapsed_ns, 16000000);
-    assert_int_equal(records[1].repetition, 1);
+    assert_int_equal(records[0].sample.elapsed_ns, 32000000);
+    assert_int_equal(records[1].sample.elapsed_ns, 16000000);
+    assert_int_equal(records[1].sample.repetition, 1);
     assert_true(tm_record_rate(&records[0]) == 2000);
-    assert_true(records[0].peak_rss_bytes.value > 0);
-    assert_true(isnan(records[0].major_faults.value));
+    assert_true(records[0].sample.peak_rss_bytes.value > 0);
+    assert_true(isnan(records[0].sample.major_faults.value));
     tm_json *json = tm_record_to_json(&records[0]);
     char *text = tm_json_print(json, false);
     tm_json_free(json);

@@ -68,10 +68,10 @@ static void test_what_is_read(void **state)
     assert_true(before.load_average.value == 1.25);
     put("sys/class/hwmon/hwmon2/temp3_input", "58000");
     assert_string_equal(region_marks(), "");
-    assert_true(record.temperature_before_celsius.value == 51);
-    assert_true(record.temperature_after_celsius.value == 58);
-    assert_true(record.throttle_events.value == 0);
-    assert_true(record.load_average.value == 1.25);
+    assert_true(record.sample.temperature_before_celsius.value == 51);
+    assert_true(record.sample.temperature_after_celsius.value == 58);
+    assert_true(record.sample.throttle_events.value == 0);
+    assert_true(record.sample.load_average.value == 1.25);
     /* The kernel's own mean is preferred. */
     put_cpu(0, "cpufreq/cpuinfo_avg_freq", "2000000");
     put_cpu(1, "cpufreq/cpuinfo_avg_freq", "2000000");
@@ -91,8 +91,8 @@ static void test_a_clock_that_falls(void **state)
     put_cpu(0, "cpufreq/scaling_cur_freq", "2400000");
     put_cpu(1, "cpufreq/scaling_cur_freq", "2400000");
     assert_string_equal(region_marks(), "the clock fell by 23 % within the region");
-    assert_true(record.frequency_before_hz.value == 3.1e9);
-    assert_true(record.frequency_after_hz.value == 2.4e9);
+    assert_true(record.sample.frequency_before_hz.value == 3.1e9);
+    assert_true(record.sample.frequency_after_hz.value == 2.4e9);
     /* It stays down: the region itself shows nothing, the first one tells. */
     tm_sample_conditions_read(&conditions, &before);
     assert_string_equal(region_marks(), "the clock was 22 % below that of the first repetition");
@@ -107,7 +107,7 @@ static void test_throttling(void **state)
     put_cpu(1, "thermal_throttle/core_throttle_count", "2");
     put_cpu(1, "thermal_throttle/package_throttle_count", "8");
     assert_string_equal(region_marks(), "the processor was throttled 3 times for its heat");
-    assert_true(record.throttle_events.value == 3);
+    assert_true(record.sample.throttle_events.value == 3);
 }
 
 static void test_what_is_missing_says_why(void **state)
@@ -119,11 +119,12 @@ static void test_what_is_missing_says_why(void **state)
     tm_sample_conditions_open(root, cpus, 1, &conditions);
     tm_sample_conditions_read(&conditions, &before);
     assert_string_equal(region_marks(), "");
-    assert_true(isnan(record.frequency_after_hz.value) && isnan(record.throttle_events.value));
-    assert_says(record.frequency_before_hz.missing, "cpu0/cpufreq shows no frequency");
-    assert_says(record.throttle_events.missing, "thermal_throttle is not there");
-    assert_says(record.temperature_after_celsius.missing, "sensor of the processor");
-    assert_says(record.load_average.missing, "/proc/loadavg");
+    assert_true(isnan(record.sample.frequency_after_hz.value) &&
+                isnan(record.sample.throttle_events.value));
+    assert_says(record.sample.frequency_before_hz.missing, "cpu0/cpufreq shows no frequency");
+    assert_says(record.sample.throttle_events.missing, "thermal_throttle is not there");
+    assert_says(record.sample.temperature_after_celsius.missing, "sensor of the processor");
+    assert_says(record.sample.load_average.missing, "/proc/loadavg");
     make_machine("unpinned");
     tm_sample_conditions_open(root, NULL, 0, &conditions);
     tm_sample_conditions_read(&conditions, &before);
@@ -138,10 +139,11 @@ static void test_what_is_missing_says_why(void **state)
     put("sys/class/hwmon/hwmon2/temp1_input", "N/A");
     put("sys/class/hwmon/hwmon2/temp3_input", "N/A");
     assert_string_equal(region_marks(), "");
-    assert_says(record.frequency_after_hz.missing, "cpu1/cpufreq/scaling_cur_freq is not readable");
-    assert_true(record.frequency_before_hz.value == 3.1e9);
-    assert_says(record.throttle_events.missing, "cpu1/thermal_throttle");
-    assert_says(record.temperature_after_celsius.missing, "not readable");
+    assert_says(record.sample.frequency_after_hz.missing,
+                "cpu1/cpufreq/scaling_cur_freq is not readable");
+    assert_true(record.sample.frequency_before_hz.value == 3.1e9);
+    assert_says(record.sample.throttle_events.missing, "cpu1/thermal_throttle");
+    assert_says(record.sample.temperature_after_celsius.missing, "not readable");
 }
 
 static void test_zones_where_hwmon_has_none(void **state)
@@ -170,12 +172,12 @@ static void test_this_machine(void **state)
     tm_sample_conditions_read(&conditions, &before);
     (void)region_marks();
     const tm_measured *figures[] = {
-        &record.frequency_before_hz,       &record.frequency_after_hz,
-        &record.throttle_events,           &record.temperature_before_celsius,
-        &record.temperature_after_celsius, &record.load_average};
+        &record.sample.frequency_before_hz,       &record.sample.frequency_after_hz,
+        &record.sample.throttle_events,           &record.sample.temperature_before_celsius,
+        &record.sample.temperature_after_celsius, &record.sample.load_average};
     for (int i = 0; i < 6; i++)
         assert_true(isnan(figures[i]->value) == (figures[i]->missing[0] != 0));
-    assert_true(access("/proc/loadavg", R_OK) != 0 || record.load_average.value >= 0);
+    assert_true(access("/proc/loadavg", R_OK) != 0 || record.sample.load_average.value >= 0);
 }
 
 int main(void)

@@ -109,33 +109,36 @@ static void test_null_engine(void **state)
     assert_string_equal(tg->cell.test, "tg6@d8");
     assert_string_equal(pg->cell.test, "pp3+tg2");
     assert_int_equal(lines[4].test, 1);
-    assert_int_equal(tg->repetition, 2);
-    assert_int_equal(lines[5].record.repetition, 3);
+    assert_int_equal(tg->sample.repetition, 2);
+    assert_int_equal(lines[5].record.sample.repetition, 3);
     /* The fake works 1 ms per token: the depth before it is not timed, the prompt is. No upper
      * limit: others use this machine too. */
-    assert_true(pp->elapsed_ns >= 4000000 && pp->n_tokens == 4 && pp->n_token_ns == 0);
-    assert_true(pp->first_token_ns == pp->elapsed_ns);
-    assert_true(tg->elapsed_ns >= 6000000 && tg->n_tokens == 6 && tg->n_token_ns == 6);
-    assert_true(tg->first_token_ns == 0);
+    assert_true(pp->sample.elapsed_ns >= 4000000 && pp->sample.n_tokens == 4 &&
+                pp->sample.n_token_ns == 0);
+    assert_true(pp->sample.first_token_ns == pp->sample.elapsed_ns);
+    assert_true(tg->sample.elapsed_ns >= 6000000 && tg->sample.n_tokens == 6 &&
+                tg->sample.n_token_ns == 6);
+    assert_true(tg->sample.first_token_ns == 0);
     int64_t sum = 0;
     for (int i = 0; i < 6; i++) {
-        assert_true(tg->token_ns[i] >= 1000000);
-        sum += tg->token_ns[i];
+        assert_true(tg->sample.token_ns[i] >= 1000000);
+        sum += tg->sample.token_ns[i];
     }
-    assert_true(sum == tg->elapsed_ns); /* no time between the tokens is lost */
-    assert_true(pg->n_tokens == 5 && pg->first_token_ns >= 3000000);
-    assert_true(pg->first_token_ns + pg->token_ns[0] + pg->token_ns[1] == pg->elapsed_ns);
+    assert_true(sum == tg->sample.elapsed_ns); /* no time between the tokens is lost */
+    assert_true(pg->sample.n_tokens == 5 && pg->sample.first_token_ns >= 3000000);
+    assert_true(pg->sample.first_token_ns + pg->sample.token_ns[0] + pg->sample.token_ns[1] ==
+                pg->sample.elapsed_ns);
 
     const tm_record *together = &lines[7].record;
     assert_string_equal(together->cell.test, "tg2@d4@b3");
     assert_int_equal(together->cell.n_sequences, 3);
-    assert_true(together->n_tokens == 6 && together->n_token_ns == 2);
-    assert_true(together->token_ns[0] >= 3000000 && together->elapsed_ns >= 6000000);
+    assert_true(together->sample.n_tokens == 6 && together->sample.n_token_ns == 2);
+    assert_true(together->sample.token_ns[0] >= 3000000 && together->sample.elapsed_ns >= 6000000);
 
-    assert_true(tg->peak_rss_bytes.value > 1e5 && tg->rss_file_bytes.value > 0);
-    assert_true(tg->minor_faults.value >= 0 && tg->voluntary_switches.value >= 0);
-    assert_true(isnan(tg->steal_percent.value) ? tg->steal_percent.missing[0] : true);
-    assert_true(tg->bytes_per_token == 0); /* null in the record: the fake has no weights */
+    assert_true(tg->sample.peak_rss_bytes.value > 1e5 && tg->sample.rss_file_bytes.value > 0);
+    assert_true(tg->sample.minor_faults.value >= 0 && tg->sample.voluntary_switches.value >= 0);
+    assert_true(isnan(tg->sample.steal_percent.value) ? tg->sample.steal_percent.missing[0] : true);
+    assert_true(tg->sample.bytes_per_token == 0); /* null in the record: the fake has no weights */
 }
 
 /* The clock, the loop and the call: below 5 us per token, and in every record. The best of a few
@@ -150,10 +153,11 @@ static void test_overhead(void **state)
         add_test(0, 256, 0, 0, 0, 1);
         assert_ok(run_request(&err), err);
         const tm_record *r = &lines[3].record;
-        assert_true(r->harness_ns_per_token.value > 0);
-        double whole = (double)r->elapsed_ns / 256; /* the fake's own call and clock included */
-        if (r->harness_ns_per_token.value < best && whole < 5000)
-            best = r->harness_ns_per_token.value;
+        assert_true(r->sample.harness_ns_per_token.value > 0);
+        double whole =
+            (double)r->sample.elapsed_ns / 256; /* the fake's own call and clock included */
+        if (r->sample.harness_ns_per_token.value < best && whole < 5000)
+            best = r->sample.harness_ns_per_token.value;
     }
     assert_true(best < 5000);
 }
@@ -281,7 +285,7 @@ static void test_energy_windows(void **state)
     assert_int_equal(n_lines, 10);
     for (int i = 0; i < 10; i++) assert_int_equal(lines[i].kind, kinds[i]);
     for (int i = 6; i < 9; i++) {
-        const tm_record_energy *e = lines[i].record.energy;
+        const tm_record_energy *e = &lines[i].record.energy;
         bool prompt = i == 6;
         int64_t n = prompt ? e->n_prompt_tokens : e->n_output_tokens, each = prompt ? 4 : i - 5;
         assert_int_equal(lines[i].test, i == 8);
@@ -339,7 +343,7 @@ static void test_profiles(void **state)
     for (int i = 0; i < 10; i++) assert_int_equal(lines[i].kind, kinds[i]);
     for (int i = 6; i < 8; i++) {
         const tm_record *r = &lines[i].record;
-        const tm_record_profile *t = r->profile;
+        const tm_record_profile *t = &r->profile;
         assert_int_equal(lines[i].test, i - 5);
         assert_string_equal(r->status, "ok");
         assert_string_equal(r->cell.test, i == 6 ? "tg3@d2" : "tg2@d1@b3");
@@ -353,9 +357,10 @@ static void test_profiles(void **state)
         assert_true(macs > 0);
         /* What the tests say of their products, the stamps say too; of the third there is no sample. */
         if (i == 6)
-            assert_true(fabs(macs - lines[5].record.macs_per_token * t->n_tokens) < 1e-6 * macs);
+            assert_true(fabs(macs - lines[5].record.sample.macs_per_token * t->n_tokens) <
+                        1e-6 * macs);
     }
-    assert_true(lines[4].record.n_counters > 0); /* the times were taken with them */
+    assert_true(lines[4].record.sample.n_counters > 0); /* the times were taken with them */
 }
 
 /* The fake engine has no operations: a line says so, and its times are worth what they are. */
@@ -369,7 +374,7 @@ static void test_no_profile_of_the_fake(void **state)
     assert_ok(run_request(&err), err);
     assert_int_equal(n_lines, 6);
     assert_int_equal(lines[4].kind, TM_WORKER_PROFILE);
-    assert_null(lines[4].record.profile);
+    assert_int_equal(lines[4].record.profile.n_entries, 0);
     assert_string_equal(lines[4].record.status, "skipped");
     assert_says(lines[4].record.reason, "fake engine has no operations");
 }
@@ -393,7 +398,7 @@ static void test_energy_of_a_real_model(void **state)
     assert_ok(run_request(&err), err);
     assert_int_equal(n_lines, 7);
     for (int i = 4; i < 6; i++) {
-        const tm_record_energy *e = lines[i].record.energy;
+        const tm_record_energy *e = &lines[i].record.energy;
         assert_int_equal(e->state, TM_PROBE_OK);
         assert_true(e->n_repeats > 1);
         assert_true(isnan(e->idle_before_watts.value) && e->idle_seconds == 0);
@@ -404,7 +409,7 @@ static void test_energy_of_a_real_model(void **state)
     assert_ok(run_request(&err), err);
     assert_int_equal(n_lines, 7);
     for (int i = 4; i < 6; i++) {
-        const tm_record_energy *e = lines[i].record.energy;
+        const tm_record_energy *e = &lines[i].record.energy;
         assert_int_equal(e->state, TM_PROBE_MISSING);
         assert_says(e->reason, "no RAPL zone");
         assert_true(e->window_seconds == 0 && isnan(e->gross_joules.value));
@@ -452,13 +457,14 @@ static void test_real_model(void **state)
         if (!tokens[0]) strcpy(tokens, lines[2].tokens);
         assert_string_equal(lines[2].tokens, tokens);
         const tm_record *r = &lines[4].record;
-        assert_true(r->bytes_per_token > 1000 && r->macs_per_token > 1000);
-        assert_true(r->bits_per_weight >= 1.58);
-        assert_true(r->load_ns > 0);
+        assert_true(r->sample.bytes_per_token > 1000 && r->sample.macs_per_token > 1000);
+        assert_true(r->sample.bits_per_weight >= 1.58);
+        assert_true(r->sample.load_ns > 0);
         /* The condition of the machine: a figure or its reason, in every sample. */
-        assert_true(isnan(r->frequency_after_hz.value) == (r->frequency_after_hz.missing[0] != 0));
-        assert_false(strstr(r->frequency_after_hz.missing, "not in the record"));
-        assert_true(r->load_average.value >= 0);
+        assert_true(isnan(r->sample.frequency_after_hz.value) ==
+                    (r->sample.frequency_after_hz.missing[0] != 0));
+        assert_false(strstr(r->sample.frequency_after_hz.missing, "not in the record"));
+        assert_true(r->sample.load_average.value >= 0);
     }
     assert_int_equal(strlen(tokens), 16);
     /* A layout that is not ternary computes with other activations, but must load all the same. */
@@ -482,17 +488,17 @@ static void test_counters_of_a_model(void **state)
     for (int k = 3; k < 5; k++) {
         const tm_record *r = &lines[k].record;
         bool found = false;
-        assert_string_equal(r->counter_group, "software");
-        for (int i = 0; i < r->n_counters; i++) {
-            const tm_counter *c = &r->counters[i];
+        assert_string_equal(r->sample.counter_group, "software");
+        for (int i = 0; i < r->sample.n_counters; i++) {
+            const tm_counter *c = &r->sample.counters[i];
             assert_true(isnan(c->figure.value) == (c->figure.missing[0] != 0));
             if (strcmp(c->name, "task_clock") != 0 || c->figure.missing[0]) continue;
             found = true;
             /* Two threads can use no more than two CPUs' time; some of it is the edges'. */
             assert_true(c->figure.value > 0);
-            assert_true(c->figure.value < 2.2e-9 * (double)r->elapsed_ns + 0.002);
+            assert_true(c->figure.value < 2.2e-9 * (double)r->sample.elapsed_ns + 0.002);
         }
-        assert_true(found || strstr(r->counters[0].figure.missing, "perf"));
+        assert_true(found || strstr(r->sample.counters[0].figure.missing, "perf"));
     }
     strcpy(request.counters, "sofware");
     expect_error(TM_ARG, "did you mean \"software\"");

@@ -26,28 +26,31 @@ static void test_sample_round_trip(void **state)
     tm_record r = make_sample(3, 2, 5), b = through_json(&r);
     assert_int_equal(b.kind, TM_RECORD_SAMPLE);
     assert_memory_equal(&b.cell, &r.cell, sizeof r.cell);
-    assert_string_equal(b.run, r.run);
+    assert_string_equal(b.run_id, r.run_id);
     assert_string_equal(b.cell_id, r.cell_id);
     assert_string_equal(b.status, "ok");
     assert_string_equal(b.marks, r.marks);
-    assert_string_equal(b.tokens, r.tokens);
+    assert_string_equal(b.sample.tokens, r.sample.tokens);
     assert_int_equal(b.process, 3);
-    assert_int_equal(b.repetition, 2);
+    assert_int_equal(b.sample.repetition, 2);
     assert_int_equal(b.slot, 1);
-    assert_true(b.elapsed_ns == r.elapsed_ns && b.first_token_ns == 777 && b.load_ns == 42);
-    assert_int_equal(b.n_tokens, 13);
-    assert_int_equal(b.n_token_ns, 5);
-    assert_memory_equal(b.token_ns, r.token_ns, 5 * sizeof *r.token_ns);
-    assert_true(b.bytes_per_token == r.bytes_per_token && b.macs_per_token == r.macs_per_token);
-    assert_true(b.bits_per_weight == r.bits_per_weight);
+    assert_true(b.sample.elapsed_ns == r.sample.elapsed_ns && b.sample.first_token_ns == 777 &&
+                b.sample.load_ns == 42);
+    assert_int_equal(b.sample.n_tokens, 13);
+    assert_int_equal(b.sample.n_token_ns, 5);
+    assert_memory_equal(b.sample.token_ns, r.sample.token_ns, 5 * sizeof *r.sample.token_ns);
+    assert_true(b.sample.bytes_per_token == r.sample.bytes_per_token &&
+                b.sample.macs_per_token == r.sample.macs_per_token);
+    assert_true(b.sample.bits_per_weight == r.sample.bits_per_weight);
     assert_true(b.predicted_bytes == r.predicted_bytes);
-    assert_true(b.cpu_user_seconds.value == 0.25 && b.minor_faults.value == 0);
-    assert_true(isnan(b.steal_percent.value));
-    assert_string_equal(b.steal_percent.missing, "too short");
-    assert_true(b.frequency_before_hz.value == 3.1e9 && b.frequency_after_hz.value == 3.0e9);
-    assert_true(b.throttle_events.value == 0 && b.load_average.value == 0.5);
-    assert_true(b.temperature_before_celsius.value == 48);
-    assert_string_equal(b.temperature_after_celsius.missing, "no sensor");
+    assert_true(b.sample.cpu_user_seconds.value == 0.25 && b.sample.minor_faults.value == 0);
+    assert_true(isnan(b.sample.steal_percent.value));
+    assert_string_equal(b.sample.steal_percent.missing, "too short");
+    assert_true(b.sample.frequency_before_hz.value == 3.1e9 &&
+                b.sample.frequency_after_hz.value == 3.0e9);
+    assert_true(b.sample.throttle_events.value == 0 && b.sample.load_average.value == 0.5);
+    assert_true(b.sample.temperature_before_celsius.value == 48);
+    assert_string_equal(b.sample.temperature_after_celsius.missing, "no sensor");
     assert_true(fabs(tm_record_rate(&b) - 13e9 / 123456789012345.0) < 1e-12);
     tm_record_free(&r);
     tm_record_free(&b);
@@ -57,22 +60,24 @@ static void test_counters_round_trip(void **state)
 {
     (void)state;
     tm_record r = make_sample(0, 0, 1);
-    strcpy(r.counter_group, "mine");
-    r.n_counters = 2;
-    r.counters = calloc(2, sizeof *r.counters);
-    r.counters[0] = (tm_counter){.name = "cycles", .unit = "count", .method = "perf", .share = 0.5};
-    tm_measured_set(&r.counters[0].figure, 1e9);
-    r.counters[1] = (tm_counter){.name = "ipc", .unit = "ratio", .method = "formula", .share = 1};
-    tm_measured_miss(&r.counters[1].figure, "no instructions");
+    strcpy(r.sample.counter_group, "mine");
+    r.sample.n_counters = 2;
+    r.sample.counters = calloc(2, sizeof *r.sample.counters);
+    r.sample.counters[0] =
+        (tm_counter){.name = "cycles", .unit = "count", .method = "perf", .share = 0.5};
+    tm_measured_set(&r.sample.counters[0].figure, 1e9);
+    r.sample.counters[1] =
+        (tm_counter){.name = "ipc", .unit = "ratio", .method = "formula", .share = 1};
+    tm_measured_miss(&r.sample.counters[1].figure, "no instructions");
     tm_record b = through_json(&r);
-    assert_string_equal(b.counter_group, "mine");
-    assert_int_equal(b.n_counters, 2);
-    assert_string_equal(b.counters[0].name, "cycles");
-    assert_string_equal(b.counters[0].unit, "count");
-    assert_string_equal(b.counters[0].method, "perf");
-    assert_true(b.counters[0].share == 0.5 && b.counters[0].figure.value == 1e9);
-    assert_true(isnan(b.counters[1].figure.value));
-    assert_string_equal(b.counters[1].figure.missing, "no instructions");
+    assert_string_equal(b.sample.counter_group, "mine");
+    assert_int_equal(b.sample.n_counters, 2);
+    assert_string_equal(b.sample.counters[0].name, "cycles");
+    assert_string_equal(b.sample.counters[0].unit, "count");
+    assert_string_equal(b.sample.counters[0].method, "perf");
+    assert_true(b.sample.counters[0].share == 0.5 && b.sample.counters[0].figure.value == 1e9);
+    assert_true(isnan(b.sample.counters[1].figure.value));
+    assert_string_equal(b.sample.counters[1].figure.missing, "no instructions");
     tm_record_free(&b);
     static const char *const bad[] = {"3",
                                       "[]",
@@ -116,8 +121,8 @@ static void test_missing_is_null(void **state)
 {
     (void)state;
     tm_record r = make_sample(0, 0, 0);
-    r.first_token_ns = 0;
-    r.bytes_per_token = 0;
+    r.sample.first_token_ns = 0;
+    r.sample.bytes_per_token = 0;
     r.predicted_bytes = 0;
     tm_json *json = tm_record_to_json(&r);
     static const char *const keys[] = {"first_token_ns",  "bytes_per_token", "macs_per_token",

@@ -8,9 +8,7 @@
 static tm_record make_profile_record(void)
 {
     tm_record r = make_line_of_kind(TM_RECORD_PROFILE);
-    r.profile = calloc(1, sizeof *r.profile);
-    assert_non_null(r.profile);
-    *r.profile = make_op_table(1e6); /* a millisecond and more: nothing is rounding here */
+    r.profile = make_op_table(1e6); /* a millisecond and more: nothing is rounding here */
     return r;
 }
 
@@ -27,11 +25,11 @@ static void test_round_trip(void **state)
     assert_string_equal(b.status, "ok");
     assert_string_equal(b.marks, a.marks);
     assert_string_equal(b.cell.test, a.cell.test);
-    assert_int_equal(b.profile->n_entries, 4);
-    assert_string_equal(b.profile->entries[2].operation, "down");
-    assert_int_equal(b.profile->entries[1].n_layers, 2);
-    assert_true(b.profile->entries[1].part.cost.is_int8);
-    assert_true(b.profile->entries[3].part.work_ns == 180e6);
+    assert_int_equal(b.profile.n_entries, 4);
+    assert_string_equal(b.profile.entries[2].operation, "down");
+    assert_int_equal(b.profile.entries[1].n_layers, 2);
+    assert_true(b.profile.entries[1].part.cost.is_int8);
+    assert_true(b.profile.entries[3].part.work_ns == 180e6);
     tm_json *again = parsed_record(&b);
     char *text = tm_json_print(json, false), *text_again = tm_json_print(again, false);
     assert_string_equal(text, text_again);
@@ -41,12 +39,12 @@ static void test_round_trip(void **state)
     tm_record_free(&b);
     tm_json_free(json);
 
-    a.profile->overhead_low = a.profile->overhead_high = NAN; /* of one pair */
+    a.profile.overhead_low = a.profile.overhead_high = NAN; /* of one pair */
     json = parsed_record(&a);
     assert_string_equal(tm_json_text(tm_json_get(json, "overhead_low_missing"), ""),
                         "one pair has no interval");
     assert_ok(tm_record_from_json(json, &b, &err), err);
-    assert_true(isnan(b.profile->overhead_low) && isnan(b.profile->overhead_high));
+    assert_true(isnan(b.profile.overhead_low) && isnan(b.profile.overhead_high));
     tm_record_free(&b);
     tm_json_free(json);
     tm_record_free(&a);
@@ -57,15 +55,13 @@ static void test_what_is_missing_says_why(void **state)
     (void)state;
     tm_error err = {0};
     tm_record a = make_profile_record(), b;
-    tm_record_profile_free(a.profile);
-    free(a.profile);
-    a.profile = NULL;
+    tm_record_profile_free(&a.profile);
     strcpy(a.status, "skipped");
     strcpy(a.reason, "the worker of this engine does not say");
     tm_json *json = parsed_record(&a);
     assert_null(tm_json_get(json, "operations"));
     assert_ok(tm_record_from_json(json, &b, &err), err);
-    assert_null(b.profile);
+    assert_int_equal(b.profile.n_entries, 0);
     assert_string_equal(b.reason, a.reason);
     tm_record_free(&b);
     tm_json_free(json);

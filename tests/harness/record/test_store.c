@@ -1,5 +1,5 @@
 /* The store's file: torn lines, locks, full disks, other people's files. */
-#include "harness/record/record.h"
+#include "harness/record/store.h"
 #include "tests/harness/samples.h"
 #include "tests/harness/scratch.h"
 
@@ -46,8 +46,8 @@ static void test_append_and_read(void **state)
     assert_int_equal(records.torn_bytes, 0);
     for (int i = 0; i < 5; i++) {
         assert_int_equal(records.items[i].process, i >= 2);
-        assert_int_equal(records.items[i].repetition, i < 2 ? i : i - 2);
-        assert_int_equal(records.items[i].n_token_ns, 3);
+        assert_int_equal(records.items[i].sample.repetition, i < 2 ? i : i - 2);
+        assert_int_equal(records.items[i].sample.n_token_ns, 3);
     }
     tm_records_free(&records);
 }

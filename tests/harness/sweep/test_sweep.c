@@ -27,7 +27,7 @@ static void assert_each_once(const tm_plan *plan, const tm_records *records, int
                         for (int i = 0; i < records->n; i++) {
                             const tm_record *r = &records->items[i];
                             found += r->kind == TM_RECORD_SAMPLE && r->process == process &&
-                                     r->repetition == rep &&
+                                     r->sample.repetition == rep &&
                                      strcmp(r->cell_id, arm->cell_ids[c]) == 0;
                         }
                         assert_int_equal(found, 1);
@@ -83,7 +83,7 @@ static void test_pairs_alternate(void **state)
         bool first = (strcmp(s->cell.role, "baseline") == 0) == (s->process % 2 == 0);
         assert_int_equal(s->slot, first ? 0 : 1);
         assert_string_equal(s->marks, strcmp(s->marks, "not a release build") == 0 ? s->marks : "");
-        assert_int_equal(strlen(s->tokens), 16);
+        assert_int_equal(strlen(s->sample.tokens), 16);
     }
     assert_int_equal(r.outcome.records.items[0].kind, TM_RECORD_RUN);
     finish(&r);

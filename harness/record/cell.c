@@ -1,0 +1,26 @@
+#include "harness/record/cell.h"
+
+#include "harness/machine/machine.h"
+
+#include <stdio.h>
+
+void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size)
+{
+    char prompt[24] = "", gen[24] = "", cached[24] = "", batch[24] = "";
+    if (n_prompt > 0) snprintf(prompt, sizeof prompt, "pp%d", n_prompt);
+    if (n_gen > 0) snprintf(gen, sizeof gen, "%stg%d", n_prompt > 0 ? "+" : "", n_gen);
+    if (depth > 0) snprintf(cached, sizeof cached, "@d%d", depth);
+    if (n_sequences > 1) snprintf(batch, sizeof batch, "@b%d", n_sequences);
+    snprintf(text, size, "%s%s%s%s", prompt, gen, cached, batch);
+}
+
+void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24])
+{
+    char text[1024], batch[24] = "";
+    if (cell->n_sequences > 1) snprintf(batch, sizeof batch, "|b%d", cell->n_sequences);
+    int n = snprintf(text, sizeof text, "%s|%s|%s|%s|%d|%d|%d|%d|%s|%s%s", cell->engine,
+                     cell->model, cell->kernel, cell->head_kernel, cell->threads, cell->n_prompt,
+                     cell->n_gen, cell->depth, build, model_identity, batch);
+    size_t length = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
+    snprintf(id, 24, "%016llx", (unsigned long long)tm_hash(TM_HASH_START, text, length));
+}

@@ -1,0 +1,30 @@
+/* A cell: one point of a sweep, and how it is named. It is not a result: records hold those. */
+#ifndef TM_HARNESS_RECORD_CELL_H
+#define TM_HARNESS_RECORD_CELL_H
+
+#include <stddef.h>
+
+typedef struct tm_cell {
+    char engine[32]; /* "ternmark", "null", "peer" */
+    char model[128]; /* as the suite names it: "synth:125M", "file.gguf" */
+    char kernel[48]; /* resolved name, never "auto" */
+    char head_kernel[48];
+    /* The names in the suite ("auto", "ternary", a kernel). They are not part of the cell's identity.
+     * "": not known. */
+    char kernel_asked[48], head_asked[48];
+    int threads;
+    int n_prompt, n_gen; /* tokens; one of them is 0 unless the test is pp+tg */
+    int depth;           /* tokens in the KV cache before timing begins */
+    int n_sequences;     /* decoded together, one token of each per pass; 0 and 1: one */
+    char test[48];       /* "pp512", "tg128", "pp512+tg128", then "@d1024", "@b8" */
+    char role[16];       /* TM_ROLE_..., or "" */
+} tm_cell;
+
+/* Hash of what identifies a cell: its fields except the role and the names in the suite, the build of
+ * the worker, and the identity of the model. */
+void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24]);
+
+/* "pp512", "tg128", "pp512+tg128", followed by "@d1024" if depth > 0 and "@b8" if n_sequences > 1. */
+void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size);
+
+#endif
