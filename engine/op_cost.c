@@ -4,7 +4,7 @@
 static tm_op_cost product(const tm_matrix *matrix, int n_tokens)
 {
     const tm_weight *w = &matrix->weight;
-    bool is_int8 = w->format->act != TM_ACT_F32;
+    bool is_int8 = tm_kernel_arithmetic(matrix->kernel) == TM_ARITHMETIC_INT8;
     if (n_tokens == 0) return (tm_op_cost){.is_int8 = is_int8};
     return (tm_op_cost){
         .memory_bytes = (double)w->format->size(w->n_rows, w->n_cols),

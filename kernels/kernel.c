@@ -86,6 +86,24 @@ const tm_kernel *tm_kernel_find(const char *name)
     return NULL;
 }
 
+/* Only bfloat16 dot products need these bits: the other kernels of bf16r16 widen its weights. */
+tm_arithmetic_kind tm_kernel_arithmetic(const tm_kernel *kernel)
+{
+    if (kernel->format->act != TM_ACT_F32) return TM_ARITHMETIC_INT8;
+    bool dot = kernel->isa & (TM_ISA_AVX512BF16 | TM_ISA_BF16);
+    return dot ? TM_ARITHMETIC_BF16 : TM_ARITHMETIC_FP32;
+}
+
+const char *tm_arithmetic_name(tm_arithmetic_kind arithmetic)
+{
+    static const char *const names[TM_ARITHMETICS] = {
+        [TM_ARITHMETIC_INT8] = "int8",
+        [TM_ARITHMETIC_FP32] = "fp32",
+        [TM_ARITHMETIC_BF16] = "bf16",
+    };
+    return names[arithmetic];
+}
+
 tm_status tm_kernel_available(const tm_kernel *kernel, tm_error *err)
 {
     char text[160];

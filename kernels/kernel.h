@@ -40,6 +40,17 @@ const tm_kernel *const *tm_kernels(void);
 /* NULL when no kernel has that name. */
 const tm_kernel *tm_kernel_find(const char *name);
 
+/* What a kernel multiplies with: the peak of this arithmetic bounds its speed. */
+typedef enum tm_arithmetic_kind {
+    TM_ARITHMETIC_INT8, /* int8 activations, int32 sums; layouts in blocks scale each block */
+    TM_ARITHMETIC_FP32, /* float activations; half and bfloat16 weights are widened first */
+    TM_ARITHMETIC_BF16, /* activations rounded to bfloat16, float sums */
+    TM_ARITHMETICS
+} tm_arithmetic_kind;
+tm_arithmetic_kind tm_kernel_arithmetic(const tm_kernel *kernel);
+/* "int8", "fp32", "bf16". */
+const char *tm_arithmetic_name(tm_arithmetic_kind arithmetic);
+
 /* OK when this machine can run it; else UNSUPPORTED and the sentence says what it lacks. */
 tm_status tm_kernel_available(const tm_kernel *kernel, tm_error *err);
 

@@ -41,6 +41,17 @@ static void rows_of_the_table_are_complete(void **state)
     }
 }
 
+static void test_arithmetic_of_each_kernel(void **state)
+{
+    (void)state;
+    for (const tm_kernel *const *p = tm_kernels(); *p; p++) {
+        const char *name = (*p)->name, *expected = "int8";
+        if (strstr(name, "_fma_")) expected = "fp32";
+        if (strstr(name, "_dot_")) expected = "bf16";
+        assert_string_equal(tm_arithmetic_name(tm_kernel_arithmetic(*p)), expected);
+    }
+}
+
 static void a_missing_bit_is_named(void **state)
 {
     tm_error err;
@@ -117,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_of_the_table_are_complete),
+        cmocka_unit_test(test_arithmetic_of_each_kernel),
         cmocka_unit_test(a_missing_bit_is_named),
         cmocka_unit_test(every_subset_has_a_choice),
         cmocka_unit_test(no_choice_loosens_the_tolerance),
