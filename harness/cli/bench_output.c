@@ -10,15 +10,6 @@
 #include "reports/report_parts.h"
 #include "reports/output/table.h"
 
-static const char *const formats[] = {"text", "md", "csv", "json", "jsonl", NULL};
-
-bool tm_bench_output_known(const char *format)
-{
-    for (int i = 0; formats[i]; i++)
-        if (strcmp(formats[i], format) == 0) return true;
-    return false;
-}
-
 static void put_percentile(tm_json *object, const char *key, const tm_percentile *p)
 {
     char why[96];

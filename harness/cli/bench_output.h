@@ -5,9 +5,8 @@
 #include "reports/summary.h"
 #include "reports/output/text.h"
 
-/* "text", "md", "csv", "json" (an array of objects) or "jsonl" (one object a line); false for others. */
-bool tm_bench_output_known(const char *format);
-/* Appends the cells in the format. Errors: NOMEM. */
+/* Appends the cells. format: "text", "md", "csv", "json" (an array of objects) or "jsonl" (one object a
+ * line). Errors: NOMEM. */
 tm_status tm_bench_output_write(const tm_summaries *summaries, const char *format, tm_text *out,
                                 tm_error *err) TM_MUST_USE;
 

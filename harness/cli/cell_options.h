@@ -1,14 +1,14 @@
-/* The options that say which cells to measure at once, without a suite: what `bench` and `profile` share,
- * with llama-bench's letters. */
+/* The options that choose which cells to measure without a suite, shared by `bench` and `profile`. Their
+ * short forms are llama-bench's. */
 #ifndef TM_HARNESS_CLI_CELL_OPTIONS_H
 #define TM_HARNESS_CLI_CELL_OPTIONS_H
 
-#include "harness/tune/tuner.h"
 #include "harness/cli/options.h"
 #include "harness/cli/progress.h"
 #include "harness/sweep/suite.h"
+#include "harness/tune/tuner.h"
 
-/* As given; lists that were not are NULL where they have no default. */
+/* As given on the command line; lists that were not given and have no default are NULL. */
 typedef struct tm_cell_settings {
     const char *models, *prompts, *generated, *both, *depths, *sequences, *threads, *kernels,
         *head_kernels, *counters;
@@ -16,17 +16,29 @@ typedef struct tm_cell_settings {
     bool oversubscribe, retune, quiet;
 } tm_cell_settings;
 
-#define TM_CELL_OPTIONS 14
+#define TM_CELL_DEFAULTS                                                                           \
+    {                                                                                              \
+        .prompts = "512", .generated = "128", .threads = "all", .kernels = "auto", .seed = 1       \
+    }
 
-/* The defaults. */
-void tm_cell_settings_init(tm_cell_settings *settings);
-/* Puts the rows behind those of a command's table. */
-void tm_cell_add_options(tm_option *options, tm_cell_settings *settings);
+/* Offsets are those of tm_cell_settings. */
+extern const tm_option tm_cell_options[];
 
-/* Adds the axes and the counters to a suite. Errors: ARG (no model; a part that is wrong). */
+/* Help and group of rows that `run` has too. */
+#define TM_CELLS_GROUP        "Cells"
+#define TM_EXECUTION_GROUP    "Execution"
+#define TM_MORE_GROUP         "More to measure"
+#define TM_COUNTERS_HELP      "count the events of a group (see `list counters`) or file"
+#define TM_PROFILE_HELP       "also profile every test after its repetitions (see `profile`)"
+#define TM_RETUNE_HELP        "re-run kernel autotuning instead of using the cached choice"
+#define TM_SEED_HELP          "seed for synthetic weights and token ids (default 1)"
+#define TM_OVERSUBSCRIBE_HELP "allow more threads than CPUs"
+#define TM_QUIET_HELP         "print no progress"
+
+/* Adds the axes and the counters to a suite. Errors: ARG (the part of a list that is wrong). */
 tm_status tm_cell_fill_suite(const tm_cell_settings *settings, tm_suite *suite,
                              tm_error *err) TM_MUST_USE;
-/* How kernels are chosen where a name leaves several; build, env and progress are borrowed. */
+/* The tuner that picks a kernel where a name leaves several; build, env and progress are borrowed. */
 tm_tuner tm_cell_choice(const tm_cell_settings *settings, const char *build, const tm_machine *env,
                         tm_progress *progress, int interrupt_fd);
 

@@ -1,6 +1,5 @@
 /* ternmark arithmetic: the published estimate of the energy of arithmetic. Nothing is measured. */
 #include "harness/cli/commands.h"
-#include "harness/cli/options.h"
 #include "harness/base/embedded.h"
 #include "harness/measure/shapes.h"
 #include "reports/published/arithmetic.h"
@@ -91,50 +90,37 @@ static tm_status write_estimates(const char *const *names, int n, tm_arithmetic_
     return status;
 }
 
-static tm_status read_format(const char *name, tm_arithmetic_format *out, tm_error *err)
+static const char *const formats[] = {[TM_ARITHMETIC_TEXT] = "text",
+                                      [TM_ARITHMETIC_MARKDOWN] = "md",
+                                      [TM_ARITHMETIC_CSV] = "csv",
+                                      [TM_ARITHMETIC_JSON] = "json",
+                                      NULL};
+
+static tm_status run(void *settings, tm_call *call, tm_error *err)
 {
-    static const char *const names[] = {[TM_ARITHMETIC_TEXT] = "text",
-                                        [TM_ARITHMETIC_MARKDOWN] = "md",
-                                        [TM_ARITHMETIC_CSV] = "csv",
-                                        [TM_ARITHMETIC_JSON] = "json",
-                                        NULL};
-    for (int i = 0; names[i]; i++) {
-        if (strcmp(names[i], name) != 0) continue;
-        *out = (tm_arithmetic_format)i;
-        return TM_OK;
-    }
-    return tm_fail(err, TM_ARG, "--output is \"%s\", not text, md, csv or json", name);
+    tm_text text = {0};
+    int format = 0;
+    (void)settings;
+    while (strcmp(formats[format], call->format) != 0) format++;
+    tm_status status = write_estimates(call->arguments, call->n_arguments,
+                                       (tm_arithmetic_format)format, &text, err);
+    if (status == TM_OK) fputs(tm_text_string(&text), call->out);
+    tm_text_free(&text);
+    return status;
 }
 
-int tm_cmd_arithmetic(int argc, char **argv)
-{
-    const char *output = "text";
-    const tm_option options[] = {
-        {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FORMAT",
-         "text, md, csv or json (default text)"},
-        {0},
-    };
-    const tm_command command = {
-        "arithmetic",
-        "[options] [MODEL...]",
-        "Estimates the energy of arithmetic as papers do: operations x energy per operation. "
-        "Nothing\n"
-        "is measured. Without MODEL: every estimate that was printed, beside the computed one.\n"
-        "MODEL: a shape of `ternmark list models`.",
-        options,
-        0,
-        MAX_MODELS};
-    const char *names[MAX_MODELS];
-    tm_arithmetic_format format = TM_ARITHMETIC_TEXT;
-    tm_error err = {0};
-    tm_text text = {0};
-    int n;
-    bool help;
-    tm_status status = tm_options_parse(&command, argc, argv, names, &n, &help, &err);
-    if (status == TM_OK && help) return 0;
-    if (status == TM_OK) status = read_format(output, &format, &err);
-    if (status == TM_OK) status = write_estimates(names, n, format, &text, &err);
-    if (status == TM_OK) fputs(tm_text_string(&text), stdout);
-    tm_text_free(&text);
-    return status == TM_OK ? 0 : tm_report_error("arithmetic", &err);
-}
+const tm_command tm_command_arithmetic = {
+    .name = "arithmetic",
+    .synopsis = "[OPTIONS] [MODEL...]",
+    .summary = "estimate the energy of arithmetic as papers do (measures nothing)",
+    .description =
+        "Estimates the energy of a model's arithmetic as papers do: the number of operations times "
+        "the energy of one. Nothing is measured.\n\n"
+        "MODEL is a shape of `ternmark list models`. Without MODEL, every estimate that a paper "
+        "printed is shown next to the computed one.",
+    .examples = "ternmark arithmetic\n"
+                "ternmark arithmetic synth:2B-4T --format json",
+    .formats = formats,
+    .max_arguments = MAX_MODELS,
+    .run = run,
+};

@@ -1,4 +1,4 @@
-/* ternmark bench: a few cells, measured and printed at once; llama-bench's letters. */
+/* ternmark bench: measures a few cells and prints them; its flags are llama-bench's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,14 +9,13 @@
 #include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/plan_roofline.h"
-#include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
 #include "harness/sweep/sweep.h"
 
 typedef struct request {
     tm_cell_settings cells;
-    const char *baseline, *output, *store, *peers;
+    const char *baseline, *store, *peers;
     int64_t repetitions, processes;
     double time_budget;
     bool no_warmup, profile;
@@ -90,78 +89,89 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
     return status;
 }
 
-static tm_status print(const request *r, const tm_sweep_outcome *outcome, tm_error *err)
+static tm_status print(const tm_call *call, const tm_sweep_outcome *outcome, tm_error *err)
 {
     tm_summaries summaries;
     tm_text text = {0};
     tm_status status =
         tm_summaries_make(outcome->records.items, outcome->records.n, NULL, NULL, &summaries, err);
     if (status != TM_OK) return status;
-    status = tm_bench_output_write(&summaries, r->output, &text, err);
-    if (status == TM_OK) fputs(tm_text_string(&text), stdout);
+    status = tm_bench_output_write(&summaries, call->format, &text, err);
+    if (status == TM_OK) fputs(tm_text_string(&text), call->out);
     tm_text_free(&text);
     tm_summaries_free(&summaries);
     return status;
 }
 
-int tm_cmd_bench(int argc, char **argv)
+static int exit_status(const tm_sweep_outcome *outcome, const tm_suite *suite)
 {
-    request r = {.output = "text", .repetitions = 3, .processes = 3};
-    tm_cell_settings_init(&r.cells);
-    tm_energy_settings_init(&r.energy);
-    const tm_option own[] = {
-        {"repetitions", "r", TM_OPTION_INT, &r.repetitions, 1, 1000, "N",
-         "inside a process (default 3)"},
-        {"processes", NULL, TM_OPTION_INT, &r.processes, 1, 1000, "N",
-         "fresh processes (default 3)"},
-        {"baseline", NULL, TM_OPTION_TEXT, &r.baseline, 0, 0, "NAME",
-         "also measure this one and pair with it: f16"},
-        {"profile", NULL, TM_OPTION_FLAG, &r.profile, 0, 0, NULL,
-         "also say where the time of each test goes, after its repetitions (and see profile)"},
-        {"time-budget", NULL, TM_OPTION_REAL, &r.time_budget, 1, 1e6, "S",
-         "start no pair that would pass it"},
-        {"no-warmup", NULL, TM_OPTION_FLAG, &r.no_warmup, 0, 0, NULL,
-         "time the first repetition as well"},
-        {"peer", NULL, TM_OPTION_TEXT, &r.peers, 0, 0, "NAME=PROGRAM,FILE;...", TM_PEER_HELP},
-        {"store", NULL, TM_OPTION_TEXT, &r.store, 0, 0, "FILE",
-         "append the records to a store as well"},
-        {"output", "o", TM_OPTION_TEXT, &r.output, 0, 0, "FORMAT",
-         "text, md, csv, json, jsonl (default text)"},
-    };
-    enum { N_OWN = sizeof own / sizeof *own };
-    tm_option options[TM_CELL_OPTIONS + N_OWN + TM_ENERGY_OPTIONS + 1] = {0};
-    tm_cell_add_options(options, &r.cells);
-    tm_options_append(options, own, N_OWN);
-    tm_energy_add_options(options, &r.energy);
-    const tm_command command = {
-        "bench", "-m MODEL [options]", "Measures a few cells and prints them.", options, 0, 0};
-    tm_error err = {0};
-    const char *arguments[1];
-    int n;
-    bool help;
-    tm_status status = tm_options_parse(&command, argc, argv, arguments, &n, &help, &err);
-    if (status == TM_OK && help) return 0;
-    if (status == TM_OK && !tm_bench_output_known(r.output))
-        status =
-            tm_fail(&err, TM_ARG, "--output is \"%s\", not text, md, csv, json or jsonl", r.output);
-    tm_suite *suite = status == TM_OK ? malloc(sizeof *suite) : NULL;
-    if (status == TM_OK && !suite) status = tm_fail(&err, TM_NOMEM, "no memory for the suite");
+    if (outcome->n_cells_failed) return 4;
+    if (suite->energy.required && outcome->n_windows_lost) return 5;
+    return outcome->n_cells_ok == 0 ? 3 : 0;
+}
+
+static tm_status run(void *settings, tm_call *call, tm_error *err)
+{
+    request *r = settings;
     tm_sweep_outcome outcome = {0};
-    if (status == TM_OK) status = fill_suite(&r, suite, &err);
-    int missing = status == TM_OK ? tm_energy_choose("bench", suite, &r.meter) : 0;
-    if (missing) {
-        free(suite);
-        return missing;
+    tm_suite *suite = malloc(sizeof *suite);
+    if (!suite) return tm_fail(err, TM_NOMEM, "no memory for the suite");
+    tm_status status = fill_suite(r, suite, err);
+    if (status == TM_OK) {
+        status = tm_energy_choose("bench", suite, &r->meter, err);
+        if (status == TM_UNSUPPORTED) call->exit_status = 5;
     }
-    int interrupt_fd = tm_interrupt_open();
-    if (status == TM_OK) status = measure(&r, suite, interrupt_fd, &outcome, &err);
-    if (status == TM_OK) status = print(&r, &outcome, &err);
-    int result = status == TM_OK ? 0 : tm_report_error("bench", &err);
-    if (outcome.interrupted) result = tm_interrupt_exit_status(interrupt_fd);
-    if (result == 0 && outcome.n_cells_failed) result = 4;
-    if (result == 0 && suite->energy.required && outcome.n_windows_lost) result = 5;
-    if (result == 0 && outcome.n_cells_ok == 0) result = 3;
+    int interrupt_fd = status == TM_OK ? tm_interrupt_open() : -1;
+    if (status == TM_OK) status = measure(r, suite, interrupt_fd, &outcome, err);
+    if (status == TM_OK) status = print(call, &outcome, err);
+    if (outcome.interrupted)
+        call->exit_status = tm_interrupt_exit_status(interrupt_fd);
+    else if (status == TM_OK)
+        call->exit_status = exit_status(&outcome, suite);
     tm_sweep_outcome_free(&outcome);
     free(suite);
-    return result;
+    return status;
 }
+
+static const tm_option rows[] = {
+    {"repetitions", "r", TM_INTEGER(request, repetitions), "N",
+     .help = "repetitions per process (default 3)", .low = 1, .high = 1000},
+    {"processes", NULL, TM_INTEGER(request, processes), "N",
+     .help = "fresh processes per cell (default 3)", .low = 1, .high = 1000},
+    {"baseline", NULL, TM_TEXT(request, baseline), "NAME",
+     .help = "also run NAME (e.g. f16) and report speed-ups over it"},
+    {"peer", NULL, TM_TEXT(request, peers), TM_PEER_VALUE, .help = TM_PEER_HELP,
+     .group = TM_CELLS_GROUP},
+    {"profile", NULL, TM_FLAG(request, profile), NULL, .help = TM_PROFILE_HELP,
+     .group = TM_MORE_GROUP},
+    {"time-budget", NULL, TM_NUMBER(request, time_budget), "SECONDS",
+     .help = "stop starting work that would not finish within SECONDS", .group = TM_EXECUTION_GROUP,
+     .low = 1, .high = 1e6},
+    {"no-warmup", NULL, TM_FLAG(request, no_warmup), NULL,
+     .help = "time the first repetition as well, without a warm-up", .group = TM_EXECUTION_GROUP},
+    {"store", NULL, TM_FILE(request, store), "FILE", .help = "also append the records to a store",
+     .group = TM_EXECUTION_GROUP},
+    {0}};
+
+const tm_command tm_command_bench = {
+    .name = "bench",
+    .synopsis = "-m MODEL [OPTIONS]",
+    .summary = "measure one model or a few cells, and print the results",
+    .description =
+        "Measures every combination of the given models, kernels, thread counts and tests, "
+        "each in fresh processes, and prints the results. The short options are those of "
+        "llama-bench.",
+    .examples = "ternmark bench -m synth:125M -t 1,all -p 32 -n 8 -r 2\n"
+                "ternmark bench -m synth:125M -t 1 -p 0 -n 8 --baseline f16 --format json",
+    .formats = (const char *const[]){"text", "md", "csv", "json", "jsonl", NULL},
+    .options = (const tm_option_set[]){{tm_cell_options, offsetof(request, cells)},
+                                       {rows, 0},
+                                       {tm_energy_options, offsetof(request, energy)},
+                                       {0}},
+    .settings_size = sizeof(request),
+    .defaults = &(const request){.cells = TM_CELL_DEFAULTS,
+                                 .energy = TM_ENERGY_DEFAULTS,
+                                 .repetitions = 3,
+                                 .processes = 3},
+    .run = run,
+};

@@ -1,6 +1,5 @@
 /* ternmark check: every kernel against the reference, on shapes that find mistakes. */
 #include "harness/cli/commands.h"
-#include "harness/cli/options.h"
 #include "kernels/check.h"
 
 #include <inttypes.h>
@@ -20,77 +19,83 @@ static const shape shapes[] = {
     {96, 2560, 33}, {32, 6912, 1}, {16, 13824, 2}, {16, 45568, 1}, {128, 1024, 130},
 };
 
-static int check_one(const tm_kernel *kernel, const shape *list, int n, uint64_t seed,
+static int check_one(FILE *out, const tm_kernel *kernel, const shape *list, int n, uint64_t seed,
                      int *n_checks)
 {
     tm_error err = {0};
     if (tm_kernel_available(kernel, &err) != TM_OK) {
-        printf("%-26s  -       %s\n", kernel->name, err.message);
+        fprintf(out, "%-26s  -       %s\n", kernel->name, err.message);
         return 0;
     }
     for (int i = 0; i < n; i++) {
         if (tm_check_kernel(kernel, list[i].n_rows, list[i].n_cols, list[i].n_tokens, seed, &err) !=
             TM_OK) {
-            printf("%-26s  FAILED  %s\n", kernel->name, err.message);
+            fprintf(out, "%-26s  FAILED  %s\n", kernel->name, err.message);
             return 1;
         }
         (*n_checks)++;
     }
-    printf("%-26s  ok      %d shapes, %s\n", kernel->name, n,
-           kernel->tolerance == 0.0f ? "bit for bit" : "within its tolerance");
-    fflush(stdout);
+    fprintf(out, "%-26s  ok      %d shapes, %s\n", kernel->name, n,
+            kernel->tolerance == 0.0f ? "bit for bit" : "within its tolerance");
+    fflush(out);
     return 0;
 }
 
-int tm_cmd_check(int argc, char **argv)
+typedef struct settings {
+    const char *kernels;
+    int64_t rows, cols, tokens, seed;
+} settings;
+
+static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
-    const char *names = NULL;
-    int64_t seed = 1, rows = 0, cols = 0, tokens = 1;
-    const tm_option options[] = {
-        {"kernel", NULL, TM_OPTION_TEXT, &names, 0, 0, "NAME,...",
-         "only these kernels (default: all)"},
-        {"rows", NULL, TM_OPTION_INT, &rows, 1, 1 << 20, "N", "check one shape of N rows"},
-        {"cols", NULL, TM_OPTION_INT, &cols, 1, 1 << 17, "N", "and N columns"},
-        {"tokens", NULL, TM_OPTION_INT, &tokens, 1, 4096, "N", "and N tokens (default 1)"},
-        {"seed", NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random fills (default 1)"},
-        {0},
-    };
-    const tm_command command = {
-        "check",
-        "[options]",
-        "Compares kernels with the reference: adversarial fills, guard pages, row ranges.",
-        options,
-        0,
-        0};
-    tm_error err = {0};
-    const char *arguments[1];
-    int n;
-    bool help;
-    if (tm_options_parse(&command, argc, argv, arguments, &n, &help, &err) != TM_OK)
-        return tm_report_error("check", &err);
-    if (help) return 0;
-    if ((rows > 0) != (cols > 0)) {
-        (void)tm_fail(&err, TM_ARG, "--rows and --cols go together");
-        return tm_report_error("check", &err);
-    }
-    shape one = {(int)rows, (int)cols, (int)tokens};
-    const shape *list = rows ? &one : shapes;
-    int n_shapes = rows ? 1 : (int)(sizeof shapes / sizeof shapes[0]);
+    const settings *s = arg;
+    if ((s->rows > 0) != (s->cols > 0))
+        return tm_fail(err, TM_ARG, "--rows and --cols go together");
+    shape one = {(int)s->rows, (int)s->cols, (int)s->tokens};
+    const shape *list = s->rows ? &one : shapes;
+    int n_shapes = s->rows ? 1 : (int)(sizeof shapes / sizeof shapes[0]);
     int failed = 0, n_checks = 0, n_names = 0;
     char **wanted = NULL;
-    if (names && tm_split_texts(names, "--kernel", &wanted, &n_names, &err) != TM_OK)
-        return tm_report_error("check", &err);
-    for (int i = 0; i < n_names; i++) {
+    tm_status status =
+        s->kernels ? tm_split_texts(s->kernels, "--kernel", &wanted, &n_names, err) : TM_OK;
+    for (int i = 0; i < n_names && status == TM_OK; i++) {
         const tm_kernel *kernel;
-        if (tm_kernel_resolve(wanted[i], &kernel, &err) != TM_OK) {
-            tm_free_texts(wanted, n_names);
-            return tm_report_error("check", &err);
-        }
-        failed += check_one(kernel, list, n_shapes, (uint64_t)seed, &n_checks);
+        status = tm_kernel_resolve(wanted[i], &kernel, err);
+        if (status == TM_OK)
+            failed += check_one(call->out, kernel, list, n_shapes, (uint64_t)s->seed, &n_checks);
     }
-    for (const tm_kernel *const *k = tm_kernels(); !names && *k; k++)
-        failed += check_one(*k, list, n_shapes, (uint64_t)seed, &n_checks);
+    for (const tm_kernel *const *k = tm_kernels(); !s->kernels && *k; k++)
+        failed += check_one(call->out, *k, list, n_shapes, (uint64_t)s->seed, &n_checks);
     tm_free_texts(wanted, n_names);
-    printf("%d checks passed, %d kernels failed (seed %" PRId64 ")\n", n_checks, failed, seed);
-    return failed ? 1 : 0;
+    if (status != TM_OK) return status;
+    fprintf(call->out, "%d checks passed, %d kernels failed (seed %" PRId64 ")\n", n_checks, failed,
+            s->seed);
+    call->exit_status = failed ? 1 : 0;
+    return TM_OK;
 }
+
+static const tm_option rows[] = {{"kernel", NULL, TM_LIST(settings, kernels), "NAME,...",
+                                  .help = "only these kernels (default: all)"},
+                                 {"rows", NULL, TM_INTEGER(settings, rows), "N",
+                                  .help = "check one shape of N rows", .low = 1, .high = 1 << 20},
+                                 {"cols", NULL, TM_INTEGER(settings, cols), "N",
+                                  .help = "and N columns", .low = 1, .high = 1 << 17},
+                                 {"tokens", NULL, TM_INTEGER(settings, tokens), "N",
+                                  .help = "and N tokens (default 1)", .low = 1, .high = 4096},
+                                 {"seed", NULL, TM_INTEGER(settings, seed), "N",
+                                  .help = "of the random fills (default 1)", .high = TM_SEED_MAX},
+                                 {0}};
+
+const tm_command tm_command_check = {
+    .name = "check",
+    .synopsis = "[OPTIONS]",
+    .summary = "compare every kernel with the reference",
+    .description =
+        "Compares kernels with the reference: adversarial fills, guard pages, row ranges.",
+    .examples = "ternmark check --rows 64 --cols 256",
+    .prints = true,
+    .options = (const tm_option_set[]){{rows, 0}, {0}},
+    .settings_size = sizeof(settings),
+    .defaults = &(const settings){.tokens = 1, .seed = 1},
+    .run = run,
+};

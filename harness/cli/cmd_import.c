@@ -1,6 +1,5 @@
 /* ternmark import: the log of a wall meter, for the energy windows of a store that is already there. */
 #include "harness/cli/commands.h"
-#include "harness/cli/options.h"
 #include "harness/probe/energy_source.h"
 #include "harness/sweep/meter_import.h"
 
@@ -8,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void print_import(const tm_import *im, bool given)
+static void print_import(FILE *out, const tm_import *im, bool given)
 {
     if (!given && im->n_windows)
-        printf("the meter's clock: %+.2f s to this machine's, within %.2f s (the marker, "
-               "correlation %.2f)\n",
-               im->match.offset_seconds, im->match.error_seconds, im->match.correlation);
-    printf("%d of %d windows measured by the meter\n", im->n_ok, im->n_windows);
+        fprintf(out,
+                "the meter's clock: %+.2f s to this machine's, within %.2f s (the marker, "
+                "correlation %.2f)\n",
+                im->match.offset_seconds, im->match.error_seconds, im->match.correlation);
+    fprintf(out, "%d of %d windows measured by the meter\n", im->n_ok, im->n_windows);
     if (im->lost[0]) fprintf(stderr, "ternmark import: no figure: %s\n", im->lost);
 }
 
@@ -48,32 +48,45 @@ static tm_status import(const char *store_path, const char *csv, double offset, 
     return status;
 }
 
-int tm_cmd_import(int argc, char **argv)
+typedef struct settings {
+    const char *csv;
+    double offset;
+} settings;
+
+static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
-    const char *csv = NULL, *store = NULL;
-    double offset = NAN;
-    const tm_option options[] = {
-        {"meter-csv", NULL, TM_OPTION_TEXT, &csv, 0, 0, "FILE",
-         "first line \"time watts\" or \"time joules\", then samples; time in seconds since 1970"},
-        {"meter-offset", NULL, TM_OPTION_REAL, &offset, -TM_METER_OFFSET_MAX, TM_METER_OFFSET_MAX,
-         "S", "added to the meter's times, instead of looking for the marker"},
-        {0}};
-    const tm_command command = {.name = "import",
-                                .arguments = "--meter-csv FILE STORE",
-                                .summary = "Integrates a meter's log over the energy windows of a "
-                                           "store and adds the joules to it.",
-                                .options = options,
-                                .min_arguments = 1,
-                                .max_arguments = 1};
-    tm_error err = {0};
+    const settings *s = arg;
     tm_import im = {0};
-    bool help;
-    int n;
-    tm_status status = tm_options_parse(&command, argc, argv, &store, &n, &help, &err);
-    if (status == TM_OK && help) return 0;
-    if (status == TM_OK && !csv) status = tm_fail(&err, TM_ARG, "--meter-csv is missing");
-    if (status == TM_OK) status = import(store, csv, offset, &im, &err);
-    if (status != TM_OK) return tm_report_error("import", &err);
-    print_import(&im, !isnan(offset));
-    return im.n_windows > im.n_ok ? 3 : 0;
+    tm_status status = import(call->arguments[0], s->csv, s->offset, &im, err);
+    if (status != TM_OK) return status;
+    print_import(call->out, &im, !isnan(s->offset));
+    call->exit_status = im.n_windows > im.n_ok ? 3 : 0;
+    return TM_OK;
 }
+
+static const tm_option rows[] = {
+    {"meter-csv", NULL, TM_FILE(settings, csv), "FILE",
+     .help =
+         "first line \"time watts\" or \"time joules\", then samples; time in seconds since 1970",
+     .is_required = true},
+    {"meter-offset", NULL, TM_NUMBER(settings, offset), "SECONDS",
+     .help = "added to the meter's times, instead of looking for the marker",
+     .low = -TM_METER_OFFSET_MAX, .high = TM_METER_OFFSET_MAX},
+    {0}};
+
+const tm_command tm_command_import = {
+    .name = "import",
+    .synopsis = "--meter-csv FILE STORE",
+    .summary = "add the joules of a wall meter's log to a store",
+    .description =
+        "Integrates a meter's log over the energy windows of a store and adds the joules to it.",
+    .examples = "ternmark import --meter-csv meter.log results/runs/energy.jsonl",
+    .prints = true,
+    .options = (const tm_option_set[]){{rows, 0}, {0}},
+    .argument_is_file = true,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .settings_size = sizeof(settings),
+    .defaults = &(const settings){.offset = NAN},
+    .run = run,
+};

@@ -1,7 +1,6 @@
 #include "harness/cli/cmd_kernels_bench.h"
 
 #include "harness/cli/interrupt.h"
-#include "harness/cli/options.h"
 #include "harness/cli/progress.h"
 #include "harness/measure/kernel_matrix.h"
 #include "harness/tune/prefetch.h"
@@ -182,20 +181,17 @@ static void print_foot(FILE *out, const tm_kernel_matrix *rows,
     fprintf(out, ".\nratio: gbench ns over the mean of ns and ns again.\n");
 }
 
-static void print_json(const tm_kernel_matrix *rows)
+static tm_status print_json(const tm_kernel_matrix *rows, FILE *out, tm_error *err)
 {
     tm_json *array = tm_json_array();
     for (int i = 0; i < rows->n; i++)
         if (rows->items[i].done)
             tm_json_append(array, tm_kernel_matrix_row_to_json(&rows->items[i]));
-    char *text = tm_json_print(array, true);
-    puts(text ? text : "[]");
-    free(text);
-    tm_json_free(array);
+    return tm_print_json(out, array, err);
 }
 
 /* The members of the JSON objects that every row has, texts quoted as RFC 4180 wants them. */
-static void print_csv(const tm_kernel_matrix *rows)
+static void print_csv(const tm_kernel_matrix *rows, FILE *out)
 {
     static const char *const keys[] = {"model",
                                        "used_by",
@@ -225,21 +221,21 @@ static void print_csv(const tm_kernel_matrix *rows)
                                        "gbench_ratio",
                                        "ns_missing"};
     const int n_keys = sizeof keys / sizeof *keys;
-    for (int k = 0; k < n_keys; k++) printf("%s%s", keys[k], k < n_keys - 1 ? "," : "\n");
+    for (int k = 0; k < n_keys; k++) fprintf(out, "%s%s", keys[k], k < n_keys - 1 ? "," : "\n");
     for (int i = 0; i < rows->n; i++) {
         if (!rows->items[i].done) continue;
         tm_json *row = tm_kernel_matrix_row_to_json(&rows->items[i]);
         for (int k = 0; k < n_keys; k++) {
             const tm_json *value = tm_json_get(row, keys[k]);
             if (tm_json_is_string(value)) {
-                putchar('"');
+                putc('"', out);
                 for (const char *c = tm_json_text(value, ""); *c; c++)
-                    *c == '"' ? (void)printf("\"\"") : (void)putchar(*c);
-                putchar('"');
+                    *c == '"' ? (void)fprintf(out, "\"\"") : (void)putc(*c, out);
+                putc('"', out);
             } else if (tm_json_is_number(value)) {
-                printf("%.10g", tm_json_double(value, 0));
+                fprintf(out, "%.10g", tm_json_double(value, 0));
             }
-            putchar(k < n_keys - 1 ? ',' : '\n');
+            putc(k < n_keys - 1 ? ',' : '\n', out);
         }
         tm_json_free(row);
     }
@@ -258,21 +254,20 @@ static void state_estimate(const tm_kernels_request *request, const tm_kernel_ma
 }
 
 /* Returns 0, or the exit status of an interrupt. */
-static int run_rows(const tm_kernels_request *request, tm_kernel_runner *runner,
-                    tm_kernel_matrix *rows)
+static int run_rows(const tm_call *call, tm_kernel_runner *runner, tm_kernel_matrix *rows)
 {
-    bool text = strcmp(request->output, "text") == 0;
+    bool text = strcmp(call->format, "text") == 0;
     bool progress = !text && isatty(STDERR_FILENO);
     int fd = tm_interrupt_open(), i = 0;
-    if (text) print_head(stdout, false);
+    if (text) print_head(call->out, false);
     for (; i < rows->n && !tm_interrupt_came(fd); i++) {
         tm_error why = {0}; /* in the row too */
         if (progress)
             fprintf(stderr, "\r\033[K[%d/%d] %s", i + 1, rows->n, rows->items[i].kernel->name);
         (void)!tm_kernel_runner_ready(runner, i, &why);
         if (text && in_table(&rows->items[i])) {
-            print_row(stdout, &rows->items[i], false);
-            fflush(stdout);
+            print_row(call->out, &rows->items[i], false);
+            fflush(call->out);
         }
     }
     if (progress) fprintf(stderr, "\r\033[K");
@@ -280,8 +275,8 @@ static int run_rows(const tm_kernels_request *request, tm_kernel_runner *runner,
 }
 
 /* Our samples' length and number, unless the user's flags, which come later, say otherwise. */
-static tm_status run_gbench(const tm_kernels_request *request, tm_kernel_runner *runner,
-                            tm_error *err)
+static tm_status run_gbench(const tm_kernels_request *request, const tm_call *call,
+                            tm_kernel_runner *runner, tm_error *err)
 {
     char min_time[64];
     const char *flags[MAX_FLAGS + 3] = {"--benchmark_repetitions=5",
@@ -290,17 +285,17 @@ static tm_status run_gbench(const tm_kernels_request *request, tm_kernel_runner 
     for (int i = 0; i < request->n_flags && i < MAX_FLAGS; i++) flags[3 + i] = request->flags[i];
     return tm_kernel_runner_gbench(
         runner, flags, 3 + request->n_flags,
-        strcmp(request->output, "text") == 0 ? TM_GBENCH_STDOUT : TM_GBENCH_STDERR, err);
+        strcmp(call->format, "text") == 0 ? TM_GBENCH_STDOUT : TM_GBENCH_STDERR, err);
 }
 
 /* Google Benchmark has standard output for itself when its flags ask for JSON or CSV there. */
-static FILE *table_stream(const tm_kernels_request *request)
+static FILE *table_stream(const tm_kernels_request *request, FILE *data)
 {
-    FILE *out = stdout;
+    FILE *out = data;
     for (int i = 0; i < request->n_flags; i++) {
         const char *flag = request->flags[i], *name = "--benchmark_format=";
         if (strncmp(flag, name, strlen(name)) == 0)
-            out = strcmp(flag + strlen(name), "console") == 0 ? stdout : stderr;
+            out = strcmp(flag + strlen(name), "console") == 0 ? data : stderr;
     }
     return out;
 }
@@ -317,44 +312,40 @@ static int outcome(const tm_kernel_matrix *rows)
     return failed ? 1 : n_done > 0 && n_timed == 0 ? 3 : 0;
 }
 
-int tm_kernels_bench(const tm_kernels_request *request)
+tm_status tm_kernels_bench(const tm_kernels_request *request, tm_call *call, tm_error *err)
 {
-    tm_error err = {0};
     tm_kernel_matrix rows = {0};
     tm_kernel_runner *runner = NULL;
     tm_machine env = {0};
     char build[24];
-    int result = 0;
-    if (request->n_flags > MAX_FLAGS) {
-        (void)tm_fail(&err, TM_ARG, "%d flags for Google Benchmark, not %d at most",
-                      request->n_flags, MAX_FLAGS);
-        return tm_report_error("kernels", &err);
-    }
-    tm_status status = choose_rows(request, &rows, &err);
-    if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, &err);
-    if (status == TM_OK) status = tm_machine_read("/", &env, &err);
+    if (request->n_flags > MAX_FLAGS)
+        return tm_fail(err, TM_ARG, "%d flags for Google Benchmark, not %d at most",
+                       request->n_flags, MAX_FLAGS);
+    tm_status status = choose_rows(request, &rows, err);
+    if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
+    if (status == TM_OK) status = tm_machine_read("/", &env, err);
     tm_kernel_timer_options options = {0};
     if (status == TM_OK) {
         tm_prefetch_choose(&(tm_tuner){.build = build, .env = &env, .measure = true});
         options = tm_kernel_timer_options_for(&env);
         options.seconds = request->seconds;
-        status = tm_kernel_runner_open(&options, &rows, &runner, &err);
+        status = tm_kernel_runner_open(&options, &rows, &runner, err);
     }
     if (status != TM_OK) goto done;
     if (env.emulated) fprintf(stderr, "ternmark kernels: emulated: no time means anything\n");
     if (!request->gbench || tm_gbench_built()) state_estimate(request, &rows, &options);
     if (request->gbench)
-        status = run_gbench(request, runner, &err);
+        status = run_gbench(request, call, runner, err);
     else
-        result = run_rows(request, runner, &rows);
+        call->exit_status = run_rows(call, runner, &rows);
     if (status != TM_OK) goto done;
-    if (result == 0) result = outcome(&rows);
-    if (strcmp(request->output, "json") == 0) {
-        print_json(&rows);
-    } else if (strcmp(request->output, "csv") == 0) {
-        print_csv(&rows);
+    if (call->exit_status == 0) call->exit_status = outcome(&rows);
+    if (strcmp(call->format, "json") == 0) {
+        status = print_json(&rows, call->out, err);
+    } else if (strcmp(call->format, "csv") == 0) {
+        print_csv(&rows, call->out);
     } else {
-        FILE *out = request->gbench ? table_stream(request) : stdout;
+        FILE *out = request->gbench ? table_stream(request, call->out) : call->out;
         bool any = false;
         for (int i = 0; i < rows.n && request->gbench; i++) {
             if (!in_table(&rows.items[i])) continue;
@@ -368,5 +359,5 @@ done:
     tm_kernel_runner_close(runner);
     tm_machine_free(&env);
     tm_kernel_matrix_free(&rows);
-    return status == TM_OK ? result : tm_report_error("kernels", &err);
+    return status;
 }

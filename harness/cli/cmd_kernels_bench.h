@@ -2,7 +2,7 @@
 #ifndef TM_HARNESS_CLI_CMD_KERNELS_BENCH_H
 #define TM_HARNESS_CLI_CMD_KERNELS_BENCH_H
 
-#include "kernels/base.h"
+#include "harness/cli/command.h"
 
 typedef struct tm_kernels_request {
     const char *models;  /* "synth:2B-4T,..." */
@@ -13,10 +13,10 @@ typedef struct tm_kernels_request {
     bool gbench;
     const char *const *flags; /* Google Benchmark's */
     int n_flags;
-    const char *output; /* "text", "csv" or "json" */
 } tm_kernels_request;
 
-/* Runs and prints it. Returns the exit status: 1 a kernel failed its check, 3 nothing could be timed. */
-int tm_kernels_bench(const tm_kernels_request *request);
+/* Runs and prints it. Sets the call's exit status: 1 a kernel failed its check, 3 nothing could be timed. */
+tm_status tm_kernels_bench(const tm_kernels_request *request, tm_call *call,
+                           tm_error *err) TM_MUST_USE;
 
 #endif

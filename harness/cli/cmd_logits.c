@@ -1,7 +1,6 @@
 /* ternmark logits: a model's logits for given token ids, raw, to hold against other programs. */
 #include "engine/session.h"
 #include "harness/cli/commands.h"
-#include "harness/cli/options.h"
 #include "harness/measure/shapes.h"
 
 #include <errno.h>
@@ -47,7 +46,7 @@ static tm_status evaluate(const request *r, tm_model *model, tm_pool *pool, cons
     return status;
 }
 
-static tm_status run(const request *r, const int *ids, int n, FILE *file, tm_error *err)
+static tm_status write_logits(const request *r, const int *ids, int n, FILE *file, tm_error *err)
 {
     tm_source source;
     tm_pool *pool = NULL;
@@ -71,60 +70,56 @@ static tm_status run(const request *r, const int *ids, int n, FILE *file, tm_err
     return status;
 }
 
-int tm_cmd_logits(int argc, char **argv)
+static tm_status run(void *settings, tm_call *call, tm_error *err)
 {
-    request r = {.kv = "f32", .threads = 1, .seed = 1};
-    const tm_option options[] = {
-        {"model", "m", TM_OPTION_TEXT, &r.model, 0, 0, "MODEL", "a GGUF file or synth:NAME"},
-        {"tokens", NULL, TM_OPTION_TEXT, &r.tokens, 0, 0, "ID,...", "token ids, the whole prompt"},
-        {"kernel", NULL, TM_OPTION_TEXT, &r.kernel, 0, 0, "NAME",
-         "kernel or layout (default auto)"},
-        {"kv", NULL, TM_OPTION_TEXT, &r.kv, 0, 0, "TYPE", "KV cache: f32 (default) or f16"},
-        {"threads", "t", TM_OPTION_INT, &r.threads, 1, 4096, "N", "threads (default 1)"},
-        {"seed", NULL, TM_OPTION_INT, &r.seed, 0, 9e15, "N", "of a synthetic model (default 1)"},
-        {"one-by-one", NULL, TM_OPTION_FLAG, &r.one_by_one, 0, 0, NULL,
-         "decode token by token, not as one batch"},
-        {"output", "o", TM_OPTION_TEXT, &r.output, 0, 0, "FILE",
-         "raw little-endian float32 [n_tokens][n_vocab]"},
-        {0},
-    };
-    const tm_command command = {"logits",
-                                "-m MODEL --tokens 1,5,9 -o OUT.f32 [options]",
-                                "Writes the logits of every position.",
-                                options,
-                                0,
-                                0};
-    tm_error err = {0};
-    const char *arguments[1];
-    int n, n_ids;
-    bool help;
-    if (tm_options_parse(&command, argc, argv, arguments, &n, &help, &err) != TM_OK)
-        return tm_report_error("logits", &err);
-    if (help) return 0;
-    tm_status status = TM_OK;
-    if (!r.model || !r.tokens || !r.output)
-        status = tm_fail(&err, TM_ARG, "%s is missing",
-                         !r.model    ? "--model"
-                         : !r.tokens ? "--tokens"
-                                     : "--output");
-    else if (strcmp(r.kv, "f16") != 0 && strcmp(r.kv, "f32") != 0)
-        status = tm_fail(&err, TM_ARG, "--kv is \"%s\", not f16 or f32", r.kv);
-    int *ids = NULL;
+    const request *r = settings;
+    int *ids = NULL, n_ids;
+    (void)call;
+    tm_status status = tm_alloc((void **)&ids, MAX_TOKENS, sizeof *ids, "token ids", err);
     if (status == TM_OK)
-        status = tm_alloc((void **)&ids, MAX_TOKENS, sizeof *ids, "token ids", &err);
-    if (status == TM_OK)
-        status = tm_parse_ints(r.tokens, "--tokens", 0, INT32_MAX, ids, MAX_TOKENS, &n_ids, &err);
+        status = tm_parse_ints(r->tokens, "--tokens", 0, INT32_MAX, ids, MAX_TOKENS, &n_ids, err);
     if (status == TM_OK) {
-        FILE *file = fopen(r.output, "wb");
+        FILE *file = fopen(r->output, "wb");
         if (!file) {
-            status = tm_fail(&err, TM_IO, "%s: cannot be written: %s", r.output, strerror(errno));
+            status = tm_fail(err, TM_IO, "%s: cannot be written: %s", r->output, strerror(errno));
         } else {
-            status = run(&r, ids, n_ids, file, &err);
+            status = write_logits(r, ids, n_ids, file, err);
             if (fclose(file) != 0 && status == TM_OK)
-                status = tm_fail(&err, TM_IO, "%s: writing failed: %s", r.output, strerror(errno));
-            if (status != TM_OK) unlink(r.output); /* no half-written file is left to be compared */
+                status = tm_fail(err, TM_IO, "%s: writing failed: %s", r->output, strerror(errno));
+            if (status != TM_OK)
+                unlink(r->output); /* no half-written file is left to be compared */
         }
     }
     tm_free(ids);
-    return status == TM_OK ? 0 : tm_report_error("logits", &err);
+    return status;
 }
+
+static const tm_option rows[] = {
+    {"model", "m", TM_FILE(request, model), "MODEL", .help = "a GGUF file or synth:NAME",
+     .is_required = true},
+    {"tokens", NULL, TM_LIST(request, tokens), "ID,...", .help = "token ids, the whole prompt",
+     .is_required = true},
+    {"output", "o", TM_FILE(request, output), "FILE",
+     .help = "raw little-endian float32 [n_tokens][n_vocab]", .is_required = true},
+    {"kernel", NULL, TM_TEXT(request, kernel), "NAME", .help = "kernel or layout (default auto)"},
+    {"kv", NULL, TM_CHOICE(request, kv), "TYPE", .help = "KV cache (default f32)",
+     .choices = (const char *const[]){"f32", "f16", NULL}},
+    {"threads", "t", TM_INTEGER(request, threads), "N", .help = "threads (default 1)", .low = 1,
+     .high = 4096},
+    {"seed", NULL, TM_INTEGER(request, seed), "N", .help = "of a synthetic model (default 1)",
+     .high = TM_SEED_MAX},
+    {"one-by-one", NULL, TM_FLAG(request, one_by_one), NULL,
+     .help = "decode token by token, not as one batch"},
+    {0}};
+
+const tm_command tm_command_logits = {
+    .name = "logits",
+    .synopsis = "-m MODEL --tokens 1,5,9 -o OUT.f32 [OPTIONS]",
+    .summary = "write a model's logits for given tokens",
+    .description = "Writes the logits of every position.",
+    .examples = "ternmark logits -m small.gguf --tokens 1,5,9 -o small.f32",
+    .options = (const tm_option_set[]){{rows, 0}, {0}},
+    .settings_size = sizeof(request),
+    .defaults = &(const request){.kv = "f32", .threads = 1, .seed = 1},
+    .run = run,
+};

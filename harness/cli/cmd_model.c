@@ -1,7 +1,6 @@
 /* ternmark model: makes a synthetic model file, or shows what a model holds. */
 #include "engine/model.h"
 #include "harness/cli/commands.h"
-#include "harness/cli/options.h"
 #include "harness/measure/shapes.h"
 
 #include <inttypes.h>
@@ -33,22 +32,24 @@ static tm_status make(const char *name, const char *type_text, const char *arch,
     return status;
 }
 
-static tm_status show(const char *name, uint64_t seed, tm_error *err)
+static tm_status show(const char *name, uint64_t seed, FILE *out, tm_error *err)
 {
     tm_source source;
     tm_status status = tm_source_open_name(name, seed, &source, err);
     if (status != TM_OK) return status;
     const tm_config *c = &source.config;
-    printf("name           %s\narchitecture   %s\nlayers         %d\nhidden         %d\nffn        "
-           "    %d\n"
-           "heads          %d (%d for keys and values) of %d\nvocabulary     %d (%s head)\n"
-           "rope           base %g, %d of %d, %s\ngate           %s\nsub-norms      %s\n"
-           "linear weights %" PRId64 "\n",
-           c->name, c->arch, c->n_layers, c->n_hidden, c->n_ffn, c->n_heads, c->n_kv_heads,
-           c->head_dim, c->n_vocab, c->tied_head ? "tied" : "separate", (double)c->rope_base,
-           c->n_rot, c->head_dim, c->rope_half_split ? "half-split" : "interleaved",
-           c->relu2 ? "squared ReLU" : "SiLU", c->sub_norms ? "yes" : "no",
-           tm_config_linear_weights(c));
+    fprintf(
+        out,
+        "name           %s\narchitecture   %s\nlayers         %d\nhidden         %d\nffn        "
+        "    %d\n"
+        "heads          %d (%d for keys and values) of %d\nvocabulary     %d (%s head)\n"
+        "rope           base %g, %d of %d, %s\ngate           %s\nsub-norms      %s\n"
+        "linear weights %" PRId64 "\n",
+        c->name, c->arch, c->n_layers, c->n_hidden, c->n_ffn, c->n_heads, c->n_kv_heads,
+        c->head_dim, c->n_vocab, c->tied_head ? "tied" : "separate", (double)c->rope_base, c->n_rot,
+        c->head_dim, c->rope_half_split ? "half-split" : "interleaved",
+        c->relu2 ? "squared ReLU" : "SiLU", c->sub_norms ? "yes" : "no",
+        tm_config_linear_weights(c));
     for (int role = 0; status == TM_OK && role < TM_ROLE_COUNT; role++) {
         tm_tensor_info info;
         int rows, cols;
@@ -63,47 +64,53 @@ static tm_status show(const char *name, uint64_t seed, tm_error *err)
         };
         char tensor[64];
         snprintf(tensor, sizeof tensor, names[role], 0);
-        printf("  %-28s [%d][%d] %s", tensor, rows, cols, tm_gguf_type_name(info.type));
-        if (info.ternary) printf(", ternary x %g", (double)info.scale);
-        printf("\n");
+        fprintf(out, "  %-28s [%d][%d] %s", tensor, rows, cols, tm_gguf_type_name(info.type));
+        if (info.ternary) fprintf(out, ", ternary x %g", (double)info.scale);
+        fprintf(out, "\n");
     }
     tm_source_close(&source);
     return status;
 }
 
-int tm_cmd_model(int argc, char **argv)
+typedef struct settings {
+    const char *output, *type, *arch;
+    int64_t seed;
+} settings;
+
+static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
-    const char *output = NULL, *type = "i2_s", *arch = NULL;
-    int64_t seed = 1;
-    const tm_option options[] = {
-        {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FILE", "make: the GGUF file"},
-        {"type", NULL, TM_OPTION_TEXT, &type, 0, 0, "TYPE",
-         "make: f32, f16, bf16, tq1_0, tq2_0, i2_s (default i2_s)"},
-        {"arch", NULL, TM_OPTION_TEXT, &arch, 0, 0, "NAME",
-         "make: the shape under another architecture, for programs that do not know its own"},
-        {"seed", NULL, TM_OPTION_INT, &seed, 0, 9e15, "N", "of the random weights (default 1)"},
-        {0},
-    };
-    const tm_command command = {
-        "model",
-        "make NAME -o FILE.gguf [--type TYPE] [--arch NAME] | show MODEL",
-        "Makes a synthetic model file of a published shape, or shows what a model holds.",
-        options,
-        2,
-        2};
-    tm_error err = {0};
-    const char *arguments[2];
-    int n;
-    bool help;
-    tm_status status = tm_options_parse(&command, argc, argv, arguments, &n, &help, &err);
-    if (status == TM_OK && help) return 0;
-    if (status == TM_OK) {
-        if (strcmp(arguments[0], "make") == 0)
-            status = make(arguments[1], type, arch, output, (uint64_t)seed, &err);
-        else if (strcmp(arguments[0], "show") == 0)
-            status = show(arguments[1], (uint64_t)seed, &err);
-        else
-            status = tm_fail(&err, TM_ARG, "\"%s\" is neither make nor show", arguments[0]);
-    }
-    return status == TM_OK ? 0 : tm_report_error("model", &err);
+    const settings *s = arg;
+    const char *action = call->arguments[0], *name = call->arguments[1];
+    if (strcmp(action, "make") == 0)
+        return make(name, s->type, s->arch, s->output, (uint64_t)s->seed, err);
+    if (strcmp(action, "show") == 0) return show(name, (uint64_t)s->seed, call->out, err);
+    return tm_fail(err, TM_ARG, "\"%s\" is neither make nor show", action);
 }
+
+static const tm_option rows[] = {
+    {"output", "o", TM_FILE(settings, output), "FILE", .help = "make: the GGUF file"},
+    {"type", NULL, TM_TEXT(settings, type), "TYPE",
+     .help = "make: f32, f16, bf16, tq1_0, tq2_0, i2_s (default i2_s)"},
+    {"arch", NULL, TM_TEXT(settings, arch), "NAME",
+     .help = "make: the shape under another architecture, for programs that do not know its own"},
+    {"seed", NULL, TM_INTEGER(settings, seed), "N", .help = "of the random weights (default 1)",
+     .high = TM_SEED_MAX},
+    {0}};
+
+const tm_command tm_command_model = {
+    .name = "model",
+    .synopsis = "make NAME -o FILE.gguf [--type TYPE] [--arch NAME] | show MODEL",
+    .summary = "make a synthetic model file, or show what a model holds",
+    .description =
+        "Makes a synthetic model file of a published shape, or shows what a model holds.",
+    .examples = "ternmark model make 125M -o small.gguf --type i2_s\n"
+                "ternmark model show small.gguf",
+    .options = (const tm_option_set[]){{rows, 0}, {0}},
+    .argument_values = (const char *const[]){"make", "show", NULL},
+    .argument_is_file = true,
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .settings_size = sizeof(settings),
+    .defaults = &(const settings){.type = "i2_s", .seed = 1},
+    .run = run,
+};

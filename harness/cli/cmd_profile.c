@@ -12,7 +12,6 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/plan_roofline.h"
-#include "harness/cli/options.h"
 #include "harness/cli/profile_output.h"
 #include "harness/cli/progress.h"
 #include "harness/probe/counter_group.h"
@@ -24,7 +23,7 @@
 
 typedef struct request {
     tm_cell_settings cells;
-    const char *output, *trace, *folded, *plot;
+    const char *trace, *folded, *plot;
     int64_t pairs;
     double seconds;
     bool layers, fastest;
@@ -33,6 +32,7 @@ typedef struct request {
 /* What is open while cells are measured. */
 typedef struct state {
     const request *r;
+    tm_call *call;
     tm_machine env;
     tm_suite *suite;
     tm_plan plan;
@@ -248,8 +248,8 @@ static tm_status print(const state *s, tm_error *err)
 {
     tm_text text = {0};
     tm_status status =
-        tm_profile_output_write(s->items, s->n_items, s->r->output, s->r->layers, &text, err);
-    if (status == TM_OK) fputs(tm_text_string(&text), stdout);
+        tm_profile_output_write(s->items, s->n_items, s->call->format, s->r->layers, &text, err);
+    if (status == TM_OK) fputs(tm_text_string(&text), s->call->out);
     tm_text_free(&text);
     return status;
 }
@@ -309,24 +309,25 @@ static tm_status profile(state *s, bool *interrupted, tm_error *err)
     return status == TM_OK && s->r->plot ? draw(s, err) : status;
 }
 
-static int run(const request *r)
+static tm_status run(void *settings, tm_call *call, tm_error *err)
 {
-    tm_error err = {0};
+    const request *r = settings;
     bool interrupted = false;
     state s = {.r = r,
+               .call = call,
                .suite = malloc(sizeof *s.suite),
                .roofline = calloc(1, sizeof *s.roofline),
                .interrupt_fd = tm_interrupt_open(),
                .output = PTHREAD_MUTEX_INITIALIZER};
-    tm_status status = s.suite && s.roofline ? profile(&s, &interrupted, &err)
-                                             : tm_fail(&err, TM_NOMEM, "no memory");
-    int result = status == TM_OK ? 0 : tm_report_error("profile", &err);
-    if (result == 0 && interrupted) result = tm_interrupt_exit_status(s.interrupt_fd);
-    if (result == 0 && s.n_failed) result = 4;
-    if (result == 0 && s.n_items == 0) result = 3;
+    tm_status status = s.suite && s.roofline ? profile(&s, &interrupted, err)
+                                             : tm_fail(err, TM_NOMEM, "no memory");
+    if (status == TM_OK && interrupted)
+        call->exit_status = tm_interrupt_exit_status(s.interrupt_fd);
+    else if (status == TM_OK)
+        call->exit_status = s.n_failed ? 4 : s.n_items == 0 ? 3 : 0;
     if (s.is_measuring) { /* with what would be freed here */
         fflush(stdout);
-        _exit(result);
+        _exit(call->exit_status);
     }
     for (int i = 0; i < s.n_items; i++) tm_profile_free(&s.items[i].profile);
     free(s.items);
@@ -334,48 +335,38 @@ static int run(const request *r)
     tm_machine_free(&s.env);
     free(s.roofline);
     free(s.suite);
-    return result;
+    return status;
 }
 
-int tm_cmd_profile(int argc, char **argv)
-{
-    request r = {.output = "text", .pairs = 10, .seconds = 0.5};
-    tm_cell_settings_init(&r.cells);
-    const tm_option own[] = {
-        {"repetitions", "r", TM_OPTION_INT, &r.pairs, 1, 1000, "N",
-         "pairs of runs, with and without stamps (default 10)"},
-        {"fastest", NULL, TM_OPTION_FLAG, &r.fastest, 0, 0, NULL,
-         "show the fastest run, on a machine that others disturb; else that of median time"},
-        {"layers", NULL, TM_OPTION_FLAG, &r.layers, 0, 0, NULL, "also by layer"},
-        {"seconds", NULL, TM_OPTION_REAL, &r.seconds, 0, 60, "S",
-         "measuring each limit of the machine (default 0.5; 0: no limits)"},
-        {"trace", NULL, TM_OPTION_TEXT, &r.trace, 0, 0, "FILE",
-         "write a trace for Perfetto (Chrome trace JSON)"},
-        {"folded", NULL, TM_OPTION_TEXT, &r.folded, 0, 0, "FILE",
-         "write folded stacks for flame graphs, in nanoseconds"},
-        {"plot", NULL, TM_OPTION_TEXT, &r.plot, 0, 0, "DIR",
-         "draw each cell's operations under their roofs: DIR/roofline-N"},
-        {"output", "o", TM_OPTION_TEXT, &r.output, 0, 0, "FORMAT",
-         "text, md, csv, json (default text)"},
-    };
-    enum { N_OWN = sizeof own / sizeof *own };
-    tm_option options[TM_CELL_OPTIONS + N_OWN + 1] = {0};
-    tm_cell_add_options(options, &r.cells);
-    tm_options_append(options, own, N_OWN);
-    const tm_command command = {"profile",
-                                "-m MODEL [options]",
-                                "Says where the time goes: by operation, layer and thread, against "
-                                "what the machine allows.",
-                                options,
-                                0,
-                                0};
-    tm_error err = {0};
-    const char *arguments[1];
-    int n;
-    bool help;
-    tm_status status = tm_options_parse(&command, argc, argv, arguments, &n, &help, &err);
-    if (status == TM_OK && help) return 0;
-    if (status == TM_OK && !tm_profile_output_known(r.output))
-        status = tm_fail(&err, TM_ARG, "--output is \"%s\", not text, md, csv or json", r.output);
-    return status == TM_OK ? run(&r) : tm_report_error("profile", &err);
-}
+static const tm_option rows[] = {
+    {"repetitions", "r", TM_INTEGER(request, pairs), "N",
+     .help = "pairs of runs, with and without time stamps (default 10)", .low = 1, .high = 1000},
+    {"layers", NULL, TM_FLAG(request, layers), NULL, .help = "also print times by layer"},
+    {"fastest", NULL, TM_FLAG(request, fastest), NULL,
+     .help = "show the fastest run instead of the median one; for noisy machines"},
+    {"trace", NULL, TM_FILE(request, trace), "FILE",
+     .help = "write a trace for Perfetto (Chrome trace JSON)"},
+    {"folded", NULL, TM_FILE(request, folded), "FILE",
+     .help = "write folded stacks for flame graphs, in nanoseconds"},
+    {"plot", NULL, TM_DIR(request, plot), "DIR",
+     .help = "draw each cell's roofline as DIR/roofline-N"},
+    {"seconds", NULL, TM_NUMBER(request, seconds), "SECONDS",
+     .help = "time to measure each roofline limit (default 0.5; 0: no limits)",
+     .group = TM_EXECUTION_GROUP, .high = 60},
+    {0}};
+
+const tm_command tm_command_profile = {
+    .name = "profile",
+    .synopsis = "-m MODEL [OPTIONS]",
+    .summary = "show where the time goes: by operation, layer and thread",
+    .description =
+        "Shows where the time of each test goes, by operation, layer and thread, next to the "
+        "roofline of this machine. ^C ends it at once and prints the finished cells.",
+    .examples = "ternmark profile -m synth:125M -t 1 -p 32 -n 8 -r 3 --layers\n"
+                "ternmark profile -m synth:125M -p 0 -n 8 --trace trace.json --plot plots",
+    .formats = (const char *const[]){"text", "md", "csv", "json", NULL},
+    .options = (const tm_option_set[]){{tm_cell_options, offsetof(request, cells)}, {rows, 0}, {0}},
+    .settings_size = sizeof(request),
+    .defaults = &(const request){.cells = TM_CELL_DEFAULTS, .pairs = 10, .seconds = 0.5},
+    .run = run,
+};

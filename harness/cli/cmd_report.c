@@ -1,6 +1,5 @@
-/* ternmark report: a store as tables, cells and plots. */
+/* ternmark report: from a store to tables and plots. */
 #include "harness/cli/commands.h"
-#include "harness/cli/options.h"
 #include "harness/base/embedded.h"
 #include "harness/measure/shapes.h"
 #include "reports/report.h"
@@ -69,46 +68,58 @@ static tm_status write_report(const char *store, const char *directory, const ch
     return status;
 }
 
-int tm_cmd_report(int argc, char **argv)
+typedef struct settings {
+    const char *directory, *formats;
+} settings;
+
+/* What could not be written or drawn, a line each. */
+static void print_warnings(const char *lines)
 {
-    const char *directory = NULL, *format = "all";
-    const tm_option options[] = {
-        {"output", "o", TM_OPTION_TEXT, &directory, 0, 0, "DIR",
-         "directory to write (default: the store's name with -report)"},
-        {"format", NULL, TM_OPTION_TEXT, &format, 0, 0, "LIST",
-         "md, csv, latex, text or all, separated by commas (default all)"},
-        {0},
-    };
-    const tm_command command = {
-        "report",
-        "[options] STORE",
-        "Writes the speed-up tables, every cell and the plots of a store, and prints "
-        "the tables.",
-        options,
-        1,
-        1};
-    const char *arguments[1];
-    char made[4096];
-    int n;
-    bool help;
-    tm_error err = {0};
-    tm_report report = {0};
-    tm_status status = tm_options_parse(&command, argc, argv, arguments, &n, &help, &err);
-    if (status == TM_OK && help) return 0;
-    if (status == TM_OK && !directory) {
-        status = default_directory(arguments[0], made, sizeof made, &err);
-        directory = made;
+    while (*lines) {
+        int length = (int)strcspn(lines, "\n");
+        fprintf(stderr, "ternmark report: %.*s\n", length, lines);
+        lines += length + (lines[length] == '\n');
     }
-    if (status == TM_OK) status = write_report(arguments[0], directory, format, &report, &err);
+}
+
+static tm_status run(void *arg, tm_call *call, tm_error *err)
+{
+    const settings *s = arg;
+    const char *store = call->arguments[0];
+    char made[4096];
+    tm_report report = {0};
+    tm_status status = s->directory ? TM_OK : default_directory(store, made, sizeof made, err);
+    if (status == TM_OK)
+        status = write_report(store, s->directory ? s->directory : made, s->formats, &report, err);
     if (status == TM_OK) {
-        fputs(tm_text_string(&report.text), stdout);
-        printf("\nfiles:\n%s", tm_text_string(&report.files));
-        for (const char *line = tm_text_string(&report.talk); *line;) {
-            int length = (int)strcspn(line, "\n");
-            fprintf(stderr, "ternmark report: %.*s\n", length, line);
-            line += length + (line[length] == '\n');
-        }
+        fprintf(call->out, "%s\nfiles:\n%s", tm_text_string(&report.text),
+                tm_text_string(&report.files));
+        print_warnings(tm_text_string(&report.talk));
     }
     tm_report_free(&report);
-    return status == TM_OK ? 0 : tm_report_error("report", &err);
+    return status;
 }
+
+static const tm_option rows[] = {
+    {"format", NULL, TM_LIST(settings, formats), "LIST",
+     .help = "write these formats: md, csv, latex, text or all (default all)",
+     .choices = (const char *const[]){"md", "csv", "latex", "text", "all", NULL}},
+    {"output", "o", TM_DIR(settings, directory), "DIR",
+     .help = "write the files to DIR (default: the store's name with -report appended)"},
+    {0}};
+
+const tm_command tm_command_report = {
+    .name = "report",
+    .synopsis = "[OPTIONS] STORE",
+    .summary = "write a store's tables and plots",
+    .description = "Writes the tables and plots of a store to a folder, and prints the tables.",
+    .examples = "ternmark report results/runs/demo.jsonl\n"
+                "ternmark report results/runs/demo.jsonl -o tables --format md,csv",
+    .options = (const tm_option_set[]){{rows, 0}, {0}},
+    .argument_is_file = true,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .settings_size = sizeof(settings),
+    .defaults = &(const settings){.formats = "all"},
+    .run = run,
+};

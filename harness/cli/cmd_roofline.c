@@ -1,7 +1,6 @@
-/* ternmark roofline: what this machine allows. */
+/* ternmark roofline: the bandwidth and arithmetic peaks of this machine. */
 #include "engine/pool.h"
 #include "harness/cli/commands.h"
-#include "harness/cli/options.h"
 #include "harness/machine/machine.h"
 #include "harness/machine/roofline.h"
 #include "harness/sweep/suite.h"
@@ -10,29 +9,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_points(const char *title, const char *unit, const tm_roofline_point *p, int n)
+static void print_points(FILE *out, const char *title, const char *unit, const tm_roofline_point *p,
+                         int n)
 {
     for (int i = 0; i < n; i++) {
         char size[32] = "";
         if (p[i].bytes) snprintf(size, sizeof size, "%.0f KiB", (double)p[i].bytes / 1024);
-        printf("%-12s %3d thread%-2s %12s  %9.1f %-7s (median %.1f of %d)  %s\n", title,
-               p[i].threads, p[i].threads == 1 ? "" : "s", size, p[i].value, unit, p[i].median,
-               p[i].n_trials, p[i].method);
+        fprintf(out, "%-12s %3d thread%-2s %12s  %9.1f %-7s (median %.1f of %d)  %s\n", title,
+                p[i].threads, p[i].threads == 1 ? "" : "s", size, p[i].value, unit, p[i].median,
+                p[i].n_trials, p[i].method);
     }
 }
 
-static void print_text(const tm_machine *env, const tm_roofline *r)
+static void print_text(FILE *out, const tm_machine *env, const tm_roofline *r)
 {
-    printf("%s, %d cores\n", env->cpu_model[0] ? env->cpu_model : "unknown processor",
-           env->n_cores);
-    print_points("read", "GB/s", r->read, r->n_read);
-    print_points("read by size", "GB/s", r->by_size, r->n_by_size);
-    print_points("int8", "GMAC/s", r->int8, r->n_int8);
-    print_points("fp32", "GMAC/s", r->fp32, r->n_fp32);
-    print_points("barrier", "ns", r->barrier, r->n_barrier);
+    fprintf(out, "%s, %d cores\n", env->cpu_model[0] ? env->cpu_model : "unknown processor",
+            env->n_cores);
+    print_points(out, "read", "GB/s", r->read, r->n_read);
+    print_points(out, "read by size", "GB/s", r->by_size, r->n_by_size);
+    print_points(out, "int8", "GMAC/s", r->int8, r->n_int8);
+    print_points(out, "fp32", "GMAC/s", r->fp32, r->n_fp32);
+    print_points(out, "barrier", "ns", r->barrier, r->n_barrier);
 }
 
-/* Counts as a suite writes them, ascending and without repetition. */
+/* Thread counts as a suite writes them, ascending, each once. */
 static tm_status thread_counts(const char *text, const tm_machine *env, int *out, int *n,
                                tm_error *err)
 {
@@ -48,72 +48,61 @@ static tm_status thread_counts(const char *text, const tm_machine *env, int *out
     return status;
 }
 
-static tm_status measure(const char *threads, double seconds, bool sizes, bool oversubscribe,
-                         tm_machine *env, tm_roofline *out, tm_error *err)
+typedef struct settings {
+    const char *threads;
+    double seconds;
+    bool no_sizes, oversubscribe;
+} settings;
+
+static tm_status measure(const settings *s, const tm_machine *env, tm_roofline *out, tm_error *err)
 {
     int counts[TM_ROOFLINE_MAX], n = 0;
-    tm_status status = thread_counts(threads, env, counts, &n, err);
+    tm_status status = thread_counts(s->threads, env, counts, &n, err);
     if (status != TM_OK) return status;
     tm_roofline_options options = tm_roofline_options_for(env, counts, n);
-    options.seconds_each = seconds;
-    options.sizes = sizes;
-    options.oversubscribe = oversubscribe;
+    options.seconds_each = s->seconds;
+    options.sizes = !s->no_sizes;
+    options.oversubscribe = s->oversubscribe;
     return tm_roofline_measure(&options, out, err);
 }
 
-int tm_cmd_roofline(int argc, char **argv)
+static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
-    const char *threads = "1,all", *output = "text";
-    double seconds = 1;
-    bool no_sizes = false, oversubscribe = false;
-    const tm_option options[] = {
-        {"threads", "t", TM_OPTION_TEXT, &threads, 0, 0, "N,...", "thread counts (default 1,all)"},
-        {"seconds", NULL, TM_OPTION_REAL, &seconds, 0.01, 60, "S",
-         "time spent on each point (default 1)"},
-        {"no-sizes", NULL, TM_OPTION_FLAG, &no_sizes, 0, 0, NULL, "leave the sweep over sizes out"},
-        {"oversubscribe", NULL, TM_OPTION_FLAG, &oversubscribe, 0, 0, NULL,
-         "allow more threads than CPUs"},
-        {"output", "o", TM_OPTION_TEXT, &output, 0, 0, "FORMAT", "text or json (default text)"},
-        {0},
-    };
-    const tm_command command = {
-        "roofline",
-        "[options]",
-        "Measures read bandwidth and the peaks of int8 and float multiply-accumulates.",
-        options,
-        0,
-        0};
-    tm_error err = {0};
     tm_machine env = {0};
-    const char *arguments[1];
-    int n;
-    bool help, json = false;
     tm_roofline *roofline = calloc(1, sizeof *roofline);
-    tm_status status = roofline ? TM_OK : tm_fail(&err, TM_NOMEM, "no memory");
-    if (status == TM_OK)
-        status = tm_options_parse(&command, argc, argv, arguments, &n, &help, &err);
-    if (status == TM_OK && help) {
-        free(roofline);
-        return 0;
-    }
-    if (status == TM_OK) {
-        json = strcmp(output, "json") == 0;
-        if (!json && strcmp(output, "text") != 0)
-            status = tm_fail(&err, TM_ARG, "--output is \"%s\", not text or json", output);
-    }
-    if (status == TM_OK) status = tm_machine_read("/", &env, &err);
-    if (status == TM_OK)
-        status = measure(threads, seconds, !no_sizes, oversubscribe, &env, roofline, &err);
-    if (status == TM_OK && json) {
-        tm_json *object = tm_roofline_to_json(roofline);
-        char *text = tm_json_print(object, true);
-        puts(text ? text : "{}");
-        free(text);
-        tm_json_free(object);
-    } else if (status == TM_OK) {
-        print_text(&env, roofline);
-    }
+    tm_status status = roofline ? TM_OK : tm_fail(err, TM_NOMEM, "no memory for the roofline");
+    if (status == TM_OK) status = tm_machine_read("/", &env, err);
+    if (status == TM_OK) status = measure(arg, &env, roofline, err);
+    if (status == TM_OK && strcmp(call->format, "json") == 0)
+        status = tm_print_json(call->out, tm_roofline_to_json(roofline), err);
+    else if (status == TM_OK)
+        print_text(call->out, &env, roofline);
     tm_machine_free(&env);
     free(roofline);
-    return status == TM_OK ? 0 : tm_report_error("roofline", &err);
+    return status;
 }
+
+static const tm_option rows[] = {{"threads", "t", TM_LIST(settings, threads), "N,...",
+                                  .help = "measure at these thread counts (default 1,all)"},
+                                 {"seconds", NULL, TM_NUMBER(settings, seconds), "SECONDS",
+                                  .help = "time per point (default 1)", .low = 0.01, .high = 60},
+                                 {"no-sizes", NULL, TM_FLAG(settings, no_sizes), NULL,
+                                  .help = "skip the sweep over working-set sizes"},
+                                 {"oversubscribe", NULL, TM_FLAG(settings, oversubscribe), NULL,
+                                  .help = "allow more threads than CPUs", .group = "Threads"},
+                                 {0}};
+
+const tm_command tm_command_roofline = {
+    .name = "roofline",
+    .synopsis = "[OPTIONS]",
+    .summary = "measure memory bandwidth, arithmetic peaks and barrier cost",
+    .description = "Measures read bandwidth by size and thread count, the peaks of int8 and fp32 "
+                   "multiply-accumulates, and the cost of a barrier.",
+    .examples = "ternmark roofline --seconds 0.2\n"
+                "ternmark roofline -t 1,2,4 --format json -o roofline.json",
+    .formats = (const char *const[]){"text", "json", NULL},
+    .options = (const tm_option_set[]){{rows, 0}, {0}},
+    .settings_size = sizeof(settings),
+    .defaults = &(const settings){.threads = "1,all", .seconds = 1},
+    .run = run,
+};

@@ -1,9 +1,9 @@
-/* ternmark run: every cell of a suite, into a store that a later run continues. */
+/* ternmark run: measures every cell of a suite into a store, which the same command continues. */
 #include "harness/cli/commands.h"
+#include "harness/cli/cell_options.h"
 #include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/plan_roofline.h"
-#include "harness/cli/options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/progress.h"
 #include "harness/measure/profile.h"
@@ -16,12 +16,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define RUNS "results/runs"
+#define RUNS        "results/runs"
+#define SUITE_GROUP "Instead of the suite's values"
 
-/* What the command line says; absent numbers are below 0. */
+/* The command line; numbers that were not given are negative. */
 typedef struct settings {
-    const char *store, *threads, *models, *kernels, *tests, *only, *output, *build, *counters,
-        *peers;
+    const char *store, *threads, *models, *kernels, *tests, *only, *build, *counters, *peers;
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
     bool dry_run, profile, oversubscribe, allow_machine, quiet, no_roofline, retune;
@@ -68,52 +68,45 @@ static double plan_seconds(const tm_suite *suite, const tm_plan *plan)
     return budget > 0 && budget < seconds ? budget : seconds;
 }
 
-static void print_plan_text(const tm_suite *suite, const tm_plan *plan,
+static void print_plan_text(FILE *out, const tm_suite *suite, const tm_plan *plan,
                             const tm_energy_source_choice *meter)
 {
     char text[64];
-    printf("%-44s %-26s %7s  %-18s %9s %9s\n", "model", "kernel", "threads", "test", "memory",
-           "process");
+    fprintf(out, "%-44s %-26s %7s  %-18s %9s %9s\n", "model", "kernel", "threads", "test", "memory",
+            "process");
     for (int i = 0; i < plan->n_arms; i++) {
         const tm_arm *arm = &plan->arms[i];
         for (int k = 0; k < arm->n_cells; k++) {
             const tm_cell *c = &arm->cells[k];
-            printf("%-44s %-26s %7d  %-18s ", c->model, c->kernel, c->threads, c->test);
+            fprintf(out, "%-44s %-26s %7d  %-18s ", c->model, c->kernel, c->threads, c->test);
             if (arm->predicted_bytes > 0)
-                printf("%6.2f GB ", (double)arm->predicted_bytes * 1e-9);
+                fprintf(out, "%6.2f GB ", (double)arm->predicted_bytes * 1e-9);
             else
-                printf("%9s ", "unknown");
+                fprintf(out, "%9s ", "unknown");
             if (arm->skip[0])
-                printf(" skipped: %s\n", arm->skip);
+                fprintf(out, " skipped: %s\n", arm->skip);
             else
-                printf("%9s\n", tm_duration_text(arm->predicted_seconds, text, sizeof text));
+                fprintf(out, "%9s\n", tm_duration_text(arm->predicted_seconds, text, sizeof text));
         }
     }
-    printf("%d cells, %d of them skipped; %d process%s each, %d repetition%s; about %s in all\n",
-           plan->n_cells, plan->n_skipped_cells, suite->processes,
-           suite->processes == 1 ? "" : "es", suite->repetitions,
-           suite->repetitions == 1 ? "" : "s",
-           tm_duration_text(plan_seconds(suite, plan), text, sizeof text));
+    fprintf(
+        out, "%d cells, %d of them skipped; %d process%s each, %d repetition%s; about %s in all\n",
+        plan->n_cells, plan->n_skipped_cells, suite->processes, suite->processes == 1 ? "" : "es",
+        suite->repetitions, suite->repetitions == 1 ? "" : "s",
+        tm_duration_text(plan_seconds(suite, plan), text, sizeof text));
     if (suite->profile)
-        printf("profile: %d more runs of every test in each process, half of them with stamps\n",
-               TM_PROFILE_RUNS(tm_plan_profile_pairs(suite)));
+        fprintf(out,
+                "profile: %d more runs of every test in each process, half of them with stamps\n",
+                TM_PROFILE_RUNS(tm_plan_profile_pairs(suite)));
     if (strcmp(suite->energy.source, "none") == 0) return;
     if (meter->source[0])
-        printf("energy: %s, %s, in windows of %g s between idle times of %g s\n", meter->source,
-               meter->scope, suite->energy.seconds, suite->energy.idle_seconds);
+        fprintf(out, "energy: %s, %s, in windows of %g s between idle times of %g s\n",
+                meter->source, meter->scope, suite->energy.seconds, suite->energy.idle_seconds);
     else
-        printf("energy: no source is alive\n");
+        fprintf(out, "energy: no source is alive\n");
 }
 
-static void print_json(tm_json *json)
-{
-    char *text = tm_json_print(json, true);
-    if (text) printf("%s\n", text);
-    free(text);
-    tm_json_free(json);
-}
-
-static void print_plan_json(const tm_suite *suite, const tm_plan *plan)
+static tm_json *plan_to_json(const tm_suite *suite, const tm_plan *plan)
 {
     tm_json *root = tm_json_object(), *cells = tm_json_array();
     for (int i = 0; i < plan->n_arms; i++) {
@@ -138,7 +131,7 @@ static void print_plan_json(const tm_suite *suite, const tm_plan *plan)
     tm_json_set(root, "suite", tm_suite_to_json(suite));
     tm_json_set(root, "cells", cells);
     tm_json_put_number(root, "predicted_seconds", plan_seconds(suite, plan));
-    print_json(root);
+    return root;
 }
 
 /* results/runs/NAME.jsonl, the folders made if need be: the same name again continues the run. */
@@ -159,34 +152,36 @@ static tm_status default_store(const tm_suite *suite, char *path, size_t size, t
     return TM_OK;
 }
 
-static void print_outcome_text(const tm_sweep_outcome *o, const tm_suite *suite, const char *store)
+static void print_outcome_text(FILE *out, const tm_sweep_outcome *o, const tm_suite *suite,
+                               const char *store)
 {
-    printf("%s: %d new samples; %d cells measured", store, o->n_new_samples, o->n_cells_ok);
-    if (o->n_cells_skipped) printf(", %d skipped", o->n_cells_skipped);
-    if (o->n_cells_failed) printf(", %d failed", o->n_cells_failed);
-    if (o->n_cells_unfinished) printf(", %d not started", o->n_cells_unfinished);
+    fprintf(out, "%s: %d new samples; %d cells measured", store, o->n_new_samples, o->n_cells_ok);
+    if (o->n_cells_skipped) fprintf(out, ", %d skipped", o->n_cells_skipped);
+    if (o->n_cells_failed) fprintf(out, ", %d failed", o->n_cells_failed);
+    if (o->n_cells_unfinished) fprintf(out, ", %d not started", o->n_cells_unfinished);
     if (o->rounds_max > 0 && o->rounds_min == o->rounds_max)
-        printf("; %d process%s per cell", o->rounds_max, o->rounds_max == 1 ? "" : "es");
+        fprintf(out, "; %d process%s per cell", o->rounds_max, o->rounds_max == 1 ? "" : "es");
     else if (o->rounds_max > 0)
-        printf("; %d to %d processes per cell", o->rounds_min, o->rounds_max);
-    printf("\n");
+        fprintf(out, "; %d to %d processes per cell", o->rounds_min, o->rounds_max);
+    fprintf(out, "\n");
     if (o->budget_spent)
-        printf(
+        fprintf(
+            out,
             "The time budget of %g s ended the run before %d processes of every cell; running it "
             "again adds to them.\n",
             suite->time_budget_seconds, suite->processes);
-    if (o->n_profiles) printf("%d profile%s\n", o->n_profiles, o->n_profiles == 1 ? "" : "s");
+    if (o->n_profiles) fprintf(out, "%d profile%s\n", o->n_profiles, o->n_profiles == 1 ? "" : "s");
     if (o->n_profiles_lost)
-        printf("%d profile%s missing, the last one because %s\n", o->n_profiles_lost,
-               o->n_profiles_lost == 1 ? "" : "s", o->profile_lost);
-    if (o->n_windows_ok) printf("%d windows of energy\n", o->n_windows_ok);
+        fprintf(out, "%d profile%s missing, the last one because %s\n", o->n_profiles_lost,
+                o->n_profiles_lost == 1 ? "" : "s", o->profile_lost);
+    if (o->n_windows_ok) fprintf(out, "%d windows of energy\n", o->n_windows_ok);
     if (o->n_windows_lost)
-        printf("%d windows of energy without a figure, the last one because %s\n",
-               o->n_windows_lost, o->lost);
-    if (!o->interrupted) printf("Next: ternmark report %s\n", store);
+        fprintf(out, "%d windows of energy without a figure, the last one because %s\n",
+                o->n_windows_lost, o->lost);
+    if (!o->interrupted) fprintf(out, "Next: ternmark report %s\n", store);
 }
 
-static void print_outcome_json(const tm_sweep_outcome *o, const char *store)
+static tm_json *outcome_to_json(const tm_sweep_outcome *o, const char *store)
 {
     tm_json *json = tm_json_object();
     tm_json_put_string(json, "store", store);
@@ -203,7 +198,7 @@ static void print_outcome_json(const tm_sweep_outcome *o, const char *store)
     tm_json_put_int(json, "processes_max", o->rounds_max);
     tm_json_put_bool(json, "time_budget_used_up", o->budget_spent);
     tm_json_put_bool(json, "interrupted", o->interrupted);
-    print_json(json);
+    return json;
 }
 
 static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
@@ -213,8 +208,8 @@ static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
     return o->n_cells_ok > 0 ? 0 : 3; /* everything was skipped: not measurable here */
 }
 
-static int run_plan(const settings *s, const tm_suite *suite, const tm_machine *env,
-                    const tm_plan *plan, int interrupt_fd, tm_error *err)
+static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_machine *env,
+                          const tm_plan *plan, int interrupt_fd, tm_call *call, tm_error *err)
 {
     tm_progress progress;
     tm_sweep_outcome outcome;
@@ -241,36 +236,31 @@ static int run_plan(const settings *s, const tm_suite *suite, const tm_machine *
                                 .on_event_arg = &progress};
     tm_status status = tm_sweep_run(&options, &outcome, err);
     tm_progress_end(&progress);
-    int code;
-    if (status != TM_OK) {
-        code = tm_report_error("run", err);
-    } else {
-        if (strcmp(s->output, "json") == 0)
-            print_outcome_json(&outcome, s->store);
+    if (status == TM_OK) {
+        if (strcmp(call->format, "json") == 0)
+            status = tm_print_json(call->out, outcome_to_json(&outcome, s->store), err);
         else
-            print_outcome_text(&outcome, suite, s->store);
-        code = exit_status(&outcome, suite);
+            print_outcome_text(call->out, &outcome, suite, s->store);
+        call->exit_status = exit_status(&outcome, suite);
         if (outcome.interrupted) {
             fprintf(stderr,
-                    "ternmark run: interrupted; what was measured is in %s, and the same command "
-                    "again continues it\n",
+                    "ternmark run: interrupted; finished results are in %s; run the same command "
+                    "again to continue\n",
                     s->store);
-            code = tm_interrupt_exit_status(interrupt_fd);
+            call->exit_status = tm_interrupt_exit_status(interrupt_fd);
         }
     }
     tm_sweep_outcome_free(&outcome);
-    return code;
+    return status;
 }
 
-static int run_suite(const settings *s, const char *name, tm_suite *suite)
+static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_call *call,
+                           tm_error *err)
 {
-    tm_error err = {0};
     tm_machine env = {0};
     tm_plan plan = {0};
     char build[32], store[128];
-    int code;
-    settings with_build = *s;
-    with_build.build = build;
+    s->build = build;
     tm_peers peers;
     tm_progress progress;
     tm_progress_init(&progress, s->quiet);
@@ -289,113 +279,121 @@ static int run_suite(const settings *s, const char *name, tm_suite *suite)
                                .only = s->only,
                                .peers = peers.items,
                                .choice = &choice};
-    tm_status status = tm_peers_parse(s->peers, &peers, &err);
+    tm_status status = tm_peers_parse(s->peers, &peers, err);
     options.n_peers = peers.n;
-    if (status == TM_OK) status = tm_suite_read(name, suite, &err);
-    if (status == TM_OK) status = adjust(suite, s, &err);
-    if (status == TM_OK && (code = tm_energy_choose("run", suite, &with_build.meter)) != 0)
-        return code;
-    options.energy = with_build.meter.source[0] != 0;
-    if (status == TM_OK) status = tm_machine_read("/", &env, &err);
-    if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, &err);
+    if (status == TM_OK) status = tm_suite_read(name, suite, err);
+    if (status == TM_OK) status = adjust(suite, s, err);
+    if (status == TM_OK) {
+        status = tm_energy_choose("run", suite, &s->meter, err);
+        if (status == TM_UNSUPPORTED) call->exit_status = 5;
+    }
+    options.energy = s->meter.source[0] != 0;
+    if (status == TM_OK) status = tm_machine_read("/", &env, err);
+    if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK && !s->dry_run && !s->store) {
-        status = default_store(suite, store, sizeof store, &err);
-        with_build.store = store;
+        status = default_store(suite, store, sizeof store, err);
+        s->store = store;
     }
     if (status == TM_OK && !s->dry_run)
-        status = tm_sweep_check_store(with_build.store, &env, s->allow_machine, &err);
-    if (!s->dry_run) choice.interrupt_fd = tm_interrupt_open();
-    if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, &err);
-    if (status != TM_OK) {
-        code = tm_report_error("run", &err);
-        if (status == TM_INTERRUPTED) code = tm_interrupt_exit_status(choice.interrupt_fd);
-    } else if (s->dry_run) {
-        if (strcmp(s->output, "json") == 0)
-            print_plan_json(suite, &plan);
-        else
-            print_plan_text(suite, &plan, &with_build.meter);
-        code = 0;
-    } else {
-        code = run_plan(&with_build, suite, &env, &plan, choice.interrupt_fd, &err);
-    }
+        status = tm_sweep_check_store(s->store, &env, s->allow_machine, err);
+    if (status == TM_OK && !s->dry_run) choice.interrupt_fd = tm_interrupt_open();
+    if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, err);
+    if (status == TM_INTERRUPTED)
+        call->exit_status = tm_interrupt_exit_status(choice.interrupt_fd);
+    else if (status == TM_OK && !s->dry_run)
+        status = run_plan(s, suite, &env, &plan, choice.interrupt_fd, call, err);
+    else if (status == TM_OK && strcmp(call->format, "json") == 0)
+        status = tm_print_json(call->out, plan_to_json(suite, &plan), err);
+    else if (status == TM_OK)
+        print_plan_text(call->out, suite, &plan, &s->meter);
     tm_plan_free(&plan);
     tm_machine_free(&env);
-    return code;
+    return status;
 }
 
-int tm_cmd_run(int argc, char **argv)
+static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
-    settings s = {.output = "text",
-                  .processes = -1,
-                  .repetitions = -1,
-                  .warmup = -1,
-                  .budget = -1,
-                  .seed = 1};
-    tm_energy_settings_init(&s.energy);
-    tm_option options[32 + TM_ENERGY_OPTIONS] = {
-        {"store", NULL, TM_OPTION_TEXT, &s.store, 0, 0, "FILE",
-         "where records go (default " RUNS "/<suite>.jsonl); an existing one is continued"},
-        {"processes", NULL, TM_OPTION_INT, &s.processes, 1, 1000, "N",
-         "fresh processes of each cell, instead of the suite's"},
-        {"repetitions", "r", TM_OPTION_INT, &s.repetitions, 1, 1000, "N",
-         "repetitions in each process"},
-        {"warmup", NULL, TM_OPTION_INT, &s.warmup, 0, 1000, "N", "warm-ups in each process"},
-        {"time-budget", NULL, TM_OPTION_REAL, &s.budget, 0, 2592000, "S",
-         "start nothing that would end later (0: no limit)"},
-        {"model", "m", TM_OPTION_TEXT, &s.models, 0, 0, "M,...", "models, instead of the suite's"},
-        {"kernel", NULL, TM_OPTION_TEXT, &s.kernels, 0, 0, "K,...",
-         "kernels, instead of the suite's"},
-        {"threads", "t", TM_OPTION_TEXT, &s.threads, 0, 0, "N,...",
-         "thread counts, ranges or all, instead of the suite's"},
-        {"test", NULL, TM_OPTION_TEXT, &s.tests, 0, 0, "T,...",
-         "tests such as pp64,tg16, instead of the suite's"},
-        {"only", NULL, TM_OPTION_TEXT, &s.only, 0, 0, "TEXT",
-         "cells whose line in --dry-run, blanks single, contains TEXT"},
-        {"counters", NULL, TM_OPTION_TEXT, &s.counters, 0, 0, "GROUP",
-         "also take counters (list counters, or a file), instead of the suite's"},
-        {"profile", NULL, TM_OPTION_FLAG, &s.profile, 0, 0, NULL,
-         "also say where the time of each test goes, after its repetitions (and see profile)"},
-        {"dry-run", NULL, TM_OPTION_FLAG, &s.dry_run, 0, 0, NULL,
-         "print the cells with predicted memory and time, and stop"},
-        {"seed", NULL, TM_OPTION_INT, &s.seed, 0, 9007199254740991.0, "N",
-         "of synthetic weights and token ids (default 1)"},
-        {"timeout", NULL, TM_OPTION_REAL, &s.timeout, 0, 864000, "S",
-         "longest silence of a worker (0: 120 s and more for large models)"},
-        {"oversubscribe", NULL, TM_OPTION_FLAG, &s.oversubscribe, 0, 0, NULL,
-         "allow more threads than CPUs"},
-        {"allow-machine", NULL, TM_OPTION_FLAG, &s.allow_machine, 0, 0, NULL,
-         "continue a store that another machine began"},
-        {"no-roofline", NULL, TM_OPTION_FLAG, &s.no_roofline, 0, 0, NULL,
-         "do not measure the machine's limits first (a few seconds)"},
-        {"peer", NULL, TM_OPTION_TEXT, &s.peers, 0, 0, "NAME=PROGRAM,FILE;...", TM_PEER_HELP},
-        {"retune", NULL, TM_OPTION_FLAG, &s.retune, 0, 0, NULL,
-         "compare kernels again where a name such as auto or f16 leaves a choice"},
-        {"quiet", "q", TM_OPTION_FLAG, &s.quiet, 0, 0, NULL, "no progress"},
-        {"output", "o", TM_OPTION_TEXT, &s.output, 0, 0, "FORMAT", "text or json (default text)"}};
-    tm_energy_add_options(options, &s.energy);
-    const tm_command command = {.name = "run",
-                                .arguments = "[options] SUITE",
-                                .summary =
-                                    "Measures every cell of a suite (a name such as demo, or "
-                                    "a JSON file), each in fresh processes.",
-                                .options = options,
-                                .min_arguments = 1,
-                                .max_arguments = 1};
-    const char *name;
-    tm_error err = {0};
-    bool help;
-    int n;
-    tm_status status = tm_options_parse(&command, argc, argv, &name, &n, &help, &err);
-    if (status == TM_OK && help) return 0;
-    if (status == TM_OK && strcmp(s.output, "text") != 0 && strcmp(s.output, "json") != 0)
-        status = tm_fail(&err, TM_ARG, "--output is \"%s\", neither text nor json", s.output);
-    if (status != TM_OK) return tm_report_error("run", &err);
     tm_suite *suite = malloc(sizeof *suite);
-    if (!suite) {
-        tm_fail(&err, TM_NOMEM, "no memory for a suite");
-        return tm_report_error("run", &err);
-    }
-    int code = run_suite(&s, name, suite);
+    if (!suite) return tm_fail(err, TM_NOMEM, "no memory for a suite");
+    tm_status status = run_suite(arg, call->arguments[0], suite, call, err);
     free(suite);
-    return code;
+    return status;
 }
+
+static const tm_option rows[] = {
+    {"store", NULL, TM_FILE(settings, store), "FILE",
+     .help = "write records to FILE, continuing one that exists (default " RUNS "/SUITE.jsonl)"},
+    {"dry-run", NULL, TM_FLAG(settings, dry_run), NULL,
+     .help = "print the cells with predicted memory and time, and measure nothing"},
+    {"only", NULL, TM_TEXT(settings, only), "TEXT",
+     .help = "run only cells whose label (see --dry-run) contains TEXT"},
+    {"time-budget", NULL, TM_NUMBER(settings, budget), "SECONDS",
+     .help = "stop starting work that would not finish within SECONDS (0: no limit)",
+     .high = 2592000},
+    {"quiet", "q", TM_FLAG(settings, quiet), NULL, .help = TM_QUIET_HELP},
+    {"model", "m", TM_LIST(settings, models), "MODEL,...", .help = "replace the suite's models",
+     .group = SUITE_GROUP},
+    {"kernel", NULL, TM_LIST(settings, kernels), "NAME,...", .help = "replace the suite's kernels",
+     .group = SUITE_GROUP},
+    {"threads", "t", TM_LIST(settings, threads), "N,...",
+     .help = "replace the suite's thread counts: numbers, ranges as 1-8*2, or all",
+     .group = SUITE_GROUP},
+    {"test", NULL, TM_LIST(settings, tests), "TEST,...",
+     .help = "replace the suite's tests by pp64,tg16 or others", .group = SUITE_GROUP},
+    {"processes", NULL, TM_INTEGER(settings, processes), "N",
+     .help = "replace the suite's number of fresh processes per cell", .group = SUITE_GROUP,
+     .low = 1, .high = 1000},
+    {"repetitions", "r", TM_INTEGER(settings, repetitions), "N",
+     .help = "replace the suite's repetitions per process", .group = SUITE_GROUP, .low = 1,
+     .high = 1000},
+    {"warmup", NULL, TM_INTEGER(settings, warmup), "N",
+     .help = "replace the suite's warm-up runs per process", .group = SUITE_GROUP, .high = 1000},
+    {"seed", NULL, TM_INTEGER(settings, seed), "N", .help = TM_SEED_HELP, .group = SUITE_GROUP,
+     .high = TM_SEED_MAX},
+    {"peer", NULL, TM_TEXT(settings, peers), TM_PEER_VALUE, .help = TM_PEER_HELP,
+     .group = TM_MORE_GROUP},
+    {"counters", NULL, TM_TEXT(settings, counters), "GROUP", .help = TM_COUNTERS_HELP,
+     .group = TM_MORE_GROUP},
+    {"profile", NULL, TM_FLAG(settings, profile), NULL, .help = TM_PROFILE_HELP,
+     .group = TM_MORE_GROUP},
+    {"no-roofline", NULL, TM_FLAG(settings, no_roofline), NULL,
+     .help = "skip measuring the machine's roofline first (a few seconds)",
+     .group = TM_EXECUTION_GROUP},
+    {"timeout", NULL, TM_NUMBER(settings, timeout), "SECONDS",
+     .help = "give up on a worker that is silent for SECONDS (default 0: 120 s, longer for large "
+             "models)",
+     .group = TM_EXECUTION_GROUP, .high = 864000},
+    {"retune", NULL, TM_FLAG(settings, retune), NULL, .help = TM_RETUNE_HELP,
+     .group = TM_EXECUTION_GROUP},
+    {"oversubscribe", NULL, TM_FLAG(settings, oversubscribe), NULL, .help = TM_OVERSUBSCRIBE_HELP,
+     .group = TM_EXECUTION_GROUP},
+    {"allow-machine", NULL, TM_FLAG(settings, allow_machine), NULL,
+     .help = "continue a store that another machine started", .group = TM_EXECUTION_GROUP},
+    {0}};
+
+const tm_command tm_command_run = {
+    .name = "run",
+    .synopsis = "[OPTIONS] SUITE",
+    .summary = "measure every cell of a suite into a store, or continue it",
+    .description =
+        "Measures every cell of a suite, each in fresh processes, and appends a record per "
+        "repetition "
+        "to a store. SUITE is a name of `ternmark list suites` or a JSON file. An interrupted run "
+        "continues when the same command runs again.",
+    .examples = "ternmark run quick --dry-run\n"
+                "ternmark run demo --store results/runs/demo.jsonl",
+    .formats = (const char *const[]){"text", "json", NULL},
+    .options =
+        (const tm_option_set[]){{rows, 0}, {tm_energy_options, offsetof(settings, energy)}, {0}},
+    .argument_is_file = true,
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .settings_size = sizeof(settings),
+    .defaults = &(const settings){.processes = -1,
+                                  .repetitions = -1,
+                                  .warmup = -1,
+                                  .budget = -1,
+                                  .seed = 1,
+                                  .energy = TM_ENERGY_DEFAULTS},
+    .run = run,
+};

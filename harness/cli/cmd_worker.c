@@ -1,23 +1,22 @@
 /* ternmark worker: runs one arm for another process, JSON lines on stdin and stdout. */
 #include "harness/cli/commands.h"
-#include "harness/cli/options.h"
 #include "harness/measure/worker.h"
 
-int tm_cmd_worker(int argc, char **argv)
+static tm_status run(void *settings, tm_call *call, tm_error *err)
 {
-    const tm_option options[] = {{0}};
-    const tm_command command = {
-        .name = "worker",
-        .arguments = "",
-        .summary =
-            "Says hello, reads one request line and answers it; harness/measure/worker.h has the "
-            "lines. Started by `ternmark run` and `bench`.",
-        .options = options};
-    tm_error err = {0};
-    bool help;
-    int n;
-    tm_status status = tm_options_parse(&command, argc, argv, NULL, &n, &help, &err);
-    if (status == TM_OK && help) return 0;
-    if (status == TM_OK) status = tm_worker_serve(tm_worker_answer_engine, NULL, 0, 1, &err);
-    return status == TM_OK ? 0 : tm_report_error("worker", &err);
+    (void)settings;
+    (void)call;
+    return tm_worker_serve(tm_worker_answer_engine, NULL, 0, 1, err);
 }
+
+const tm_command tm_command_worker = {
+    .name = "worker",
+    .synopsis = "",
+    .summary = "measure for another process (JSON lines on stdin and stdout)",
+    .description =
+        "Reads one request from standard input and answers it on standard output, in JSON "
+        "lines that harness/measure/worker.h describes. Other commands start it for every "
+        "process that they measure.",
+    .is_internal = true,
+    .run = run,
+};

@@ -4,32 +4,33 @@
 #include <stdio.h>
 #include <string.h>
 
-void tm_energy_settings_init(tm_energy_settings *s)
-{
-    *s = (tm_energy_settings){.seconds = NAN, .idle = NAN, .offset = NAN};
-}
+#define S     tm_energy_settings
+#define GROUP "Energy"
 
-void tm_energy_add_options(tm_option *options, tm_energy_settings *s)
-{
-    const tm_option rows[TM_ENERGY_OPTIONS] = {
-        {"energy", NULL, TM_OPTION_TEXT, &s->energy, 0, 0, "SOURCE",
-         "joules from auto, powercap, perf, hwmon, meter ..., require[=NAME] or none (default)"},
-        {"energy-seconds", NULL, TM_OPTION_REAL, &s->seconds, TM_ENERGY_SECONDS_MIN,
-         TM_ENERGY_SECONDS_MAX, "S", "shortest window of energy; work is repeated (default 10)"},
-        {"idle", NULL, TM_OPTION_REAL, &s->idle, 0, TM_ENERGY_SECONDS_MAX, "S",
-         "idle time measured before and after a window (default 10; 0: none)"},
-        {"meter", NULL, TM_OPTION_TEXT, &s->meter, 0, 0, "COMMAND",
-         "prints \"time watts\" or \"time joules\" and then samples"},
-        {"meter-csv", NULL, TM_OPTION_TEXT, &s->meter_csv, 0, 0, "FILE",
-         "the same, in a file that a logger writes while the work runs"},
-        {"meter-offset", NULL, TM_OPTION_REAL, &s->offset, -TM_METER_OFFSET_MAX,
-         TM_METER_OFFSET_MAX, "S", "seconds added to the meter's times to get this machine's"},
-        {"meter-marker", NULL, TM_OPTION_FLAG, &s->marker, 0, 0, NULL,
-         "begin with a pattern of load, to find the run in a meter's log afterwards"},
-        {"sysfs-root", NULL, TM_OPTION_TEXT, &s->root, 0, 0, "DIR",
-         "for tests: meters from below DIR; all of their joules are marked fake"}};
-    tm_options_append(options, rows, TM_ENERGY_OPTIONS);
-}
+const tm_option tm_energy_options[] = {
+    {"energy", NULL, TM_TEXT(S, energy), "SOURCE",
+     .help = "joules from auto, powercap, perf, hwmon, meter ..., require[=NAME] or none (default)",
+     .group = GROUP},
+    {"energy-seconds", NULL, TM_NUMBER(S, seconds), "SECONDS",
+     .help = "shortest window of energy; work is repeated (default 10)", .group = GROUP,
+     .low = TM_ENERGY_SECONDS_MIN, .high = TM_ENERGY_SECONDS_MAX},
+    {"idle", NULL, TM_NUMBER(S, idle), "SECONDS",
+     .help = "idle time measured before and after a window (default 10; 0: none)", .group = GROUP,
+     .high = TM_ENERGY_SECONDS_MAX},
+    {"meter", NULL, TM_TEXT(S, meter), "COMMAND",
+     .help = "prints \"time watts\" or \"time joules\" and then samples", .group = GROUP},
+    {"meter-csv", NULL, TM_FILE(S, meter_csv), "FILE",
+     .help = "the same, in a file that a logger writes while the work runs", .group = GROUP},
+    {"meter-offset", NULL, TM_NUMBER(S, offset), "SECONDS",
+     .help = "seconds added to the meter's times to get this machine's", .group = GROUP,
+     .low = -TM_METER_OFFSET_MAX, .high = TM_METER_OFFSET_MAX},
+    {"meter-marker", NULL, TM_FLAG(S, marker), NULL,
+     .help = "begin with a pattern of load, to find the run in a meter's log afterwards",
+     .group = GROUP},
+    {"sysfs-root", NULL, TM_DIR(S, root), "DIR",
+     .help = "for tests: meters from below DIR; all of their joules are marked fake",
+     .group = GROUP},
+    {0}};
 
 static tm_status put_text(const char *name, const char *text, char *out, size_t size, tm_error *err)
 {
@@ -59,20 +60,19 @@ tm_status tm_energy_adjust(const tm_energy_settings *s, tm_suite *suite, tm_erro
     return status == TM_OK ? tm_energy_source_check(o, err) : status;
 }
 
-int tm_energy_choose(const char *command, const tm_suite *suite, tm_energy_source_choice *choice)
+tm_status tm_energy_choose(const char *command, const tm_suite *suite,
+                           tm_energy_source_choice *choice, tm_error *err)
 {
-    tm_error err = {0};
-    tm_status status = tm_energy_source_choose(&suite->energy, choice, &err);
-    if (status != TM_OK && status != TM_UNSUPPORTED) return tm_report_error(command, &err);
+    tm_status status = tm_energy_source_choose(&suite->energy, choice, err);
+    if (status != TM_OK && status != TM_UNSUPPORTED) return status;
     for (int i = 0; i < choice->n_tried; i++) {
         const tm_probe_health *health = &choice->tried[i].health;
         if (health->state == TM_PROBE_OK) continue;
         fprintf(stderr, "ternmark %s: no energy from %s%s%s\n", command, health->reason,
                 health->fix[0] ? "; to mend it: " : "", health->fix);
     }
-    if (status == TM_OK) return 0;
+    if (status == TM_OK) return TM_OK;
     bool any = strcmp(suite->energy.source, "auto") == 0;
-    fprintf(stderr, "ternmark %s: energy is required%s%s and no source of it is alive\n", command,
-            any ? "" : " from ", any ? "" : suite->energy.source);
-    return 5;
+    return tm_fail(err, TM_UNSUPPORTED, "energy is required%s%s and no source of it is alive",
+                   any ? "" : " from ", any ? "" : suite->energy.source);
 }

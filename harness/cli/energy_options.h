@@ -2,6 +2,8 @@
 #ifndef TM_HARNESS_CLI_ENERGY_OPTIONS_H
 #define TM_HARNESS_CLI_ENERGY_OPTIONS_H
 
+#include <math.h>
+
 #include "harness/cli/options.h"
 #include "harness/sweep/suite.h"
 
@@ -12,19 +14,22 @@ typedef struct tm_energy_settings {
     bool marker;
 } tm_energy_settings;
 
-#define TM_ENERGY_OPTIONS 8
-
 /* Nothing given. */
-void tm_energy_settings_init(tm_energy_settings *settings);
-/* Puts the rows behind those of a command's table, which has room for TM_ENERGY_OPTIONS more. */
-void tm_energy_add_options(tm_option *options, tm_energy_settings *settings);
+#define TM_ENERGY_DEFAULTS                                                                         \
+    {                                                                                              \
+        .seconds = NAN, .idle = NAN, .offset = NAN                                                 \
+    }
+
+/* Offsets are those of tm_energy_settings. */
+extern const tm_option tm_energy_options[];
 
 /* Puts them in the place of the suite's. Errors: ARG. */
 tm_status tm_energy_adjust(const tm_energy_settings *settings, tm_suite *suite,
                            tm_error *err) TM_MUST_USE;
 
-/* Chooses a source; says on stderr, in a line each, why others are not. Returns 0, or the exit status of
- * a failure that has been reported: 2, or 5 when a required meter is missing. */
-int tm_energy_choose(const char *command, const tm_suite *suite, tm_energy_source_choice *choice);
+/* Chooses a source; says on stderr, in a line each, why others are not. Errors: those of
+ * tm_energy_source_choose; UNSUPPORTED when a required meter is missing, which is exit status 5. */
+tm_status tm_energy_choose(const char *command, const tm_suite *suite,
+                           tm_energy_source_choice *choice, tm_error *err) TM_MUST_USE;
 
 #endif

@@ -7,57 +7,84 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_OPTIONS 64
+#define MAX_NAMES 64
 
-void tm_options_append(tm_option *options, const tm_option *rows, int n_rows)
+char *tm_names_text(const char *const *names, char *out, size_t size)
 {
-    while (options->name) options++;
-    memcpy(options, rows, (size_t)n_rows * sizeof *rows);
+    size_t n = 0;
+    out[0] = 0;
+    for (int i = 0; names[i] && n < size; i++) {
+        const char *before = i == 0 ? "" : names[i + 1] ? ", " : " or ";
+        n += (size_t)snprintf(out + n, size - n, "%s%s", before, names[i]);
+    }
+    return out;
 }
 
-static const tm_option *find(const tm_command *command, const char *name, size_t length,
+bool tm_names_have(const char *const *names, const char *name)
+{
+    for (; *names; names++)
+        if (strcmp(*names, name) == 0) return true;
+    return false;
+}
+
+static const tm_option *find(const tm_option *rows, int n_rows, const char *name, size_t length,
                              bool is_long)
 {
-    for (const tm_option *o = command->options; o->name; o++) {
-        const char *own = is_long ? o->name : o->letters;
-        if (own && strlen(own) == length && strncmp(own, name, length) == 0) return o;
+    for (int i = 0; i < n_rows; i++) {
+        const char *own = is_long ? rows[i].name : rows[i].letters;
+        if (own && strlen(own) == length && strncmp(own, name, length) == 0) return &rows[i];
     }
     return NULL;
 }
 
-static tm_status set(const tm_option *option, const char *shown, const char *text, tm_error *err)
+static tm_status set_number(const tm_option *option, const char *shown, const char *text,
+                            void *target, tm_error *err)
 {
-    switch (option->kind) {
-    case TM_OPTION_FLAG:
-        *(bool *)option->target = true;
-        return TM_OK;
-    case TM_OPTION_TEXT:
-        if (!*text)
-            return tm_fail(err, TM_ARG, "%s needs %s, not an empty text", shown, option->value);
-        *(const char **)option->target = text;
-        return TM_OK;
-    case TM_OPTION_INT:
-    case TM_OPTION_REAL: {
-        char *end;
-        errno = 0;
-        double value = strtod(text, &end);
-        bool whole = option->kind == TM_OPTION_REAL || value == floor(value);
-        if (end == text || *end || errno || !isfinite(value) || !whole || value < option->low ||
-            value > option->high)
-            return tm_fail(err, TM_ARG, "%s is \"%s\", not a %snumber from %.15g to %.15g", shown,
-                           text, option->kind == TM_OPTION_INT ? "whole " : "", option->low,
-                           option->high);
-        if (option->kind == TM_OPTION_INT)
-            *(int64_t *)option->target = (int64_t)value;
-        else
-            *(double *)option->target = value;
-        return TM_OK;
-    }
-    }
+    char *end;
+    bool is_integer = option->kind == TM_OPTION_INTEGER;
+    errno = 0;
+    double value = strtod(text, &end);
+    if (end == text || *end || errno || !isfinite(value) || (is_integer && value != floor(value)) ||
+        value < option->low || value > option->high)
+        return tm_fail(err, TM_ARG, "%s is \"%s\"; expected a %snumber from %.15g to %.15g", shown,
+                       text, is_integer ? "whole " : "", option->low, option->high);
+    if (is_integer)
+        *(int64_t *)target = (int64_t)value;
+    else
+        *(double *)target = value;
     return TM_OK;
 }
 
-static tm_status set_from_environment(const tm_option *option, tm_error *err)
+/* shown: how the user wrote the option. */
+static tm_status set(const tm_option *option, const char *shown, const char *text, void *settings,
+                     tm_error *err)
+{
+    void *target = (char *)settings + option->offset;
+    char names[256];
+    switch (option->kind) {
+    case TM_OPTION_FLAG:
+        *(bool *)target = true;
+        return TM_OK;
+    case TM_OPTION_CHOICE:
+        if (!tm_names_have(option->choices, text))
+            return tm_fail(err, TM_ARG, "%s is \"%s\"; expected %s", shown, text,
+                           tm_names_text(option->choices, names, sizeof names));
+        break;
+    case TM_OPTION_TEXT:
+    case TM_OPTION_LIST:
+    case TM_OPTION_FILE:
+    case TM_OPTION_DIR:
+        if (!*text) return tm_fail(err, TM_ARG, "%s is empty; expected %s", shown, option->value);
+        break;
+    case TM_OPTION_INTEGER:
+    case TM_OPTION_NUMBER:
+        return set_number(option, shown, text, target, err);
+    }
+    *(const char **)target = text;
+    return TM_OK;
+}
+
+static tm_status set_from_environment(const tm_option *option, void *settings, tm_error *err)
 {
     char name[64];
     int n = snprintf(name, sizeof name, "TERNMARK_%s", option->name);
@@ -66,89 +93,93 @@ static tm_status set_from_environment(const tm_option *option, tm_error *err)
     const char *text = getenv(name);
     if (!text || !*text) return TM_OK;
     if (option->kind == TM_OPTION_FLAG && strcmp(text, "0") == 0) return TM_OK;
-    return set(option, name, text, err);
+    return set(option, name, text, settings, err);
 }
 
-static void print_help(const tm_command *command)
+static tm_status unknown(const tm_option *rows, int n_rows, const char *given, tm_error *err)
 {
-    printf("usage: ternmark %s %s\n%s\n", command->name, command->arguments, command->summary);
-    if (command->options->name) printf("\n");
-    for (const tm_option *o = command->options; o->name; o++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s%s%s--%s%s%s", o->letters ? "-" : "",
-                 o->letters ? o->letters : "", o->letters ? ", " : "", o->name, o->value ? " " : "",
-                 o->value ? o->value : "");
-        printf("  %-30s %s\n", left, o->help);
-    }
-}
-
-static tm_status unknown(const tm_command *command, const char *given, tm_error *err)
-{
-    const char *names[MAX_OPTIONS + 1];
+    const char *names[MAX_NAMES + 1];
     int n = 0;
-    for (const tm_option *o = command->options; o->name && n < MAX_OPTIONS; o++)
-        names[n++] = o->name;
-    names[n] = NULL;
     char bare[64];
-    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(given + strspn(given, "-"), "="),
-             given + strspn(given, "-"));
+    while (n < n_rows && n < MAX_NAMES) {
+        names[n] = rows[n].name;
+        n++;
+    }
+    names[n] = NULL;
+    given += strspn(given, "-");
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(given, "="), given);
     const char *nearest = tm_nearest_name(bare, names);
     if (nearest)
-        return tm_fail(err, TM_ARG, "unknown option %s; did you mean --%s?", given, nearest);
-    return tm_fail(err, TM_ARG, "unknown option %s; `ternmark %s --help` lists them", given,
-                   command->name);
+        return tm_fail(err, TM_ARG, "unknown option \"%s\"; did you mean --%s?", given, nearest);
+    return tm_fail(err, TM_ARG, "unknown option \"%s\"; use --help to list the options", given);
 }
 
-tm_status tm_options_parse(const tm_command *command, int argc, char **argv, const char **arguments,
-                           int *n, bool *help, tm_error *err)
+/* One option at argv[*i], with its value, which may be argv[*i + 1]. */
+static tm_status parse_option(const tm_option *rows, int n_rows, int argc, char **argv, int *i,
+                              void *settings, tm_error *err)
 {
-    *n = 0;
-    *help = false;
-    for (const tm_option *o = command->options; o->name; o++) {
-        tm_status status = set_from_environment(o, err);
-        if (status != TM_OK) return status;
+    const char *arg = argv[*i];
+    bool is_long = arg[1] == '-';
+    const char *name = arg + (is_long ? 2 : 1), *equals = strchr(name, '=');
+    size_t length = equals ? (size_t)(equals - name) : strlen(name);
+    const tm_option *option = find(rows, n_rows, name, length, is_long);
+    if (!option) return unknown(rows, n_rows, arg, err);
+    char shown[64];
+    snprintf(shown, sizeof shown, "%.*s", (int)(name - arg) + (int)length, arg);
+    const char *text = equals ? equals + 1 : NULL;
+    if (option->kind == TM_OPTION_FLAG) {
+        if (text) return tm_fail(err, TM_ARG, "%s takes no value", shown);
+    } else if (!text) {
+        if (*i + 1 >= argc)
+            return tm_fail(err, TM_ARG, "%s needs a value: %s", shown, option->value);
+        text = argv[++*i];
     }
-    bool only_arguments = false;
-    for (int i = 1; i < argc; i++) {
-        const char *arg = argv[i];
-        if (only_arguments || arg[0] != '-' || !arg[1]) {
-            if (*n >= command->max_arguments)
-                return tm_fail(err, TM_ARG, "unexpected argument \"%s\"; usage: ternmark %s %s",
-                               arg, command->name, command->arguments);
-            arguments[(*n)++] = arg;
-            continue;
-        }
-        if (strcmp(arg, "--") == 0) {
-            only_arguments = true;
-            continue;
-        }
-        if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0) {
-            print_help(command);
-            *help = true;
+    return set(option, shown, text, settings, err);
+}
+
+static tm_status check_required(const tm_option *rows, int n_rows, const void *settings,
+                                tm_error *err)
+{
+    for (int i = 0; i < n_rows; i++) {
+        const char *const *value =
+            (const char *const *)(const void *)((const char *)settings + rows[i].offset);
+        if (rows[i].is_required && !*value)
+            return tm_fail(err, TM_ARG, "--%s is missing; expected %s", rows[i].name,
+                           rows[i].value);
+    }
+    return TM_OK;
+}
+
+tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **argv, tm_parsed *out,
+                           tm_error *err)
+{
+    out->n_arguments = 0;
+    out->wants_help = false;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            out->wants_help = true;
             return TM_OK;
         }
-        bool is_long = arg[1] == '-';
-        const char *name = arg + (is_long ? 2 : 1), *equals = strchr(name, '=');
-        size_t length = equals ? (size_t)(equals - name) : strlen(name);
-        const tm_option *option = find(command, name, length, is_long);
-        if (!option) return unknown(command, arg, err);
-        char shown[64];
-        snprintf(shown, sizeof shown, "%.*s", (int)(name - arg) + (int)length, arg);
-        const char *text = equals ? equals + 1 : NULL;
-        if (option->kind == TM_OPTION_FLAG) {
-            if (text) return tm_fail(err, TM_ARG, "%s takes no value", shown);
-        } else if (!text) {
-            if (i + 1 >= argc)
-                return tm_fail(err, TM_ARG, "%s needs a value: %s", shown, option->value);
-            text = argv[++i];
+    tm_status status = TM_OK;
+    for (int i = 0; i < n_rows && status == TM_OK; i++)
+        status = set_from_environment(&rows[i], out->settings, err);
+    bool only_arguments = false;
+    for (int i = 1; i < argc && status == TM_OK; i++) {
+        const char *arg = argv[i];
+        if (only_arguments || arg[0] != '-' || !arg[1]) {
+            if (out->n_arguments >= out->max_arguments)
+                return tm_fail(err, TM_ARG, "unexpected argument \"%s\"; usage: %s", arg,
+                               out->usage);
+            out->arguments[out->n_arguments++] = arg;
+        } else if (strcmp(arg, "--") == 0) {
+            only_arguments = true;
+        } else {
+            status = parse_option(rows, n_rows, argc, argv, &i, out->settings, err);
         }
-        tm_status status = set(option, shown, text, err);
-        if (status != TM_OK) return status;
     }
-    if (*n < command->min_arguments)
-        return tm_fail(err, TM_ARG, "too few arguments; usage: ternmark %s %s", command->name,
-                       command->arguments);
-    return TM_OK;
+    if (status == TM_OK && out->n_arguments < out->min_arguments)
+        status = tm_fail(err, TM_ARG, "an argument is missing; usage: %s", out->usage);
+    return status == TM_OK ? check_required(rows, n_rows, out->settings, err) : status;
 }
 
 tm_status tm_parse_ints(const char *text, const char *what, int64_t low, int64_t high, int *out,
@@ -200,33 +231,4 @@ void tm_free_texts(char **texts, int n)
 {
     for (int i = 0; i < n; i++) free(texts[i]);
     free(texts);
-}
-
-int tm_exit_status(tm_status status)
-{
-    switch (status) {
-    case TM_OK:
-        return 0;
-    case TM_CHECK:
-        return 1;
-    case TM_ARG:
-    case TM_IO:
-    case TM_FORMAT:
-        return 2;
-    case TM_UNSUPPORTED:
-    case TM_NOMEM:
-        return 3;
-    case TM_CHILD:
-    case TM_TIMEOUT:
-        return 4;
-    case TM_INTERRUPTED:
-        return 130;
-    }
-    return 2;
-}
-
-int tm_report_error(const char *command, const tm_error *err)
-{
-    fprintf(stderr, "ternmark%s%s: %s\n", *command ? " " : "", command, err->message);
-    return tm_exit_status(err->status);
 }

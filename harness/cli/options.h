@@ -1,7 +1,8 @@
-/* Command-line options as rows: one row drives parsing, --help and the environment variable.
+/* Command-line options as rows. One row drives parsing, the environment variable, --help, the man page
+ * and shell completion, so none of them can contradict another.
  *
- * A row's value comes, in rising order of force, from its target's initial value, TERNMARK_<NAME> in the
- * environment, and the command line (`--name value`, `--name=value`, `-x value`).
+ * A value comes, in rising priority, from the command's defaults, from TERNMARK_<NAME> in the
+ * environment, and from the command line (`--name value`, `--name=value`, `-x value`).
  */
 #ifndef TM_HARNESS_CLI_OPTIONS_H
 #define TM_HARNESS_CLI_OPTIONS_H
@@ -9,53 +10,75 @@
 #include "kernels/base.h"
 
 typedef enum tm_option_kind {
-    TM_OPTION_FLAG, /* bool *: true when given */
-    TM_OPTION_TEXT, /* const char ** */
-    TM_OPTION_INT,  /* int64_t *, from low to high */
-    TM_OPTION_REAL, /* double *, from low to high */
+    TM_OPTION_FLAG,    /* bool: true when given */
+    TM_OPTION_TEXT,    /* const char *: any text but "" */
+    TM_OPTION_LIST,    /* const char *: values separated by commas */
+    TM_OPTION_FILE,    /* const char *: the path of a file */
+    TM_OPTION_DIR,     /* const char *: the path of a folder */
+    TM_OPTION_CHOICE,  /* const char *: one of the row's choices */
+    TM_OPTION_INTEGER, /* int64_t from low to high */
+    TM_OPTION_NUMBER,  /* double from low to high */
 } tm_option_kind;
+
+/* Kind and place of a row's value, with its type checked: TM_FLAG(settings, quiet). */
+#define TM_MEMBER(s, member, type) _Generic(((s *)0)->member, type : offsetof(s, member))
+#define TM_FLAG(s, member)         TM_OPTION_FLAG, TM_MEMBER(s, member, bool)
+#define TM_TEXT(s, member)         TM_OPTION_TEXT, TM_MEMBER(s, member, const char *)
+#define TM_LIST(s, member)         TM_OPTION_LIST, TM_MEMBER(s, member, const char *)
+#define TM_FILE(s, member)         TM_OPTION_FILE, TM_MEMBER(s, member, const char *)
+#define TM_DIR(s, member)          TM_OPTION_DIR, TM_MEMBER(s, member, const char *)
+#define TM_CHOICE(s, member)       TM_OPTION_CHOICE, TM_MEMBER(s, member, const char *)
+#define TM_INTEGER(s, member)      TM_OPTION_INTEGER, TM_MEMBER(s, member, int64_t)
+#define TM_NUMBER(s, member)       TM_OPTION_NUMBER, TM_MEMBER(s, member, double)
+
+/* The largest seed that JSON and a double hold exactly. */
+#define TM_SEED_MAX 9007199254740991.0
 
 typedef struct tm_option {
     const char *name;    /* without dashes: "threads" */
     const char *letters; /* short form without its dash: "t", "pg"; NULL: none */
     tm_option_kind kind;
-    void *target;
-    double low, high;
-    const char *value; /* how the value is called in --help: "N,..." */
-    const char *help;
+    size_t offset;              /* of the value in the command's settings */
+    const char *value;          /* placeholder with its unit: "SECONDS"; NULL for a flag */
+    const char *help;           /* completes "this option ..."; the default last, in parentheses */
+    const char *group;          /* heading in --help; NULL: a common option, listed first */
+    double low, high;           /* INTEGER and NUMBER */
+    const char *const *choices; /* CHOICE: ended by NULL. TEXT and LIST: known values to complete */
+    bool is_required;
 } tm_option;
 
-typedef struct tm_command {
-    const char *name;         /* "bench" */
-    const char *arguments;    /* "[options] SUITE" */
-    const char *summary;      /* one line */
-    const tm_option *options; /* ended by a row with name NULL */
-    int min_arguments, max_arguments;
-} tm_command;
+/* Rows and where their settings lie: commands share rows through a member of their settings. */
+typedef struct tm_option_set {
+    const tm_option *rows; /* ended by a row without a name */
+    size_t offset;         /* of the rows' settings in the command's */
+} tm_option_set;
 
-/* Puts rows behind those of a table, which has room for them and stays ended by an empty row. */
-void tm_options_append(tm_option *options, const tm_option *rows, int n_rows);
+/* The values of a command line: `settings` holds the options' values at their rows' offsets. */
+typedef struct tm_parsed {
+    void *settings;
+    const char *usage;      /* for messages: "ternmark report [OPTIONS] STORE" */
+    const char **arguments; /* [max_arguments] room; [n_arguments] filled */
+    int min_arguments, max_arguments, n_arguments;
+    bool wants_help; /* --help was given; what stands behind it was not read */
+} tm_parsed;
 
-/* Parses argv (argv[0] is the subcommand). Positional arguments go to `arguments` (room for
- * max_arguments), their number to *n. *help is set when --help was given: it has been printed.
- * Errors: ARG (unknown option with the nearest name, missing or bad value with its limits). */
-tm_status tm_options_parse(const tm_command *command, int argc, char **argv, const char **arguments,
-                           int *n, bool *help, tm_error *err) TM_MUST_USE;
+/* Parses argv[1] and on, after the environment. Errors: ARG (an unknown option with the nearest name,
+ * a missing or wrong value with its limits, a wrong number of arguments). */
+tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **argv, tm_parsed *out,
+                           tm_error *err) TM_MUST_USE;
+
+/* "text, md or json" of a list ended by NULL. Returns out. */
+char *tm_names_text(const char *const *names, char *out, size_t size);
+bool tm_names_have(const char *const *names, const char *name);
 
 /* "1,5,9": whole numbers from low to high. Errors: ARG with the item and the limits. */
 tm_status tm_parse_ints(const char *text, const char *what, int64_t low, int64_t high, int *out,
                         int max, int *n, tm_error *err) TM_MUST_USE;
 
-/* Splits "a,b,c" into copies of its parts; free with tm_free_texts. Errors: ARG (an empty part), NOMEM. */
+/* Splits "a,b,c" into copies of its parts; free with tm_free_texts. Errors: ARG (an empty part),
+ * NOMEM. */
 tm_status tm_split_texts(const char *text, const char *what, char ***out, int *n,
                          tm_error *err) TM_MUST_USE;
 void tm_free_texts(char **texts, int n);
-
-/* The documented exit status of a failure: 1 the answer is no (CHECK), 2 usage, configuration or input,
- * 3 not measurable here (UNSUPPORTED, NOMEM), 4 a cell failed (CHILD, TIMEOUT), 130 interrupted. */
-int tm_exit_status(tm_status status);
-
-/* Prints "ternmark COMMAND: message" on stderr (command "": none) and returns the exit status. */
-int tm_report_error(const char *command, const tm_error *err);
 
 #endif

@@ -4,10 +4,11 @@
 
 #include "harness/measure/peer.h"
 
-#define TM_PEERS_MAX 16
+#define TM_PEERS_MAX  16
+#define TM_PEER_VALUE "NAME=PROGRAM,FILE;..."
 #define TM_PEER_HELP                                                                               \
-    "also measure other engines: a llama-bench, a model file for it, more of its options;\n"       \
-    "NAME may be the baseline"
+    "also measure another engine: a program with llama-bench's options, its model file, and more " \
+    "arguments; NAME can be the baseline"
 
 typedef struct tm_peers {
     tm_peer items[TM_PEERS_MAX];

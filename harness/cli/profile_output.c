@@ -8,15 +8,6 @@
 #include "harness/sweep/plan.h"
 #include "reports/profile_table.h"
 
-static const char *const formats[] = {"text", "md", "csv", "json", NULL};
-
-bool tm_profile_output_known(const char *format)
-{
-    for (int i = 0; formats[i]; i++)
-        if (strcmp(formats[i], format) == 0) return true;
-    return false;
-}
-
 /* Rates of a whole are of all of its time. */
 static void add_row(tm_table *table, const tm_profiled *item, const char *name, int layer, int op)
 {

@@ -64,6 +64,6 @@ verdict $? "shapes that are asked for, with and without synth:"
 
 refused "a model that is not known" 'did you mean "125M"' 125MM
 refused "the same with synth:" 'did you mean "125M"' synth:125MM
-refused "a format that is not known" 'not text, md, csv or json' -o xml
+refused "a format that is not known" 'expected text, md, csv or json' --format xml
 refused "an option that is not known" 'did you mean --output' --outptu json
 echo "1..$n"

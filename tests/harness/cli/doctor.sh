@@ -114,10 +114,10 @@ check "JSON, and the lines say what /proc and /sys say" python3 "$work/check.py"
 
 "$program" doctor --root tests/harness/machine/machines/laptop >"$work/text" 2>/dev/null
 check "text of a recorded machine" grep -q '^warn  *governor  *powersave$' "$work/text"
-check "the command that would mend it" grep -q 'mend: sudo cpupower frequency-set -g performance' "$work/text"
+check "the command that would fix it" grep -q 'fix: sudo cpupower frequency-set -g performance' "$work/text"
 
 "$program" doctor --root "$work/nowhere" >"$work/stdout" 2>"$work/stderr"
 check "a root without a machine is refused" test $? -eq 2 -a ! -s "$work/stdout" -a -s "$work/stderr"
-"$program" doctor -o yaml >"$work/stdout" 2>"$work/stderr"
+"$program" doctor --format yaml >"$work/stdout" 2>"$work/stderr"
 check "a format that is not known is refused" test $? -eq 2 -a ! -s "$work/stdout" -a -s "$work/stderr"
 echo "1..$n"

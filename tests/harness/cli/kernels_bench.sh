@@ -22,7 +22,7 @@ kernels -o json && jq -e 'length > 5 and all(.[]; [has("name", "format", "isa", 
     "available", "reason")] | all)' out >log
 verdict $? "without --bench: the list"
 kernels -o csv
-[ $? -eq 2 ] && grep -q 'not text or json$' err
+[ $? -eq 2 ] && grep -q 'csv needs --bench' err
 verdict $? "which has no CSV"
 
 kernels --bench "${few[@]}" -o json
@@ -104,6 +104,6 @@ refused "the fake engine" 'has no matrices to time' --bench -m null:1000
 refused "no tokens" 'is not a whole number from 1' --bench --tokens 0
 refused "tokens twice" 'names 8 twice' --bench --tokens 8,1,8
 refused "no time" 'seconds is "0"' --bench --seconds 0
-refused "an unknown format" 'not text or json, or csv' --bench -o yaml
+refused "an unknown format" 'expected text, json or csv' --bench --format yaml
 refused "an unknown option" 'did you mean --bench' --bnech
 echo "1..$n"

@@ -172,7 +172,7 @@ expect 0 "bench: as text below the cells" '^125M i2r16_mad_scalar, 1 thread, pp2
 verdict $? "bench: nothing of it where it was not asked for"
 
 refused "no model" '--model is missing' -p 1
-refused "an unknown format" 'not text, md, csv or json' "${few[@]}" -o yaml
+refused "an unknown format" 'expected text, md, csv or json' "${few[@]}" --format yaml
 refused "an unknown kernel" 'did you mean' -m synth:125M --kernel i2r16_mad_skalar
 refused "no sequence" 'sequences: "0" is outside of 1 to 256' "${few[@]}" --sequences 0
 refused "no pairs" '-r is "0"' "${few[@]}" -r 0

@@ -77,7 +77,7 @@ expect 2 "absurd threads" "outside" run good.json -t 99999999
 expect 2 "more threads than CPUs" "oversubscribe allows more" run good.json -t 60000
 expect 2 "unknown kernel" 'did you mean "trit_mad_scalar"' run good.json --kernel trit_mad_skalar
 expect 2 "unknown model" 'did you mean "125M"' run good.json -m synth:125
-expect 2 "bad output format" "neither text nor json" run good.json -o yaml
+expect 2 "bad output format" "expected text or json" run good.json --format yaml
 expect 2 "unwritable store" "cannot be written" run good.json --store no/such/folder/s.jsonl
 echo "dear diary" >diary
 expect 2 "a file that is no store" "diary" run good.json --store diary
@@ -125,7 +125,7 @@ interrupt() { # SIGNAL STATUS
     kill -"$1" $pid
     wait $pid
     local status=$?
-    [ $status -eq "$2" ] && grep -q "same command again continues it" err
+    [ $status -eq "$2" ] && grep -q "run the same command again to continue" err
     verdict $? "SIG$1: exit status $2 and how to go on"
 }
 interrupt INT 130

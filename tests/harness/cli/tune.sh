@@ -17,7 +17,7 @@ expect 2 "a model is asked for" "--model is missing" tune
 expect 2 "an unknown shape names the nearest" "125M" tune -m synth:125
 expect 2 "an unknown family names the nearest" "ternary" tune -m synth:125M --family ternarry
 expect 3 "layouts of files have a fixed order" "fixed order" tune -m synth:125M --family q8_0
-expect 2 "an unknown format" "neither\|not text or json" tune -m synth:125M -o yaml
+expect 2 "an unknown format" "expected text or json" tune -m synth:125M --format yaml
 
 bench="bench -m synth:125M -t 1 -p 0 -n 2 -r 1 --processes 1"
 # shellcheck disable=SC2086

@@ -1,0 +1,180 @@
+#include "harness/cli/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/base/version.h"
+#include "harness/cli/commands.h"
+#include "harness/cli/help.h"
+
+/* Before the command's settings in one block, so that one parser fills both. */
+typedef struct output_settings {
+    const char *format, *path;
+} output_settings;
+
+#define SETTINGS_OFFSET ((sizeof(output_settings) + 15) / 16 * 16)
+
+int tm_command_options(const tm_command *command, tm_option *out)
+{
+    int n = 0;
+    for (const tm_option_set *set = command->options; set && set->rows; set++)
+        for (const tm_option *row = set->rows; row->name; row++) {
+            out[n] = *row;
+            out[n++].offset += SETTINGS_OFFSET + set->offset;
+        }
+    if (command->formats)
+        out[n++] = (tm_option){"format",
+                               NULL,
+                               TM_CHOICE(output_settings, format),
+                               "NAME",
+                               .help = "print in this format",
+                               .choices = command->formats};
+    if (command->formats || command->prints)
+        out[n++] = (tm_option){"output", "o", TM_FILE(output_settings, path), "FILE",
+                               .help = "write to FILE instead of standard output"};
+    return n;
+}
+
+tm_status tm_print_json(FILE *out, tm_json *json, tm_error *err)
+{
+    char *text = json ? tm_json_print(json, true) : NULL;
+    tm_json_free(json);
+    if (!text) return tm_fail(err, TM_NOMEM, "no memory to print JSON");
+    fprintf(out, "%s\n", text);
+    free(text);
+    return TM_OK;
+}
+
+/* `-o json`: up to version 0.1 --output named a format, and scripts rely on it. */
+static void take_old_spelling(const tm_command *command, output_settings *output)
+{
+    if (!output->path || !command->formats || !tm_names_have(command->formats, output->path))
+        return;
+    output->format = output->path;
+    output->path = NULL;
+}
+
+static tm_status write_file(const char *path, const char *data, size_t n, tm_error *err)
+{
+    FILE *file = fopen(path, "w");
+    if (!file) return tm_fail(err, TM_IO, "%s: cannot be written", path);
+    bool ok = fwrite(data, 1, n, file) == n;
+    ok = fclose(file) == 0 && ok;
+    return ok ? TM_OK : tm_fail(err, TM_IO, "%s: writing failed", path);
+}
+
+/* Runs the command with its data going to a file, which is written at the end. */
+static tm_status run_to_file(const tm_command *command, void *settings, tm_call *call,
+                             const char *path, tm_error *err)
+{
+    char *data = NULL;
+    size_t n = 0;
+    call->out = open_memstream(&data, &n);
+    if (!call->out) return tm_fail(err, TM_NOMEM, "no memory for the output");
+    tm_status status = command->run(settings, call, err);
+    if (fclose(call->out) != 0 && status == TM_OK)
+        status = tm_fail(err, TM_NOMEM, "no memory for the output");
+    if (status == TM_OK && (n > 0 || call->exit_status == 0))
+        status = write_file(path, data, n, err);
+    free(data);
+    return status;
+}
+
+/* Data that did not reach its reader (a full disk behind stdout) is a failure. */
+static tm_status run_to_stdout(const tm_command *command, void *settings, tm_call *call,
+                               tm_error *err)
+{
+    call->out = stdout;
+    tm_status status = command->run(settings, call, err);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == TM_OK && call->exit_status == 0)
+        status = tm_fail(err, TM_IO, "writing to standard output failed");
+    return status;
+}
+
+static int run(const tm_command *command, int argc, char **argv)
+{
+    tm_error err = {0};
+    tm_option rows[TM_COMMAND_OPTIONS_MAX];
+    const char *arguments[TM_COMMAND_ARGUMENTS_MAX];
+    int n_rows = tm_command_options(command, rows);
+    char *block = calloc(1, SETTINGS_OFFSET + command->settings_size);
+    tm_call call = {.command = command->name, .arguments = arguments};
+    char usage[160];
+    snprintf(usage, sizeof usage, "ternmark %s %s", command->name, command->synopsis);
+    tm_parsed parsed = {.settings = block,
+                        .usage = usage,
+                        .arguments = arguments,
+                        .min_arguments = command->min_arguments,
+                        .max_arguments = command->max_arguments};
+    if (!block) {
+        (void)tm_fail(&err, TM_NOMEM, "no memory for %zu bytes of settings",
+                      command->settings_size);
+        return tm_report_error(command->name, &err);
+    }
+    if (command->defaults)
+        memcpy(block + SETTINGS_OFFSET, command->defaults, command->settings_size);
+    tm_status status = tm_options_parse(rows, n_rows, argc, argv, &parsed, &err);
+    if (status == TM_OK && parsed.wants_help) {
+        tm_help_command(command, stdout);
+    } else if (status == TM_OK) {
+        output_settings *output = (void *)block;
+        void *settings = block + SETTINGS_OFFSET;
+        take_old_spelling(command, output);
+        call.n_arguments = parsed.n_arguments;
+        call.format = output->format     ? output->format
+                      : command->formats ? command->formats[0]
+                                         : NULL;
+        status = output->path ? run_to_file(command, settings, &call, output->path, &err)
+                              : run_to_stdout(command, settings, &call, &err);
+    }
+    free(block);
+    int exit_status = status == TM_OK ? 0 : tm_report_error(command->name, &err);
+    return call.exit_status ? call.exit_status : exit_status;
+}
+
+int tm_main(int argc, char **argv)
+{
+    tm_error err = {0};
+    const tm_command *command;
+    if (argc < 2) {
+        tm_help_overview(stdout);
+        return 2;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = argv[1] = "help";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        printf("ternmark %s (commit %s, %s)\n", tm_version(), tm_commit(), tm_compiler());
+        return 0;
+    }
+    if (tm_command_need(name, &command, &err) != TM_OK) return tm_report_error("", &err);
+    return run(command, argc - 1, argv + 1);
+}
+
+int tm_exit_status(tm_status status)
+{
+    switch (status) {
+    case TM_OK:
+        return 0;
+    case TM_CHECK:
+        return 1;
+    case TM_ARG:
+    case TM_IO:
+    case TM_FORMAT:
+        return 2;
+    case TM_UNSUPPORTED:
+    case TM_NOMEM:
+        return 3;
+    case TM_CHILD:
+    case TM_TIMEOUT:
+        return 4;
+    case TM_INTERRUPTED:
+        return 130;
+    }
+    return 2;
+}
+
+int tm_report_error(const char *command, const tm_error *err)
+{
+    fprintf(stderr, "ternmark%s%s: %s\n", *command ? " " : "", command, err->message);
+    return tm_exit_status(err->status);
+}
