@@ -181,82 +181,6 @@ static tm_status fail_not_ternary(tm_role role, int layer, const tm_tensor_info 
                    info->why_not[0] != 0 ? info->why_not : "its values are not");
 }
 
-const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type)
-{
-    if (source->stored == NULL) return NULL;
-    switch (type) {
-    case TM_GGUF_TQ1_0:
-        return &tm_format_tq1_0;
-    case TM_GGUF_TQ2_0:
-        return &tm_format_tq2_0;
-    case TM_GGUF_Q4_0:
-        return &tm_format_q4_0;
-    case TM_GGUF_Q8_0:
-        return &tm_format_q8_0;
-    case TM_GGUF_Q6_K:
-        return &tm_format_q6_k;
-    default:
-        return NULL;
-    }
-}
-
-/* What the linear weights are stored in. */
-typedef struct types {
-    bool any_i2_s, any_tq, all_f32, all_bf16;
-    bool any_plain;       /* not ternary and without a layout of its own */
-    const tm_format *own; /* of the first TQ tensor, else the first tensor's if all have one */
-} types;
-
-static types types_of(const loading *load)
-{
-    types t = {.all_f32 = true, .all_bf16 = true};
-    int n = load->model->config.n_layers * N_LINEAR;
-    bool all_own = true;
-    for (int i = 0; i < n; i++) {
-        const tm_tensor_info *info = &load->infos[i];
-        const tm_format *own = tm_model_own_format(load->source, info->type);
-        bool tq = info->type == TM_GGUF_TQ1_0 || info->type == TM_GGUF_TQ2_0;
-        if (own != NULL && (t.own == NULL || (own->block_trits && !t.own->block_trits)))
-            t.own = own;
-        t.any_i2_s |= info->type == TM_GGUF_I2_S;
-        t.any_tq |= tq;
-        t.all_f32 &= info->type == TM_GGUF_F32;
-        t.all_bf16 &= info->type == TM_GGUF_BF16;
-        t.any_plain |= own == NULL && !info->ternary;
-        all_own &= own != NULL;
-    }
-    if (t.own != NULL && !t.own->block_trits && !all_own) t.own = NULL;
-    return t;
-}
-
-/* Sets model->kernel and head_kernel where options leave them open. */
-static tm_status choose_defaults(loading *load, const tm_model_options *options, tm_error *err)
-{
-    tm_model *model = load->model;
-    types t = types_of(load);
-    tm_status status = TM_OK;
-    model->kernel = options->kernel;
-    model->head_kernel = options->head_kernel;
-    if (model->kernel == NULL) {
-        const char *family = t.any_i2_s      ? "ternary"
-                             : t.own != NULL ? t.own->name
-                             : t.any_tq      ? "ternary"
-                             : t.all_f32     ? "f32r16"
-                             : t.all_bf16    ? "bf16r16"
-                                             : "f16r16";
-        status = tm_kernel_pick(family, &model->kernel, err);
-    }
-    if (status != TM_OK || model->head_kernel != NULL) return status;
-    const tm_format *own = tm_model_own_format(load->source, load->head.type);
-    bool alike = load->head.type == load->embedding.type; /* both tables take the head's layout */
-    const char *floats = alike && load->head.type == TM_GGUF_F32    ? "f32r16"
-                         : alike && load->head.type == TM_GGUF_BF16 ? "bf16r16"
-                                                                    : "f16r16";
-    bool trits = model->kernel->format->ternary || model->kernel->format->block_trits;
-    if (trits && t.any_plain) own = NULL; /* such a matrix needs the head's kernel */
-    return tm_kernel_pick(own != NULL ? own->name : floats, &model->head_kernel, err);
-}
-
 /* A matrix's kernel, by the rule in the header; NULL: there is none. */
 static tm_status kernel_of(const loading *load, const tm_tensor_info *info, bool by_name,
                            const tm_kernel **out, tm_error *err)
@@ -284,7 +208,14 @@ static tm_status kernel_of(const loading *load, const tm_tensor_info *info, bool
 static tm_status choose_kernels(loading *load, const tm_model_options *options, tm_error *err)
 {
     tm_model *model = load->model;
-    tm_status status = choose_defaults(load, options, err);
+    tm_model_families families;
+    model->kernel = options->kernel;
+    model->head_kernel = options->head_kernel;
+    tm_status status = tm_model_auto(load->source, options->kernel, &families, err);
+    if (!model->kernel && status == TM_OK)
+        status = tm_kernel_pick(families.linear, &model->kernel, err);
+    if (!model->head_kernel && status == TM_OK)
+        status = tm_kernel_pick(families.head, &model->head_kernel, err);
     if (status == TM_OK) status = tm_kernel_available(model->kernel, err);
     if (status == TM_OK) status = tm_kernel_available(model->head_kernel, err);
     if (status != TM_OK) return status;

@@ -22,22 +22,38 @@ typedef struct tm_layer {
     const float *attn_sub_norm, *ffn_sub_norm; /* [n_heads * head_dim], [n_ffn]; NULL: none */
 } tm_layer;
 
+/* NULL: the kernel that "auto" means, see tm_model_auto. */
 typedef struct tm_model_options {
-    const tm_kernel *kernel; /* of the linear weights. NULL: by the types stored: the best ternary
-                                one if any is I2_S, else that of the first TQ type's own layout,
-                                else that of the block type they all are; f32 if all are F32,
-                                bf16 if all are BF16, else f16 */
-    const tm_kernel *head_kernel; /* NULL: that of the head's own layout if it is stored in blocks,
-                                     else f32 or bf16 if the embedding and the head are both F32
-                                     or BF16, else f16 */
+    const tm_kernel *kernel;      /* of the linear weights */
+    const tm_kernel *head_kernel; /* of the output head and the embedding */
 } tm_model_options;
 
-/* A matrix that the kernel's layout cannot hold (not ternary, for one of trits): with a kernel chosen
- * here, or named and of a TQ layout, it runs in its own layout if it is stored in blocks, else by the
- * head's kernel if that one is of floats; otherwise the model is refused. Blocks of a file whose type
- * is the layout are not packed again: their bytes are copied by the threads that will read them. */
+/* What "auto" means for a model: two names that tm_kernel_pick and tm_kernel_resolve take. */
+typedef struct tm_model_families {
+    const char *linear; /* of the linear weights */
+    const char *head;   /* of the output head and the embedding */
+} tm_model_families;
 
-/* The layout whose bytes are those of a stored type; NULL: it has none, or nothing is stored. */
+/* Decides by the types in which all the linear weights are stored:
+ *   linear: "ternary" if any is I2_S; else the layout of the first TQ tensor; else the layout of
+ *           the first tensor if every tensor is stored in blocks; else "f32" if all are F32,
+ *           "bf16" if all are BF16; else "f16".
+ *   head:   the head's own layout if it is stored in blocks, unless some linear weight needs a
+ *           float kernel beside a ternary one; else "f32" or "bf16" if the embedding and the head
+ *           are both stored so; else "f16".
+ * kernel: the caller's choice for the linear weights, NULL for "auto".
+ * Errors: those of source->describe, which is called only where a type alone does not decide. */
+tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, tm_model_families *out,
+                        tm_error *err) TM_MUST_USE;
+
+/* Some layouts cannot hold every matrix: a layout of trits cannot hold a float matrix. If the caller
+ * left the kernel open, or named one with a TQ layout, such a matrix runs in its own layout if it is
+ * stored in blocks, else with the head's kernel if that is a float kernel. Otherwise the model is
+ * refused. Blocks of a file whose type is the layout are copied, not repacked, by the threads that
+ * will read them. */
+
+/* The layout that equals a stored type byte for byte. NULL: there is none, or the source stores
+ * nothing. */
 const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type);
 
 /* What a model takes and does, from config and kernels alone: known before anything is loaded. */

@@ -77,6 +77,9 @@ typedef struct tm_source tm_source;
 struct tm_source {
     tm_config config;
     void *self; /* owned; freed by close */
+    /* The type in which a tensor is stored, without reading the tensor (synthetic: what `model make`
+     * would write by default). The model must have the tensor. Any thread. */
+    tm_gguf_type (*type)(const tm_source *source, tm_role role, int layer);
     /* info of one tensor; layer is ignored for roles without one. Reads the whole tensor the first
      * time. One thread at a time. Errors: FORMAT (also: NaN or Inf in weights or scales). */
     tm_status (*describe)(tm_source *source, tm_role role, int layer, tm_tensor_info *out,

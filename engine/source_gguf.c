@@ -163,6 +163,11 @@ static tm_status describe_slot(slot *s, tm_role role, tm_error *err)
     return status;
 }
 
+static tm_gguf_type type(const tm_source *source, tm_role role, int layer)
+{
+    return find_slot(source, role, layer)->tensor->type;
+}
+
 static tm_status describe(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
                           tm_error *err)
 {
@@ -240,7 +245,8 @@ tm_status tm_source_from_gguf(tm_gguf *gguf, tm_source *out, tm_error *err)
 {
     tm_error local = {0};
     file_source *self = NULL;
-    tm_source source = {.describe = describe,
+    tm_source source = {.type = type,
+                        .describe = describe,
                         .trits = trits,
                         .floats = floats,
                         .stored = stored,

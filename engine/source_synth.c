@@ -49,6 +49,16 @@ static float scale_of(const synth *s, tm_role role, int layer, int n_cols)
     return tm_half_to_float(tm_half_from_float((float)scale));
 }
 
+static tm_gguf_type synth_type(const tm_source *source, tm_role role, int layer)
+{
+    int n_rows, n_cols;
+    (void)layer;
+    if (role == TM_ROLE_EMBEDDING || role == TM_ROLE_HEAD) return TM_GGUF_F16;
+    if (!tm_role_is_linear(role)) return TM_GGUF_F32;
+    tm_role_shape(&source->config, role, &n_rows, &n_cols);
+    return n_cols % 128 == 0 ? TM_GGUF_I2_S : TM_GGUF_TQ2_0;
+}
+
 static tm_status synth_describe(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
                                 tm_error *err)
 {
@@ -57,14 +67,11 @@ static tm_status synth_describe(tm_source *source, tm_role role, int layer, tm_t
     *out = (tm_tensor_info){.scale = 1, .post_scale = 1, .extra = 1, .type = TM_GGUF_F32};
     if (role == TM_ROLE_ROPE_FREQS || !tm_role_present(&source->config, role)) return TM_OK;
     out->present = true;
-    if (role == TM_ROLE_EMBEDDING || role == TM_ROLE_HEAD) {
-        out->type = TM_GGUF_F16;
-    } else if (tm_role_is_linear(role)) {
-        tm_role_shape(&source->config, role, &n_rows, &n_cols);
-        out->ternary = true;
-        out->scale = scale_of(source->self, role, layer, n_cols);
-        out->type = n_cols % 128 == 0 ? TM_GGUF_I2_S : TM_GGUF_TQ2_0;
-    }
+    out->type = synth_type(source, role, layer);
+    if (!tm_role_is_linear(role)) return TM_OK;
+    tm_role_shape(&source->config, role, &n_rows, &n_cols);
+    out->ternary = true;
+    out->scale = scale_of(source->self, role, layer, n_cols);
     return TM_OK;
 }
 
@@ -161,6 +168,7 @@ tm_status tm_source_open_synth(const tm_config *config, uint64_t seed, tm_source
     *out = (tm_source){
         .config = *config,
         .self = s,
+        .type = synth_type,
         .describe = synth_describe,
         .trits = synth_trits,
         .floats = synth_floats,

@@ -60,54 +60,25 @@ static void close_model(model *m)
     if (m->known) tm_source_close(&m->source);
 }
 
-/* The floats a type is stored in, and halves for what has no layout of its own. */
-static const char *floats_of(tm_gguf_type type)
+/* What "auto" means for a model; without a source (a fake backend), a ternary one. kernel: the named
+ * one of the linear weights, or NULL. */
+static tm_status families_of(tm_source *source, const tm_kernel *kernel, tm_model_families *out,
+                             tm_error *err)
 {
-    return type == TM_GGUF_F32 ? "f32" : type == TM_GGUF_BF16 ? "bf16" : "f16";
-}
-
-/* "auto" as tm_model_open chooses, by the matrices of the first layer: ternary if one is I2_S, else
- * the own layout of what is stored in blocks (of trits, if one is), else by the first matrix; if a
- * later one does not fit, the cell says which. */
-static tm_status family_of(tm_source *source, const char **family, const char **head, tm_error *err)
-{
-    tm_tensor_info info;
-    bool i2_s = false, plain = false;
-    const tm_format *own = NULL;
-    *family = "ternary";
-    *head = "f16";
-    if (!source) return TM_OK;
-    for (tm_role role = 0; role < TM_ROLE_COUNT; role++) {
-        if (!tm_role_is_linear(role)) continue;
-        tm_status status = source->describe(source, role, 0, &info, err);
-        if (status != TM_OK) return status;
-        const tm_format *format = tm_model_own_format(source, info.type);
-        if (role == TM_ROLE_Q && !info.ternary) *family = floats_of(info.type);
-        i2_s |= info.type == TM_GGUF_I2_S;
-        plain |= !format && !info.ternary;
-        if (format && (!own || info.ternary)) own = format;
-    }
-    if (own && !i2_s) *family = own->name;
-    tm_role role = source->config.tied_head ? TM_ROLE_EMBEDDING : TM_ROLE_HEAD;
-    tm_status status = source->describe(source, role, 0, &info, err);
-    if (status != TM_OK) return status;
-    const tm_format *format = tm_model_own_format(source, info.type);
-    if (format && !plain) *head = format->name;
-    if (format) return TM_OK;
-    tm_gguf_type type = info.type; /* both tables take the head's layout */
-    status = source->describe(source, TM_ROLE_EMBEDDING, 0, &info, err);
-    *head = floats_of(info.type == type ? type : TM_GGUF_F16);
-    return status;
+    *out = (tm_model_families){"ternary", "f16"};
+    return source ? tm_model_auto(source, kernel, out, err) : TM_OK;
 }
 
 tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,
                              const tm_kernel **head_kernel, tm_error *err)
 {
-    const char *family, *head;
-    tm_status status = family_of(source, &family, &head, err);
-    if (status != TM_OK) return status;
-    status = tm_kernel_resolve(strcmp(name, "auto") == 0 ? family : name, kernel, err);
-    return status == TM_OK ? tm_kernel_resolve(head, head_kernel, err) : status;
+    bool named = strcmp(name, "auto") != 0;
+    tm_model_families families;
+    tm_status status = TM_OK;
+    if (named) status = tm_kernel_resolve(name, kernel, err);
+    if (status == TM_OK) status = families_of(source, named ? *kernel : NULL, &families, err);
+    if (status == TM_OK && !named) status = tm_kernel_resolve(families.linear, kernel, err);
+    return status == TM_OK ? tm_kernel_resolve(families.head, head_kernel, err) : status;
 }
 
 /* State while the plan grows. */
@@ -133,7 +104,8 @@ static tm_status choose_kernels(planner *p, model *m, const wanted *w, const tm_
                                 const tm_kernel **head, tm_error *err)
 {
     bool own_head = strcmp(w->head, "auto") == 0;
-    const char *family, *head_family;
+    bool named = strcmp(w->kernel, "auto") != 0;
+    tm_model_families families;
     const tm_tuner *choice = p->options->choice;
     tm_source *source = m->known ? &m->source : NULL;
     tm_status status = tm_kernels_resolve(w->kernel, source, kernel, head, err);
@@ -141,10 +113,11 @@ static tm_status choose_kernels(planner *p, model *m, const wanted *w, const tm_
     if (status != TM_OK || !choice || !source || m->skip[0]) return status;
     if (!p->has_prefetch) tm_prefetch_choose(choice);
     p->has_prefetch = true;
-    status = family_of(source, &family, &head_family, err);
-    if (!own_head) head_family = w->head;
-    if (strcmp(w->kernel, "auto") != 0) family = w->kernel;
-    if (status == TM_OK && !tm_kernel_find(family))
+    status = families_of(source, named ? *kernel : NULL, &families, err);
+    if (status != TM_OK) return status;
+    const char *family = named ? w->kernel : families.linear;
+    const char *head_family = own_head ? families.head : w->head;
+    if (!tm_kernel_find(family))
         status = tm_tuner_choose(choice, m->name, &m->config, family, w->threads, kernel, err);
     if (status == TM_OK && !tm_kernel_find(head_family))
         status = tm_tuner_choose(choice, m->name, &m->config, head_family, w->threads, head, err);

@@ -184,6 +184,14 @@ static tm_status describe_changed(tm_source *source, tm_role role, int layer, tm
     return status;
 }
 
+static tm_gguf_type (*type_original)(const tm_source *, tm_role, int);
+
+static tm_gguf_type type_changed(const tm_source *source, tm_role role, int layer)
+{
+    bool is_changed = role == changed_role && (layer == 1 || !tm_role_is_per_layer(role));
+    return is_changed ? changed.type : type_original(source, role, layer);
+}
+
 static tm_source changed_source(tm_role role, tm_tensor_info info)
 {
     tm_source source;
@@ -191,6 +199,8 @@ static tm_source changed_source(tm_role role, tm_tensor_info info)
     TINY_OK(tm_source_open_synth(&config, 7, &source, &err));
     describe_original = source.describe;
     source.describe = describe_changed;
+    type_original = source.type;
+    source.type = type_changed;
     changed_role = role;
     changed = info;
     return source;
@@ -234,6 +244,80 @@ static void test_a_tensor_that_is_not_ternary(void **state)
     assert_non_null(strstr(why.message, "token_embd.weight"));
     tm_source_close(&source);
     tm_pool_close(pool);
+}
+
+/* The types of a made-up file. */
+static struct {
+    tm_gguf_type layers[2], embedding, head;
+    bool ternary[2];
+} file_types;
+
+static tm_gguf_type file_type(const tm_source *source, tm_role role, int layer)
+{
+    (void)source;
+    if (role == TM_ROLE_EMBEDDING) return file_types.embedding;
+    return role == TM_ROLE_HEAD ? file_types.head : file_types.layers[layer];
+}
+
+static tm_status file_describe(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
+                               tm_error *err)
+{
+    (void)err;
+    *out = (tm_tensor_info){.present = true, .type = file_type(source, role, layer)};
+    out->ternary = tm_role_is_linear(role) && file_types.ternary[layer];
+    return TM_OK;
+}
+
+static const uint8_t *file_stored(const tm_source *source, tm_role role, int layer)
+{
+    (void)source, (void)role, (void)layer;
+    return NULL;
+}
+
+static void test_auto_follows_the_stored_types(void **state)
+{
+    const tm_gguf_type F32 = TM_GGUF_F32, F16 = TM_GGUF_F16, BF16 = TM_GGUF_BF16;
+    const tm_gguf_type I2_S = TM_GGUF_I2_S, TQ1 = TM_GGUF_TQ1_0, TQ2 = TM_GGUF_TQ2_0;
+    const tm_gguf_type Q4 = TM_GGUF_Q4_0, Q6 = TM_GGUF_Q6_K;
+    const struct {
+        tm_gguf_type layers[2], embedding, head;
+        bool ternary[2];
+        const char *kernel, *linear, *head_family;
+    } cases[] = {
+        {{I2_S, I2_S}, F16, F16, {true, true}, NULL, "ternary", "f16"},
+        {{I2_S, I2_S}, Q6, Q6, {true, true}, NULL, "ternary", "q6_k"},
+        {{TQ2, I2_S}, F16, F16, {true, true}, NULL, "ternary", "f16"},
+        {{F16, TQ1}, F16, F16, {true, true}, NULL, "tq1_0", "f16"},
+        {{Q4, TQ2}, F16, Q6, {false, true}, NULL, "tq2_0", "q6_k"},
+        {{F16, TQ2}, F16, Q6, {false, true}, NULL, "tq2_0", "f16"},
+        {{F16, TQ2}, F16, Q6, {false, true}, "f16", "tq2_0", "q6_k"},
+        {{Q4, Q4}, F16, F16, {false, false}, NULL, "q4_0", "f16"},
+        {{Q4, F16}, F16, F16, {false, false}, NULL, "f16", "f16"},
+        {{F32, F32}, F32, F32, {true, true}, NULL, "f32", "f32"},
+        {{F32, F16}, F32, F16, {true, true}, NULL, "f16", "f16"},
+        {{BF16, BF16}, BF16, BF16, {false, false}, NULL, "bf16", "bf16"},
+    };
+    tm_config config = tiny_config("llama");
+    tm_source source;
+    (void)state;
+    config.tied_head = false;
+    TINY_OK(tm_source_open_synth(&config, 7, &source, &err));
+    source.type = file_type;
+    source.describe = file_describe;
+    source.stored = file_stored;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const tm_kernel *kernel = NULL;
+        tm_model_families families;
+        memcpy(file_types.layers, cases[i].layers, sizeof file_types.layers);
+        memcpy(file_types.ternary, cases[i].ternary, sizeof file_types.ternary);
+        file_types.embedding = cases[i].embedding;
+        file_types.head = cases[i].head;
+        if (cases[i].kernel) TINY_OK(tm_kernel_resolve(cases[i].kernel, &kernel, &err));
+        TINY_OK(tm_model_auto(&source, kernel, &families, &err));
+        assert_string_equal(families.linear, cases[i].linear);
+        assert_string_equal(families.head, cases[i].head_family);
+    }
+    tm_source_close(&source);
 }
 
 static void test_post_scale_multiplies_the_product(void **state)
@@ -386,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_costs_are_what_is_mapped),
         cmocka_unit_test(test_costs_of_a_published_shape),
         cmocka_unit_test(test_a_tensor_that_is_not_ternary),
+        cmocka_unit_test(test_auto_follows_the_stored_types),
         cmocka_unit_test(test_post_scale_multiplies_the_product),
         cmocka_unit_test(test_missing_tensor),
         cmocka_unit_test(test_default_kernels),
