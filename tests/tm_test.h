@@ -1,18 +1,20 @@
-/* What the test programs share: cmocka, the fixtures' path, skipping with a reason. */
+/* What the test programs share: cmocka, the paths of fixtures, skipping with a reason. */
 #ifndef TM_TESTS_TM_TEST_H
 #define TM_TESTS_TM_TEST_H
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-/* Leaves the running test as skipped; the runner lists the reason. */
+/* Ends the running test as skipped; the runner lists the reason. */
 #define TM_SKIP(...)                                                                               \
     do {                                                                                           \
         fprintf(stderr, __VA_ARGS__);                                                              \
@@ -20,20 +22,33 @@
         skip();                                                                                    \
     } while (0)
 
-/* Path of a fixture, or of the folder for "": $TM_FIXTURES/name, else ../shared/fixtures/name.
- * text: at least 512 bytes. Returns text, or NULL when there is no such file. */
-static inline const char *tm_fixture(const char *name, char *text, size_t size)
+/* Path of a model's file that is part of the repository, tests/golden/name. Returns text, or NULL when
+ * there is no such file. */
+static inline const char *tm_golden(const char *name, char *text, size_t size)
 {
-    const char *root = getenv("TM_FIXTURES");
-    snprintf(text, size, "%s/%s", root && *root ? root : "../shared/fixtures", name);
+    snprintf(text, size, "tests/golden/%s", name);
     return access(text, R_OK) == 0 ? text : NULL;
 }
 
-/* The same, and skips the test where the file is absent. */
+/* Path of a fixture: $TM_FIXTURES/name, else ../shared/fixtures/name, else for "models/NAME"
+ * tests/golden/NAME. text: at least 512 bytes. Returns text, or NULL when there is no such file. */
+static inline const char *tm_fixture(const char *name, char *text, size_t size)
+{
+    const char *const roots[] = {getenv("TM_FIXTURES"), "../shared/fixtures"};
+    for (int i = 0; i < 2; i++) {
+        if (!roots[i] || !*roots[i]) continue;
+        snprintf(text, size, "%s/%s", roots[i], name);
+        if (access(text, R_OK) == 0) return text;
+    }
+    bool is_model = strncmp(name, "models/", 7) == 0;
+    return is_model ? tm_golden(name + 7, text, size) : NULL;
+}
+
+/* The same, but skips the test where the file is absent. */
 #define TM_NEED_FIXTURE(name, text)                                                                \
     do {                                                                                           \
         if (!tm_fixture(name, text, sizeof(text)))                                                 \
-            TM_SKIP("no fixture %s: set TM_FIXTURES", text);                                       \
+            TM_SKIP("no fixture %s: set TM_FIXTURES", name);                                       \
     } while (0)
 
 #endif
