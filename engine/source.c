@@ -38,6 +38,18 @@ bool tm_config_set_arch(tm_config *config, const char *arch)
     return false;
 }
 
+char *tm_config_arch_names(char *text, size_t size)
+{
+    size_t n = sizeof architectures / sizeof architectures[0], length = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < n && length < size; i++) {
+        const char *before = i == 0 ? "" : i + 1 == n ? " and " : ", ";
+        length +=
+            (size_t)snprintf(text + length, size - length, "%s%s", before, architectures[i].name);
+    }
+    return text;
+}
+
 static tm_status check_range(const char *name, int64_t value, int64_t low, int64_t high,
                              tm_error *err)
 {

@@ -49,6 +49,8 @@ typedef struct tm_config {
  * for an architecture this build does not know. Source: forward passes of llama.cpp and
  * bitnet.cpp. */
 bool tm_config_set_arch(tm_config *config, const char *arch);
+/* "bitnet, bitnet-25, bitnet-b1.58 and llama", for messages. Returns text. */
+char *tm_config_arch_names(char *text, size_t size);
 /* FORMAT for numbers no model can have (each message: name, value, limit). */
 tm_status tm_config_check(const tm_config *config, tm_error *err) TM_MUST_USE;
 /* The tensor's GGUF name, `layer` put in where the role has one. */
@@ -109,7 +111,8 @@ tm_status tm_source_from_gguf(tm_gguf *gguf, tm_source *out, tm_error *err) TM_M
 /* A seeded model of any shape: uniform random trits, one log-uniform scale per matrix chosen so
  * that activations stay in range through all layers, normal embedding rounded to half. Trit (row,
  * col) of a tensor depends on nothing but seed, role, layer, row and column, so every layout holds
- * the same model. Errors: as tm_config_check. */
+ * the same model. Errors: UNSUPPORTED (an architecture that tm_config_set_arch does not know), and
+ * those of tm_config_check. */
 tm_status tm_source_open_synth(const tm_config *config, uint64_t seed, tm_source *out,
                                tm_error *err) TM_MUST_USE;
 

@@ -40,9 +40,9 @@ static tm_status read_arch(const tm_gguf *gguf, tm_config *config, tm_error *err
         arch[i] = text.data[i] >= 32 && text.data[i] < 127 ? text.data[i] : '?';
     arch[n] = '\0';
     if (n == text.length && tm_config_set_arch(config, arch)) return TM_OK;
-    return tm_fail(err, TM_UNSUPPORTED,
-                   "the architecture is '%s'; known are bitnet, bitnet-25, bitnet-b1.58 and llama",
-                   arch);
+    char names[80];
+    return tm_fail(err, TM_UNSUPPORTED, "architecture '%s' is not supported; supported are %s",
+                   arch, tm_config_arch_names(names, sizeof names));
 }
 
 /* general.name, or the file's name; what a terminal or a table could not show becomes '?'. */

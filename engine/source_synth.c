@@ -160,6 +160,12 @@ tm_status tm_source_open_synth(const tm_config *config, uint64_t seed, tm_source
     memset(out, 0, sizeof *out);
     tm_status status = tm_config_check(config, err);
     if (status != TM_OK) return status;
+    tm_config known = *config;
+    char names[80];
+    if (!tm_config_set_arch(&known, config->arch))
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "model %s has architecture %s, which is not supported yet; supported are %s",
+                       config->name, config->arch, tm_config_arch_names(names, sizeof names));
     status = tm_alloc(&memory, 1, sizeof(synth), "synthetic model", err);
     if (status != TM_OK) return status;
     synth *s = memory;

@@ -20,9 +20,12 @@ static tm_status list_models(FILE *out, tm_error *err)
         const tm_shape *s = &shapes.items[i];
         char name[72];
         snprintf(name, sizeof name, "synth:%s", s->short_name[0] ? s->short_name : s->name);
-        fprintf(out, "%-36s %14" PRId64 " %8d %6d %6d %10d  %s\n", name, s->linear_weights,
+        fprintf(out, "%-36s %14" PRId64 " %8d %6d %6d %10d  %s", name, s->linear_weights,
                 s->config.n_hidden, s->config.n_ffn, s->config.n_layers, s->config.n_vocab,
                 s->source);
+        if (!s->is_supported)
+            fprintf(out, " (cannot run yet: architecture %s is not supported)", s->architecture);
+        fprintf(out, "\n");
     }
     tm_shapes_free(&shapes);
     return TM_OK;

@@ -1,5 +1,11 @@
 #include "harness/measure/shapes.h"
 
+#include "harness/base/embedded.h"
+#include "harness/base/json.h"
+#include "harness/base/user_file.h"
+#include "harness/machine/machine.h"
+#include "harness/measure/backend.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,41 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/base/embedded.h"
-#include "harness/machine/machine.h"
-#include "harness/base/user_file.h"
-#include "harness/base/json.h"
-#include "harness/measure/backend.h"
-
 #define SYNTH  "synth:"
 #define MODELS "workloads/models.json"
 
-/* Short names: "dummy 125M" -> "125M", "BitNet-b1.58-2B-4T" -> "2B-4T"; others keep their own. */
-static void shorten(const char *name, char *out, size_t size)
-{
-    static const char *const prefixes[] = {"dummy ", "BitNet-b1.58-", NULL};
-    for (const char *const *p = prefixes; *p; p++)
-        if (strncmp(name, *p, strlen(*p)) == 0) name += strlen(*p);
-    snprintf(out, size, "%.*s", (int)size - 1, name);
-}
-
-/* What models.json does not say and the released checkpoints do (config.json of each):
- * 1bitLLM's and the dummy models are BitNet's own architecture; 2B-4T has squared ReLU and a rope
- * base of 500000; the rest are run as plain llama, of which they are shapes. */
-static void set_architecture(tm_config *config)
-{
-    bool dummy = strncmp(config->name, "dummy ", 6) == 0;
-    bool released = strncmp(config->name, "bitnet_b1_58", 12) == 0;
-    bool with_relu2 = strcmp(config->name, "BitNet-b1.58-2B-4T") == 0;
-    bool bitnet = dummy || released || with_relu2;
-    bool llama3 =
-        strncmp(config->name, "Llama3", 6) == 0 || strncmp(config->name, "LLaMA 3", 7) == 0;
-    tm_config_set_arch(config, with_relu2 ? "bitnet-b1.58" : bitnet ? "bitnet" : "llama");
-    config->rope_base = with_relu2 || llama3 ? 500000.0f : 10000.0f;
-    config->rms_epsilon = 1e-5f;
-    config->n_context = with_relu2 ? 4096 : llama3 ? 8192 : 2048;
-    config->n_rot = config->head_dim;
-}
+/* What a synthetic model takes where models.json has null: the value is not published. */
+#define DEFAULT_ROPE_BASE 10000.0
+#define DEFAULT_EPSILON   1e-5
 
 static tm_status copy_text(const tm_json *json, const char *key, const char *what, char *out,
                            size_t size, tm_error *err)
@@ -58,22 +35,17 @@ static tm_status copy_text(const tm_json *json, const char *key, const char *wha
     return TM_OK;
 }
 
-static tm_status read_shape(const tm_json *json, const char *what, tm_shape *out, tm_error *err)
+/* *out stays as it is where the value is null. */
+static tm_status read_number_or_null(const tm_json *json, const char *key, const char *what,
+                                     double *out, tm_error *err)
 {
-    static const char *const known[] = {"name",
-                                        "hidden_size",
-                                        "intermediate_size",
-                                        "layers",
-                                        "heads",
-                                        "kv_heads",
-                                        "head_dim",
-                                        "vocab",
-                                        "tied_embeddings",
-                                        "linear_params_non_embedding",
-                                        "embedding_params",
-                                        "source",
-                                        "note",
-                                        NULL};
+    if (tm_json_is_null(tm_json_get(json, key))) return TM_OK;
+    return tm_json_need_number(json, key, what, out, err);
+}
+
+/* The sizes of the matrices, and the numbers of weights that were published with them. */
+static tm_status read_sizes(const tm_json *json, const char *what, tm_shape *out, tm_error *err)
+{
     tm_config *config = &out->config;
     const struct {
         const char *key;
@@ -82,32 +54,117 @@ static tm_status read_shape(const tm_json *json, const char *what, tm_shape *out
                    {"layers", &config->n_layers},      {"heads", &config->n_heads},
                    {"kv_heads", &config->n_kv_heads},  {"head_dim", &config->head_dim},
                    {"vocab", &config->n_vocab}};
-    int64_t value;
-    memset(out, 0, sizeof *out);
-    if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "%s: not an object", what);
-    tm_status status = tm_json_only_keys(json, known, what, err);
-    if (status == TM_OK) status = copy_text(json, "name", what, out->name, sizeof out->name, err);
-    if (status == TM_OK)
-        status = copy_text(json, "source", what, out->source, sizeof out->source, err);
-    if (status == TM_OK) status = copy_text(json, "note", what, out->note, sizeof out->note, err);
+    const struct {
+        const char *key;
+        int64_t *target;
+    } weights[] = {{"linear_params_non_embedding", &out->linear_weights},
+                   {"embedding_params", &out->embedding_weights}};
+    tm_status status = TM_OK;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && status == TM_OK; i++) {
+        int64_t value;
         status = tm_json_need_int(json, numbers[i].key, what, 1, INT_MAX, &value, err);
         if (status == TM_OK) *numbers[i].target = (int)value;
     }
-    if (status == TM_OK)
-        status = tm_json_need_int(json, "linear_params_non_embedding", what, 1, 1ll << 50,
-                                  &out->linear_weights, err);
-    if (status == TM_OK)
-        status = tm_json_need_int(json, "embedding_params", what, 1, 1ll << 50,
-                                  &out->embedding_weights, err);
+    for (size_t i = 0; i < sizeof weights / sizeof weights[0] && status == TM_OK; i++)
+        status = tm_json_need_int(json, weights[i].key, what, 1, 1ll << 50, weights[i].target, err);
+    config->n_rot = config->head_dim; /* every published shape rotates whole heads */
+    return status;
+}
+
+/* Rotation, context, epsilon and head. */
+static tm_status read_numerics(const tm_json *json, const char *what, tm_config *config,
+                               tm_error *err)
+{
+    double rope_base = DEFAULT_ROPE_BASE, epsilon = DEFAULT_EPSILON;
+    int64_t context = 0; /* unknown */
+    tm_status status = read_number_or_null(json, "rope_base", what, &rope_base, err);
+    if (status == TM_OK) status = read_number_or_null(json, "epsilon", what, &epsilon, err);
+    if (status == TM_OK && !tm_json_is_null(tm_json_get(json, "context")))
+        status = tm_json_need_int(json, "context", what, 1, INT_MAX, &context, err);
     if (status == TM_OK && !tm_json_is_bool(tm_json_get(json, "tied_embeddings")))
-        status = tm_fail(err, TM_FORMAT, "%s: \"tied_embeddings\" is not true or false", what);
-    if (status != TM_OK) return status;
+        status = tm_fail(err, TM_FORMAT, "%s: \"tied_embeddings\" must be true or false", what);
+    config->rope_base = (float)rope_base;
+    config->rms_epsilon = (float)epsilon;
+    config->n_context = (int)context;
     config->tied_head = tm_json_true(tm_json_get(json, "tied_embeddings"));
-    memcpy(config->name, out->name, sizeof out->name);
-    shorten(out->name, out->short_name, sizeof out->short_name);
-    set_architecture(config);
-    return tm_config_check(config, err);
+    return status;
+}
+
+/* "run_as" may name another architecture than the model's own, one with the same matrices; null
+ * means that the engine cannot run the shape. */
+static tm_status read_architecture(const tm_json *json, const char *what, tm_shape *out,
+                                   tm_error *err)
+{
+    tm_config *config = &out->config;
+    char activation[8], run_as[sizeof config->arch];
+    tm_status status =
+        copy_text(json, "architecture", what, out->architecture, sizeof out->architecture, err);
+    if (status == TM_OK)
+        status = copy_text(json, "activation", what, activation, sizeof activation, err);
+    if (status != TM_OK) return status;
+    if (tm_json_is_null(tm_json_get(json, "run_as"))) {
+        memcpy(config->arch, out->architecture, sizeof config->arch);
+        return TM_OK;
+    }
+    status = copy_text(json, "run_as", what, run_as, sizeof run_as, err);
+    if (status != TM_OK) return status;
+    if (!tm_config_set_arch(config, run_as))
+        return tm_fail(err, TM_FORMAT,
+                       "%s: \"run_as\" is \"%s\", which the engine does not support", what, run_as);
+    out->is_supported = true;
+    if (strcmp(run_as, out->architecture) != 0) return TM_OK;
+    if (strcmp(activation, config->relu2 ? "relu2" : "silu") != 0)
+        return tm_fail(err, TM_FORMAT, "%s: \"activation\" is \"%s\"; architecture %s has %s", what,
+                       activation, run_as, config->relu2 ? "relu2" : "silu");
+    return TM_OK;
+}
+
+static tm_status read_shape(const tm_json *json, const char *file, int index, tm_shape *out,
+                            tm_error *err)
+{
+    static const char *const known[] = {"name",
+                                        "short_name",
+                                        "architecture",
+                                        "run_as",
+                                        "hidden_size",
+                                        "intermediate_size",
+                                        "layers",
+                                        "heads",
+                                        "kv_heads",
+                                        "head_dim",
+                                        "vocab",
+                                        "tied_embeddings",
+                                        "activation",
+                                        "rope_base",
+                                        "context",
+                                        "epsilon",
+                                        "linear_params_non_embedding",
+                                        "embedding_params",
+                                        "source",
+                                        "note",
+                                        NULL};
+    char what[160];
+    const char *name = tm_json_text(tm_json_get(json, "name"), "without a name");
+    memset(out, 0, sizeof *out);
+    snprintf(what, sizeof what, "%s: model %d (%.64s)", file, index + 1, name);
+    if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "%s: not an object", what);
+    tm_status status = tm_json_only_keys(json, known, what, err);
+    for (const char *const *key = known; *key && status == TM_OK; key++)
+        if (!tm_json_get(json, *key))
+            status = tm_fail(err, TM_FORMAT, "%s: \"%s\" is missing", what, *key);
+    if (status == TM_OK) status = copy_text(json, "name", what, out->name, sizeof out->name, err);
+    if (status == TM_OK)
+        status = copy_text(json, "short_name", what, out->short_name, sizeof out->short_name, err);
+    if (status == TM_OK)
+        status = copy_text(json, "source", what, out->source, sizeof out->source, err);
+    if (status == TM_OK) status = copy_text(json, "note", what, out->note, sizeof out->note, err);
+    if (status == TM_OK) status = read_sizes(json, what, out, err);
+    if (status == TM_OK) status = read_numerics(json, what, &out->config, err);
+    if (status == TM_OK) status = read_architecture(json, what, out, err);
+    if (status != TM_OK) return status;
+    memcpy(out->config.name, out->name, sizeof out->name);
+    status = tm_config_check(&out->config, err);
+    return status == TM_OK ? TM_OK : tm_fail_in(err, "%s", what);
 }
 
 tm_status tm_shapes_parse(const char *text, size_t length, const char *what, tm_shapes *out,
@@ -119,7 +176,7 @@ tm_status tm_shapes_parse(const char *text, size_t length, const char *what, tm_
     if (status != TM_OK) return status;
     int n = tm_json_count(json);
     if (!tm_json_is_array(json) || n < 1) {
-        status = tm_fail(err, TM_FORMAT, "%s: not a list of at least one model", what);
+        status = tm_fail(err, TM_FORMAT, "%s: must be a list of at least one model", what);
         goto done;
     }
     out->items = calloc((size_t)n, sizeof *out->items);
@@ -129,9 +186,7 @@ tm_status tm_shapes_parse(const char *text, size_t length, const char *what, tm_
     }
     const tm_json *item = tm_json_at(json, 0);
     for (; status == TM_OK && out->n < n; item = tm_json_next(item)) {
-        char where[160];
-        snprintf(where, sizeof where, "%s: model %d", what, out->n + 1);
-        status = read_shape(item, where, &out->items[out->n], err);
+        status = read_shape(item, what, out->n, &out->items[out->n], err);
         if (status == TM_OK) out->n++;
     }
 done:

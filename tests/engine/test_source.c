@@ -221,7 +221,7 @@ static const struct {
     {"missing_head_count", TM_FORMAT, "'bitnet.attention.head_count' is missing"},
     {"missing_embedding_length", TM_FORMAT, "'bitnet.embedding_length' is missing"},
     {"unknown_arch", TM_UNSUPPORTED,
-     "'nonsense'; known are bitnet, bitnet-25, bitnet-b1.58 and llama"},
+     "'nonsense' is not supported; supported are bitnet, bitnet-25, bitnet-b1.58 and llama"},
     {"missing_tensor", TM_FORMAT, "'blk.0.ffn_down.weight' is missing"},
     {"head_count_zero", TM_FORMAT, "'bitnet.attention.head_count' is 0"},
     {"kv_heads_not_divisor", TM_FORMAT, "3 key-value heads do not divide 4 heads"},

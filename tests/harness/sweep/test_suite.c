@@ -1,4 +1,4 @@
-/* Suites from JSON and from lists; shapes by name; what is embedded. */
+/* Suites from JSON and from lists, and what is embedded. */
 #include "harness/base/embedded.h"
 #include "harness/measure/shapes.h"
 #include "harness/sweep/suite.h"
@@ -223,77 +223,12 @@ static void test_embedded(void **state)
     assert_null(tm_embedded_find("workloads/none.json"));
 }
 
-/* The published weight counts follow from the shapes: an independent check of both. */
-static void test_shapes(void **state)
-{
-    (void)state;
-    tm_shapes shapes;
-    tm_error err = {0};
-    assert_ok(tm_shapes_read(&shapes, &err), err);
-    assert_int_equal(shapes.n, 29);
-    for (int i = 0; i < shapes.n; i++) {
-        const tm_shape *s = &shapes.items[i];
-        assert_true(tm_config_linear_weights(&s->config) == s->linear_weights);
-        assert_true((int64_t)s->config.n_vocab * s->config.n_hidden == s->embedding_weights);
-        assert_ptr_equal(tm_shapes_find(&shapes, s->name), s);
-    }
-    assert_string_equal(tm_shapes_find(&shapes, "125m")->name, "dummy 125M");
-    assert_string_equal(tm_shapes_find(&shapes, "100B")->name, "dummy 100B");
-    const tm_shape *real = tm_shapes_find(&shapes, "2b-4t");
-    assert_string_equal(real->config.arch, "bitnet-b1.58");
-    assert_true(real->config.relu2 && real->config.sub_norms && real->config.rope_half_split);
-    assert_true(real->config.rope_base == 500000.0f);
-    const tm_shape *dummy = tm_shapes_find(&shapes, "3.8B");
-    assert_string_equal(dummy->config.arch, "bitnet");
-    assert_true(dummy->config.sub_norms && !dummy->config.relu2 && dummy->config.head_dim == 120);
-    assert_string_equal(tm_shapes_find(&shapes, "Falcon3-1B")->config.arch, "llama");
-    assert_null(tm_shapes_find(&shapes, "126M"));
-    tm_shapes_free(&shapes);
-
-    tm_config config;
-    assert_int_equal(tm_shape_config("125N", &config, &err), TM_ARG);
-    assert_says(err.message, "did you mean \"125M\"?");
-    tm_source source;
-    assert_int_equal(tm_source_open_name("synth:", 1, &source, &err), TM_ARG);
-    assert_int_equal(tm_source_open_name("/no/such.gguf", 1, &source, &err), TM_IO);
-    static const char *const bad[] = {"{}", "[]", "[{}]", "[{\"name\": \"x\", \"colour\": 1}]",
-                                      "nonsense"};
-    for (int i = 0; i < 5; i++)
-        assert_int_equal(tm_shapes_parse(bad[i], strlen(bad[i]), "m", &shapes, &err), TM_FORMAT);
-}
-
-static void test_identities(void **state)
-{
-    (void)state;
-    char a[256], b[256];
-    tm_error err = {0};
-    assert_ok(tm_model_identity("synth:125M", 1, a, sizeof a, &err), err);
-    assert_ok(tm_model_identity("synth:dummy 125m", 1, b, sizeof b, &err), err);
-    assert_string_equal(a, b);
-    assert_ok(tm_model_identity("synth:125M", 2, b, sizeof b, &err), err);
-    assert_string_not_equal(a, b);
-    size_t size = 3 << 20;
-    char *bytes = calloc(1, size);
-    write_file(scratch_path("m1"), bytes, size);
-    bytes[size - 1] = 1; /* the last byte is always looked at */
-    write_file(scratch_path("m2"), bytes, size);
-    write_file(scratch_path("m3"), bytes, size - 1);
-    assert_ok(tm_model_identity(scratch_path("m1"), 1, a, sizeof a, &err), err);
-    assert_ok(tm_model_identity(scratch_path("m2"), 1, b, sizeof b, &err), err);
-    assert_string_not_equal(a, b);
-    assert_ok(tm_model_identity(scratch_path("m3"), 1, b, sizeof b, &err), err);
-    assert_string_not_equal(a, b);
-    free(bytes);
-    assert_int_equal(tm_model_identity(scratch_path("m4"), 1, a, sizeof a, &err), TM_IO);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),    cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_lists),    cmocka_unit_test(test_test_names),
         cmocka_unit_test(test_built_in), cmocka_unit_test(test_embedded),
-        cmocka_unit_test(test_shapes),   cmocka_unit_test(test_identities),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
