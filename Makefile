@@ -31,8 +31,8 @@ ifeq ($(origin AR),default)
 AR      := $(CROSS)ar
 endif
 
-# Google Benchmark as a second timer (kernels --gbench). Cross builds omit it: it would need a C++ cross
-# compiler and library for a figure that emulation cannot give.
+# Whether to build the plugin for `kernels --gbench`, the only part in C++. A cross build leaves it
+# out: it would need another C++ compiler and library, and emulated times mean nothing.
 GBENCH  ?= $(if $(CROSS),no,yes)
 
 VERSION := 0.1.0
@@ -54,7 +54,8 @@ LDFLAGS_ALL := -pthread $(SAN_$(MODE)) $(LDFLAGS)
 # For the one C++ file: the same warnings, without those for C only.
 CXXFLAGS_ALL := -std=c++17 $(filter-out -std=c11 -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS_ALL)) \
                 $(if $(SAN_$(MODE)),-fno-sanitize=vptr) $(CXXFLAGS)
-LIBS     := -lcjson -lhwloc -lm $(if $(filter yes,$(GBENCH)),-lbenchmark -lstdc++)
+LIBS     := -lcjson -lhwloc -lm
+GBENCH_PLUGIN := $(if $(filter yes,$(GBENCH)),$(BUILD)/ternmark-gbench.so)
 
 # Compiler flags by the instruction set that ends a kernel file's name. No other place knows them.
 ISA_avx2       := -mavx2 -mfma -mf16c -mbmi2
@@ -75,7 +76,6 @@ FOREIGN_ISAS   := $(if $(filter x86_64,$(ARCH)),$(ARM_ISAS),$(X86_ISAS))
 
 # A kernel file is built when its ISA belongs to this architecture.
 FOREIGN  := $(foreach i,$(FOREIGN_ISAS),$(wildcard kernels/*/*_$(i).c))
-UNUSED   := $(FOREIGN) $(if $(filter yes,$(GBENCH)),harness/measure/gbench_none.c)
 
 # The rooms, lowest first: a room includes only itself and the rooms before it, and so its tests
 # link.
@@ -83,9 +83,8 @@ ROOMS := kernels engine harness/base harness/stats harness/machine harness/probe
          harness/measure harness/tune harness/sweep harness/doctor \
          reports/output reports/published reports
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-sources = $(filter-out $(UNUSED),$(wildcard $(1)/*.c $(if $(filter kernels,$(1)),kernels/*/*.c)))
-objects = $(call obj,$(call sources,$(1))) \
-          $(if $(filter harness/measure-yes,$(1)-$(GBENCH)),$(BUILD)/obj/harness/measure/gbench.o)
+sources = $(filter-out $(FOREIGN),$(wildcard $(1)/*.c $(if $(filter kernels,$(1)),kernels/*/*.c)))
+objects = $(call obj,$(call sources,$(1)))
 LIB_OBJ := $(foreach r,$(ROOMS),$(call objects,$(r)))
 CLI_OBJ := $(call obj,$(call sources,harness/cli))
 
@@ -95,7 +94,7 @@ silent := $(findstring s,$(filter-out ---%,$(firstword -$(MAKEFLAGS))))
 say = $(if $(V),,@$(if $(silent),,printf '  %-3s %s\n' '$(1)' '$@' && ))
 
 .PHONY: all
-all: $(BUILD)/ternmark
+all: $(BUILD)/ternmark $(GBENCH_PLUGIN)
 
 # Files that record compiler, flags, sources and commit. They are rewritten only when these change, so that
 # a change rebuilds what depends on it and no more.
@@ -120,7 +119,9 @@ $(BUILD)/gen/version.h: FORCE
 PROBE = scripts/probe.sh '$(CC) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)'
 $(BUILD)/libraries: $(BUILD)/flags scripts/probe.sh
 	@$(PROBE) cjson hwloc papi.h sensors/sensors.h
-	@$(if $(filter yes,$(GBENCH)),scripts/probe.sh '$(CXX) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)' benchmark)
+	@touch $@
+$(BUILD)/benchmark: $(BUILD)/flags scripts/probe.sh
+	@scripts/probe.sh '$(CXX) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)' benchmark
 	@touch $@
 $(BUILD)/cmocka: $(BUILD)/flags scripts/probe.sh
 	@$(PROBE) cmocka
@@ -142,9 +143,13 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CFLAGS_ALL) $(EXTRA) -c -o $@ $<
 
-$(BUILD)/obj/%.o: %.cc $(BUILD)/flags | $(BUILD)/libraries
+$(BUILD)/obj/%.o: %.cc $(BUILD)/flags | $(BUILD)/benchmark
 	@mkdir -p $(@D)
 	$(call say,CXX)$(CXX) $(CXXFLAGS_ALL) -c -o $@ $<
+
+# The plugin has its own copy of the error functions, so that the program need not export any symbol.
+$(BUILD)/ternmark-gbench.so: $(BUILD)/obj/harness/measure/gbench.o $(BUILD)/obj/kernels/base.o
+	$(call say,LD)$(CXX) $(LDFLAGS_ALL) -shared -Wl,-Bsymbolic -o $@ $^ -lbenchmark
 
 # Only this object depends on version and commit.
 $(BUILD)/obj/harness/base/version.o: private EXTRA = -include $(BUILD)/gen/version.h
@@ -209,11 +214,12 @@ cross:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/ternmark
 	install -m 755 $(BUILD)/ternmark $(DESTDIR)$(PREFIX)/bin/ternmark
+	$(if $(GBENCH_PLUGIN),install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/ternmark $(GBENCH_PLUGIN))
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/ternmark
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/ternmark
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ternmark
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ternmark $(DESTDIR)$(PREFIX)/lib/ternmark
 
 clean:
 	rm -rf build

@@ -276,7 +276,7 @@ static int run_rows(const tm_call *call, tm_kernel_runner *runner, tm_kernel_mat
 
 /* Our samples' length and number, unless the user's flags, which come later, say otherwise. */
 static tm_status run_gbench(const tm_kernels_request *request, const tm_call *call,
-                            tm_kernel_runner *runner, tm_error *err)
+                            tm_gbench_run *gbench, tm_kernel_runner *runner, tm_error *err)
 {
     char min_time[64];
     const char *flags[MAX_FLAGS + 3] = {"--benchmark_repetitions=5",
@@ -284,7 +284,7 @@ static tm_status run_gbench(const tm_kernels_request *request, const tm_call *ca
     snprintf(min_time, sizeof min_time, "--benchmark_min_time=%.6f", request->seconds / 5);
     for (int i = 0; i < request->n_flags && i < MAX_FLAGS; i++) flags[3 + i] = request->flags[i];
     return tm_kernel_runner_gbench(
-        runner, flags, 3 + request->n_flags,
+        runner, gbench, flags, 3 + request->n_flags,
         strcmp(call->format, "text") == 0 ? TM_GBENCH_STDOUT : TM_GBENCH_STDERR, err);
 }
 
@@ -316,12 +316,14 @@ tm_status tm_kernels_bench(const tm_kernels_request *request, tm_call *call, tm_
 {
     tm_kernel_matrix rows = {0};
     tm_kernel_runner *runner = NULL;
+    tm_gbench_run *gbench = NULL;
     tm_machine env = {0};
     char build[24];
     if (request->n_flags > MAX_FLAGS)
-        return tm_fail(err, TM_ARG, "%d flags for Google Benchmark, not %d at most",
+        return tm_fail(err, TM_ARG, "%d flags for Google Benchmark exceed the limit of %d",
                        request->n_flags, MAX_FLAGS);
     tm_status status = choose_rows(request, &rows, err);
+    if (status == TM_OK && request->gbench) status = tm_gbench_open(&gbench, err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK) status = tm_machine_read("/", &env, err);
     tm_kernel_timer_options options = {0};
@@ -333,9 +335,9 @@ tm_status tm_kernels_bench(const tm_kernels_request *request, tm_call *call, tm_
     }
     if (status != TM_OK) goto done;
     if (env.emulated) fprintf(stderr, "ternmark kernels: emulated: no time means anything\n");
-    if (!request->gbench || tm_gbench_built()) state_estimate(request, &rows, &options);
+    state_estimate(request, &rows, &options);
     if (request->gbench)
-        status = run_gbench(request, call, runner, err);
+        status = run_gbench(request, call, gbench, runner, err);
     else
         call->exit_status = run_rows(call, runner, &rows);
     if (status != TM_OK) goto done;

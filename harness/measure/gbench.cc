@@ -1,4 +1,4 @@
-/* See harness/measure/gbench.h. The only C++ file, and the only one that knows Google Benchmark. */
+/* The plugin of harness/measure/gbench.h: the only C++ file, and the only user of Google Benchmark. */
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -14,12 +14,14 @@
 
 extern "C" {
 #include "harness/measure/gbench.h"
+
+tm_gbench_run tm_gbench_plugin_run;
 }
 
 namespace
 {
 
-/* Hands everything on to Google Benchmark's own reporter, and the times to the caller. */
+/* Forwards everything to Google Benchmark's own reporter, and the times to the caller. */
 class Reporter : public benchmark::BenchmarkReporter
 {
   public:
@@ -36,7 +38,7 @@ class Reporter : public benchmark::BenchmarkReporter
             auto found = index_->find(run.run_name.function_name);
             if (found == index_->end() || run.error_occurred) continue;
             bool aggregate = run.run_type == Run::RT_Aggregate;
-            /* One repetition, or the median of several, which comes after them. */
+            /* A single repetition, or the median that follows several. */
             if (aggregate ? run.aggregate_name != "median" : run.repetitions > 1) continue;
             double scale = 1e9 / benchmark::GetTimeUnitMultiplier(run.time_unit);
             rows_->result(rows_->arg, found->second, run.GetAdjustedRealTime() * scale);
@@ -75,7 +77,7 @@ const char *value_of(const char *flag, const char *name)
     return std::strncmp(flag + 2, name, n) == 0 && flag[2 + n] == '=' ? flag + 3 + n : nullptr;
 }
 
-/* What Google Benchmark would end the process for. */
+/* Rejects the values for which Google Benchmark would exit the process. */
 tm_status check_flag(const char *flag, tm_error *err)
 {
     for (const char *name : {"benchmark_format", "benchmark_out_format"}) {
@@ -83,7 +85,7 @@ tm_status check_flag(const char *flag, tm_error *err)
         if (value && std::strcmp(value, "console") != 0 && std::strcmp(value, "json") != 0 &&
             std::strcmp(value, "csv") != 0)
             return tm_fail(err, TM_ARG,
-                           "Google Benchmark: --%s is \"%s\", not console, json or csv", name,
+                           "Google Benchmark: --%s is \"%s\"; use console, json or csv", name,
                            value);
     }
     const char *color = value_of(flag, "benchmark_color");
@@ -100,7 +102,7 @@ tm_status check_flag(const char *flag, tm_error *err)
     return TM_OK;
 }
 
-/* Flags one by one, so that the first it does not take can be named. */
+/* Initialize removes the flags it knows from argv: the first that is left is an unknown one. */
 tm_status set_flags(const char *const *flags, int n_flags, tm_error *err)
 {
     for (int i = 0; i < n_flags; i++) {
@@ -118,10 +120,10 @@ tm_status set_flags(const char *const *flags, int n_flags, tm_error *err)
         help = help || copies[static_cast<std::size_t>(i)] == "--help";
     if (help)
         return tm_fail(err, TM_ARG,
-                       "Google Benchmark: --help is not for here; its flags begin with "
-                       "--benchmark_ and are in its user guide");
+                       "Google Benchmark: --help is not supported; its user guide lists its flags, "
+                       "which begin with --benchmark_");
     benchmark::Initialize(&argc, argv.data());
-    if (argc > 1) return tm_fail(err, TM_ARG, "Google Benchmark does not take \"%s\"", argv[1]);
+    if (argc > 1) return tm_fail(err, TM_ARG, "Google Benchmark: unknown flag \"%s\"", argv[1]);
     return TM_OK;
 }
 
@@ -140,9 +142,10 @@ tm_status run(const tm_gbench_rows *rows, const char *const *flags, int n_flags,
         benchmark::RegisterBenchmark(name, body, rows, i)->UseRealTime();
     }
     if (index.empty())
-        return tm_fail(err, TM_UNSUPPORTED, "Google Benchmark: none of %d rows can run here",
-                       rows->n);
-    benchmark::BenchmarkReporter *inner = benchmark::CreateDefaultDisplayReporter(); /* theirs */
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "Google Benchmark: none of %d rows can run on this machine", rows->n);
+    /* Google Benchmark owns this reporter. */
+    benchmark::BenchmarkReporter *inner = benchmark::CreateDefaultDisplayReporter();
     std::ostream &out = display == TM_GBENCH_STDERR ? std::cerr : std::cout;
     inner->SetOutputStream(&out);
     inner->SetErrorStream(&std::cerr);
@@ -153,19 +156,14 @@ tm_status run(const tm_gbench_rows *rows, const char *const *flags, int n_flags,
     out.flush();
     benchmark::ClearRegisteredBenchmarks();
     if (n == 0)
-        return tm_fail(err, TM_ARG, "Google Benchmark: its flags choose none of %d rows", rows->n);
+        return tm_fail(err, TM_ARG, "Google Benchmark: its flags select none of %d rows", rows->n);
     return TM_OK;
 }
 
 } // namespace
 
-extern "C" bool tm_gbench_built(void)
-{
-    return true;
-}
-
-extern "C" tm_status tm_gbench_run(const tm_gbench_rows *rows, const char *const *flags,
-                                   int n_flags, tm_gbench_display display, tm_error *err)
+extern "C" tm_status tm_gbench_plugin_run(const tm_gbench_rows *rows, const char *const *flags,
+                                          int n_flags, tm_gbench_display display, tm_error *err)
 {
     try {
         return run(rows, flags, n_flags, display, err);

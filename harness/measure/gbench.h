@@ -1,7 +1,10 @@
-/* Google Benchmark behind a C interface, so that no other file knows of it or of C++.
+/* Google Benchmark as a second timer, behind a C interface.
  *
- * It prints: its reporters write to the stream asked for, and to the file its flags name. Where the
- * build left it out (GBENCH=no, cross builds) tm_gbench_run answers UNSUPPORTED with that reason.
+ * Its code is in a plugin, ternmark-gbench.so, that only `kernels --gbench` opens: the program itself
+ * needs no C++ library. The plugin is looked for beside the program, as after a build, and in
+ * ../lib/ternmark, as after an installation.
+ *
+ * Google Benchmark prints: its reporters write to the chosen stream and to the file its flags name.
  */
 #ifndef TM_HARNESS_MEASURE_GBENCH_H
 #define TM_HARNESS_MEASURE_GBENCH_H
@@ -18,23 +21,28 @@ typedef struct tm_gbench_costs {
 typedef struct tm_gbench_rows {
     int n;
     void *arg;
-    /* The name to register a row by, which no two share; an empty one leaves the row out. */
+    /* The unique name to register a row under; an empty name leaves the row out. */
     void (*name)(void *arg, int row, char *text, size_t size);
-    /* Before the passes of a row, as often as Google Benchmark starts it. An error skips the row. */
+    /* Called each time Google Benchmark starts a row, before its passes. An error skips the row. */
     tm_status (*ready)(void *arg, int row, tm_gbench_costs *costs, tm_error *err);
     void (*pass)(void *arg);
-    /* ns of one pass: the median of the repetitions where there are several. */
+    /* ns of one pass: the median when there are several repetitions. */
     void (*result)(void *arg, int row, double ns);
 } tm_gbench_rows;
 
-/* True when this build has it. */
-bool tm_gbench_built(void);
+/* Registers the rows and runs those that the flags select. flags: "--benchmark_filter=..." and so on.
+ * Errors: ARG (an unknown flag or value, flags that select no row), IO (a file that cannot be
+ * written), UNSUPPORTED (no row has a name), NOMEM.
+ * Threads: one call at a time in a process. */
+typedef tm_status tm_gbench_run(const tm_gbench_rows *rows, const char *const *flags, int n_flags,
+                                tm_gbench_display display, tm_error *err);
 
-/* Registers the rows and runs those that its flags choose. flags: "--benchmark_filter=..." and so on.
- * Errors: ARG (a flag or value it does not know, flags that choose no row), IO (a file that
- * cannot be written), UNSUPPORTED (not built, no row has a name), NOMEM.
- * Threads: once at a time in a process. */
-tm_status tm_gbench_run(const tm_gbench_rows *rows, const char *const *flags, int n_flags,
-                        tm_gbench_display display, tm_error *err) TM_MUST_USE;
+/* The plugin exports its tm_gbench_run under this name. */
+#define TM_GBENCH_PLUGIN "ternmark-gbench.so"
+#define TM_GBENCH_SYMBOL "tm_gbench_plugin_run"
+
+/* Loads the plugin, which stays loaded until the process ends.
+ * Errors: UNSUPPORTED (no plugin was found, or it cannot be loaded). */
+tm_status tm_gbench_open(tm_gbench_run **run, tm_error *err) TM_MUST_USE;
 
 #endif

@@ -313,8 +313,9 @@ static void row_result(void *arg, int index, double ns)
         row->again_ns = tm_kernel_job_time_again(&runner->job, runner->options, &row->times);
 }
 
-tm_status tm_kernel_runner_gbench(tm_kernel_runner *runner, const char *const *flags, int n_flags,
-                                  tm_gbench_display display, tm_error *err)
+tm_status tm_kernel_runner_gbench(tm_kernel_runner *runner, tm_gbench_run *gbench,
+                                  const char *const *flags, int n_flags, tm_gbench_display display,
+                                  tm_error *err)
 {
     const tm_gbench_rows rows = {.n = runner->rows->n,
                                  .arg = runner,
@@ -327,7 +328,7 @@ tm_status tm_kernel_runner_gbench(tm_kernel_runner *runner, const char *const *f
         if (tm_kernel_available(runner->rows->items[i].kernel, NULL) != TM_OK)
             (void)!tm_kernel_runner_ready(runner, i, &why);
     }
-    return tm_gbench_run(&rows, flags, n_flags, display, err);
+    return gbench(&rows, flags, n_flags, display, err);
 }
 
 /* --- what a row says --- */

@@ -53,10 +53,11 @@ void tm_kernel_runner_close(tm_kernel_runner *runner);
  * Errors: the row's own: UNSUPPORTED, CHECK, NOMEM. */
 tm_status tm_kernel_runner_ready(tm_kernel_runner *runner, int row, tm_error *err) TM_MUST_USE;
 
-/* Each row also under Google Benchmark, between two timings of ours. flags: as tm_gbench_run. display:
- * where Google Benchmark prints. Errors: as tm_gbench_run. */
-tm_status tm_kernel_runner_gbench(tm_kernel_runner *runner, const char *const *flags, int n_flags,
-                                  tm_gbench_display display, tm_error *err) TM_MUST_USE;
+/* Times each row also with Google Benchmark (`gbench`), between two timings of our own.
+ * flags, display, errors: as tm_gbench_run. */
+tm_status tm_kernel_runner_gbench(tm_kernel_runner *runner, tm_gbench_run *gbench,
+                                  const char *const *flags, int n_flags, tm_gbench_display display,
+                                  tm_error *err) TM_MUST_USE;
 
 /* The whole matrix once, prepare included, from the times of a pass; NaN when not timed. */
 double tm_kernel_matrix_row_matrix_ns(const tm_kernel_matrix_row *row);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# ternmark kernels: the list, --bench and --gbench: their rows, formats and refusals. How fast a
-# kernel is, or how well two timers agree, decides nothing here. Prints TAP.
+# ternmark kernels: the list, --bench and --gbench, with their rows, formats and errors. No result
+# depends on the speed of a kernel or on how well the two timers agree. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 . tests/harness/cli/tap.sh
@@ -66,34 +66,55 @@ kernels --bench -m synth:125M --tokens 1 --kernel "$foreign" -o json
 [ $? -eq 3 ] && jq -e 'all(.[]; .ns == null and (.ns_missing | test("this machine is")))' out >log
 verdict $? "alone: nothing to measure, exit status 3"
 
-kernels --gbench "${few[@]}" --warm -o json -- --benchmark_filter='768x3072.*/3/' --benchmark_out=g.json
-status=$?
-if [ $status -eq 3 ] && grep -q 'leaves Google Benchmark out' err; then
-    for title in "--gbench" "its JSON" "its list" "its JSON on stdout" "its text"; do
+# The program and, where the build has it, the plugin of Google Benchmark.
+ldd "$program" >log 2>&1
+! grep -qE 'libstdc\+\+|libbenchmark' log
+verdict $? "the program needs no C++ library"
+mkdir -p bare
+cp "$program" bare/
+bare/ternmark kernels --gbench "${few[@]}" >out 2>err </dev/null
+[ $? -eq 3 ] && [ ! -s out ] && [ "$(wc -l <err)" -eq 1 ] && grep -q 'plugin ternmark-gbench.so is neither in' err
+verdict $? "--gbench without the plugin: one sentence, exit status 3"
+echo broken >bare/ternmark-gbench.so
+bare/ternmark kernels --gbench "${few[@]}" >out 2>err </dev/null
+[ $? -eq 3 ] && [ ! -s out ] && [ "$(wc -l <err)" -eq 1 ] && grep -q 'Google Benchmark is not installed: ' err
+verdict $? "--gbench with a plugin that cannot be loaded"
+
+plugin=$(dirname "$program")/ternmark-gbench.so
+if [ ! -e "$plugin" ]; then
+    for title in "--gbench" "--gbench JSON file" "--gbench list" "--gbench JSON on stdout" "--gbench text" \
+        "--gbench when installed"; do
         n=$((n + 1))
-        echo "ok $n - $title # SKIP this build leaves Google Benchmark out"
+        echo "ok $n - $title # SKIP this build has no Google Benchmark plugin (GBENCH=no)"
     done
 else
-    [ $status -eq 0 ] && jq -e 'length == 3 and all(.[]; .gbench_ns > 0 and .ns_again > 0 and .gbench_ratio > 0 and
-        .timers_agree == ((.gbench_ratio - 1 | fabs) <= 0.03))' out >log
+    kernels --gbench "${few[@]}" --warm -o json -- --benchmark_filter='768x3072.*/3/' --benchmark_out=g.json &&
+        jq -e 'length == 3 and all(.[]; .gbench_ns > 0 and .ns_again > 0 and .gbench_ratio > 0 and
+            .timers_agree == ((.gbench_ratio - 1 | fabs) <= 0.03))' out >log
     verdict $? "--gbench: the rows of its filter, and whether the timers agree"
     jq -e '[.benchmarks[] | select(.aggregate_name == "median")] | length == 3 and
         all(.[]; .run_name | test("^125M/768x3072/[a-z0-9_]+/3/cache/real_time$")) and
         all(.[]; .bytes_per_second > 0 and .items_per_second > 0)' g.json >log
-    verdict $? "its JSON: names and counters"
+    verdict $? "--gbench JSON file: names and counters"
     kernels --gbench "${few[@]}" -- --benchmark_list_tests &&
         [ "$(grep -c '^125M/\(head-\)\?[0-9]*x[0-9]*/[a-z0-9_]*/[13]/\(cache\|dram\)/real_time$' out)" -eq 40 ]
-    verdict $? "its list names each row once, and runs none"
+    verdict $? "--gbench list: each row once, and none runs"
     kernels --gbench "${few[@]}" --cold -- --benchmark_filter=/768x768/trit_mad_scalar/1 --benchmark_format=json &&
         jq -e '.benchmarks | length > 0' out >log && grep -q 'timers agree within 3 % on [01] of 1 rows' err
-    verdict $? "its JSON has standard output for itself"
+    verdict $? "--gbench JSON on stdout: only Google Benchmark writes there"
     kernels --gbench "${few[@]}" --cold -- --benchmark_filter=/768x768/trit_mad_scalar/1 &&
         grep -q 'timers agree within 3 % on [01] of 1 rows' out
-    verdict $? "its text, and ours behind it"
-    refused "a flag it does not know" 'does not take "--benchmark_fliter=1"' --gbench "${few[@]}" -- --benchmark_fliter=1
-    refused "a format it does not know" 'not console, json or csv' --gbench "${few[@]}" -- --benchmark_format=xml
-    refused "a filter without a row" 'choose none of' --gbench "${few[@]}" -- --benchmark_filter=nothing
-    refused "a file it cannot write" 'No such file' --gbench "${few[@]}" -- --benchmark_out=no/such/file
+    verdict $? "--gbench text: its table, then ours"
+    mkdir -p installed/bin installed/lib/ternmark
+    cp "$program" installed/bin/
+    cp "$plugin" installed/lib/ternmark/
+    installed/bin/ternmark kernels --gbench "${few[@]}" -- --benchmark_list_tests >out 2>err </dev/null &&
+        grep -q '^125M/' out
+    verdict $? "--gbench when installed: the plugin is in ../lib/ternmark"
+    refused "--gbench with an unknown flag" 'unknown flag "--benchmark_fliter=1"' --gbench "${few[@]}" -- --benchmark_fliter=1
+    refused "--gbench with an unknown format" 'use console, json or csv' --gbench "${few[@]}" -- --benchmark_format=xml
+    refused "--gbench with a filter that matches no row" 'select none of' --gbench "${few[@]}" -- --benchmark_filter=nothing
+    refused "--gbench with a file that cannot be written" 'No such file' --gbench "${few[@]}" -- --benchmark_out=no/such/file
 fi
 
 refused "flags without --gbench" 'belong to --gbench' --bench -- --benchmark_filter=x
