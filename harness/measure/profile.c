@@ -95,6 +95,8 @@ void tm_profile_free(tm_profile *profile)
 {
     free(profile->ops);
     free(profile->threads);
+    free(profile->with_ns);
+    free(profile->without_ns);
     tm_record_free(&profile->record);
     *profile = (tm_profile){0};
 }
@@ -205,7 +207,7 @@ tm_status tm_profile_read(const tm_stamps *stamps, int first_pass, double ticks_
             n_events += stamps->threads[t].events[i].pass >= first_pass;
     }
     out->stamps_per_thread = (double)n_events / stamps->n_threads;
-    out->clock = tm_stamps_clock(stamps);
+    snprintf(out->clock, sizeof out->clock, "%s", tm_stamps_clock(stamps));
     if (model != NULL) put_costs(stamps, first_pass, model, f16_kv, out);
     free(work);
     return TM_OK;
@@ -328,6 +330,15 @@ static int run_of_rank(const double *ns, int n, int rank)
     return 0;
 }
 
+void tm_profile_compare(tm_profile *p)
+{
+    const double *with = p->with_ns, *without = p->without_ns;
+    int n = p->n_pairs;
+    p->overhead = tm_interval_ratio(with, without, n, 0.95);
+    p->fastest_ratio = with[run_of_rank(with, n, 0)] / without[run_of_rank(without, n, 0)];
+    p->plain_ns = tm_interval_positive(without, n, 0.95);
+}
+
 static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)
 {
     const tm_profile_options *options = p->options;
@@ -349,10 +360,10 @@ static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)
     p->seen[shown] = (tm_profile){0};
     put_best(p, out);
     out->n_pairs = n;
-    out->overhead = tm_interval_ratio(p->with, p->without, n, 0.95);
-    out->fastest_ratio =
-        p->with[run_of_rank(p->with, n, 0)] / p->without[run_of_rank(p->without, n, 0)];
-    out->plain_ns = tm_interval_positive(p->without, n, 0.95);
+    out->with_ns = p->with;
+    out->without_ns = p->without;
+    p->with = p->without = NULL;
+    tm_profile_compare(out);
     out->stamp_ns = measure_stamp(p->stamps.by_clock);
     out->record = p->last;
     p->last = (tm_record){0};

@@ -38,10 +38,12 @@ typedef struct tm_profile {
     tm_interval overhead;     /* time with stamps over time without, from the pairs */
     double stamp_ns;          /* one stamp, alone in a loop */
     double stamps_per_thread; /* in the region, mean over threads */
-    const char *clock;        /* what stamps are read from */
+    char clock[24];           /* what stamps are read from */
     int64_t elapsed_ns;       /* of the run shown, as the harness timed it */
     tm_interval plain_ns;     /* of the runs without stamps: geometric mean */
     tm_record record;         /* of the last run without stamps: marks, counters; owned */
+    /* [n_pairs] of the runs with and without stamps; owned */
+    double *with_ns, *without_ns;
 } tm_profile;
 
 #define TM_PROFILE_ALL (-2)
@@ -69,6 +71,7 @@ typedef struct tm_profile_options {
 
 /* Of the test: the pairs, and one with and one without stamps before. */
 #define TM_PROFILE_RUNS(n_pairs) (2 + 2 * (n_pairs))
+#define TM_PROFILE_PAIRS_MAX     1000
 
 /* Runs the test TM_PROFILE_RUNS(n_pairs) times. Errors: ARG (the fake engine, a region without a pass), NOMEM, those of
  * eval; CHECK when stamps were lost. */
@@ -76,6 +79,13 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
                              const tm_profile_options *options, tm_profile *out,
                              tm_error *err) TM_MUST_USE;
 void tm_profile_free(tm_profile *profile);
+/* Sets overhead, fastest_ratio and plain_ns from with_ns and without_ns. */
+void tm_profile_compare(tm_profile *profile);
+
+/* The whole profile, as a worker sends it. Errors of reading: FORMAT (the key), NOMEM. */
+tm_json *tm_profile_transfer_to_json(const tm_profile *profile);
+tm_status tm_profile_transfer_from_json(const tm_json *json, tm_profile *out,
+                                        tm_error *err) TM_MUST_USE;
 
 /* The sums alone, of a stamps's passes from first_pass on. model NULL: no costs. out: as from measure, with
  * what the stamps does not say left 0. Errors: NOMEM, ARG (no pass), CHECK (stamps were lost). */

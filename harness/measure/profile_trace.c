@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness/base/json.h"
 
@@ -126,6 +127,18 @@ static void put_thread(const writer *w, int first_pass)
     }
 }
 
+static void put_cell(writer *w, const char *name, int first_pass)
+{
+    put_name(w, "process_name", name);
+    for (w->thread = 0; w->thread < w->stamps->n_threads; w->thread++) {
+        char thread[32];
+        snprintf(thread, sizeof thread, "thread %d", w->thread);
+        fputc(',', w->file);
+        put_name(w, "thread_name", thread);
+        put_thread(w, first_pass);
+    }
+}
+
 void tm_profile_trace_add(tm_profile_trace *trace, const char *name, const tm_stamps *stamps,
                           int first_pass, double ticks_per_ns)
 {
@@ -135,14 +148,39 @@ void tm_profile_trace_add(tm_profile_trace *trace, const char *name, const tm_st
                 .rate = ticks_per_ns,
                 .cell = ++trace->n_cells};
     if (trace->n_cells > 1) fputc(',', trace->file);
-    put_name(&w, "process_name", name);
-    for (w.thread = 0; w.thread < stamps->n_threads; w.thread++) {
-        char thread[32];
-        snprintf(thread, sizeof thread, "thread %d", w.thread);
-        fputc(',', w.file);
-        put_name(&w, "thread_name", thread);
-        put_thread(&w, first_pass);
-    }
+    put_cell(&w, name, first_pass);
+}
+
+tm_status tm_profile_trace_add_file(const char *path, int number, const char *name,
+                                    const tm_stamps *stamps, int first_pass, double ticks_per_ns,
+                                    tm_error *err)
+{
+    writer w = {.file = fopen(path, "w"),
+                .stamps = stamps,
+                .zero = stamps->passes[first_pass].begin,
+                .rate = ticks_per_ns,
+                .cell = number};
+    if (!w.file) return tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
+    put_cell(&w, name, first_pass);
+    errno = 0;
+    bool failed = fflush(w.file) != 0 || ferror(w.file) != 0;
+    if (fclose(w.file) == 0 && !failed) return TM_OK;
+    return tm_fail(err, TM_IO, "%s: the trace could not be written whole: %s", path,
+                   strerror(errno ? errno : EIO));
+}
+
+tm_status tm_profile_trace_splice(tm_profile_trace *trace, const char *path, tm_error *err)
+{
+    char block[1 << 14];
+    size_t n;
+    FILE *file = fopen(path, "r");
+    if (!file) return tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
+    if (++trace->n_cells > 1) fputc(',', trace->file);
+    while ((n = fread(block, 1, sizeof block, file)) > 0) fwrite(block, 1, n, trace->file);
+    bool failed = ferror(file) != 0;
+    fclose(file);
+    unlink(path);
+    return failed ? tm_fail(err, TM_IO, "%s: reading failed", path) : TM_OK;
 }
 
 /* Frames are separated by ';' and the count by the last space; a name may hold neither ';' nor a line's end. */

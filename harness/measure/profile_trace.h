@@ -24,6 +24,13 @@ tm_status tm_profile_trace_open(const char *path, tm_profile_trace *out, tm_erro
  * Times begin at 0 with the first of them. */
 void tm_profile_trace_add(tm_profile_trace *trace, const char *name, const tm_stamps *stamps,
                           int first_pass, double ticks_per_ns);
+/* A cell that a worker traces: add_file writes its events to a file of its own, and splice appends
+ * that file to the trace and removes it. number: of the cell, from 1. Errors: IO. */
+tm_status tm_profile_trace_add_file(const char *path, int number, const char *name,
+                                    const tm_stamps *stamps, int first_pass, double ticks_per_ns,
+                                    tm_error *err) TM_MUST_USE;
+tm_status tm_profile_trace_splice(tm_profile_trace *trace, const char *path,
+                                  tm_error *err) TM_MUST_USE;
 /* Errors: IO when something did not reach the file. Closes in any case; nothing open: OK. */
 tm_status tm_profile_trace_close(tm_profile_trace *trace, tm_error *err) TM_MUST_USE;
 

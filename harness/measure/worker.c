@@ -9,7 +9,7 @@
 #include "harness/measure/bench.h"
 #include "harness/measure/energy_window.h"
 #include "harness/machine/machine.h"
-#include "harness/measure/profile.h"
+#include "harness/measure/profile_trace.h"
 #include "harness/measure/backend.h"
 #include "harness/base/version.h"
 
@@ -93,21 +93,32 @@ tm_status tm_worker_say(int fd, const char *kind, tm_error *err)
     return send(fd, line_of(kind), err);
 }
 
+static tm_cell test_cell(const tm_worker_request *request, int test)
+{
+    const tm_test *t = &request->tests[test].test;
+    tm_cell cell = request->cell;
+    cell.n_prompt = t->n_prompt;
+    cell.n_gen = t->n_gen;
+    cell.depth = t->depth;
+    cell.n_sequences = t->n_sequences > 1 ? t->n_sequences : 1;
+    tm_test_name(t->n_prompt, t->n_gen, t->depth, t->n_sequences, cell.test, sizeof cell.test);
+    return cell;
+}
+
+static tm_json *record_line(const char *kind, const tm_worker_request *request, int test,
+                            tm_record *record)
+{
+    tm_json *json = line_of(kind);
+    record->cell = test_cell(request, test);
+    tm_json_put_int(json, "test", test);
+    tm_json_set(json, "record", tm_record_to_json(record));
+    return json;
+}
+
 tm_status tm_worker_say_record(int fd, const char *kind, const tm_worker_request *request, int test,
                                tm_record *record, tm_error *err)
 {
-    const tm_test *t = &request->tests[test].test;
-    record->cell = request->cell;
-    record->cell.n_prompt = t->n_prompt;
-    record->cell.n_gen = t->n_gen;
-    record->cell.depth = t->depth;
-    record->cell.n_sequences = t->n_sequences > 1 ? t->n_sequences : 1;
-    tm_test_name(t->n_prompt, t->n_gen, t->depth, t->n_sequences, record->cell.test,
-                 sizeof record->cell.test);
-    tm_json *json = line_of(kind);
-    tm_json_put_int(json, "test", test);
-    tm_json_set(json, "record", tm_record_to_json(record));
-    return send(fd, json, err);
+    return send(fd, record_line(kind, request, test, record), err);
 }
 
 /* Warm-ups and repetitions of one test. */
@@ -136,16 +147,57 @@ static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int
     return TM_OK;
 }
 
-/* Where the time of a test goes. What goes wrong here costs no time that was taken before: it is the reason
+/* What writing the trace of a test needs. */
+typedef struct tracer {
+    const tm_worker_request *request;
+    int index;
+    tm_status status;
+    tm_error *err;
+} tracer;
+
+static void trace(void *arg, const tm_stamps *stamps, int first_pass, double ticks_per_ns)
+{
+    tracer *t = arg;
+    const tm_worker_profile_options *o = &t->request->profile;
+    char path[sizeof o->trace + 16], label[512];
+    tm_cell cell = test_cell(t->request, t->index);
+    snprintf(path, sizeof path, "%s.%d", o->trace, t->index);
+    t->status = tm_profile_trace_add_file(path, o->first_cell + t->index,
+                                          tm_cell_label(&cell, label, sizeof label), stamps,
+                                          first_pass, ticks_per_ns, t->err);
+}
+
+/* Takes over the profile. */
+static tm_status send_profile(const tm_bench *bench, const tm_worker_request *request, int index,
+                              int fd, tm_record *record, tm_profile *profile, tm_error *err)
+{
+    tm_json *json = record_line("profile", request, index, record);
+    if (request->profile.whole && profile->n_pairs > 0) {
+        const tm_backend *backend = bench->backend;
+        tm_json *cpus = tm_json_array();
+        for (int i = 0; i < backend->n_cpus; i++)
+            tm_json_append(cpus, tm_json_number(backend->cpus[i]));
+        tm_json_set(json, "cpus", cpus);
+        profile->record.cell = record->cell;
+        tm_json_set(json, "profile", tm_profile_transfer_to_json(profile));
+    }
+    return send(fd, json, err);
+}
+
+/* The profile of a test. A failure here loses no time that was taken before: it becomes the reason
  * why there is no profile. */
 static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, int index, int fd,
                              tm_error *err)
 {
     const tm_worker_test *t = &request->tests[index];
-    tm_profile_options options = {.n_pairs = t->n_profile_pairs};
+    tm_error why = {0};
+    tracer seen = {.request = request, .index = index, .err = &why};
+    tm_profile_options options = {.n_pairs = t->n_profile_pairs,
+                                  .fastest = request->profile.fastest,
+                                  .see = request->profile.trace[0] ? trace : NULL,
+                                  .see_arg = &seen};
     tm_record record = {.kind = TM_RECORD_PROFILE};
     tm_profile profile = {0};
-    tm_error why = {0};
     tm_machine env = {0}; /* now: the model has its memory */
     if (tm_machine_read("/", &env, &why) == TM_OK)
         options.available_bytes = env.memory_available_bytes;
@@ -154,6 +206,7 @@ static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, 
     tm_status status = bench->backend->model
                            ? tm_profile_measure(bench, &t->test, &options, &profile, &why)
                            : tm_fail(&why, TM_UNSUPPORTED, "the fake engine has no operations");
+    if (status == TM_OK) status = seen.status;
     if (status == TM_OK) status = tm_profile_to_table(&profile, &record.profile, &why);
     memcpy(record.marks, profile.record.marks, sizeof record.marks);
     snprintf(record.status, sizeof record.status, "%s",
@@ -161,7 +214,7 @@ static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, 
              : status == TM_UNSUPPORTED ? "skipped"
                                         : "failed");
     snprintf(record.reason, sizeof record.reason, "%s", why.message);
-    status = tm_worker_say_record(fd, "profile", request, index, &record, err);
+    status = send_profile(bench, request, index, fd, &record, &profile, err);
     tm_profile_free(&profile);
     tm_record_free(&record);
     return status;
@@ -172,8 +225,8 @@ static tm_status run_profiles(tm_bench *bench, const tm_worker_request *request,
                               tm_error *err)
 {
     tm_status status = TM_OK;
-    tm_counters *counters = bench->counters; /* not of what is looked at */
-    bench->counters = NULL;
+    tm_counters *counters = bench->counters;
+    if (!request->profile.whole) bench->counters = NULL; /* a sweep counts samples only */
     for (int i = 0; i < request->n_tests && status == TM_OK; i++)
         if (request->tests[i].n_profile_pairs > 0) status = run_profile(bench, request, i, fd, err);
     bench->counters = counters;

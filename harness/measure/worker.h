@@ -8,21 +8,39 @@
 #define TM_HARNESS_MEASURE_WORKER_H
 
 #include "engine/session.h"
+#include "harness/measure/backend.h"
+#include "harness/measure/profile.h"
 #include "harness/probe/energy_source.h"
 #include "harness/record/record.h"
 #include "harness/record/test.h"
 
 #define TM_WORKER_PROTOCOL 1
-/* Pairs of runs of a profile at most: of three, one that was disturbed is not the one shown. */
+/* Pairs of runs of a profile in a sweep: with three, a disturbed run is not the one that is shown. */
 #define TM_WORKER_PROFILE_PAIRS 3
 
 /* One test of the request. */
 typedef struct tm_worker_test {
     tm_test test;
     int warmup, first_repetition, n_repetitions;
-    int n_profile_pairs; /* where its time goes, after all repetitions of all tests; 0: not asked */
-    bool energy[TM_PHASES]; /* windows to measure, after that */
+    int n_profile_pairs;    /* of a profile, after all repetitions of all tests; 0: none */
+    bool energy[TM_PHASES]; /* windows to measure, after the profiles */
 } tm_worker_test;
+
+/* How profiles are made and sent; all zero in a sweep. */
+typedef struct tm_worker_profile_options {
+    bool fastest; /* show the fastest run with stamps, not the one of median time */
+    bool whole;   /* send layers, threads and the sample as well: tm_worker_profile */
+    /* Write the events of test I to TRACE.I, numbered first_cell + I; "": no trace. */
+    char trace[1024];
+    int first_cell;
+} tm_worker_profile_options;
+
+/* A profile as `ternmark profile` shows it. */
+typedef struct tm_worker_profile {
+    tm_profile profile;
+    int cpus[TM_BACKEND_CPUS_MAX]; /* of the threads; n_cpus 0: not pinned */
+    int n_cpus;
+} tm_worker_profile;
 
 typedef struct tm_worker_request {
     tm_cell cell; /* engine, model, kernel, head_kernel, threads */
@@ -35,6 +53,7 @@ typedef struct tm_worker_request {
     int n_cpus;
     tm_energy_source_options energy; /* source: one by name */
     bool energy_later;               /* the windows are run for a meter that is read afterwards */
+    tm_worker_profile_options profile;
 } tm_worker_request;
 
 /* What a session needs for these tests and for the greedy tokens before them: *out but f16_kv. */
@@ -60,15 +79,19 @@ typedef enum tm_worker_line_kind {
 /* One line of a worker, read. */
 typedef struct tm_worker_line {
     tm_worker_line_kind kind;
-    int protocol;     /* HELLO */
-    char program[96]; /* HELLO: name, version, commit */
-    char tokens[24];  /* CHECKED: hash of the greedy tokens, "" when not asked for */
-    int test;         /* SAMPLE, PROFILE, ENERGY: index into the request's tests */
-    tm_record record; /* the same: its part of the record; free it */
-    tm_error error;   /* ERROR */
+    int protocol;               /* HELLO */
+    char program[96];           /* HELLO: name, version, commit */
+    char tokens[24];            /* CHECKED: hash of the greedy tokens, "" when not asked for */
+    int test;                   /* SAMPLE, PROFILE, ENERGY: index into the request's tests */
+    tm_record record;           /* the same: the worker's part of the record */
+    tm_worker_profile *profile; /* PROFILE, if the request says `whole` and there is one */
+    tm_error error;             /* ERROR */
 } tm_worker_line;
 /* Errors: FORMAT with the beginning of the line. */
 tm_status tm_worker_line_parse(const char *line, tm_worker_line *out, tm_error *err) TM_MUST_USE;
+
+/* The record and the profile of a line; do not call it if they went to another owner. */
+void tm_worker_line_free(tm_worker_line *line);
 
 /* Answers a request: says loaded, checked and a line per record. `done`, or the error, is said by who serves. */
 typedef tm_status tm_worker_answer(const tm_worker_request *request, void *arg, int fd,

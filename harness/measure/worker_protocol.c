@@ -8,6 +8,17 @@
 #define MAX_THREADS 65536
 #define MAX_SEED    (1ll << 53)
 
+static void put_profile_options(tm_json *json, const tm_worker_profile_options *o)
+{
+    if (!o->fastest && !o->whole && !o->trace[0]) return;
+    tm_json *profile = tm_json_object();
+    tm_json_put_bool(profile, "fastest", o->fastest);
+    tm_json_put_bool(profile, "whole", o->whole);
+    tm_json_put_string(profile, "trace", o->trace);
+    tm_json_put_int(profile, "first_cell", o->first_cell);
+    tm_json_set(json, "profile", profile);
+}
+
 char *tm_worker_request_print(const tm_worker_request *request)
 {
     tm_json *json = tm_json_object();
@@ -50,6 +61,7 @@ char *tm_worker_request_print(const tm_worker_request *request)
     tm_json_set(json, "energy", energy);
     tm_json_put_bool(json, "energy_later", request->energy_later);
     if (request->energy.root[0]) tm_json_put_string(json, "sysfs_root", request->energy.root);
+    put_profile_options(json, &request->profile);
     char *text = tm_json_print(json, false);
     tm_json_free(json);
     return text;
@@ -116,7 +128,7 @@ static tm_status read_test(const tm_json *json, tm_worker_test *out, tm_error *e
     }
     if (tm_json_get(json, "profile_pairs")) { /* optional: none */
         tm_status status =
-            int_of(json, "profile_pairs", 1, TM_WORKER_PROFILE_PAIRS, &out->n_profile_pairs, err);
+            int_of(json, "profile_pairs", 1, TM_PROFILE_PAIRS_MAX, &out->n_profile_pairs, err);
         if (status != TM_OK) return status;
     }
     if (out->test.n_prompt + out->test.n_gen < 1)
@@ -146,6 +158,18 @@ static tm_status read_energy(const tm_json *json, tm_worker_request *out, tm_err
                                  "request: energy windows, and \"%s\" in the place of a source",
                                  out->energy.source);
     return status;
+}
+
+/* Optional, as a whole. */
+static tm_status read_profile_options(const tm_json *json, tm_worker_profile_options *out,
+                                      tm_error *err)
+{
+    const tm_json *profile = tm_json_get(json, "profile");
+    if (!profile) return TM_OK;
+    out->fastest = tm_json_true(tm_json_get(profile, "fastest"));
+    out->whole = tm_json_true(tm_json_get(profile, "whole"));
+    tm_status status = int_of(profile, "first_cell", 0, 1 << 30, &out->first_cell, err);
+    return status == TM_OK ? text_of(profile, "trace", out->trace, sizeof out->trace, err) : status;
 }
 
 static tm_status read_lists(const tm_json *json, tm_worker_request *out, tm_error *err)
@@ -202,6 +226,7 @@ tm_status tm_worker_request_parse(const char *line, tm_worker_request *out, tm_e
     out->check = tm_json_true(tm_json_get(json, "check"));
     if (status == TM_OK) status = read_lists(json, out, err);
     if (status == TM_OK) status = read_energy(json, out, err);
+    if (status == TM_OK) status = read_profile_options(json, &out->profile, err);
     tm_json_free(json);
     return status;
 }
@@ -230,6 +255,32 @@ static tm_record_kind record_kind_of(tm_worker_line_kind kind)
     }
 }
 
+static tm_status read_profile(const tm_json *json, tm_worker_line *out, tm_error *err)
+{
+    const tm_json *cpus = tm_json_get(json, "cpus");
+    if (tm_json_count(cpus) > TM_BACKEND_CPUS_MAX)
+        return tm_fail(err, TM_FORMAT, "more than %d CPUs", TM_BACKEND_CPUS_MAX);
+    tm_worker_profile *profile = calloc(1, sizeof *profile);
+    if (!profile) return tm_fail(err, TM_NOMEM, "no memory for a profile");
+    for (const tm_json *item = tm_json_at(cpus, 0); item; item = tm_json_next(item))
+        profile->cpus[profile->n_cpus++] = (int)tm_json_double(item, -1);
+    tm_status status =
+        tm_profile_transfer_from_json(tm_json_get(json, "profile"), &profile->profile, err);
+    if (status == TM_OK)
+        out->profile = profile;
+    else
+        free(profile);
+    return status;
+}
+
+void tm_worker_line_free(tm_worker_line *line)
+{
+    tm_record_free(&line->record);
+    if (line->profile) tm_profile_free(&line->profile->profile);
+    free(line->profile);
+    line->profile = NULL;
+}
+
 static tm_status read_body(const tm_json *json, const char *line, tm_worker_line *out,
                            tm_error *err)
 {
@@ -255,9 +306,14 @@ static tm_status read_body(const tm_json *json, const char *line, tm_worker_line
         out->test = (int)number;
         if (tm_record_from_json(tm_json_get(json, "record"), &out->record, &inner) != TM_OK)
             return garbage(line, inner.message, err);
-        if (out->record.kind == record_kind_of(out->kind)) return TM_OK;
-        tm_record_free(&out->record);
-        return garbage(line, "its record is of another kind", err);
+        if (out->record.kind != record_kind_of(out->kind)) {
+            tm_worker_line_free(out);
+            return garbage(line, "its record is of another kind", err);
+        }
+        if (out->kind != TM_WORKER_PROFILE || !tm_json_get(json, "profile")) return TM_OK;
+        if (read_profile(json, out, &inner) == TM_OK) return TM_OK;
+        tm_worker_line_free(out);
+        return garbage(line, inner.message, err);
     case TM_WORKER_ERROR: {
         const char *name = tm_json_text(tm_json_get(json, "status"), "CHECK");
         const char *message = tm_json_text(tm_json_get(json, "message"), "an error without words");

@@ -2,7 +2,9 @@
 
 #include "harness/machine/machine.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size)
 {
@@ -23,4 +25,13 @@ void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identi
                      cell->n_gen, cell->depth, build, model_identity, batch);
     size_t length = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
     snprintf(id, 24, "%016llx", (unsigned long long)tm_hash(TM_HASH_START, text, length));
+}
+
+char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
+{
+    bool plain = !cell->head_kernel[0] || strncmp(cell->head_kernel, "f16r16", 6) == 0;
+    snprintf(text, size, "%s %s%s%s %d thread%s %s", cell->model, cell->kernel,
+             plain ? "" : " head ", plain ? "" : cell->head_kernel, cell->threads,
+             cell->threads == 1 ? "" : "s", cell->test);
+    return text;
 }

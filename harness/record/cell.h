@@ -27,4 +27,8 @@ void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identi
 /* "pp512", "tg128", "pp512+tg128", followed by "@d1024" if depth > 0 and "@b8" if n_sequences > 1. */
 void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size);
 
+/* "synth:125M f16_fma_avx2 2 threads tg16"; " head NAME" follows the kernel unless the head is fp16.
+ * Returns text. */
+char *tm_cell_label(const tm_cell *cell, char *text, size_t size);
+
 #endif

@@ -124,15 +124,6 @@ static tm_status choose_kernels(planner *p, model *m, const wanted *w, const tm_
     return status;
 }
 
-char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
-{
-    bool plain = !cell->head_kernel[0] || strncmp(cell->head_kernel, "f16r16", 6) == 0;
-    snprintf(text, size, "%s %s%s%s %d thread%s %s", cell->model, cell->kernel,
-             plain ? "" : " head ", plain ? "" : cell->head_kernel, cell->threads,
-             cell->threads == 1 ? "" : "s", cell->test);
-    return text;
-}
-
 static bool is_test(const char *pattern, const char *test)
 {
     size_t n = strlen(pattern);

@@ -58,11 +58,9 @@ tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_pl
                        tm_plan *out, tm_error *err) TM_MUST_USE;
 void tm_plan_free(tm_plan *plan);
 
-/* "synth:125M f16_fma_avx2 2 threads tg16". Returns text. */
-char *tm_cell_label(const tm_cell *cell, char *text, size_t size);
-
 /* The kernel and the head kernel a name stands for: "auto" (see tm_model_auto), a family, or a
- * kernel. source: the model, or NULL for a ternary one with an f16 head. Errors: ARG (unknown, with the nearest), UNSUPPORTED (this machine lacks it). */
+ * kernel. source: the model, or NULL for a ternary one with an f16 head. Errors: ARG (unknown, with
+ * the nearest), UNSUPPORTED (this machine lacks it). */
 tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,
                              const tm_kernel **head_kernel, tm_error *err) TM_MUST_USE;
 

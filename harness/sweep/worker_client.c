@@ -4,29 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/child.h"
 #include "harness/measure/profile.h"
+#include "harness/measure/worker_process.h"
 #include "kernels/kernel.h"
 
 /* Longest silence: a worker says nothing while it loads a model or runs one repetition. */
 #define PATIENCE_SECONDS 120
 #define PATIENCE_FACTOR  20
-#define HELLO_SECONDS    30
-#define GRACE_SECONDS    5
 
 /* The conversation with one worker. */
 typedef struct talk {
     tm_worker_client *p;
-    tm_child *child;
     tm_worker_request request;
     int cell_of[TM_SUITE_MAX]; /* of every test in the request */
     int test, repetition;      /* what the next sample must be */
     int profile_test;          /* whose the next profile must be */
     int energy_test;           /* what the next energy window must be */
     tm_phase energy_phase;
-    bool said_hello, checked, ended;
-    bool has_said; /* an error line, after which it ends */
-    bool fatal;
+    bool has_energy; /* a window was requested */
+    bool checked, fatal;
     char tokens[24];
 } talk;
 
@@ -130,6 +126,7 @@ static void fill_request(talk *t)
     to_next_sample(t);
     to_next_profile(t);
     to_next_window(t);
+    t->has_energy = has_windows(t);
 }
 
 /* Kernels that must agree on every token share a group: exact ones of one kind of weights. */
@@ -286,102 +283,64 @@ static tm_status miss_windows(talk *t, tm_error *err)
     return status;
 }
 
-static tm_status take_line(talk *t, const char *text, tm_error *err)
+static tm_status take_line(void *arg, tm_worker_line *line, tm_error *err)
 {
-    tm_worker_line line;
-    tm_status status = tm_worker_line_parse(text, &line, err);
-    if (status != TM_OK) return status;
-    if (t->said_hello != (line.kind != TM_WORKER_HELLO))
-        status = tm_fail(err, TM_FORMAT, "the worker %s",
-                         t->said_hello ? "said hello twice" : "did not say hello");
-    else if (line.kind == TM_WORKER_HELLO && line.protocol != TM_WORKER_PROTOCOL)
-        status =
-            tm_fail(err, TM_CHILD, "the worker (%s) speaks protocol %d; this program speaks %d",
-                    line.program, line.protocol, TM_WORKER_PROTOCOL);
-    else if (line.kind == TM_WORKER_SAMPLE && (!t->checked || is_sampled(t)))
-        status = tm_fail(err, TM_FORMAT, "the worker sent a sample %s",
-                         t->checked ? "too many" : "before it had checked its kernels");
-    else if (line.kind == TM_WORKER_DONE && !is_sampled(t))
-        status = tm_fail(err, TM_FORMAT, "the worker says it is done with samples missing");
-    if (status != TM_OK) {
-        tm_record_free(&line.record);
-        return status;
-    }
-    switch (line.kind) {
-    case TM_WORKER_HELLO:
-        t->said_hello = true;
-        break;
-    case TM_WORKER_LOADED:
-        break;
+    talk *t = arg;
+    tm_status status = TM_OK;
+    switch (line->kind) {
     case TM_WORKER_CHECKED:
         t->checked = true;
-        memcpy(t->tokens, line.tokens, sizeof t->tokens);
+        memcpy(t->tokens, line->tokens, sizeof t->tokens);
         return compare_tokens(t, err);
     case TM_WORKER_SAMPLE:
-        return take_sample(t, &line, err);
+        if (t->checked && !is_sampled(t)) return take_sample(t, line, err);
+        tm_worker_line_free(line);
+        return tm_fail(err, TM_FORMAT, "the worker sent a sample %s",
+                       t->checked ? "too many" : "before it had checked its kernels");
     case TM_WORKER_PROFILE:
-        return take_profile(t, &line, err);
+        return take_profile(t, line, err);
     case TM_WORKER_ENERGY:
-        return take_energy(t, &line, err);
+        return take_energy(t, line, err);
     case TM_WORKER_DONE:
-        t->ended = true;
+        if (!is_sampled(t))
+            return tm_fail(err, TM_FORMAT, "the worker says it is done with samples missing");
         status = miss_profiles(t, err);
         return status == TM_OK ? miss_windows(t, err) : status;
-    case TM_WORKER_ERROR:
-        t->has_said = true;
-        return tm_fail(err, line.error.status, "%s", line.error.message);
+    default:
+        return TM_OK;
     }
-    return TM_OK;
 }
 
-static const char ended_early[] = "the worker ended early";
-
-static tm_status converse(talk *t, tm_error *err)
+/* A worker is silent over a whole energy window, and over all the runs of a profile. */
+static double patience(void *arg)
 {
-    const tm_sweep_options *o = t->p->options;
-    double patience = o->timeout_seconds > 0
-                          ? o->timeout_seconds
-                          : PATIENCE_SECONDS + PATIENCE_FACTOR * t->p->arm->predicted_seconds;
-    /* It is silent over a whole window, and that is as long as was asked for. */
-    if (has_windows(t)) patience += tm_energy_source_predict_seconds(&t->request.energy, 1);
-    char *text = tm_worker_request_print(&t->request);
-    if (!text) return tm_fail(err, TM_NOMEM, "no memory for a request");
-    size_t length = strlen(text);
-    text[length] = '\n'; /* in the place of the terminating NUL */
-    /* If it does not read, what it says or how it ended tells more than the broken pipe. */
-    tm_status status = tm_child_write(t->child, text, length + 1, err);
-    if (status == TM_CHILD) status = TM_OK;
-    free(text);
-    while (status == TM_OK && !t->ended) {
-        const char *line;
-        double seconds = t->said_hello || patience < HELLO_SECONDS ? patience : HELLO_SECONDS;
-        /* And over all the runs of a profile, where a repetition is one. */
-        if (is_sampled(t) && has_profiles(t))
-            seconds *= TM_PROFILE_RUNS(t->request.tests[t->profile_test].n_profile_pairs);
-        status = tm_child_read_line(t->child, seconds, o->interrupt_fd, &line, err);
-        if (status == TM_OK && !line) status = tm_fail(err, TM_CHILD, "%s", ended_early);
-        if (status == TM_OK) status = take_line(t, line, err);
-    }
-    return status;
+    const talk *t = arg;
+    double given = t->p->options->timeout_seconds;
+    double seconds =
+        given > 0 ? given : PATIENCE_SECONDS + PATIENCE_FACTOR * t->p->arm->predicted_seconds;
+    if (t->has_energy) seconds += tm_energy_source_predict_seconds(&t->request.energy, 1);
+    if (is_sampled(t) && has_profiles(t))
+        seconds *= TM_PROFILE_RUNS(t->request.tests[t->profile_test].n_profile_pairs);
+    return seconds;
 }
 
-/* A worker that ended by itself is described by how it did, and by its last words. */
-static void explain(const tm_child_end *end, tm_error *err)
+/* The cell that was due when the worker failed; -1: none was. */
+static int failed_cell(const talk *t)
 {
-    if (err->status != TM_CHILD || strcmp(err->message, ended_early) != 0) return;
-    tm_fail(err, TM_CHILD, "the worker %s%s%s", end->reason,
-            end->last_words[0] ? "; it said: " : "", end->last_words);
+    if (!t->checked) return -1;
+    if (!is_sampled(t)) return t->cell_of[t->test];
+    if (has_profiles(t)) return t->cell_of[t->profile_test];
+    return has_windows(t) ? t->cell_of[t->energy_test] : -1;
 }
 
-tm_status tm_worker_client_run(tm_worker_client *process, int *failed, bool *fatal, tm_error *err)
+tm_status tm_worker_client_run(tm_worker_client *client, int *failed, bool *fatal, tm_error *err)
 {
-    const char *path = process->options->worker_path;
-    const tm_peer *peer = process->arm->peer;
+    const char *path = client->options->worker_path;
+    const tm_peer *peer = client->arm->peer;
     char text[TM_PEER_TEXT];
     const char *argv[] = {path ? path : "/proc/self/exe", peer ? "peer" : "worker",
                           peer ? text : NULL, NULL};
     if (peer) tm_peer_print(peer, text, sizeof text);
-    tm_child_end end = {0};
     *failed = -1;
     *fatal = false;
     talk *t = calloc(1, sizeof *t);
@@ -389,24 +348,16 @@ tm_status tm_worker_client_run(tm_worker_client *process, int *failed, bool *fat
         *fatal = true;
         return tm_fail(err, TM_NOMEM, "no memory to run an arm");
     }
-    t->p = process;
+    t->p = client;
     fill_request(t);
-    tm_status status = TM_OK;
-    if (t->request.n_tests == 0) goto done;
-    status = tm_child_open(argv, &t->child, err);
-    if (status != TM_OK) goto done;
-    status = converse(t, err);
-    /* A worker that is done or gone gets time to end; any other is killed at once. */
-    bool gone = status == TM_OK || status == TM_CHILD || t->has_said;
-    tm_child_close(t->child, gone ? GRACE_SECONDS : 0, &end);
-    if (status != TM_OK) explain(&end, err);
-    if (status != TM_OK && t->checked && !is_sampled(t))
-        *failed = t->cell_of[t->test];
-    else if (status != TM_OK && t->checked && has_profiles(t))
-        *failed = t->cell_of[t->profile_test];
-    else if (status != TM_OK && t->checked && has_windows(t))
-        *failed = t->cell_of[t->energy_test];
-done:
+    tm_worker_process process = {.argv = argv,
+                                 .request = &t->request,
+                                 .on_line = take_line,
+                                 .patience = patience,
+                                 .arg = t,
+                                 .interrupt_fd = client->options->interrupt_fd};
+    tm_status status = t->request.n_tests > 0 ? tm_worker_process_run(&process, err) : TM_OK;
+    if (status != TM_OK) *failed = failed_cell(t);
     *fatal = t->fatal;
     free(t);
     return status;

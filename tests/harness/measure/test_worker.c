@@ -1,5 +1,6 @@
 /* The worker: its lines, what it times, and what timing itself costs. */
 #include "harness/measure/bench.h"
+#include "harness/measure/profile_trace.h"
 #include "harness/measure/worker.h"
 #include "tests/harness/scratch.h"
 
@@ -29,7 +30,7 @@ static tm_status exchange(const char *text, tm_error *served)
     int in[2], out[2];
     pthread_t thread;
     tm_error err = {0};
-    for (int i = 0; i < n_lines; i++) tm_record_free(&lines[i].record);
+    for (int i = 0; i < n_lines; i++) tm_worker_line_free(&lines[i]);
     n_lines = 0;
     assert_int_equal(pipe(in), 0);
     assert_int_equal(pipe(out), 0);
@@ -363,6 +364,52 @@ static void test_profiles(void **state)
     assert_true(lines[4].record.sample.n_counters > 0); /* the times were taken with them */
 }
 
+/* `ternmark profile` gets layers, threads, counters and a trace besides the record. */
+static void test_whole_profile(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    char path[512], part[1100];
+    TM_NEED_FIXTURE("models/bn_t-I2_S.gguf", path);
+    make_request(path, "i2r16_mad_scalar", 2);
+    strcpy(request.cell.head_kernel, "f16r16_fma_scalar");
+    strcpy(request.counters, "software");
+    add_test(0, 3, 2, 0, 0, 0);
+    request.tests[0].n_profile_pairs = 7;
+    request.profile = (tm_worker_profile_options){.fastest = true, .whole = true, .first_cell = 4};
+    snprintf(request.profile.trace, sizeof request.profile.trace, "%s", scratch_path("trace"));
+    assert_ok(run_request(&err), err);
+    assert_int_equal(n_lines, 5);
+    const tm_record_profile *table = &lines[3].record.profile;
+    assert_non_null(lines[3].profile);
+    const tm_profile *p = &lines[3].profile->profile;
+    assert_true(p->n_pairs == 7 && p->n_threads == 2 && p->n_layers > 0 && p->n_tokens == 3);
+    assert_true(p->region_ns == table->region_ns && p->overhead.value == table->overhead);
+    assert_true(p->overhead.low == table->overhead_low && p->overhead.n == 7);
+    assert_string_equal(p->clock, table->clock);
+    assert_true(fabs(tm_profile_idle_ns(p) - table->idle_ns) <= 1e-9 * table->region_ns);
+    assert_true(p->threads[1].n_waits > 0 && p->record.sample.n_counters > 0);
+    const tm_profile_limits limits = {NAN, NAN, NAN, NAN};
+    tm_profile_sum all = tm_profile_sum_of(p, &limits, TM_PROFILE_ALL, TM_PROFILE_ALL);
+    tm_profile_sum stored = tm_record_profile_sum(table, &limits, 0, table->n_entries);
+    assert_true(fabs(all.work_ns - stored.work_ns) <= 1e-9 * all.work_ns);
+    assert_true(all.macs == stored.macs && all.best_ns > 0);
+    snprintf(part, sizeof part, "%s.0", request.profile.trace);
+    tm_profile_trace trace;
+    assert_ok(tm_profile_trace_open(scratch_path("whole.json"), &trace, &err), err);
+    assert_ok(tm_profile_trace_splice(&trace, part, &err), err);
+    assert_ok(tm_profile_trace_close(&trace, &err), err);
+    assert_int_not_equal(access(part, F_OK), 0);
+    size_t size;
+    char *text = read_file(scratch_path("whole.json"), &size);
+    tm_json *json;
+    assert_ok(tm_json_parse(text, size, "trace", &json, &err), err);
+    const tm_json *first = tm_json_at(tm_json_get(json, "traceEvents"), 0);
+    assert_true(tm_json_double(tm_json_get(first, "pid"), 0) == 4);
+    tm_json_free(json);
+    free(text);
+}
+
 /* The fake engine has no operations: a line says so, and its times are worth what they are. */
 static void test_no_profile_of_the_fake(void **state)
 {
@@ -561,7 +608,7 @@ static void test_costs(void **state)
 
 static int forget_lines(void **state)
 {
-    for (int i = 0; i < n_lines; i++) tm_record_free(&lines[i].record);
+    for (int i = 0; i < n_lines; i++) tm_worker_line_free(&lines[i]);
     return scratch_remove(state);
 }
 
@@ -579,6 +626,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_counters_of_a_model),
         cmocka_unit_test(test_profiles),
+        cmocka_unit_test(test_whole_profile),
         cmocka_unit_test(test_no_profile_of_the_fake),
         cmocka_unit_test(test_energy_windows),
         cmocka_unit_test(test_energy_of_a_real_model),
