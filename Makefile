@@ -35,7 +35,8 @@ endif
 # out: it would need another C++ compiler and library, and emulated times mean nothing.
 GBENCH  ?= $(if $(CROSS),no,yes)
 
-VERSION := 0.1.0
+VERSION := 0.2.0
+VERSION_DATE := 2026-11-30
 COMMIT  := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
@@ -94,7 +95,7 @@ silent := $(findstring s,$(filter-out ---%,$(firstword -$(MAKEFLAGS))))
 say = $(if $(V),,@$(if $(silent),,printf '  %-3s %s\n' '$(1)' '$@' && ))
 
 .PHONY: all
-all: $(BUILD)/ternmark $(GBENCH_PLUGIN)
+all: $(BUILD)/ternmark $(BUILD)/share/made $(GBENCH_PLUGIN)
 
 # Files that record compiler, flags, sources and commit. They are rewritten only when these change, so that
 # a change rebuilds what depends on it and no more.
@@ -112,7 +113,8 @@ $(BUILD)/objects: FORCE
 	$(call keep,$(LIB_OBJ) $(CLI_OBJ))
 
 $(BUILD)/gen/version.h: FORCE
-	$(call keep,'#define TM_VERSION "$(VERSION)"' '#define TM_COMMIT "$(COMMIT)"' \
+	$(call keep,'#define TM_VERSION "$(VERSION)"' '#define TM_VERSION_DATE "$(VERSION_DATE)"' \
+	    '#define TM_COMMIT "$(COMMIT)"' \
 	    '#define TM_COMPILER "$(COMPILER)"' '#define TM_BUILD_MODE "$(MODE)"')
 
 # Libraries are probed once per compiler and flags, before anything is compiled.
@@ -132,6 +134,15 @@ $(BUILD)/libternmark.a: $(LIB_OBJ) $(BUILD)/objects
 
 $(BUILD)/ternmark: $(CLI_OBJ) $(BUILD)/libternmark.a
 	$(call say,LD)$(CC) $(LDFLAGS_ALL) -o $@ $(CLI_OBJ) $(BUILD)/libternmark.a $(LIBS)
+
+# Man pages and shell completion, which the program writes. A cross build has none, and installs none,
+# unless this machine can run the program.
+SHARE := man/man1 bash-completion/completions zsh/site-functions fish/vendor_completions.d
+$(BUILD)/share/made: $(BUILD)/ternmark
+	@rm -rf $(@D) && mkdir -p $(addprefix $(@D)/,$(SHARE))
+	@if $< --version >/dev/null 2>&1; then $< help --share $(@D); \
+	 else echo 'no man pages and no completion: $< does not run here'; fi
+	@touch $@
 
 # An object gets the flags of the instruction set that ends its name, if any.
 isa_of = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
@@ -216,9 +227,14 @@ install: all
 	install -m 755 $(BUILD)/ternmark $(DESTDIR)$(PREFIX)/bin/ternmark
 	$(if $(GBENCH_PLUGIN),install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/ternmark $(GBENCH_PLUGIN))
 	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/ternmark
+	cd $(BUILD)/share && for file in $(addsuffix /*ternmark*,$(SHARE)); do \
+	    [ ! -f $$file ] || install -D -m 644 $$file $(abspath $(DESTDIR)$(PREFIX))/share/$$file; done
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/ternmark
+	cd $(DESTDIR)$(PREFIX)/share && rm -f man/man1/ternmark.1 man/man1/ternmark-*.1 \
+	    bash-completion/completions/ternmark zsh/site-functions/_ternmark \
+	    fish/vendor_completions.d/ternmark.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/ternmark $(DESTDIR)$(PREFIX)/lib/ternmark
 
 clean:

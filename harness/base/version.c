@@ -1,12 +1,17 @@
 #include "harness/base/version.h"
 
 #ifndef TM_COMMIT
-#error "the Makefile gives this file TM_VERSION, TM_COMMIT, TM_COMPILER and TM_BUILD_MODE"
+#error                                                                                             \
+    "the Makefile gives this file TM_VERSION, TM_VERSION_DATE, TM_COMMIT, TM_COMPILER and TM_BUILD_MODE"
 #endif
 
 const char *tm_version(void)
 {
     return TM_VERSION;
+}
+const char *tm_version_date(void)
+{
+    return TM_VERSION_DATE;
 }
 const char *tm_commit(void)
 {

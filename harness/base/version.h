@@ -3,9 +3,10 @@
 #ifndef TM_HARNESS_BASE_VERSION_H
 #define TM_HARNESS_BASE_VERSION_H
 
-const char *tm_version(void);  /* "0.1.0" */
-const char *tm_commit(void);   /* "-dirty" behind when the tree was changed; "unknown" */
-const char *tm_compiler(void); /* the first line of its --version */
+const char *tm_version(void);      /* "0.2.0" */
+const char *tm_version_date(void); /* of its release: "2026-11-30" */
+const char *tm_commit(void);       /* "-dirty" behind when the tree was changed; "unknown" */
+const char *tm_compiler(void);     /* the first line of its --version */
 
 /* "release", "asan", "ubsan", "tsan" or "fuzz": only the first may be timed. */
 const char *tm_build_mode(void);

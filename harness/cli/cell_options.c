@@ -2,6 +2,21 @@
 
 #define S tm_cell_settings
 
+const char *const tm_cell_kernel_names[] = {"auto", "ternary", "f16", "f32", "bf16",
+#define TM_KERNEL(name) #name,
+#if defined __x86_64__
+#define TM_KERNEL_X86(name) #name,
+#define TM_KERNEL_ARM(name)
+#else
+#define TM_KERNEL_X86(name)
+#define TM_KERNEL_ARM(name) #name,
+#endif
+#include "kernels/kernels.def"
+#undef TM_KERNEL
+#undef TM_KERNEL_X86
+#undef TM_KERNEL_ARM
+                                            NULL};
+
 const tm_option tm_cell_options[] = {
     {"model", "m", TM_LIST(S, models), "MODEL,...", .help = "measure GGUF files or synth:NAME",
      .is_required = true},
@@ -12,7 +27,7 @@ const tm_option tm_cell_options[] = {
     {"threads", "t", TM_LIST(S, threads), "N,...",
      .help = "thread counts: numbers, ranges as 1-8*2, or all (default all)"},
     {"kernel", NULL, TM_LIST(S, kernels), "NAME,...",
-     .help = "kernels, families or layouts (default auto)"},
+     .help = "kernels, families or layouts (default auto)", .choices = tm_cell_kernel_names},
     {"quiet", "q", TM_FLAG(S, quiet), NULL, .help = TM_QUIET_HELP},
     {"prompt-gen", "pg", TM_TEXT(S, both), "P,N;...",
      .help = "one test of P prompt and N generated tokens", .group = TM_CELLS_GROUP},

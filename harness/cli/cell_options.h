@@ -24,6 +24,9 @@ typedef struct tm_cell_settings {
 /* Offsets are those of tm_cell_settings. */
 extern const tm_option tm_cell_options[];
 
+/* Kernels, families and layouts, to complete. */
+extern const char *const tm_cell_kernel_names[];
+
 /* Help and group of rows that `run` has too. */
 #define TM_CELLS_GROUP        "Cells"
 #define TM_EXECUTION_GROUP    "Execution"

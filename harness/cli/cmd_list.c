@@ -70,7 +70,11 @@ static void list_formats(FILE *out)
     }
 }
 
-static const char *const kinds[] = {"models", "suites", "formats", "counters", NULL};
+static const char *const *kinds(void)
+{
+    static const char *const names[] = {"models", "suites", "formats", "counters", NULL};
+    return names;
+}
 
 static tm_status run(void *settings, tm_call *call, tm_error *err)
 {
@@ -82,7 +86,7 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     if (strcmp(kind, "counters") == 0) return list_counters(call->out, err);
     if (strcmp(kind, "formats") != 0)
         return tm_fail(err, TM_ARG, "cannot list \"%s\"; expected %s", kind,
-                       tm_names_text(kinds, names, sizeof names));
+                       tm_names_text(kinds(), names, sizeof names));
     list_formats(call->out);
     return TM_OK;
 }
@@ -96,7 +100,7 @@ const tm_command tm_command_list = {
         "formats, or groups of hardware counters.",
     .examples = "ternmark list models",
     .prints = true,
-    .argument_values = kinds,
+    .argument_names = kinds,
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

@@ -87,6 +87,12 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     return tm_fail(err, TM_ARG, "\"%s\" is neither make nor show", action);
 }
 
+static const char *const *actions(void)
+{
+    static const char *const names[] = {"make", "show", NULL};
+    return names;
+}
+
 static const tm_option rows[] = {
     {"output", "o", TM_FILE(settings, output), "FILE", .help = "make: the GGUF file"},
     {"type", NULL, TM_TEXT(settings, type), "TYPE",
@@ -106,7 +112,7 @@ const tm_command tm_command_model = {
     .examples = "ternmark model make 125M -o small.gguf --type i2_s\n"
                 "ternmark model show small.gguf",
     .options = (const tm_option_set[]){{rows, 0}, {0}},
-    .argument_values = (const char *const[]){"make", "show", NULL},
+    .argument_names = actions,
     .argument_is_file = true,
     .min_arguments = 2,
     .max_arguments = 2,

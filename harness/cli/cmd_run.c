@@ -334,7 +334,7 @@ static const tm_option rows[] = {
     {"model", "m", TM_LIST(settings, models), "MODEL,...", .help = "replace the suite's models",
      .group = SUITE_GROUP},
     {"kernel", NULL, TM_LIST(settings, kernels), "NAME,...", .help = "replace the suite's kernels",
-     .group = SUITE_GROUP},
+     .choices = tm_cell_kernel_names, .group = SUITE_GROUP},
     {"threads", "t", TM_LIST(settings, threads), "N,...",
      .help = "replace the suite's thread counts: numbers, ranges as 1-8*2, or all",
      .group = SUITE_GROUP},
@@ -385,6 +385,7 @@ const tm_command tm_command_run = {
     .formats = (const char *const[]){"text", "json", NULL},
     .options =
         (const tm_option_set[]){{rows, 0}, {tm_energy_options, offsetof(settings, energy)}, {0}},
+    .argument_names = tm_suite_names,
     .argument_is_file = true,
     .min_arguments = 1,
     .max_arguments = 1,

@@ -27,17 +27,17 @@ typedef struct tm_call {
 } tm_call;
 
 typedef struct tm_command {
-    const char *name;                   /* "bench" */
-    const char *synopsis;               /* "-m MODEL [OPTIONS]" */
-    const char *summary;                /* for the list of commands: "measure one model ..." */
-    const char *description;            /* paragraphs, each on one line, separated by "\n\n" */
-    const char *examples;               /* command lines, one a line; NULL: none */
-    const char *const *formats;         /* for --format, the default first; NULL: none */
-    bool prints;                        /* --output FILE replaces standard output */
-    const tm_option_set *options;       /* ended by a set without rows; NULL: none */
-    const char *const *argument_values; /* known first arguments, to complete; NULL: none */
-    bool argument_is_file;              /* the last arguments are files, to complete */
-    bool is_internal;                   /* other commands start it, users do not */
+    const char *name;             /* "bench" */
+    const char *synopsis;         /* "-m MODEL [OPTIONS]" */
+    const char *summary;          /* for the list of commands: "measure one model ..." */
+    const char *description;      /* paragraphs, each on one line, separated by "\n\n" */
+    const char *examples;         /* command lines, one a line; NULL: none */
+    const char *const *formats;   /* for --format, the default first; NULL: none */
+    bool prints;                  /* --output FILE replaces standard output */
+    const tm_option_set *options; /* ended by a set without rows; NULL: none */
+    const char *const *(*argument_names)(void); /* known first arguments; NULL: none */
+    bool argument_is_file; /* the other arguments are files; both are for completion */
+    bool is_internal;      /* other commands start it, users do not */
     int min_arguments, max_arguments;
     size_t settings_size;
     const void *defaults; /* [settings_size]; NULL: zeros */

@@ -18,8 +18,8 @@ typedef struct tm_command_entry {
 
 /* Ended by an entry that has neither. */
 const tm_command_entry *tm_commands(void);
-/* NULL: there is none of that name. */
-const tm_command *tm_command_find(const char *name);
+/* All names, ended by NULL. */
+const char *const *tm_command_names(void);
 /* Errors: ARG with the nearest name. */
 tm_status tm_command_need(const char *name, const tm_command **out, tm_error *err) TM_MUST_USE;
 

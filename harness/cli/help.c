@@ -27,6 +27,11 @@ const tm_help_row tm_help_environment[] = {
     {"NO_COLOR", "print no colours"},
     {NULL, NULL}};
 
+const tm_help_row tm_help_files[] = {
+    {"~/.cache/ternmark", "autotuned kernel choices; safe to delete"},
+    {"results/runs", "stores that `ternmark run` writes, below the current folder"},
+    {NULL, NULL}};
+
 /* Prints words from column `at`, continued at column `left`. Ends with a newline. */
 static void print_wrapped(FILE *out, const char *text, int at, int left)
 {
@@ -60,6 +65,16 @@ static void print_row(FILE *out, const char *name, const char *text, int left)
     print_wrapped(out, text, left, left);
 }
 
+/* Each line indented. */
+static void print_lines(FILE *out, const char *lines)
+{
+    while (*lines) {
+        int n = (int)strcspn(lines, "\n");
+        fprintf(out, "%*s%.*s\n", INDENT, "", n, lines);
+        lines += n + (lines[n] == '\n');
+    }
+}
+
 void tm_help_overview(FILE *out)
 {
     fprintf(out, "usage: ternmark COMMAND [OPTIONS]\n\n");
@@ -68,10 +83,9 @@ void tm_help_overview(FILE *out)
         if (e->group) fprintf(out, "\n%s:\n", e->group);
         if (e->command) print_row(out, e->command->name, e->command->summary, 14);
     }
-    fprintf(out, "\nStart here:\n"
-                 "  ternmark doctor                 # what can be measured on this machine\n"
-                 "  ternmark bench -m synth:125M    # tokens/s of one model\n\n"
-                 "Environment:\n");
+    fprintf(out, "\nStart here:\n");
+    print_lines(out, TM_PROGRAM_EXAMPLES);
+    fprintf(out, "\nEnvironment:\n");
     for (const tm_help_row *row = tm_help_environment; row->name; row++)
         print_row(out, row->name, row->meaning, 22);
     fprintf(out, "\nExit status:\n");
@@ -129,9 +143,5 @@ void tm_help_command(const tm_command *command, FILE *out)
     }
     if (!command->examples) return;
     fprintf(out, "\nExamples:\n");
-    for (const char *line = command->examples; *line;) {
-        int length = (int)strcspn(line, "\n");
-        fprintf(out, "  %.*s\n", length, line);
-        line += length + (line[length] == '\n');
-    }
+    print_lines(out, command->examples);
 }

@@ -11,13 +11,17 @@
     "fp16 "                                                                                        \
     "baseline from the same run."
 
+#define TM_PROGRAM_EXAMPLES                                                                        \
+    "ternmark doctor                 # what can be measured on this machine\n"                     \
+    "ternmark bench -m synth:125M    # tokens/s of one model\n"
+
 #define TM_COMMON_OPTIONS "Options"
 
-/* Exit statuses and environment variables as {name, meaning}, ended by a NULL name. */
+/* Exit statuses, environment variables and files, ended by a NULL name. */
 typedef struct tm_help_row {
     const char *name, *meaning;
 } tm_help_row;
-extern const tm_help_row tm_help_exit_statuses[], tm_help_environment[];
+extern const tm_help_row tm_help_exit_statuses[], tm_help_environment[], tm_help_files[];
 
 /* The heading of each group of options, common ones first. out: [n_rows]. Returns their number. */
 int tm_help_groups(const tm_option *rows, int n_rows, const char **out);
