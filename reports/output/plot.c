@@ -102,7 +102,7 @@ static void put_number(tm_text *out, double value)
 
 static void put_data(const tm_plot *plot, tm_text *out)
 {
-    tm_text_format(out, "# %s\n# x: %s\n# value, low, high: %s (95 %% interval; ? is missing)\n",
+    tm_text_format(out, "# %s\n# x: %s\n# value, low, high: %s (95 %% interval; ?: missing)\n",
                    plot->title, plot->x_label, plot->y_label);
     for (int i = 0; i < plot->n_series; i++) {
         const tm_plot_series *s = &plot->series[i];
@@ -117,7 +117,7 @@ static void put_data(const tm_plot *plot, tm_text *out)
             }
             tm_text_add(out, s->origin == TM_FAKE ? " # fake\n" : "\n");
         }
-        /* gnuplot counts blocks by their lines: an empty one would shift those behind it. */
+        /* gnuplot does not count an empty block, which would shift the index of those after it. */
         if (!s->n_points) tm_text_add(out, "? ? ? ?\n");
     }
 }
@@ -136,7 +136,7 @@ static tm_status save(tm_text *text, const char *directory, const char *stem, co
 tm_status tm_plot_write(const tm_plot *plot, const char *directory, tm_error *err)
 {
     if (plot->failed)
-        return tm_fail(err, TM_NOMEM, "plot %s: no memory for its points", plot->stem);
+        return tm_fail(err, TM_NOMEM, "plot %s: out of memory for its points", plot->stem);
     if (!tm_plot_count_points(plot))
         return tm_fail(err, TM_ARG, "plot %s: none of its %d series has a value", plot->stem,
                        plot->n_series);

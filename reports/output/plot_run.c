@@ -45,7 +45,8 @@ static bool drain(int from, char *said, size_t size)
     }
 }
 
-/* Starts gnuplot in `directory` with its output on a pipe. Returns errno's kind of number, 0: fine. */
+/* Starts gnuplot in `directory` with its output on a pipe. Returns errno's kind of number, 0:
+ * fine. */
 static int start(const char *directory, char *script, pid_t *child, int *from)
 {
     int ends[2];

@@ -1,4 +1,4 @@
-/* The gnuplot script of a plot: every choice of colour, marker, range and tic is made here. */
+/* The gnuplot script of a plot: chooses colours, markers, axis ranges and tics. */
 #include "reports/output/plot.h"
 
 #include <math.h>
@@ -8,10 +8,10 @@
 
 enum { WIDTH = 1000, PLOT_HEIGHT = 490, LINE_HEIGHT = 18, NOTE_COLUMNS = 145 };
 
-/* Okabe and Ito 2008, without the yellow that vanishes on white. */
+/* Okabe and Ito 2008, without yellow, which is hard to see on white. */
 static const char *const palette[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
                                       "#E69F00", "#56B4E9", "#000000"};
-/* gnuplot's point types: circle, square, triangle, diamond, triangle down. */
+/* gnuplot's point types: circle, square, triangle, diamond, inverted triangle. */
 static const int filled[] = {7, 5, 9, 13, 11};
 static const int hollow[] = {6, 4, 8, 12, 10};
 static const int crosses[] = {1, 2, 3};
@@ -27,7 +27,7 @@ static void put_number(tm_text *out, double value)
     tm_text_add(out, tm_number_short(value, 9, number, sizeof number));
 }
 
-/* A double-quoted gnuplot string; "\n" is kept as a line break. */
+/* A double-quoted gnuplot string; a newline becomes "\n". */
 static void put_quoted(tm_text *out, const char *text)
 {
     tm_text_add_char(out, '"');
@@ -52,7 +52,7 @@ static void widen(range *r, double value)
     if (!(value <= r->high)) r->high = value;
 }
 
-/* What the axis shows: all points with their intervals and some air, also around a single point. */
+/* The range of an axis: all points and intervals with a margin, also around a single point. */
 static range axis_range(const tm_plot *plot, bool is_x)
 {
     range r = {NAN, NAN};
@@ -80,7 +80,7 @@ static range axis_range(const tm_plot *plot, bool is_x)
         if (air <= 0.0) air = r.high != 0.0 ? fabs(r.high) * 0.5 : 1.0;
         return (range){r.low - air, r.high + air};
     }
-    /* A bar that does not begin at 0 misleads; so does an axis. */
+    /* A linear axis that does not start at 0 exaggerates differences. */
     if (r.low > 0.0) r.low = 0.0;
     if (r.high < 0.0) r.high = 0.0;
     return (range){r.low * 1.08, r.high > 0.0 ? r.high * 1.08 : 1.0};
@@ -93,8 +93,8 @@ static void put_tic(tm_text *out, double at, bool is_first)
     tm_text_format(out, "%s\"%s\" %s", is_first ? "" : ", ", number, number);
 }
 
-/* Tics of a logarithmic axis: decades; 1, 2, 5 of each; or even steps where less than that is shown.
- * gnuplot's own choice leaves short axes without any. */
+/* Tics of a logarithmic axis: decades, or 1, 2, 5 in each, or even steps on an axis below 0.8
+ * decades, where gnuplot would place none. */
 static void put_log_tics(tm_text *out, char axis, range r)
 {
     static const double in_decade[] = {1.0, 2.0, 5.0};
@@ -127,7 +127,7 @@ static void put_axis(const tm_plot *plot, tm_text *out, bool is_x)
     range r = axis_range(plot, is_x);
     tm_text label = {0};
     tm_text_format(out, "set %clabel ", axis);
-    if (is_x) /* the empty line keeps the legend off the label */
+    if (is_x) /* the empty line separates the label from the legend */
         tm_text_format(&label, "%s\n ", plot->x_label);
     else
         tm_text_add(&label, plot->y_label);
@@ -153,8 +153,8 @@ static void put_axis(const tm_plot *plot, tm_text *out, bool is_x)
         put_log_tics(out, axis, r);
 }
 
-/* Solid: measured; dotted: published; dashed: predicted or a limit; dashes and dots: made up. A trace is
- * solid, or its steps would not be seen. */
+/* Solid: measured; dotted: published; dashed: predicted, or a limit; dash-dotted: fake. A step line
+ * is always solid, because dashes would hide the steps. */
 static void put_line(const tm_plot_series *s, tm_text *out)
 {
     static const int dashes[] = {1, 3, 2, 4};
@@ -186,8 +186,8 @@ static bool has_intervals(const tm_plot_series *s)
     return false;
 }
 
-/* The x of a series as gnuplot reads it: the column, or for measured series of a plot that spreads them
- * the column moved by a small part of the axis, all of them within 6 % of it. */
+/* The x expression of a series: column 1, shifted for the measured series of a plot that spreads
+ * them. All shifts together take at most 6 % of the axis. */
 static void put_x(const tm_plot *plot, int series, range r, tm_text *out)
 {
     char number[64];
@@ -196,27 +196,56 @@ static void put_x(const tm_plot *plot, int series, range r, tm_text *out)
         if (i == series) own = n;
         n += plot->series[i].origin == TM_MEASURED;
     }
-    double step = n > 10 ? 0.06 / n : 0.006, part = step * (own - (n - 1) / 2.0);
+    double step = n > 10 ? 0.06 / n : 0.006, shift = step * (own - (n - 1) / 2.0);
     if (!plot->is_spread || plot->series[series].origin != TM_MEASURED)
         tm_text_add(out, "1");
     else if (plot->log_x)
         tm_text_format(out, "($1*%s)",
-                       tm_number_short(pow(r.high / r.low, part), 6, number, sizeof number));
+                       tm_number_short(pow(r.high / r.low, shift), 6, number, sizeof number));
     else
         tm_text_format(out, "($1+%s)",
-                       tm_number_short((r.high - r.low) * part, 6, number, sizeof number));
+                       tm_number_short((r.high - r.low) * shift, 6, number, sizeof number));
 }
 
-static void put_plot(const tm_plot *plot, tm_text *out)
+/* A legend is at most half as high as its plot: MAX_ROWS rows of as many columns as the longest
+ * label allows in WIDTH. The series that do not fit are named in the data file only. */
+typedef struct plot_legend {
+    int n_series; /* with points and a label */
+    int n_named;
+    int n_rows;
+} plot_legend;
+
+static plot_legend legend_of(const tm_plot *plot)
+{
+    enum { MAX_ROWS = PLOT_HEIGHT / 2 / LINE_HEIGHT };
+    plot_legend l = {0};
+    int longest = 0;
+    for (int i = 0; i < plot->n_series; i++) {
+        if (!has_points(&plot->series[i]) || !plot->series[i].label[0]) continue;
+        l.n_series++;
+        int n = tm_text_columns(plot->series[i].label) +
+                tm_text_columns(tm_origin_name(plot->series[i].origin)) + 2;
+        if (n > longest) longest = n;
+    }
+    int columns = longest <= 28 ? 3 : longest <= 44 ? 2 : 1;
+    l.n_rows = (l.n_series + columns - 1) / columns;
+    if (l.n_rows > MAX_ROWS) l.n_rows = MAX_ROWS;
+    l.n_named = l.n_series < l.n_rows * columns ? l.n_series : l.n_rows * columns;
+    return l;
+}
+
+static void put_plot(const tm_plot *plot, const plot_legend *legend, tm_text *out)
 {
     const range x = axis_range(plot, true);
     bool is_first = true;
+    int n_named = 0;
     tm_text_add(out, "plot \\\n");
     for (int i = 0; i < plot->n_series; i++) {
         const tm_plot_series *s = &plot->series[i];
         const char *colour = palette[(unsigned)s->colour % N_COLOURS];
         char label[192];
-        /* It stays in the data file; in the picture it would be a legend of nothing. */
+        /* A series without points stays in the data file only: its legend entry would show
+         * nothing. */
         if (!has_points(s)) continue;
         if (!is_first) tm_text_add(out, ", \\\n");
         is_first = false;
@@ -239,7 +268,7 @@ static void put_plot(const tm_plot *plot, tm_text *out)
         else
             tm_text_add(out, " lw 2");
         if (s->marker >= 0) put_marker(s, out);
-        if (!s->label[0]) {
+        if (!s->label[0] || n_named++ >= legend->n_named) {
             tm_text_add(out, " notitle");
             continue;
         }
@@ -250,7 +279,7 @@ static void put_plot(const tm_plot *plot, tm_text *out)
     tm_text_add_char(out, '\n');
 }
 
-/* Behind everything else; the name at the foot, below what a loaded machine draws. */
+/* Shaded ranges lie behind the series; the label is at the bottom, where no power trace runs. */
 static void put_shades(const tm_plot *plot, tm_text *out)
 {
     for (int i = 0; i < plot->n_shades; i++) {
@@ -269,7 +298,7 @@ static void put_shades(const tm_plot *plot, tm_text *out)
     }
 }
 
-/* The note broken between words into `lines`; returns how many there are. */
+/* Wraps the note between words into `lines`. Returns the number of lines. */
 static int break_note(const char *note, tm_text *lines)
 {
     int n_lines = 0, column = 0;
@@ -289,30 +318,19 @@ static int break_note(const char *note, tm_text *lines)
     return n_lines;
 }
 
-/* Rows of the legend: as many columns as its longest label leaves room for in WIDTH. */
-static int legend_rows(const tm_plot *plot)
-{
-    int longest = 0, n_shown = 0;
-    for (int i = 0; i < plot->n_series; i++) {
-        if (!has_points(&plot->series[i]) || !plot->series[i].label[0]) continue;
-        n_shown++;
-        int n = tm_text_columns(plot->series[i].label) +
-                tm_text_columns(tm_origin_name(plot->series[i].origin)) + 2;
-        if (n > longest) longest = n;
-    }
-    int columns = longest <= 28 ? 3 : longest <= 44 ? 2 : 1;
-    return (n_shown + columns - 1) / columns;
-}
-
 void tm_plot_put_script(const tm_plot *plot, tm_text *out)
 {
     const char *stem = plot->stem;
-    tm_text note = {0};
-    const int n_note = break_note(plot->note, &note);
-    const int n_legend = legend_rows(plot);
-    const int height = PLOT_HEIGHT + LINE_HEIGHT * (n_note + n_legend);
+    tm_text whole = {0}, note = {0};
+    const plot_legend legend = legend_of(plot);
+    tm_text_add(&whole, plot->note);
+    if (legend.n_named < legend.n_series)
+        tm_text_format(&whole, " The legend names %d of %d series; %s.dat names all.",
+                       legend.n_named, legend.n_series, stem);
+    const int n_note = break_note(tm_text_string(&whole), &note);
+    const int height = PLOT_HEIGHT + LINE_HEIGHT * (n_note + legend.n_rows);
     tm_text_format(out,
-                   "# `gnuplot %s.gp` in this directory writes %s.png and %s.svg from %s.dat.\n"
+                   "# `gnuplot %s.gp` in this directory draws %s.png and %s.svg from %s.dat.\n"
                    "set encoding utf8\n"
                    "if (strstrt(GPVAL_TERMINALS, \"pngcairo\") > 0) {\n"
                    "    set terminal pngcairo size %d,%d font \"DejaVu Sans,11\" noenhanced\n"
@@ -327,7 +345,7 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
                    "set key below left Left reverse vertical maxrows %d samplen 3 width 1\n"
                    "set tmargin %d\n"
                    "set rmargin 4\n",
-                   stem, stem, stem, stem, WIDTH, height, WIDTH, height, stem, n_legend,
+                   stem, stem, stem, stem, WIDTH, height, WIDTH, height, stem, legend.n_rows,
                    n_note + 3);
     tm_text_add(out, "set title ");
     put_quoted(out, plot->title);
@@ -343,7 +361,7 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
     put_axis(plot, out, true);
     put_axis(plot, out, false);
     put_shades(plot, out);
-    put_plot(plot, out);
+    put_plot(plot, &legend, out);
     tm_text_format(out,
                    "set terminal svg size %d,%d dynamic font \"DejaVu Sans,14\" noenhanced "
                    "background \"#ffffff\"\n"
@@ -351,6 +369,7 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
                    "replot\n"
                    "unset output\n",
                    WIDTH, height, stem);
-    if (note.failed) out->failed = true;
+    if (whole.failed || note.failed) out->failed = true;
+    tm_text_free(&whole);
     tm_text_free(&note);
 }

@@ -8,7 +8,6 @@
 void tm_table_init(tm_table *table, const char *title)
 {
     *table = (tm_table){0};
-    table->n_keys = 1;
     table->title = strdup(title ? title : "");
     table->group_heading = strdup("origin");
     table->failed = !table->title || !table->group_heading;
@@ -32,7 +31,7 @@ void tm_table_free(tm_table *table)
     *table = (tm_table){0};
 }
 
-/* Room for one more item behind n; doubles at powers of two. NULL marks the table failed. */
+/* Makes room for one more item after n; capacity doubles at powers of two. NULL: out of memory. */
 static void *grow(tm_table *table, void *items, int n, size_t size)
 {
     size_t bytes;
@@ -105,7 +104,7 @@ void tm_table_add_row(tm_table *table)
     rows[table->n_rows++] = (tm_table_row){.group = table->n_groups - 1};
 }
 
-/* Takes `text` over. */
+/* Takes ownership of `text`. */
 static void add_cell(tm_table *table, char *text, int note)
 {
     tm_table_row *row = table->n_rows ? &table->rows[table->n_rows - 1] : NULL;

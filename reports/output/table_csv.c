@@ -1,4 +1,4 @@
-/* RFC 4180: CRLF, quotes doubled, one header line. */
+/* CSV (RFC 4180): CRLF line ends, doubled quotes, one header line. */
 #include "reports/output/table.h"
 
 #include <string.h>
@@ -25,8 +25,8 @@ static void put_field(tm_text *out, const char *text, bool *is_first)
     tm_csv_escape(text, out);
 }
 
-static void put_noted(tm_text *out, const tm_table *table, const tm_table_cell *cell,
-                      bool *is_first)
+static void put_with_note(tm_text *out, const tm_table *table, const tm_table_cell *cell,
+                          bool *is_first)
 {
     tm_text joined = {0};
     tm_text_format(&joined, "%s [%s]", cell->text ? cell->text : "", table->notes[cell->note]);
@@ -38,7 +38,7 @@ static void put_noted(tm_text *out, const tm_table *table, const tm_table_cell *
 tm_status tm_table_write_csv(const tm_table *table, tm_text *out, tm_error *err)
 {
     if (table->failed)
-        return tm_fail(err, TM_NOMEM, "table \"%s\": no memory while it was filled",
+        return tm_fail(err, TM_NOMEM, "table \"%s\": out of memory while it was filled",
                        table->title ? table->title : "");
     bool is_first = true;
     if (table->n_groups) put_field(out, table->group_heading, &is_first);
@@ -53,7 +53,7 @@ tm_status tm_table_write_csv(const tm_table *table, tm_text *out, tm_error *err)
             if (c >= row->n_cells)
                 put_field(out, "", &is_first);
             else if (row->cells[c].note >= 0)
-                put_noted(out, table, &row->cells[c], &is_first);
+                put_with_note(out, table, &row->cells[c], &is_first);
             else
                 put_field(out, row->cells[c].text, &is_first);
         }

@@ -1,8 +1,24 @@
-/* Floating tables with a booktabs tabular each; groups are headings across all columns. */
-#include "reports/output/latex_layout.h"
+/* LaTeX: one `longtable` with booktabs rules per table; groups are headings across all columns.
+ *
+ * longtable breaks between rows and repeats the heading on each page. A table wider than a line
+ * gets columns of fixed shares of \linewidth, in which LaTeX breaks lines; the widest ones are set
+ * in landscape. The shares follow the number of characters in each column.
+ */
+#include "reports/output/table.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Characters. A line of `article` (345 pt) holds about 72 at \small, and 76 pt less for the
+ * gaps. */
+enum {
+    GAP = 2,             /* what \tabcolsep on both sides takes */
+    NATURAL_LINE = 72,   /* up to here columns are as wide as their widest cell */
+    PORTRAIT_LINE = 88,  /* up to here wrapped columns fit in portrait */
+    WRAPPED_COLUMN = 16, /* most characters that count of a cell whose lines may break */
+};
 
 void tm_latex_escape(const char *text, tm_text *out)
 {
@@ -32,7 +48,7 @@ void tm_latex_escape(const char *text, tm_text *out)
         case '-': /* "--" would become a dash */
             tm_text_add(out, c[1] == '-' ? "-{}" : "-");
             break;
-        case '[': /* behind \\ these would be read as its argument and its star */
+        case '[': /* after \\ LaTeX would read these as its argument and its star */
         case '*':
             tm_text_format(out, "{%c}", *c);
             break;
@@ -43,30 +59,90 @@ void tm_latex_escape(const char *text, tm_text *out)
     }
 }
 
-/* A cell or heading in which lines may end where the layout counts on it. */
+/* A cell of a wrapped column: an interval stays on one line below its value, and a long name may
+ * break after an underscore or a slash. */
 static void put_wrapped(const char *text, tm_text *out)
 {
-    char letter[2] = "";
-    int depth = 0;
+    char letter[3] = "";
+    bool is_in_interval = false;
     for (size_t i = 0; text && text[i]; i++) {
         letter[0] = text[i];
-        depth += text[i] == '[';
-        if (tm_latex_must_break_behind(text, i))
-            tm_text_add(out, "\\linebreak{}");
-        else if (text[i] == ' ' && depth > 0)
+        letter[1] = text[i] == '-' && text[i + 1] == '-' ? '-' : '\0';
+        if (text[i] == '[') is_in_interval = true;
+        if (text[i] == ' ' && text[i + 1] == '[')
+            tm_text_add(out, "\\newline ");
+        else if (text[i] == ' ' && is_in_interval)
             tm_text_add_char(out, '~');
-        else if (text[i] == '-' && text[i + 1] == '-')
+        else if (letter[1])
             tm_text_add(out, "-{}");
         else
             tm_latex_escape(letter, out);
-        depth -= text[i] == ']' && depth > 0;
-        /* A hyphen ends a line by itself. */
-        if (strchr("_/+", text[i]) && tm_latex_breaks_behind(text, i))
-            tm_text_add(out, "\\allowbreak{}");
+        if (text[i] == ']') is_in_interval = false;
+        if ((text[i] == '_' || text[i] == '/') && text[i + 1]) tm_text_add(out, "\\allowbreak{}");
     }
 }
 
-static void put_text(const tm_latex_layout *layout, const char *text, tm_text *out)
+typedef struct latex_layout {
+    bool is_wrapped, is_landscape;
+    int *characters; /* [n_columns] that count of the widest cell; owned */
+    int total;
+} latex_layout;
+
+static int cell_characters(const tm_table *table, int row, int column)
+{
+    const tm_table_row *r = &table->rows[row];
+    if (column >= r->n_cells || !r->cells[column].text) return 0;
+    return tm_text_columns(r->cells[column].text) + (r->cells[column].note >= 0);
+}
+
+static tm_status lay_out(const tm_table *table, latex_layout *out, tm_error *err)
+{
+    *out = (latex_layout){0};
+    out->characters = calloc((size_t)table->n_columns + 1, sizeof *out->characters);
+    if (!out->characters)
+        return tm_fail(err, TM_NOMEM, "table \"%s\": no memory for %d columns", table->title,
+                       table->n_columns);
+    for (int c = 0; c < table->n_columns; c++) {
+        int most = tm_text_columns(table->columns[c].heading);
+        for (int r = 0; r < table->n_rows; r++) {
+            int own = cell_characters(table, r, c);
+            if (own > most) most = own;
+        }
+        out->characters[c] = most;
+        out->total += most + GAP;
+    }
+    for (int i = 0; i < table->n_groups; i++)
+        if (tm_text_columns(table->groups[i]) > NATURAL_LINE) out->is_wrapped = true;
+    if (out->total <= NATURAL_LINE && !out->is_wrapped) return TM_OK;
+    out->is_wrapped = true;
+    out->total = 0;
+    for (int c = 0; c < table->n_columns; c++) {
+        if (out->characters[c] > WRAPPED_COLUMN) out->characters[c] = WRAPPED_COLUMN;
+        if (out->characters[c] < 1) out->characters[c] = 1;
+        out->total += out->characters[c] + GAP;
+    }
+    out->is_landscape = out->total > PORTRAIT_LINE;
+    return TM_OK;
+}
+
+static void put_column_types(const tm_table *table, const latex_layout *layout, tm_text *out)
+{
+    for (int c = 0; c < table->n_columns; c++) {
+        const bool is_right = table->columns[c].align == TM_RIGHT;
+        /* Thousandths of the line, rounded down, so that their sum is never wider than it. */
+        const int share =
+            1000 * (layout->characters[c] + GAP) / (layout->total ? layout->total : 1);
+        if (layout->is_wrapped)
+            tm_text_format(out,
+                           ">{\\ragged%s\\arraybackslash}p{\\dimexpr.%03d\\linewidth"
+                           "-2\\tabcolsep\\relax}",
+                           is_right ? "left" : "right", share);
+        else
+            tm_text_add_char(out, is_right ? 'r' : 'l');
+    }
+}
+
+static void put_text(const latex_layout *layout, const char *text, tm_text *out)
 {
     if (layout->is_wrapped)
         put_wrapped(text, out);
@@ -74,17 +150,21 @@ static void put_text(const tm_latex_layout *layout, const char *text, tm_text *o
         tm_latex_escape(text, out);
 }
 
-/* The next column of a part: its keys, then its own. */
-static int next_column(const tm_latex_layout *layout, const tm_latex_part *part, int column)
+static void put_headings(const tm_table *table, const latex_layout *layout, const char *end,
+                         tm_text *out)
 {
-    column++;
-    return column >= layout->n_keys && column < part->column_begin ? part->column_begin : column;
+    tm_text_add(out, "\\toprule\n");
+    for (int c = 0; c < table->n_columns; c++) {
+        if (c) tm_text_add(out, " & ");
+        put_text(layout, table->columns[c].heading, out);
+    }
+    tm_text_format(out, " \\\\\n\\midrule\n%s\n", end);
 }
 
-static void put_row(const tm_latex_layout *layout, const tm_latex_part *part,
-                    const tm_table_row *row, tm_text *out)
+static void put_row(const tm_table *table, const latex_layout *layout, const tm_table_row *row,
+                    tm_text *out)
 {
-    for (int c = 0; c < part->column_end; c = next_column(layout, part, c)) {
+    for (int c = 0; c < table->n_columns; c++) {
         if (c) tm_text_add(out, " & ");
         if (c >= row->n_cells) continue;
         put_text(layout, row->cells[c].text, out);
@@ -97,108 +177,79 @@ static void put_row(const tm_latex_layout *layout, const tm_latex_part *part,
     tm_text_add(out, " \\\\\n");
 }
 
-/* Returns how many columns the part has. */
-static int put_head(const tm_table *table, const tm_latex_layout *layout, const tm_latex_part *part,
-                    tm_text *out)
-{
-    int n = 0;
-    tm_text_add(out, "\\begin{tabular}{@{}");
-    for (int c = 0; c < part->column_end; c = next_column(layout, part, c), n++) {
-        bool is_right = table->columns[c].align == TM_RIGHT;
-        if (layout->is_wrapped)
-            tm_text_format(out, ">{\\ragged%s\\arraybackslash}p{%.1fpt}",
-                           is_right ? "left" : "right", layout->widths[c]);
-        else
-            tm_text_add_char(out, is_right ? 'r' : 'l');
-    }
-    tm_text_add(out, "@{}}\n\\toprule\n");
-    for (int c = 0; c < part->column_end; c = next_column(layout, part, c)) {
-        if (c) tm_text_add(out, " & ");
-        put_text(layout, table->columns[c].heading, out);
-    }
-    tm_text_add(out, " \\\\\n\\midrule\n");
-    return n;
-}
-
-static void put_group(const tm_latex_layout *layout, const char *name, int n_columns, tm_text *out)
+/* \nopagebreak keeps a group's name on the page of its first row. */
+static void put_group(const tm_table *table, const latex_layout *layout, const char *name,
+                      tm_text *out)
 {
     if (layout->is_wrapped)
-        tm_text_format(out, "\\multicolumn{%d}{@{}p{%.1fpt}@{}}{\\raggedright\\emph{", n_columns,
-                       TM_LATEX_TEXT_WIDTH);
+        tm_text_format(out,
+                       "\\multicolumn{%d}{@{}p{\\dimexpr\\linewidth-2\\tabcolsep\\relax}@{}}"
+                       "{\\raggedright\\emph{",
+                       table->n_columns);
     else
-        tm_text_format(out, "\\multicolumn{%d}{@{}l}{\\emph{", n_columns);
+        tm_text_format(out, "\\multicolumn{%d}{@{}l}{\\emph{", table->n_columns);
     tm_latex_escape(name, out);
-    tm_text_add(out, "}} \\\\\n");
+    tm_text_add(out, "}} \\\\\n\\nopagebreak\n");
 }
 
-static void put_part(const tm_table *table, const tm_latex_layout *layout,
-                     const tm_latex_part *part, tm_text *out)
+static void put_rows(const tm_table *table, const latex_layout *layout, tm_text *out)
 {
-    int n = put_head(table, layout, part, out), group = -1;
-    for (int r = part->row_begin; r < part->row_end; r++) {
+    int group = -1;
+    for (int r = 0; r < table->n_rows; r++) {
         const tm_table_row *row = &table->rows[r];
         if (row->group != group) {
             if (group >= 0) tm_text_add(out, "\\addlinespace\n");
             group = row->group;
-            put_group(layout, table->groups[group], n, out);
+            put_group(table, layout, table->groups[group], out);
         }
-        put_row(layout, part, row, out);
+        put_row(table, layout, row, out);
     }
-    tm_text_add(out, "\\bottomrule\n\\end{tabular}\n");
 }
 
 static void put_notes(const tm_table *table, tm_text *out)
 {
     if (!table->n_notes) return;
-    tm_text_add(out, "\n\\smallskip\n\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright\n");
+    tm_text_add(out, "{\\footnotesize\\raggedright\n");
     for (int i = 0; i < table->n_notes; i++) {
         char mark[8];
         tm_table_note_mark(i, mark);
+        tm_text_add(out, "\\noindent ");
         if (tm_table_note_is_used(table, i)) tm_text_format(out, "\\textsuperscript{%s}~", mark);
         tm_latex_escape(table->notes[i], out);
         tm_text_add(out, "\\par\n");
     }
-    tm_text_add(out, "\\end{minipage}\n");
-}
-
-/* Opens a float; `behind` follows the title, "" for none. */
-static void begin_float(const tm_table *table, const char *style, const char *behind, tm_text *out)
-{
-    tm_text_format(out, "\\begin{table}\n\\centering%s\n", style);
-    if (!table->title[0]) return;
-    tm_text_add(out, "\\caption{");
-    tm_latex_escape(table->title, out);
-    tm_text_format(out, "%s}\n", behind);
+    tm_text_add(out, "}\n");
 }
 
 tm_status tm_table_write_latex(const tm_table *table, tm_text *out, tm_error *err)
 {
-    tm_latex_layout layout;
+    latex_layout layout;
     if (table->failed)
-        return tm_fail(err, TM_NOMEM, "table \"%s\": no memory while it was filled",
+        return tm_fail(err, TM_NOMEM, "table \"%s\": out of memory while it was filled",
                        table->title ? table->title : "");
-    tm_status status = tm_latex_layout_make(table, &layout, err);
-    if (status == TM_OK) {
-        tm_text_format(out, "%% needs \\usepackage{booktabs}%s and \\usepackage[T1]{fontenc}\n",
-                       layout.is_wrapped ? ", \\usepackage{array}" : "");
-        for (int i = 0; i < layout.n_parts; i++) {
-            char behind[64] = "";
-            if (layout.n_parts > 1)
-                snprintf(behind, sizeof behind, " (part %d of %d)", i + 1, layout.n_parts);
-            begin_float(table,
-                        layout.is_wrapped ? "\\footnotesize\\setlength{\\tabcolsep}{2.5pt}"
-                                          : "\\small",
-                        behind, out);
-            put_part(table, &layout, &layout.parts[i], out);
-            if (i == layout.n_parts - 1 && layout.has_notes_apart) {
-                tm_text_add(out, "\\end{table}\n");
-                begin_float(table, "", " (notes)", out);
-            }
-            if (i == layout.n_parts - 1) put_notes(table, out);
-            tm_text_add(out, "\\end{table}\n");
-        }
-        status = tm_text_status(out, table->title, err);
+    tm_status status = lay_out(table, &layout, err);
+    if (status != TM_OK) return status;
+    tm_text_format(out,
+                   "%% needs \\usepackage{array,booktabs,longtable,pdflscape} and "
+                   "\\usepackage[T1]{fontenc}\n%s{%s\n\\begin{longtable}{@{}",
+                   layout.is_landscape ? "\\begin{landscape}\n" : "",
+                   layout.is_landscape ? "\\scriptsize\\setlength{\\tabcolsep}{2pt}"
+                   : layout.is_wrapped ? "\\footnotesize\\setlength{\\tabcolsep}{3pt}"
+                                       : "\\small");
+    put_column_types(table, &layout, out);
+    tm_text_add(out, "@{}}\n");
+    if (table->title[0]) {
+        tm_text_add(out, "\\caption{");
+        tm_latex_escape(table->title, out);
+        tm_text_add(out, "} \\\\\n");
     }
-    tm_latex_layout_free(&layout);
-    return status;
+    put_headings(table, &layout, "\\endfirsthead", out);
+    put_headings(table, &layout, "\\endhead", out);
+    tm_text_add(out, "\\bottomrule\n\\endfoot\n");
+    put_rows(table, &layout, out);
+    tm_text_add(out, "\\end{longtable}\n}\n");
+    put_notes(table, out);
+    if (layout.is_landscape) tm_text_add(out, "\\end{landscape}\n");
+    free(layout.characters);
+    return tm_text_status(out, table->title, err);
 }

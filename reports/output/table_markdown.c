@@ -1,4 +1,4 @@
-/* GitHub's pipe tables; groups become the first column. */
+/* Markdown: GitHub's pipe tables; the groups are the first column. */
 #include "reports/output/table.h"
 
 #include <string.h>
@@ -33,7 +33,7 @@ static void put_cell(tm_text *out, const char *text, int note)
 tm_status tm_table_write_markdown(const tm_table *table, tm_text *out, tm_error *err)
 {
     if (table->failed)
-        return tm_fail(err, TM_NOMEM, "table \"%s\": no memory while it was filled",
+        return tm_fail(err, TM_NOMEM, "table \"%s\": out of memory while it was filled",
                        table->title ? table->title : "");
     const bool has_groups = table->n_groups > 0;
     if (table->title[0]) {

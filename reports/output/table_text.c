@@ -1,18 +1,18 @@
-/* Aligned text for a terminal: two blanks between columns, groups as headings, notes below. */
+/* Text for a terminal: two blanks between columns, groups as headings, notes below. */
 #include "reports/output/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The cell as it will stand; scratch is overwritten. */
+/* The cell as it is printed, in `scratch`, which is overwritten. */
 static const char *cell_text(const tm_table *table, int row, int column, tm_text *scratch)
 {
     const tm_table_row *r = &table->rows[row];
     scratch->length = 0;
     if (scratch->data) scratch->data[0] = '\0';
     if (column >= r->n_cells) return "";
-    /* A line break inside a cell would end the row. */
+    /* A line break in a cell would end the row. */
     for (const char *c = r->cells[column].text; c && *c; c++)
         tm_text_add_char(scratch, (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c);
     if (r->cells[column].note >= 0) {
@@ -34,7 +34,7 @@ static void put_aligned(tm_text *out, const char *cell, int width, tm_align alig
     tm_text_add(out, is_last ? "\n" : "  ");
 }
 
-/* Notes are sentences: broken between words, continued under their beginning. */
+/* Wraps a note between words and indents the lines that follow. */
 static void put_note(tm_text *out, const char *mark, const char *note)
 {
     enum { LINE = 100 };

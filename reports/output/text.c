@@ -16,7 +16,7 @@ void tm_text_free(tm_text *text)
     *text = (tm_text){0};
 }
 
-/* Room for `more` bytes and the NUL. */
+/* Makes room for `more` bytes and the NUL. */
 static bool reserve(tm_text *text, size_t more)
 {
     size_t need;
@@ -87,7 +87,7 @@ const char *tm_text_string(const tm_text *text)
 tm_status tm_text_status(const tm_text *text, const char *what, tm_error *err)
 {
     if (!text->failed) return TM_OK;
-    return tm_fail(err, TM_NOMEM, "%s: no memory behind its first %zu bytes", what, text->length);
+    return tm_fail(err, TM_NOMEM, "%s: out of memory after %zu bytes", what, text->length);
 }
 
 int tm_text_columns(const char *utf8)
@@ -128,8 +128,8 @@ tm_status tm_text_save(const tm_text *text, const char *path, tm_error *err)
     return TM_OK;
 }
 
-/* printf obeys the locale of the program that links us; reports do not. */
-static void plain_point(char *number)
+/* Replaces the decimal point of the locale, which printf follows and reports do not. */
+static void use_decimal_point(char *number)
 {
     const char *point = localeconv()->decimal_point;
     size_t n = strlen(point);
@@ -139,12 +139,13 @@ static void plain_point(char *number)
     memmove(at + 1, at + n, strlen(at + n) + 1);
 }
 
-/* Decimals that show `digits` significant digits of value: none for 123.4 and 3 digits, 2 for 1.234. */
+/* Decimals that show `digits` significant digits of a value: with 3 digits 0 for 123.4 and 2 for
+ * 1.234. */
 static int decimals_for(double value, int digits)
 {
     if (value == 0.0) return 0;
     int decimals = digits - 1 - (int)floor(log10(fabs(value)));
-    /* 9.996 with 3 digits rounds to 10.00: one decimal too many. */
+    /* 9.996 with 3 digits rounds to 10.00, which has one decimal too many. */
     double scale = pow(10.0, decimals);
     if (isfinite(scale) && fabs(value) * scale + 0.5 >= pow(10.0, digits)) decimals--;
     return decimals < 0 ? 0 : decimals > 20 ? 20 : decimals;
@@ -153,7 +154,7 @@ static int decimals_for(double value, int digits)
 static char *print_decimals(double value, int decimals, char *out, size_t size)
 {
     snprintf(out, size, "%.*f", decimals, value);
-    plain_point(out);
+    use_decimal_point(out);
     return out;
 }
 
@@ -166,7 +167,7 @@ char *tm_number(double value, int digits, char *out, size_t size)
     double magnitude = fabs(value);
     if (magnitude != 0.0 && (magnitude < 1e-4 || magnitude >= 1e15)) {
         snprintf(out, size, "%.*e", digits - 1, value);
-        plain_point(out);
+        use_decimal_point(out);
         return out;
     }
     return print_decimals(value, decimals_for(value, digits), out, size);
@@ -185,8 +186,8 @@ char *tm_number_short(double value, int digits, char *out, size_t size)
     return out;
 }
 
-/* The end of an interval; one that would round to 0 without being 0 keeps two digits instead. */
-static void print_end(double value, int decimals, char *out, size_t size)
+/* A bound of an interval. One that is not 0 and would round to 0 is printed with two digits. */
+static void print_bound(double value, int decimals, char *out, size_t size)
 {
     if (value != 0.0 && fabs(value) * pow(10.0, decimals) < 0.5)
         tm_number(value, 2, out, size);
@@ -208,8 +209,8 @@ char *tm_number_interval(const tm_interval *interval, int digits, char *out, siz
         tm_number(interval->high, digits, high, sizeof high);
     } else {
         int decimals = decimals_for(interval->value, digits);
-        print_end(interval->low, decimals, low, sizeof low);
-        print_end(interval->high, decimals, high, sizeof high);
+        print_bound(interval->low, decimals, low, sizeof low);
+        print_bound(interval->high, decimals, high, sizeof high);
     }
     snprintf(out, size, "%s [%s, %s]", value, low, high);
     return out;

@@ -1,7 +1,7 @@
-/* Growing text and the way figures are spelled. Not a table and not a file: those use it.
+/* A growing string, and the formatting of numbers. Tables, plots and pages are built on it.
  *
- * A text that ran out of memory stays unusable (`failed`) and swallows what follows, so that writers
- * check once, at the end, with tm_text_status.
+ * A text that runs out of memory is marked as failed and ignores what is added to it, so that a
+ * writer checks once, at the end, with tm_text_status.
  */
 #ifndef TM_REPORTS_OUTPUT_TEXT_H
 #define TM_REPORTS_OUTPUT_TEXT_H
@@ -20,26 +20,27 @@ void tm_text_free(tm_text *text);
 void tm_text_add(tm_text *text, const char *bytes); /* NULL adds nothing */
 void tm_text_add_char(tm_text *text, char c);
 void tm_text_format(tm_text *text, const char *fmt, ...) TM_PRINTF(2, 3);
-/* Pads with `fill` until `width` columns stand behind byte `from`. */
+/* Appends `fill` until the text is `width` columns wide, counted from byte `from`. */
 void tm_text_pad(tm_text *text, size_t from, int width, char fill);
 const char *tm_text_string(const tm_text *text); /* "" while empty */
 tm_status tm_text_status(const tm_text *text, const char *what, tm_error *err) TM_MUST_USE;
 
-/* Columns a UTF-8 string takes: code points, none of them wide or combining in what we print. */
+/* Width of a UTF-8 string in terminal columns: its code points. Wide and combining characters are
+ * not printed. */
 int tm_text_columns(const char *utf8);
 
-/* Writes all of it to a file that is replaced whole: a reader sees the old or the new text.
- * Errors: IO (path and reason), NOMEM (the text had failed). */
+/* Writes the text to a file and replaces the file atomically: a reader sees the old or the new
+ * text. Errors: IO (path and reason), NOMEM (the text has failed). */
 tm_status tm_text_save(const tm_text *text, const char *path, tm_error *err) TM_MUST_USE;
 
-/* A figure with `digits` significant digits (1 to 17), never with an exponent between 1e-4 and 1e15, '.'
- * as the decimal point whatever the locale; "-" when it is not finite. Whole digits are never
- * rounded away: 12345 with 3 digits is "12345". Returns `out`. */
+/* Formats a value with `digits` significant digits (1 to 17): no exponent from 1e-4 to 1e15, '.' as
+ * the decimal point in every locale, "-" for a value that is not finite. Digits before the point
+ * are never rounded away: 12345 with 3 digits is "12345". Returns `out`. */
 char *tm_number(double value, int digits, char *out, size_t size);
-/* The same without zeros at the end of a fraction: "0.5", "20". "" when it is not finite, for CSV. */
+/* The same without trailing zeros: "0.5", "20". "" for a value that is not finite (CSV). */
 char *tm_number_short(double value, int digits, char *out, size_t size);
-/* "12.4 [12.1, 12.8]"; "12.4" alone where there is no interval. The interval's ends get as many decimals
- * as the value. Returns `out`. */
+/* "12.4 [12.1, 12.8]", or "12.4" without an interval. The bounds have as many decimals as the
+ * value. Returns `out`. */
 char *tm_number_interval(const tm_interval *interval, int digits, char *out, size_t size);
 
 #endif

@@ -79,7 +79,7 @@ sed -i '2a {"schema":1,"kind":"dream","run":"r1"}' "$work/newer.jsonl"
 verdict $? "a line of a later program's kind is left out and said, once"
 
 if command -v pdflatex >/dev/null; then
-    printf '%s\n' '\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,array}' \
+    printf '%s\n' '\documentclass{article}\usepackage[T1]{fontenc}\usepackage{array,booktabs,longtable,pdflscape}' \
         '\begin{document}' "\\input{$out/speedup.tex}" '\end{document}' >"$work/page.tex"
     (cd "$work" && pdflatex -draftmode -interaction=nonstopmode -halt-on-error page.tex >latex.log 2>&1) &&
         ! grep -q Overfull "$work/latex.log"

@@ -72,7 +72,7 @@ static void data_holds_every_series_and_no_zero_for_missing(void **state)
     assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_OK);
     assert_string_equal(slurp(*state, "size.dat"),
                         "# speed-up \"over\" size\n# x: parameters\n"
-                        "# value, low, high: ratio (95 % interval; ? is missing)\n"
+                        "# value, low, high: ratio (95 % interval; ?: missing)\n"
                         "# index 0, measured: 2 threads i2_x\n# x value low high\n"
                         "125000000 2.5 2.25 2.75\n"
                         "350000000 ? ? ?\n"

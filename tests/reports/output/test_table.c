@@ -1,4 +1,4 @@
-#include "reports/output/latex_layout.h"
+#include "reports/output/table.h"
 #include "tests/tm_test.h"
 
 #include <locale.h>
@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef tm_status (*writer)(const tm_table *, tm_text *, tm_error *);
-
-static void assert_written(const tm_table *table, writer write, const char *expected)
+static void assert_written(const tm_table *table, tm_table_writer write, const char *expected)
 {
     tm_text out = {0};
     tm_error err = {0};
@@ -59,7 +57,7 @@ static void text_is_aligned_and_grouped(void **state)
     tm_table_free(&table);
 }
 
-static void markdown_has_one_pipe_more_than_columns(void **state)
+static void markdown_separates_columns_with_pipes(void **state)
 {
     (void)state;
     tm_table table;
@@ -85,31 +83,30 @@ static void markdown_has_one_pipe_more_than_columns(void **state)
     tm_table_free(&table);
 }
 
-static void latex_escapes_what_latex_reads(void **state)
+static void latex_escapes_special_characters(void **state)
 {
     (void)state;
     tm_table table;
     make_small(&table);
     assert_written(&table, tm_table_write_latex,
-                   "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n"
-                   "\\begin{table}\n\\centering\\small\n"
-                   "\\caption{speed}\n"
-                   "\\begin{tabular}{@{}lrr@{}}\n"
-                   "\\toprule\n"
-                   "row & 125M & 7B \\\\\n"
-                   "\\midrule\n"
-                   "\\multicolumn{3}{@{}l}{\\emph{measured: here}} \\\\\n"
+                   "% needs \\usepackage{array,booktabs,longtable,pdflscape} and "
+                   "\\usepackage[T1]{fontenc}\n"
+                   "{\\small\n\\begin{longtable}{@{}lrr@{}}\n"
+                   "\\caption{speed} \\\\\n"
+                   "\\toprule\nrow & 125M & 7B \\\\\n\\midrule\n\\endfirsthead\n"
+                   "\\toprule\nrow & 125M & 7B \\\\\n\\midrule\n\\endhead\n"
+                   "\\bottomrule\n\\endfoot\n"
+                   "\\multicolumn{3}{@{}l}{\\emph{measured: here}} \\\\\n\\nopagebreak\n"
                    "fp16 & 12.4 {[}12.1, 12.8] & N/A\\textsuperscript{a} \\\\\n"
                    "ternary & 50 & N/A\\textsuperscript{a} \\\\\n"
                    "\\addlinespace\n"
-                   "\\multicolumn{3}{@{}l}{\\emph{published: there}} \\\\\n"
+                   "\\multicolumn{3}{@{}l}{\\emph{published: there}} \\\\\n\\nopagebreak\n"
                    "fp16 & N/A\\textsuperscript{b} &  \\\\\n"
-                   "\\bottomrule\n\\end{tabular}\n"
-                   "\n\\smallskip\n\\begin{minipage}{\\linewidth}\\footnotesize\\raggedright\n"
-                   "\\textsuperscript{a}~needs 14 GB\\par\n"
-                   "\\textsuperscript{b}~not printed\\par\n"
-                   "lengths not stated\\par\n"
-                   "\\end{minipage}\n\\end{table}\n");
+                   "\\end{longtable}\n}\n"
+                   "{\\footnotesize\\raggedright\n"
+                   "\\noindent \\textsuperscript{a}~needs 14 GB\\par\n"
+                   "\\noindent \\textsuperscript{b}~not printed\\par\n"
+                   "\\noindent lengths not stated\\par\n}\n");
     tm_table_free(&table);
 
     tm_text out = {0};
@@ -121,20 +118,6 @@ static void latex_escapes_what_latex_reads(void **state)
     tm_text_free(&out);
 }
 
-/* What a part of a cut table says: the columns' widths are summed up as LaTeX adds them. */
-static const char *read_part(const char *from, double *width, int *n_columns)
-{
-    const char *at = strstr(from, "\\begin{tabular}"), *end;
-    *width = *n_columns = 0;
-    if (!at) return NULL;
-    end = strchr(at, '\n');
-    for (at = strstr(at, "p{"); at && at < end; at = strstr(at + 1, "p{")) {
-        *width += strtod(at + 2, NULL) + (*n_columns ? TM_LATEX_GAP : 0);
-        ++*n_columns;
-    }
-    return end;
-}
-
 static int count_of(const char *text, const char *part)
 {
     int n = 0;
@@ -142,68 +125,67 @@ static int count_of(const char *text, const char *part)
     return n;
 }
 
-static void make_wide(tm_table *table, int n_columns, int n_rows, int n_keys)
+/* The shares of the line that the columns of a wrapped table take, summed up. */
+static double sum_of_shares(const char *text)
+{
+    double sum = 0;
+    for (const char *at = text; (at = strstr(at, "p{\\dimexpr."));) {
+        at += strlen("p{\\dimexpr");
+        sum += strtod(at, NULL);
+    }
+    return sum;
+}
+
+static void make_wide(tm_table *table, int n_columns, int n_rows)
 {
     tm_table_init(table, "wide");
-    table->n_keys = n_keys;
     for (int c = 0; c < n_columns; c++) {
         char name[32];
         snprintf(name, sizeof name, "size%dB", c);
-        tm_table_add_column(table, c < n_keys ? "key" : name, c < n_keys ? TM_LEFT : TM_RIGHT);
+        tm_table_add_column(table, c ? name : "kernel", c ? TM_RIGHT : TM_LEFT);
     }
-    tm_table_add_group(table, "measured: a processor with a long name indeed");
+    tm_table_add_group(table, "measured: a processor with a long name");
     for (int r = 0; r < n_rows; r++) {
         tm_table_add_row(table);
-        for (int c = 0; c < n_keys; c++) tm_table_add_cell(table, "row%d_of_key", r);
-        for (int c = n_keys; c < n_columns; c++) tm_table_add_cell(table, "5.25 [5.16, 5.40]");
+        tm_table_add_cell(table, "row_%d", r);
+        for (int c = 1; c < n_columns; c++) tm_table_add_cell(table, "5.25 [5.16, 5.40]");
     }
     tm_table_add_note(table, "a note");
 }
 
-/* Five sizes fit beside each other, more are cut; every column and row stands in the parts once, behind
- * the keys, and no part is wider than the text. */
-static void latex_fits_on_a_page(void **state)
+static void latex_wraps_wide_tables_and_turns_the_widest(void **state)
 {
     (void)state;
     static const struct {
-        int n_columns, n_rows, n_keys, n_parts;
-    } shapes[] = {{3, 4, 1, 1},  {6, 4, 1, 1},  {9, 4, 1, 2},
-                  {14, 4, 3, 3}, {9, 50, 1, 6}, {3, 90, 1, 3}};
+        int n_columns;
+        bool is_wrapped, is_landscape;
+    } shapes[] = {
+        {3, false, false}, {4, false, false}, {5, true, false}, {6, true, true}, {14, true, true}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const int n = shapes[i].n_columns;
         tm_table table;
         tm_text out = {0};
         tm_error err = {0};
-        make_wide(&table, shapes[i].n_columns, shapes[i].n_rows, shapes[i].n_keys);
+        make_wide(&table, n, 40);
         assert_int_equal(tm_table_write_latex(&table, &out, &err), TM_OK);
-        const char *text = tm_text_string(&out), *at = text;
-        double width;
-        int n, n_parts = 0, n_own = 0;
-        while ((at = read_part(at, &width, &n))) {
-            n_parts++;
-            n_own += n - shapes[i].n_keys;
-            assert_true(width <= TM_LATEX_TEXT_WIDTH);
-        }
-        assert_int_equal(n_parts, shapes[i].n_parts);
-        const bool is_wrapped = shapes[i].n_columns > 3;
-        assert_int_equal(count_of(text, "(part "), n_parts > 1 ? n_parts : 0);
+        const char *text = tm_text_string(&out);
+        assert_int_equal(count_of(text, "\\begin{longtable}"), 1);
+        assert_int_equal(count_of(text, "\\begin{landscape}"), shapes[i].is_landscape);
+        assert_int_equal(count_of(text, "\\end{landscape}"), shapes[i].is_landscape);
+        assert_int_equal(count_of(text, "p{\\dimexpr."), shapes[i].is_wrapped ? n : 0);
+        assert_true(sum_of_shares(text) <= 1.0);
+        assert_int_equal(count_of(text, shapes[i].is_wrapped ? "5.25\\newline {[}5.16,~5.40]"
+                                                             : "5.25 {[}5.16, 5.40]"),
+                         (n - 1) * 40);
+        assert_int_equal(count_of(text, "row\\_\\allowbreak{}7 "), shapes[i].is_wrapped);
         assert_int_equal(count_of(text, "a note"), 1);
-        assert_int_equal(count_of(text, "{array}"), is_wrapped);
-        assert_int_equal(
-            count_of(text, is_wrapped ? "5.25\\linebreak{}{[}5.16,~5.40]" : "5.25 {[}"),
-            (shapes[i].n_columns - shapes[i].n_keys) * shapes[i].n_rows);
-        if (shapes[i].n_rows < 10 && is_wrapped)
-            assert_int_equal(n_own, shapes[i].n_columns - shapes[i].n_keys);
         tm_text_free(&out);
         tm_table_free(&table);
     }
-    assert_true(tm_latex_breaks_behind("i2r16_mad", 5));
-    assert_false(tm_latex_breaks_behind("[1, 2]", 3));
-    assert_false(tm_latex_breaks_behind("-12", 0));
-    assert_true(tm_latex_must_break_behind("5 [1, 2]", 1));
 }
 
-/* RFC 4180 read back by rules of its own: fields of all records, '\x1f' between fields, '\x1e' between
- * records. False at a quote where none may be. */
+/* Parses CSV by RFC 4180: '\x1f' ends a field, '\x1e' a record. False where a quote is not
+ * allowed. */
 static bool read_csv(const char *csv, char *out, size_t size)
 {
     size_t n = 0;
@@ -238,7 +220,7 @@ static bool read_csv(const char *csv, char *out, size_t size)
     return true;
 }
 
-static void csv_is_read_back(void **state)
+static void csv_reads_back_equal(void **state)
 {
     (void)state;
     char back[512];
@@ -276,7 +258,7 @@ static void csv_is_read_back(void **state)
     tm_table_free(&table);
 }
 
-static void notes_are_shared_counted_and_broken(void **state)
+static void equal_notes_are_stored_once_and_long_ones_wrapped(void **state)
 {
     (void)state;
     char mark[8];
@@ -325,7 +307,7 @@ static void notes_are_shared_counted_and_broken(void **state)
     tm_table_free(&table);
 }
 
-static void width_counts_letters_not_bytes(void **state)
+static void width_counts_characters_not_bytes(void **state)
 {
     (void)state;
     tm_table table;
@@ -342,7 +324,7 @@ static void width_counts_letters_not_bytes(void **state)
     tm_table_free(&table);
 }
 
-static void numbers_keep_their_meaning(void **state)
+static void numbers_have_the_requested_digits(void **state)
 {
     (void)state;
     const struct {
@@ -377,12 +359,12 @@ static void numbers_keep_their_meaning(void **state)
     assert_string_equal(tm_number_interval(&lone, 3, text, sizeof text), "12.4");
     tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
     assert_string_equal(tm_number_interval(&none, 3, text, sizeof text), "-");
-    /* An end that is not 0 is not printed as 0. */
+    /* A bound that is not 0 is not printed as 0. */
     tm_interval wide = {.value = 12.4, .low = 0.004, .high = 9000.0, .n = 2};
     assert_string_equal(tm_number_interval(&wide, 3, text, sizeof text), "12.4 [0.0040, 9000.0]");
 }
 
-static void decimal_point_ignores_the_locale(void **state)
+static void decimal_point_does_not_depend_on_the_locale(void **state)
 {
     (void)state;
     static const char *const commas[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "ru_RU.UTF-8",
@@ -398,7 +380,7 @@ static void decimal_point_ignores_the_locale(void **state)
     assert_string_equal(text, "1.50");
 }
 
-static void saving_reports_the_path(void **state)
+static void save_error_names_the_path(void **state)
 {
     (void)state;
     char path[] = "/tmp/ternmark-text-XXXXXX", line[64];
@@ -426,15 +408,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_aligned_and_grouped),
-        cmocka_unit_test(markdown_has_one_pipe_more_than_columns),
-        cmocka_unit_test(latex_escapes_what_latex_reads),
-        cmocka_unit_test(latex_fits_on_a_page),
-        cmocka_unit_test(csv_is_read_back),
-        cmocka_unit_test(notes_are_shared_counted_and_broken),
-        cmocka_unit_test(width_counts_letters_not_bytes),
-        cmocka_unit_test(numbers_keep_their_meaning),
-        cmocka_unit_test(decimal_point_ignores_the_locale),
-        cmocka_unit_test(saving_reports_the_path),
+        cmocka_unit_test(markdown_separates_columns_with_pipes),
+        cmocka_unit_test(latex_escapes_special_characters),
+        cmocka_unit_test(latex_wraps_wide_tables_and_turns_the_widest),
+        cmocka_unit_test(csv_reads_back_equal),
+        cmocka_unit_test(equal_notes_are_stored_once_and_long_ones_wrapped),
+        cmocka_unit_test(width_counts_characters_not_bytes),
+        cmocka_unit_test(numbers_have_the_requested_digits),
+        cmocka_unit_test(decimal_point_does_not_depend_on_the_locale),
+        cmocka_unit_test(save_error_names_the_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
