@@ -1,3 +1,5 @@
+#include "reports/compare.h"
+
 #include "reports/summary_cell.h"
 
 #include <math.h>
@@ -9,12 +11,12 @@ static bool excludes_one(tm_interval x)
     return x.low > 1 || x.high < 1;
 }
 
-/* Room for pairs while they are matched. */
+/* Scratch space while pairs are matched. */
 typedef struct pairing {
     tm_comparison *to;
-    double *a_controls, *b_controls; /* [n_controls] of the pairs that have both */
+    double *a_controls, *b_controls; /* [n_controls] pairs with a control in both arms */
     int n_controls;
-    double *a_ordered, *b_ordered; /* [n_ordered] of the pairs whose order is known */
+    double *a_ordered, *b_ordered; /* [n_ordered] pairs of known order */
     bool *first_is_a;
     int n_ordered;
 } pairing;
@@ -28,7 +30,7 @@ static void free_pairing(pairing *p)
     tm_free(p->first_is_a);
 }
 
-static void *array(int n, size_t size, tm_status *status, tm_error *err)
+static void *alloc_array(int n, size_t size, tm_status *status, tm_error *err)
 {
     void *memory = NULL;
     if (*status == TM_OK) *status = tm_alloc(&memory, (size_t)n, size, "pairs", err);
@@ -39,14 +41,14 @@ static tm_status alloc_pairing(pairing *p, tm_comparison *to, int n, tm_error *e
 {
     tm_status status = TM_OK;
     *p = (pairing){.to = to};
-    to->a_values = array(n, sizeof *to->a_values, &status, err);
-    to->b_values = array(n, sizeof *to->b_values, &status, err);
-    to->first_is_a = array(n, sizeof *to->first_is_a, &status, err);
-    p->a_controls = array(n, sizeof *p->a_controls, &status, err);
-    p->b_controls = array(n, sizeof *p->b_controls, &status, err);
-    p->a_ordered = array(n, sizeof *p->a_ordered, &status, err);
-    p->b_ordered = array(n, sizeof *p->b_ordered, &status, err);
-    p->first_is_a = array(n, sizeof *p->first_is_a, &status, err);
+    to->a_values = alloc_array(n, sizeof *to->a_values, &status, err);
+    to->b_values = alloc_array(n, sizeof *to->b_values, &status, err);
+    to->first_is_a = alloc_array(n, sizeof *to->first_is_a, &status, err);
+    p->a_controls = alloc_array(n, sizeof *p->a_controls, &status, err);
+    p->b_controls = alloc_array(n, sizeof *p->b_controls, &status, err);
+    p->a_ordered = alloc_array(n, sizeof *p->a_ordered, &status, err);
+    p->b_ordered = alloc_array(n, sizeof *p->b_ordered, &status, err);
+    p->first_is_a = alloc_array(n, sizeof *p->first_is_a, &status, err);
     return status;
 }
 
@@ -68,8 +70,8 @@ static void add_pair(pairing *p, const tm_process *a, const tm_process *b)
     }
 }
 
-/* Pairs that ran a first have ratio r / s, the others r s, where s is the second slot's speed over the
- * first's: the difference of their logs is -2 ln s. */
+/* With s = speed in the second slot over speed in the first, the ratio is r / s in pairs that ran a
+ * first and r s in the others. The difference of their logs is -2 ln s. */
 static tm_interval slot_ratio(const pairing *p)
 {
     tm_interval x =
@@ -81,7 +83,7 @@ static tm_interval slot_ratio(const pairing *p)
     return out;
 }
 
-static void judge(pairing *p)
+static void judge_pairs(pairing *p)
 {
     tm_comparison *c = p->to;
     char *text = c->warning;
@@ -108,16 +110,16 @@ static void judge(pairing *p)
                         "the rank and the t interval disagree: raise --processes above %d",
                         c->n_pairs);
     if (c->slot_moved)
-        tm_add_sentence(text, size, "whichever arm ran second was %s by %.1f %%",
+        tm_add_sentence(text, size, "the arm that ran second was %s by %.1f %%",
                         c->slot.value < 1 ? "slower" : "faster", 100 * fabs(1 - c->slot.value));
     if (c->control_moved)
         tm_add_sentence(text, size, "the control moved by %+.1f %%", 100 * (c->control.value - 1));
     if (c->n_unpaired > 0)
-        tm_add_sentence(text, size, "%d process%s without a partner left out", c->n_unpaired,
+        tm_add_sentence(text, size, "%d process%s without a partner not counted", c->n_unpaired,
                         c->n_unpaired > 1 ? "es" : "");
 }
 
-static void begin(tm_comparison *out, const tm_cell_summary *a, const tm_cell_summary *b)
+static void begin_comparison(tm_comparison *out, const tm_cell_summary *a, const tm_cell_summary *b)
 {
     tm_interval none = tm_interval_positive(NULL, 0, TM_CONFIDENCE);
     *out = (tm_comparison){
@@ -138,10 +140,10 @@ static bool are_partners(const tm_process *a, const tm_process *b)
     return a->number == b->number && strcmp(a->run, b->run) == 0;
 }
 
-tm_status tm_compare(const tm_cell_summary *a, const tm_cell_summary *b, tm_comparison *out,
-                     tm_error *err)
+tm_status tm_compare_cells(const tm_cell_summary *a, const tm_cell_summary *b, tm_comparison *out,
+                           tm_error *err)
 {
-    begin(out, a, b);
+    begin_comparison(out, a, b);
     if (*out->missing) return TM_OK;
     pairing p;
     tm_status status = alloc_pairing(
@@ -156,11 +158,10 @@ tm_status tm_compare(const tm_cell_summary *a, const tm_cell_summary *b, tm_comp
     }
     out->n_unpaired = a->n_processes + b->n_processes - 2 * out->n_pairs;
     if (out->n_pairs > 0)
-        judge(&p);
+        judge_pairs(&p);
     else
-        snprintf(out->missing, sizeof out->missing,
-                 "none of %d and %d processes ran as a pair in one run", a->n_processes,
-                 b->n_processes);
+        snprintf(out->missing, sizeof out->missing, "no pair in one run among %d and %d processes",
+                 a->n_processes, b->n_processes);
 done:
     free_pairing(&p);
     if (status != TM_OK) tm_comparison_free(out);
@@ -169,7 +170,7 @@ done:
 
 tm_status tm_compare_aa(const tm_cell_summary *cell, tm_comparison *out, tm_error *err)
 {
-    begin(out, cell, cell);
+    begin_comparison(out, cell, cell);
     if (*out->missing) return TM_OK;
     pairing p;
     tm_status status = alloc_pairing(&p, out, cell->n_processes, err);
@@ -183,7 +184,7 @@ tm_status tm_compare_aa(const tm_cell_summary *cell, tm_comparison *out, tm_erro
     }
     out->n_unpaired = cell->n_processes - 2 * out->n_pairs;
     if (out->n_pairs > 0)
-        judge(&p);
+        judge_pairs(&p);
     else
         snprintf(out->missing, sizeof out->missing, "no two processes ran as a pair");
 done:
@@ -219,8 +220,9 @@ tm_status tm_noise_floor_find(const tm_summaries *all, const tm_cell *cell, tm_n
         tm_comparison_free(&aa);
         if (!isfinite(ratio)) {
             if (!isfinite(out->ratio))
-                snprintf(out->missing, sizeof out->missing, "%d pair%s of A/A runs: 2 are needed",
-                         n_pairs, n_pairs == 1 ? "" : "s");
+                snprintf(out->missing, sizeof out->missing,
+                         "%d pair%s of A/A runs; at least 2 are required", n_pairs,
+                         n_pairs == 1 ? "" : "s");
             continue;
         }
         if (same || !(ratio <= out->ratio))
@@ -230,7 +232,7 @@ tm_status tm_noise_floor_find(const tm_summaries *all, const tm_cell *cell, tm_n
     return TM_OK;
 }
 
-/* printf would print the decimal point of the locale. */
+/* Independent of the locale, whose decimal point printf would use. */
 static void print_fixed(double value, int decimals, char *text, size_t size)
 {
     long long scale = 1;
@@ -242,7 +244,7 @@ static void print_fixed(double value, int decimals, char *text, size_t size)
         snprintf(text, size, "%lld.%0*lld", scaled / scale, decimals, scaled % scale);
 }
 
-/* Decimals that suit a ratio and the ends of its interval. */
+/* Decimals of a ratio and of the bounds of its interval. */
 static int ratio_decimals(double ratio)
 {
     return ratio < 0.8 ? 3 : ratio < 9.995 ? 2 : 1;
@@ -287,7 +289,7 @@ char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, c
     case TM_VERDICT_SLOWER:
     case TM_VERDICT_INCONCLUSIVE:
         snprintf(text, size, "%s%sx (95 %% %s to %s, %s%s)",
-                 c->verdict == TM_VERDICT_INCONCLUSIVE ? "inconclusive, the control moved too: "
+                 c->verdict == TM_VERDICT_INCONCLUSIVE ? "inconclusive, the control moved as well: "
                                                        : "",
                  value, low, high, pairs, small);
         break;

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* From where memory limits to where arithmetic does, a decade beyond the outermost point. */
+/* A roof: the memory limit rising to the arithmetic limit, from `least` to `most`. */
 static void add_roof(tm_plot *plot, const char *what, double peak, double bandwidth, double least,
                      double most, int colour)
 {
@@ -23,15 +23,15 @@ void tm_profile_plot(const tm_record_profile *profile, const tm_profile_limits *
     char title[160], name[128], number[64];
     double least = INFINITY, most = 0;
     int n_series = 0;
-    snprintf(title, sizeof title, "Operations under their roofs: %s", label);
+    snprintf(title, sizeof title, "Roofline of the operations: %s", label);
     tm_plot_init(plot, "", title, "multiply-accumulates per byte (logarithmic)",
                  "GMAC/s (logarithmic)");
     plot->log_x = plot->log_y = true;
-    snprintf(
-        plot->note, sizeof plot->note,
-        "Rates are of the time threads worked, without waiting. Bytes: weights, keys, values and "
-        "activations, each once. Dashed: the roofs measured in the same run; memory %s GB/s.",
-        tm_number(limits->read_gb_per_second, 3, number, sizeof number));
+    snprintf(plot->note, sizeof plot->note,
+             "Rates count the time the threads worked, without waiting. Bytes: weights, keys, "
+             "values and "
+             "activations, each once. Dashed: limits measured in the same run; memory %s GB/s.",
+             tm_number(limits->read_gb_per_second, 3, number, sizeof number));
     for (int i = 0, end; i < profile->n_entries; i = end) {
         end = tm_record_profile_end(profile, i);
         tm_profile_sum sum = tm_record_profile_sum(profile, limits, i, end);
@@ -48,8 +48,8 @@ void tm_profile_plot(const tm_record_profile *profile, const tm_profile_limits *
         n_series++;
     }
     if (!n_series) return;
-    add_roof(plot, "int8 roof", limits->int8_gmac_per_second, limits->read_gb_per_second,
+    add_roof(plot, "int8 limit", limits->int8_gmac_per_second, limits->read_gb_per_second,
              least / 10, most * 10, 6);
-    add_roof(plot, "fp32 roof", limits->fp32_gmac_per_second, limits->read_gb_per_second,
+    add_roof(plot, "fp32 limit", limits->fp32_gmac_per_second, limits->read_gb_per_second,
              least / 10, most * 10, 4);
 }

@@ -18,7 +18,7 @@ static void add_number(tm_table *table, double value)
     tm_table_add_cell(table, "%s", tm_number(value, 3, text, sizeof text));
 }
 
-/* Two decimals suffice for percents, whatever their size. */
+/* Two decimals, whatever the size. */
 static void add_percent(tm_table *table, double percent)
 {
     tm_table_add_cell(table, "%.2f", percent);
@@ -70,20 +70,23 @@ void tm_profile_sum_put(tm_json *o, const tm_profile_sum *sum, double region_ns,
 {
     tm_profile_row row = tm_profile_row_of(sum, sum->work_ns, region_ns, n_tokens);
     tm_json_put_number(o, "ns_per_token", row.ns_per_token);
-    tm_json_put_finite(o, "best_ns_per_token", row.best_ns_per_token, "it took no time");
+    tm_json_put_finite(o, "best_ns_per_token", row.best_ns_per_token, "the operation took no time");
     tm_json_put_number(o, "wait_ns_per_token", row.wait_ns_per_token);
     tm_json_put_number(o, "time_percent", row.time_percent);
     tm_json_put_number(o, "wait_percent", row.wait_percent);
     tm_json_put_number(o, "bytes_per_token", row.bytes_per_token);
     tm_json_put_number(o, "macs_per_token", row.macs_per_token);
-    tm_json_put_finite(o, "gb_per_second", row.gb_per_second, "it took no time, or moves nothing");
-    tm_json_put_finite(o, "gmac_per_second", row.gmac_per_second, "it multiplies no matrix");
+    tm_json_put_finite(o, "gb_per_second", row.gb_per_second,
+                       "the operation took no time or moves no bytes");
+    tm_json_put_finite(o, "gmac_per_second", row.gmac_per_second,
+                       "the operation multiplies no matrix");
     if (sum->bound != TM_BOUND_NONE)
         tm_json_put_string(o, "bound", tm_profile_bound_name(sum->bound));
     else
         tm_json_put_missing(o, "bound", "no limit applies");
-    tm_json_put_finite(o, "percent_of_limit", row.limit_percent,
-                       "only activations move, which lie in caches, or no limit was measured");
+    tm_json_put_finite(
+        o, "percent_of_limit", row.limit_percent,
+        "the operation moves only activations, which stay in caches, or no limit was measured");
 }
 
 void tm_profile_overhead_put(tm_json *object, const tm_interval *overhead)

@@ -1,13 +1,14 @@
 #include "reports/report.h"
 
+#include "reports/energy_sheet.h"
+#include "reports/report_parts.h"
+#include "reports/speedup_sheet.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "reports/energy_table.h"
-#include "reports/report_parts.h"
 
 tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err)
 {
@@ -36,7 +37,7 @@ void tm_report_free(tm_report *report)
 {
     tm_text_free(&report->text);
     tm_text_free(&report->files);
-    tm_text_free(&report->talk);
+    tm_text_free(&report->remarks);
 }
 
 static tm_status make_directory(const char *path, tm_error *err)
@@ -61,19 +62,19 @@ static tm_status make_directory(const char *path, tm_error *err)
     return TM_OK;
 }
 
-/* Everything that is made once and looked at by all parts. */
+/* What all sections and files share. */
 typedef struct work {
     tm_summaries summaries;
     tm_speedups speedups;
-    tm_speedup_input input;
+    tm_sheet_input input;
     tm_tables tables;
-    tm_tables energy;      /* of savings; none when no run asked for energy */
-    tm_table energy_cells; /* one line per cell and phase; no rows then */
-    tm_table profile;      /* by cell and operation; no rows when no run asked for it */
+    tm_tables energy;      /* savings; none if no run asked for energy */
+    tm_table energy_cells; /* one row per cell and phase; no rows if no run asked */
+    tm_table profile;      /* one row per cell and operation; no rows if no run asked */
     tm_plots plots;
     tm_report_view view;
     tm_text warnings;
-    size_t plot_talk_length; /* bytes of talk about plots */
+    size_t plot_remarks_length; /* bytes of `remarks` that are about plots */
     tm_report *out;
 } work;
 
@@ -90,7 +91,7 @@ static void free_work(work *w)
     free(w);
 }
 
-static tm_status save(work *w, const tm_text *text, const char *name, tm_error *err)
+static tm_status save_file(work *w, const tm_text *text, const char *name, tm_error *err)
 {
     char path[4096];
     int n = snprintf(path, sizeof path, "%s/%s", w->view.options->directory, name);
@@ -106,10 +107,8 @@ static bool has_energy(const work *w)
     return w->energy_cells.n_rows > 0;
 }
 
-/* The energy tables by one of the writers. */
-static tm_status put_energy(const work *w,
-                            tm_status (*put)(const tm_table *, tm_text *, tm_error *), tm_text *out,
-                            tm_error *err)
+/* Appends the energy tables in one format. */
+static tm_status put_energy(const work *w, tm_table_writer put, tm_text *out, tm_error *err)
 {
     tm_status status = TM_OK;
     for (int i = 0; i < w->energy.n && status == TM_OK; i++) {
@@ -119,40 +118,37 @@ static tm_status put_energy(const work *w,
     return status == TM_OK ? put(&w->energy_cells, out, err) : status;
 }
 
-static tm_status save_energy(work *w, tm_status (*put)(const tm_table *, tm_text *, tm_error *),
-                             const char *name, tm_error *err)
+static tm_status save_energy(work *w, tm_table_writer put, const char *name, tm_error *err)
 {
     tm_text text = {0};
     tm_status status = put_energy(w, put, &text, err);
-    if (status == TM_OK) status = save(w, &text, name, err);
+    if (status == TM_OK) status = save_file(w, &text, name, err);
     tm_text_free(&text);
     return status;
 }
 
-/* The profile in one form, under its title, if there is one. */
-static tm_status put_profile(const work *w,
-                             tm_status (*put)(const tm_table *, tm_text *, tm_error *),
-                             const char *title, tm_text *out, tm_error *err)
+/* Appends the profile in one format, below a title, if there is one. */
+static tm_status put_profile(const work *w, tm_table_writer put, const char *title, tm_text *out,
+                             tm_error *err)
 {
     if (w->profile.n_rows == 0) return TM_OK;
     tm_text_add(out, title);
     return put(&w->profile, out, err);
 }
 
-static tm_status save_profile(work *w, tm_status (*put)(const tm_table *, tm_text *, tm_error *),
-                              const char *name, tm_error *err)
+static tm_status save_profile(work *w, tm_table_writer put, const char *name, tm_error *err)
 {
     tm_text text = {0};
     tm_status status = put_profile(w, put, "", &text, err);
-    if (status == TM_OK && w->profile.n_rows > 0) status = save(w, &text, name, err);
+    if (status == TM_OK && w->profile.n_rows > 0) status = save_file(w, &text, name, err);
     tm_text_free(&text);
     return status;
 }
 
-/* The growth table in one form, if it has rows; as text only of a store that was made for it. */
-static tm_status put_growth(const work *w,
-                            tm_status (*put)(const tm_table *, tm_text *, tm_error *),
-                            const char *title, tm_text *out, tm_error *err)
+/* Appends the growth table in one format, if it has rows; as text only if the store was made for
+ * it. */
+static tm_status put_growth(const work *w, tm_table_writer put, const char *title, tm_text *out,
+                            tm_error *err)
 {
     tm_table table;
     bool is_measured_for;
@@ -174,9 +170,9 @@ static tm_status write_text(work *w, tm_error *err)
     }
     if (!w->tables.n)
         tm_text_add(&w->out->text,
-                    "No fp16 or ternary cell in this store: there is no speed-up table.\n");
+                    "This store has no fp16 and no ternary cell, hence no speed-up table.\n");
     const bool is_saved = w->view.options->formats & TM_REPORT_TEXT;
-    tm_status status = is_saved ? save(w, &w->out->text, "speedup.txt", err) : TM_OK;
+    tm_status status = is_saved ? save_file(w, &w->out->text, "speedup.txt", err) : TM_OK;
     if (status == TM_OK)
         status = put_growth(w, tm_table_write_text, "\nCost growth\n", &w->out->text, err);
     if (status == TM_OK && has_energy(w)) {
@@ -198,8 +194,8 @@ static tm_status write_latex(work *w, tm_error *err)
     tm_status status = TM_OK;
     for (int i = 0; i < w->tables.n && status == TM_OK; i++)
         status = tm_table_write_latex(&w->tables.items[i], &text, err);
-    if (!w->tables.n) tm_text_add(&text, "% no fp16 or ternary cell in this store\n");
-    if (status == TM_OK) status = save(w, &text, "speedup.tex", err);
+    if (!w->tables.n) tm_text_add(&text, "% this store has no fp16 and no ternary cell\n");
+    if (status == TM_OK) status = save_file(w, &text, "speedup.tex", err);
     tm_text_free(&text);
     if (status == TM_OK && has_energy(w))
         status = save_energy(w, tm_table_write_latex, "energy.tex", err);
@@ -210,7 +206,7 @@ static tm_status save_csv(work *w, tm_table *table, const char *name, tm_error *
 {
     tm_text text = {0};
     tm_status status = tm_table_write_csv(table, &text, err);
-    if (status == TM_OK) status = save(w, &text, name, err);
+    if (status == TM_OK) status = save_file(w, &text, name, err);
     tm_text_free(&text);
     return status;
 }
@@ -218,11 +214,11 @@ static tm_status save_csv(work *w, tm_table *table, const char *name, tm_error *
 static tm_status write_csv(work *w, tm_error *err)
 {
     tm_table table;
-    tm_status status = tm_speedup_rows(&w->input, &table, err);
+    tm_status status = tm_speedup_csv(&w->input, &table, err);
     if (status == TM_OK) status = save_csv(w, &table, "speedup.csv", err);
     tm_table_free(&table);
     if (status != TM_OK) return status;
-    status = tm_report_cell_rows(&w->view, &table, err);
+    status = tm_report_cells_csv(&w->view, &table, err);
     if (status == TM_OK) status = save_csv(w, &table, "cells.csv", err);
     tm_table_free(&table);
     if (status != TM_OK) return status;
@@ -231,15 +227,15 @@ static tm_status write_csv(work *w, tm_error *err)
     if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "growth.csv", err);
     tm_table_free(&table);
     if (status != TM_OK) return status;
-    status = tm_report_counters(&w->view, true, &table, err);
+    status = tm_report_counters_csv(&w->view, &table, err);
     if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "counters.csv", err);
     tm_table_free(&table);
     if (status != TM_OK) return status;
-    status = tm_report_profile_rows(&w->summaries, &table, err);
+    status = tm_report_profile_csv(&w->summaries, &table, err);
     if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "profile.csv", err);
     tm_table_free(&table);
     if (status != TM_OK || !has_energy(w)) return status;
-    status = tm_energy_rows(&w->input, &table, err);
+    status = tm_energy_csv(&w->input, &table, err);
     if (status == TM_OK) status = save_csv(w, &table, "energy.csv", err);
     tm_table_free(&table);
     return status;
@@ -267,12 +263,13 @@ static tm_status write_plots(work *w, tm_error *err)
                            directory, plot->stem);
             continue;
         }
-        tm_text_format(&w->out->talk, "%s\n", why.message);
-        /* Without the program, one sentence does for all plots. */
+        tm_text_format(&w->out->remarks, "%s\n", why.message);
+        /* If gnuplot is missing, one message is enough for all plots. */
         is_drawing = drawn != TM_UNSUPPORTED;
     }
     if (!w->view.options->run_gnuplot && w->plots.n)
-        tm_text_format(&w->out->talk, "plots are not drawn: run `gnuplot *.gp` in %s\n", directory);
+        tm_text_format(&w->out->remarks, "plots were not drawn: run `gnuplot *.gp` in %s\n",
+                       directory);
     return status;
 }
 
@@ -297,9 +294,10 @@ static void put_head(const work *w, tm_text *out)
                        out);
     tm_text_add(
         out,
-        "\n\nEvery figure says where it comes from: *measured* by ternmark in this store, "
-        "*published* by a paper about other machines, or *predicted* before a start. What has no "
-        "value is N/A or -, with its reason, never 0.\n\n");
+        "\n\nEvery value states its origin: *measured* by ternmark in this store, *published* by a "
+        "paper about other machines, or *predicted* before a run. A missing value is N/A or -, "
+        "with "
+        "the reason, and never 0.\n\n");
 }
 
 static void put_plots(const work *w, tm_text *out)
@@ -311,17 +309,17 @@ static void put_plots(const work *w, tm_text *out)
         tm_markdown_escape(plot->title, out);
         tm_text_format(out, "](plots/%s.png)\n\n", plot->stem);
     }
-    if (!w->plots.n) tm_text_add(out, "No cell has a figure: there is nothing to plot.\n\n");
+    if (!w->plots.n) tm_text_add(out, "No cell has a value, so there is nothing to plot.\n\n");
     if (w->plots.n_left_out)
         tm_text_format(out,
-                       "The operations of %d more cells are in the table only; `ternmark profile "
-                       "--plot` draws those of single cells.\n\n",
+                       "%d more profiled cells are in the table only; `ternmark profile --plot` "
+                       "draws the operations of one cell.\n\n",
                        w->plots.n_left_out);
     tm_text_add(
-        out, "Each plot's data (.dat), script (.gp), PNG and SVG lie in plots/; `gnuplot NAME.gp` "
-             "there draws it again.\n");
-    if (w->plot_talk_length) {
-        tm_text_format(out, "\nNot drawn: %.*s", (int)w->plot_talk_length, w->out->talk.data);
+        out, "plots/ holds the data (.dat), the script (.gp), the PNG and the SVG of each plot. To "
+             "draw a plot again, run `gnuplot NAME.gp` there.\n");
+    if (w->plot_remarks_length) {
+        tm_text_format(out, "\nNot drawn: %.*s", (int)w->plot_remarks_length, w->out->remarks.data);
     }
     tm_text_add_char(out, '\n');
 }
@@ -329,7 +327,7 @@ static void put_plots(const work *w, tm_text *out)
 static tm_status put_counters(const work *w, tm_text *out, tm_error *err)
 {
     tm_table table;
-    tm_status status = tm_report_counters(&w->view, false, &table, err);
+    tm_status status = tm_report_counters(&w->view, &table, err);
     if (status == TM_OK && table.n_rows > 0) {
         tm_text_add(out, "\n## Counters\n\n");
         status = tm_table_write_markdown(&table, out, err);
@@ -351,11 +349,12 @@ static tm_status write_markdown(work *w, tm_error *err)
     }
     if (!w->tables.n)
         tm_text_add(&text,
-                    "No fp16 or ternary cell in this store: there is no speed-up table.\n\n");
+                    "This store has no fp16 and no ternary cell, hence no speed-up table.\n\n");
     tm_text_add(&text, "## Energy\n\n");
     if (!has_energy(w))
-        tm_text_add(&text, "No run of this store asked for energy (`ternmark run --energy=auto` "
-                           "does): there are no joules.\n\n");
+        tm_text_add(&text,
+                    "No run of this store asked for energy; use `ternmark run --energy=auto` "
+                    "to measure it.\n\n");
     else if (status == TM_OK)
         status = put_energy(w, tm_table_write_markdown, &text, err);
     if (has_energy(w)) tm_text_add_char(&text, '\n');
@@ -374,26 +373,26 @@ static tm_status write_markdown(work *w, tm_error *err)
     if (status == TM_OK) status = put_counters(w, &text, err);
     tm_text_add(&text, "\n## Warnings\n\n");
     tm_text_add(&text, tm_text_string(&w->warnings));
-    tm_text_add(&text, "\n## What is missing, and why\n\n");
+    tm_text_add(&text, "\n## Missing values\n\n");
     if (status == TM_OK) status = tm_report_missing(&w->view, &text, err);
     tm_text_add(&text, "\n## Machine and conditions\n\n");
     if (status == TM_OK) status = tm_report_machine(&w->view, &text, err);
-    if (status == TM_OK) status = save(w, &text, "report.md", err);
+    if (status == TM_OK) status = save_file(w, &text, "report.md", err);
     tm_text_free(&text);
     return status;
 }
 
-/* Figures that should not be trusted as they stand must not hide in a file nobody opens. */
+/* Says on stderr that there are warnings, because report.md may never be opened. */
 static tm_status collect_warnings(work *w, tm_error *err)
 {
     int n = 0;
     tm_status status = tm_report_warnings(&w->view, &w->warnings, &n, err);
     if (status != TM_OK || n == 0) return status;
-    tm_text_format(&w->out->talk, "%d warning%s about these figures", n, n == 1 ? "" : "s");
+    tm_text_format(&w->out->remarks, "%d warning%s about these results", n, n == 1 ? "" : "s");
     if (w->view.options->formats & TM_REPORT_MARKDOWN)
-        tm_text_format(&w->out->talk, ": see %s/report.md\n", w->view.options->directory);
+        tm_text_format(&w->out->remarks, ": see %s/report.md\n", w->view.options->directory);
     else
-        tm_text_add(&w->out->talk, ": they stand in the md format\n");
+        tm_text_add(&w->out->remarks, ": add md to --format to see them\n");
     return TM_OK;
 }
 
@@ -403,16 +402,16 @@ static tm_status prepare(work *w, const tm_records *records, const tm_report_opt
     tm_status status =
         tm_summaries_make(records->items, records->n, NULL, NULL, &w->summaries, err);
     if (status != TM_OK) return status;
-    if (!w->summaries.n) return tm_fail(err, TM_ARG, "%s: holds no cell to report", options->store);
+    if (!w->summaries.n) return tm_fail(err, TM_ARG, "%s: the store holds no cell", options->store);
     status = tm_speedups_make(&w->summaries, &w->speedups, err);
     if (status != TM_OK) return status;
     const tm_json *run = tm_report_last_run(records, NULL);
     const tm_json *machine = tm_json_get(run, "machine");
-    w->input = (tm_speedup_input){
+    w->input = (tm_sheet_input){
         .speedups = &w->speedups,
         .published = options->published,
-        .machine = tm_json_text(tm_json_get(machine, "cpu_model"),
-                                "this machine (processor not recorded)"),
+        .machine =
+            tm_json_text(tm_json_get(machine, "cpu_model"), "this machine (CPU not recorded)"),
         .cores = tm_report_cores(run),
         .emulated = tm_json_true(tm_json_get(machine, "emulated")),
         .architecture = tm_json_text(tm_json_get(machine, "architecture"), NULL),
@@ -425,9 +424,9 @@ static tm_status prepare(work *w, const tm_records *records, const tm_report_opt
         .run = run,
         .roofline = tm_report_last_run(records, "roofline"),
     };
-    status = tm_speedup_tables(&w->input, &w->tables, err);
-    if (status == TM_OK) status = tm_energy_tables(&w->input, &w->energy, err);
-    if (status == TM_OK) status = tm_energy_cells(&w->input, &w->summaries, &w->energy_cells, err);
+    status = tm_speedup_sheets(&w->input, &w->tables, err);
+    if (status == TM_OK) status = tm_energy_sheets(&w->input, &w->energy, err);
+    if (status == TM_OK) status = tm_report_energy(&w->view, &w->energy_cells, err);
     if (status == TM_OK) status = tm_report_profile(&w->summaries, &w->profile, err);
     return status == TM_OK ? tm_report_plots(&w->view, &w->plots, err) : status;
 }
@@ -437,20 +436,20 @@ tm_status tm_report_write(const tm_records *records, const tm_report_options *op
 {
     *out = (tm_report){0};
     work *w = calloc(1, sizeof *w);
-    if (!w) return tm_fail(err, TM_NOMEM, "report: no memory");
+    if (!w) return tm_fail(err, TM_NOMEM, "report: out of memory");
     w->out = out;
     tm_status status = prepare(w, records, options, err);
     if (status == TM_OK) status = make_directory(options->directory, err);
-    /* Plots first: the page says what could not be drawn. */
+    /* Plots come first, because report.md lists those that could not be drawn. */
     if (status == TM_OK) status = write_plots(w, err);
-    w->plot_talk_length = out->talk.length;
+    w->plot_remarks_length = out->remarks.length;
     if (status == TM_OK) status = collect_warnings(w, err);
     if (status == TM_OK && (options->formats & TM_REPORT_MARKDOWN)) status = write_markdown(w, err);
     if (status == TM_OK && (options->formats & TM_REPORT_CSV)) status = write_csv(w, err);
     if (status == TM_OK && (options->formats & TM_REPORT_LATEX)) status = write_latex(w, err);
     if (status == TM_OK) status = write_text(w, err);
     if (status == TM_OK) status = tm_text_status(&out->files, "list of files", err);
-    if (status == TM_OK) status = tm_text_status(&out->talk, "list of remarks", err);
+    if (status == TM_OK) status = tm_text_status(&out->remarks, "list of remarks", err);
     free_work(w);
     return status;
 }

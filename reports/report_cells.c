@@ -1,12 +1,13 @@
-/* One row per cell: for reading, and for programs. */
-#include "reports/energy_table.h"
+/* The cells of a store, one row each. Here the values of a summary become the cells of a table. */
+#include "reports/energy_sheet.h"
+#include "reports/limits.h"
 #include "reports/report_parts.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Weights in the layout the kernels read, GB (10^9 bytes). */
+/* Bytes of all weights in the layouts of the kernels, GB (10^9 bytes). */
 static tm_measured model_gb(const tm_report_view *view, const tm_cell_summary *s)
 {
     tm_measured figure = {.value = NAN};
@@ -23,14 +24,14 @@ static tm_measured model_gb(const tm_report_view *view, const tm_cell_summary *s
         if (isfinite(bytes))
             tm_measured_set(&figure, bytes * 1e-9);
         else
-            tm_measured_miss(&figure, "the bits per weight of its layout are not recorded");
+            tm_measured_miss(&figure, "the bits per weight of the layout are not recorded");
         return figure;
     }
-    tm_measured_miss(&figure, "the shape of this model is not among the known ones");
+    tm_measured_miss(&figure, "the shape of this model is not known");
     return figure;
 }
 
-static tm_measured fraction(double value, const tm_measured *limit)
+static tm_measured fraction_of(double value, const tm_measured *limit)
 {
     tm_measured figure = *limit;
     if (!isfinite(limit->value)) return figure;
@@ -60,9 +61,10 @@ static void add_percentile(tm_table *table, const tm_percentile *p)
         return;
     }
     if (p->n == 0)
-        snprintf(note, sizeof note, "no tokens were generated one by one");
+        snprintf(note, sizeof note, "the test generates no tokens");
     else
-        snprintf(note, sizeof note, "%d per-token times; at least %d are needed", p->n, p->needed);
+        snprintf(note, sizeof note, "%d per-token times; at least %d are required", p->n,
+                 p->needed);
     tm_table_add_cell_with_note(table, "-", note);
 }
 
@@ -90,10 +92,10 @@ static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, t
     char text[128];
     const int threads = s->cell.threads;
     tm_measured gb = model_gb(view, s);
-    tm_measured bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", threads);
-    tm_measured peak = tm_report_limit(view->roofline, tm_report_mac_limit(&s->cell), threads);
-    tm_measured of_bandwidth = fraction(s->read_gb_per_second.value, &bandwidth);
-    tm_measured of_peak = fraction(s->gmac_per_second.value, &peak);
+    tm_measured bandwidth = tm_limit_find(view->roofline, "read_gb_per_second", threads);
+    tm_measured peak = tm_limit_macs(view->roofline, &s->cell);
+    tm_measured of_bandwidth = fraction_of(s->read_gb_per_second.value, &bandwidth);
+    tm_measured of_peak = fraction_of(s->gmac_per_second.value, &peak);
     tm_measured first = {.value = s->first_token_ms.value};
     if (!isfinite(first.value))
         tm_measured_miss(&first, "%s",
@@ -157,24 +159,28 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
     const char *origin = NULL;
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
-        const char *own = tm_speedup_origin(view->input, s->cell.model);
+        const char *own = tm_sheet_origin(view->input, s->cell.model);
         if (!is_shown(s)) continue;
         if (!origin || strcmp(origin, own) != 0) tm_table_add_group(out, "%s", own);
         origin = own;
         add_cell_row(view, s, out);
     }
     tm_table_add_note(
-        out, "n: fresh processes x repetitions in each. Weights, predicted: linear weights "
-             "in the kernel's layout with embedding and head. MB/token and GB/s: what the test "
-             "must read (weights, head, keys and values), not what a counter saw. MAC peak: int8 "
-             "for ternary kernels, fp32 for fp16. J/token: gross, over all tokens of the test.");
+        out,
+        "tokens/s: with the 95 %% interval over fresh processes. n: processes x repetitions in "
+        "each. "
+        "Weights: linear weights, embedding and head in their layouts, computed from the shape. "
+        "MB/token and GB/s: what the test must read (weights, head, keys and values), not what a "
+        "counter saw. MAC peak: that of the kernel's arithmetic, measured by the roofline. RSS: "
+        "peak, of it anonymous/file. J/token: gross, over all tokens of the test.");
     if (out->failed)
-        return tm_fail(err, TM_NOMEM, "cell table: no memory for %d rows", out->n_rows);
+        return tm_fail(err, TM_NOMEM, "cell table: out of memory for %d rows", out->n_rows);
     return TM_OK;
 }
 
-/* Puts the figure, and its reason into `missing` where there is none. */
-static void put(tm_table *out, tm_text *missing, const char *key, double value, const char *why)
+/* Adds a field; an empty one adds its reason to `missing`. */
+static void add_field(tm_table *out, tm_text *missing, const char *key, double value,
+                      const char *why)
 {
     char text[64];
     tm_table_add_cell(out, "%s", tm_number_short(value, 6, text, sizeof text));
@@ -183,8 +189,8 @@ static void put(tm_table *out, tm_text *missing, const char *key, double value, 
                        why && why[0] ? why : "not measured");
 }
 
-/* The columns that are numbers: a row fills them, a NULL row names them. */
-static void put_numbers(const tm_report_view *view, const tm_cell_summary *s, tm_table *out,
+/* Numeric columns: adds the fields of a row, or with s = NULL the headings. */
+static void add_numbers(const tm_report_view *view, const tm_cell_summary *s, tm_table *out,
                         tm_text *missing)
 {
     const tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
@@ -192,10 +198,10 @@ static void put_numbers(const tm_report_view *view, const tm_cell_summary *s, tm
     const tm_interval *first = s ? &s->first_token_ms : &none;
     tm_measured bandwidth = {.value = NAN}, peak = {.value = NAN};
     if (s) {
-        bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", s->cell.threads);
-        peak = tm_report_limit(view->roofline, tm_report_mac_limit(&s->cell), s->cell.threads);
+        bandwidth = tm_limit_find(view->roofline, "read_gb_per_second", s->cell.threads);
+        peak = tm_limit_macs(view->roofline, &s->cell);
     }
-    const char *lone = "an interval needs two processes";
+    const char *lone = "an interval requires two processes";
     const struct {
         const char *key;
         double value;
@@ -242,15 +248,15 @@ static void put_numbers(const tm_report_view *view, const tm_cell_summary *s, tm
     };
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
         if (s)
-            put(out, missing, columns[i].key, columns[i].value, columns[i].why);
+            add_field(out, missing, columns[i].key, columns[i].value, columns[i].why);
         else
             tm_table_add_column(out, columns[i].key, TM_LEFT);
     }
 }
 
-/* The columns of energy: a row fills them, a NULL row names them. A made-up figure is no number here
- * ("fake 0.5"), so that no program takes it for one. */
-static void put_energy(const tm_cell_summary *s, tm_table *out, tm_text *missing)
+/* Energy columns: adds the fields of a row, or with s = NULL the headings. A fake value is not a
+ * number here ("fake 0.5"), so that no program can mistake it for a measurement. */
+static void add_energy(const tm_cell_summary *s, tm_table *out, tm_text *missing)
 {
     static const char *const heads[][5] = {
         {"joules_per_prompt_token", "net_joules_per_prompt_token", "prompt_watts",
@@ -303,7 +309,7 @@ static void put_energy(const tm_cell_summary *s, tm_table *out, tm_text *missing
     }
 }
 
-tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_error *err)
+tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_error *err)
 {
     static const char *const before[] = {
         "origin",        "engine",     "model",    "kernel",        "head_kernel", "role",
@@ -313,13 +319,13 @@ tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_erro
     tm_text missing = {0};
     tm_table_init(out, "");
     for (int i = 0; before[i]; i++) tm_table_add_column(out, before[i], TM_LEFT);
-    put_numbers(view, NULL, out, NULL);
-    put_energy(NULL, out, NULL);
+    add_numbers(view, NULL, out, NULL);
+    add_energy(NULL, out, NULL);
     for (int i = 0; after[i]; i++) tm_table_add_column(out, after[i], TM_LEFT);
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
         const tm_cell *c = &s->cell;
-        const char *const texts[] = {tm_speedup_origin(view->input, c->model),
+        const char *const texts[] = {tm_sheet_origin(view->input, c->model),
                                      c->engine,
                                      c->model,
                                      c->kernel,
@@ -342,12 +348,12 @@ tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_erro
                           s->tokens_per_second.method && isfinite(s->tokens_per_second.value)
                               ? s->tokens_per_second.method
                               : "");
-        put_numbers(view, s, out, &missing);
-        put_energy(s, out, &missing);
+        add_numbers(view, s, out, &missing);
+        add_energy(s, out, &missing);
         tm_table_add_cell(out, "%s", s->tokens);
         tm_table_add_cell(out, "%s", s->marks);
         tm_table_add_cell(out, "%s", s->warning);
-        /* A cell without any figure has one reason for all. */
+        /* A cell without any value has one reason for all of them. */
         tm_table_add_cell(out, "%s",
                           s->missing[0]    ? s->missing
                           : missing.length ? tm_text_string(&missing)
@@ -355,6 +361,7 @@ tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_erro
     }
     bool has_failed = out->failed || missing.failed;
     tm_text_free(&missing);
-    if (has_failed) return tm_fail(err, TM_NOMEM, "cell rows: no memory for %d rows", out->n_rows);
+    if (has_failed)
+        return tm_fail(err, TM_NOMEM, "cells.csv: out of memory for %d rows", out->n_rows);
     return TM_OK;
 }

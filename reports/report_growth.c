@@ -1,6 +1,7 @@
-/* What a token costs as one thing grows: the model, its cached context, the sequences decoded
- * together. Each time stands beside its floor, from the roofline measured in the same run. A series is what
- * the suite asked for under one name: "auto" may stand for another kernel on each model. */
+/* How time per token grows with model size, cached context, and the number of sequences decoded
+ * together, with the lower bound that the roofline of the same run sets. A series is what the suite
+ * names once: "auto" may resolve to a different kernel on each model. */
+#include "reports/limits.h"
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -13,9 +14,9 @@ typedef enum axis { SIZE, CONTEXT, SEQUENCES, N_AXES } axis;
 static const char *const axis_names[N_AXES] = {"model size", "cached context",
                                                "sequences decoded together"};
 
-/* The cells to show: decoding alone. A record of before sequences has 0 of them. */
+/* The members of a series, in ascending order along the axis. */
 typedef struct rows {
-    const tm_cell_summary **items; /* [n], by the value on the axis; owned */
+    const tm_cell_summary **items; /* [n]; owned */
     int n;
 } rows;
 
@@ -36,7 +37,7 @@ static double value_of(const tm_cell_summary *s, axis along)
     }
 }
 
-/* What a series is named by: one name of the suite, whichever kernel it stood for on each model. */
+/* The name of a series: the kernel as the suite names it. */
 static const char *kernel_asked(const tm_cell *cell)
 {
     return cell->kernel_asked[0] ? cell->kernel_asked : cell->kernel;
@@ -52,8 +53,8 @@ static bool same_model(const tm_cell *a, const tm_cell *b, axis along)
     return along == SIZE || strcmp(a->model, b->model) == 0;
 }
 
-/* Whether both differ at most in what grows and in the kernel. Tests of different length end at
- * different positions. */
+/* Whether two cells differ only along the axis and in the kernel. Tests of different lengths end at
+ * different positions, so they are different series. */
 static bool may_share_series(const tm_cell *a, const tm_cell *b, axis along)
 {
     return strcmp(a->engine, b->engine) == 0 && strcmp(a->role, b->role) == 0 &&
@@ -63,7 +64,8 @@ static bool may_share_series(const tm_cell *a, const tm_cell *b, axis along)
            (along == SEQUENCES || sequences_of(a) == sequences_of(b));
 }
 
-/* Whether the two are different places on the axis: one model with two kernels is not. */
+/* Whether two cells are different points on the axis. Two kernels of one model are the same
+ * point. */
 static bool has_grown(const tm_cell *a, const tm_cell *b, axis along)
 {
     if (along == SIZE) return strcmp(a->model, b->model) != 0;
@@ -76,9 +78,9 @@ static bool is_decode(const tm_cell_summary *s)
            isfinite(s->tokens_per_second.value) && s->bytes_per_token.value > 0;
 }
 
-/* The members of the series that `first` names, in rising order; none where an earlier cell named it, or
- * where nothing grows. A kernel asked for by name was not measured again where another name had chosen
- * it: that cell belongs to both. */
+/* The members of the series that cell `first` begins, in ascending order. None if an earlier cell
+ * began the same series, or if it has only one point. A cell whose kernel was chosen under one name
+ * and also requested by its own name was measured once: it belongs to both series. */
 static void find_series(const tm_summaries *all, int first, axis along, rows *out)
 {
     const tm_cell *cell = &all->items[first].cell;
@@ -117,8 +119,8 @@ static void add_row(const tm_report_view *view, const tm_cell_summary *s, tm_tab
 {
     char text[64];
     const tm_cell *cell = &s->cell;
-    tm_measured bandwidth = tm_report_limit(view->roofline, "read_gb_per_second", cell->threads);
-    tm_measured peak = tm_report_limit(view->roofline, tm_report_mac_limit(cell), cell->threads);
+    tm_measured bandwidth = tm_limit_find(view->roofline, "read_gb_per_second", cell->threads);
+    tm_measured peak = tm_limit_macs(view->roofline, cell);
     double ms = 1e3 / s->tokens_per_second.value;
     double read_ms = s->bytes_per_token.value / bandwidth.value * 1e-6;
     double multiply_ms = s->macs_per_token.value / peak.value * 1e-6;
@@ -141,7 +143,7 @@ static void add_row(const tm_report_view *view, const tm_cell_summary *s, tm_tab
     }
     tm_table_add_cell(out, "%s", tm_number(floor_ms, 4, text, sizeof text));
     tm_table_add_cell(out, "%s", tm_number(100 * floor_ms / ms, 3, text, sizeof text));
-    tm_table_add_cell(out, "%s", read_ms >= multiply_ms ? "memory" : "multiplying");
+    tm_table_add_cell(out, "%s", read_ms >= multiply_ms ? "memory" : "arithmetic");
 }
 
 tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm_table *out,
@@ -179,14 +181,15 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
     tm_free(series.items);
     tm_table_add_note(
         out,
-        "Decoding; ms per token of all sequences together. The floor is the longer of what a "
-        "token must read at the measured bandwidth (weights and head once per pass, its share "
-        "of them; keys and values) and what it must multiply at the measured peak, both of the "
-        "same threads. A series is what the suite asked for under one name; the kernel it stood "
-        "for is in each row. A model that stays in a cache may be faster than its memory's floor. "
-        "Every product is divided by the peak of the kernel's own arithmetic: where a float "
-        "head's are among them, the true floor of multiplying is higher.");
+        "Decoding; ms per token over all sequences together. The floor is the larger of two times, "
+        "at "
+        "the same number of threads: reading the bytes of a token (its share of weights and head, "
+        "plus keys and values) at the measured bandwidth, and its multiply-accumulates at the "
+        "measured peak. A series has one name in the suite; each row shows the kernel that was "
+        "chosen. A model that fits in a cache may be faster than the floor of memory. All "
+        "multiply-accumulates are counted at the peak of the kernel's arithmetic; with a float "
+        "head the true floor is higher.");
     if (out->failed)
-        return tm_fail(err, TM_NOMEM, "growth table: no memory for %d rows", out->n_rows);
+        return tm_fail(err, TM_NOMEM, "growth table: out of memory for %d rows", out->n_rows);
     return TM_OK;
 }

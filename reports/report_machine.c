@@ -1,4 +1,4 @@
-/* Where and under which conditions the figures were made: run lines as tables. */
+/* The machine, environment and conditions of every run: run records as tables. */
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -17,36 +17,6 @@ const tm_json *tm_report_last_run(const tm_records *records, const char *key)
     return NULL;
 }
 
-const char *tm_report_mac_limit(const tm_cell *cell)
-{
-    bool is_float = strncmp(cell->kernel, "f16", 3) == 0 || strncmp(cell->kernel, "f32", 3) == 0;
-    return is_float ? "fp32_gmac_per_second" : "int8_gmac_per_second";
-}
-
-tm_measured tm_report_limit(const tm_json *run, const char *kind, int threads)
-{
-    tm_measured figure = {.value = NAN};
-    const tm_json *points = tm_json_get(tm_json_get(run, "roofline"), kind);
-    if (!tm_json_is_array(points)) {
-        if (tm_json_get(run, "roofline"))
-            tm_measured_miss(&figure, "the run's roofline has no %s", kind);
-        else
-            tm_measured_miss(&figure, "no run of this store holds a roofline");
-        return figure;
-    }
-    for (int i = 0; i < tm_json_count(points); i++) {
-        const tm_json *point = tm_json_at(points, i);
-        const tm_json *value = tm_json_get(point, "value");
-        if (tm_json_double(tm_json_get(point, "threads"), -1.0) != threads) continue;
-        if (!tm_json_is_number(value) || !(tm_json_double(value, 0.0) > 0.0)) break;
-        tm_measured_set(&figure, tm_json_double(value, NAN));
-        return figure;
-    }
-    tm_measured_miss(&figure, "the run's roofline has no %s for %d thread%s", kind, threads,
-                     threads == 1 ? "" : "s");
-    return figure;
-}
-
 int tm_report_cores(const tm_json *run)
 {
     double cores =
@@ -56,7 +26,7 @@ int tm_report_cores(const tm_json *run)
     return cores >= 1.0 && cores <= 1 << 20 ? (int)cores : 0;
 }
 
-/* A value on one line; objects inside arrays as "level 1, type Data". */
+/* A value on one line; an object inside an array as "level 1, type Data". */
 static void put_value(tm_text *out, const tm_json *value)
 {
     char number[64];
@@ -92,7 +62,7 @@ static void add_object(tm_table *table, const char *prefix, const tm_json *objec
         tm_text_format(&name, "%s%s%s", prefix, prefix[0] ? "." : "", key);
         tm_text_format(&reason_key, "%s_missing", key);
         if (ends_with(key, "_missing")) {
-            /* said with the figure it belongs to */
+            /* printed with its value */
         } else if (tm_json_is_object(item)) {
             add_object(table, tm_text_string(&name), item);
         } else {
@@ -145,7 +115,7 @@ static const char *value_of(const tm_table *table, const char *key)
     return NULL;
 }
 
-/* Rows of `other` that `last` holds differently. */
+/* The rows of `other` that are different or absent in `last`. */
 static void fill_difference(tm_table *out, const tm_table *other, const tm_table *last)
 {
     tm_table_add_column(out, "key", TM_LEFT);
@@ -186,8 +156,8 @@ static tm_status write_roofline(const tm_json *run, tm_text *out, tm_error *err)
     if (table.n_rows)
         status = tm_table_write_markdown(&table, out, err);
     else
-        tm_text_add(out, "What the machine allows was not measured: no run of this store "
-                         "holds a roofline.\n");
+        tm_text_add(out, "The machine's limits were not measured: no run of this store holds a "
+                         "roofline.\n");
     tm_table_free(&table);
     tm_text_add_char(out, '\n');
     return status;
@@ -199,7 +169,7 @@ tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *
     const tm_json *last = view->run;
     tm_table table;
     if (!last) {
-        tm_text_add(out, "The store holds no run line: the machine is not known.\n\n");
+        tm_text_add(out, "The store holds no run record, so the machine is not known.\n\n");
         return TM_OK;
     }
     tm_table_init(&table, "");
@@ -217,7 +187,7 @@ tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *
         tm_table_init(&difference, "");
         fill_run(&other, run);
         fill_difference(&difference, &other, &table);
-        tm_text_format(out, "Earlier run %s, where it differs:\n\n",
+        tm_text_format(out, "Earlier run %s, where it differs from the last:\n\n",
                        tm_json_text(tm_json_get(run, "run"), "?"));
         status = tm_table_write_markdown(&difference, out, err);
         tm_text_add_char(out, '\n');

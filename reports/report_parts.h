@@ -1,81 +1,81 @@
-/* The parts a report is put together from; report.c alone decides their order and files. */
+/* The sections of a report, one file each: report_*.c. report.c decides their order and their
+ * files.
+ *
+ * A section comes as a table for reading, or (..._csv) as a table for programs: one value per
+ * field, empty if missing, with the reason in a column `missing`. All functions here fail with
+ * NOMEM only.
+ */
 #ifndef TM_REPORTS_REPORT_PARTS_H
 #define TM_REPORTS_REPORT_PARTS_H
 
 #include "reports/output/plot.h"
-#include "reports/report.h"
-#include "reports/speedup.h"
 #include "reports/output/table.h"
+#include "reports/report.h"
+#include "reports/sheet.h"
 
-/* What all parts look at. Everything is borrowed. */
+/* What the sections are made from. Everything is borrowed. */
 typedef struct tm_report_view {
     const tm_records *records;
     const tm_report_options *options;
     const tm_summaries *summaries;
-    const tm_speedup_input *input;
-    const tm_json *run;      /* the last run line, or NULL */
-    const tm_json *roofline; /* the last run line that holds one, or NULL */
+    const tm_sheet_input *input;
+    const tm_json *run;      /* the last run record, or NULL */
+    const tm_json *roofline; /* the last run record that holds a roofline, or NULL */
 } tm_report_view;
 
-/* The last run line of the store, or NULL; with `key` the last that has that key. */
+/* The last run record of the store that has `key` (NULL: any), or NULL. */
 const tm_json *tm_report_last_run(const tm_records *records, const char *key);
-
-/* What this machine was measured to allow, from a run line. Missing with the reason where the run
- * holds no roofline, or none for so many threads. kind: "read_gb_per_second", "int8_gmac_per_second", ... */
-tm_measured tm_report_limit(const tm_json *run, const char *kind, int threads);
-
-/* The multiply-accumulate limit a kernel is held against: "int8_gmac_per_second", or
- * "fp32_gmac_per_second" for one of float weights. */
-const char *tm_report_mac_limit(const tm_cell *cell);
-
-/* Physical cores the run could use; 0 when its line does not say. */
+/* Physical cores the run could use; 0: not recorded. */
 int tm_report_cores(const tm_json *run);
 
-/* Machine, environment and conditions of every run, as Markdown. What earlier runs share with the last is not
- * repeated. Errors: NOMEM. */
-tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
-
-/* Every cell with a figure, for reading. Errors: NOMEM. */
+/* report_cells.c: one row per cell. */
 tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
-/* Every cell and every figure, for programs: empty fields where there is none, reasons in `missing`. */
-tm_status tm_report_cell_rows(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
+tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
 
-/* Time per token against model size, context and sequences, each beside its floor: a series for
- * whatever has two values. *is_measured_for: also against something else than the size, so that the
- * store was made for it. Errors: NOMEM. */
+/* report_energy.c: one row per cell and phase for which energy was requested. */
+tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
+
+/* report_growth.c: time per token against model size, context and number of sequences, with the
+ * lower bound that the roofline sets. A series is shown if it has at least two values.
+ * *is_measured_for: there is a series over context or sequences, so that the store was made for
+ * this table. */
 tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm_table *out,
                            tm_error *err) TM_MUST_USE;
 
-/* Every counter of every cell; no row when none were taken. Errors: NOMEM. */
-tm_status tm_report_counters(const tm_report_view *view, bool for_programs, tm_table *out,
-                             tm_error *err) TM_MUST_USE;
+/* report_counters.c: one row per cell and counter; no rows without counters. */
+tm_status tm_report_counters(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
+tm_status tm_report_counters_csv(const tm_report_view *view, tm_table *out,
+                                 tm_error *err) TM_MUST_USE;
 
-/* Where the time goes, by operation, of every cell that was asked for it; no row when none was. For reading,
- * and for programs. Errors: NOMEM. */
+/* report_profile.c: time by operation, for every profiled cell; no rows without profiles. */
 tm_status tm_report_profile(const tm_summaries *all, tm_table *out, tm_error *err) TM_MUST_USE;
-tm_status tm_report_profile_rows(const tm_summaries *all, tm_table *out, tm_error *err) TM_MUST_USE;
+tm_status tm_report_profile_csv(const tm_summaries *all, tm_table *out, tm_error *err) TM_MUST_USE;
 
-/* Reasons to distrust a figure, as a Markdown list; "none" said where there are none. *n: how many. */
+/* report_machine.c: machine, environment and conditions as Markdown. Earlier runs list only what
+ * differs from the last run. */
+tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
+
+/* report_warnings.c: reasons to distrust a value, as a Markdown list. *n: how many. */
 tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n,
                              tm_error *err) TM_MUST_USE;
-/* Cells without figures and figures that nothing could measure, as Markdown. */
+/* Cells without a value, and quantities that could not be measured, as a Markdown list. */
 tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
 
-/* The plots that have at least one point. */
+/* report_plots.c: the plots that have at least one point. */
 enum { TM_REPORT_OPERATION_PLOTS = 12, TM_REPORT_MAX_PLOTS = 10 + TM_REPORT_OPERATION_PLOTS };
 typedef struct tm_plots {
     tm_plot items[TM_REPORT_MAX_PLOTS];
     int n;
-    int n_left_out; /* plots of operations beyond the limit */
+    int n_left_out; /* operation plots beyond TM_REPORT_OPERATION_PLOTS */
 } tm_plots;
-/* Power over time with the energy windows shaded; joules per token against tokens per second. */
-void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot);
-void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot);
-/* The operations of the next profiled cell, from summary *next on, which goes behind it. False: no more;
- * *plot is as it was. */
-bool tm_report_plot_operations(const tm_report_view *view, int *next, tm_plot *plot);
-/* Errors: NOMEM. */
 tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err) TM_MUST_USE;
 void tm_plots_free(tm_plots *plots);
+
+/* Inside report_plots*.c: power over time with the energy windows shaded; joules against speed. */
+void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot);
+void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot);
+/* The operations of the next profiled cell at or after summary *next, which moves past it. False,
+ * and *plot unchanged, when there is none. */
+bool tm_report_plot_operations(const tm_report_view *view, int *next, tm_plot *plot);
 
 #endif

@@ -1,4 +1,5 @@
-/* Which figures become which plot. */
+/* The plots of a report: which values become which series. */
+#include "reports/limits.h"
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -6,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Markers: one per role, so that colour is free for the model. */
+/* Markers show the role, so that colours can show the model. */
 enum { MARK_TERNARY = 0, MARK_FP16 = 1, MARK_OTHER = 3 };
 
-static bool is_paper_kind(const tm_cell *cell, bool is_prompt)
+static bool is_plain_test(const tm_cell *cell, bool is_prompt)
 {
     return is_prompt ? cell->n_gen == 0 && cell->depth == 0
                      : cell->n_prompt == 0 && cell->depth == 0;
 }
 
-/* The decode (or prompt) test most columns of the store have; "" when there is none. */
+/* The decode (or prompt) test that most columns of the store have; "" without any. */
 static void choose_test(const tm_report_view *view, bool is_prompt, char test[48])
 {
     const tm_speedups *all = view->input->speedups;
@@ -23,7 +24,7 @@ static void choose_test(const tm_report_view *view, bool is_prompt, char test[48
     test[0] = '\0';
     for (int i = 0; i < all->n; i++) {
         int n = 0;
-        if (!is_paper_kind(all->items[i].cell, is_prompt)) continue;
+        if (!is_plain_test(all->items[i].cell, is_prompt)) continue;
         for (int k = 0; k < all->n; k++)
             n += strcmp(all->items[i].cell->test, all->items[k].cell->test) == 0;
         if (n > most) {
@@ -40,21 +41,12 @@ typedef struct axis {
     int n_threads;
 } axis;
 
-static int by_parameters(const void *a, const void *b)
-{
-    double p = tm_nominal_parameters(tm_model_label(*(const char *const *)a));
-    double q = tm_nominal_parameters(tm_model_label(*(const char *const *)b));
-    if (isfinite(p) != isfinite(q)) return isfinite(p) ? -1 : 1;
-    if (!isfinite(p) || p == q) return strcmp(*(const char *const *)a, *(const char *const *)b);
-    return p < q ? -1 : 1;
-}
-
 static int by_number(const void *a, const void *b)
 {
     return *(const int *)a - *(const int *)b;
 }
 
-static void collect(const tm_report_view *view, const char *test, axis *out)
+static void collect_axis(const tm_report_view *view, const char *test, axis *out)
 {
     const tm_speedups *all = view->input->speedups;
     *out = (axis){0};
@@ -68,12 +60,12 @@ static void collect(const tm_report_view *view, const char *test, axis *out)
         if (!has_model && out->n_models < 128) out->models[out->n_models++] = cell->model;
         if (!has_threads && out->n_threads < 64) out->threads[out->n_threads++] = cell->threads;
     }
-    qsort(out->models, (size_t)out->n_models, sizeof *out->models, by_parameters);
+    qsort(out->models, (size_t)out->n_models, sizeof *out->models, tm_sheet_by_size);
     qsort(out->threads, (size_t)out->n_threads, sizeof *out->threads, by_number);
 }
 
-static const tm_speedup *find(const tm_report_view *view, const char *model, int threads,
-                              const char *test)
+static const tm_speedup *find_speedup(const tm_report_view *view, const char *model, int threads,
+                                      const char *test)
 {
     const tm_speedups *all = view->input->speedups;
     for (int i = 0; i < all->n; i++) {
@@ -85,9 +77,9 @@ static const tm_speedup *find(const tm_report_view *view, const char *model, int
     return NULL;
 }
 
-static const tm_cell_summary *arm(const tm_speedup *s, int marker)
+static const tm_cell_summary *arm_of(const tm_speedup *s, int marker)
 {
-    return !s ? NULL : marker == MARK_FP16 ? s->baseline : s->ternary;
+    return tm_sheet_arm(s, marker == MARK_FP16);
 }
 
 static const char *role_name(int marker)
@@ -97,7 +89,7 @@ static const char *role_name(int marker)
 
 static const char *emulated_note(const tm_report_view *view)
 {
-    return view->input->emulated ? " Emulated: no time means anything." : "";
+    return view->input->emulated ? " Emulated: times have no meaning." : "";
 }
 
 static void plot_threads(const tm_report_view *view, bool is_prompt, tm_plot *plot)
@@ -105,23 +97,24 @@ static void plot_threads(const tm_report_view *view, bool is_prompt, tm_plot *pl
     char test[48], title[160], tic[16];
     axis a;
     choose_test(view, is_prompt, test);
-    collect(view, test, &a);
+    collect_axis(view, test, &a);
     snprintf(title, sizeof title, "%s speed over threads (%s)", is_prompt ? "Prompt" : "Decode",
              test);
     tm_plot_init(plot, is_prompt ? "prompt-threads" : "decode-threads", title, "threads",
                  "tokens/s (logarithmic)");
     plot->log_y = plot->is_spread = true;
-    snprintf(plot->note, sizeof plot->note,
-             "%s. Bars: 95 %% interval over fresh processes. Colour: model; circle: best ternary "
-             "kernel; "
-             "square: fp16. Points are set a little apart sideways.%s",
-             view->input->machine, emulated_note(view));
+    snprintf(
+        plot->note, sizeof plot->note,
+        "%s. Bars: 95 %% interval over fresh processes. Colour: model. Circle: fastest ternary "
+        "kernel. Square: fp16. Points are shifted sideways so that bars do not overlap.%s",
+        view->input->machine, emulated_note(view));
     for (int m = 0; m < a.n_models; m++) {
         for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
             char label[128];
             int n = 0;
             for (int t = 0; t < a.n_threads; t++) {
-                const tm_cell_summary *s = arm(find(view, a.models[m], a.threads[t], test), marker);
+                const tm_cell_summary *s =
+                    arm_of(find_speedup(view, a.models[m], a.threads[t], test), marker);
                 n += s && isfinite(s->tokens_per_second.value);
             }
             if (!n) continue;
@@ -129,7 +122,8 @@ static void plot_threads(const tm_report_view *view, bool is_prompt, tm_plot *pl
                      role_name(marker));
             tm_plot_add_series(plot, label, TM_MEASURED, m, marker, true);
             for (int t = 0; t < a.n_threads; t++) {
-                const tm_cell_summary *s = arm(find(view, a.models[m], a.threads[t], test), marker);
+                const tm_cell_summary *s =
+                    arm_of(find_speedup(view, a.models[m], a.threads[t], test), marker);
                 snprintf(tic, sizeof tic, "%d", a.threads[t]);
                 tm_plot_add_tic(plot, a.threads[t], tic);
                 if (!s) continue;
@@ -153,26 +147,26 @@ static void add_published_speedups(const tm_report_view *view, const char *table
         for (int i = 0; i < published->n; i++) {
             const tm_published_value *c = &published->items[i];
             double parameters = tm_nominal_parameters(c->model);
-            /* Each size once: by its fp16 row, which may be null. */
+            /* The fp16 row of a size, which may be null, stands for the size. */
             if (strcmp(c->paper, TM_PAPER_SPEED) != 0 || strcmp(c->table, table) != 0 ||
                 !strstr(c->device, tm_paper_devices[d]) || !strstr(c->system, "fp16"))
                 continue;
             tm_paper_cell cell =
-                tm_speedup_paper_cell(published, table, tm_paper_devices[d], c->model);
+                tm_paper_speed_cell(published, table, tm_paper_devices[d], c->model);
             if (isfinite(cell.ratio.value)) tm_plot_add_tic(plot, parameters, c->model);
             tm_plot_add_point(plot, parameters, cell.ratio.value, NAN, NAN);
         }
     }
 }
 
-/* What the x axis calls a model. */
+/* Labels a model on the x axis. */
 static void add_model_tic(tm_plot *plot, const char *name)
 {
     tm_plot_add_tic(plot, tm_nominal_parameters(name),
                     strcmp(name, TM_MODEL_2B4T) == 0 ? "2B-4T" : name);
 }
 
-/* Own points of one thread count: the paper's sizes joined, others (another architecture) apart. */
+/* Measured points at one thread count: the paper's sizes are joined; other models are not. */
 static void add_own_speedups(const tm_report_view *view, const axis *a, const char *test, int t,
                              tm_plot *plot)
 {
@@ -181,8 +175,8 @@ static void add_own_speedups(const tm_report_view *view, const axis *a, const ch
         char label[128];
         int n = 0;
         for (int m = 0; m < a->n_models; m++) {
-            const tm_speedup *s = find(view, a->models[m], a->threads[t], test);
-            bool is_paper = tm_speedup_is_paper_model(view->input->published, a->models[m]);
+            const tm_speedup *s = find_speedup(view, a->models[m], a->threads[t], test);
+            bool is_paper = tm_paper_has_speed(view->input->published, a->models[m]);
             if (is_paper != (is_other == 1) && s && isfinite(s->comparison.ratio.value))
                 shown[n++] = s;
         }
@@ -210,21 +204,21 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
     axis a;
     bool has_table[2] = {false, false};
     choose_test(view, is_prompt, test);
-    collect(view, test, &a);
+    collect_axis(view, test, &a);
     snprintf(title, sizeof title, "%s speed-up of ternary over fp16 by model size (%s)",
              is_prompt ? "Prompt" : "Decode", test);
     tm_plot_init(plot, is_prompt ? "prompt-speedup" : "decode-speedup", title,
                  "model size (parameters, as named; logarithmic)",
-                 "tokens/s over tokens/s of fp16");
+                 "speed-up over fp16 (ratio of tokens/s)");
     plot->log_x = plot->is_spread = true;
     for (int t = 0; t < a.n_threads; t++) {
         tm_cell cell = {.n_gen = is_prompt ? 0 : 1, .n_prompt = is_prompt, .threads = a.threads[t]};
-        const char *table = tm_speedup_paper_table(&cell, view->input->cores);
+        const char *table = tm_paper_speed_table(&cell, view->input->cores);
         if (table) has_table[strcmp(table, "Table 5") == 0] = true;
         add_own_speedups(view, &a, test, t, plot);
     }
     const int n_own = tm_plot_count_points(plot);
-    /* Without figures of our own there is nothing to hold the paper's against. */
+    /* The published values are shown only next to measured ones. */
     if (n_own && !is_prompt) {
         if (!has_table[0]) has_table[1] = true;
         if (has_table[1]) add_published_speedups(view, "Table 5", a.n_threads, plot);
@@ -232,10 +226,11 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
     }
     snprintf(plot->note, sizeof plot->note, "%s. Bars: 95 %% interval over pairs. %s%s",
              view->input->machine,
-             is_prompt ? "The paper prints no figures for prompts."
-                       : "Filled: measured. Hollow: published, the ratio of the paper's own two "
-                         "figures, other machines, lengths not stated. Measured points are set a "
-                         "little apart sideways.",
+             is_prompt
+                 ? "The paper prints no prompt speeds."
+                 : "Filled: measured. Hollow: published, computed from the paper's own two "
+                   "values, on other machines, lengths not stated. Measured points are shifted "
+                   "sideways so that bars do not overlap.",
              emulated_note(view));
 }
 
@@ -245,22 +240,23 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
     double least = INFINITY, most = 0.0;
     axis a;
     choose_test(view, false, test);
-    collect(view, test, &a);
+    collect_axis(view, test, &a);
     snprintf(title, sizeof title, "Decode speed against bytes read per token (%s)", test);
-    tm_plot_init(plot, "roofline", title, "MB per token (10^6 bytes; logarithmic)",
+    tm_plot_init(plot, "roofline", title, "bytes read per token (MB, logarithmic)",
                  "tokens/s (logarithmic)");
     plot->log_x = plot->log_y = true;
-    snprintf(
-        plot->note, sizeof plot->note,
-        "%s. Bytes: weights, head, keys and values a token must read. %s%s", view->input->machine,
-        view->roofline ? "Dashed: the most tokens/s that the read bandwidth measured here allows."
-                       : "No bandwidth line: no run of this store holds a roofline.",
-        emulated_note(view));
+    snprintf(plot->note, sizeof plot->note,
+             "%s. Bytes: weights, head, keys and values that a token must read. %s%s",
+             view->input->machine,
+             view->roofline ? "Dashed: the limit set by the measured read bandwidth."
+                            : "No bandwidth limit: no run of this store holds a roofline.",
+             emulated_note(view));
     for (int t = 0; t < a.n_threads; t++) {
         for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
             bool has_series = false;
             for (int m = 0; m < a.n_models; m++) {
-                const tm_cell_summary *s = arm(find(view, a.models[m], a.threads[t], test), marker);
+                const tm_cell_summary *s =
+                    arm_of(find_speedup(view, a.models[m], a.threads[t], test), marker);
                 if (!s || !isfinite(s->tokens_per_second.value) ||
                     !(s->bytes_per_token.value > 0.0))
                     continue;
@@ -276,7 +272,7 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
         }
     }
     for (int t = 0; t < a.n_threads && most > 0.0; t++) {
-        tm_measured limit = tm_report_limit(view->roofline, "read_gb_per_second", a.threads[t]);
+        tm_measured limit = tm_limit_find(view->roofline, "read_gb_per_second", a.threads[t]);
         char number[64];
         if (!isfinite(limit.value)) continue;
         snprintf(label, sizeof label, "read bandwidth of %d thread%s, %s GB/s", a.threads[t],
@@ -287,7 +283,7 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
     }
 }
 
-/* The largest of a model's cells of one role: a process runs all tests of its arm. */
+/* The largest memory over the cells of a model and role: one process runs all tests of its arm. */
 static void memory_of(const tm_report_view *view, const char *model, const char *role,
                       double *measured, double *predicted)
 {
@@ -308,19 +304,19 @@ static void plot_memory(const tm_report_view *view, tm_plot *plot)
     axis a;
     choose_test(view, false, test);
     if (!test[0]) choose_test(view, true, test);
-    collect(view, test, &a);
+    collect_axis(view, test, &a);
     tm_plot_init(plot, "memory", "Memory of the process by model size",
                  "model size (parameters, as named; logarithmic)", "MiB (logarithmic)");
     plot->log_x = plot->log_y = true;
-    snprintf(
-        plot->note, sizeof plot->note,
-        "%s. Measured: peak resident memory, the largest of a model's cells. Predicted: before the "
-        "start, also for models that were not started because of it.",
-        view->input->machine);
+    snprintf(plot->note, sizeof plot->note,
+             "%s. Measured: peak resident memory, the largest over the cells of a model. "
+             "Predicted: before "
+             "the run, also for models that were skipped because of it.",
+             view->input->machine);
     for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
         for (int is_predicted = 0; is_predicted <= 1; is_predicted++) {
             snprintf(label, sizeof label, "%s, %s", role_name(marker),
-                     is_predicted ? "before the start" : "peak resident");
+                     is_predicted ? "before the run" : "peak resident");
             tm_plot_add_series(plot, label, is_predicted ? TM_PREDICTED : TM_MEASURED, marker,
                                marker, false);
             for (int m = 0; m < a.n_models; m++) {
@@ -335,12 +331,13 @@ static void plot_memory(const tm_report_view *view, tm_plot *plot)
     }
 }
 
-/* Keeps the last plot if it has something to show. */
-static tm_status keep(tm_plots *plots, tm_error *err)
+/* Keeps the last plot if it has a point. */
+static tm_status keep_plot(tm_plots *plots, tm_error *err)
 {
     tm_plot *plot = &plots->items[plots->n];
     if (plot->failed) {
-        tm_status status = tm_fail(err, TM_NOMEM, "plot %s: no memory for its points", plot->stem);
+        tm_status status =
+            tm_fail(err, TM_NOMEM, "plot %s: out of memory for its points", plot->stem);
         plots->n++;
         tm_plots_free(plots);
         return status;
@@ -352,7 +349,7 @@ static tm_status keep(tm_plots *plots, tm_error *err)
     return TM_OK;
 }
 
-/* One for each profiled cell that has limits, up to a number that a page can hold. */
+/* One plot per profiled cell with limits, up to TM_REPORT_OPERATION_PLOTS. */
 static tm_status add_operations(const tm_report_view *view, tm_plots *out, tm_error *err)
 {
     tm_plot plot;
@@ -365,7 +362,7 @@ static tm_status add_operations(const tm_report_view *view, tm_plots *out, tm_er
         int before = out->n;
         snprintf(plot.stem, sizeof plot.stem, "operations-%d", n + 1);
         out->items[out->n] = plot;
-        tm_status status = keep(out, err);
+        tm_status status = keep_plot(out, err);
         if (status != TM_OK) return status;
         n += out->n - before;
     }
@@ -389,7 +386,7 @@ tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *e
             tm_report_plot_energy(view, plot);
         else
             tm_report_plot_watts(view, plot);
-        tm_status status = keep(out, err);
+        tm_status status = keep_plot(out, err);
         if (status != TM_OK) return status;
     }
     return add_operations(view, out, err);

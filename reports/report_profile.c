@@ -1,5 +1,4 @@
-/* Where the time of the cells goes, by operation: for reading, for programs, and as points under the roofs of
- * the run that measured it. */
+/* Time by operation of every profiled cell, and its operations as points of a roofline plot. */
 #include "reports/profile_table.h"
 #include "reports/report_parts.h"
 
@@ -7,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Operations that took less of the time stand together in one line. */
+/* Operations below this share of the time are summed in one row. */
 #define SMALL_PERCENT 0.5
 
 static bool is_shown(const tm_cell_summary *s)
@@ -15,7 +14,7 @@ static bool is_shown(const tm_cell_summary *s)
     return !s->superseded && s->profile.is_asked;
 }
 
-/* Whether another cell that is shown differs in its head alone. */
+/* Whether another shown cell differs only in the head kernel. */
 static bool has_other_head(const tm_summaries *all, const tm_cell *c)
 {
     for (int i = 0; i < all->n; i++) {
@@ -49,11 +48,11 @@ static bool is_small(const tm_record_profile *t, const tm_profile_sum *sum)
     return row.time_percent + row.wait_percent < SMALL_PERCENT;
 }
 
-/* What looking cost, and how often it was done. */
-static const char *looking(const tm_cell_profile *p, char *text, size_t size)
+/* The overhead of profiling and the number of pairs it comes from. */
+static const char *overhead_note(const tm_cell_profile *p, char *text, size_t size)
 {
     const tm_interval *o = &p->overhead;
-    int n = snprintf(text, size, "looking cost %+.2f %%", 100 * (o->value - 1));
+    int n = snprintf(text, size, "profiling overhead %+.2f %%", 100 * (o->value - 1));
     if (isfinite(o->low))
         n += snprintf(text + n, size - (size_t)n, " [%+.2f, %+.2f]", 100 * (o->low - 1),
                       100 * (o->high - 1));
@@ -93,13 +92,13 @@ static void add_cell(const tm_cell_profile *p, tm_table *out)
         }
         for (int k = i; k < end; k++) tm_profile_sum_add(&small, &t->entries[k].part, &p->limits);
     }
-    /* Some of them have a limit, others none: together there is nothing to hold them against. */
+    /* Some of them have a limit and others do not, so the sum has none. */
     small = (tm_profile_sum){small.work_ns, small.wait_ns, small.best_ns, .least_ns = NAN};
-    snprintf(text, sizeof text, "%d smaller ones", n_small);
+    snprintf(text, sizeof text, "%d smaller operations", n_small);
     if (n_small > 1) add_sum(t, text, NULL, &small, small.work_ns, out);
     tm_profile_table_add_idle(out, t->idle_ns, t->region_ns, t->n_tokens);
     tm_profile_sum all = tm_record_profile_sum(t, &p->limits, 0, t->n_entries);
-    add_sum(t, "all", looking(p, text, sizeof text), &all, t->region_ns, out);
+    add_sum(t, "all", overhead_note(p, text, sizeof text), &all, t->region_ns, out);
 }
 
 tm_status tm_report_profile(const tm_summaries *all, tm_table *out, tm_error *err)
@@ -120,17 +119,15 @@ tm_status tm_report_profile(const tm_summaries *all, tm_table *out, tm_error *er
     }
     if (out->n_rows)
         tm_table_add_note(
-            out, "Of the process of median time, each after its repetitions. Time: of the region, "
-                 "of the "
-                 "mean thread; wait: at the barriers behind the operation; best: each piece as in "
-                 "the run "
-                 "that did it fastest. Rates are of the time threads worked, of all the time in "
-                 "the last "
-                 "line; bytes are weights, keys, values and activations, each once. Limit: the "
-                 "longer of "
-                 "reading at the bandwidth and multiplying at the peak measured in the same run.");
+            out,
+            "Shown: the process of median time, profiled after its repetitions. Time: share of the "
+            "region, mean over threads. Wait: at the barrier after the operation. Best: each "
+            "operation in its fastest run. Rates count the time the threads worked, and in the "
+            "last row all of the time. Bytes: weights, keys, values and activations, each once. "
+            "Limit: the larger of the time to read at the bandwidth and the time to multiply at "
+            "the peak, both measured in the same run.");
     if (out->failed)
-        return tm_fail(err, TM_NOMEM, "profile table: no memory for %d rows", out->n_rows);
+        return tm_fail(err, TM_NOMEM, "profile table: out of memory for %d rows", out->n_rows);
     return TM_OK;
 }
 
@@ -146,7 +143,7 @@ static void add_names(const tm_cell_summary *s, tm_table *out)
     tm_table_add_cell(out, "%s", c->test);
 }
 
-tm_status tm_report_profile_rows(const tm_summaries *all, tm_table *out, tm_error *err)
+tm_status tm_report_profile_csv(const tm_summaries *all, tm_table *out, tm_error *err)
 {
     static const char *const before[] = {"engine",  "model", "kernel",   "head_kernel",
                                          "threads", "test",  "operation"};
@@ -182,7 +179,7 @@ tm_status tm_report_profile_rows(const tm_summaries *all, tm_table *out, tm_erro
         tm_table_add_cell(out, "%s", p->missing);
     }
     if (out->failed)
-        return tm_fail(err, TM_NOMEM, "profile rows: no memory for %d rows", out->n_rows);
+        return tm_fail(err, TM_NOMEM, "profile.csv: out of memory for %d rows", out->n_rows);
     return TM_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Reasons to distrust what was measured, and what was not measured and why. */
+/* Reasons to distrust a value, and values that are missing with the reason. */
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -38,13 +38,14 @@ static void put_machines(const tm_report_view *view, tm_text *out)
     }
     free(last);
     if (n_other)
-        tm_text_format(out,
-                       "- %d run%s of this store come%s from a machine that differs from the last "
-                       "run's: figures of different machines stand in one table\n",
-                       n_other, n_other == 1 ? "" : "s", n_other == 1 ? "s" : "");
+        tm_text_format(
+            out,
+            "- %d run%s of this store come%s from a machine that differs from that of the last "
+            "run: the tables mix results of different machines\n",
+            n_other, n_other == 1 ? "" : "s", n_other == 1 ? "s" : "");
 }
 
-/* Conditions may differ from sample to sample; they are shown, as nothing corrects for them. */
+/* Conditions that changed between samples. No value is corrected for them. */
 static void put_range(const tm_report_view *view, size_t offset, const char *what, const char *unit,
                       double scale, double share, double step, tm_text *out)
 {
@@ -58,14 +59,14 @@ static void put_range(const tm_report_view *view, size_t offset, const char *wha
         if (f->value > high) high = f->value;
     }
     if (!(high - low > step) || !(high - low > share * high)) return;
-    tm_text_format(out, "- the samples' %s went from %s to %s %s\n", what,
+    tm_text_format(out, "- the %s of the samples ranged from %s to %s %s\n", what,
                    tm_number(low * scale, 3, low_text, sizeof low_text),
                    tm_number(high * scale, 3, high_text, sizeof high_text), unit);
 }
 
 static void put_conditions(const tm_report_view *view, tm_text *out)
 {
-    /* 5 %: as the mark of one sample. 3 C: what a cool-down would have to restore. */
+    /* 5 %: as for the mark of a single sample. 3 C: a larger rise would need a cool-down. */
     put_range(view, offsetof(tm_record, sample.frequency_after_hz), "clock", "GHz", 1e-9, 0.05, 0,
               out);
     put_range(view, offsetof(tm_record, sample.temperature_before_celsius),
@@ -88,10 +89,11 @@ static void put_energy(const tm_report_view *view, tm_text *out)
         }
     }
     if (n_fake)
-        tm_text_format(out,
-                       "- the joules and watts of %d cell%s are fake: made up by a source for "
-                       "tests, nothing was measured\n",
-                       n_fake, n_fake == 1 ? "" : "s");
+        tm_text_format(
+            out,
+            "- the joules and watts of %d cell%s are fake: they come from a test source, nothing "
+            "was measured\n",
+            n_fake, n_fake == 1 ? "" : "s");
 }
 
 static void put_cells(const tm_report_view *view, tm_text *out)
@@ -101,8 +103,8 @@ static void put_cells(const tm_report_view *view, tm_text *out)
         char text[640];
         if (s->superseded) {
             put_item(out, &s->cell,
-                     "an older build's or model file's figures are in the store too; they "
-                     "are left out");
+                     "the store also holds results of an older build or model file; they are "
+                     "omitted");
             continue;
         }
         if (s->warning[0]) put_item(out, &s->cell, s->warning);
@@ -112,8 +114,8 @@ static void put_cells(const tm_report_view *view, tm_text *out)
             put_item(out, &s->cell, text);
         }
         if (s->n_failed && !s->missing[0]) {
-            snprintf(text, sizeof text, "%d processes failed besides those that count: %s",
-                     s->n_failed, s->failure);
+            snprintf(text, sizeof text, "%d processes failed and are not counted: %s", s->n_failed,
+                     s->failure);
             put_item(out, &s->cell, text);
         }
     }
@@ -123,9 +125,10 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
 {
     const size_t begin = out->length;
     if (view->input->emulated)
-        tm_text_add(out, "- instructions were emulated: no time in this report means anything\n");
+        tm_text_add(out,
+                    "- instructions were emulated: the times in this report have no meaning\n");
     if (view->records->torn_bytes)
-        tm_text_format(out, "- the store's last line was torn: %zu bytes were left out\n",
+        tm_text_format(out, "- the last line of the store was torn: %zu bytes were ignored\n",
                        view->records->torn_bytes);
     char left_out[200];
     if (tm_records_left_out(view->records, left_out, sizeof left_out))
@@ -150,7 +153,7 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
     if (isfinite(floor.ratio)) {
         char ratio[64];
         tm_text_format(
-            out, "\nNoise floor: the same cell in both arms differed by up to %sx (%d pairs).\n",
+            out, "\nNoise floor: two runs of the same cell differed by up to %sx (%d pairs).\n",
             tm_number(floor.ratio, 3, ratio, sizeof ratio), floor.n_pairs);
     } else {
         tm_text_add(out, "\nNoise floor: not measured (");
@@ -174,32 +177,32 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
     }
     for (int i = 0; i < view->input->speedups->n; i++) {
         const tm_speedup *s = &view->input->speedups->items[i];
-        bool is_said =
+        bool is_listed =
             (s->baseline && s->baseline->missing[0]) || (s->ternary && s->ternary->missing[0]);
-        if (!s->comparison.missing[0] || is_said) continue;
+        if (!s->comparison.missing[0] || is_listed) continue;
         tm_text sentence = {0};
         tm_text_format(&sentence, "no speed-up: %s", s->comparison.missing);
         put_item(out, s->ternary ? &s->ternary->cell : s->cell, tm_text_string(&sentence));
         if (sentence.failed) out->failed = true;
         tm_text_free(&sentence);
     }
-    if (out->length == begin) tm_text_add(out, "- every cell of the store has a figure\n");
+    if (out->length == begin) tm_text_add(out, "- every cell of the store has a value\n");
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
         if (s->superseded || !isfinite(s->tokens_per_second.value)) continue;
         if (isfinite(s->energy.joules_per_token.value)) continue;
         char text[512];
         snprintf(text, sizeof text, "no energy: %s", s->energy.missing);
-        bool is_said = false; /* one sentence for all cells that share it */
+        bool is_listed = false; /* one line for all cells with the same reason */
         for (int k = 0; k < i; k++) {
             const tm_cell_summary *other = &view->summaries->items[k];
-            is_said |= !other->superseded && isfinite(other->tokens_per_second.value) &&
-                       strcmp(other->energy.missing, s->energy.missing) == 0;
+            is_listed |= !other->superseded && isfinite(other->tokens_per_second.value) &&
+                         strcmp(other->energy.missing, s->energy.missing) == 0;
         }
-        if (!is_said) put_item(out, NULL, text);
+        if (!is_listed) put_item(out, NULL, text);
     }
     if (!view->roofline)
         tm_text_add(
-            out, "- fractions of what the machine allows: no run of this store holds a roofline\n");
-    return tm_text_status(out, "list of what is missing", err);
+            out, "- percentages of the machine's limits: no run of this store holds a roofline\n");
+    return tm_text_status(out, "list of missing values", err);
 }

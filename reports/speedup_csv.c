@@ -1,17 +1,17 @@
-/* The speed-up tables' figures one per row, for programs. */
-#include "reports/speedup.h"
+/* The values of the speed-up tables, one per row, for programs. */
+#include "reports/speedup_sheet.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* What stands left of a figure. */
+/* The fields to the left of a value. */
 typedef struct row {
     const char *origin, *paper, *paper_table, *device, *model, *test, *kernel;
     int threads; /* 0: not a number ("unlimited") */
 } row;
 
-static void begin(tm_table *out, const row *r, const char *quantity, const char *unit)
+static void begin_row(tm_table *out, const row *r, const char *quantity, const char *unit)
 {
     tm_table_add_row(out);
     tm_table_add_cell(out, "%s", r->origin);
@@ -29,7 +29,7 @@ static void begin(tm_table *out, const row *r, const char *quantity, const char 
     tm_table_add_cell(out, "%s", unit);
 }
 
-static void end(tm_table *out, const tm_interval *v, const char *counted, const char *missing)
+static void end_row(tm_table *out, const tm_interval *v, const char *counted, const char *missing)
 {
     const double numbers[] = {v->value, v->low, v->high};
     char text[64];
@@ -50,23 +50,23 @@ static void add_cell_rate(tm_table *out, row r, const tm_cell_summary *cell, con
 {
     tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
     if (cell) r.kernel = cell->cell.kernel;
-    begin(out, &r, quantity, "tokens/s");
-    end(out, cell ? &cell->tokens_per_second : &none, "processes",
-        cell ? cell->missing : "no such cell in the store");
+    begin_row(out, &r, quantity, "tokens/s");
+    end_row(out, cell ? &cell->tokens_per_second : &none, "processes",
+            cell ? cell->missing : "no such cell in the store");
 }
 
 static void add_figure(tm_table *out, const row *r, const tm_measured *figure, const char *quantity,
                        const char *unit)
 {
     tm_interval v = {.value = figure->value, .low = NAN, .high = NAN};
-    begin(out, r, quantity, unit);
-    end(out, &v, "", figure->missing);
+    begin_row(out, r, quantity, unit);
+    end_row(out, &v, "", figure->missing);
 }
 
-static void add_published(const tm_speedup_input *input, const tm_speedup *s, tm_table *out)
+static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_table *out)
 {
-    const char *table = tm_speedup_paper_table(s->cell, input->cores);
-    if (tm_speedup_is_paper_model(input->published, s->cell->model)) {
+    const char *table = tm_paper_speed_table(s->cell, input->cores);
+    if (tm_paper_has_speed(input->published, s->cell->model)) {
         for (int d = 0; table && tm_paper_devices[d]; d++) {
             row r = {.origin = "published",
                      .paper = TM_PAPER_SPEED,
@@ -75,9 +75,9 @@ static void add_published(const tm_speedup_input *input, const tm_speedup *s, tm
                      .model = tm_model_label(s->cell->model),
                      .test = "generation, length not stated",
                      .kernel = "",
-                     .threads = strcmp(table, "Table 5") == 0 ? 2 : 0};
+                     .threads = strcmp(table, TM_PAPER_2_THREADS) == 0 ? 2 : 0};
             tm_paper_cell cell =
-                tm_speedup_paper_cell(input->published, table, tm_paper_devices[d], s->cell->model);
+                tm_paper_speed_cell(input->published, table, tm_paper_devices[d], s->cell->model);
             add_figure(out, &r, &cell.fp16, "fp16", "tokens/s");
             add_figure(out, &r, &cell.ternary, "ternary", "tokens/s");
             add_figure(out, &r, &cell.ratio, "speed-up (their ratio)", "1");
@@ -85,7 +85,7 @@ static void add_published(const tm_speedup_input *input, const tm_speedup *s, tm
         return;
     }
     tm_measured why = {.value = NAN}, value = {.value = NAN};
-    const tm_published_value *claim = tm_speedup_2b4t_claim(input->published, &why);
+    const tm_published_value *claim = tm_paper_2b4t_latency(input->published, &why);
     if (!claim || s->cell->n_prompt > 0 || s->cell->depth > 0 ||
         strcmp(tm_model_label(s->cell->model), TM_MODEL_2B4T) != 0)
         return;
@@ -101,7 +101,7 @@ static void add_published(const tm_speedup_input *input, const tm_speedup *s, tm
     add_figure(out, &r, &value, "ternary", "ms per token");
 }
 
-tm_status tm_speedup_rows(const tm_speedup_input *input, tm_table *out, tm_error *err)
+tm_status tm_speedup_csv(const tm_sheet_input *input, tm_table *out, tm_error *err)
 {
     static const char *const headings[] = {
         "origin", "paper", "table", "device", "threads", "test", "model",  "kernel",  "quantity",
@@ -110,7 +110,7 @@ tm_status tm_speedup_rows(const tm_speedup_input *input, tm_table *out, tm_error
     for (int i = 0; headings[i]; i++) tm_table_add_column(out, headings[i], TM_LEFT);
     for (int i = 0; i < input->speedups->n; i++) {
         const tm_speedup *s = &input->speedups->items[i];
-        row r = {.origin = tm_speedup_origin(input, s->cell->model),
+        row r = {.origin = tm_sheet_origin(input, s->cell->model),
                  .paper = "",
                  .paper_table = "",
                  .device = input->machine,
@@ -121,11 +121,11 @@ tm_status tm_speedup_rows(const tm_speedup_input *input, tm_table *out, tm_error
         add_cell_rate(out, r, s->baseline, "fp16");
         add_cell_rate(out, r, s->ternary, "ternary");
         if (s->ternary) r.kernel = s->ternary->cell.kernel;
-        begin(out, &r, "speed-up", "1");
-        end(out, &s->comparison.ratio, "pairs", s->comparison.missing);
+        begin_row(out, &r, "speed-up", "1");
+        end_row(out, &s->comparison.ratio, "pairs", s->comparison.missing);
         add_published(input, s, out);
     }
     if (out->failed)
-        return tm_fail(err, TM_NOMEM, "speed-up rows: no memory for %d rows", out->n_rows);
+        return tm_fail(err, TM_NOMEM, "speedup.csv: out of memory for %d rows", out->n_rows);
     return TM_OK;
 }

@@ -4,11 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 
-void tm_sheet_add_missing(tm_table *table, const char *why)
-{
-    tm_table_add_cell_with_note(table, "N/A", why[0] ? why : "not measured");
-}
-
 static void add_interval(tm_table *table, const tm_interval *interval, const char *lone)
 {
     char text[128];
@@ -31,18 +26,6 @@ typedef enum row_kind {
     ROW_PROCESSES,
 } row_kind;
 
-static const char *absent(const tm_sheet *s, const tm_speedup *speedup, bool is_baseline,
-                          char *text, size_t size)
-{
-    if (!speedup)
-        snprintf(text, size, "not part of the run: no cell of this model with %s and %d thread%s",
-                 s->cell->test, s->cell->threads, s->cell->threads == 1 ? "" : "s");
-    else
-        snprintf(text, size, "no %s cell of this model in the store",
-                 is_baseline ? "fp16" : "ternary");
-    return text;
-}
-
 static tm_interval milliseconds(tm_interval rate)
 {
     tm_interval ms = rate;
@@ -54,16 +37,13 @@ static tm_interval milliseconds(tm_interval rate)
 
 static void add_rate(tm_sheet *s, const tm_speedup *speedup, bool is_baseline, bool as_ms)
 {
-    char text[160];
-    const tm_cell_summary *cell = !speedup      ? NULL
-                                  : is_baseline ? speedup->baseline
-                                                : speedup->ternary;
+    const tm_cell_summary *cell = tm_sheet_arm(speedup, is_baseline);
     if (!cell) {
-        tm_sheet_add_missing(s->table, absent(s, speedup, is_baseline, text, sizeof text));
+        tm_sheet_add_absent(s, speedup, is_baseline);
         return;
     }
     if (!isfinite(cell->tokens_per_second.value)) {
-        tm_sheet_add_missing(s->table, cell->missing);
+        tm_sheet_add_missing(s, cell->missing);
         return;
     }
     tm_interval shown = as_ms ? milliseconds(cell->tokens_per_second) : cell->tokens_per_second;
@@ -72,15 +52,13 @@ static void add_rate(tm_sheet *s, const tm_speedup *speedup, bool is_baseline, b
 
 static void add_kernel(tm_sheet *s, const tm_speedup *speedup, bool is_baseline)
 {
-    const tm_cell_summary *cell = !speedup      ? NULL
-                                  : is_baseline ? speedup->baseline
-                                                : speedup->ternary;
+    const tm_cell_summary *cell = tm_sheet_arm(speedup, is_baseline);
     int n = !speedup ? 0 : is_baseline ? speedup->n_baselines : speedup->n_kernels;
     char note[96];
     if (!cell || !isfinite(cell->tokens_per_second.value)) {
         tm_table_add_cell(s->table, "-");
     } else if (n > 1) {
-        snprintf(note, sizeof note, "the fastest of the %d kernels measured", n);
+        snprintf(note, sizeof note, "fastest of %d measured kernels", n);
         tm_table_add_cell_with_note(s->table, cell->cell.kernel, note);
     } else
         tm_table_add_cell(s->table, "%s", cell->cell.kernel);
@@ -98,14 +76,13 @@ static void add_processes(tm_sheet *s, const tm_speedup *speedup)
 
 static void add_ratio(tm_sheet *s, const tm_speedup *speedup)
 {
-    char text[160];
     if (!speedup) {
-        tm_sheet_add_missing(s->table, absent(s, speedup, false, text, sizeof text));
+        tm_sheet_add_absent(s, speedup, false);
         return;
     }
     const tm_comparison *c = &speedup->comparison;
     if (!isfinite(c->ratio.value))
-        tm_sheet_add_missing(s->table, c->missing);
+        tm_sheet_add_missing(s, c->missing);
     else
         add_interval(s->table, &c->ratio, "one pair: no interval");
 }
@@ -114,8 +91,8 @@ static void add_measured_row(tm_sheet *s, const char *label, row_kind kind)
 {
     tm_table_add_row(s->table);
     tm_table_add_cell(s->table, "%s", label);
-    for (int i = 0; i < s->n_models; i++) {
-        const tm_speedup *speedup = tm_sheet_find(s, s->models[i]);
+    for (int i = 0; i < s->n_columns; i++) {
+        const tm_speedup *speedup = s->columns[i].speedup;
         switch (kind) {
         case ROW_FP16:
         case ROW_FP16_MS:
@@ -145,11 +122,11 @@ static void add_measured_row(tm_sheet *s, const char *label, row_kind kind)
     }
 }
 
-void tm_sheet_add_measured(tm_sheet *s)
+void tm_speedup_sheet_measured(tm_sheet *s)
 {
     const int threads = s->cell->threads, cores = s->input->cores;
     tm_table_add_group(s->table, "%s: %s, %d thread%s%s, %s",
-                       tm_speedup_origin(s->input, s->models[0]), s->input->machine, threads,
+                       tm_sheet_origin(s->input, s->columns[0].model), s->input->machine, threads,
                        threads == 1 ? "" : "s", threads == cores ? " (all cores)" : "",
                        s->cell->test);
     add_measured_row(s, "fp16, tokens/s", ROW_FP16);

@@ -1,34 +1,25 @@
-/* One speed-up table while it is filled; inside speedup*.c only. */
+/* The speed-up tables in the form of 2410.16144, Tables 4 and 5: model sizes across; fp16, the
+ * fastest ternary kernel and their ratio down; published values below, in groups of their own.
+ *
+ * There is one table per test and thread count for the sizes of the paper, and one for other
+ * models. Two threads are shown with the paper's Table 5, all cores with its Table 4. It prints no
+ * prompt speeds.
+ */
 #ifndef TM_REPORTS_SPEEDUP_SHEET_H
 #define TM_REPORTS_SPEEDUP_SHEET_H
 
-#include "reports/speedup.h"
+#include "reports/sheet.h"
 
-typedef enum tm_sheet_kind {
-    TM_SHEET_PAPER, /* sizes of the paper */
-    TM_SHEET_OTHER, /* other models */
-    TM_SHEET_FAKE,  /* scripted fakes, which test the harness */
-    TM_N_SHEET_KINDS
-} tm_sheet_kind;
+/* Decode tests first, then prompts, then the others; threads ascending. Errors: NOMEM. */
+tm_status tm_speedup_sheets(const tm_sheet_input *input, tm_tables *out, tm_error *err) TM_MUST_USE;
 
-/* One table: a test at a thread count over some models. */
-typedef struct tm_sheet {
-    const tm_speedup_input *input;
-    const tm_cell *cell; /* any of it: engine, threads, test */
-    const char *models[256];
-    int n_models;
-    tm_sheet_kind kind;
-    bool is_first; /* of its document: says how to read them all */
-    tm_table *table;
-} tm_sheet;
+/* The same values for programs: one per row with origin, unit, interval and n. A missing value is
+ * an empty field with the reason in the last column. Free *out with tm_table_free. Errors:
+ * NOMEM. */
+tm_status tm_speedup_csv(const tm_sheet_input *input, tm_table *out, tm_error *err) TM_MUST_USE;
 
-/* The figures of one of its columns, or NULL. */
-const tm_speedup *tm_sheet_find(const tm_sheet *s, const char *model);
-/* A cell that says N/A, and why below the table. */
-void tm_sheet_add_missing(tm_table *table, const char *why);
-/* Rows of what was measured. */
-void tm_sheet_add_measured(tm_sheet *s);
-/* Rows of what papers print, and what must be known to compare. */
-void tm_sheet_add_published(tm_sheet *s);
+/* Inside speedup_*.c: add the measured rows; add the published rows and the notes. */
+void tm_speedup_sheet_measured(tm_sheet *sheet);
+void tm_speedup_sheet_published(tm_sheet *sheet);
 
 #endif

@@ -11,7 +11,7 @@ static bool is_aa(const tm_cell *cell)
     return strcmp(cell->role, TM_ROLE_AA) == 0;
 }
 
-/* A/A cells are apart from the same cell in a comparison. */
+/* An A/A cell is a row of its own. */
 static bool same_row(const tm_cell *a, const tm_cell *b)
 {
     return tm_same_names(a, b) && is_aa(a) == is_aa(b);
@@ -19,7 +19,7 @@ static bool same_row(const tm_cell *a, const tm_cell *b)
 
 /* Scratch of tm_summaries_make; every array has one item per record, begins one more. */
 typedef struct work {
-    int *groups; /* of each record, -1: a run line */
+    int *groups; /* of each record; -1: a run record */
     int *firsts; /* of each group: its first record */
     int *lasts;  /* of each group: its last record */
     const tm_record **records;
@@ -44,8 +44,8 @@ static void free_work(work *w)
     tm_free(w->flags);
 }
 
-/* NULL when there was no memory before or is none now. */
-static void *array(int n, size_t size, tm_status *status, tm_error *err)
+/* NULL when out of memory, now or before. */
+static void *alloc_array(int n, size_t size, tm_status *status, tm_error *err)
 {
     void *memory = NULL;
     if (*status == TM_OK) *status = tm_alloc(&memory, (size_t)n + 1, size, "records by cell", err);
@@ -56,16 +56,16 @@ static tm_status alloc_work(work *w, int n, tm_error *err)
 {
     tm_status status = TM_OK;
     *w = (work){0};
-    w->groups = array(n, sizeof *w->groups, &status, err);
-    w->firsts = array(n, sizeof *w->firsts, &status, err);
-    w->lasts = array(n, sizeof *w->lasts, &status, err);
-    w->records = array(n, sizeof *w->records, &status, err);
-    w->windows = array(n, sizeof *w->windows, &status, err);
-    w->profiles = array(n, sizeof *w->profiles, &status, err);
-    w->begins = array(n, sizeof *w->begins, &status, err);
-    w->values = array(n, sizeof *w->values, &status, err);
-    w->medians = array(n, sizeof *w->medians, &status, err);
-    w->flags = array(n, sizeof *w->flags, &status, err);
+    w->groups = alloc_array(n, sizeof *w->groups, &status, err);
+    w->firsts = alloc_array(n, sizeof *w->firsts, &status, err);
+    w->lasts = alloc_array(n, sizeof *w->lasts, &status, err);
+    w->records = alloc_array(n, sizeof *w->records, &status, err);
+    w->windows = alloc_array(n, sizeof *w->windows, &status, err);
+    w->profiles = alloc_array(n, sizeof *w->profiles, &status, err);
+    w->begins = alloc_array(n, sizeof *w->begins, &status, err);
+    w->values = alloc_array(n, sizeof *w->values, &status, err);
+    w->medians = alloc_array(n, sizeof *w->medians, &status, err);
+    w->flags = alloc_array(n, sizeof *w->flags, &status, err);
     return status;
 }
 
@@ -93,7 +93,7 @@ static int compare_samples(const void *a, const void *b)
            (x->sample.repetition < y->sample.repetition);
 }
 
-/* A record that is no valid sample: why, and what is still worth keeping. */
+/* Keeps the reason, and the memory prediction, of a record that is not a valid sample. */
 static void note_failure(const tm_record *r, tm_cell_summary *out)
 {
     bool skipped = strcmp(r->status, "skipped") == 0;
@@ -109,8 +109,8 @@ static void note_failure(const tm_record *r, tm_cell_summary *out)
     snprintf(out->failure, sizeof out->failure, "%s", reason);
 }
 
-/* The line of a run, or NULL. */
-static const tm_json *run_line(const tm_record *records, int n, const char *run)
+/* The record of a run, or NULL. */
+static const tm_json *find_run(const tm_record *records, int n, const char *run)
 {
     for (int i = n - 1; i >= 0; i--)
         if (records[i].kind == TM_RECORD_RUN && strcmp(records[i].run_id, run) == 0)
@@ -134,7 +134,7 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     int n_windows = 0, n_profiles = 0;
     for (int i = w->firsts[group]; i < n; i++) {
         if (w->groups[i] != group) continue;
-        if (!*out->cell.role) out->cell = records[i].cell; /* a later run may give it a role */
+        if (!*out->cell.role) out->cell = records[i].cell; /* a later run may set the role */
         if (records[i].kind == TM_RECORD_ENERGY)
             w->windows[n_windows++] = &records[i];
         else if (records[i].kind == TM_RECORD_PROFILE)
@@ -156,8 +156,8 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     s.begins[s.n_processes] = s.n;
     tm_status status = tm_cell_summarise(&s, control, context, out, err);
     if (status != TM_OK) return status;
-    /* A cell that was skipped or failed has no energy for the same reason. */
-    const tm_json *run = run_line(records, n, records[w->lasts[group]].run_id);
+    /* Without samples and windows, energy is missing for the same reason. */
+    const tm_json *run = find_run(records, n, records[w->lasts[group]].run_id);
     if (s.n == 0 && n_windows == 0)
         tm_cell_energy_miss(&out->energy, run, out->missing);
     else
@@ -221,8 +221,8 @@ const tm_cell_summary *tm_summaries_find(const tm_summaries *all, const char *en
     return NULL;
 }
 
-/* A head of other bytes is another model: what it saves is no merit of the linear weights. Heads that
- * were not recorded count as alike. */
+/* A head of a different size makes a different model: its savings do not come from the linear
+ * weights. Heads that were not recorded count as equal. */
 static bool same_head(const tm_cell_summary *a, const tm_cell_summary *b)
 {
     return !isfinite(a->head_bytes.value) || !isfinite(b->head_bytes.value) ||
@@ -249,50 +249,4 @@ const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const char *ro
             best = s;
     }
     return best;
-}
-
-static tm_status fill_speedup(const tm_summaries *all, tm_speedup *out, tm_error *err)
-{
-    const tm_cell *c = out->cell;
-    out->baseline = tm_summaries_best(all, TM_ROLE_BASELINE, c->engine, c->model, c->threads,
-                                      c->test, NULL, &out->n_baselines);
-    out->ternary = tm_summaries_best(all, TM_ROLE_TERNARY, c->engine, c->model, c->threads, c->test,
-                                     out->baseline, &out->n_kernels);
-    tm_status status = tm_compare(out->ternary, out->baseline, &out->comparison, err);
-    if (!out->ternary || !out->baseline)
-        snprintf(out->comparison.missing, sizeof out->comparison.missing, "no %s cell was run%s",
-                 out->baseline ? TM_ROLE_TERNARY : TM_ROLE_BASELINE,
-                 out->baseline && c->role[0] == TM_ROLE_TERNARY[0] ? " with the baseline's head"
-                                                                   : "");
-    return status;
-}
-
-tm_status tm_speedups_make(const tm_summaries *all, tm_speedups *out, tm_error *err)
-{
-    void *memory;
-    *out = (tm_speedups){0};
-    if (all->n == 0) return TM_OK;
-    tm_status status = tm_alloc(&memory, (size_t)all->n, sizeof *out->items, "speed-ups", err);
-    if (status != TM_OK) return status;
-    out->items = memory;
-    for (int i = 0; i < all->n && status == TM_OK; i++) {
-        const tm_cell *cell = &all->items[i].cell;
-        if (strcmp(cell->role, TM_ROLE_BASELINE) != 0 && strcmp(cell->role, TM_ROLE_TERNARY) != 0)
-            continue;
-        int j = 0;
-        while (j < out->n && !tm_same_column(out->items[j].cell, cell)) j++;
-        if (j < out->n) continue;
-        tm_speedup *item = &out->items[out->n++];
-        item->cell = cell;
-        status = fill_speedup(all, item, err);
-    }
-    if (status != TM_OK) tm_speedups_free(out);
-    return status;
-}
-
-void tm_speedups_free(tm_speedups *speedups)
-{
-    for (int i = 0; i < speedups->n; i++) tm_comparison_free(&speedups->items[i].comparison);
-    tm_free(speedups->items);
-    *speedups = (tm_speedups){0};
 }

@@ -34,10 +34,10 @@ void tm_add_sentence(char *text, size_t size, const char *fmt, ...)
     va_end(args);
 }
 
-/* What a sample says, NaN where it says nothing. */
+/* Reads a value of a sample; NaN: the sample has none. */
 typedef double (*reader)(const tm_record *record, const void *which);
 
-/* The median of each process that has a value into medians; returns how many. */
+/* Writes the median of each process that has a value to s->medians. Returns how many. */
 static int process_medians(const tm_samples *s, reader read, const void *which)
 {
     int n_medians = 0;
@@ -60,8 +60,8 @@ static void set_figure(tm_measured *figure, double value, const char *missing)
         tm_measured_miss(figure, "%s", missing);
 }
 
-static void reduce(const tm_samples *s, reader read, const void *which, const char *missing,
-                   tm_measured *out)
+static void summarise_value(const tm_samples *s, reader read, const void *which,
+                            const char *missing, tm_measured *out)
 {
     int n = process_medians(s, read, which);
     set_figure(out, n > 0 ? tm_median(s->medians, n) : NAN, missing);
@@ -78,7 +78,7 @@ typedef enum quantity {
     PREDICTED
 } quantity;
 
-/* All of these are above 0 where they were recorded. */
+/* These are above 0 if they were recorded. */
 static double read_quantity(const tm_record *r, const void *which)
 {
     double value = NAN;
@@ -121,7 +121,7 @@ static double read_figure(const tm_record *r, const void *offset)
     return *figure->missing ? NAN : figure->value;
 }
 
-/* The reason the records give for a figure that none of them has. */
+/* The reason in the records for a value that none of them has. */
 static const char *reason_at(const tm_samples *s, size_t offset)
 {
     for (int i = 0; i < s->n; i++) {
@@ -134,7 +134,7 @@ static const char *reason_at(const tm_samples *s, size_t offset)
 #define FROM(name) offsetof(tm_record, sample.name)
 #define TO(name)   offsetof(tm_cell_summary, name)
 
-/* Figures that records and summaries hold under one name. */
+/* Values with the same name in records and summaries. */
 static const struct {
     size_t from, to;
 } copied[] = {
@@ -181,11 +181,11 @@ static tm_measured *figure_of(tm_cell_summary *summary, size_t offset)
 static void summarise_figures(const tm_samples *s, tm_cell_summary *out)
 {
     for (size_t i = 0; i < ROWS(copied); i++)
-        reduce(s, read_figure, &copied[i].from, reason_at(s, copied[i].from),
-               figure_of(out, copied[i].to));
+        summarise_value(s, read_figure, &copied[i].from, reason_at(s, copied[i].from),
+                        figure_of(out, copied[i].to));
     for (size_t i = 0; i < ROWS(derived); i++) {
-        reduce(s, read_quantity, &derived[i].which, derived[i].missing,
-               figure_of(out, derived[i].to));
+        summarise_value(s, read_quantity, &derived[i].which, derived[i].missing,
+                        figure_of(out, derived[i].to));
     }
     for (size_t i = 0; i < ROWS(products); i++) {
         const tm_measured *factor = figure_of(out, products[i][1]);
@@ -207,8 +207,8 @@ static double read_counter(const tm_record *r, const void *name)
     return c && !c->figure.missing[0] ? c->figure.value : NAN;
 }
 
-/* Samples of one cell may have been taken with several groups, or with none: the first that has
- * counters says which ones are looked for in all. */
+/* The samples of a cell may have different counter groups, or none. The first sample with counters
+ * decides which counters are summarised. */
 static tm_status summarise_counters(const tm_samples *s, tm_cell_summary *out, tm_error *err)
 {
     const tm_record *first = NULL;
@@ -229,15 +229,16 @@ static tm_status summarise_counters(const tm_samples *s, tm_cell_summary *out, t
             const tm_counter *other = counter_of(s->records[i], c->name);
             if (other && other->share < c->share) c->share = other->share;
         }
-        reduce(s, read_counter, c->name,
-               c->figure.missing[0] ? first->sample.counters[k].figure.missing : "not counted",
-               &c->figure);
+        summarise_value(s, read_counter, c->name,
+                        c->figure.missing[0] ? first->sample.counters[k].figure.missing
+                                             : "not counted",
+                        &c->figure);
     }
     return TM_OK;
 }
 
-/* One-sided slow spikes are the rule on shared machines, and a spike moves a mean but not a pseudo-median.
- * Changes `rates`. */
+/* Slow outliers are common on shared machines; they move a mean but not a pseudo-median. Overwrites
+ * `rates`. */
 static tm_interval speed_interval(double *rates, int n, int n_outliers)
 {
     if (n_outliers == 0 || n < 6) return tm_interval_positive(rates, n, TM_CONFIDENCE);
@@ -251,7 +252,7 @@ static tm_interval speed_interval(double *rates, int n, int n_outliers)
 
 static void summarise_speed(const tm_samples *s, tm_cell_summary *out)
 {
-    /* Every valid sample has a rate, so that medians and processes correspond. */
+    /* Every valid sample has a rate, so there is one median per process. */
     const quantity rate = RATE, first_token = FIRST_TOKEN_MS;
     int n = process_medians(s, read_quantity, &rate);
     out->n_outliers = tm_mark_outliers(s->medians, n, s->flags);
@@ -269,7 +270,7 @@ static void summarise_speed(const tm_samples *s, tm_cell_summary *out)
                  out->cell.n_prompt > 0 ? "first token not recorded" : "the test has no prompt");
 }
 
-/* The percentiles of n times, or with n = 0 how many they would need. */
+/* The percentiles of n times, and how many times each needs. */
 static void set_percentiles(const double *times_ms, int n, tm_cell_summary *out)
 {
     tm_percentile *const to[] = {&out->token_p50, &out->token_p90, &out->token_p99};
@@ -304,7 +305,7 @@ static tm_status summarise_token_times(const tm_samples *s, tm_cell_summary *out
     return TM_OK;
 }
 
-/* Takes the "; "-separated marks of a sample apart and keeps those not yet there. */
+/* Adds the "; "-separated marks of a sample that are not in the text yet. */
 static void collect_marks(const char *marks, char *text, size_t size)
 {
     while (*marks) {
@@ -336,7 +337,8 @@ static void collect_warnings(const tm_samples *s, tm_cell_summary *out)
     if (out->cv > TM_UNSTABLE_CV)
         tm_add_sentence(text, size, "cv %.1f %%: raise --processes above %d", 100 * out->cv, n);
     if (out->n_outliers > 0)
-        tm_add_sentence(text, size, "%d of %d processes beyond Tukey's fences (kept)",
+        tm_add_sentence(text, size,
+                        "%d of %d processes are outliers (outside Tukey's fences, kept)",
                         out->n_outliers, n);
     if (tokens_differ) tm_add_sentence(text, size, "its processes generated different tokens");
     if (out->n_marked > 0)
@@ -352,7 +354,7 @@ static void miss_everything(tm_cell_summary *out)
         set_figure(figure_of(out, copied[i].to), NAN, out->missing);
     for (size_t i = 0; i < ROWS(derived); i++) {
         tm_measured *figure = figure_of(out, derived[i].to);
-        /* A cell that was skipped for its memory still has its prediction. */
+        /* A cell that was skipped for its memory keeps the prediction. */
         if (derived[i].which != PREDICTED || !(figure->value > 0))
             set_figure(figure, NAN, out->missing);
     }
@@ -366,7 +368,7 @@ static void miss_everything(tm_cell_summary *out)
     set_percentiles(NULL, 0, out);
 }
 
-/* The control of the processes, which may lack one. */
+/* Sets the control quantity of each process; NaN without one. */
 static void summarise_control(const tm_samples *s, tm_control_hook control, void *context,
                               tm_cell_summary *out)
 {

@@ -1,10 +1,11 @@
-/* The inside of reports/summary.c: from the samples of one cell to its figures. Not for others. */
+/* From the samples of one cell to its values. Internal to summary*.c, compare.c and speedup.c. */
 #ifndef TM_REPORTS_SUMMARY_CELL_H
 #define TM_REPORTS_SUMMARY_CELL_H
 
 #include "reports/summary.h"
 
-/* The valid samples of one cell, its processes, and room for one value of each. All borrowed. */
+/* The valid samples of one cell, its processes, and scratch space for one value of each. All
+ * borrowed. */
 typedef struct tm_samples {
     const tm_record **records; /* [n] by number, slot, repetition */
     int n;
@@ -15,19 +16,19 @@ typedef struct tm_samples {
     bool *flags;     /* [n_processes] */
 } tm_samples;
 
-/* Fills everything but cell, cell_id, superseded, n_failed and failure, which must be there. With n = 0 every
- * figure is missing for out->missing. Errors: NOMEM. */
+/* Fills all members but cell, cell_id, superseded, n_failed and failure, which must be set. With n
+ * = 0 every value is missing for the reason in out->missing. Errors: NOMEM. */
 tm_status tm_cell_summarise(const tm_samples *samples, tm_control_hook control, void *context,
                             tm_cell_summary *out, tm_error *err) TM_MUST_USE;
 
-/* A sample that has a time: status ok, tokens and elapsed time above 0. */
+/* Whether it is a sample with status ok and tokens and elapsed time above 0. */
 bool tm_record_is_valid_sample(const tm_record *record);
 
-/* Equal engine, model, threads and test; and the kernel too. */
+/* Equal engine, model, threads and test; tm_same_names: equal kernels too. */
 bool tm_same_column(const tm_cell *a, const tm_cell *b);
 bool tm_same_names(const tm_cell *a, const tm_cell *b);
 
-/* Puts a sentence behind those already in the text, "; " between; what does not fit is cut. */
+/* Appends a sentence to a text after "; "; what does not fit is cut off. */
 void tm_add_sentence(char *text, size_t size, const char *fmt, ...) TM_PRINTF(3, 4);
 
 #endif

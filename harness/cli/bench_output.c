@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "kernels/kernel.h"
-#include "reports/energy_table.h"
+#include "reports/energy_sheet.h"
 #include "reports/report_parts.h"
 #include "reports/output/table.h"
 
@@ -34,7 +34,7 @@ static tm_status put_ratio(tm_json *object, const tm_summaries *all, const tm_ce
     const tm_cell_summary *base = baseline_of(all, s);
     if (!base) return TM_OK;
     tm_comparison comparison;
-    tm_status status = tm_compare(s, base, &comparison, err);
+    tm_status status = tm_compare_cells(s, base, &comparison, err);
     if (status != TM_OK) return status;
     tm_interval_put(object, "speedup_over_baseline", &comparison.ratio, comparison.missing,
                     TM_LONE_PAIR);
@@ -206,7 +206,7 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
         return TM_OK;
     }
     tm_comparison comparison;
-    tm_status status = tm_compare(s, base, &comparison, err);
+    tm_status status = tm_compare_cells(s, base, &comparison, err);
     if (status != TM_OK) return status;
     if (comparison.n_pairs == 0)
         tm_table_add_cell_with_note(table, "N/A", comparison.missing);

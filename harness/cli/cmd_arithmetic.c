@@ -1,6 +1,6 @@
 /* ternmark arithmetic: the published estimate of the energy of arithmetic. Nothing is measured. */
-#include "harness/cli/commands.h"
 #include "harness/base/embedded.h"
+#include "harness/cli/commands.h"
 #include "harness/measure/shapes.h"
 #include "reports/published/arithmetic.h"
 

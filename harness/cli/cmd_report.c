@@ -1,6 +1,6 @@
 /* ternmark report: from a store to tables and plots. */
-#include "harness/cli/commands.h"
 #include "harness/base/embedded.h"
+#include "harness/cli/commands.h"
 #include "harness/measure/shapes.h"
 #include "reports/report.h"
 
@@ -94,7 +94,7 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     if (status == TM_OK) {
         fprintf(call->out, "%s\nfiles:\n%s", tm_text_string(&report.text),
                 tm_text_string(&report.files));
-        print_warnings(tm_text_string(&report.talk));
+        print_warnings(tm_text_string(&report.remarks));
     }
     tm_report_free(&report);
     return status;

@@ -4,6 +4,12 @@
 
 #include <stddef.h>
 
+/* Roles of cells. */
+#define TM_ROLE_BASELINE "baseline" /* fp16, which speed-ups are computed over */
+#define TM_ROLE_TERNARY  "ternary"
+#define TM_ROLE_PEER     "peer" /* another engine */
+#define TM_ROLE_AA       "aa"   /* run against itself: both arms share the process number */
+
 typedef struct tm_cell {
     char engine[32]; /* "ternmark", "null", "peer" */
     char model[128]; /* as the suite names it: "synth:125M", "file.gguf" */

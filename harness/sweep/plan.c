@@ -220,7 +220,7 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
             if (w->role[0]) *index = i;
             /* A name that leaves a choice says more than the kernel's own, which is seen anyway. */
             if (strcmp(have->kernel_asked, have->kernel) == 0 &&
-                strcmp(have->role, "baseline") != 0)
+                strcmp(have->role, TM_ROLE_BASELINE) != 0)
                 for (int k = 0; k < there->n_cells; k++)
                     memcpy(there->cells[k].kernel_asked, cell.kernel_asked,
                            sizeof cell.kernel_asked);
@@ -290,7 +290,7 @@ static tm_status add_arm(planner *p, model *m, const wanted *w, int *index, tm_e
     snprintf(cell.head_asked, sizeof cell.head_asked, "%s", w->head);
     snprintf(cell.role, sizeof cell.role, "%s",
              w->role[0]                                                           ? w->role
-             : kernel && (kernel->format->ternary || kernel->format->block_trits) ? "ternary"
+             : kernel && (kernel->format->ternary || kernel->format->block_trits) ? TM_ROLE_TERNARY
                                                                                   : "");
     status = new_arm(p, w, cell, p->options->build, m->identity, &arm, index, err);
     if (status != TM_OK || !arm) return status;
@@ -327,7 +327,7 @@ static tm_status add_peer(planner *p, model *m, const tm_peer *peer, const wante
     snprintf(cell.model, sizeof cell.model, "%s", m->name);
     snprintf(cell.kernel, sizeof cell.kernel, "%s", peer->name);
     snprintf(cell.kernel_asked, sizeof cell.kernel_asked, "%s", peer->name);
-    snprintf(cell.role, sizeof cell.role, "%s", w->role[0] ? w->role : "peer");
+    snprintf(cell.role, sizeof cell.role, "%s", w->role[0] ? w->role : TM_ROLE_PEER);
     tm_status status = tm_build_hash(peer->program, build, sizeof build, err);
     if (status == TM_OK)
         status = tm_model_identity(peer->file, p->options->seed, identity, sizeof identity, err);
@@ -357,7 +357,7 @@ static tm_status add_named(planner *p, model *m, const wanted *w, int *index, tm
 static tm_status add_group(planner *p, model *m, bool threads_all, int threads, tm_error *err)
 {
     const tm_suite *suite = p->suite;
-    wanted w = {suite->baseline, "auto", "baseline", threads, threads_all};
+    wanted w = {suite->baseline, "auto", TM_ROLE_BASELINE, threads, threads_all};
     int baseline = -1, n = 0, first_pair = p->plan->n_pairs;
     if (suite->baseline[0]) {
         tm_status status = add_named(p, m, &w, &baseline, err);

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #define METRIC_MEMORY   "memory, non-embedding"
-#define METRIC_ABSOLUTE "absolute energy" /* that a paper plots and does not print */
+#define METRIC_ABSOLUTE "absolute energy" /* plotted, not printed */
 
 static const struct {
     const char *name, *metric; /* metric: as results/published/tables.jsonl has it */
@@ -26,24 +26,25 @@ const char *tm_quantity_name(tm_quantity quantity)
     return quantities[quantity].name;
 }
 
-bool tm_beside_is_comparable(const tm_beside *beside)
+bool tm_estimate_is_comparable(const tm_estimate *estimate)
 {
-    return isfinite(beside->computed.value) && isfinite(beside->published.value);
+    return isfinite(estimate->computed.value) && isfinite(estimate->published.value);
 }
 
-double tm_beside_difference(const tm_beside *beside)
+double tm_estimate_difference(const tm_estimate *estimate)
 {
-    if (!tm_beside_is_comparable(beside)) return NAN;
-    const double scale = pow(10.0, beside->decimals);
-    return (round(beside->computed.value * scale) - round(beside->published.value * scale)) / scale;
+    if (!tm_estimate_is_comparable(estimate)) return NAN;
+    const double scale = pow(10.0, estimate->decimals);
+    return (round(estimate->computed.value * scale) - round(estimate->published.value * scale)) /
+           scale;
 }
 
-bool tm_beside_matches(const tm_beside *beside)
+bool tm_estimate_matches(const tm_estimate *estimate)
 {
-    return tm_beside_difference(beside) == 0.0;
+    return tm_estimate_difference(estimate) == 0.0;
 }
 
-/* Which operations of a sum are wanted. */
+/* Which kinds of operations are counted. */
 typedef struct kinds {
     bool add, mul;
 } kinds;
@@ -53,7 +54,8 @@ static kinds kinds_of(tm_quantity quantity)
     return (kinds){.add = quantity != TM_QUANTITY_MUL, .mul = quantity != TM_QUANTITY_ADD};
 }
 
-/* Energy of one multiply-accumulate in pJ. The parser has seen to it that every step has one on every node. */
+/* Energy of one multiply-accumulate in pJ. The parser ensures that every step has an energy on
+ * every node. */
 static double mac_picojoules(const tm_arithmetic *data, const tm_mac *mac, int node_nm,
                              kinds wanted)
 {
@@ -75,8 +77,8 @@ typedef struct joules {
     double linear, attention;
 } joules;
 
-static joules estimate(const tm_arithmetic *data, const tm_arithmetic_shape *shape,
-                       const tm_arithmetic_precision *precision, int node_nm, kinds wanted)
+static joules compute_joules(const tm_arithmetic *data, const tm_arithmetic_shape *shape,
+                             const tm_arithmetic_precision *precision, int node_nm, kinds wanted)
 {
     const double n_tokens = (double)data->n_tokens;
     const double attention_macs =
@@ -94,8 +96,8 @@ static double energy_ratio(const tm_arithmetic *data, const tm_arithmetic_shape 
 {
     const tm_arithmetic_precision *baseline = &data->precisions[precision->baseline];
     const kinds all = {.add = true, .mul = true};
-    joules over = estimate(data, shape, baseline, node_nm, all);
-    joules under = estimate(data, shape, precision, node_nm, all);
+    joules over = compute_joules(data, shape, baseline, node_nm, all);
+    joules under = compute_joules(data, shape, precision, node_nm, all);
     return (over.linear + over.attention) / (under.linear + under.attention);
 }
 
@@ -117,7 +119,7 @@ static void compute_ratio(const tm_arithmetic *data, const tm_arithmetic_precisi
     }
 }
 
-/* All that the data and the shape say; the published figures are missing until they are looked up. */
+/* Everything that follows from the data and the shape; published values are still missing. */
 static tm_arithmetic_row compute(const tm_arithmetic *data, tm_quantity quantity, const char *model,
                                  const tm_arithmetic_shape *shape, int precision, int node_nm)
 {
@@ -130,11 +132,11 @@ static tm_arithmetic_row compute(const tm_arithmetic *data, tm_quantity quantity
                                  p->baseline < 0 ? NULL : data->precisions[p->baseline].name,
                              .note = "",
                              .node_nm = node_nm};
-    tm_beside *const all[] = {&row.energy_joules, &row.memory_gb, &row.ratio};
+    tm_estimate *const all[] = {&row.energy_joules, &row.memory_gb, &row.ratio};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         tm_measured_miss(&all[i]->published, "no published figure at hand for this row");
     if (shape) {
-        joules e = estimate(data, shape, p, node_nm, kinds_of(quantity));
+        joules e = compute_joules(data, shape, p, node_nm, kinds_of(quantity));
         tm_measured_set(&row.energy_joules.computed, e.linear + e.attention);
         tm_measured_set(&row.attention_fraction, e.attention / (e.linear + e.attention));
         tm_measured_set(&row.memory_gb.computed,
@@ -147,7 +149,7 @@ static tm_arithmetic_row compute(const tm_arithmetic *data, tm_quantity quantity
     return row;
 }
 
-/* "arithmetic model, 7 nm" -> 7; 0 where no node stands. */
+/* "arithmetic model, 7 nm" -> 7; 0 without a node. */
 static int node_of(const char *device)
 {
     const char *unit = strstr(device, " nm");
@@ -156,7 +158,7 @@ static int node_of(const char *device)
     return digit && digit < unit ? (int)strtol(digit, NULL, 10) : 0;
 }
 
-/* The quantity a claim prints; N_QUANTITIES: something else. */
+/* The quantity of a printed value; N_QUANTITIES: none of them. */
 static int quantity_of(const tm_published_value *claim)
 {
     for (int i = 0; i < N_QUANTITIES; i++)
@@ -180,7 +182,7 @@ static bool is_about(const tm_published_value *claim, const tm_arithmetic_subjec
            (!s->system || strcmp(claim->system, s->system) == 0);
 }
 
-/* tables.jsonl keeps numbers, which lose the zeros at their ends: the decimals a value needs. */
+/* The number of decimals of a value. tables.jsonl holds numbers, which have no trailing zeros. */
 static int decimals_needed(double value)
 {
     int decimals = 0;
@@ -190,13 +192,13 @@ static int decimals_needed(double value)
 }
 
 static void look_up_memory(const tm_published *published, const tm_arithmetic_subject *s,
-                           tm_beside *memory)
+                           tm_estimate *memory)
 {
-    const tm_published_query question = {
+    const tm_published_query query = {
         .paper = s->paper, .table = s->table, .metric = METRIC_MEMORY, .model = s->model};
-    memory->claim = tm_published_find(published, &question, &memory->published);
+    memory->claim = tm_published_find(published, &query, &memory->published);
     if (memory->claim)
-        memory->published = tm_published_figure(published, &question);
+        memory->published = tm_published_figure(published, &query);
     else
         tm_measured_miss(&memory->published, "%s %s prints no memory of %s", s->paper, s->table,
                          s->model);
@@ -204,24 +206,24 @@ static void look_up_memory(const tm_published *published, const tm_arithmetic_su
         memory->decimals = decimals_needed(memory->published.value);
 }
 
-/* Puts the figure of a claim where it belongs in the row. */
+/* Sets the printed value in a row. */
 static void set_published(const tm_published *published, const tm_published_value *claim,
                           const tm_arithmetic_subject *s, tm_arithmetic_row *row)
 {
     const tm_quantity quantity = (tm_quantity)quantity_of(claim);
     const bool is_ratio = quantity == TM_QUANTITY_RATIO || quantity == TM_QUANTITY_OPERATION_RATIO;
-    tm_beside *beside = is_ratio ? &row->ratio : &row->energy_joules;
-    beside->claim = claim;
-    beside->decimals = s->decimals;
+    tm_estimate *estimate = is_ratio ? &row->ratio : &row->energy_joules;
+    estimate->claim = claim;
+    estimate->decimals = s->decimals;
     if (isfinite(claim->value))
-        tm_measured_set(&beside->published, claim->value);
+        tm_measured_set(&estimate->published, claim->value);
     else
-        tm_measured_miss(&beside->published, "%s",
+        tm_measured_miss(&estimate->published, "%s",
                          claim->why_null ? claim->why_null : "printed as words, not as a number");
     if (quantity == TM_QUANTITY_RATIO && !row->energy_joules.claim) {
-        const tm_published_query question = {
+        const tm_published_query query = {
             .paper = s->paper, .table = s->table, .metric = METRIC_ABSOLUTE, .model = s->model};
-        row->energy_joules.published = tm_published_figure(published, &question);
+        row->energy_joules.published = tm_published_figure(published, &query);
     }
     if (!is_ratio) look_up_memory(published, s, &row->memory_gb);
     row->note = s->note;
@@ -245,7 +247,7 @@ static bool has_node(const tm_arithmetic *data, int node_nm)
     return false;
 }
 
-/* The row of one claim of energy. */
+/* Adds the row of one printed energy. */
 static tm_status add_claim(const tm_arithmetic *data, const tm_published *published,
                            const tm_published_value *claim, const tm_arithmetic_shape *shapes,
                            int n_shapes, tm_arithmetic_rows *out, tm_error *err)
@@ -280,11 +282,11 @@ tm_status tm_arithmetic_compare(const tm_arithmetic *data, const tm_published *p
 {
     *out = (tm_arithmetic_rows){0};
     out->items = calloc((size_t)published->n + 1, sizeof *out->items);
-    if (!out->items) return tm_fail(err, TM_NOMEM, "no memory for %d rows", published->n);
+    if (!out->items) return tm_fail(err, TM_NOMEM, "out of memory for %d rows", published->n);
     tm_status status = TM_OK;
     for (int s = 0; s < data->n_subjects; s++) {
         const tm_arithmetic_subject *first = &data->subjects[s];
-        /* Those of one table stand together: the parser refuses a table that comes twice. */
+        /* The subjects of one table are adjacent: the parser rejects a table that appears twice. */
         if (s > 0 && is_one_table(first, &data->subjects[s - 1])) continue;
         for (int i = 0; status == TM_OK && i < published->n; i++) {
             const tm_published_value *claim = &published->items[i];
@@ -296,7 +298,7 @@ tm_status tm_arithmetic_compare(const tm_arithmetic *data, const tm_published *p
     return status;
 }
 
-/* The printed figures of subjects that are this shape in this precision, on this node. */
+/* Sets the printed value of the subject with this shape and precision on this node. */
 static void look_up(const tm_arithmetic *data, const tm_published *published, int precision,
                     tm_arithmetic_row *row)
 {
@@ -322,7 +324,7 @@ tm_status tm_arithmetic_estimate(const tm_arithmetic *data, const tm_published *
     size_t n, per_shape = (size_t)data->n_operations * (size_t)data->n_precisions;
     if (tm_mul_size((size_t)n_shapes, per_shape, &n))
         out->items = calloc(n + 1, sizeof *out->items);
-    if (!out->items) return tm_fail(err, TM_NOMEM, "no memory for rows of %d shapes", n_shapes);
+    if (!out->items) return tm_fail(err, TM_NOMEM, "out of memory for rows of %d shapes", n_shapes);
     for (int s = 0; s < n_shapes; s++) {
         for (int o = 0; o < data->n_operations; o++) {
             const int node_nm = data->operations[o].node_nm;

@@ -1,20 +1,21 @@
-/* The energy of arithmetic: a count of operations times the published energy of one. An estimate, never a
- * measurement, and nothing here takes or makes a measured joule.
+/* The energy of arithmetic as papers estimate it: the number of operations times the published
+ * energy of one. Nothing here is measured.
  *
- *   energy = n_tokens x [ linear_weights x e_linear + 2 x n_tokens x attention_width x n_layers x e_attention ]
+ *   energy = n_tokens x [ linear_weights x e_linear
+ *                         + 2 x n_tokens x attention_width x n_layers x e_attention ]
  *
- * linear_weights leaves embedding and head out; attention_width is heads x head_dim; e_linear and e_attention are
- * the energies of what one multiply-accumulate takes in that precision (ternary: one INT8 addition per weight,
- * attention in FP16). Scores and weighted sums are the 2, and every token attends to all n_tokens. No paper prints
- * the formula: it is the one that gives the printed figures, and where it does not the row says so.
- * Source: results/published/energy_per_op.json (energies, precisions, shapes the papers stand on), and
- * results/published/tables.jsonl (what was printed).
+ * linear_weights excludes embedding and head; attention_width is heads x head_dim; e_linear and
+ * e_attention are the energies of one multiply-accumulate in the given precision (ternary: one INT8
+ * addition per weight, attention in FP16). The factor 2 stands for scores and weighted sums, and
+ * every token attends to all n_tokens. No paper prints the formula: it reproduces the printed
+ * values, and a row says where it does not. Source: results/published/energy_per_op.json (energies,
+ * precisions and shapes of the papers) and results/published/tables.jsonl (printed values).
  */
 #ifndef TM_REPORTS_PUBLISHED_ARITHMETIC_H
 #define TM_REPORTS_PUBLISHED_ARITHMETIC_H
 
-#include "reports/published/published.h"
 #include "reports/output/text.h"
+#include "reports/published/published.h"
 
 #define TM_ARITHMETIC_ORIGIN "estimate: operations x energy per operation"
 
@@ -43,11 +44,11 @@ typedef struct tm_arithmetic_precision {
     const char *source;
     tm_mac linear, attention;
     double bits_per_weight;
-    bool for_any_shape; /* estimated for a shape somebody asks for */
-    int baseline;       /* index of the precision its ratio is over; -1: none */
+    bool for_any_shape; /* also estimated for the shapes that a user names */
+    int baseline;       /* index of the precision that ratios are over; -1: none */
 } tm_arithmetic_precision;
 
-/* What the formula needs of a model. */
+/* The properties of a model that the formula uses. */
 typedef struct tm_arithmetic_shape {
     const char *name;
     const char *source;      /* where the shape was printed */
@@ -56,14 +57,14 @@ typedef struct tm_arithmetic_shape {
     int64_t n_layers;
 } tm_arithmetic_shape;
 
-/* Which shape and precision a printed figure stands on. */
+/* The shape and precision behind a printed value. */
 typedef struct tm_arithmetic_subject {
     const char *paper, *table, *model;
-    const char *system; /* NULL: the paper tells models apart by name alone */
-    const char *shape;  /* NULL: the figure is about operations, not about a model */
+    const char *system; /* NULL: the model name is unique in the paper */
+    const char *shape;  /* NULL: the value is about operations, not a model */
     const char *note;   /* "" if nothing */
     int precision;      /* index */
-    int decimals;       /* the table's figures of energy are printed with */
+    int decimals;       /* of the energies in the table */
 } tm_arithmetic_subject;
 
 typedef struct tm_arithmetic {
@@ -72,29 +73,31 @@ typedef struct tm_arithmetic {
     const char *n_tokens_source;
     tm_operation *operations; /* owned, as the three below */
     tm_arithmetic_precision *precisions;
-    tm_arithmetic_shape *shapes; /* that no model list holds */
+    tm_arithmetic_shape *shapes; /* not in the model list */
     tm_arithmetic_subject *subjects;
     int n_operations, n_precisions, n_shapes, n_subjects;
 } tm_arithmetic;
 
-/* Parses energy_per_op.json; `what` names the text in messages. Errors: FORMAT (the object, the key, the limit; an
- * energy that a precision needs on a node and that is absent; the same operation twice), NOMEM. */
+/* Parses energy_per_op.json; `what` names the text in messages. Errors: FORMAT (the object, the
+ * key, the limit; an energy that a precision needs on a node and that is absent; the same operation
+ * twice), NOMEM. */
 tm_status tm_arithmetic_parse(const char *text, size_t length, const char *what, tm_arithmetic *out,
                               tm_error *err) TM_MUST_USE;
 void tm_arithmetic_free(tm_arithmetic *data);
 
-/* A computed figure beside a printed one. */
-typedef struct tm_beside {
+/* A computed value and the printed one. */
+typedef struct tm_estimate {
     tm_measured computed, published;
-    const tm_published_value *claim; /* where it was printed; borrowed; NULL: nowhere */
-    int decimals;                    /* the published one is printed with */
-} tm_beside;
+    const tm_published_value *claim; /* the printed value; borrowed; NULL: not printed */
+    int decimals;                    /* of the printed value */
+} tm_estimate;
 
-/* Both are there; then whether rounding the computed one gives the printed digits, and what is missing. */
-bool tm_beside_is_comparable(const tm_beside *beside);
-bool tm_beside_matches(const tm_beside *beside);
-/* The computed one, rounded as printed, less the published one: 0 for a match. NaN where not comparable. */
-double tm_beside_difference(const tm_beside *beside);
+/* Whether both values exist; whether the computed one, rounded, has the printed digits. */
+bool tm_estimate_is_comparable(const tm_estimate *estimate);
+bool tm_estimate_matches(const tm_estimate *estimate);
+/* The computed value, rounded as printed, minus the printed one: 0 for a match, NaN if not
+ * comparable. */
+double tm_estimate_difference(const tm_estimate *estimate);
 
 typedef enum tm_quantity {
     TM_QUANTITY_ENERGY,          /* of the whole prompt */
@@ -114,9 +117,9 @@ typedef struct tm_arithmetic_row {
     const char *precision, *baseline; /* borrowed; no baseline: NULL */
     const char *note;                 /* borrowed; "" if nothing */
     int node_nm;
-    tm_beside energy_joules;        /* of what `quantity` says */
-    tm_beside memory_gb;            /* linear weights, 1e9 bytes */
-    tm_beside ratio;                /* baseline / this */
+    tm_estimate energy_joules;      /* of the quantity */
+    tm_estimate memory_gb;          /* linear weights, 1e9 bytes */
+    tm_estimate ratio;              /* baseline / this */
     tm_measured attention_fraction; /* of the energy, 0 to 1 */
 } tm_arithmetic_row;
 
@@ -125,14 +128,14 @@ typedef struct tm_arithmetic_rows {
     int n;
 } tm_arithmetic_rows;
 
-/* One row per printed figure of energy, by papers as the data has them. shapes: [n_shapes] a model list's,
- * looked through before the data's own. Borrows from all of them. Errors: FORMAT (a printed figure without a subject,
- * a subject without a shape), NOMEM. */
+/* One row per printed energy, in the order of the data. shapes: [n_shapes] of a model list; they
+ * take precedence over the shapes in the data. Borrows from all of them. Errors: FORMAT (a printed
+ * value without a subject, a subject without a shape), NOMEM. */
 tm_status tm_arithmetic_compare(const tm_arithmetic *data, const tm_published *published,
                                 const tm_arithmetic_shape *shapes, int n_shapes,
                                 tm_arithmetic_rows *out, tm_error *err) TM_MUST_USE;
-/* One row per shape, node and precision that is for any shape, with the printed figure where a subject is this
- * shape in this precision. Borrows likewise. Errors: NOMEM. */
+/* One row per shape, node and precision with for_any_shape, with the printed value if a subject has
+ * this shape and precision. Borrows likewise. Errors: NOMEM. */
 tm_status tm_arithmetic_estimate(const tm_arithmetic *data, const tm_published *published,
                                  const tm_arithmetic_shape *shapes, int n_shapes,
                                  tm_arithmetic_rows *out, tm_error *err) TM_MUST_USE;
@@ -145,7 +148,7 @@ typedef enum tm_arithmetic_format {
     TM_ARITHMETIC_JSON /* an array, one object per row */
 } tm_arithmetic_format;
 
-/* Appends the rows, every figure with its origin. Errors: NOMEM. */
+/* Appends the rows; every value has its origin. Errors: NOMEM. */
 tm_status tm_arithmetic_write(const tm_arithmetic *data, const tm_arithmetic_rows *rows,
                               tm_arithmetic_format format, tm_text *out, tm_error *err) TM_MUST_USE;
 

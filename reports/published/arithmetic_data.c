@@ -1,19 +1,18 @@
-/* Reading results/published/energy_per_op.json. */
+/* Parses results/published/energy_per_op.json. */
+#include "harness/base/json.h"
 #include "reports/published/arithmetic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/json.h"
-
-/* Bounds that keep every product below 2^53 x 2^53 and every double finite. */
+/* Limits that keep every product below 2^53 x 2^53 and every double finite. */
 #define MAX_TOKENS     (1ll << 24)
 #define MAX_WEIGHTS    (1ll << 50)
 #define MAX_PICOJOULES 1e6
 #define MAX_BITS       64.0
 
-/* Where in the file a message speaks of: "energy_per_op.json: operations 3". */
+/* A place in the file for messages: "energy_per_op.json: operations 3". */
 typedef struct place {
     char text[192];
 } place;
@@ -32,16 +31,15 @@ static tm_status check_list(const tm_json *json, const char *key, const char *wh
     const tm_json *list = tm_json_get(json, key);
     *n = tm_json_count(list);
     if (!tm_json_is_array(list) || *n < 1)
-        return tm_fail(err, TM_FORMAT, "%s: \"%s\" is not a list of at least one object", what,
+        return tm_fail(err, TM_FORMAT, "%s: \"%s\" must be a list of at least one object", what,
                        key);
     for (const tm_json *item = tm_json_at(list, 0); item; item = tm_json_next(item))
         if (!tm_json_is_object(item))
-            return tm_fail(err, TM_FORMAT, "%s: \"%s\" holds something that is not an object", what,
-                           key);
+            return tm_fail(err, TM_FORMAT, "%s: \"%s\" must hold objects only", what, key);
     return TM_OK;
 }
 
-/* The same, and zeroed room for its members. */
+/* The same, and allocates its members, zeroed. */
 static tm_status open_list(const tm_json *json, const char *key, const char *what, size_t size,
                            void **items, int *n, tm_error *err)
 {
@@ -49,7 +47,7 @@ static tm_status open_list(const tm_json *json, const char *key, const char *wha
     tm_status status = check_list(json, key, what, n, err);
     if (status != TM_OK) return status;
     *items = calloc((size_t)*n, size);
-    return *items ? TM_OK : tm_fail(err, TM_NOMEM, "%s: no memory for %d %s", what, *n, key);
+    return *items ? TM_OK : tm_fail(err, TM_NOMEM, "%s: out of memory for %d %s", what, *n, key);
 }
 
 /* A number above 0, at most `high`. */
@@ -58,12 +56,12 @@ static tm_status need_positive(const tm_json *json, const char *key, const char 
 {
     tm_status status = tm_json_need_number(json, key, what, out, err);
     if (status == TM_OK && !(*out > 0.0 && *out <= high))
-        return tm_fail(err, TM_FORMAT, "%s: key \"%s\" is %g, not above 0 and at most %g", what,
-                       key, *out, high);
+        return tm_fail(err, TM_FORMAT, "%s: key \"%s\" is %g; it must be above 0 and at most %g",
+                       what, key, *out, high);
     return status;
 }
 
-/* A string, or NULL where null or nothing stands. */
+/* A string; NULL if the key is null or absent. */
 static tm_status may_string(const tm_json *json, const char *key, const char *what,
                             const char **out, tm_error *err)
 {
@@ -110,12 +108,12 @@ static tm_status read_operation(const tm_json *json, const char *what, tm_arithm
     if (status != TM_OK) return status;
     o->node_nm = (int)node;
     if (find_operation(data, index, o->node_nm, o->type, o->is_mul))
-        return tm_fail(err, TM_FORMAT, "%s: %s %s at %d nm stands there twice", what, o->type, kind,
+        return tm_fail(err, TM_FORMAT, "%s: %s %s at %d nm appears twice", what, o->type, kind,
                        o->node_nm);
     return TM_OK;
 }
 
-/* The operation of a step "FP16 add", whose type is the operation's own string. */
+/* Adds a step such as "FP16 add"; its type is the string of the operation. */
 static tm_status read_step(const tm_arithmetic *data, const char *text, const char *what,
                            tm_mac *mac, tm_error *err)
 {
@@ -141,13 +139,13 @@ static tm_status read_mac(const tm_arithmetic *data, const tm_json *json, const 
     const tm_json *list = tm_json_get(json, key);
     const int n = tm_json_count(list);
     if (!tm_json_is_array(list) || n < 1 || n > TM_ARITHMETIC_MAX_STEPS)
-        return tm_fail(err, TM_FORMAT, "%s: \"%s\" is not a list of 1 to %d operations", what, key,
+        return tm_fail(err, TM_FORMAT, "%s: \"%s\" must be a list of 1 to %d operations", what, key,
                        TM_ARITHMETIC_MAX_STEPS);
     for (int i = 0; i < n; i++) {
         tm_status status = read_step(data, tm_json_text(tm_json_at(list, i), ""), what, mac, err);
         if (status != TM_OK) return status;
     }
-    /* An energy absent on one node would silently drop out of a sum there. */
+    /* An energy that is absent on a node would be missing from a sum there without notice. */
     for (int i = 0; i < data->n_operations; i++)
         for (int k = 0; k < mac->n_steps; k++)
             if (!find_operation(data, data->n_operations, data->operations[i].node_nm,
@@ -166,7 +164,7 @@ static int find_precision(const tm_arithmetic *data, int n, const char *name)
     return -1;
 }
 
-/* The baseline is one that stands above. */
+/* The baseline must come earlier in the list. */
 static tm_status read_precision(const tm_json *json, const char *what, tm_arithmetic *data,
                                 int index, tm_error *err)
 {
@@ -184,10 +182,10 @@ static tm_status read_precision(const tm_json *json, const char *what, tm_arithm
     if (status == TM_OK) status = may_string(json, "baseline", what, &baseline, err);
     if (status != TM_OK) return status;
     if (!tm_json_is_bool(tm_json_get(json, "for_any_shape")))
-        return tm_fail(err, TM_FORMAT, "%s: \"for_any_shape\" is not true or false", what);
+        return tm_fail(err, TM_FORMAT, "%s: \"for_any_shape\" must be true or false", what);
     p->for_any_shape = tm_json_true(tm_json_get(json, "for_any_shape"));
     if (find_precision(data, index, p->name) >= 0)
-        return tm_fail(err, TM_FORMAT, "%s: precision \"%s\" stands there twice", what, p->name);
+        return tm_fail(err, TM_FORMAT, "%s: precision \"%s\" appears twice", what, p->name);
     p->baseline = baseline ? find_precision(data, index, baseline) : -1;
     if (baseline && p->baseline < 0)
         return tm_fail(err, TM_FORMAT, "%s: no precision \"%s\" above it", what, baseline);
@@ -232,7 +230,7 @@ static tm_status read_subject(const tm_json *json, const char *what, const tm_ar
     return TM_OK;
 }
 
-/* A paper's subjects behind those that are there. */
+/* Appends the subjects of a paper. */
 static tm_status read_paper(const tm_json *json, const char *what, tm_arithmetic *data,
                             tm_error *err)
 {
@@ -249,10 +247,10 @@ static tm_status read_paper(const tm_json *json, const char *what, tm_arithmetic
     for (int i = 0; i < data->n_subjects; i++)
         if (strcmp(data->subjects[i].paper, paper) == 0 &&
             strcmp(data->subjects[i].table, table) == 0)
-            return tm_fail(err, TM_FORMAT, "%s: %s %s stands there twice", what, paper, table);
+            return tm_fail(err, TM_FORMAT, "%s: %s %s appears twice", what, paper, table);
     tm_arithmetic_subject *more =
         realloc(data->subjects, ((size_t)data->n_subjects + (size_t)n) * sizeof *data->subjects);
-    if (!more) return tm_fail(err, TM_NOMEM, "%s: no memory for %d models", what, n);
+    if (!more) return tm_fail(err, TM_NOMEM, "%s: out of memory for %d models", what, n);
     data->subjects = more;
     const tm_json *item = tm_json_at(tm_json_get(json, "models"), 0);
     for (int i = 0; status == TM_OK && item; i++, item = tm_json_next(item)) {
@@ -311,7 +309,7 @@ tm_status tm_arithmetic_parse(const char *text, size_t length, const char *what,
     *out = (tm_arithmetic){0};
     tm_status status = tm_json_parse(text, length, what, &out->json, err);
     if (status == TM_OK && !tm_json_is_object(out->json))
-        status = tm_fail(err, TM_FORMAT, "%s: not an object", what);
+        status = tm_fail(err, TM_FORMAT, "%s: not a JSON object", what);
     if (status == TM_OK) status = tm_json_only_keys(out->json, known, what, err);
     if (status == TM_OK)
         status = tm_json_need_int(out->json, "n_tokens", what, 1, MAX_TOKENS, &out->n_tokens, err);

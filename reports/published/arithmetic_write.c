@@ -1,21 +1,21 @@
-/* The estimates as tables and as JSON. No column of a table here holds anything but an estimate of ours, or one
- * that a paper printed. */
+/* The estimates as tables and as JSON. Every column holds either computed or published
+ * estimates. */
+#include "harness/base/json.h"
+#include "reports/output/table.h"
+#include "reports/published/arithmetic.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/json.h"
-#include "reports/published/arithmetic.h"
-#include "reports/output/table.h"
-
-#define DIGITS 4 /* significant, of a computed figure: one more than most papers print */
+#define DIGITS 4 /* significant digits of a computed value: one more than most papers print */
 #define TITLE  "Energy of arithmetic, an estimate (operations x energy per operation), not measured"
 #define FORMULA                                                                                    \
     "estimate = n_tokens x [linear weights x e_linear + 2 x n_tokens x heads x head_dim x layers " \
     "x e_attention]; no paper prints the formula"
 
-/* As many decimals as the paper printed, with the zeros at the end. */
+/* With as many decimals as the paper prints, including trailing zeros. */
 static char *printed(double value, int decimals, char *out, size_t size)
 {
     if (value == 0.0) return tm_number(value, 1, out, size);
@@ -33,31 +33,31 @@ static void add_figure(tm_table *table, const tm_measured *figure, int digits)
 }
 
 /* "match", "differs by -0.01", or "-". */
-static char *result(const tm_beside *beside, char *out, size_t size)
+static char *result(const tm_estimate *estimate, char *out, size_t size)
 {
     char number[64];
-    const double difference = tm_beside_difference(beside);
-    if (!tm_beside_is_comparable(beside))
+    const double difference = tm_estimate_difference(estimate);
+    if (!tm_estimate_is_comparable(estimate))
         snprintf(out, size, "-");
-    else if (tm_beside_matches(beside))
+    else if (tm_estimate_matches(estimate))
         snprintf(out, size, "match");
     else
         snprintf(out, size, "differs by %s%s", difference > 0 ? "+" : "",
-                 printed(difference, beside->decimals, number, sizeof number));
+                 printed(difference, estimate->decimals, number, sizeof number));
     return out;
 }
 
 /* Three cells: estimate, published, result. */
-static void add_beside(tm_table *table, const tm_beside *beside)
+static void add_estimate(tm_table *table, const tm_estimate *estimate)
 {
     char text[96];
-    add_figure(table, &beside->computed, DIGITS);
-    if (isfinite(beside->published.value))
-        tm_table_add_cell(table, "%s",
-                          printed(beside->published.value, beside->decimals, text, sizeof text));
+    add_figure(table, &estimate->computed, DIGITS);
+    if (isfinite(estimate->published.value))
+        tm_table_add_cell(
+            table, "%s", printed(estimate->published.value, estimate->decimals, text, sizeof text));
     else
-        add_figure(table, &beside->published, DIGITS);
-    tm_table_add_cell(table, "%s", result(beside, text, sizeof text));
+        add_figure(table, &estimate->published, DIGITS);
+    tm_table_add_cell(table, "%s", result(estimate, text, sizeof text));
 }
 
 /* "energy: 6 of 6 printed figures match" */
@@ -68,13 +68,14 @@ static void add_tally(tm_table *table, const char *what, int n, int n_matches)
                           n_matches, n, n_matches < n ? "; the others differ as shown" : "");
 }
 
-static void tally(const tm_beside *beside, int *n, int *n_matches)
+static void tally(const tm_estimate *estimate, int *n, int *n_matches)
 {
-    *n += tm_beside_is_comparable(beside);
-    *n_matches += tm_beside_matches(beside);
+    *n += tm_estimate_is_comparable(estimate);
+    *n_matches += tm_estimate_matches(estimate);
 }
 
-/* The rows that follow stand on this claim's table; NULL: on none. */
+/* Starts a group for the table that the value is printed in (NULL: none), unless it is the current
+ * one. */
 static void add_origin(tm_table *table, const tm_published_value *claim,
                        const tm_published_value **last)
 {
@@ -114,8 +115,8 @@ static void fill_energy(const tm_arithmetic *data, const tm_arithmetic_rows *row
         tm_table_add_cell(table, "%s", row->precision);
         tm_table_add_cell(table, "%d", row->node_nm);
         tm_table_add_cell(table, "%.0f", 100.0 * row->attention_fraction.value);
-        add_beside(table, &row->energy_joules);
-        add_beside(table, &row->memory_gb);
+        add_estimate(table, &row->energy_joules);
+        add_estimate(table, &row->memory_gb);
         add_figure(table, &row->ratio.computed, 3);
         tally(&row->energy_joules, &n[0], &n_matches[0]);
         tally(&row->memory_gb, &n[1], &n_matches[1]);
@@ -127,7 +128,7 @@ static void fill_energy(const tm_arithmetic *data, const tm_arithmetic_rows *row
     add_tally(table, "memory", n[1], n_matches[1]);
 }
 
-static void fill_operations_apart(const tm_arithmetic_rows *rows, tm_table *table)
+static void fill_operations(const tm_arithmetic_rows *rows, tm_table *table)
 {
     static const char *const headings[] = {"model",      "system",      "operation", "nm",
                                            "estimate J", "published J", "result",    NULL};
@@ -144,7 +145,7 @@ static void fill_operations_apart(const tm_arithmetic_rows *rows, tm_table *tabl
         tm_table_add_cell(table, "%s", row->system ? row->system : row->precision);
         tm_table_add_cell(table, "%s", tm_quantity_name(row->quantity));
         tm_table_add_cell(table, "%d", row->node_nm);
-        add_beside(table, &row->energy_joules);
+        add_estimate(table, &row->energy_joules);
         tally(&row->energy_joules, &n, &n_matches);
     }
     add_tally(table, "energy", n, n_matches);
@@ -172,7 +173,7 @@ static void fill_ratios(const tm_arithmetic_rows *rows, tm_table *table)
                           row->quantity == TM_QUANTITY_OPERATION_RATIO ? "per operation"
                                                                        : "whole prompt");
         tm_table_add_cell(table, "%d", row->node_nm);
-        add_beside(table, &row->ratio);
+        add_estimate(table, &row->ratio);
         tally(&row->ratio, &n, &n_matches);
     }
     add_tally(table, "ratios", n, n_matches);
@@ -198,12 +199,12 @@ static void fill_constants(const tm_arithmetic *data, tm_table *table)
     }
 }
 
-/* One line of CSV per figure that is computed or published. */
-static void add_line(tm_table *table, const tm_arithmetic_row *row, const char *figure,
-                     const char *unit, const tm_beside *beside)
+/* Adds a row of CSV for a value. */
+static void add_csv_row(tm_table *table, const tm_arithmetic_row *row, const char *figure,
+                        const char *unit, const tm_estimate *estimate)
 {
     char text[96];
-    if (!isfinite(beside->computed.value)) return;
+    if (!isfinite(estimate->computed.value)) return;
     tm_table_add_row(table);
     tm_table_add_cell(table, "%s", figure);
     tm_table_add_cell(table, "%s", row->model);
@@ -211,23 +212,23 @@ static void add_line(tm_table *table, const tm_arithmetic_row *row, const char *
     tm_table_add_cell(table, "%s", row->precision);
     tm_table_add_cell(table, "%d", row->node_nm);
     tm_table_add_cell(table, "%s", unit);
-    tm_table_add_cell(table, "%s", tm_number_short(beside->computed.value, 9, text, sizeof text));
+    tm_table_add_cell(table, "%s", tm_number_short(estimate->computed.value, 9, text, sizeof text));
     text[0] = '\0';
-    if (isfinite(beside->published.value))
-        printed(beside->published.value, beside->decimals, text, sizeof text);
+    if (isfinite(estimate->published.value))
+        printed(estimate->published.value, estimate->decimals, text, sizeof text);
     tm_table_add_cell(table, "%s", text);
-    if (tm_beside_is_comparable(beside))
-        tm_table_add_cell(table, "%s", result(beside, text, sizeof text));
+    if (tm_estimate_is_comparable(estimate))
+        tm_table_add_cell(table, "%s", result(estimate, text, sizeof text));
     else
-        tm_table_add_cell(table, "not compared: %s", beside->published.missing);
-    if (beside->claim)
-        tm_table_add_cell(table, "%s %s", beside->claim->paper, beside->claim->table);
+        tm_table_add_cell(table, "not compared: %s", estimate->published.missing);
+    if (estimate->claim)
+        tm_table_add_cell(table, "%s %s", estimate->claim->paper, estimate->claim->table);
     else
         tm_table_add_cell(table, "%s", "");
     tm_table_add_cell(table, "%s", row->note);
 }
 
-static void fill_lines(const tm_arithmetic_rows *rows, tm_table *table)
+static void fill_csv(const tm_arithmetic_rows *rows, tm_table *table)
 {
     static const char *const headings[] = {"figure",  "model",        "shape",    "precision",
                                            "node_nm", "unit",         "estimate", "published",
@@ -238,40 +239,41 @@ static void fill_lines(const tm_arithmetic_rows *rows, tm_table *table)
     for (int i = 0; i < rows->n; i++) {
         const tm_arithmetic_row *row = &rows->items[i];
         const bool is_ratio = row->quantity == TM_QUANTITY_RATIO;
-        add_line(table, row, is_ratio ? "energy" : tm_quantity_name(row->quantity), "J",
-                 &row->energy_joules);
+        add_csv_row(table, row, is_ratio ? "energy" : tm_quantity_name(row->quantity), "J",
+                    &row->energy_joules);
         if (row->quantity == TM_QUANTITY_ENERGY)
-            add_line(table, row, "memory", "GB", &row->memory_gb);
-        add_line(table, row,
-                 row->quantity == TM_QUANTITY_OPERATION_RATIO ? tm_quantity_name(row->quantity)
-                                                              : "ratio",
-                 "x", &row->ratio);
+            add_csv_row(table, row, "memory", "GB", &row->memory_gb);
+        add_csv_row(table, row,
+                    row->quantity == TM_QUANTITY_OPERATION_RATIO ? tm_quantity_name(row->quantity)
+                                                                 : "ratio",
+                    "x", &row->ratio);
     }
 }
 
-/* Keys of a figure in JSON. */
+/* JSON keys of a value. */
 typedef struct keys {
     const char *computed, *published, *origin, *matches, *difference;
 } keys;
 
-static void put_beside(tm_json *object, const keys *k, const char *kind, const tm_beside *beside)
+static void put_estimate(tm_json *object, const keys *k, const char *kind,
+                         const tm_estimate *estimate)
 {
-    tm_measured_put(object, k->computed, &beside->computed);
-    tm_measured_put(object, k->published, &beside->published);
+    tm_measured_put(object, k->computed, &estimate->computed);
+    tm_measured_put(object, k->published, &estimate->published);
     tm_text origin = {0};
-    if (beside->claim)
-        tm_text_format(&origin, "%s: %s %s", kind, beside->claim->paper, beside->claim->table);
-    if (beside->claim)
+    if (estimate->claim)
+        tm_text_format(&origin, "%s: %s %s", kind, estimate->claim->paper, estimate->claim->table);
+    if (estimate->claim)
         tm_json_put_string(object, k->origin, tm_text_string(&origin));
     else
-        tm_json_put_missing(object, k->origin, beside->published.missing);
+        tm_json_put_missing(object, k->origin, estimate->published.missing);
     tm_text_free(&origin);
-    if (tm_beside_is_comparable(beside)) {
-        tm_json_put_bool(object, k->matches, tm_beside_matches(beside));
-        tm_json_put_number(object, k->difference, tm_beside_difference(beside));
+    if (tm_estimate_is_comparable(estimate)) {
+        tm_json_put_bool(object, k->matches, tm_estimate_matches(estimate));
+        tm_json_put_number(object, k->difference, tm_estimate_difference(estimate));
     } else {
         const tm_measured *absent =
-            isfinite(beside->computed.value) ? &beside->published : &beside->computed;
+            isfinite(estimate->computed.value) ? &estimate->published : &estimate->computed;
         tm_json_put_missing(object, k->matches, absent->missing);
         tm_json_put_missing(object, k->difference, absent->missing);
     }
@@ -307,10 +309,10 @@ static tm_json *row_to_json(const tm_arithmetic *data, const tm_arithmetic_row *
     put_text(object, "baseline", row->baseline, row->ratio.computed.missing);
     tm_json_put_int(object, "n_tokens", data->n_tokens);
     tm_json_put_string(object, "origin", TM_ARITHMETIC_ORIGIN);
-    put_beside(object, &energy, "published estimate", &row->energy_joules);
+    put_estimate(object, &energy, "published estimate", &row->energy_joules);
     tm_measured_put(object, "attention_fraction", &row->attention_fraction);
-    put_beside(object, &memory, "published", &row->memory_gb);
-    put_beside(object, &ratio, "published estimate", &row->ratio);
+    put_estimate(object, &memory, "published", &row->memory_gb);
+    put_estimate(object, &ratio, "published estimate", &row->ratio);
     tm_json_put_string(object, "note", row->note);
     return object;
 }
@@ -322,14 +324,14 @@ static tm_status write_json(const tm_arithmetic *data, const tm_arithmetic_rows 
     for (int i = 0; i < rows->n; i++) tm_json_append(array, row_to_json(data, &rows->items[i]));
     char *text = tm_json_print(array, true);
     tm_json_free(array);
-    if (!text) return tm_fail(err, TM_NOMEM, "no memory to print %d estimates", rows->n);
+    if (!text) return tm_fail(err, TM_NOMEM, "out of memory for %d estimates", rows->n);
     tm_text_add(out, text);
     tm_text_add_char(out, '\n');
     free(text);
     return tm_text_status(out, "estimates", err);
 }
 
-/* Takes the table over; one without rows is left out. */
+/* Writes and frees the table; one without rows is omitted. */
 static tm_status write_table(tm_table *table, tm_arithmetic_format format, tm_text *out,
                              tm_error *err)
 {
@@ -350,13 +352,13 @@ tm_status tm_arithmetic_write(const tm_arithmetic *data, const tm_arithmetic_row
     tm_table table;
     if (format == TM_ARITHMETIC_JSON) return write_json(data, rows, out, err);
     if (format == TM_ARITHMETIC_CSV) {
-        fill_lines(rows, &table);
+        fill_csv(rows, &table);
         return write_table(&table, format, out, err);
     }
     fill_energy(data, rows, &table);
     tm_status status = write_table(&table, format, out, err);
     if (status != TM_OK) return status;
-    fill_operations_apart(rows, &table);
+    fill_operations(rows, &table);
     status = write_table(&table, format, out, err);
     if (status != TM_OK) return status;
     fill_ratios(rows, &table);

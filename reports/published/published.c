@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static tm_status read_claim(const tm_json *json, const char *what, tm_published_value *out,
+static tm_status read_value(const tm_json *json, const char *what, tm_published_value *out,
                             tm_error *err)
 {
     static const char *const known[] = {"paper",      "table",    "device", "metric",
@@ -20,7 +20,7 @@ static tm_status read_claim(const tm_json *json, const char *what, tm_published_
         {"unit", &out->unit},     {"model", &out->model},
         {"system", &out->system}, {"conditions", &out->conditions},
     };
-    if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "%s: not an object", what);
+    if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "%s: not a JSON object", what);
     tm_status status = tm_json_only_keys(json, known, what, err);
     if (status != TM_OK) return status;
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
@@ -38,8 +38,7 @@ static tm_status read_claim(const tm_json *json, const char *what, tm_published_
         return TM_OK;
     }
     if (!tm_json_is_null(value))
-        return tm_fail(err, TM_FORMAT, "%s: \"value\" is neither a number, a string nor null",
-                       what);
+        return tm_fail(err, TM_FORMAT, "%s: \"value\" must be a number, a string or null", what);
     return tm_json_need_string(json, "why_null", what, &out->why_null, err);
 }
 
@@ -59,7 +58,7 @@ tm_status tm_published_parse(const char *text, size_t length, const char *what, 
     out->lines = calloc(capacity, sizeof(tm_json *));
     if (!out->items || !out->lines) {
         tm_published_free(out);
-        return tm_fail(err, TM_NOMEM, "%s: no memory for %zu lines", what, capacity);
+        return tm_fail(err, TM_NOMEM, "%s: out of memory for %zu lines", what, capacity);
     }
     int number = 0;
     for (size_t begin = 0; begin < length;) {
@@ -71,11 +70,11 @@ tm_status tm_published_parse(const char *text, size_t length, const char *what, 
         if (end > begin) {
             tm_json *json = NULL;
             tm_status status = tm_json_parse(text + begin, end - begin, place, &json, err);
-            tm_published_value *claim = &out->items[out->n];
+            tm_published_value *item = &out->items[out->n];
             if (status == TM_OK) {
                 out->lines[out->n++] = json;
-                claim->line = number;
-                status = read_claim(json, place, claim, err);
+                item->line = number;
+                status = read_value(json, place, item, err);
             }
             if (status != TM_OK) {
                 tm_published_free(out);
@@ -95,62 +94,61 @@ void tm_published_free(tm_published *published)
     *published = (tm_published){0};
 }
 
-static bool same(const char *asked, const char *is)
+static bool matches_whole(const char *asked, const char *is)
 {
     return !asked || strcmp(asked, is) == 0;
 }
-static bool part(const char *asked, const char *is)
+static bool matches_part(const char *asked, const char *is)
 {
-    return !asked || strstr(is, asked) != NULL;
+    return !asked || strstr(is, asked);
 }
 
-static bool matches(const tm_published_value *claim, const tm_published_query *q)
+static bool matches(const tm_published_value *item, const tm_published_query *q)
 {
-    return same(q->paper, claim->paper) && same(q->table, claim->table) &&
-           same(q->metric, claim->metric) &&
-           (!q->model || strcasecmp(q->model, claim->model) == 0) &&
-           part(q->device, claim->device) && part(q->system, claim->system);
+    return matches_whole(q->paper, item->paper) && matches_whole(q->table, item->table) &&
+           matches_whole(q->metric, item->metric) &&
+           (!q->model || strcasecmp(q->model, item->model) == 0) &&
+           matches_part(q->device, item->device) && matches_part(q->system, item->system);
 }
 
-int tm_published_count(const tm_published *published, const tm_published_query *question)
+int tm_published_count(const tm_published *published, const tm_published_query *query)
 {
     int n = 0;
-    for (int i = 0; i < published->n; i++) n += matches(&published->items[i], question);
+    for (int i = 0; i < published->n; i++) n += matches(&published->items[i], query);
     return n;
 }
 
 const tm_published_value *tm_published_find(const tm_published *published,
-                                            const tm_published_query *question, tm_measured *why)
+                                            const tm_published_query *query, tm_measured *why)
 {
     const tm_published_value *found = NULL;
     int n = 0;
     for (int i = 0; i < published->n; i++) {
-        if (!matches(&published->items[i], question)) continue;
+        if (!matches(&published->items[i], query)) continue;
         n++;
         found = &published->items[i];
     }
     if (n == 1) return found;
     if (n == 0)
-        tm_measured_miss(
-            why, "%s%s%s prints no figure for %s", question->paper ? question->paper : "",
-            question->paper && question->table ? " " : "", question->table ? question->table : "",
-            question->model ? question->model : "this");
+        tm_measured_miss(why, "%s%s%s prints no figure for %s", query->paper ? query->paper : "",
+                         query->paper && query->table ? " " : "", query->table ? query->table : "",
+                         query->model ? query->model : "this");
     else
-        tm_measured_miss(why, "%d published figures answer to this question", n);
+        tm_measured_miss(why, "%d published values match", n);
     return NULL;
 }
 
-tm_measured tm_published_figure(const tm_published *published, const tm_published_query *question)
+tm_measured tm_published_figure(const tm_published *published, const tm_published_query *query)
 {
     tm_measured figure = {.value = NAN};
-    const tm_published_value *claim = tm_published_find(published, question, &figure);
-    if (!claim) return figure;
-    if (claim->why_null)
-        tm_measured_miss(&figure, "%s", claim->why_null);
-    else if (claim->range)
-        tm_measured_miss(&figure, "printed as a range: %s", claim->range);
+    const tm_published_value *item = tm_published_find(published, query, &figure);
+    if (!item) return figure;
+    if (item->why_null)
+        tm_measured_miss(&figure, "%s", item->why_null);
+    else if (item->range)
+        tm_measured_miss(&figure, "printed as a range: %s", item->range);
     else
-        tm_measured_set(&figure, claim->value);
+        tm_measured_set(&figure, item->value);
     return figure;
 }
 
@@ -171,7 +169,7 @@ bool tm_model_is_fake(const char *model)
 double tm_nominal_parameters(const char *label)
 {
     for (const char *c = label; *c; c++) {
-        /* A number that starts a word and ends in M or B: not the 1.58 of b1.58, not the 4T of tokens. */
+        /* A number that starts a word and ends in M or B; not the 1.58 of b1.58 and not the 4T. */
         if (!isdigit((unsigned char)*c)) continue;
         bool starts_word = c == label || (!isalnum((unsigned char)c[-1]) && c[-1] != '.');
         char *end;

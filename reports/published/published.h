@@ -1,27 +1,28 @@
-/* What papers printed: a list of figures and how to ask for one.
+/* The values that papers print: a list and a query.
  *
- * A figure that a paper does not hold is missing with a reason, never 0; a question that several figures answer
- * is answered by none of them. Source: results/published/tables.jsonl, one JSON object per line.
+ * A value that a paper does not print is missing with a reason, never 0. A query that matches
+ * several values returns none of them. Source: results/published/tables.jsonl, one JSON object per
+ * line.
  */
 #ifndef TM_REPORTS_PUBLISHED_PUBLISHED_H
 #define TM_REPORTS_PUBLISHED_PUBLISHED_H
 
 #include "harness/record/record.h"
 
-#define TM_MODEL_2B4T "BitNet-b1.58-2B-4T" /* however it was asked for */
+#define TM_MODEL_2B4T "BitNet-b1.58-2B-4T" /* label of every spelling of this model */
 
-/* One printed figure. All strings are borrowed from the list. */
+/* One printed value. All strings are borrowed from the list. */
 typedef struct tm_published_value {
     const char *paper;      /* "2410.16144" (arXiv), or a project's name */
     const char *table;      /* "Table 4" */
-    const char *device;     /* as described there */
+    const char *device;     /* as the paper describes it */
     const char *metric;     /* "inference speed" */
     const char *unit;       /* "tokens/s" */
     const char *model;      /* "125M" */
     const char *system;     /* "llama.cpp (fp16)" */
-    const char *conditions; /* "" where nothing is stated */
+    const char *conditions; /* "" if none are stated */
     const char *why_null;   /* NULL when there is a value */
-    const char *range;      /* printed as words ("2.37x-6.17x"); NULL when it is a number */
+    const char *range;      /* a printed range ("2.37x-6.17x"); NULL when the value is a number */
     double value;           /* NaN when null or a range */
     int line;               /* in the file, from 1 */
 } tm_published_value;
@@ -37,25 +38,27 @@ tm_status tm_published_parse(const char *text, size_t length, const char *what, 
                              tm_error *err) TM_MUST_USE;
 void tm_published_free(tm_published *published);
 
-/* NULL asks for anything; device and system match as parts, the rest whole (model in any case). */
+/* NULL matches anything. device and system match as substrings, the others exactly (model without
+ * case). */
 typedef struct tm_published_query {
     const char *paper, *table, *device, *metric, *model, *system;
 } tm_published_query;
 
-/* The only claim that matches, or NULL with the reason (none, or how many). Threads: any. */
+/* The only value that matches, or NULL with the reason in *why (no match, or several). */
 const tm_published_value *tm_published_find(const tm_published *published,
-                                            const tm_published_query *question, tm_measured *why);
-/* Its value, or missing: not printed, printed as N/A, a range, or no claim at all. */
-tm_measured tm_published_figure(const tm_published *published, const tm_published_query *question);
-/* How many claims match. */
-int tm_published_count(const tm_published *published, const tm_published_query *question);
+                                            const tm_published_query *query, tm_measured *why);
+/* Its number, or missing: not printed, printed as N/A, a range, or no match. */
+tm_measured tm_published_figure(const tm_published *published, const tm_published_query *query);
+/* Number of values that match. */
+int tm_published_count(const tm_published *published, const tm_published_query *query);
 
-/* The same model as the papers name it: "synth:125M" -> "125M", "2B-4T" of any spelling -> its full name.
- * The result points into `model`, or is a literal. */
+/* The name that papers use for a model: "synth:125M" -> "125M", any spelling of 2B-4T ->
+ * TM_MODEL_2B4T. The result points into `model` or is a literal. */
 const char *tm_model_label(const char *model);
-/* Whether the name is that of a scripted fake ("null:..."), whose times are made up to test the harness. */
+/* Whether it is a scripted model ("null:..."), which tests the harness with fake times. */
 bool tm_model_is_fake(const char *model);
-/* Parameters a name promises: "125M" -> 1.25e8, "BitNet-b1.58-2B-4T" -> 2e9; NaN when it promises none. */
+/* Number of parameters in a name: "125M" -> 1.25e8, "BitNet-b1.58-2B-4T" -> 2e9; NaN without
+ * one. */
 double tm_nominal_parameters(const char *label);
 
 #endif

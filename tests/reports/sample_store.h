@@ -148,7 +148,8 @@ static inline void sample_free(sample_store *store)
     "\"roofline\":{\"read_gb_per_second\":[{\"threads\":1,\"value\":17.5},"                        \
     "{\"threads\":2,\"value\":31.6}],\"int8_gmac_per_second\":[{\"threads\":2,\"value\":660}]}}"
 
-/* The demo's shape: decode and prompts, one thread and all (2) cores, one model that does not fit. */
+/* The demo's shape: decode and prompts, one thread and all (2) cores, one model that does not
+ * fit. */
 static inline void sample_demo(sample_store *store)
 {
     static const struct {

@@ -12,8 +12,8 @@ typedef struct sample_meter {
 static const sample_meter sample_powercap = {"powercap", "package", "counter", false};
 static const sample_meter sample_fake = {"fake", "fake package", "fake counter", true};
 
-/* 10 s or a little more of the phase at `watts`, 4 W of them idle, repeated as often as fits. The cell is a
- * test of n_prompt and n_gen tokens. */
+/* 10 s or a little more of the phase at `watts`, 4 W of them idle, repeated as often as fits. The
+ * cell is a test of n_prompt and n_gen tokens. */
 static inline tm_record_energy *sample_add_window(sample_store *store, const char *model,
                                                   const char *kernel, int threads, int n_prompt,
                                                   int n_gen, int process, int slot, tm_phase phase,
@@ -81,7 +81,8 @@ static inline tm_record_energy *sample_add_window(sample_store *store, const cha
     "\"energy\":{\"source\":\"auto\",\"chosen\":null,\"chosen_missing\":\"" SAMPLE_NO_SOURCE       \
     "\"}}"
 
-/* Pairs of fp16 and ternary processes; meter NULL: without windows. fp16 draws 20 W, ternary 16 W. */
+/* Pairs of fp16 and ternary processes; meter NULL: without windows. fp16 draws 20 W, ternary 16
+ * W. */
 static inline void sample_add_energy_pairs(sample_store *store, const char *model, int n_prompt,
                                            int n_gen, int n_pairs, double fp16_rate, double ratio,
                                            const sample_meter *meter)
@@ -99,7 +100,8 @@ static inline void sample_add_energy_pairs(sample_store *store, const char *mode
     }
 }
 
-/* The energy suite's shape: 700M and 7B measured, fp16 of 70B does not fit, ternary of it neither. */
+/* The energy suite's shape: 700M and 7B measured, fp16 of 70B does not fit, ternary of it
+ * neither. */
 static inline void sample_energy_demo(sample_store *store, const sample_meter *meter)
 {
     memset(store, 0, sizeof *store);

@@ -1,6 +1,6 @@
 /* Energy from windows to figures: what is averaged, what is paired, and what is refused. */
+#include "reports/energy_sheet.h"
 #include "reports/summary.h"
-#include "reports/energy_table.h"
 #include "tests/reports/sample_windows.h"
 #include "tests/tm_test.h"
 
@@ -95,7 +95,8 @@ static void phases_add_up_by_tokens(void **state)
     sample_free(&store);
 }
 
-/* A process whose window was lost leaves a status and a reason, not a figure; a second try replaces it. */
+/* A process whose window was lost leaves a status and a reason, not a figure; a second try replaces
+ * it. */
 static void lost_windows_are_counted(void **state)
 {
     static const double rates[] = {20, 20, 20};
@@ -133,8 +134,8 @@ static void lost_windows_are_counted(void **state)
     sample_free(&store);
 }
 
-/* Joules of another meter are never in the mean: the last meter counts, and a measured one before any
- * made-up one. */
+/* Joules of another meter are never in the mean: the last meter counts, and a measured one before
+ * any made-up one. */
 static void meters_are_not_mixed(void **state)
 {
     static const double rates[] = {20, 20};
@@ -181,7 +182,7 @@ static void absence_has_the_runs_reason(void **state)
 
     sample_demo(&store);
     make(&store, &all);
-    assert_string_equal(all.items[0].energy.missing, "its run did not ask for energy");
+    assert_string_equal(all.items[0].energy.missing, "the run did not ask for energy");
     assert_false(all.items[0].energy.is_asked);
     tm_summaries_free(&all);
     sample_free(&store);
@@ -249,12 +250,11 @@ static void ratios_that_are_refused(void **state)
     static const sample_meter perf = {"perf", "package", "counter", false};
     static const sample_meter tree = {"powercap", "package", "counter", true};
     (void)state;
-    compare_meters(&sample_fake, &sample_fake, "fake: joules that are made up");
-    compare_meters(&tree, &tree, "fake: joules that are made up");
-    compare_meters(&sample_fake, &sample_powercap, "fake: joules that are made up");
-    compare_meters(
-        &wall, &sample_powercap,
-        "different scopes are not put in a ratio: package (powercap) and system (meter)");
+    compare_meters(&sample_fake, &sample_fake, "fake: no ratio is computed from fake joules");
+    compare_meters(&tree, &tree, "fake: no ratio is computed from fake joules");
+    compare_meters(&sample_fake, &sample_powercap, "fake: no ratio is computed from fake joules");
+    compare_meters(&wall, &sample_powercap,
+                   "different scopes are not comparable: package (powercap) and system (meter)");
     compare_meters(&perf, &sample_powercap, "different meters");
 }
 
@@ -263,7 +263,7 @@ static tm_energy_verdict judge(const tm_published *published, const char *archit
 {
     char range[48];
     tm_interval saving = {.value = (low + high) / 2, .low = low, .high = high};
-    return tm_energy_judge(published, architecture, &saving, range);
+    return tm_paper_judge_saving(published, architecture, &saving, range);
 }
 
 static void savings_against_the_papers_range(void **state)
@@ -287,9 +287,11 @@ static void savings_against_the_papers_range(void **state)
     assert_int_equal(judge(&published, "x86_64", -1, 75), TM_ENERGY_NOT_REPRODUCED);
     assert_int_equal(judge(&published, "x86_64", -9, -1), TM_ENERGY_NOT_REPRODUCED);
     assert_int_equal(judge(&published, NULL, 70, 72), TM_ENERGY_NO_CLAIM);
-    assert_int_equal(tm_energy_judge(&published, "x86_64", &none, range), TM_ENERGY_NOT_MEASURED);
+    assert_int_equal(tm_paper_judge_saving(&published, "x86_64", &none, range),
+                     TM_ENERGY_NOT_MEASURED);
     assert_string_equal(range, "71.9%-82.2%");
-    assert_int_equal(tm_energy_judge(&published, "x86_64", &lone, range), TM_ENERGY_NO_INTERVAL);
+    assert_int_equal(tm_paper_judge_saving(&published, "x86_64", &lone, range),
+                     TM_ENERGY_NO_INTERVAL);
     tm_published_free(&published);
 }
 

@@ -1,5 +1,5 @@
-/* Whole reports of stores with energy windows: what stands in every format, that made-up joules are called
- * fake wherever they stand, and that a store without a source says why in every place. */
+/* Whole reports of stores with energy windows: what stands in every format, that made-up joules are
+ * called fake wherever they stand, and that a store without a source says why in every place. */
 #include "reports/report.h"
 #include "tests/reports/sample_windows.h"
 #include "tests/tm_test.h"
@@ -76,8 +76,8 @@ static void assert_has(const char *text, const char *part)
         fail_msg("\"%s\" is not in:\n%s", part, text ? text : "(no file)");
 }
 
-/* Joules and watts that nothing else in these stores equals: 137 W at 20 tokens/s and 93 W at 80, 4 W of
- * each idle. */
+/* Joules and watts that nothing else in these stores equals: 137 W at 20 tokens/s and 93 W at 80, 4
+ * W of each idle. */
 static const double sentinels[] = {137, 133, 6.85, 6.65, 93, 89, 1.1625, 1.1125};
 enum { N_SENTINELS = sizeof sentinels / sizeof *sentinels };
 
@@ -155,7 +155,7 @@ static const char *const files_with_joules[] = {"report.md",
                                                 "plots/energy-speed.dat",
                                                 NULL};
 
-/* Every number that follows from a made-up joule, in every output, stands beside the word. */
+/* Every number derived from fake joules is marked fake, in every output. */
 static void made_up_joules_are_called_fake(void **state)
 {
     (void)state;
@@ -189,14 +189,14 @@ static void made_up_joules_are_called_fake(void **state)
             assert_int_equal(strstr(text, is_fake ? "measured: " : "fake") != NULL, 0);
         }
         if (is_fake) {
-            assert_has(tm_text_string(&report.talk), "warning");
+            assert_has(tm_text_string(&report.remarks), "warning");
             /* For programs no field of these is a number or a measured row. */
             assert_has(slurp(f.dir, "cells.csv"), ",fake 6.85,");
             assert_null(strstr(slurp(f.dir, "cells.csv"), ",6.85,"));
             assert_has(slurp(f.dir, "energy.csv"), "\nfake,");
             assert_null(strstr(slurp(f.dir, "energy.csv"), "\nmeasured,"));
             assert_has(slurp(f.dir, "report.md"),
-                       "- the joules and watts of 3 cells are fake: made up by a source");
+                       "- the joules and watts of 3 cells are fake: they come from a test source");
         }
         tm_report_free(&report);
         sample_free(&store);
@@ -212,7 +212,7 @@ static void no_saving_from_made_up_joules(void **state)
     write_report(&store, false, &report);
     const char *text = tm_text_string(&report.text);
     assert_has(text, "refused (");
-    assert_has(text, "fake: joules that are made up are not put in a ratio");
+    assert_has(text, "fake: no ratio is computed from fake joules");
     assert_null(strstr(text, "reproduced"));
     assert_null(strstr(text, "same direction"));
     tm_report_free(&report);
@@ -321,8 +321,8 @@ static void plots_are_drawn(void **state)
             break;
         }
     write_report(&store, true, &report);
-    if (strstr(tm_text_string(&report.talk), "gnuplot")) {
-        print_message("skipped: %s", tm_text_string(&report.talk));
+    if (strstr(tm_text_string(&report.remarks), "gnuplot")) {
+        print_message("skipped: %s", tm_text_string(&report.remarks));
         tm_report_free(&report);
         sample_free(&store);
         skip();
@@ -344,7 +344,8 @@ static void plots_are_drawn(void **state)
     sample_free(&store);
 }
 
-/* Two meters of different scopes: each in a series and a mean of its own, and no saving across them. */
+/* Two meters of different scopes: each in a series and a mean of its own, and no saving across
+ * them. */
 static void scopes_stay_apart(void **state)
 {
     static const sample_meter wall = {"meter", "system", "imported", false};
@@ -364,7 +365,7 @@ static void scopes_stay_apart(void **state)
     const char *text = tm_text_string(&report.text);
     assert_has(text, " refused (");
     assert_has(slurp(f.dir, "energy.csv"),
-               "joules of different scopes are not put in a ratio: package (powercap) and system "
+               "joules of different scopes are not comparable: package (powercap) and system "
                "(meter);");
     assert_has(text, "meter, system, imported");
     const char *script = slurp(f.dir, "plots/energy-speed.gp");

@@ -1,5 +1,6 @@
-/* Reports of stores with profiles: figures worked out by hand in every format, what is missing with its
- * reason, the roofline of the run that made them and of no other, and stores without profiles as before. */
+/* Reports of stores with profiles: figures worked out by hand in every format, what is missing with
+ * its reason, the roofline of the run that made them and of no other, and stores without profiles
+ * as before. */
 #include "reports/report.h"
 #include "reports/report_parts.h"
 #include "tests/harness/record_profiles.h"
@@ -75,7 +76,7 @@ static tm_text table_of(const tm_summaries *summaries, bool rows)
     tm_error err = {0};
     tm_table table;
     tm_text text = {0};
-    assert_int_equal((rows ? tm_report_profile_rows : tm_report_profile)(summaries, &table, &err),
+    assert_int_equal((rows ? tm_report_profile_csv : tm_report_profile)(summaries, &table, &err),
                      TM_OK);
     assert_int_equal((rows ? tm_table_write_csv : tm_table_write_markdown)(&table, &text, &err),
                      TM_OK);
@@ -89,8 +90,8 @@ static void assert_has(const char *text, const char *part)
         fail_msg("\"%s\" is not in:\n%s", part, text ? text : "(no file)");
 }
 
-/* Of three processes the one in the middle; with the limits of its own run, though a later run measured
- * others. At 10 GB/s: down at least 250 of 600 ns, the head 90 of 180. */
+/* Of three processes the one in the middle; with the limits of its own run, though a later run
+ * measured others. At 10 GB/s: down at least 250 of 600 ns, the head 90 of 180. */
 static void the_process_of_median_time_is_shown(void **state)
 {
     (void)state;
@@ -120,7 +121,7 @@ static void the_process_of_median_time_is_shown(void **state)
         "| head | 18.00 | 0.0900 | 0.0750 | 9.60 | 4.11 | 10.0 | fp32 | 50.0 | 60.0 |",
         "| idle | 4.00 | 0.0200 |",
         "| all <sup>a</sup> | 78.40 |",
-        "looking cost +1.97 % [",
+        "profiling overhead +1.97 % [",
         "(3 processes of 3 pairs)"};
     const char *at = tm_text_string(&text);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -161,7 +162,7 @@ static void what_is_missing_says_why(void **state)
     tm_text text = table_of(&summaries, false);
     const char *table = tm_text_string(&text);
     assert_has(table, "| down | 60.00 | 0.300 | 0.240 | 8.00 | 1.50 | 36.7 | - | - | - |");
-    assert_has(table, "; 1 without a profile; no limits: the run that made it did not measure the "
+    assert_has(table, "; 1 without a profile; no limits: its run did not measure the "
                       "machine's limits");
     assert_has(table, "| 125M other_engine, 2 threads, tg2 | - <sup>b</sup> |");
     assert_has(table, "the worker of this engine does not say");
@@ -202,7 +203,7 @@ static void small_operations_share_a_line(void **state)
     tm_summaries summaries = summarise(&store);
     tm_text text = table_of(&summaries, false);
     assert_has(tm_text_string(&text),
-               "| 2 smaller ones | 0.60 | 0.00300 | 0.0765 | 0.10 | - | - | - "
+               "| 2 smaller operations | 0.60 | 0.00300 | 0.0765 | 0.10 | - | - | - "
                "| - | - |");
     assert_null(strstr(tm_text_string(&text), "attn_norm"));
     tm_text_free(&text);
@@ -279,7 +280,7 @@ static void every_file_of_a_report_has_it(void **state)
     assert_has(tm_text_string(&report.files), "plots/operations-1.gp");
     const char *data = slurp("plots/operations-1.dat");
     assert_has(data, "down, 60.0 % of time");
-    assert_has(data, "fp32 roof");
+    assert_has(data, "fp32 limit");
     tm_report_free(&report);
 
     /* A page holds so many plots; the others are counted. */

@@ -1,5 +1,5 @@
 #include "reports/report.h"
-#include "reports/speedup.h"
+#include "reports/speedup_sheet.h"
 #include "tests/reports/sample_store.h"
 #include "tests/tm_test.h"
 
@@ -64,11 +64,11 @@ static void make_text(fixture *f, const sample_store *store, int cores, tm_text 
         tm_summaries_make(store->records.items, store->records.n, NULL, NULL, &summaries, &err),
         TM_OK);
     assert_int_equal(tm_speedups_make(&summaries, &speedups, &err), TM_OK);
-    tm_speedup_input input = {.speedups = &speedups,
-                              .published = &f->published,
-                              .machine = "Imaginary CPU",
-                              .cores = cores};
-    assert_int_equal(tm_speedup_tables(&input, &tables, &err), TM_OK);
+    tm_sheet_input input = {.speedups = &speedups,
+                            .published = &f->published,
+                            .machine = "Imaginary CPU",
+                            .cores = cores};
+    assert_int_equal(tm_speedup_sheets(&input, &tables, &err), TM_OK);
     for (int i = 0; i < tables.n; i++)
         assert_int_equal(tm_table_write_text(&tables.items[i], out, &err), TM_OK);
     tm_tables_free(&tables);
@@ -88,7 +88,7 @@ static void add_exact(sample_store *store, const char *model, int threads, int n
     }
 }
 
-static void table_has_the_papers_form(void **state)
+static void speedup_table_has_the_form_of_the_paper(void **state)
 {
     sample_store store = {0};
     tm_text text = {0};
@@ -121,25 +121,21 @@ static void table_has_the_papers_form(void **state)
         "(b) needs 9 GB, 8 GB available\n"
         "(c) i2_mad_x: needs 9 GB, 8 GB available; f16_fma_x: needs 60 GB, 8 GB available\n"
         "(d) published as N/A\n"
-        "In these tables a measured value [low, high] has a 95 % interval over "
-        "fresh processes, and a\n"
-        "speed-up one over pairs of processes run next to each other (t on log "
-        "ratios where there are "
-        "fewer\n"
-        "than 6 pairs).\n"
-        "Published figures come from other machines; the paper states neither "
-        "prompt and output lengths "
+        "value [low, high]: 95 % interval over fresh processes; for a speed-up, over pairs of "
+        "processes "
+        "that\n"
+        "ran next to each other (by t on logs of the ratios below 6 pairs).\n"
+        "Published values come from other machines. The paper states neither prompt and output "
+        "lengths "
         "nor\n"
-        "the kernel of a cell, and its speed-up stands on its own fp16 baseline.\n"
-        "Sizes of the paper that this store does not hold: 350M, 700M, 1B, 1.5B, "
-        "2.5B, 3.8B, 7B, 13B, "
-        "70B,\n"
+        "the kernel of a cell; its speed-up is over its own fp16 baseline.\n"
+        "Sizes of the paper that this store lacks: 350M, 700M, 1B, 1.5B, 2.5B, 3.8B, 7B, 13B, 70B, "
         "100B.\n");
     tm_text_free(&text);
     sample_free(&store);
 }
 
-static void right_table_stands_beside(void **state)
+static void comparable_paper_table_is_shown(void **state)
 {
     const struct {
         int threads, cores, n_prompt, n_gen, depth;
@@ -154,7 +150,7 @@ static void right_table_stands_beside(void **state)
                         .n_prompt = cases[i].n_prompt,
                         .n_gen = cases[i].n_gen,
                         .depth = cases[i].depth};
-        const char *table = tm_speedup_paper_table(&cell, cases[i].cores);
+        const char *table = tm_paper_speed_table(&cell, cases[i].cores);
         if (cases[i].table)
             assert_string_equal(table, cases[i].table);
         else
@@ -169,8 +165,8 @@ static void right_table_stands_beside(void **state)
     const char *all = tm_text_string(&text);
     assert_non_null(strstr(all, "Table 4, Intel Core i7-13700H, unlimited threads"));
     assert_null(strstr(all, "published: 2410.16144 Table 5"));
-    assert_non_null(strstr(all, "prints no figures for prompts"));
-    assert_non_null(strstr(all, "nothing published stands\nbeside 1 thread"));
+    assert_non_null(strstr(all, "prints no prompt speeds"));
+    assert_non_null(strstr(all, "so this table for 1 thread\nhas no published values"));
     /* One thread first, and decoding before prompts. */
     assert_true(strstr(all, "Decode (tg16), 1 thread:") < strstr(all, "Decode (tg16), 4 threads:"));
     assert_true(strstr(all, "Decode (tg16), 4 threads:") <
@@ -179,7 +175,7 @@ static void right_table_stands_beside(void **state)
     sample_free(&store);
 }
 
-static void other_models_have_their_own_table(void **state)
+static void other_models_have_a_separate_table(void **state)
 {
     sample_store store = {0};
     tm_text text = {0};
@@ -191,14 +187,14 @@ static void other_models_have_their_own_table(void **state)
         strstr(all, "published: 2504.12285 Table 1, Intel i7-13800H (Surface Laptop Studio 2), "
                     "8 threads\n  bitnet.cpp, ms per token"));
     assert_non_null(strstr(all, "29\n"));
-    /* One pair: a ratio, no interval, and said so. */
+    /* One pair: a ratio without an interval, and a note. */
     assert_non_null(strstr(all, "speed-up                             4.00 (b)\n"));
     assert_non_null(strstr(all, "(b) one pair: no interval"));
     assert_non_null(strstr(all, "ternary, ms per token                50.0 (a)\n"));
-    /* What a fake makes up is not called measured. */
-    const char *fake = strstr(all, "scripted fakes");
+    /* A scripted model is not called measured. */
+    const char *fake = strstr(all, "scripted models");
     assert_non_null(fake);
-    assert_non_null(strstr(fake, "fake (scripted, tests the harness): Imaginary CPU"));
+    assert_non_null(strstr(fake, "fake (scripted model, tests the harness): Imaginary CPU"));
     assert_null(strstr(fake, "measured:"));
     tm_text_free(&text);
     sample_free(&store);
@@ -271,25 +267,25 @@ static void whole_report_is_written(void **state)
                                         "plots/memory.dat",
                                         NULL};
     for (int i = 0; names[i]; i++) assert_non_null(strstr(tm_text_string(&report.files), names[i]));
-    assert_non_null(strstr(tm_text_string(&report.talk), "run `gnuplot *.gp`"));
+    assert_non_null(strstr(tm_text_string(&report.remarks), "run `gnuplot *.gp`"));
     assert_string_equal(slurp(dir, "speedup.txt"), tm_text_string(&report.text));
     tm_report_free(&report);
 
     const char *page = slurp(dir, "report.md");
     assert_markdown_tables(page);
     assert_non_null(strstr(page, "| measured | 125M | 0.0751 | i2_mad_x | 1 | tg16 |"));
-    assert_non_null(strstr(page, "224 per-token times; at least 368 are needed"));
-    assert_non_null(strstr(page, "its run did not ask for energy"));
+    assert_non_null(strstr(page, "224 per-token times; at least 368 are required"));
+    assert_non_null(strstr(page, "the run did not ask for energy"));
     assert_non_null(strstr(page, "- 7B, f16_fma_x, 2 threads, tg16: skipped: needs 14.2 GB"));
     assert_non_null(strstr(page, "| machine.product | - (/sys/class/dmi/id is not readable) |"));
     assert_non_null(strstr(page, "| machine.caches | level 1, type Data, size_bytes 49152 |"));
     assert_non_null(strstr(page, "| read_gb_per_second | 2 | 31.6 |"));
-    assert_non_null(strstr(page, "the run's roofline has no fp32_gmac_per_second"));
+    assert_non_null(strstr(page, "the roofline of the run has no fp32_gmac_per_second"));
     assert_non_null(strstr(page, "Noise floor: not measured"));
     assert_non_null(strstr(page, "![Decode speed over threads (tg16)](plots/decode-threads.png)"));
 }
 
-static void only_asked_formats_are_written(void **state)
+static void only_requested_formats_are_written(void **state)
 {
     fixture *f = *state;
     tm_report report;
@@ -333,7 +329,7 @@ static int csv_fields(char *csv, const char *start, char *fields[], int max)
     return n;
 }
 
-static void missing_figures_are_never_zero(void **state)
+static void missing_values_are_never_zero(void **state)
 {
     fixture *f = *state;
     tm_error err = {0};
@@ -371,7 +367,7 @@ static void missing_figures_are_never_zero(void **state)
         page, "| measured | 125M | - <sup>a</sup> | i2_mad_x | 2 | pp64 | 100 | 1 x 2 | - "));
     assert_null(strstr(page, "| 0 |"));
     assert_null(strstr(page, "| 0.00"));
-    assert_non_null(strstr(page, "this machine (processor not recorded)"));
+    assert_non_null(strstr(page, "this machine (CPU not recorded)"));
 
     char *csv = slurp(dir, "cells.csv");
     char copy[4096];
@@ -387,7 +383,7 @@ static void missing_figures_are_never_zero(void **state)
     }
 }
 
-static void plots_hold_both_origins(void **state)
+static void plots_show_measured_and_published_series(void **state)
 {
     fixture *f = *state;
     tm_report report;
@@ -411,12 +407,12 @@ static void plots_hold_both_origins(void **state)
     assert_int_equal(sscanf(strchr(strchr(line, '\n') + 1, '\n'), "%lf %lf", &x, &y), 2);
     assert_float_equal(x * 1e6 * y, 31.6e9, 31.6e9 * 1e-6);
     dat = slurp(dir, "plots/memory.dat");
-    assert_non_null(strstr(dat, "predicted: fp16, before the start"));
+    assert_non_null(strstr(dat, "predicted: fp16, before the run"));
     assert_non_null(strstr(dat, "\n7000000000 13351."));
     assert_null(slurp(dir, "plots/memory.png"));
 }
 
-static void changed_conditions_are_told(void **state)
+static void changed_conditions_are_warnings(void **state)
 {
     fixture *f = *state;
     tm_error err = {0};
@@ -432,29 +428,29 @@ static void changed_conditions_are_told(void **state)
                                  .published = &f->published};
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
-    assert_null(strstr(slurp(dir, "report.md"), "the samples' clock"));
+    assert_null(strstr(slurp(dir, "report.md"), "the clock of the samples"));
     for (int i = 1; i < store.records.n; i++) { /* 3.0 to 3.1 GHz: within what reading gives */
         tm_measured_set(&store.records.items[i].sample.frequency_after_hz, 3e9 + 1e8 * (i % 2));
         tm_measured_set(&store.records.items[i].sample.temperature_before_celsius, 50 + i % 3);
     }
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
-    assert_null(strstr(slurp(dir, "report.md"), "the samples'"));
+    assert_null(strstr(slurp(dir, "report.md"), "of the samples ranged"));
     tm_measured_set(&store.records.items[5].sample.frequency_after_hz, 2.5e9);
     tm_measured_set(&store.records.items[6].sample.temperature_before_celsius, 71.5);
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
     const char *text = slurp(dir, "report.md");
-    assert_non_null(strstr(text, "- the samples' clock went from 2.50 to 3.10 GHz\n"));
+    assert_non_null(strstr(text, "- the clock of the samples ranged from 2.50 to 3.10 GHz\n"));
     assert_non_null(
-        strstr(text, "- the samples' temperature at the start went from 50.0 to 71.5 C\n"));
+        strstr(text, "- the temperature at the start of the samples ranged from 50.0 to 71.5 C\n"));
     text = slurp(dir, "cells.csv");
     assert_non_null(strstr(text, ",frequency_after_hz,throttle_events,temperature_after_celsius,"));
     assert_non_null(strstr(text, "throttle_events: this machine does not show it"));
     sample_free(&store);
 }
 
-static void counters_have_their_own_table(void **state)
+static void counters_have_a_table(void **state)
 {
     fixture *f = *state;
     tm_error err = {0};
@@ -538,15 +534,15 @@ static void errors_name_what_is_wrong(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_has_the_papers_form),
-        cmocka_unit_test(right_table_stands_beside),
-        cmocka_unit_test(other_models_have_their_own_table),
+        cmocka_unit_test(speedup_table_has_the_form_of_the_paper),
+        cmocka_unit_test(comparable_paper_table_is_shown),
+        cmocka_unit_test(other_models_have_a_separate_table),
         cmocka_unit_test(whole_report_is_written),
-        cmocka_unit_test(only_asked_formats_are_written),
-        cmocka_unit_test(missing_figures_are_never_zero),
-        cmocka_unit_test(plots_hold_both_origins),
-        cmocka_unit_test(changed_conditions_are_told),
-        cmocka_unit_test(counters_have_their_own_table),
+        cmocka_unit_test(only_requested_formats_are_written),
+        cmocka_unit_test(missing_values_are_never_zero),
+        cmocka_unit_test(plots_show_measured_and_published_series),
+        cmocka_unit_test(changed_conditions_are_warnings),
+        cmocka_unit_test(counters_have_a_table),
         cmocka_unit_test(errors_name_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);

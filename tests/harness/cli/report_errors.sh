@@ -34,7 +34,7 @@ printf '%s\nnot json\n%s\n' "$run" "$run" >"$work/garbage.jsonl"
 
 refused "no store" 2 'STORE'
 refused "a store that is not there" 2 'nowhere.jsonl' "$work/nowhere.jsonl"
-refused "a store without cells" 2 'runs.jsonl: holds no cell' "$work/runs.jsonl"
+refused "a store without cells" 2 'runs.jsonl: the store holds no cell' "$work/runs.jsonl"
 refused "another schema" 3 'schema 99' "$work/newer.jsonl"
 refused "a line that is no JSON" 2 'line 2' "$work/garbage.jsonl"
 refused "a format that is not known" 2 'did you mean "latex"' "$work/cell.jsonl" --format latx

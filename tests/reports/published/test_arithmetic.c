@@ -1,13 +1,12 @@
-/* The estimates against what the papers printed, and the data they stand on. */
-#include "tests/tm_test.h"
-
-#include <math.h>
-#include <string.h>
-
+/* The estimates and the values that papers print, and the data behind them. */
 #include "harness/base/embedded.h"
 #include "harness/base/json.h"
 #include "harness/measure/shapes.h"
 #include "reports/published/arithmetic.h"
+#include "tests/tm_test.h"
+
+#include <math.h>
+#include <string.h>
 
 #define ENERGIES "results/published/energy_per_op.json"
 #define TABLES   "results/published/tables.jsonl"
@@ -80,7 +79,7 @@ static void assert_prints(double value, int decimals, const char *expected)
     assert_string_equal(text, expected);
 }
 
-/* 2504.12285 Table 1. The longer figures are the formula worked out by another program. */
+/* 2504.12285 Table 1. Another program computed the longer values with the formula. */
 static void six_energies_are_the_printed_ones(void **state)
 {
     const struct {
@@ -101,10 +100,10 @@ static void six_energies_are_the_printed_ones(void **state)
         assert_prints(r->energy_joules.computed.value, 10, rows[i].worked_out);
         assert_prints(r->energy_joules.computed.value, 3, rows[i].printed);
         assert_prints(r->energy_joules.published.value, 3, rows[i].printed);
-        assert_true(tm_beside_matches(&r->energy_joules));
+        assert_true(tm_estimate_matches(&r->energy_joules));
         assert_prints(r->memory_gb.computed.value, rows[i].memory_decimals, rows[i].memory);
         assert_int_equal(r->memory_gb.decimals, rows[i].memory_decimals);
-        assert_int_equal(tm_beside_matches(&r->memory_gb), rows[i].memory_matches);
+        assert_int_equal(tm_estimate_matches(&r->memory_gb), rows[i].memory_matches);
         assert_string_equal(r->energy_joules.claim->paper, "2504.12285");
     }
 }
@@ -114,7 +113,7 @@ static void the_memory_of_minicpm_differs_and_says_so(void **state)
     const tm_arithmetic_row *r = find_row(*state, TM_QUANTITY_ENERGY, "MiniCPM 2B", NULL, 7);
     assert_prints(r->memory_gb.computed.value, 2, "4.88");
     assert_prints(r->memory_gb.published.value, 1, "4.8");
-    assert_prints(tm_beside_difference(&r->memory_gb), 1, "0.1");
+    assert_prints(tm_estimate_difference(&r->memory_gb), 1, "0.1");
 }
 
 static void attention_is_73_percent_of_bitnet(void **state)
@@ -149,9 +148,9 @@ static void thirty_four_of_thirty_six_entries_match(void **state)
                                                       models[m], systems[s], k < 2 ? 7 : 45);
                 const bool is_miss = s == 2 && k == 1 && m != 1;
                 assert_prints(r->energy_joules.published.value, 2, printed[m][s][k]);
-                assert_int_equal(tm_beside_matches(&r->energy_joules), !is_miss);
+                assert_int_equal(tm_estimate_matches(&r->energy_joules), !is_miss);
                 if (is_miss)
-                    assert_prints(tm_beside_difference(&r->energy_joules), 2, "-0.01");
+                    assert_prints(tm_estimate_difference(&r->energy_joules), 2, "-0.01");
                 else
                     assert_prints(r->energy_joules.computed.value, 2, printed[m][s][k]);
                 n_matches += !is_miss;
@@ -177,14 +176,14 @@ static void the_ratio_of_operations_matches_and_those_of_models_differ(void **st
     const tm_arithmetic_row *r = find_row(f, TM_QUANTITY_OPERATION_RATIO, "n/a", NULL, 7);
     assert_float_equal(r->ratio.computed.value, 0.5 / 0.007, 1e-9);
     assert_prints(r->ratio.published.value, 1, "71.4");
-    assert_true(tm_beside_matches(&r->ratio));
+    assert_true(tm_estimate_matches(&r->ratio));
     assert_true(isnan(r->energy_joules.computed.value) && r->energy_joules.computed.missing[0]);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         r = find_row(f, TM_QUANTITY_RATIO, rows[i].model, NULL, 7);
         assert_prints(r->ratio.computed.value, 2, rows[i].computed);
         assert_prints(r->ratio.published.value, 1, rows[i].printed);
-        assert_false(tm_beside_matches(&r->ratio));
-        assert_true(tm_beside_is_comparable(&r->ratio));
+        assert_false(tm_estimate_matches(&r->ratio));
+        assert_true(tm_estimate_is_comparable(&r->ratio));
         assert_true(r->note[0] != '\0');
         assert_true(isnan(r->energy_joules.published.value));
         assert_true(r->energy_joules.published.missing[0] != '\0');
@@ -197,7 +196,7 @@ static void every_row_is_one_of_these(void **state)
     assert_int_equal(f->rows.n, 6 + 36 + 6);
 }
 
-/* The energies are those in the tables of published figures: an edit of one file alone shows. */
+/* The energies are equal in both files of published values: editing only one of them fails. */
 static void energies_are_the_published_ones(void **state)
 {
     const fixture *f = *state;
@@ -241,13 +240,15 @@ static int count_matches(const fixture *f)
         tm_arithmetic_compare(&f->data, &f->published, f->shapes, f->models.n, &rows, &err), TM_OK);
     int n = 0;
     for (int i = 0; i < rows.n; i++)
-        n += tm_beside_matches(&rows.items[i].energy_joules) +
-             tm_beside_matches(&rows.items[i].memory_gb) + tm_beside_matches(&rows.items[i].ratio);
+        n += tm_estimate_matches(&rows.items[i].energy_joules) +
+             tm_estimate_matches(&rows.items[i].memory_gb) +
+             tm_estimate_matches(&rows.items[i].ratio);
     tm_arithmetic_rows_free(&rows);
     return n;
 }
 
-/* A wrong constant must show: 6 + 34 energies, 5 memories and 1 ratio match, and fewer do with any of them off. */
+/* A wrong constant must show: 6 + 34 energies, 5 memories and 1 ratio match, and fewer do with any
+ * of them off. */
 static void a_wrong_constant_loses_matches(void **state)
 {
     fixture *f = *state;
@@ -308,7 +309,7 @@ static void a_shape_asked_for_has_every_precision_and_node(void **state)
         const bool is_printed = i < 6 && r->node_nm == 7 && strcmp(r->precision, "ternary") == 0;
         assert_true(r->energy_joules.computed.value > 0.0);
         assert_int_equal(isfinite(r->energy_joules.published.value), is_printed);
-        assert_int_equal(tm_beside_matches(&r->energy_joules), is_printed);
+        assert_int_equal(tm_estimate_matches(&r->energy_joules), is_printed);
         assert_int_equal(isfinite(r->ratio.computed.value), strcmp(r->precision, "ternary") == 0);
         if (!is_printed) assert_true(r->energy_joules.published.missing[0] != '\0');
     }
@@ -358,7 +359,7 @@ static char *written(const fixture *f, tm_arithmetic_format format)
     return text.data;
 }
 
-/* "measured" only ever stands behind "not". */
+/* "measured" occurs only after "not". */
 static void assert_claims_no_measurement(const char *text)
 {
     for (const char *at = text; (at = strstr(at, "measured")) != NULL; at++) {
@@ -394,7 +395,8 @@ static void tables_say_estimate_everywhere(void **state)
             assert_memory_equal(line, "origin,figure,", 14);
         else
             assert_memory_equal(line, TM_ARITHMETIC_ORIGIN ",", sizeof TM_ARITHMETIC_ORIGIN);
-    /* 6 energies with memories, one of them with a ratio; 36 entries; 5 x energy and ratio; one ratio */
+    /* 6 energies with memories, one of them with a ratio; 36 entries; 5 x energy and ratio; one
+     * ratio */
     assert_int_equal(n_lines, 1 + 6 * 2 + 1 + 36 + 5 * 2 + 1);
     free(text);
 }
@@ -412,17 +414,17 @@ static char *edited(const char *from, const char *to)
     return text;
 }
 
-static void broken_data_is_refused_by_name(void **state)
+static void errors_name_the_broken_data(void **state)
 {
     const struct {
         const char *from, *to, *message;
     } edits[] = {
         {"\"n_tokens\": 512", "\"n_tokens\": 0", "\"n_tokens\""},
         {"\"n_tokens\": 512", "\"n_tokns\": 512", "did you mean \"n_tokens\""},
-        {"\"picojoules\": 0.38", "\"picojoules\": -0.38", "not above 0"},
+        {"\"picojoules\": 0.38", "\"picojoules\": -0.38", "must be above 0"},
         {"\"picojoules\": 0.38", "\"picojoules\": 1e300", "at most"},
         {"\"picojoules\": 0.38", "\"picojoules\": \"0.38\"", "picojoules"},
-        {"\"operation\": \"mul\"", "\"operation\": \"add\"", "stands there twice"},
+        {"\"operation\": \"mul\"", "\"operation\": \"add\"", "appears twice"},
         {"\"operation\": \"mul\"", "\"operation\": \"div\"", "neither add nor mul"},
         {"\"node_nm\": 45, \"type\": \"FP32\", \"operation\": \"mul\"",
          "\"node_nm\": 22, \"type\": \"FP32\", \"operation\": \"mul\"", "has no energy at 45 nm"},
@@ -430,11 +432,11 @@ static void broken_data_is_refused_by_name(void **state)
         {"[\"INT8 add\"]", "[]", "list of 1 to 4"},
         {"[\"INT8 add\"]", "[3]", "neither add nor mul"},
         {"\"baseline\": \"fp16\"", "\"baseline\": \"fp8\"", "no precision \"fp8\""},
-        {"\"for_any_shape\": true", "\"for_any_shape\": 1", "not true or false"},
+        {"\"for_any_shape\": true", "\"for_any_shape\": 1", "must be true or false"},
         {"\"precision\": \"binary\"", "\"precision\": \"unary\"", "no precision \"unary\""},
         {"\"layers\": 32", "\"layers\": 0", "\"layers\""},
-        {"\"paper\": \"2310.11453\"", "\"paper\": \"2504.12285\"", "stands there twice"},
-        {"\"papers\": [", "\"papers\": [3, ", "not an object"},
+        {"\"paper\": \"2310.11453\"", "\"paper\": \"2504.12285\"", "appears twice"},
+        {"\"papers\": [", "\"papers\": [3, ", "must hold objects only"},
         {" ]\n}\n", "", "line"},
     };
     (void)state;
@@ -489,7 +491,7 @@ int main(void)
         cmocka_unit_test(a_shape_asked_for_has_every_precision_and_node),
         cmocka_unit_test(json_is_whole),
         cmocka_unit_test(tables_say_estimate_everywhere),
-        cmocka_unit_test(broken_data_is_refused_by_name),
+        cmocka_unit_test(errors_name_the_broken_data),
         cmocka_unit_test(a_figure_without_its_shape_is_refused),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

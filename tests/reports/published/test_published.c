@@ -41,7 +41,7 @@ static int close_tables(void **state)
     return 0;
 }
 
-static void every_figure_has_a_value_or_a_reason(void **state)
+static void every_value_is_a_number_or_has_a_reason(void **state)
 {
     const tm_published *p = *state;
     int n_null = 0;
@@ -56,7 +56,7 @@ static void every_figure_has_a_value_or_a_reason(void **state)
 }
 
 /* Cells read off the paper's Tables 4 and 5. */
-static void the_papers_tables_are_found(void **state)
+static void tables_of_the_papers_are_found(void **state)
 {
     const struct {
         const char *table, *device, *model, *system;
@@ -82,7 +82,7 @@ static void the_papers_tables_are_found(void **state)
     }
 }
 
-static void missing_figures_say_why(void **state)
+static void missing_values_have_a_reason(void **state)
 {
     tm_published_query q = {.paper = "2410.16144",
                             .table = "Table 5",
@@ -101,7 +101,7 @@ static void missing_figures_say_why(void **state)
     q = (tm_published_query){.paper = "2410.16144", .table = "Table 5", .model = "125M"};
     f = tm_published_figure(*state, &q);
     assert_true(isnan(f.value));
-    assert_string_equal(f.missing, "4 published figures answer to this question");
+    assert_string_equal(f.missing, "4 published values match");
     assert_int_equal(tm_published_count(*state, &q), 4);
 
     q = (tm_published_query){.paper = "2410.16144", .metric = "x86 speedup range"};
@@ -127,14 +127,14 @@ static void latency_of_2b4t_is_found(void **state)
     assert_non_null(strstr(claim->conditions, "128 tokens generated"));
 }
 
-static void bad_lines_are_named(void **state)
+static void errors_name_the_line(void **state)
 {
     (void)state;
     const struct {
         const char *text, *expected;
     } cases[] = {
         {"\n{\"paper\": 3}\n", "line 2"},
-        {"[]\n", "line 1: not an object"},
+        {"[]\n", "line 1: not a JSON object"},
         {"{\"paper\":\"p\",\"table\":\"t\",\"device\":\"d\",\"metric\":\"m\",\"unit\":\"u\","
          "\"model\":\"a\","
          "\"system\":\"s\",\"conditions\":\"\",\"value\":null}",
@@ -142,7 +142,7 @@ static void bad_lines_are_named(void **state)
         {"{\"paper\":\"p\",\"table\":\"t\",\"device\":\"d\",\"metric\":\"m\",\"unit\":\"u\","
          "\"model\":\"a\","
          "\"system\":\"s\",\"conditions\":\"\",\"value\":true}",
-         "neither a number"},
+         "must be a number"},
         {"{\"paper\":\"p\",\"table\":\"t\",\"device\":\"d\",\"metric\":\"m\",\"unit\":\"u\","
          "\"model\":\"a\","
          "\"system\":\"s\",\"conditions\":\"\",\"valu\":1}",
@@ -189,11 +189,11 @@ static void models_go_by_the_papers_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_figure_has_a_value_or_a_reason),
-        cmocka_unit_test(the_papers_tables_are_found),
-        cmocka_unit_test(missing_figures_say_why),
+        cmocka_unit_test(every_value_is_a_number_or_has_a_reason),
+        cmocka_unit_test(tables_of_the_papers_are_found),
+        cmocka_unit_test(missing_values_have_a_reason),
         cmocka_unit_test(latency_of_2b4t_is_found),
-        cmocka_unit_test(bad_lines_are_named),
+        cmocka_unit_test(errors_name_the_line),
         cmocka_unit_test(models_go_by_the_papers_names),
     };
     return cmocka_run_group_tests(tests, open_tables, close_tables);

@@ -1,4 +1,4 @@
-/* What the energy windows become as plots. */
+/* Plots of the energy windows: joules against speed, and power over time. */
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ static const char *role_of(const tm_cell *cell)
     return marker == MARK_TERNARY ? "ternary" : marker == MARK_FP16 ? "fp16" : cell->kernel;
 }
 
-/* Cells with joules for generated tokens, in the order of the store. */
+/* Whether a cell has joules for generated tokens. */
 static bool is_shown(const tm_cell_summary *s)
 {
     const tm_energy_phase *e = &s->energy.phases[TM_PHASE_GENERATION];
@@ -28,7 +28,7 @@ static bool is_shown(const tm_cell_summary *s)
            isfinite(s->tokens_per_second.value) && isfinite(e->joules_per_token.value);
 }
 
-/* One series: a model in one role by one meter, for joules of different scopes are no comparison. */
+/* A series is a model in one role by one meter: joules of different scopes are not comparable. */
 static bool same_series(const tm_cell_summary *a, const tm_cell_summary *b)
 {
     const tm_energy_phase *x = &a->energy.phases[TM_PHASE_GENERATION];
@@ -52,7 +52,7 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
         const tm_energy_phase *e = &s->energy.phases[TM_PHASE_GENERATION];
         char label[128];
         int m = 0;
-        bool is_known = false; /* an earlier cell has begun its series */
+        bool is_known = false; /* an earlier cell began this series */
         if (!is_shown(s)) continue;
         is_fake |= e->fake;
         while (m < n_models && strcmp(models[m], s->cell.model) != 0) m++;
@@ -74,20 +74,19 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
     }
     if (is_fake) {
         snprintf(plot->title, sizeof plot->title,
-                 "FAKE energy per output token against decode speed: made up, not measured");
+                 "FAKE energy per output token against decode speed (not measured)");
         snprintf(plot->y_label, sizeof plot->y_label,
                  "fake gross J per output token (logarithmic)");
     }
     snprintf(
         plot->note, sizeof plot->note,
-        "%s. %sGross joules, of the scope in brackets. Better is down and to the right. Bars: 95 "
-        "%% interval of the "
-        "joules over fresh processes; the points of a series differ in threads, kernel or depth.",
+        "%s. %sGross joules of the scope in brackets. Better is down and to the right. Bars: 95 %% "
+        "interval over fresh processes. The points of a series differ in threads, kernel or depth.",
         view->input->machine, is_fake ? "FAKE joules. " : "");
 }
 
-/* The first window of each cell and phase that has a trace, all of one scope; made-up ones only if there
- * are no others. */
+/* The first window with a trace of each cell and phase, all of one scope; fake ones only if there
+ * are no measured ones. */
 static int choose_windows(const tm_report_view *view, const tm_record *chosen[WINDOWS_MAX],
                           int *n_all)
 {
@@ -114,7 +113,7 @@ static int choose_windows(const tm_report_view *view, const tm_record *chosen[WI
     return n;
 }
 
-/* The trace as steps, moved by `shift`: a series for every part that was read without a gap. */
+/* The trace as a step line, moved by `shift` seconds. A gap in the readings starts a new series. */
 static void add_trace(tm_plot *plot, const tm_record *r, double shift, const char *label)
 {
     const tm_record_energy *e = &r->energy;
@@ -145,9 +144,9 @@ void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot)
     bool is_named[MARK_OTHER + 1] = {false}, is_fake = n > 0 && windows[0]->energy.fake;
     double longest = 0, at = 0;
     tm_plot_init(plot, "watts",
-                 is_fake ? "FAKE power over time, windows shaded: made up, not measured"
+                 is_fake ? "FAKE power over time, windows shaded (not measured)"
                          : "Power over time, windows shaded",
-                 "seconds of metering, one window after another", is_fake ? "fake W" : "W");
+                 "time (s), one window after another", is_fake ? "fake power (W)" : "power (W)");
     for (int i = 0; i < n; i++) {
         const tm_record_energy *e = &windows[i]->energy;
         longest = fmax(longest, e->trace[e->n_trace - 1].seconds - e->trace[0].seconds);
@@ -159,7 +158,7 @@ void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot)
         const double shift = at - e->trace[0].seconds;
         char label[128] = "", name[48];
         if (!is_named[marker])
-            snprintf(label, sizeof label, "%.30s, mean W of %s",
+            snprintf(label, sizeof label, "%.30s, mean power of %s",
                      marker == MARK_OTHER ? "others" : role_of(&r->cell), e->scope);
         is_named[marker] = true;
         add_trace(plot, r, shift, label);
@@ -172,8 +171,8 @@ void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot)
     }
     snprintf(
         plot->note, sizeof plot->note,
-        "%s. %sShaded: the windows whose joules are counted, %d of the store's %d: the first "
-        "of each cell and phase. Beside them idle, with the model loaded. What lies between two "
-        "windows is left out.",
+        "%s. %sShaded: energy windows, %d of the %d in the store, the first of each cell and "
+        "phase. "
+        "Before and after each: idle with the model loaded. The time between windows is omitted.",
         view->input->machine, is_fake ? "FAKE watts. " : "", n, n_all);
 }

@@ -1,13 +1,13 @@
-#include "reports/profile_cell.h"
+#include "reports/summary_profile.h"
+
+#include "reports/limits.h"
+#include "reports/profile_table.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "reports/profile_table.h"
-#include "reports/report_parts.h"
-
-/* The run that a record belongs to; NULL when the store has lost its line. */
+/* The run record that a record belongs to, or NULL if the store lacks it. */
 static const tm_json *run_of(const tm_record *records, int n, const char *run)
 {
     for (int i = 0; i < n; i++)
@@ -16,7 +16,7 @@ static const tm_json *run_of(const tm_record *records, int n, const char *run)
     return NULL;
 }
 
-/* Of the same run, or none: another run may have met another machine. */
+/* Limits of the same run only: another run may have been on another machine. */
 static void put_limits(const tm_json *run, tm_cell_profile *out)
 {
     static const char *const kinds[] = {"read_gb_per_second", "int8_gmac_per_second",
@@ -25,19 +25,19 @@ static void put_limits(const tm_json *run, tm_cell_profile *out)
                               &out->limits.fp32_gmac_per_second};
     out->limits.barrier_ns = NAN;
     for (int i = 0; i < 3; i++) {
-        tm_measured limit = tm_report_limit(run, kinds[i], out->shown->n_threads);
+        tm_measured limit = tm_limit_find(run, kinds[i], out->shown->n_threads);
         *limits[i] = limit.value;
         if (!isnan(limit.value) || out->limits_missing[0]) continue;
         if (tm_json_is_object(tm_json_get(run, "roofline")))
             memcpy(out->limits_missing, limit.missing, sizeof out->limits_missing);
         else
             snprintf(out->limits_missing, sizeof out->limits_missing,
-                     "the run that made it did not measure the machine's limits");
+                     "its run did not measure the machine's limits");
     }
 }
 
-/* The profile whose time is the `rank`th among those that are there, from 0. */
-static const tm_record *of_rank(const tm_record **profiles, int n, int rank)
+/* The profile with the `rank`th smallest time, from 0. */
+static const tm_record *profile_of_rank(const tm_record **profiles, int n, int rank)
 {
     for (int i = 0; i < n; i++) {
         const tm_record_profile *own = &profiles[i]->profile;
@@ -65,7 +65,7 @@ void tm_cell_profile_make(const tm_record *records, int n_records, const tm_reco
         out->n_lost++;
         memcpy(out->missing, profiles[i]->reason, sizeof out->missing);
     }
-    const tm_record *shown = of_rank(profiles, n, (out->n_processes - 1) / 2);
+    const tm_record *shown = profile_of_rank(profiles, n, (out->n_processes - 1) / 2);
     if (!shown) return;
     out->missing[0] = 0;
     out->shown = &shown->profile;

@@ -1,11 +1,11 @@
-#include "reports/energy_cell.h"
+#include "reports/summary_energy.h"
+
+#include "reports/summary_cell.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "reports/summary_cell.h"
 
 static const tm_interval none = {.value = NAN, .low = NAN, .high = NAN, .method = "none"};
 
@@ -64,14 +64,14 @@ char *tm_energy_origin(const tm_energy_phase *phase, char *text, size_t size)
     return text;
 }
 
-/* The same meter read in the same way: only such joules may stand in one mean. */
+/* The same meter, read in the same way: only such joules may be averaged. */
 static bool same_meter(const tm_record_energy *a, const tm_record_energy *b)
 {
     return a->fake == b->fake && strcmp(a->source, b->source) == 0 &&
            strcmp(a->scope, b->scope) == 0 && strcmp(a->method, b->method) == 0;
 }
 
-/* By process and slot; equal ones keep the order of the store. */
+/* By process and slot, then by order in the store. */
 static int by_process(const void *a, const void *b)
 {
     const tm_record *x = *(const tm_record *const *)a, *y = *(const tm_record *const *)b;
@@ -80,7 +80,7 @@ static int by_process(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The meter to quote: that of the last good window; a measured one before a made-up one. */
+/* The meter of the cell: that of its last good window; a real meter is preferred to a fake one. */
 static const tm_record_energy *choose_meter(const tm_record **windows, int n, tm_phase phase)
 {
     const tm_record_energy *chosen = NULL;
@@ -118,9 +118,9 @@ static void add_process(tm_energy_phase *out, const tm_record *r)
         tm_add_sentence(out->warning, sizeof out->warning, "%s", e->marks);
 }
 
-/* Every process has one last word: its last good window by the chosen meter, else its last window. */
-static void take_windows(const tm_record **windows, int n, const tm_record_energy *meter,
-                         tm_energy_phase *out)
+/* One window represents a process: its last good one by the chosen meter, else its last one. */
+static void choose_windows(const tm_record **windows, int n, const tm_record_energy *meter,
+                           tm_energy_phase *out)
 {
     int n_left_out = 0;
     for (int begin = 0, end; begin < n; begin = end) {
@@ -148,7 +148,7 @@ static void take_windows(const tm_record **windows, int n, const tm_record_energ
     }
     if (n_left_out)
         tm_add_sentence(out->warning, sizeof out->warning,
-                        "%d window%s of another source, scope or method left out", n_left_out,
+                        "%d window%s of another source, scope or method not counted", n_left_out,
                         n_left_out == 1 ? "" : "s");
 }
 
@@ -179,7 +179,7 @@ static tm_interval over_processes(const tm_energy_phase *p,
     return n ? tm_interval_positive(values, n, TM_CONFIDENCE) : none;
 }
 
-static void summarise(tm_energy_phase *p, double *values)
+static void summarise_phase(tm_energy_phase *p, double *values)
 {
     if (p->n_processes == 0) {
         char why[480];
@@ -197,7 +197,7 @@ static void summarise(tm_energy_phase *p, double *values)
     if (p->n_net > 0) {
         if (p->n_net < p->n_processes)
             tm_add_sentence(p->warning, sizeof p->warning,
-                            "net figures from %d of %d processes (%s)", p->n_net, p->n_processes,
+                            "net values from %d of %d processes (%s)", p->n_net, p->n_processes,
                             p->net_missing);
         p->net_missing[0] = '\0';
     }
@@ -208,19 +208,19 @@ static void summarise(tm_energy_phase *p, double *values)
     }
 }
 
-/* Why a cell has no window at all, as its run says. */
-static void explain(const tm_json *run, char *text, size_t size)
+/* Why a cell has no windows, from its run record. */
+static void explain_no_windows(const tm_json *run, char *text, size_t size)
 {
     const tm_json *energy = tm_json_get(run, "energy");
     const char *why = tm_json_text(tm_json_get(energy, "chosen_missing"), NULL);
     if (!energy)
-        snprintf(text, size, "its run did not ask for energy");
+        snprintf(text, size, "the run did not ask for energy");
     else
         snprintf(text, size, "%s", why ? why : "no energy window is recorded");
 }
 
-/* Tokens of both phases together: per process, as one repetition of the test weighs them. */
-static void add_phases(const tm_cell *cell, tm_cell_energy *out, double *values)
+/* Joules per token of the whole test: per process, weighted by the tokens of both phases. */
+static void combine_phases(const tm_cell *cell, tm_cell_energy *out, double *values)
 {
     const tm_energy_phase *prompt = &out->phases[TM_PHASE_PROMPT];
     const tm_energy_phase *gen = &out->phases[TM_PHASE_GENERATION];
@@ -285,7 +285,7 @@ tm_status tm_cell_energy_make(const tm_record **windows, int n, const tm_cell *c
             continue;
         }
         p->largest_error = NAN;
-        explain(run, p->missing, sizeof p->missing);
+        explain_no_windows(run, p->missing, sizeof p->missing);
         const tm_record_energy *meter = choose_meter(windows, n, p->phase);
         status = tm_alloc(&memory, (size_t)n + 1, sizeof *p->processes, "energy windows", err);
         if (status != TM_OK) break;
@@ -297,10 +297,10 @@ tm_status tm_cell_energy_make(const tm_record **windows, int n, const tm_cell *c
             memcpy(p->scope, meter->scope, sizeof p->scope);
             memcpy(p->method, meter->method, sizeof p->method);
         }
-        take_windows(windows, n, meter, p);
-        summarise(p, values);
+        choose_windows(windows, n, meter, p);
+        summarise_phase(p, values);
     }
-    if (status == TM_OK) add_phases(cell, out, values);
+    if (status == TM_OK) combine_phases(cell, out, values);
     tm_free(values);
     if (status != TM_OK) tm_cell_energy_free(out);
     return status;
@@ -315,32 +315,34 @@ tm_interval tm_energy_saving_percent(const tm_interval *ratio)
     return percent;
 }
 
-/* Whether a ratio may be taken, else why not. */
-static bool may_compare(const tm_energy_phase *a, const tm_energy_phase *b, char *why, size_t size)
+/* Whether a ratio can be computed; otherwise out->missing has the reason. */
+static bool may_compare(const tm_energy_phase *a, const tm_energy_phase *b, tm_energy_ratio *out)
 {
-    if (a->missing[0] || b->missing[0])
+    char *why = out->missing;
+    const size_t size = sizeof out->missing;
+    if (a->missing[0] || b->missing[0]) {
         snprintf(why, size, "%s", a->missing[0] ? a->missing : b->missing);
-    else if (a->fake || b->fake)
-        snprintf(why, size, "fake: joules that are made up are not put in a ratio");
+        return false;
+    }
+    if (a->fake || b->fake)
+        snprintf(why, size, "fake: no ratio is computed from fake joules");
     else if (strcmp(a->scope, b->scope) != 0)
         snprintf(why, size,
-                 "joules of different scopes are not put in a ratio: %s (%s) and %s (%s); a meter "
-                 "at the wall of both would make them comparable",
+                 "joules of different scopes are not comparable: %s (%s) and %s (%s); use a wall "
+                 "meter for both",
                  a->scope, a->source, b->scope, b->source);
     else if (strcmp(a->source, b->source) != 0 || strcmp(a->method, b->method) != 0)
-        snprintf(why, size,
-                 "joules of different meters are not put in a ratio: %s (%s) and %s (%s)",
+        snprintf(why, size, "joules of different meters are not comparable: %s (%s) and %s (%s)",
                  a->source, a->method, b->source, b->method);
-    else
-        return true;
-    return false;
+    out->is_refused = why[0] != '\0';
+    return !out->is_refused;
 }
 
 tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
                             tm_energy_ratio *out, tm_error *err)
 {
     *out = (tm_energy_ratio){.gross = none, .net = none};
-    if (!may_compare(a, b, out->missing, sizeof out->missing)) {
+    if (!may_compare(a, b, out)) {
         memcpy(out->net_missing, out->missing, sizeof out->net_missing);
         return TM_OK;
     }
@@ -365,7 +367,7 @@ tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
         out->gross = tm_interval_ratio(gross, gross + n, out->n_pairs, TM_CONFIDENCE);
     else
         snprintf(out->missing, sizeof out->missing,
-                 "no process of one run has good windows in both arms");
+                 "no pair of one run has good windows in both arms");
     if (n_net > 0)
         out->net = tm_interval_ratio(net, net + n, n_net, TM_CONFIDENCE);
     else
@@ -373,7 +375,7 @@ tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
                  out->missing[0]     ? out->missing
                  : a->net_missing[0] ? a->net_missing
                  : b->net_missing[0] ? b->net_missing
-                                     : "no pair has net figures in both arms");
+                                     : "no pair has net joules in both arms");
     tm_free(memory);
     return TM_OK;
 }

@@ -1,0 +1,66 @@
+/* Compares two cells: pairs of processes -> ratio with an interval -> verdict.
+ *
+ * A pair is two processes with the same number whose first repetitions belong to the same run: they
+ * ran next to each other, so that slow drift of the machine cancels out of their ratio. This module
+ * prints nothing; tm_comparison_words formats a result.
+ */
+#ifndef TM_REPORTS_COMPARE_H
+#define TM_REPORTS_COMPARE_H
+
+#include "reports/summary.h"
+
+typedef enum tm_verdict {
+    TM_VERDICT_MISSING,       /* no pair; comparison->missing has the reason */
+    TM_VERDICT_NO_INTERVAL,   /* one pair: a ratio of unknown uncertainty */
+    TM_VERDICT_NO_DIFFERENCE, /* the interval contains 1: no difference shown, not "equal" */
+    TM_VERDICT_FASTER,        /* a is faster: the interval is above 1 */
+    TM_VERDICT_SLOWER,        /* a is slower: the interval is below 1 */
+    TM_VERDICT_INCONCLUSIVE,  /* the control quantity moved as well */
+} tm_verdict;
+
+typedef struct tm_comparison {
+    const tm_cell_summary *a, *b; /* borrowed from the summaries */
+    int n_pairs;
+    int n_unpaired;              /* processes of a and b without a partner */
+    double *a_values, *b_values; /* [n_pairs] tokens/s by process number; owned */
+    bool *first_is_a;            /* [n_pairs]; owned */
+    tm_interval ratio;           /* a / b in tokens/s; above 1: a is faster */
+    tm_interval ratio_t;         /* the same by t on logs, as a cross-check */
+    /* Speed in the second slot over speed in the first; 1: the order did not matter. */
+    tm_interval slot;
+    bool slot_moved;     /* the interval of `slot` excludes 1 */
+    tm_interval control; /* a / b of the control quantity; NaN without one */
+    bool control_moved;  /* the interval of `control` excludes 1 */
+    tm_verdict verdict;
+    char missing[480]; /* why there is no ratio; "" when there is one */
+    char warning[480]; /* "" without a warning */
+} tm_comparison;
+
+/* Compares a with b. NULL, or a cell without a value, gives a comparison with the reason in
+ * `missing`. Errors: NOMEM. */
+tm_status tm_compare_cells(const tm_cell_summary *a, const tm_cell_summary *b, tm_comparison *out,
+                           tm_error *err) TM_MUST_USE;
+/* Compares the two arms of an A/A cell; arm a runs first in the pairs of even number. Errors:
+ * NOMEM. */
+tm_status tm_compare_aa(const tm_cell_summary *cell, tm_comparison *out, tm_error *err) TM_MUST_USE;
+void tm_comparison_free(tm_comparison *comparison);
+
+/* The ratio that this machine reports for two equal arms. */
+typedef struct tm_noise_floor {
+    double ratio; /* >= 1: the bound of the A/A interval farther from 1; NaN when missing */
+    int n_pairs;
+    bool same_cell; /* from the cell itself; otherwise the largest of all A/A cells */
+    char missing[160];
+} tm_noise_floor;
+
+/* The noise floor of a cell, or of any cell (NULL). Errors: NOMEM. */
+tm_status tm_noise_floor_find(const tm_summaries *all, const tm_cell *cell, tm_noise_floor *out,
+                              tm_error *err) TM_MUST_USE;
+
+/* "1.07x (95 % 1.03 to 1.11, 10 pairs); noise floor 1.02", "no difference shown (could be -2.1 % to
+ * +5.0 %, 10 pairs)", "1.07x (95 % 1.01 to 1.13, 4 pairs, t: n < 6)", or the reason for a missing
+ * ratio. A floor that is NULL or missing is omitted. Returns `text`. */
+char *tm_comparison_words(const tm_comparison *comparison, const tm_noise_floor *floor, char *text,
+                          size_t size);
+
+#endif

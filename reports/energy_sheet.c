@@ -1,0 +1,346 @@
+#include "reports/energy_sheet.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A sheet of one phase. */
+typedef struct energy_sheet {
+    tm_sheet sheet;
+    tm_phase phase;
+    tm_energy_ratio ratios[TM_SHEET_MAX_COLUMNS]; /* ternary / fp16, by column */
+    bool is_fake;                                 /* some column has fake joules */
+    bool has_paper; /* the paper prints this test: its table is shown below */
+} energy_sheet;
+
+static const tm_energy_phase *phase_of(const energy_sheet *s, const tm_cell_summary *cell)
+{
+    return cell ? &cell->energy.phases[s->phase] : NULL;
+}
+
+static bool is_asked(const tm_speedup *speedup)
+{
+    return (speedup->baseline && speedup->baseline->energy.is_asked) ||
+           (speedup->ternary && speedup->ternary->energy.is_asked);
+}
+
+static const tm_speedup *find_speedup(const tm_sheet *s, const char *label)
+{
+    const tm_speedups *all = s->input->speedups;
+    for (int i = 0; i < all->n; i++)
+        if (tm_sheet_same(all->items[i].cell, s->cell) &&
+            strcasecmp(tm_model_label(all->items[i].cell->model), label) == 0)
+            return &all->items[i];
+    return NULL;
+}
+
+/* The sizes of the paper: all of them where its table is shown, else those in the store. */
+static void add_paper_columns(energy_sheet *s)
+{
+    const tm_published *published = s->sheet.input->published;
+    for (int i = 0; i < published->n; i++) {
+        const tm_published_value *v = &published->items[i];
+        if (strcmp(v->paper, TM_PAPER_SPEED) != 0 || strcmp(v->table, TM_PAPER_ENERGY_TABLE) != 0 ||
+            strcmp(v->metric, "energy") != 0)
+            continue;
+        const tm_speedup *own = find_speedup(&s->sheet, v->model);
+        if (s->has_paper || own) tm_sheet_add_column(&s->sheet, v->model, own, strcasecmp);
+    }
+}
+
+static void add_other_columns(energy_sheet *s)
+{
+    const tm_speedups *all = s->sheet.input->speedups;
+    for (int i = 0; i < all->n; i++) {
+        const char *model = all->items[i].cell->model;
+        tm_sheet_kind kind = tm_model_is_fake(model) ? TM_SHEET_FAKE
+                             : tm_paper_has_energy(s->sheet.input->published, model)
+                                 ? TM_SHEET_PAPER
+                                 : TM_SHEET_OTHER;
+        if (kind == s->sheet.kind && is_asked(&all->items[i]) &&
+            tm_sheet_same(all->items[i].cell, s->sheet.cell))
+            tm_sheet_add_column(&s->sheet, tm_model_label(model), &all->items[i], strcasecmp);
+    }
+}
+
+/* Returns whether the sheet is shown: energy was asked for, and there are joules. Without joules
+ * only the paper's table is shown; the table by cells has the reasons of the others. */
+static bool collect_columns(energy_sheet *s)
+{
+    bool is_wanted = false, has_joules = false;
+    if (s->sheet.kind == TM_SHEET_PAPER)
+        add_paper_columns(s);
+    else
+        add_other_columns(s);
+    for (int i = 0; i < s->sheet.n_columns; i++) {
+        const tm_speedup *speedup = s->sheet.columns[i].speedup;
+        if (!speedup) continue;
+        is_wanted |= is_asked(speedup);
+        const tm_energy_phase *a = phase_of(s, speedup->baseline);
+        const tm_energy_phase *b = phase_of(s, speedup->ternary);
+        s->is_fake |= (a && a->fake) || (b && b->fake);
+        has_joules |= (a && !a->missing[0]) || (b && !b->missing[0]);
+    }
+    return is_wanted && (has_joules || s->has_paper);
+}
+
+char *tm_energy_number(const tm_interval *interval, bool fake, char *text, size_t size)
+{
+    char number[128];
+    tm_number_interval(interval, 3, number, sizeof number);
+    snprintf(text, size, "%s%s", fake ? "fake " : "", number);
+    return text;
+}
+
+static void add_missing(energy_sheet *s, const char *why)
+{
+    char note[560];
+    snprintf(note, sizeof note, "not measurable here: %s", why[0] ? why : "not measured");
+    tm_sheet_add_missing(&s->sheet, note);
+}
+
+static void add_interval(energy_sheet *s, const tm_interval *interval, bool fake, const char *why,
+                         const char *lone)
+{
+    char text[160];
+    if (!isfinite(interval->value))
+        add_missing(s, why);
+    else if (isfinite(interval->low))
+        tm_table_add_cell(s->sheet.table, "%s",
+                          tm_energy_number(interval, fake, text, sizeof text));
+    else
+        tm_table_add_cell_with_note(s->sheet.table,
+                                    tm_energy_number(interval, fake, text, sizeof text), lone);
+}
+
+typedef enum quantity { GROSS, NET, WATTS, SPEED, METER, COUNTS } quantity;
+
+static void add_side(energy_sheet *s, int i, bool is_baseline, quantity which)
+{
+    const tm_speedup *speedup = s->sheet.columns[i].speedup;
+    const tm_cell_summary *cell = tm_sheet_arm(speedup, is_baseline);
+    const tm_energy_phase *e = phase_of(s, cell);
+    static const char *const lone = "one process: no interval";
+    char text[160];
+    if (!cell) {
+        tm_sheet_add_absent(&s->sheet, speedup, is_baseline);
+        return;
+    }
+    switch (which) {
+    case GROSS:
+        add_interval(s, &e->joules_per_token, e->fake, e->missing, lone);
+        break;
+    case NET:
+        add_interval(s, &e->net_joules_per_token, e->fake, e->net_missing, lone);
+        break;
+    case WATTS:
+        add_interval(s, &e->watts, e->fake, e->missing, lone);
+        break;
+    case SPEED:
+        add_interval(s, &cell->tokens_per_second, false, cell->missing, lone);
+        break;
+    case METER:
+        if (e->missing[0])
+            tm_table_add_cell(s->sheet.table, "-");
+        else
+            tm_table_add_cell(s->sheet.table, "%s", tm_energy_origin(e, text, sizeof text));
+        break;
+    case COUNTS:
+        tm_energy_counts(e, text, sizeof text);
+        if (e->warning[0])
+            tm_table_add_cell_with_note(s->sheet.table, text, e->warning);
+        else
+            tm_table_add_cell(s->sheet.table, "%s", text[0] ? text : "-");
+        break;
+    }
+}
+
+static void add_row(energy_sheet *s, const char *label, bool is_baseline, quantity which)
+{
+    tm_table_add_row(s->sheet.table);
+    tm_table_add_cell(s->sheet.table, "%s", label);
+    for (int i = 0; i < s->sheet.n_columns; i++) add_side(s, i, is_baseline, which);
+}
+
+static void add_saving(energy_sheet *s, const char *label, bool is_net)
+{
+    tm_table_add_row(s->sheet.table);
+    tm_table_add_cell(s->sheet.table, "%s", label);
+    for (int i = 0; i < s->sheet.n_columns; i++) {
+        const tm_energy_ratio *r = &s->ratios[i];
+        const tm_speedup *speedup = s->sheet.columns[i].speedup;
+        if (!speedup || !speedup->baseline || !speedup->ternary) {
+            tm_sheet_add_absent(&s->sheet, speedup, speedup && !speedup->baseline);
+            continue;
+        }
+        tm_interval saving = tm_energy_saving_percent(is_net ? &r->net : &r->gross);
+        const char *why = is_net ? r->net_missing : r->missing;
+        if (isfinite(saving.value))
+            add_interval(s, &saving, false, why, "one pair: no interval");
+        else if (r->is_refused)
+            tm_table_add_cell_with_note(s->sheet.table, "refused", why);
+        else
+            add_missing(s, why);
+    }
+}
+
+static void add_verdicts(energy_sheet *s)
+{
+    char label[96], range[48];
+    tm_interval nothing = {.value = NAN};
+    if (tm_paper_judge_saving(s->sheet.input->published, s->sheet.input->architecture, &nothing,
+                              range) == TM_ENERGY_NO_CLAIM)
+        return;
+    snprintf(label, sizeof label, "against the paper's %s", range);
+    tm_table_add_row(s->sheet.table);
+    tm_table_add_cell(s->sheet.table, "%s", label);
+    for (int i = 0; i < s->sheet.n_columns; i++) {
+        tm_interval saving = tm_energy_saving_percent(&s->ratios[i].gross);
+        bool has_ratio = s->sheet.columns[i].speedup && isfinite(s->ratios[i].gross.value);
+        tm_energy_verdict verdict =
+            tm_paper_judge_saving(s->sheet.input->published, s->sheet.input->architecture,
+                                  has_ratio ? &saving : &nothing, range);
+        tm_table_add_cell(s->sheet.table, "%s", tm_energy_verdict_words(verdict));
+    }
+}
+
+static void add_measured(energy_sheet *s, bool has_claims)
+{
+    const char *tokens = tm_energy_token_name(s->phase);
+    const int threads = s->sheet.cell->threads;
+    const tm_sheet_column *first = &s->sheet.columns[0];
+    char label[96];
+    tm_table_add_group(
+        s->sheet.table, "%s: %s, %d thread%s%s, %s, %s",
+        s->is_fake ? "fake joules and watts (not measured)"
+                   : tm_sheet_origin(s->sheet.input,
+                                     first->speedup ? first->speedup->cell->model : first->model),
+        s->sheet.input->machine, threads, threads == 1 ? "" : "s",
+        threads == s->sheet.input->cores ? " (all cores)" : "", s->sheet.cell->test,
+        tm_phase_text(s->phase));
+    for (int is_net = 0; is_net <= 1; is_net++) {
+        const char *kind = is_net ? "net " : "";
+        snprintf(label, sizeof label, "fp16, %sJ/%s token", kind, tokens);
+        add_row(s, label, true, is_net ? NET : GROSS);
+        snprintf(label, sizeof label, "ternary, %sJ/%s token", kind, tokens);
+        add_row(s, label, false, is_net ? NET : GROSS);
+        snprintf(label, sizeof label, "saving%s, %%", is_net ? " of net" : "");
+        add_saving(s, label, is_net);
+        if (!is_net && has_claims) add_verdicts(s);
+    }
+    tm_table_add_row(s->sheet.table);
+    tm_table_add_cell(s->sheet.table, "pairs");
+    for (int i = 0; i < s->sheet.n_columns; i++)
+        if (s->ratios[i].n_pairs)
+            tm_table_add_cell(s->sheet.table, "%d", s->ratios[i].n_pairs);
+        else
+            tm_table_add_cell(s->sheet.table, "-");
+    add_row(s, "fp16, W", true, WATTS);
+    add_row(s, "ternary, W", false, WATTS);
+    add_row(s, "fp16, tokens/s", true, SPEED);
+    add_row(s, "ternary, tokens/s", false, SPEED);
+    add_row(s, "fp16 from", true, METER);
+    add_row(s, "ternary from", false, METER);
+    add_row(s, "fp16 windows", true, COUNTS);
+    add_row(s, "ternary windows", false, COUNTS);
+}
+
+static void add_published(energy_sheet *s)
+{
+    static const char *const labels[] = {"llama.cpp fp16, J/token", "bitnet.cpp, J/token",
+                                         "saving (of these two), %"};
+    for (int d = 0; tm_paper_devices[d]; d++) {
+        tm_table_add_group(s->sheet.table, "published: %s Table 6, %s, unlimited threads",
+                           TM_PAPER_SPEED, tm_paper_devices[d]);
+        for (int row = 0; row < 3; row++) {
+            tm_table_add_row(s->sheet.table);
+            tm_table_add_cell(s->sheet.table, "%s", labels[row]);
+            for (int i = 0; i < s->sheet.n_columns; i++) {
+                tm_paper_cell cell = tm_paper_energy_cell(
+                    s->sheet.input->published, tm_paper_devices[d], s->sheet.columns[i].model);
+                tm_sheet_add_published(&s->sheet,
+                                       row == 0   ? &cell.fp16
+                                       : row == 1 ? &cell.ternary
+                                                  : &cell.saving_percent,
+                                       row == 2 ? 3 : 0);
+            }
+        }
+    }
+    tm_table_add_note(s->sheet.table,
+                      "Published joules come from other machines, and the paper states neither how "
+                      "they were measured nor their scope. Compare savings only, each of which is "
+                      "from one machine.");
+}
+
+static tm_status fill_sheet(energy_sheet *s, tm_error *err)
+{
+    char title[240];
+    for (int i = 0; i < s->sheet.n_columns; i++) {
+        const tm_speedup *speedup = s->sheet.columns[i].speedup;
+        if (!speedup || !speedup->baseline || !speedup->ternary) continue;
+        tm_status status = tm_energy_compare(phase_of(s, speedup->ternary),
+                                             phase_of(s, speedup->baseline), &s->ratios[i], err);
+        if (status != TM_OK) return status;
+    }
+    snprintf(title, sizeof title,
+             "%sEnergy of %s (%s), %d thread%s: J/%s token and saving of ternary over fp16%s",
+             s->is_fake ? "FAKE. " : "", tm_phase_text(s->phase), s->sheet.cell->test,
+             s->sheet.cell->threads, s->sheet.cell->threads == 1 ? "" : "s",
+             tm_energy_token_name(s->phase), tm_sheet_kind_text(s->sheet.kind));
+    tm_table_init(s->sheet.table, title);
+    tm_table_add_column(s->sheet.table, "", TM_LEFT);
+    for (int i = 0; i < s->sheet.n_columns; i++)
+        tm_table_add_column(s->sheet.table, s->sheet.columns[i].model, TM_RIGHT);
+    add_measured(s, s->has_paper);
+    if (s->has_paper) add_published(s);
+    if (s->sheet.is_first)
+        tm_table_add_note(
+            s->sheet.table,
+            "J/token: gross, all that the scope drew while the phase was repeated. net: above the "
+            "idle "
+            "power measured next to the window with the model loaded. Net is not the cost of the "
+            "model: an idle machine without it draws less");
+    if (s->sheet.kind == TM_SHEET_PAPER && !s->has_paper)
+        tm_table_add_note(
+            s->sheet.table,
+            "%s prints energy only for generation at unlimited threads (Table 6), so this "
+            "table has no published values.",
+            TM_PAPER_SPEED);
+    return TM_OK;
+}
+
+tm_status tm_energy_sheets(const tm_sheet_input *input, tm_tables *out, tm_error *err)
+{
+    const tm_speedups *all = input->speedups;
+    tm_status status = TM_OK;
+    *out = (tm_tables){0};
+    energy_sheet *s = calloc(1, sizeof *s);
+    out->items = calloc((size_t)all->n * TM_N_SHEET_KINDS * TM_PHASES + 1, sizeof *out->items);
+    if (!s || !out->items) status = tm_fail(err, TM_NOMEM, "energy tables: out of memory");
+    for (int i = 0; status == TM_OK && i < all->n * TM_PHASES; i++) {
+        /* Generation first: it is what the paper prints. */
+        tm_phase phase = i < all->n ? TM_PHASE_GENERATION : TM_PHASE_PROMPT;
+        const tm_cell *cell = all->items[i % all->n].cell;
+        bool is_first = (phase == TM_PHASE_PROMPT ? cell->n_prompt : cell->n_gen) > 0;
+        for (int k = 0; k < i % all->n; k++) is_first &= !tm_sheet_same(all->items[k].cell, cell);
+        for (int kind = 0; is_first && kind < TM_N_SHEET_KINDS && status == TM_OK; kind++) {
+            *s = (energy_sheet){.phase = phase};
+            s->sheet = (tm_sheet){.input = input,
+                                  .cell = cell,
+                                  .kind = (tm_sheet_kind)kind,
+                                  .is_first = out->n == 0,
+                                  .table = &out->items[out->n]};
+            s->has_paper = kind == TM_SHEET_PAPER && phase == TM_PHASE_GENERATION &&
+                           cell->n_prompt == 0 && cell->depth == 0 && cell->threads == input->cores;
+            if (!collect_columns(s)) continue;
+            out->n++;
+            status = fill_sheet(s, err);
+            if (status == TM_OK && s->sheet.table->failed)
+                status = tm_fail(err, TM_NOMEM, "energy tables: out of memory for their cells");
+        }
+    }
+    free(s);
+    if (status != TM_OK) tm_tables_free(out);
+    return status;
+}

@@ -1,0 +1,35 @@
+#include "reports/limits.h"
+
+#include <math.h>
+#include <string.h>
+
+tm_measured tm_limit_find(const tm_json *run, const char *kind, int threads)
+{
+    tm_measured figure = {.value = NAN};
+    const tm_json *points = tm_json_get(tm_json_get(run, "roofline"), kind);
+    if (!tm_json_is_array(points)) {
+        if (tm_json_get(run, "roofline"))
+            tm_measured_miss(&figure, "the roofline of the run has no %s", kind);
+        else
+            tm_measured_miss(&figure, "no run of this store holds a roofline");
+        return figure;
+    }
+    for (int i = 0; i < tm_json_count(points); i++) {
+        const tm_json *point = tm_json_at(points, i);
+        const tm_json *value = tm_json_get(point, "value");
+        if (tm_json_double(tm_json_get(point, "threads"), -1.0) != threads) continue;
+        if (!tm_json_is_number(value) || !(tm_json_double(value, 0.0) > 0.0)) break;
+        tm_measured_set(&figure, tm_json_double(value, NAN));
+        return figure;
+    }
+    tm_measured_miss(&figure, "the roofline of the run has no %s for %d thread%s", kind, threads,
+                     threads == 1 ? "" : "s");
+    return figure;
+}
+
+tm_measured tm_limit_macs(const tm_json *run, const tm_cell *cell)
+{
+    bool is_float = strncmp(cell->kernel, "f16", 3) == 0 || strncmp(cell->kernel, "f32", 3) == 0;
+    return tm_limit_find(run, is_float ? "fp32_gmac_per_second" : "int8_gmac_per_second",
+                         cell->threads);
+}

@@ -1,0 +1,102 @@
+/* The energy of every cell by phase: joules, watts, and the meter they come from. */
+#include "reports/energy_sheet.h"
+#include "reports/report_parts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void add_interval(tm_table *out, const tm_interval *v, bool fake, const char *why)
+{
+    char text[160];
+    if (isfinite(v->value))
+        tm_table_add_cell(out, "%s", tm_energy_number(v, fake, text, sizeof text));
+    else
+        tm_table_add_cell_with_note(out, "-", why[0] ? why : "not measured");
+}
+
+static void begin_row(tm_table *out, const tm_cell_summary *s, const char *phase)
+{
+    char text[128];
+    tm_table_add_row(out);
+    tm_table_add_cell(out, "%s", tm_model_label(s->cell.model));
+    tm_table_add_cell(out, "%s", s->cell.kernel);
+    tm_table_add_cell(out, "%d", s->cell.threads);
+    tm_table_add_cell(out, "%s", s->cell.test);
+    tm_table_add_cell(out, "%s", phase);
+    tm_table_add_cell(out, "%s", tm_number_interval(&s->tokens_per_second, 3, text, sizeof text));
+}
+
+static void add_phase(tm_table *out, const tm_cell_summary *s, const tm_energy_phase *e)
+{
+    char text[160];
+    begin_row(out, s, tm_energy_token_name(e->phase));
+    add_interval(out, &e->joules_per_token, e->fake, e->missing);
+    add_interval(out, &e->net_joules_per_token, e->fake, e->net_missing);
+    add_interval(out, &e->watts, e->fake, e->missing);
+    add_interval(out, &e->net_watts, e->fake, e->net_missing);
+    if (isfinite(e->largest_error))
+        tm_table_add_cell(out, "%s", tm_number(100 * e->largest_error, 2, text, sizeof text));
+    else
+        tm_table_add_cell(out, "-");
+    tm_table_add_cell(out, "%s", e->missing[0] ? "-" : tm_energy_origin(e, text, sizeof text));
+    tm_energy_counts(e, text, sizeof text);
+    if (e->warning[0])
+        tm_table_add_cell_with_note(out, text, e->warning);
+    else
+        tm_table_add_cell(out, "%s", text[0] ? text : "-");
+}
+
+/* Both phases of a test together. */
+static void add_both_phases(tm_table *out, const tm_cell_summary *s)
+{
+    begin_row(out, s, "all");
+    add_interval(out, &s->energy.joules_per_token, s->energy.fake, s->energy.missing);
+    for (int i = 0; i < 6; i++) tm_table_add_cell(out, "%s", "");
+}
+
+tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *err)
+{
+    static const struct {
+        const char *heading;
+        tm_align align;
+    } columns[] = {
+        {"model", TM_LEFT},    {"kernel", TM_LEFT},       {"threads", TM_RIGHT},
+        {"test", TM_LEFT},     {"tokens", TM_LEFT},       {"tokens/s", TM_RIGHT},
+        {"J/token", TM_RIGHT}, {"net J/token", TM_RIGHT}, {"W", TM_RIGHT},
+        {"net W", TM_RIGHT},   {"reading +-%", TM_RIGHT}, {"source, scope, method", TM_LEFT},
+        {"windows", TM_LEFT},
+    };
+    const tm_summaries *all = view->summaries;
+    bool has_fake = false;
+    for (int i = 0; i < all->n; i++)
+        has_fake |= !all->items[i].superseded && all->items[i].energy.fake;
+    tm_table_init(out, has_fake ? "FAKE. Energy by cell and phase" : "Energy by cell and phase");
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        tm_table_add_column(out, columns[i].heading, columns[i].align);
+    const char *origin = NULL;
+    for (int i = 0; i < all->n; i++) {
+        const tm_cell_summary *s = &all->items[i];
+        if (s->superseded || !s->energy.is_asked) continue;
+        const char *own = tm_sheet_origin(view->input, s->cell.model);
+        if (s->energy.phases[TM_PHASE_PROMPT].missing[0] &&
+            s->energy.phases[TM_PHASE_GENERATION].missing[0])
+            own = "joules not measured";
+        else if (s->energy.fake)
+            own = "fake joules and watts (not measured)";
+        if (!origin || strcmp(origin, own) != 0) tm_table_add_group(out, "%s", own);
+        origin = own;
+        for (int phase = 0; phase < TM_PHASES; phase++)
+            if ((phase == TM_PHASE_PROMPT ? s->cell.n_prompt : s->cell.n_gen) > 0)
+                add_phase(out, s, &s->energy.phases[phase]);
+        if (s->cell.n_prompt > 0 && s->cell.n_gen > 0) add_both_phases(out, s);
+    }
+    tm_table_add_note(
+        out, "Tokens: those that the joules are divided by; all: prompt and output tokens of "
+             "one repetition together. J/token and W are gross, with the 95 %% interval over "
+             "processes; net: above idle. Reading +-%%: largest error of reading a window, "
+             "without that of the instrument. Windows: one per process, by state.");
+    if (out->failed)
+        return tm_fail(err, TM_NOMEM, "energy by cell: out of memory for %d rows", out->n_rows);
+    return TM_OK;
+}

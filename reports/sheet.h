@@ -1,0 +1,75 @@
+/* A sheet: one speed-up or energy table while it is filled. Models across, fp16, ternary and their
+ * ratio down, and published values below in groups of their own. This module holds what both tables
+ * share; speedup_sheet.h and energy_sheet.h fill the rows.
+ */
+#ifndef TM_REPORTS_SHEET_H
+#define TM_REPORTS_SHEET_H
+
+#include "reports/output/table.h"
+#include "reports/published/paper_tables.h"
+#include "reports/speedup.h"
+
+/* What all sheets of a report are made from. Everything is borrowed. */
+typedef struct tm_sheet_input {
+    const tm_speedups *speedups;
+    const tm_published *published;
+    const char *machine;      /* name of the measured machine: its CPU */
+    int cores;                /* physical cores the run could use; 0: not known */
+    bool emulated;            /* instructions were emulated: times have no meaning */
+    const char *architecture; /* "x86_64", "aarch64"; NULL: not recorded */
+} tm_sheet_input;
+
+typedef enum tm_sheet_kind {
+    TM_SHEET_PAPER, /* the model sizes of 2410.16144 */
+    TM_SHEET_OTHER, /* other models */
+    TM_SHEET_FAKE,  /* scripted models, which test the harness */
+    TM_N_SHEET_KINDS
+} tm_sheet_kind;
+
+enum { TM_SHEET_MAX_COLUMNS = 256 };
+
+typedef struct tm_sheet_column {
+    const char *model;         /* as the store names it, or the paper; borrowed */
+    const tm_speedup *speedup; /* borrowed; NULL: not in the store */
+} tm_sheet_column;
+
+typedef struct tm_sheet {
+    const tm_sheet_input *input;
+    const tm_cell *cell; /* one of its cells: gives engine, threads and test */
+    tm_sheet_kind kind;
+    tm_sheet_column columns[TM_SHEET_MAX_COLUMNS];
+    int n_columns;
+    bool is_first; /* of the document: carries the notes on how to read all sheets */
+    tm_table *table;
+} tm_sheet;
+
+/* Whether two cells belong to the same sheet: equal engine, threads and test. */
+bool tm_sheet_same(const tm_cell *a, const tm_cell *b);
+/* Adds a column unless the sheet has the model (`same`: compares two names) or is full. */
+void tm_sheet_add_column(tm_sheet *sheet, const char *model, const tm_speedup *speedup,
+                         int (*same)(const char *, const char *));
+/* qsort order of `const char *` model names: by number of parameters, then by name. */
+int tm_sheet_by_size(const void *a, const void *b);
+
+/* "measured"; for scripted models and emulated runs what it is instead. */
+const char *tm_sheet_origin(const tm_sheet_input *input, const char *model);
+/* "", ", other models" or ", scripted models": the end of a title. */
+const char *tm_sheet_kind_text(tm_sheet_kind kind);
+
+/* One arm of a column, or NULL. */
+const tm_cell_summary *tm_sheet_arm(const tm_speedup *speedup, bool is_baseline);
+/* Adds a cell "N/A" with the reason as a note. */
+void tm_sheet_add_missing(tm_sheet *sheet, const char *why);
+/* The same for an arm that the store does not have. */
+void tm_sheet_add_absent(tm_sheet *sheet, const tm_speedup *speedup, bool is_baseline);
+/* Adds a published value. digits 0: as printed. */
+void tm_sheet_add_published(tm_sheet *sheet, const tm_measured *figure, int digits);
+
+/* The finished tables of a document. */
+typedef struct tm_tables {
+    tm_table *items; /* owned */
+    int n;
+} tm_tables;
+void tm_tables_free(tm_tables *tables);
+
+#endif
