@@ -53,15 +53,18 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK) status = tm_machine_read("/", &env, err);
     if (status == TM_OK && r->store) status = tm_sweep_check_store(r->store, &env, false, err);
-    tm_tuner choice = tm_cell_choice(&r->cells, build, &env, &progress, interrupt_fd);
+    tm_tune_choices choices = {0};
+    tm_tuner tuner = tm_cell_choice(&r->cells, build, &env, &progress, interrupt_fd);
     tm_plan_options po = {.need_models = true,
                           .seed = (uint64_t)r->cells.seed,
                           .oversubscribe = r->cells.oversubscribe,
                           .build = build,
                           .peers = peers.items,
                           .n_peers = peers.n,
-                          .choice = &choice,
+                          .choices = &choices,
                           .energy = r->meter.source[0] != 0};
+    if (status == TM_OK) status = tm_plan_list_choices(suite, &env, &po, &choices, err);
+    if (status == TM_OK) status = tm_tune_resolve(&tuner, &choices, err);
     if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
     /* Only what a profile is held against: a bench has nothing else to set beside limits. */
     tm_plan_roofline_request limits = {.command = "bench",
@@ -85,6 +88,7 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
     if (status == TM_OK) status = tm_sweep_run(&so, outcome, err);
     tm_progress_end(&progress);
     tm_plan_free(&plan);
+    tm_tune_choices_free(&choices);
     tm_machine_free(&env);
     return status;
 }

@@ -328,7 +328,8 @@ tm_status tm_kernels_bench(const tm_kernels_request *request, tm_call *call, tm_
     if (status == TM_OK) status = tm_machine_read("/", &env, err);
     tm_kernel_timer_options options = {0};
     if (status == TM_OK) {
-        tm_prefetch_choose(&(tm_tuner){.build = build, .env = &env, .measure = true});
+        tm_prefetch_choose(&(tm_tuner){.build = build, .env = &env, .measure = true},
+                           &(tm_prefetch_choice){0});
         options = tm_kernel_timer_options_for(&env);
         options.seconds = request->seconds;
         status = tm_kernel_runner_open(&options, &rows, &runner, err);

@@ -35,6 +35,7 @@ typedef struct state {
     tm_call *call;
     tm_machine env;
     tm_suite *suite;
+    tm_tune_choices choices;
     tm_plan plan;
     tm_roofline *roofline;
     tm_profile_trace trace;
@@ -64,11 +65,14 @@ static tm_status make_plan(state *s, tm_error *err)
     char build[24];
     tm_progress_init(&progress, s->r->cells.quiet);
     tm_status status = tm_build_hash(NULL, build, sizeof build, err);
-    tm_tuner choice = tm_cell_choice(&s->r->cells, build, &s->env, &progress, s->interrupt_fd);
+    tm_tuner tuner = tm_cell_choice(&s->r->cells, build, &s->env, &progress, s->interrupt_fd);
     tm_plan_options options = {.seed = (uint64_t)s->r->cells.seed,
                                .oversubscribe = s->r->cells.oversubscribe,
                                .build = build,
-                               .choice = &choice};
+                               .choices = &s->choices};
+    if (status == TM_OK)
+        status = tm_plan_list_choices(s->suite, &s->env, &options, &s->choices, err);
+    if (status == TM_OK) status = tm_tune_resolve(&tuner, &s->choices, err);
     if (status == TM_OK) status = tm_plan_make(s->suite, &s->env, &options, &s->plan, err);
     tm_progress_end(&progress);
     return status;
@@ -332,6 +336,7 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     for (int i = 0; i < s.n_items; i++) tm_profile_free(&s.items[i].profile);
     free(s.items);
     if (s.suite) tm_plan_free(&s.plan);
+    tm_tune_choices_free(&s.choices);
     tm_machine_free(&s.env);
     free(s.roofline);
     free(s.suite);

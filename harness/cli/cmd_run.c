@@ -264,21 +264,22 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
     tm_peers peers;
     tm_progress progress;
     tm_progress_init(&progress, s->quiet);
-    tm_tuner choice = {.build = build,
-                       .env = &env,
-                       .seed = (uint64_t)s->seed,
-                       .oversubscribe = s->oversubscribe,
-                       .retune = s->retune,
-                       .measure = !s->dry_run,
-                       .interrupt_fd = -1,
-                       .note = s->quiet ? NULL : tm_progress_note,
-                       .note_arg = &progress};
+    tm_tune_choices choices = {0};
+    tm_tuner tuner = {.build = build,
+                      .env = &env,
+                      .seed = (uint64_t)s->seed,
+                      .oversubscribe = s->oversubscribe,
+                      .retune = s->retune,
+                      .measure = !s->dry_run,
+                      .interrupt_fd = -1,
+                      .note = s->quiet ? NULL : tm_progress_note,
+                      .note_arg = &progress};
     tm_plan_options options = {.seed = (uint64_t)s->seed,
                                .oversubscribe = s->oversubscribe,
                                .build = build,
                                .only = s->only,
                                .peers = peers.items,
-                               .choice = &choice};
+                               .choices = &choices};
     tm_status status = tm_peers_parse(s->peers, &peers, err);
     options.n_peers = peers.n;
     if (status == TM_OK) status = tm_suite_read(name, suite, err);
@@ -296,17 +297,20 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
     }
     if (status == TM_OK && !s->dry_run)
         status = tm_sweep_check_store(s->store, &env, s->allow_machine, err);
-    if (status == TM_OK && !s->dry_run) choice.interrupt_fd = tm_interrupt_open();
+    if (status == TM_OK && !s->dry_run) tuner.interrupt_fd = tm_interrupt_open();
+    if (status == TM_OK) status = tm_plan_list_choices(suite, &env, &options, &choices, err);
+    if (status == TM_OK) status = tm_tune_resolve(&tuner, &choices, err);
     if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, err);
     if (status == TM_INTERRUPTED)
-        call->exit_status = tm_interrupt_exit_status(choice.interrupt_fd);
+        call->exit_status = tm_interrupt_exit_status(tuner.interrupt_fd);
     else if (status == TM_OK && !s->dry_run)
-        status = run_plan(s, suite, &env, &plan, choice.interrupt_fd, call, err);
+        status = run_plan(s, suite, &env, &plan, tuner.interrupt_fd, call, err);
     else if (status == TM_OK && strcmp(call->format, "json") == 0)
         status = tm_print_json(call->out, plan_to_json(suite, &plan), err);
     else if (status == TM_OK)
         print_plan_text(call->out, suite, &plan, &s->meter);
     tm_plan_free(&plan);
+    tm_tune_choices_free(&choices);
     tm_machine_free(&env);
     return status;
 }

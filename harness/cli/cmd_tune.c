@@ -62,7 +62,8 @@ static tm_status measure(const settings *s, int *interrupt_fd, tm_tune *out, tm_
     status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK) status = tm_machine_read("/", &env, err);
     if (status != TM_OK) return status;
-    tm_prefetch_choose(&(tm_tuner){.build = build, .env = &env, .measure = true});
+    tm_prefetch_choose(&(tm_tuner){.build = build, .env = &env, .measure = true},
+                       &(tm_prefetch_choice){0});
     int n_threads = s->threads > 0 ? (int)s->threads : env.n_cores;
     tm_tune_options options = {.config = &config,
                                .family = s->family,

@@ -18,12 +18,13 @@ typedef struct tm_cell {
     /* The names in the suite ("auto", "ternary", a kernel). They are not part of the cell's identity.
      * "": not known. */
     char kernel_asked[48], head_asked[48];
+    char arithmetic[8]; /* of the kernel: "int8", "fp32", "bf16"; "": not known, or a peer's */
     int threads;
     int n_prompt, n_gen; /* tokens; one of them is 0 unless the test is pp+tg */
     int depth;           /* tokens in the KV cache before timing begins */
     int n_sequences;     /* decoded together, one token of each per pass; 0 and 1: one */
     char test[48];       /* "pp512", "tg128", "pp512+tg128", then "@d1024", "@b8" */
-    char role[16];       /* TM_ROLE_..., or "" */
+    char role[16];       /* one of the above */
 } tm_cell;
 
 /* Hash of what identifies a cell: its fields except the role and the names in the suite, the build of

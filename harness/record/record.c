@@ -35,6 +35,7 @@ static void put_cell(tm_json *json, const tm_record *record, bool has_status)
     tm_json_put_string(json, "head_kernel", cell->head_kernel);
     if (cell->kernel_asked[0]) tm_json_put_string(json, "kernel_asked", cell->kernel_asked);
     if (cell->head_asked[0]) tm_json_put_string(json, "head_asked", cell->head_asked);
+    if (cell->arithmetic[0]) tm_json_put_string(json, "arithmetic", cell->arithmetic);
     tm_json_put_int(json, "threads", cell->threads);
     tm_json_put_string(json, "test", cell->test);
     tm_json_put_int(json, "n_prompt", cell->n_prompt);
@@ -83,6 +84,8 @@ static void read_cell(tm_record_reader *r, tm_record *out)
         tm_read_text(r, "kernel_asked", cell->kernel_asked, sizeof cell->kernel_asked);
     if (has(r, "head_asked"))
         tm_read_text(r, "head_asked", cell->head_asked, sizeof cell->head_asked);
+    if (has(r, "arithmetic"))
+        tm_read_text(r, "arithmetic", cell->arithmetic, sizeof cell->arithmetic);
     cell->threads = (int)tm_read_int(r, "threads", 1, 1 << 20);
     tm_read_text(r, "test", cell->test, sizeof cell->test);
     cell->n_prompt = (int)tm_read_int(r, "n_prompt", 0, TM_RECORD_COUNT_MAX);

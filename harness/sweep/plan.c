@@ -1,85 +1,12 @@
 #include "harness/sweep/plan.h"
 
+#include "harness/measure/shapes.h"
+#include "harness/measure/worker.h"
+#include "harness/sweep/plan_model.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-#include "harness/measure/bench.h"
-#include "harness/tune/prefetch.h"
-#include "harness/measure/profile.h"
-#include "harness/measure/shapes.h"
-#include "harness/measure/backend_null.h"
-#include "harness/measure/worker.h"
-
-/* Guesses for the time of a process that has not run yet, per thread: a slow server core. They only
- * serve --dry-run and the first estimates; what ran replaces them. */
-#define GUESS_BYTES_PER_SECOND 10e9
-#define GUESS_MACS_PER_SECOND  40e9  /* prompts, ternary or not */
-#define GUESS_PACK_TERNARY     500e6 /* weights per second and core */
-#define GUESS_PACK_FLOATS      100e6
-#define GUESS_FIXED_SECONDS    0.5
-
-/* Everything that is the same for all cells of a model. */
-typedef struct model {
-    const char *name;
-    bool is_null;
-    int64_t null_ns;
-    bool known; /* config is */
-    tm_source source;
-    tm_config config;
-    char identity[256];
-    char skip[480];
-} model;
-
-static tm_status open_model(const char *name, const tm_plan_options *options, model *out,
-                            tm_error *err)
-{
-    uint64_t seed = options->seed;
-    memset(out, 0, sizeof *out);
-    out->name = name;
-    out->is_null = tm_backend_is_null(name);
-    tm_status status = out->is_null ? tm_backend_check_null(name, &out->null_ns, err)
-                                    : tm_source_open_name(name, seed, &out->source, err);
-    if (status == TM_OK && !out->is_null) {
-        out->config = out->source.config;
-        out->known = true;
-    }
-    if (status == TM_OK)
-        status = tm_model_identity(name, seed, out->identity, sizeof out->identity, err);
-    if (status == TM_ARG || status == TM_NOMEM || status == TM_OK || options->need_models)
-        return status;
-    /* A file that is not there or not a model: its cells say so, the others run. */
-    snprintf(out->skip, sizeof out->skip, "%s", err->message);
-    snprintf(out->identity, sizeof out->identity, "unreadable");
-    return TM_OK;
-}
-
-static void close_model(model *m)
-{
-    if (m->known) tm_source_close(&m->source);
-}
-
-/* What "auto" means for a model; without a source (a fake backend), a ternary one. kernel: the named
- * one of the linear weights, or NULL. */
-static tm_status families_of(tm_source *source, const tm_kernel *kernel, tm_model_families *out,
-                             tm_error *err)
-{
-    *out = (tm_model_families){"ternary", "f16"};
-    return source ? tm_model_auto(source, kernel, out, err) : TM_OK;
-}
-
-tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,
-                             const tm_kernel **head_kernel, tm_error *err)
-{
-    bool named = strcmp(name, "auto") != 0;
-    tm_model_families families;
-    tm_status status = TM_OK;
-    if (named) status = tm_kernel_resolve(name, kernel, err);
-    if (status == TM_OK) status = families_of(source, named ? *kernel : NULL, &families, err);
-    if (status == TM_OK && !named) status = tm_kernel_resolve(families.linear, kernel, err);
-    return status == TM_OK ? tm_kernel_resolve(families.head, head_kernel, err) : status;
-}
 
 /* State while the plan grows. */
 typedef struct planner {
@@ -87,40 +14,46 @@ typedef struct planner {
     const tm_machine *env;
     const tm_plan_options *options;
     tm_plan *plan;
-    bool has_prefetch; /* the distance is chosen: once, before the first kernels are compared */
+    tm_tune_choices *open; /* not NULL: only list the choices that measuring decides */
 } planner;
 
-/* How an arm was asked for. */
+/* How the suite asks for an arm. */
 typedef struct wanted {
     const char *kernel, *head; /* as written */
-    const char *role;          /* "baseline", or "" */
+    const char *role;          /* TM_ROLE_BASELINE, or "" */
     int threads;
     bool threads_all; /* written as TM_THREADS_ALL */
 } wanted;
 
-/* The same with a head of the user's choice ("auto": the model's own), and where a name leaves a
- * choice, the kernels measured to be fastest here. */
-static tm_status choose_kernels(planner *p, model *m, const wanted *w, const tm_kernel **kernel,
-                                const tm_kernel **head, tm_error *err)
+/* Replaces *kernel by the fastest of the family, or lists the choice as open. */
+static tm_status apply_choice(planner *p, const tm_plan_model *m, const char *family, int threads,
+                              const tm_kernel **kernel, tm_error *err)
+{
+    if (tm_kernel_find(family)) return TM_OK; /* one kernel by name: nothing to choose */
+    if (p->open) return tm_tune_choices_add(p->open, m->name, &m->config, family, threads, err);
+    const tm_kernel *best = tm_tune_choices_find(p->options->choices, m->name, family, threads);
+    if (best) *kernel = best;
+    return TM_OK;
+}
+
+/* Like tm_kernels_resolve, but with the head that the suite names ("auto": the model's own), and with
+ * the fastest kernel where a name leaves a choice. */
+static tm_status choose_kernels(planner *p, tm_plan_model *m, const wanted *w,
+                                const tm_kernel **kernel, const tm_kernel **head, tm_error *err)
 {
     bool own_head = strcmp(w->head, "auto") == 0;
     bool named = strcmp(w->kernel, "auto") != 0;
     tm_model_families families;
-    const tm_tuner *choice = p->options->choice;
-    tm_source *source = m->known ? &m->source : NULL;
+    tm_source *source = m->is_known ? &m->source : NULL;
     tm_status status = tm_kernels_resolve(w->kernel, source, kernel, head, err);
     if (status == TM_OK && !own_head) status = tm_kernel_resolve(w->head, head, err);
-    if (status != TM_OK || !choice || !source || m->skip[0]) return status;
-    if (!p->has_prefetch) tm_prefetch_choose(choice);
-    p->has_prefetch = true;
-    status = families_of(source, named ? *kernel : NULL, &families, err);
-    if (status != TM_OK) return status;
-    const char *family = named ? w->kernel : families.linear;
-    const char *head_family = own_head ? families.head : w->head;
-    if (!tm_kernel_find(family))
-        status = tm_tuner_choose(choice, m->name, &m->config, family, w->threads, kernel, err);
-    if (status == TM_OK && !tm_kernel_find(head_family))
-        status = tm_tuner_choose(choice, m->name, &m->config, head_family, w->threads, head, err);
+    if (status != TM_OK || !source || m->skip[0]) return status;
+    if (p->open) p->open->has_kernels = true;
+    status = tm_plan_model_families(m, named ? *kernel : NULL, &families, err);
+    if (status == TM_OK)
+        status = apply_choice(p, m, named ? w->kernel : families.linear, w->threads, kernel, err);
+    if (status == TM_OK)
+        status = apply_choice(p, m, own_head ? families.head : w->head, w->threads, head, err);
     return status;
 }
 
@@ -152,46 +85,6 @@ int tm_plan_profile_pairs(const tm_suite *suite)
     if (!suite->profile) return 0;
     return suite->repetitions < TM_WORKER_PROFILE_PAIRS ? suite->repetitions
                                                         : TM_WORKER_PROFILE_PAIRS;
-}
-
-/* What an arm's process will need and take. */
-static void predict(const model *m, const tm_kernel *kernel, const tm_kernel *head, tm_arm *arm,
-                    const tm_suite *suite, bool energy, int n_cores)
-{
-    int threads = arm->cells[0].threads, n_windows = 0, n_pairs = tm_plan_profile_pairs(suite);
-    tm_session_options session;
-    tm_test tests[TM_SUITE_MAX];
-    double seconds = GUESS_FIXED_SECONDS;
-    tm_costs costs = {0};
-    if (m->known) costs = tm_model_costs(&m->config, kernel, head, true);
-    for (int i = 0; i < arm->n_cells; i++) {
-        const tm_cell *c = &arm->cells[i];
-        tests[i] = (tm_test){c->n_prompt, c->n_gen, c->depth, c->n_sequences};
-    }
-    tm_worker_sizes(tests, arm->n_cells, &session);
-    session.f16_kv = true;
-    for (int i = 0; i < arm->n_cells; i++) {
-        double bytes, macs, tokens = tm_test_tokens(&tests[i]);
-        tm_bench_costs(&costs, session.n_batch, &tests[i], &bytes, &macs);
-        double read = bytes * tokens / (GUESS_BYTES_PER_SECOND * threads);
-        double multiply = macs * tokens / (GUESS_MACS_PER_SECOND * threads);
-        double once = read > multiply ? read : multiply;
-        if (m->is_null) once = (double)m->null_ns * 1e-9 * tokens;
-        seconds += once * (suite->repetitions + suite->warmup);
-        if (n_pairs > 0 && !m->is_null) seconds += once * TM_PROFILE_RUNS(n_pairs);
-        n_windows += (tests[i].n_prompt > 0) + (tests[i].n_gen > 0);
-        if (energy) seconds += once; /* what a window's last repetition may pass its end by */
-    }
-    if (energy) seconds += tm_energy_source_predict_seconds(&suite->energy, n_windows);
-    arm->predicted_seconds = seconds;
-    if (!m->known) return;
-    arm->predicted_seconds +=
-        (double)tm_config_linear_weights(&m->config) /
-        ((kernel->format->ternary ? GUESS_PACK_TERNARY : GUESS_PACK_FLOATS) * n_cores);
-    arm->predicted_bytes =
-        (int64_t)(costs.linear_bytes + costs.head_bytes + costs.embedding_bytes + costs.norm_bytes +
-                  tm_session_bytes(&m->config, kernel, head, &session, threads)) +
-        TM_PROCESS_BYTES;
 }
 
 static void check_memory(const tm_machine *env, tm_arm *arm)
@@ -271,7 +164,7 @@ static int keep_arm(planner *p, tm_arm *arm)
 }
 
 /* One of our kernels. *index: -1 when nothing was added. */
-static tm_status add_arm(planner *p, model *m, const wanted *w, int *index, tm_error *err)
+static tm_status add_arm(planner *p, tm_plan_model *m, const wanted *w, int *index, tm_error *err)
 {
     const tm_kernel *kernel = NULL, *head = NULL;
     tm_cell cell = {.threads = w->threads};
@@ -279,7 +172,8 @@ static tm_status add_arm(planner *p, model *m, const wanted *w, int *index, tm_e
     char why[480] = "";
     *index = -1;
     tm_status status = choose_kernels(p, m, w, &kernel, &head, err);
-    if (status == TM_ARG || status == TM_NOMEM || status == TM_INTERRUPTED) return status;
+    if (status == TM_ARG || status == TM_NOMEM) return status;
+    if (p->open) return TM_OK;
     if (status != TM_OK) snprintf(why, sizeof why, "%s", err->message);
     if (m->skip[0]) memcpy(why, m->skip, sizeof why);
     snprintf(cell.engine, sizeof cell.engine, "%s", m->is_null ? "null" : "ternmark");
@@ -288,6 +182,9 @@ static tm_status add_arm(planner *p, model *m, const wanted *w, int *index, tm_e
     snprintf(cell.head_kernel, sizeof cell.head_kernel, "%s", head ? head->name : "");
     snprintf(cell.kernel_asked, sizeof cell.kernel_asked, "%s", w->kernel);
     snprintf(cell.head_asked, sizeof cell.head_asked, "%s", w->head);
+    if (kernel)
+        snprintf(cell.arithmetic, sizeof cell.arithmetic, "%s",
+                 tm_arithmetic_name(tm_kernel_arithmetic(kernel)));
     snprintf(cell.role, sizeof cell.role, "%s",
              w->role[0]                                                           ? w->role
              : kernel && (kernel->format->ternary || kernel->format->block_trits) ? TM_ROLE_TERNARY
@@ -295,30 +192,15 @@ static tm_status add_arm(planner *p, model *m, const wanted *w, int *index, tm_e
     status = new_arm(p, w, cell, p->options->build, m->identity, &arm, index, err);
     if (status != TM_OK || !arm) return status;
     memcpy(arm->skip, why, sizeof arm->skip);
-    if (!why[0]) predict(m, kernel, head, arm, p->suite, p->options->energy, p->env->n_cores);
+    if (!why[0])
+        tm_plan_predict(m, kernel, head, p->suite, p->options->energy, p->env->n_cores, arm);
     *index = keep_arm(p, arm);
     return TM_OK;
 }
 
-/* What another engine needs and takes: its file in memory, read once per token and once to load it. */
-static void predict_peer(const model *m, tm_arm *arm, const tm_suite *suite)
-{
-    struct stat st;
-    double bytes = stat(arm->peer->file, &st) == 0 ? (double)st.st_size : 0;
-    double macs = m->known ? (double)tm_config_linear_weights(&m->config) : 0;
-    double threads = arm->cells[0].threads;
-    arm->predicted_bytes = (int64_t)bytes + TM_PROCESS_BYTES;
-    arm->predicted_seconds = GUESS_FIXED_SECONDS + bytes / GUESS_BYTES_PER_SECOND;
-    for (int i = 0; i < arm->n_cells; i++)
-        arm->predicted_seconds += (suite->repetitions + 1) *
-                                  (arm->cells[i].n_prompt * macs / GUESS_MACS_PER_SECOND +
-                                   arm->cells[i].n_gen * bytes / GUESS_BYTES_PER_SECOND) /
-                                  threads;
-}
-
 /* Another engine with its own file of the model. */
-static tm_status add_peer(planner *p, model *m, const tm_peer *peer, const wanted *w, int *index,
-                          tm_error *err)
+static tm_status add_peer(planner *p, tm_plan_model *m, const tm_peer *peer, const wanted *w,
+                          int *index, tm_error *err)
 {
     tm_cell cell = {.engine = TM_PEER_ENGINE, .threads = w->threads};
     char identity[256], build[32];
@@ -334,7 +216,7 @@ static tm_status add_peer(planner *p, model *m, const tm_peer *peer, const wante
     if (status == TM_OK) status = new_arm(p, w, cell, build, identity, &arm, index, err);
     if (status != TM_OK || !arm) return status;
     arm->peer = peer;
-    predict_peer(m, arm, p->suite);
+    tm_plan_predict_peer(m, p->suite, arm);
     *index = keep_arm(p, arm);
     return TM_OK;
 }
@@ -347,14 +229,17 @@ static const tm_peer *find_peer(const tm_plan_options *options, const char *name
 }
 
 /* A kernel of ours or a peer, by the name on the axis. */
-static tm_status add_named(planner *p, model *m, const wanted *w, int *index, tm_error *err)
+static tm_status add_named(planner *p, tm_plan_model *m, const wanted *w, int *index, tm_error *err)
 {
     const tm_peer *peer = find_peer(p->options, w->kernel);
+    *index = -1;
+    if (peer && p->open) return TM_OK;
     return peer ? add_peer(p, m, peer, w, index, err) : add_arm(p, m, w, index, err);
 }
 
 /* Every kernel and head of one model on one number of threads, and the pairs they make. */
-static tm_status add_group(planner *p, model *m, bool threads_all, int threads, tm_error *err)
+static tm_status add_group(planner *p, tm_plan_model *m, bool threads_all, int threads,
+                           tm_error *err)
 {
     const tm_suite *suite = p->suite;
     wanted w = {suite->baseline, "auto", TM_ROLE_BASELINE, threads, threads_all};
@@ -383,7 +268,7 @@ static tm_status add_group(planner *p, model *m, bool threads_all, int threads, 
     }
     for (int i = first_pair; i < p->plan->n_pairs; i++)
         if (p->plan->pairs[i].b >= 0) p->plan->pairs[i].n = n;
-    if (baseline >= 0 && n == 0) /* nothing to pair it with */
+    if (baseline >= 0 && n == 0) /* nothing to pair with */
         p->plan->pairs[p->plan->n_pairs++] = (tm_pair){baseline, -1, 0, 1};
     return TM_OK;
 }
@@ -402,9 +287,9 @@ static tm_status resolve_threads(const planner *p, int written, int *out, tm_err
 
 static tm_status add_model(planner *p, const char *name, tm_error *err)
 {
-    model m;
+    tm_plan_model m;
     int seen[TM_SUITE_MAX];
-    tm_status status = open_model(name, p->options, &m, err);
+    tm_status status = tm_plan_model_open(name, p->options, &m, err);
     for (int t = 0; t < p->suite->n_threads && status == TM_OK; t++) {
         int k = 0;
         status = resolve_threads(p, p->suite->threads[t], &seen[t], err);
@@ -412,38 +297,49 @@ static tm_status add_model(planner *p, const char *name, tm_error *err)
         if (status == TM_OK && k == t)
             status = add_group(p, &m, p->suite->threads[t] == TM_THREADS_ALL, seen[t], err);
     }
-    close_model(&m);
+    tm_plan_model_close(&m);
+    return status;
+}
+
+static tm_status add_models(planner *p, tm_error *err)
+{
+    tm_status status = tm_suite_check(p->suite, err);
+    for (int i = 0; i < p->suite->n_models && status == TM_OK; i++)
+        status = add_model(p, p->suite->models[i], err);
+    return status;
+}
+
+tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *env,
+                               const tm_plan_options *options, tm_tune_choices *out, tm_error *err)
+{
+    tm_plan none = {0};
+    planner p = {suite, env, options, &none, out};
+    *out = (tm_tune_choices){0};
+    tm_status status = add_models(&p, err);
+    if (status != TM_OK) tm_tune_choices_free(out);
     return status;
 }
 
 tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_plan_options *options,
                        tm_plan *out, tm_error *err)
 {
-    planner p = {suite, env, options, out, false};
-    memset(out, 0, sizeof *out);
-    tm_status status = tm_suite_check(suite, err);
-    if (status != TM_OK) return status;
+    planner p = {suite, env, options, out, NULL};
+    *out = (tm_plan){.choices = options->choices};
     /* At most 64 x 64 x (64 x 64 + 65): one arm more per model and threads for the baseline. */
     size_t n_heads = suite->n_head_kernels > 0 ? (size_t)suite->n_head_kernels : 1;
     size_t room = (size_t)suite->n_models * (size_t)suite->n_threads *
                   ((size_t)suite->n_kernels * n_heads + (size_t)options->n_peers + 1);
-    out->arms = calloc(room, sizeof *out->arms);
-    out->pairs = calloc(room, sizeof *out->pairs);
-    if (!out->arms || !out->pairs) {
+    out->arms = calloc(room + 1, sizeof *out->arms);
+    out->pairs = calloc(room + 1, sizeof *out->pairs);
+    tm_status status = TM_OK;
+    if (!out->arms || !out->pairs)
         status = tm_fail(err, TM_NOMEM, "no memory for a plan of %zu arms", room);
-        goto fail;
-    }
-    for (int i = 0; i < suite->n_models && status == TM_OK; i++)
-        status = add_model(&p, suite->models[i], err);
+    if (status == TM_OK) status = add_models(&p, err);
     if (status == TM_OK && out->n_cells == 0)
         status = tm_fail(err, TM_ARG, "the suite \"%s\" is empty: %s", suite->name,
                          options->only ? "no cell's name contains what --only asks for"
                                        : "its excludes leave no cell");
-    if (status == TM_OK && options->choice && !p.has_prefetch)
-        tm_json_put_missing(env->environment, "prefetch_bytes", "no kernel of ours runs");
-    if (status == TM_OK) return TM_OK;
-fail:
-    tm_plan_free(out);
+    if (status != TM_OK) tm_plan_free(out);
     return status;
 }
 

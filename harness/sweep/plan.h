@@ -9,7 +9,7 @@
 
 #include "engine/model.h"
 #include "engine/session.h"
-#include "harness/tune/tuner.h"
+#include "harness/tune/tune_choices.h"
 #include "harness/machine/machine.h"
 #include "harness/measure/peer.h"
 #include "harness/record/record.h"
@@ -37,6 +37,7 @@ typedef struct tm_plan {
     tm_pair *pairs;
     int n_pairs;
     int n_cells, n_skipped_cells;
+    const tm_tune_choices *choices; /* of the options; borrowed */
 } tm_plan;
 
 typedef struct tm_plan_options {
@@ -47,11 +48,18 @@ typedef struct tm_plan_options {
     const char *only;     /* NULL, or a text that the name of a cell must contain */
     const tm_peer *peers; /* [n_peers] other engines: an arm each, for every model and threads */
     int n_peers;
-    const tm_tuner *choice; /* decides between the kernels of a family; NULL: their fixed order */
-    bool energy; /* a source is alive: every process also has the suite's energy windows */
+    /* Which kernel of a family is the fastest here; NULL, or no answer: their fixed order. Borrowed. */
+    const tm_tune_choices *choices;
+    bool energy; /* a source works: every process also has the suite's energy windows */
 } tm_plan_options;
 
-/* Errors: ARG (empty suite, nothing left after excludes, threads 0 or above the usable CPUs,
+/* Lists the choices between kernels that the suite leaves open, for tm_tune_resolve. Free them also
+ * after the plan is made. Errors: as tm_plan_make. */
+tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *env,
+                               const tm_plan_options *options, tm_tune_choices *out,
+                               tm_error *err) TM_MUST_USE;
+
+/* Measures nothing and changes nothing but *out. Errors: ARG (empty suite, nothing left after excludes, threads 0 or above the usable CPUs,
  * unknown kernel or model with the nearest name), NOMEM. A model file that cannot be read and a
  * kernel the machine lacks make skipped arms. */
 tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_plan_options *options,

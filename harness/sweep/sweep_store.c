@@ -31,7 +31,9 @@ static tm_status make_run_line(tm_sweep_store *log, const tm_sweep_options *o, t
     tm_json_set(log->run, "suite", tm_suite_to_json(o->suite));
     tm_json_put_string(log->run, "fingerprint", o->env->fingerprint);
     tm_json_set(log->run, "machine", tm_json_copy(o->env->machine));
-    tm_json_set(log->run, "environment", tm_json_copy(o->env->environment));
+    tm_json *environment = tm_json_copy(o->env->environment);
+    if (o->plan->choices) tm_tune_choices_put(environment, o->plan->choices);
+    tm_json_set(log->run, "environment", environment);
     tm_json_put_string(log->run, "build", o->build);
     tm_json_put_int(log->run, "seed", (int64_t)o->seed);
     tm_json_put_bool(log->run, "oversubscribe", o->oversubscribe);
@@ -99,6 +101,55 @@ tm_status tm_sweep_check_store(const char *store, const tm_machine *env, bool al
     return status;
 }
 
+/* Kernels that must agree on every token share a group: exact ones of one kind of weights. */
+static const char *group_of(const char *kernel_name)
+{
+    const tm_kernel *kernel = tm_kernel_find(kernel_name);
+    if (!kernel || kernel->tolerance != 0) return kernel_name;
+    return kernel->format->ternary ? "ternary" : kernel->format->name;
+}
+
+/* Key of the samples whose greedy tokens must be equal. */
+static uint64_t tokens_key(const tm_cell *cell)
+{
+    const char *group = group_of(cell->kernel);
+    uint64_t hash = tm_hash(TM_HASH_START, "tokens", 6);
+    hash = tm_hash(hash, cell->model, strlen(cell->model) + 1);
+    hash = tm_hash(hash, cell->head_kernel, strlen(cell->head_kernel) + 1);
+    return tm_hash(hash, group, strlen(group));
+}
+
+/* One sample for each cell and value of its tokens is enough to compare with. */
+static bool has_tokens(const tm_sweep_store *log, const tm_record *record)
+{
+    size_t cursor = 0;
+    const tm_record *r;
+    while ((r = tm_sweep_store_next_tokens(log, &record->cell, &cursor)))
+        if (strcmp(r->cell_id, record->cell_id) == 0 &&
+            strcmp(r->sample.tokens, record->sample.tokens) == 0)
+            return true;
+    return false;
+}
+
+static tm_status add_to_index(tm_sweep_store *log, int position, tm_error *err)
+{
+    const tm_record *r = &log->records->items[position];
+    tm_record_index *index = &log->index;
+    if (r->kind == TM_RECORD_RUN) return TM_OK;
+    bool is_sample = r->kind == TM_RECORD_SAMPLE;
+    bool is_first = is_sample && !tm_sweep_store_has_any(log, r->cell_id, TM_ANY_PROCESS);
+    bool has_new_tokens = is_sample && r->sample.tokens[0] && !has_tokens(log, r);
+    uint64_t key = tm_record_key(r->kind, r->cell_id, r->process);
+    tm_status status = tm_record_index_add(index, key, position, err);
+    if (status == TM_OK && is_first) {
+        key = tm_record_key(r->kind, r->cell_id, TM_ANY_PROCESS);
+        status = tm_record_index_add(index, key, position, err);
+    }
+    if (status == TM_OK && has_new_tokens)
+        status = tm_record_index_add(index, tokens_key(&r->cell), position, err);
+    return status;
+}
+
 tm_status tm_sweep_store_open(tm_sweep_store *log, const tm_sweep_options *options,
                               tm_records *records, tm_error *err)
 {
@@ -114,6 +165,7 @@ tm_status tm_sweep_store_open(tm_sweep_store *log, const tm_sweep_options *optio
     if (status == TM_OK)
         status = read_store(store, options->env, options->allow_machine, records, err);
     log->room = records->n;
+    for (int i = 0; i < records->n && status == TM_OK; i++) status = add_to_index(log, i, err);
     return status;
 }
 
@@ -121,6 +173,7 @@ void tm_sweep_store_close(tm_sweep_store *log)
 {
     tm_store_close(log->store);
     tm_json_free(log->run);
+    tm_record_index_free(&log->index);
     log->store = NULL;
     log->run = NULL;
 }
@@ -145,7 +198,10 @@ static tm_status add(tm_sweep_store *log, tm_record *record, tm_error *err)
     memcpy(record->run_id, log->run_id, sizeof record->run_id);
     if (log->store) status = tm_store_append(log->store, record, err);
     if (status == TM_OK) status = keep(log, record, err);
-    if (status != TM_OK) tm_record_free(record);
+    if (status != TM_OK)
+        tm_record_free(record);
+    else
+        status = add_to_index(log, log->records->n - 1, err);
     return status;
 }
 
@@ -164,37 +220,46 @@ tm_status tm_sweep_store_add(tm_sweep_store *log, tm_record *record, tm_error *e
     return add(log, record, err);
 }
 
+/* The next record with the key, of that kind and cell; NULL: no more. */
+static const tm_record *next_of(const tm_sweep_store *log, tm_record_kind kind, const char *cell_id,
+                                int process, size_t *cursor)
+{
+    uint64_t key = tm_record_key(kind, cell_id, process);
+    int i;
+    while ((i = tm_record_index_next(&log->index, key, cursor)) >= 0) {
+        const tm_record *r = &log->records->items[i];
+        if (r->kind == kind && strcmp(r->cell_id, cell_id) == 0 &&
+            (process == TM_ANY_PROCESS || r->process == process))
+            return r;
+    }
+    return NULL;
+}
+
 bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int process, int repetition)
 {
-    for (int i = 0; i < log->records->n; i++) {
-        const tm_record *r = &log->records->items[i];
-        if (r->kind == TM_RECORD_SAMPLE && r->process == process &&
-            r->sample.repetition == repetition && strcmp(r->cell_id, cell_id) == 0)
-            return true;
-    }
+    size_t cursor = 0;
+    const tm_record *r;
+    while ((r = next_of(log, TM_RECORD_SAMPLE, cell_id, process, &cursor)))
+        if (r->sample.repetition == repetition) return true;
     return false;
 }
 
 bool tm_sweep_store_has_any(const tm_sweep_store *log, const char *cell_id, int process)
 {
-    for (int i = 0; i < log->records->n; i++) {
-        const tm_record *r = &log->records->items[i];
-        if (r->kind == TM_RECORD_SAMPLE && (process < 0 || r->process == process) &&
-            strcmp(r->cell_id, cell_id) == 0)
-            return true;
-    }
-    return false;
+    size_t cursor = 0;
+    return next_of(log, TM_RECORD_SAMPLE, cell_id, process, &cursor) != NULL;
 }
 
 bool tm_sweep_store_has_energy(const tm_sweep_store *log, const char *cell_id, int process,
                                tm_phase phase, const tm_energy_source_choice *energy)
 {
-    for (int i = 0; i < log->records->n; i++) {
-        const tm_record *r = &log->records->items[i];
-        if (r->kind == TM_RECORD_ENERGY && r->process == process && r->energy.phase == phase &&
-            strcmp(r->cell_id, cell_id) == 0 && strcmp(r->energy.source, energy->source) == 0 &&
-            (energy->later || r->energy.state == TM_PROBE_OK ||
-             r->energy.state == TM_PROBE_INVALID || strcmp(r->energy.reason, TM_NO_WINDOW) == 0))
+    size_t cursor = 0;
+    const tm_record *r;
+    while ((r = next_of(log, TM_RECORD_ENERGY, cell_id, process, &cursor))) {
+        const tm_record_energy *e = &r->energy;
+        if (e->phase == phase && strcmp(e->source, energy->source) == 0 &&
+            (energy->later || e->state == TM_PROBE_OK || e->state == TM_PROBE_INVALID ||
+             strcmp(e->reason, TM_NO_WINDOW) == 0))
             return true;
     }
     return false;
@@ -202,22 +267,34 @@ bool tm_sweep_store_has_energy(const tm_sweep_store *log, const char *cell_id, i
 
 bool tm_sweep_store_has_profile(const tm_sweep_store *log, const char *cell_id, int process)
 {
-    for (int i = 0; i < log->records->n; i++) {
-        const tm_record *r = &log->records->items[i];
-        if (r->kind == TM_RECORD_PROFILE && r->process == process &&
-            strcmp(r->cell_id, cell_id) == 0 && strcmp(r->status, "failed") != 0)
-            return true;
-    }
+    size_t cursor = 0;
+    const tm_record *r;
+    while ((r = next_of(log, TM_RECORD_PROFILE, cell_id, process, &cursor)))
+        if (strcmp(r->status, "failed") != 0) return true;
     return false;
 }
 
 bool tm_sweep_store_has_cell(const tm_sweep_store *log, const tm_record *record)
 {
-    for (int i = 0; i < log->records->n; i++) {
-        const tm_record *r = &log->records->items[i];
-        if (r->kind == TM_RECORD_CELL && strcmp(r->cell_id, record->cell_id) == 0 &&
-            strcmp(r->status, record->status) == 0 && strcmp(r->reason, record->reason) == 0)
+    size_t cursor = 0;
+    const tm_record *r;
+    while ((r = next_of(log, TM_RECORD_CELL, record->cell_id, record->process, &cursor)))
+        if (strcmp(r->status, record->status) == 0 && strcmp(r->reason, record->reason) == 0)
             return true;
-    }
     return false;
+}
+
+const tm_record *tm_sweep_store_next_tokens(const tm_sweep_store *log, const tm_cell *cell,
+                                            size_t *cursor)
+{
+    uint64_t key = tokens_key(cell);
+    int i;
+    while ((i = tm_record_index_next(&log->index, key, cursor)) >= 0) {
+        const tm_record *r = &log->records->items[i];
+        if (r->kind == TM_RECORD_SAMPLE && strcmp(r->cell.model, cell->model) == 0 &&
+            strcmp(r->cell.head_kernel, cell->head_kernel) == 0 &&
+            strcmp(group_of(r->cell.kernel), group_of(cell->kernel)) == 0)
+            return r;
+    }
+    return NULL;
 }

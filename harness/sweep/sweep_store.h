@@ -2,14 +2,16 @@
 #ifndef TM_HARNESS_SWEEP_SWEEP_STORE_H
 #define TM_HARNESS_SWEEP_SWEEP_STORE_H
 
+#include "harness/record/record_index.h"
 #include "harness/sweep/meter_marker.h"
 #include "harness/sweep/sweep.h"
 
 typedef struct tm_sweep_store {
     tm_store *store;     /* NULL: memory only */
     tm_records *records; /* borrowed: the outcome's */
-    int room;            /* records->items has room for */
-    tm_json *run;        /* the run line, written before the first record; owned */
+    int room;            /* capacity of records->items */
+    tm_record_index index;
+    tm_json *run; /* the run line, written before the first record; owned */
     char run_id[24];
     bool run_written;
 } tm_sweep_store;
@@ -42,6 +44,10 @@ bool tm_sweep_store_has_energy(const tm_sweep_store *log, const char *cell_id, i
 /* A profile of the cell in that process, or the word that there will be none. One that failed does not
  * count. */
 bool tm_sweep_store_has_profile(const tm_sweep_store *log, const char *cell_id, int process);
+/* Samples with greedy tokens that those of the cell must equal: of the same model and head, by kernels
+ * that give the same bits; one for each cell and value. NULL: no more. *cursor starts at 0. */
+const tm_record *tm_sweep_store_next_tokens(const tm_sweep_store *log, const tm_cell *cell,
+                                            size_t *cursor);
 /* A cell line with this status and reason. */
 bool tm_sweep_store_has_cell(const tm_sweep_store *log, const tm_record *record);
 

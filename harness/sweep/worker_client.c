@@ -129,14 +129,6 @@ static void fill_request(talk *t)
     t->has_energy = has_windows(t);
 }
 
-/* Kernels that must agree on every token share a group: exact ones of one kind of weights. */
-static const char *group_of(const char *kernel_name)
-{
-    const tm_kernel *kernel = tm_kernel_find(kernel_name);
-    if (!kernel || kernel->tolerance != 0) return kernel_name;
-    return kernel->format->ternary ? "ternary" : kernel->format->name;
-}
-
 static bool in_plan(const tm_plan *plan, const char *cell_id)
 {
     for (int i = 0; i < plan->n_arms; i++)
@@ -145,18 +137,15 @@ static bool in_plan(const tm_plan *plan, const char *cell_id)
     return false;
 }
 
-/* The greedy tokens must be those of every other arm that computes the same. */
+/* The greedy tokens must be those of every other arm of this plan that computes the same. */
 static tm_status compare_tokens(const talk *t, tm_error *err)
 {
-    const tm_cell *cell = &t->p->arm->cells[0];
-    const tm_records *records = t->p->log->records;
-    for (int i = 0; i < records->n && t->tokens[0]; i++) {
-        const tm_record *r = &records->items[i];
-        if (r->kind != TM_RECORD_SAMPLE || !r->sample.tokens[0] ||
-            strcmp(r->sample.tokens, t->tokens) == 0 || strcmp(r->cell.model, cell->model) != 0 ||
-            strcmp(r->cell.head_kernel, cell->head_kernel) != 0 ||
-            strcmp(group_of(r->cell.kernel), group_of(cell->kernel)) != 0 ||
-            !in_plan(t->p->options->plan, r->cell_id))
+    const tm_worker_client *p = t->p;
+    const tm_record *r;
+    size_t cursor = 0;
+    if (!t->tokens[0]) return TM_OK;
+    while ((r = tm_sweep_store_next_tokens(p->log, &p->arm->cells[0], &cursor))) {
+        if (strcmp(r->sample.tokens, t->tokens) == 0 || !in_plan(p->options->plan, r->cell_id))
             continue;
         return tm_fail(err, TM_CHECK,
                        "its greedy tokens (hash %s) differ from those of %s on %d threads (%s)",

@@ -10,10 +10,10 @@
 #include "harness/stats/stats.h"
 
 #define ROUNDS       9
-#define N_ROWS       4096 /* of a matrix wide enough that asking ahead stays in a row group */
+#define N_ROWS       4096 /* the matrix is wide enough that a prefetch stays in its row group */
 #define N_COLS       2560
 #define SAMPLE_BYTES 32e6 /* about a millisecond */
-#define TIE          1.01 /* the shorter distance wins what is nearer than that */
+#define TIE          1.01 /* within this ratio of the best the shortest distance wins */
 
 const int tm_prefetch_distances[TM_PREFETCH_DISTANCES] = {0, 2048, 4096, 8192, 16384};
 
@@ -39,7 +39,8 @@ static double sample(tm_kernel_job *job, int distance)
     return bytes / (double)(tm_now_ns() - begin);
 }
 
-/* The distances in turn, there and back, so that drift hits all alike; the first round warms. */
+/* Every round runs the distances in the opposite order, so that drift affects all alike. The first
+ * round is the warm-up. */
 static void race(tm_kernel_job *job, tm_prefetch *out)
 {
     double rates[TM_PREFETCH_DISTANCES][ROUNDS], best = 0;
@@ -78,17 +79,17 @@ tm_status tm_prefetch_measure(const tm_machine *env, tm_prefetch *out, tm_error 
     return status;
 }
 
-/* Everything the measurement depends on. */
-static uint64_t key_of(const tm_tuner *choice)
+/* Everything that the measurement depends on. */
+static uint64_t key_of(const tm_tuner *tuner)
 {
     char text[256], isa[128];
-    int n = snprintf(text, sizeof text, "prefetch %s %s %s", choice->env->fingerprint,
-                     choice->build, tm_isa_text(tm_cpu_isa(), isa, sizeof isa));
+    int n = snprintf(text, sizeof text, "prefetch %s %s %s", tuner->env->fingerprint, tuner->build,
+                     tm_isa_text(tm_cpu_isa(), isa, sizeof isa));
     return tm_hash(TM_HASH_START, text, (size_t)n);
 }
 
-/* False: not remembered, or not in a way that makes sense. */
-static bool recall(const char *path, int *bytes)
+/* False: not in the cache, or damaged. */
+static bool read_cached(const char *path, int *bytes)
 {
     tm_json *json = tm_tune_cache_read(path);
     int64_t value = -1;
@@ -100,7 +101,7 @@ static bool recall(const char *path, int *bytes)
     return found;
 }
 
-static void remember(const char *path, const tm_prefetch *prefetch)
+static void write_cached(const char *path, const tm_prefetch *prefetch)
 {
     tm_json *json = tm_json_object(), *rates = tm_json_array();
     tm_error ignored;
@@ -112,27 +113,27 @@ static void remember(const char *path, const tm_prefetch *prefetch)
     }
     tm_json_put_int(json, "prefetch_bytes", prefetch->bytes);
     tm_json_set(json, "measured", rates);
-    /* Where it cannot be kept, the next run measures again: tenths of a second. */
+    /* Without a cache the next run measures again, which takes tenths of a second. */
     (void)!tm_tune_cache_write(path, json, &ignored);
     tm_json_free(json);
 }
 
-/* How the value in tm_kernel_ahead came about. */
-static void choose(const tm_tuner *choice, char *how, size_t size)
+/* Sets tm_kernel_ahead; how: a sentence on where its value comes from. */
+static void choose(const tm_tuner *tuner, char *how, size_t size)
 {
     char path[TM_TUNE_CACHE_PATH];
-    bool lasting = tm_tune_cache_path(choice->folder, key_of(choice), path);
+    bool lasting = tm_tune_cache_path(tuner->folder, key_of(tuner), path);
     tm_prefetch prefetch;
     tm_error why = {0};
     const char *wish = getenv(TM_PREFETCH_VARIABLE);
     if (wish && *wish) {
         snprintf(how, size, "asked for: %s", TM_PREFETCH_VARIABLE);
-    } else if (lasting && !choice->retune && recall(path, &tm_kernel_ahead)) {
+    } else if (lasting && !tuner->retune && read_cached(path, &tm_kernel_ahead)) {
         snprintf(how, size, "measured before on this machine");
-    } else if (!choice->measure || choice->env->emulated) {
+    } else if (!tuner->measure || tuner->env->emulated) {
         snprintf(how, size, "not measured: %s",
-                 choice->measure ? "instructions are emulated here" : "nothing is run");
-    } else if (tm_prefetch_measure(choice->env, &prefetch, &why) != TM_OK) {
+                 tuner->measure ? "instructions are emulated here" : "nothing is run");
+    } else if (tm_prefetch_measure(tuner->env, &prefetch, &why) != TM_OK) {
         snprintf(how, size, "not measured: %s", why.message);
     } else {
         int n = snprintf(how, size, "measured, GB/s of fp16 weights by bytes ahead:");
@@ -140,16 +141,15 @@ static void choose(const tm_tuner *choice, char *how, size_t size)
             n += snprintf(how + n, size - (size_t)n, " %d: %.1f", tm_prefetch_distances[i],
                           prefetch.gb_per_second[i]);
         tm_kernel_ahead = prefetch.bytes;
-        if (lasting) remember(path, &prefetch);
+        if (lasting) write_cached(path, &prefetch);
     }
 }
 
-void tm_prefetch_choose(const tm_tuner *choice)
+void tm_prefetch_choose(const tm_tuner *tuner, tm_prefetch_choice *out)
 {
-    char how[640], bytes[16];
-    choose(choice, how, sizeof how);
-    snprintf(bytes, sizeof bytes, "%d", tm_kernel_ahead);
+    char bytes[16];
+    choose(tuner, out->how, sizeof out->how);
+    out->bytes = tm_kernel_ahead;
+    snprintf(bytes, sizeof bytes, "%d", out->bytes);
     setenv(TM_PREFETCH_VARIABLE, bytes, 1);
-    tm_json_put_int(choice->env->environment, "prefetch_bytes", tm_kernel_ahead);
-    tm_json_put_string(choice->env->environment, "prefetch_chosen", how);
 }

@@ -27,6 +27,8 @@ static int end(void **state)
     return 0;
 }
 
+static tm_prefetch_choice picked;
+
 static tm_tuner choice_in(const char *name)
 {
     snprintf(folder, sizeof folder, "%s", scratch_path(name));
@@ -40,11 +42,10 @@ static const char *choose(const tm_tuner *choice)
     tm_machine_free(&env);
     tm_error err;
     assert_int_equal(tm_machine_read("/", &env, &err), TM_OK);
-    tm_prefetch_choose(choice);
+    tm_prefetch_choose(choice, &picked);
     assert_int_equal(atoi(getenv(TM_PREFETCH_VARIABLE)), tm_kernel_ahead); /* for children */
-    const tm_json *recorded = tm_json_get(env.environment, "prefetch_bytes");
-    assert_true(tm_json_double(recorded, -1) == tm_kernel_ahead);
-    return tm_json_text(tm_json_get(env.environment, "prefetch_chosen"), "");
+    assert_int_equal(picked.bytes, tm_kernel_ahead);
+    return picked.how;
 }
 
 static bool starts_with(const char *text, const char *start)
@@ -154,10 +155,9 @@ static void the_variable_wins(void **state)
     assert_int_equal(tm_prefetch_from_environment(&err), TM_OK);
     assert_int_equal(tm_kernel_ahead, 640);
     tm_tuner choice = choice_in("asked");
-    tm_prefetch_choose(&choice);
+    tm_prefetch_choose(&choice, &picked);
     assert_int_equal(tm_kernel_ahead, 640);
-    assert_string_equal(tm_json_text(tm_json_get(env.environment, "prefetch_chosen"), ""),
-                        "asked for: " TM_PREFETCH_VARIABLE);
+    assert_string_equal(picked.how, "asked for: " TM_PREFETCH_VARIABLE);
     setenv(TM_PREFETCH_VARIABLE, "", 1);
     assert_int_equal(tm_prefetch_from_environment(&err), TM_OK);
 }
@@ -167,18 +167,19 @@ static const char *planned(const tm_tuner *choice, const char *models, const tm_
 {
     static tm_suite suite; /* large */
     tm_error err = {0};
-    tm_plan plan;
     tm_suite_init(&suite);
     assert_ok(tm_suite_add_models(&suite, models, &err), err);
     if (!peer) assert_ok(tm_suite_add_kernels(&suite, "auto", &err), err);
     if (peer) assert_ok(tm_suite_add_kernels(&suite, peer->name, &err), err);
     assert_ok(tm_suite_add_threads(&suite, "1", &err), err);
     assert_ok(tm_suite_add_tests(&suite, "tg4", &err), err);
-    tm_plan_options options = {
-        .build = "build", .choice = choice, .peers = peer, .n_peers = peer ? 1 : 0};
+    tm_tune_choices choices;
+    tm_plan_options options = {.build = "build", .peers = peer, .n_peers = peer ? 1 : 0};
     unsetenv(TM_PREFETCH_VARIABLE);
-    assert_ok(tm_plan_make(&suite, &env, &options, &plan, &err), err);
-    tm_plan_free(&plan);
+    assert_ok(tm_plan_list_choices(&suite, &env, &options, &choices, &err), err);
+    assert_ok(tm_tune_resolve(choice, &choices, &err), err);
+    tm_tune_choices_put(env.environment, &choices);
+    tm_tune_choices_free(&choices);
     const tm_json *how = tm_json_get(env.environment, "prefetch_chosen");
     return tm_json_text(how ? how : tm_json_get(env.environment, "prefetch_bytes_missing"), "");
 }

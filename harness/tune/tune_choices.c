@@ -1,0 +1,67 @@
+#include "harness/tune/tune_choices.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tm_tune_choice *find(const tm_tune_choices *choices, const char *model, const char *family,
+                            int n_threads)
+{
+    for (int i = 0; i < choices->n; i++) {
+        tm_tune_choice *c = &choices->items[i];
+        if (c->n_threads == n_threads && strcmp(c->model, model) == 0 &&
+            strcmp(c->family, family) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+tm_status tm_tune_choices_add(tm_tune_choices *choices, const char *model, const tm_config *config,
+                              const char *family, int n_threads, tm_error *err)
+{
+    if (find(choices, model, family, n_threads)) return TM_OK;
+    size_t n = (size_t)choices->n + 1;
+    tm_tune_choice *more = realloc(choices->items, n * sizeof *more);
+    if (!more) return tm_fail(err, TM_NOMEM, "no memory for %zu kernel choices", n);
+    choices->items = more;
+    tm_tune_choice *c = &more[choices->n++];
+    *c = (tm_tune_choice){.n_threads = n_threads, .config = *config};
+    snprintf(c->model, sizeof c->model, "%s", model);
+    snprintf(c->family, sizeof c->family, "%s", family);
+    return TM_OK;
+}
+
+const tm_kernel *tm_tune_choices_find(const tm_tune_choices *choices, const char *model,
+                                      const char *family, int n_threads)
+{
+    const tm_tune_choice *c = choices ? find(choices, model, family, n_threads) : NULL;
+    return c ? c->kernel : NULL;
+}
+
+void tm_tune_choices_free(tm_tune_choices *choices)
+{
+    free(choices->items);
+    *choices = (tm_tune_choices){0};
+}
+
+tm_status tm_tune_resolve(const tm_tuner *tuner, tm_tune_choices *choices, tm_error *err)
+{
+    tm_status status = TM_OK;
+    if (choices->has_kernels) tm_prefetch_choose(tuner, &choices->prefetch);
+    for (int i = 0; i < choices->n && status == TM_OK; i++) {
+        tm_tune_choice *c = &choices->items[i];
+        status =
+            tm_tuner_choose(tuner, c->model, &c->config, c->family, c->n_threads, &c->kernel, err);
+    }
+    return status;
+}
+
+void tm_tune_choices_put(tm_json *environment, const tm_tune_choices *choices)
+{
+    if (!choices->has_kernels) {
+        tm_json_put_missing(environment, "prefetch_bytes", "no kernel of ours runs");
+        return;
+    }
+    tm_json_put_int(environment, "prefetch_bytes", choices->prefetch.bytes);
+    tm_json_put_string(environment, "prefetch_chosen", choices->prefetch.how);
+}
