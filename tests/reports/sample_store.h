@@ -1,4 +1,4 @@
-/* A store made up in memory: cells of known figures, for the tests of what is printed from them. */
+/* A store in memory with cells of known values. */
 #ifndef TM_TESTS_REPORTS_SAMPLE_STORE_H
 #define TM_TESTS_REPORTS_SAMPLE_STORE_H
 
@@ -53,7 +53,7 @@ static inline void sample_name(tm_record *r, const char *model, const char *kern
     c->n_prompt = n_prompt;
     c->n_gen = n_gen;
     tm_test_name(n_prompt, n_gen, 0, 1, c->test, sizeof c->test);
-    /* Any text that differs with the cell does. */
+    /* Any identifier that differs between cells will do. */
     unsigned hash = 5381;
     char text[512];
     snprintf(text, sizeof text, "%s|%s|%d|%s", model, kernel, threads, c->test);
@@ -61,7 +61,7 @@ static inline void sample_name(tm_record *r, const char *model, const char *kern
     snprintf(r->cell_id, sizeof r->cell_id, "%08x", hash);
 }
 
-/* One process with two repetitions at the rate. */
+/* Adds one process with two repetitions at a rate. */
 static inline void sample_add_process(sample_store *store, const char *model, const char *kernel,
                                       int threads, int n_prompt, int n_gen, int process, int slot,
                                       double tokens_per_second, double bytes_per_token)
@@ -106,7 +106,7 @@ static inline void sample_add_process(sample_store *store, const char *model, co
     }
 }
 
-/* Pairs in turn; the ratio varies a little from pair to pair around `ratio`. */
+/* Adds alternating pairs whose ratio varies slightly around `ratio`. */
 static inline void sample_add_pairs(sample_store *store, const char *model, const char *ternary,
                                     int threads, int n_prompt, int n_gen, int n_pairs,
                                     double fp16_rate, double ratio, double fp16_bytes)
@@ -148,7 +148,7 @@ static inline void sample_free(sample_store *store)
     "\"roofline\":{\"read_gb_per_second\":[{\"threads\":1,\"value\":17.5},"                        \
     "{\"threads\":2,\"value\":31.6}],\"int8_gmac_per_second\":[{\"threads\":2,\"value\":660}]}}"
 
-/* The demo's shape: decode and prompts, one thread and all (2) cores, one model that does not
+/* Like the demo suite: decode and prompts, one thread and both cores, one model that does not
  * fit. */
 static inline void sample_demo(sample_store *store)
 {

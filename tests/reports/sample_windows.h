@@ -1,4 +1,4 @@
-/* Energy windows of known joules beside the samples of a store made up in memory. */
+/* Energy windows of known joules for a store in memory. */
 #ifndef TM_TESTS_REPORTS_SAMPLE_WINDOWS_H
 #define TM_TESTS_REPORTS_SAMPLE_WINDOWS_H
 
@@ -12,8 +12,8 @@ typedef struct sample_meter {
 static const sample_meter sample_powercap = {"powercap", "package", "counter", false};
 static const sample_meter sample_fake = {"fake", "fake package", "fake counter", true};
 
-/* 10 s or a little more of the phase at `watts`, 4 W of them idle, repeated as often as fits. The
- * cell is a test of n_prompt and n_gen tokens. */
+/* Adds a window of at least 10 s at `watts`, of which 4 W are idle. The test has n_prompt and n_gen
+ * tokens. */
 static inline tm_record_energy *sample_add_window(sample_store *store, const char *model,
                                                   const char *kernel, int threads, int n_prompt,
                                                   int n_gen, int process, int slot, tm_phase phase,
@@ -49,7 +49,7 @@ static inline tm_record_energy *sample_add_window(sample_store *store, const cha
     e->n_samples = 100;
     tm_measured_set(&e->largest_gap_seconds, 0.11);
     tm_measured_set(&e->sampler_cpu_percent, 0.01);
-    /* 10 s of idle, a gap, the window, a gap, 10 s of idle; four points a second. */
+    /* 10 s of idle, a gap, the window, a gap, 10 s of idle; four points per second. */
     const int n_idle = 40, n_window = (int)(4 * e->window_seconds);
     e->trace = calloc((size_t)(2 * n_idle + n_window) + 3, sizeof *e->trace);
     if (!e->trace) abort();
@@ -81,8 +81,7 @@ static inline tm_record_energy *sample_add_window(sample_store *store, const cha
     "\"energy\":{\"source\":\"auto\",\"chosen\":null,\"chosen_missing\":\"" SAMPLE_NO_SOURCE       \
     "\"}}"
 
-/* Pairs of fp16 and ternary processes; meter NULL: without windows. fp16 draws 20 W, ternary 16
- * W. */
+/* Adds pairs of fp16 (20 W) and ternary (16 W) processes. meter NULL: without windows. */
 static inline void sample_add_energy_pairs(sample_store *store, const char *model, int n_prompt,
                                            int n_gen, int n_pairs, double fp16_rate, double ratio,
                                            const sample_meter *meter)
@@ -100,8 +99,7 @@ static inline void sample_add_energy_pairs(sample_store *store, const char *mode
     }
 }
 
-/* The energy suite's shape: 700M and 7B measured, fp16 of 70B does not fit, ternary of it
- * neither. */
+/* Like the energy suite: 700M and 7B are measured; neither arm of 70B fits in memory. */
 static inline void sample_energy_demo(sample_store *store, const sample_meter *meter)
 {
     memset(store, 0, sizeof *store);

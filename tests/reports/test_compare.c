@@ -1,4 +1,4 @@
-/* Figures of cells and ratios of pairs, from records made here with known answers. */
+/* Summaries of cells and comparisons of pairs, from records with known results. */
 #include "reports/speedup.h"
 #include "tests/tm_test.h"
 
@@ -117,9 +117,9 @@ static void repetitions_become_one_value_per_process(void **state)
     }
     NEAR(s->tokens_per_second.value, 20, 1e-6);
     assert_int_equal(s->tokens_per_second.n, 3);
-    /* Logs -ln 2, 0, ln 2 around 20: t = 4.302653 on 2 degrees, over the root of 3. */
+    /* Logs -ln 2, 0, ln 2 around ln 20: t = 4.302653 with 2 degrees of freedom, over sqrt(3). */
     NEAR(log(s->tokens_per_second.high / 20), 4.302653 * M_LN2 / sqrt(3), 1e-5);
-    /* Mean 70 / 3, squares of the distances 4200 / 9 in all, over 2. */
+    /* Mean 70 / 3; sum of squared distances 4200 / 9, over 2. */
     NEAR(s->cv, sqrt(4200 / 9.0 / 2) / (70 / 3.0), 1e-6);
     NEAR(s->load_ms.value, 2, 1e-12);
     NEAR(s->read_gb_per_second.value, 40, 1e-6);
@@ -128,7 +128,7 @@ static void repetitions_become_one_value_per_process(void **state)
     tm_summaries_free(&all);
 }
 
-static void one_process_has_no_interval_and_says_so(void **state)
+static void one_process_has_no_interval(void **state)
 {
     (void)state;
     for (int i = 0; i < 5; i++) add_sample("k", "", 0, i, 0, 10 + i);
@@ -142,7 +142,7 @@ static void one_process_has_no_interval_and_says_so(void **state)
     tm_summaries_free(&all);
 }
 
-static void missing_figures_keep_their_reasons(void **state)
+static void missing_values_keep_their_reasons(void **state)
 {
     (void)state;
     for (int i = 0; i < 3; i++) {
@@ -171,7 +171,7 @@ static void missing_figures_keep_their_reasons(void **state)
     tm_summaries_free(&all);
 }
 
-static void cells_without_samples_say_why(void **state)
+static void cells_without_samples_have_the_reason(void **state)
 {
     (void)state;
     records[n_records++].kind = TM_RECORD_RUN;
@@ -199,7 +199,7 @@ static void cells_without_samples_say_why(void **state)
     assert_string_equal(s->missing, "a sample without tokens or elapsed time");
     tm_summaries_free(&all);
 
-    /* A failure before samples were made is told beside the figures. */
+    /* A failure before the samples is reported with the values. */
     add_sample("broken", "", 1, 0, 0, 10);
     all = summarise(NULL);
     s = find(&all, "broken");
@@ -211,7 +211,7 @@ static void cells_without_samples_say_why(void **state)
     tm_summaries_free(&all);
 }
 
-static void percentiles_wait_for_enough_tokens(void **state)
+static void percentiles_require_enough_tokens(void **state)
 {
     (void)state;
     for (int p = 0; p < 4; p++) {
@@ -235,7 +235,7 @@ static void percentiles_wait_for_enough_tokens(void **state)
     tm_summaries_free(&all);
 }
 
-static void spikes_are_marked_and_kept(void **state)
+static void outliers_are_marked_and_kept(void **state)
 {
     (void)state;
     for (int p = 0; p < 10; p++) add_sample("k", "", p, 0, 0, p == 4 ? 50 : 100 + 0.1 * p);
@@ -247,7 +247,7 @@ static void spikes_are_marked_and_kept(void **state)
     const tm_cell_summary *s = find(&all, "k");
     assert_int_equal(s->n_outliers, 1);
     for (int p = 0; p < 10; p++) assert_int_equal(s->processes[p].is_outlier, p == 4);
-    /* The pseudo-median stays with the nine; the geometric mean would be 93.7. */
+    /* The pseudo-median ignores the outlier; the geometric mean would be 93.7. */
     assert_string_equal(s->tokens_per_second.method, "Wilcoxon signed-rank");
     NEAR(s->tokens_per_second.value, 100.4, 0.2);
     assert_int_equal(s->tokens_per_second.n, 10);
@@ -262,13 +262,14 @@ static void spikes_are_marked_and_kept(void **state)
     tm_summaries_free(&all);
 }
 
-/* Alternating pairs: ternary is `ratio` times as fast, the second slot `second` times as fast. */
+/* Adds alternating pairs: ternary is `ratio` times as fast, the second slot `second` times as
+ * fast. */
 static void add_pairs(const char *ternary, int n, int first_number, int step, double ratio,
                       double second)
 {
     for (int i = 0; i < n; i++) {
         int number = first_number + i * step, slot = i % 2;
-        double wobble = 1 + 0.01 * ((i * 7) % 5 - 2), level = 100 + 10 * i; /* drift in common */
+        double wobble = 1 + 0.01 * ((i * 7) % 5 - 2), level = 100 + 10 * i; /* drift of both arms */
         add_sample("f16", TM_ROLE_BASELINE, number, 0, slot, level * (slot ? second : 1));
         add_sample(ternary, TM_ROLE_TERNARY, number, 0, 1 - slot,
                    level * ratio * wobble * (slot ? 1 : second));
@@ -281,7 +282,7 @@ static void compare(const tm_cell_summary *a, const tm_cell_summary *b, tm_compa
     if (tm_compare_cells(a, b, out, &err) != TM_OK) fail_msg("%s", err.message);
 }
 
-static void pairs_cancel_what_both_arms_share(void **state)
+static void drift_cancels_out_of_pairs(void **state)
 {
     (void)state;
     add_pairs("t", 10, 0, 1, 2, 1);
@@ -293,7 +294,7 @@ static void pairs_cancel_what_both_arms_share(void **state)
      * the 9th is -1 %. */
     assert_int_equal(c.n_pairs, 10);
     assert_int_equal(c.n_unpaired, 0);
-    /* The speed nearly doubles over the run; the ratio does not notice. */
+    /* The speed nearly doubles over the run; the ratio is not affected. */
     NEAR(c.ratio.value, 2, 0.01);
     assert_true(c.ratio.low > 1.97 && c.ratio.high < 2.03);
     assert_string_equal(c.ratio.method, "Wilcoxon signed-rank");
@@ -317,7 +318,7 @@ static void pairs_cancel_what_both_arms_share(void **state)
     tm_summaries_free(&all);
 }
 
-static void words_admit_what_is_not_known(void **state)
+static void words_state_the_uncertainty(void **state)
 {
     (void)state;
     tm_comparison c;
@@ -371,7 +372,7 @@ static void words_admit_what_is_not_known(void **state)
     tm_summaries_free(&all);
 }
 
-static void a_slower_second_slot_is_told_apart(void **state)
+static void slower_second_slot_is_detected(void **state)
 {
     (void)state;
     add_pairs("t", 10, 0, 1, 2, 0.9);
@@ -386,13 +387,13 @@ static void a_slower_second_slot_is_told_apart(void **state)
     tm_summaries_free(&all);
 }
 
-static void only_neighbours_in_time_are_pairs(void **state)
+static void only_processes_of_one_run_are_pairs(void **state)
 {
     (void)state;
-    /* Two kernels take turns against one baseline: numbers 0, 2, 4 .. and 1, 3, 5 .. */
+    /* Two kernels alternate against one baseline: numbers 0, 2, 4 .. and 1, 3, 5 .. */
     add_pairs("t1", 6, 0, 2, 2, 1);
     add_pairs("t2", 6, 1, 2, 3, 1);
-    /* A partner that another run made, and one that was never run. */
+    /* The partner belongs to another run, or does not exist. */
     add_sample("f16", TM_ROLE_BASELINE, 20, 0, 0, 100);
     strcpy(add_sample("t1", TM_ROLE_TERNARY, 20, 0, 1, 900)->run_id, "run2");
     add_sample("t1", TM_ROLE_TERNARY, 22, 0, 0, 900);
@@ -418,7 +419,7 @@ static double spin(const tm_record *record, void *context)
     return record->sample.load_ns > 0 ? (double)record->sample.load_ns : NAN;
 }
 
-static void a_moving_control_makes_it_inconclusive(void **state)
+static void moved_control_makes_a_comparison_inconclusive(void **state)
 {
     (void)state;
     char text[200];
@@ -436,7 +437,7 @@ static void a_moving_control_makes_it_inconclusive(void **state)
     assert_non_null(strstr(c.warning, "the control moved by +10"));
     tm_comparison_free(&c);
     tm_summaries_free(&all);
-    /* The same in both arms: the ratio stands. */
+    /* Equal in both arms: the verdict does not change. */
     for (int i = 0; i < n_records; i++) records[i].sample.load_ns = 1000 + (i * 5) % 11;
     all = summarise(spin);
     compare(find(&all, "t"), find(&all, "f16"), &c);
@@ -446,7 +447,7 @@ static void a_moving_control_makes_it_inconclusive(void **state)
     tm_summaries_free(&all);
 }
 
-/* n A/A pairs that differ by up to 3 times `scatter`. */
+/* Adds n A/A pairs that differ by up to 3 times `scatter`. */
 static void add_aa(const char *kernel, int n, double scatter)
 {
     for (int i = 0; i < n; i++) {
@@ -455,7 +456,7 @@ static void add_aa(const char *kernel, int n, double scatter)
     }
 }
 
-static void noise_floor_comes_from_equal_arms(void **state)
+static void noise_floor_comes_from_aa_cells(void **state)
 {
     (void)state;
     tm_error err;
@@ -470,7 +471,7 @@ static void noise_floor_comes_from_equal_arms(void **state)
     add_aa("t", 12, 0.002);
     add_aa("f16", 12, 0.02);
     all = summarise(NULL);
-    assert_int_equal(all.n, 4); /* A/A runs are rows of their own */
+    assert_int_equal(all.n, 4); /* A/A cells are separate */
     const tm_cell_summary *t = find(&all, "t");
     assert_string_equal(t->cell.role, TM_ROLE_TERNARY);
     assert_int_equal(t->n_processes, 6);
@@ -492,7 +493,7 @@ static void noise_floor_comes_from_equal_arms(void **state)
     tm_summaries_free(&all);
 }
 
-static void the_best_kernel_stands_in_the_table(void **state)
+static void the_fastest_kernel_is_the_column(void **state)
 {
     (void)state;
     tm_error err;
@@ -502,9 +503,9 @@ static void the_best_kernel_stands_in_the_table(void **state)
     add_pairs("middle", 6, 2, 3, 2.5, 1);
     add_cell("absent", TM_ROLE_TERNARY, "tg100", "skipped", "this machine lacks it");
     add_cell("fast", TM_ROLE_TERNARY, "pp64", "skipped", "needs more memory");
-    add_sample("other", "", 0, 0, 0, 1e6); /* no role: in no speed-up */
+    add_sample("other", "", 0, 0, 0, 1e6); /* no role: not part of a speed-up */
     for (int i = 0; i < n_records; i++) records[i].sample.head_bytes = 2e6;
-    /* Another head is another model: it is not set against the baseline. */
+    /* A different head makes a different model: it is not compared with the baseline. */
     add_sample("small head", TM_ROLE_TERNARY, 0, 0, 1, 1e6)->sample.head_bytes = 8e5;
     tm_summaries all = summarise(NULL);
     assert_int_equal(tm_speedups_make(&all, &speedups, &err), TM_OK);
@@ -527,7 +528,7 @@ static void the_best_kernel_stands_in_the_table(void **state)
     tm_summaries_free(&all);
 }
 
-static void another_build_is_another_row(void **state)
+static void another_build_has_its_own_summary(void **state)
 {
     (void)state;
     add_sample("k", TM_ROLE_TERNARY, 0, 0, 0, 10);
@@ -542,14 +543,14 @@ static void another_build_is_another_row(void **state)
     assert_ptr_equal(best, &all.items[1]);
     assert_int_equal(n, 1);
     tm_summaries_free(&all);
-    /* The first build measured again later is the current one. */
+    /* The first build, measured again later, is the current one. */
     add_sample("k", TM_ROLE_TERNARY, 1, 0, 0, 10);
     all = summarise(NULL);
     assert_true(!all.items[0].superseded && all.items[1].superseded);
     tm_summaries_free(&all);
 }
 
-static void nothing_gives_nothing(void **state)
+static void no_records_give_no_summaries(void **state)
 {
     (void)state;
     tm_error err;
@@ -568,20 +569,20 @@ int main(void)
 #define TEST(name) cmocka_unit_test_teardown(name, forget_records)
     const struct CMUnitTest tests[] = {
         TEST(repetitions_become_one_value_per_process),
-        TEST(one_process_has_no_interval_and_says_so),
-        TEST(missing_figures_keep_their_reasons),
-        TEST(cells_without_samples_say_why),
-        TEST(percentiles_wait_for_enough_tokens),
-        TEST(spikes_are_marked_and_kept),
-        TEST(pairs_cancel_what_both_arms_share),
-        TEST(words_admit_what_is_not_known),
-        TEST(a_slower_second_slot_is_told_apart),
-        TEST(only_neighbours_in_time_are_pairs),
-        TEST(a_moving_control_makes_it_inconclusive),
-        TEST(noise_floor_comes_from_equal_arms),
-        TEST(the_best_kernel_stands_in_the_table),
-        TEST(another_build_is_another_row),
-        TEST(nothing_gives_nothing),
+        TEST(one_process_has_no_interval),
+        TEST(missing_values_keep_their_reasons),
+        TEST(cells_without_samples_have_the_reason),
+        TEST(percentiles_require_enough_tokens),
+        TEST(outliers_are_marked_and_kept),
+        TEST(drift_cancels_out_of_pairs),
+        TEST(words_state_the_uncertainty),
+        TEST(slower_second_slot_is_detected),
+        TEST(only_processes_of_one_run_are_pairs),
+        TEST(moved_control_makes_a_comparison_inconclusive),
+        TEST(noise_floor_comes_from_aa_cells),
+        TEST(the_fastest_kernel_is_the_column),
+        TEST(another_build_has_its_own_summary),
+        TEST(no_records_give_no_summaries),
     };
     return cmocka_run_group_tests_name("compare", tests, NULL, NULL);
 }

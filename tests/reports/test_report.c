@@ -53,7 +53,7 @@ static int close_fixture(void **state)
     return nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* The tables of a store as text, to free with tm_text_free. */
+/* The tables of a store as text; the caller frees it with tm_text_free. */
 static void make_text(fixture *f, const sample_store *store, int cores, tm_text *out)
 {
     tm_error err = {0};
@@ -76,7 +76,7 @@ static void make_text(fixture *f, const sample_store *store, int cores, tm_text 
     tm_summaries_free(&summaries);
 }
 
-/* Pairs without any noise, so that every digit is known. */
+/* Adds pairs without noise, so that every digit is known. */
 static void add_exact(sample_store *store, const char *model, int threads, int n_prompt, int n_gen,
                       int n_pairs, double fp16, double ternary)
 {
@@ -167,7 +167,7 @@ static void comparable_paper_table_is_shown(void **state)
     assert_null(strstr(all, "published: 2410.16144 Table 5"));
     assert_non_null(strstr(all, "prints no prompt speeds"));
     assert_non_null(strstr(all, "so this table for 1 thread\nhas no published values"));
-    /* One thread first, and decoding before prompts. */
+    /* Decode comes before prompts, and one thread first. */
     assert_true(strstr(all, "Decode (tg16), 1 thread:") < strstr(all, "Decode (tg16), 4 threads:"));
     assert_true(strstr(all, "Decode (tg16), 4 threads:") <
                 strstr(all, "Prompt (pp64), 4 threads:"));
@@ -200,7 +200,7 @@ static void other_models_have_a_separate_table(void **state)
     sample_free(&store);
 }
 
-/* Counts of pipes that are not escaped must agree within a table. */
+/* All rows of a table must have the same number of unescaped pipes. */
 static void assert_markdown_tables(const char *text)
 {
     int expected = 0, n_tables = 0;
@@ -306,13 +306,13 @@ static void only_requested_formats_are_written(void **state)
     assert_non_null(
         strstr(csv, "published,2410.16144,Table 5,Intel Core i7-13700H,2,"
                     "\"generation, length not stated\",700M,,fp16,tokens/s,18.56,,,,,,\r\n"));
-    /* Nothing measured, nothing printed: empty fields and the reason. */
+    /* A value that is neither measured nor published: empty fields and the reason. */
     assert_non_null(strstr(csv,
                            "measured,,,Imaginary CPU 9000,2,tg16,7B,f16_fma_x,fp16,tokens/s,,,,,,,"
                            "\"needs 14.2 GB, 7.8 GB available\"\r\n"));
 }
 
-/* Fields of the line that begins with `start`, split at commas outside quotes. */
+/* The fields of the line that begins with `start`, split at commas outside quotes. */
 static int csv_fields(char *csv, const char *start, char *fields[], int max)
 {
     char *line = strstr(csv, start);
@@ -399,7 +399,7 @@ static void plots_show_measured_and_published_series(void **state)
     assert_non_null(strstr(dat, "published: Intel Core i7-13700H, 2 threads (2410.16144 Table 5)\n"
                                 "# x value low high\n125000000 2.63976969 ? ?\n"));
     assert_non_null(strstr(dat, "\n30000000000 ? ? ?\n"));
-    /* The bandwidth line: 31.6 GB/s at the x of its end. */
+    /* The bandwidth limit: 31.6 GB/s at the x of its end. */
     double x = 0, y = 0;
     const char *line =
         strstr(slurp(dir, "plots/roofline.dat"), "read bandwidth of 2 threads, 31.6 GB/s");
@@ -429,7 +429,7 @@ static void changed_conditions_are_warnings(void **state)
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
     assert_null(strstr(slurp(dir, "report.md"), "the clock of the samples"));
-    for (int i = 1; i < store.records.n; i++) { /* 3.0 to 3.1 GHz: within what reading gives */
+    for (int i = 1; i < store.records.n; i++) { /* 3.0 to 3.1 GHz: below the 5 % that warn */
         tm_measured_set(&store.records.items[i].sample.frequency_after_hz, 3e9 + 1e8 * (i % 2));
         tm_measured_set(&store.records.items[i].sample.temperature_before_celsius, 50 + i % 3);
     }
@@ -482,7 +482,7 @@ static void counters_have_a_table(void **state)
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
     const char *text = slurp(dir, "counters.csv");
-    /* The median of 1000, 2000 and 3000; the least share. */
+    /* The median of 1000, 2000 and 3000; the smallest share. */
     assert_non_null(strstr(text, "125M,i2_mad_x,2,tg16,cycles,2000,count,perf,0.4,"));
     assert_non_null(strstr(text, "ipc,,ratio,formula,1,the kernel has no such event here"));
     assert_null(strstr(text, "f16_fma_x"));

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Energy from a run to the report: a whole run with the made-up source and one without any, each as text,
-# Markdown, CSV, LaTeX, JSON and plots. Prints TAP. The fake engine stands in for a model.
+# Energy from a run to its report: one run with the fake source and one without a source, each as text,
+# Markdown, CSV, LaTeX, JSON and plots. Uses the null engine instead of a model. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 . tests/harness/cli/tap.sh
@@ -16,9 +16,9 @@ JSON
 
 "$program" run small.json --no-roofline --store fake.jsonl -q >out 2>err &&
     "$program" report fake.jsonl >report.txt 2>err
-verdict $? "a run with the made-up source is reported"
+verdict $? "a run with the fake source gives a report"
 
-# What the report says follows from the windows: 10 W over the tokens of each, a mean over the processes.
+# The report must follow from the windows: 10 W over the tokens of each, averaged over the processes.
 python3 - >out 2>err <<'PYTHON'
 import csv, json, math
 
@@ -61,9 +61,9 @@ assert rows and all(r["origin"] == "fake" for r in rows)
 saving = [r for r in rows if r["quantity"].startswith("saving")]
 assert saving and all(r["value"] == "" and r["missing"].startswith("fake:") for r in saving)
 PYTHON
-verdict $? "its joules are those of the windows, called fake, and no saving is taken from them"
+verdict $? "its joules are those of the windows, are marked fake, and give no saving"
 
-# Every line of every output with a joule or a watt in it says fake.
+# Every line of every output that contains joules or watts must say fake.
 python3 - >out 2>err <<'PYTHON'
 import csv, glob, re
 
@@ -95,7 +95,7 @@ script = open("fake-report/plots/watts.gp").read()
 assert 'set title "FAKE ' in script and "measured: " not in script
 assert script.count("set object") == 6  # a window of each cell and phase, shaded
 PYTHON
-verdict $? "every joule of every output stands beside the word fake"
+verdict $? "every output marks fake joules as fake"
 
 "$program" bench -m null:2000000 --kernel f16 -t 1 -p 0 -n 4 -r 1 --processes 1 --energy fake \
     --energy-seconds 1 --idle 0 -o json >out 2>err && python3 - <<'PYTHON'
@@ -108,7 +108,7 @@ assert abs(phase["fake_gross_watts"]["value"] / 10 - 1) < 0.01
 assert phase["fake_net_watts"] is None and phase["fake_net_watts_missing"]
 assert not any(key.startswith(("gross", "net", "joules")) for key in phase)
 PYTHON
-verdict $? "bench -o json has no key of made-up joules without fake"
+verdict $? "bench --format json marks every key of fake joules as fake"
 
 "$program" run small.json --no-roofline --energy auto --sysfs-root "$PWD/no-meters" --store none.jsonl -q \
     >out 2>err && "$program" report none.jsonl >report.txt 2>err && python3 - <<'PYTHON'
@@ -125,11 +125,11 @@ for row in csv.DictReader(open("none-report/cells.csv", newline="")):
     assert "joules_per_token: powercap: " in row["missing"]
 assert "- no energy: powercap: " in open("none-report/report.md").read()
 PYTHON
-verdict $? "without a source every place of a joule says why it is empty"
+verdict $? "without a source every missing joule has a reason"
 
 "$program" run energy --dry-run --sysfs-root "$PWD/no-meters" >out 2>err
 status=$?
 [ $status -eq 0 ] && grep -q '^synth:700M .*f16' out && grep -q '^synth:7B ' out &&
     grep -q '^synth:70B .*tg32' out && grep -q '^energy: no source is alive' out
-verdict $? "the suite of the published energy table is planned"
+verdict $? "the suite of the published energy table can be planned"
 echo "1..$n"

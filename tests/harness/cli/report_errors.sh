@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ternmark report on what is no store, or cannot be written: a sentence and the documented exit status.
+# ternmark report with a bad store or output: the message and the documented exit status.
 # Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
@@ -32,13 +32,13 @@ printf '{"schema":99,"kind":"run","run":"r1"}\n%s\n' "$run" >"$work/newer.jsonl"
 printf '%s\nnot json\n%s\n' "$run" "$run" >"$work/garbage.jsonl"
 : >"$work/file"
 
-refused "no store" 2 'STORE'
-refused "a store that is not there" 2 'nowhere.jsonl' "$work/nowhere.jsonl"
+refused "a missing argument" 2 'STORE'
+refused "a store that does not exist" 2 'nowhere.jsonl' "$work/nowhere.jsonl"
 refused "a store without cells" 2 'runs.jsonl: the store holds no cell' "$work/runs.jsonl"
 refused "another schema" 3 'schema 99' "$work/newer.jsonl"
-refused "a line that is no JSON" 2 'line 2' "$work/garbage.jsonl"
-refused "a format that is not known" 2 'did you mean "latex"' "$work/cell.jsonl" --format latx
-refused "an option that is not known" 2 'did you mean --format' "$work/cell.jsonl" --fromat md
+refused "a line that is not JSON" 2 'line 2' "$work/garbage.jsonl"
+refused "an unknown format" 2 'did you mean "latex"' "$work/cell.jsonl" --format latx
+refused "an unknown option" 2 'did you mean --format' "$work/cell.jsonl" --fromat md
 refused "a directory that is a file" 2 "$work/file" "$work/cell.jsonl" -o "$work/file"
 
 n=$((n + 1))

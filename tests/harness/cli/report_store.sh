@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# ternmark report on a store made by hand: every file it names is there, the table on stdout, LaTeX and plots
-# that other programs read. Prints TAP.
+# ternmark report on a store made by hand: the files it lists exist, the table is on stdout, and other programs
+# read the LaTeX and the plots. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 program=${TERNMARK:-$PWD/build/ternmark}
@@ -47,36 +47,36 @@ verdict $? "a report is written, next to its store by default"
 grep -q '^  speed-up  *4.00 \[4.00, 4.00\]$' "$work/stdout"
 verdict $? "the table is on stdout"
 grep -q '^published: 2410.16144 Table 5, Intel Core i7-13700H, 2 threads$' "$work/stdout"
-verdict $? "published figures stand in a group of their own"
+verdict $? "published values are in a separate group"
 
 bad=0
 while IFS= read -r file; do [ -s "$file" ] || { echo "# $file is missing or empty"; bad=1; }; done \
     < <(sed -n '/^files:$/,$p' "$work/stdout" | tail -n +2)
 [ "$(sed -n '/^files:$/,$p' "$work/stdout" | wc -l)" -gt 10 ] || bad=1
-verdict $bad "every file it names is there"
+verdict $bad "every listed file exists"
 
-# A missing figure that became 0 would show here: all of them are missing in this store.
+# Every value of this store is missing, so a 0 would be wrong.
 awk -F, 'NR > 1 { for (i = 1; i <= NF; i++) if ($i == "0.0" || $i == "nan" || $i == "-nan") exit 1 }' "$out/cells.csv" &&
     ! grep -q '| 0\.0* |' "$out/report.md"
-verdict $? "nothing missing is printed as 0"
+verdict $? "a missing value is not printed as 0"
 grep -q 'made by hand' "$out/report.md"
 verdict $? "reasons are printed"
 
 cp "$out/speedup.csv" "$work/first.csv"
 "$program" report "$store" -o "$work/again/here" --format csv,md >/dev/null 2>&1 &&
     cmp -s "$work/first.csv" "$work/again/here/speedup.csv" && [ ! -e "$work/again/here/speedup.tex" ]
-verdict $? "--output and --format are honoured, and figures do not change from report to report"
+verdict $? "--output and --format work, and two reports have the same values"
 
 printf '{"schema":1,"kind":"samp' >>"$store"
 "$program" report "$store" >/dev/null 2>&1 && grep -q 'torn' "$out/report.md"
-verdict $? "a torn last line is left out and said"
+verdict $? "a torn last line is ignored with a warning"
 
 cp "$store" "$work/newer.jsonl"
 sed -i '2a {"schema":1,"kind":"dream","run":"r1"}' "$work/newer.jsonl"
 "$program" report "$work/newer.jsonl" >"$work/stdout" 2>"$work/stderr" &&
     [ "$(grep -c 'were left out: 1, the first a "dream"' "$work/newer-report/report.md")" -eq 1 ] &&
     cmp -s "$work/newer-report/speedup.csv" "$out/speedup.csv"
-verdict $? "a line of a later program's kind is left out and said, once"
+verdict $? "a line of an unknown kind is ignored with one warning"
 
 if command -v pdflatex >/dev/null; then
     printf '%s\n' '\documentclass{article}\usepackage[T1]{fontenc}\usepackage{array,booktabs,longtable,pdflscape}' \
@@ -90,12 +90,12 @@ fi
 
 if command -v gnuplot >/dev/null; then
     [ -s "$out/plots/decode-threads.png" ] && grep -q '<svg' "$out/plots/decode-threads.svg"
-    verdict $? "gnuplot drew PNG and SVG"
+    verdict $? "gnuplot draws PNG and SVG"
     rm "$out"/plots/*.png
     (cd "$out/plots" && gnuplot ./*.gp 2>&1) && [ -s "$out/plots/decode-threads.png" ]
-    verdict $? "the scripts draw again without ternmark"
+    verdict $? "the scripts draw without ternmark"
 else
-    skipped "gnuplot drew PNG and SVG" "no gnuplot"
+    skipped "gnuplot draws PNG and SVG" "no gnuplot"
 fi
 
 mkdir "$work/bin"
@@ -103,5 +103,5 @@ PATH=$work/bin "$program" report "$store" >/dev/null 2>"$work/stderr"
 status=$?
 [ $status -eq 0 ] && grep -q 'gnuplot is not installed: install it and run `gnuplot \*.gp`' "$work/stderr" &&
     [ -s "$out/plots/decode-threads.gp" ]
-verdict $? "without gnuplot the scripts are written and it says how to draw them"
+verdict $? "without gnuplot the scripts are written with a hint how to draw them"
 echo "1..$n"

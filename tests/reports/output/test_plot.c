@@ -62,7 +62,7 @@ static void make(tm_plot *plot)
     tm_plot_add_tic(plot, 125e6, "again");
 }
 
-static void data_holds_every_series_and_no_zero_for_missing(void **state)
+static void data_has_every_series_and_no_zero_for_missing(void **state)
 {
     tm_plot plot;
     tm_error err = {0};
@@ -87,7 +87,7 @@ static void data_holds_every_series_and_no_zero_for_missing(void **state)
     tm_plot_free(&plot);
 }
 
-static void script_tells_origins_apart(void **state)
+static void script_distinguishes_origins(void **state)
 {
     tm_plot plot;
     tm_error err = {0};
@@ -98,32 +98,32 @@ static void script_tells_origins_apart(void **state)
     assert_non_null(strstr(script, "title \"measured: 2 threads i2_x\""));
     assert_non_null(strstr(script, "title \"published: i7\""));
     assert_non_null(strstr(script, "title \"predicted: bound\""));
-    assert_null(strstr(script, "nothing")); /* no legend without points */
+    assert_null(strstr(script, "nothing")); /* a series without points is not in the legend */
     assert_non_null(strstr(script, "set title \"speed-up \\\"over\\\" size\""));
     assert_non_null(strstr(script, "set xlabel \"parameters"));
     assert_non_null(strstr(script, "set ylabel \"ratio\""));
-    /* filled circle, hollow square, a line alone */
+    /* filled circle, hollow square, a line without markers */
     assert_non_null(
         strstr(script, "index 0 using 1:2 with linespoints lt rgb \"#0072B2\" lw 2 dt 1 pt 7"));
     assert_non_null(
         strstr(script, "index 2 using 1:2 with linespoints lt rgb \"#D55E00\" lw 2 dt 3 pt 4"));
     assert_non_null(
         strstr(script, "index 3 using 1:2 with lines lt rgb \"#009E73\" lw 2 dt 2 title"));
-    /* Only the series with intervals has bars; a linear axis begins at 0. */
+    /* Only the series with intervals has bars; a linear axis starts at 0. */
     assert_non_null(strstr(script, "index 0 using 1:2:3:4 with yerrorbars"));
     assert_null(strstr(script, "index 2 using 1:2:3:4"));
     assert_non_null(strstr(script, "set yrange [0:"));
     tm_plot_free(&plot);
 }
 
-static void plots_without_a_value_are_refused(void **state)
+static void plot_without_a_value_is_an_error(void **state)
 {
     tm_plot plot;
     tm_error err = {0};
     tm_plot_init(&plot, "none", "t", "x", "y");
     plot.log_y = true;
     tm_plot_add_series(&plot, "s", TM_MEASURED, 0, 0, true);
-    tm_plot_add_point(&plot, 1, 0.0, NAN, NAN); /* not on a logarithmic axis */
+    tm_plot_add_point(&plot, 1, 0.0, NAN, NAN); /* 0 is missing on a logarithmic axis */
     tm_plot_add_point(&plot, 2, NAN, 1, 2);
     assert_int_equal(tm_plot_count_points(&plot), 0);
     assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_ARG);
@@ -131,8 +131,8 @@ static void plots_without_a_value_are_refused(void **state)
     tm_plot_free(&plot);
 }
 
-/* gnuplot itself, where it is installed; without it the sentence says how. */
-static void gnuplot_makes_both_pictures(void **state)
+/* Runs gnuplot if it is installed; otherwise the message says how to draw the plot. */
+static void gnuplot_draws_png_and_svg(void **state)
 {
     const scratch *s = *state;
     static const bool logs[][2] = {{true, false}, {false, false}, {true, true}, {false, true}};
@@ -169,7 +169,7 @@ static void gnuplot_makes_both_pictures(void **state)
     }
 }
 
-static void failing_gnuplot_is_reported(void **state)
+static void gnuplot_failure_is_an_error(void **state)
 {
     const scratch *s = *state;
     char path[512];
@@ -185,7 +185,7 @@ static void failing_gnuplot_is_reported(void **state)
     }
     assert_int_equal(status, TM_CHILD);
     assert_non_null(strstr(err.message, "bad.gp"));
-    /* A script that makes nothing is a failure too, even when gnuplot is content. */
+    /* A script that draws nothing is an error, although gnuplot exits with 0. */
     out = fopen(path, "w");
     assert_non_null(out);
     fputs("print 1\n", out);
@@ -195,7 +195,7 @@ static void failing_gnuplot_is_reported(void **state)
     assert_int_equal(tm_plot_run("/nowhere/at/all", "bad", &err), TM_IO);
 }
 
-static void absent_gnuplot_says_how(void **state)
+static void missing_gnuplot_is_explained(void **state)
 {
     const scratch *s = *state;
     tm_error err = {0};
@@ -212,12 +212,12 @@ static void absent_gnuplot_says_how(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(data_holds_every_series_and_no_zero_for_missing),
-        cmocka_unit_test(script_tells_origins_apart),
-        cmocka_unit_test(plots_without_a_value_are_refused),
-        cmocka_unit_test(gnuplot_makes_both_pictures),
-        cmocka_unit_test(failing_gnuplot_is_reported),
-        cmocka_unit_test(absent_gnuplot_says_how),
+        cmocka_unit_test(data_has_every_series_and_no_zero_for_missing),
+        cmocka_unit_test(script_distinguishes_origins),
+        cmocka_unit_test(plot_without_a_value_is_an_error),
+        cmocka_unit_test(gnuplot_draws_png_and_svg),
+        cmocka_unit_test(gnuplot_failure_is_an_error),
+        cmocka_unit_test(missing_gnuplot_is_explained),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -16,7 +16,7 @@ typedef struct fixture {
     tm_published published;
     tm_shapes models;
     tm_arithmetic_shape shapes[64];
-    tm_arithmetic_rows rows; /* every printed figure */
+    tm_arithmetic_rows rows; /* of every printed value */
 } fixture;
 
 static int open_all(void **state)
@@ -80,7 +80,7 @@ static void assert_prints(double value, int decimals, const char *expected)
 }
 
 /* 2504.12285 Table 1. Another program computed the longer values with the formula. */
-static void six_energies_are_the_printed_ones(void **state)
+static void six_energies_match_the_printed_ones(void **state)
 {
     const struct {
         const char *model, *printed, *memory, *worked_out;
@@ -108,7 +108,7 @@ static void six_energies_are_the_printed_ones(void **state)
     }
 }
 
-static void the_memory_of_minicpm_differs_and_says_so(void **state)
+static void memory_of_minicpm_differs(void **state)
 {
     const tm_arithmetic_row *r = find_row(*state, TM_QUANTITY_ENERGY, "MiniCPM 2B", NULL, 7);
     assert_prints(r->memory_gb.computed.value, 2, "4.88");
@@ -163,7 +163,7 @@ static void thirty_four_of_thirty_six_entries_match(void **state)
 }
 
 /* 2402.17764 Figure 3: (0.16 + 0.34) / 0.007, and ratios of shapes the paper may not have used. */
-static void the_ratio_of_operations_matches_and_those_of_models_differ(void **state)
+static void ratio_of_operations_matches_and_ratios_of_models_differ(void **state)
 {
     const struct {
         const char *model, *computed, *printed;
@@ -190,14 +190,14 @@ static void the_ratio_of_operations_matches_and_those_of_models_differ(void **st
     }
 }
 
-static void every_row_is_one_of_these(void **state)
+static void every_row_is_expected(void **state)
 {
     const fixture *f = *state;
     assert_int_equal(f->rows.n, 6 + 36 + 6);
 }
 
 /* The energies are equal in both files of published values: editing only one of them fails. */
-static void energies_are_the_published_ones(void **state)
+static void energies_are_equal_in_both_files(void **state)
 {
     const fixture *f = *state;
     assert_int_equal(f->data.n_operations, 12);
@@ -213,8 +213,7 @@ static void energies_are_the_published_ones(void **state)
                                 .system = o->type};
         assert_non_null(strstr(o->source, "2310.11453 Table 2"));
         int n = 0;
-        for (int k = 0; k < f->published.n;
-             k++) { /* "7 nm" is no part of "45 nm" as a whole text */
+        for (int k = 0; k < f->published.n; k++) { /* "7 nm" is not a part of "45 nm" */
             const tm_published_value *c = &f->published.items[k];
             if (strcmp(c->paper, q.paper) != 0 || strcmp(c->table, q.table) != 0 ||
                 strcmp(c->device, device) != 0 || strcmp(c->metric, q.metric) != 0 ||
@@ -249,7 +248,7 @@ static int count_matches(const fixture *f)
 
 /* A wrong constant must show: 6 + 34 energies, 5 memories and 1 ratio match, and fewer do with any
  * of them off. */
-static void a_wrong_constant_loses_matches(void **state)
+static void wrong_constants_lose_matches(void **state)
 {
     fixture *f = *state;
     const int n = count_matches(f);
@@ -258,7 +257,7 @@ static void a_wrong_constant_loses_matches(void **state)
         tm_operation *o = &f->data.operations[i];
         const double kept = o->picojoules;
         const bool is_used =
-            strcmp(o->type, "INT8") != 0 || !o->is_mul; /* nothing multiplies INT8 */
+            strcmp(o->type, "INT8") != 0 || !o->is_mul; /* no precision multiplies INT8 */
         o->picojoules = kept * 1.15;
         if (is_used)
             assert_true(count_matches(f) < n);
@@ -272,7 +271,7 @@ static void a_wrong_constant_loses_matches(void **state)
     for (int i = 0; i < f->data.n_shapes; i++) {
         const int64_t kept = f->data.shapes[i].linear_weights;
         f->data.shapes[i].linear_weights += kept / 20;
-        /* Those of 2402.17764 give no match that could be lost. */
+        /* The constants of 2402.17764 alone match nothing. */
         if (strncmp(f->data.shapes[i].name, "BitNet", 6) == 0) assert_true(count_matches(f) < n);
         f->data.shapes[i].linear_weights = kept;
     }
@@ -295,7 +294,7 @@ static const tm_arithmetic_shape *shape_named(const fixture *f, const char *name
     return NULL;
 }
 
-static void a_shape_asked_for_has_every_precision_and_node(void **state)
+static void named_shapes_have_every_precision_and_node(void **state)
 {
     const fixture *f = *state;
     const tm_arithmetic_shape asked[] = {*shape_named(f, "BitNet-b1.58-2B-4T"),
@@ -319,8 +318,8 @@ static void a_shape_asked_for_has_every_precision_and_node(void **state)
     tm_arithmetic_rows_free(&rows);
 }
 
-/* Every null has its sentence, every figure its origin. */
-static void json_is_whole(void **state)
+/* Every null has a reason, and every value an origin. */
+static void json_has_a_reason_for_every_null(void **state)
 {
     const fixture *f = *state;
     static const char *const contract[] = {
@@ -368,7 +367,7 @@ static void assert_claims_no_measurement(const char *text)
     }
 }
 
-static void tables_say_estimate_everywhere(void **state)
+static void tables_say_estimate(void **state)
 {
     const fixture *f = *state;
     char *text = written(f, TM_ARITHMETIC_TEXT);
@@ -401,7 +400,7 @@ static void tables_say_estimate_everywhere(void **state)
     free(text);
 }
 
-/* The file with one text replaced. */
+/* Parses the file with one string replaced. */
 static char *edited(const char *from, const char *to)
 {
     const tm_embedded *file = tm_embedded_find(ENERGIES);
@@ -452,7 +451,7 @@ static void errors_name_the_broken_data(void **state)
     }
 }
 
-static void a_figure_without_its_shape_is_refused(void **state)
+static void printed_value_without_a_shape_is_an_error(void **state)
 {
     const struct {
         const char *from, *to, *message;
@@ -480,19 +479,19 @@ static void a_figure_without_its_shape_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(six_energies_are_the_printed_ones),
-        cmocka_unit_test(the_memory_of_minicpm_differs_and_says_so),
+        cmocka_unit_test(six_energies_match_the_printed_ones),
+        cmocka_unit_test(memory_of_minicpm_differs),
         cmocka_unit_test(attention_is_73_percent_of_bitnet),
         cmocka_unit_test(thirty_four_of_thirty_six_entries_match),
-        cmocka_unit_test(the_ratio_of_operations_matches_and_those_of_models_differ),
-        cmocka_unit_test(every_row_is_one_of_these),
-        cmocka_unit_test(energies_are_the_published_ones),
-        cmocka_unit_test(a_wrong_constant_loses_matches),
-        cmocka_unit_test(a_shape_asked_for_has_every_precision_and_node),
-        cmocka_unit_test(json_is_whole),
-        cmocka_unit_test(tables_say_estimate_everywhere),
+        cmocka_unit_test(ratio_of_operations_matches_and_ratios_of_models_differ),
+        cmocka_unit_test(every_row_is_expected),
+        cmocka_unit_test(energies_are_equal_in_both_files),
+        cmocka_unit_test(wrong_constants_lose_matches),
+        cmocka_unit_test(named_shapes_have_every_precision_and_node),
+        cmocka_unit_test(json_has_a_reason_for_every_null),
+        cmocka_unit_test(tables_say_estimate),
         cmocka_unit_test(errors_name_the_broken_data),
-        cmocka_unit_test(a_figure_without_its_shape_is_refused),
+        cmocka_unit_test(printed_value_without_a_shape_is_an_error),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

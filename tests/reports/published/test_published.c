@@ -55,7 +55,7 @@ static void every_value_is_a_number_or_has_a_reason(void **state)
     assert_int_equal(n_null, 29);
 }
 
-/* Cells read off the paper's Tables 4 and 5. */
+/* Values copied from Tables 4 and 5 of the paper. */
 static void tables_of_the_papers_are_found(void **state)
 {
     const struct {
@@ -163,7 +163,7 @@ static void errors_name_the_line(void **state)
     tm_published_free(&p);
 }
 
-static void models_go_by_the_papers_names(void **state)
+static void models_have_the_names_of_the_papers(void **state)
 {
     (void)state;
     assert_string_equal(tm_model_label("synth:125M"), "125M");
@@ -194,7 +194,7 @@ int main(void)
         cmocka_unit_test(missing_values_have_a_reason),
         cmocka_unit_test(latency_of_2b4t_is_found),
         cmocka_unit_test(errors_name_the_line),
-        cmocka_unit_test(models_go_by_the_papers_names),
+        cmocka_unit_test(models_have_the_names_of_the_papers),
     };
     return cmocka_run_group_tests(tests, open_tables, close_tables);
 }

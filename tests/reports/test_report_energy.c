@@ -1,5 +1,5 @@
-/* Whole reports of stores with energy windows: what stands in every format, that made-up joules are
- * called fake wherever they stand, and that a store without a source says why in every place. */
+/* Reports of stores with energy windows: every format has the values, fake joules are marked fake
+ * everywhere, and a store without a meter has the reason everywhere. */
 #include "reports/report.h"
 #include "tests/reports/sample_windows.h"
 #include "tests/tm_test.h"
@@ -16,7 +16,7 @@ typedef struct fixture {
 
 static fixture f;
 
-/* The contents of a file, or NULL; the caller's until the next call. */
+/* The contents of a file, or NULL; valid until the next call. */
 static char *slurp(const char *dir, const char *name)
 {
     static char text[1 << 20];
@@ -76,8 +76,8 @@ static void assert_has(const char *text, const char *part)
         fail_msg("\"%s\" is not in:\n%s", part, text ? text : "(no file)");
 }
 
-/* Joules and watts that nothing else in these stores equals: 137 W at 20 tokens/s and 93 W at 80, 4
- * W of each idle. */
+/* Sentinels: joules and watts that no other value in these stores equals. 137 W at 20 tokens/s and
+ * 93 W at 80, of which 4 W are idle. */
 static const double sentinels[] = {137, 133, 6.85, 6.65, 93, 89, 1.1625, 1.1125};
 enum { N_SENTINELS = sizeof sentinels / sizeof *sentinels };
 
@@ -93,14 +93,14 @@ static void make_store(sample_store *store, const sample_meter *meter)
         sample_add_window(store, "synth:700M", "i2_mad_x", 2, 0, 32, i, 1 - i % 2,
                           TM_PHASE_GENERATION, meter, 80, 93);
     }
-    /* One process whose idle was unsteady: why it has no net figure names watts too. */
+    /* One process had unsteady idle power: the reason for its missing net value contains watts. */
     sample_add_process(store, "synth:700M", "f16_fma_x", 2, 64, 0, 0, 0, 200, 1e9);
     tm_record_energy *e = sample_add_window(store, "synth:700M", "f16_fma_x", 2, 64, 0, 0, 0,
                                             TM_PHASE_PROMPT, meter, 200, 1370);
     tm_measured_set(&e->idle_before_watts, 133);
     tm_measured_set(&e->idle_after_watts, 93);
     tm_record_energy_set_net(e);
-    /* The trace draws what the window did, or its plot would show other watts. */
+    /* The trace has the watts of its window; otherwise the plot would show others. */
     for (int i = 0; i < store->records.n; i++) {
         if (store->records.items[i].kind != TM_RECORD_ENERGY) continue;
         e = &store->records.items[i].energy;
@@ -110,7 +110,7 @@ static void make_store(sample_store *store, const sample_meter *meter)
     }
 }
 
-/* How many numbers of a line are sentinels to the digits they are printed with. */
+/* The number of sentinels in a line, compared to the printed digits. */
 static int count_sentinels(const char *line, size_t length)
 {
     int n = 0;
@@ -128,7 +128,7 @@ static int count_sentinels(const char *line, size_t length)
     return n;
 }
 
-/* Counts the sentinels of a text; with `wants_fake` every line that has one must say fake. */
+/* Counts the sentinels of a text. wants_fake: every line with a sentinel must contain "fake". */
 static int walk(const char *name, const char *text, bool wants_fake)
 {
     int n = 0;
@@ -156,7 +156,7 @@ static const char *const files_with_joules[] = {"report.md",
                                                 NULL};
 
 /* Every number derived from fake joules is marked fake, in every output. */
-static void made_up_joules_are_called_fake(void **state)
+static void fake_joules_are_marked_everywhere(void **state)
 {
     (void)state;
     for (int is_fake = 0; is_fake <= 1; is_fake++) {
@@ -164,12 +164,12 @@ static void made_up_joules_are_called_fake(void **state)
         tm_report report;
         make_store(&store, is_fake ? &sample_fake : &sample_powercap);
         write_report(&store, false, &report);
-        /* The same numbers are there when they are measured: so the walk sees them. */
+        /* Without fake, the same numbers are found: the search works. */
         for (int i = 0; files_with_joules[i]; i++)
             if (walk(files_with_joules[i], slurp(f.dir, files_with_joules[i]), is_fake) == 0)
                 fail_msg("%s holds no joules", files_with_joules[i]);
         assert_true(walk("stdout", tm_text_string(&report.text), is_fake) > 0);
-        /* No other file has them. */
+        /* No other file contains them. */
         for (const char *path = tm_text_string(&report.files); *path;) {
             char name[512];
             int length = (int)strcspn(path, "\n");
@@ -190,7 +190,7 @@ static void made_up_joules_are_called_fake(void **state)
         }
         if (is_fake) {
             assert_has(tm_text_string(&report.remarks), "warning");
-            /* For programs no field of these is a number or a measured row. */
+            /* In CSV none of these fields is a number or in a measured row. */
             assert_has(slurp(f.dir, "cells.csv"), ",fake 6.85,");
             assert_null(strstr(slurp(f.dir, "cells.csv"), ",6.85,"));
             assert_has(slurp(f.dir, "energy.csv"), "\nfake,");
@@ -203,7 +203,7 @@ static void made_up_joules_are_called_fake(void **state)
     }
 }
 
-static void no_saving_from_made_up_joules(void **state)
+static void fake_joules_give_no_saving(void **state)
 {
     sample_store store;
     tm_report report;
@@ -219,8 +219,8 @@ static void no_saving_from_made_up_joules(void **state)
     sample_free(&store);
 }
 
-/* 0.2 of the fp16's joules at most: the saving, the paper's figures, and a verdict. */
-static void the_papers_table(void **state)
+/* At most 0.2 of the joules of fp16: the saving, the paper's values, and a verdict. */
+static void table_has_the_form_of_the_paper(void **state)
 {
     sample_store store;
     tm_report report;
@@ -245,7 +245,7 @@ static void the_papers_table(void **state)
                "      64.6          70.0\n");
     assert_has(text, ") not measurable here: needs 139 GB, 7.8 GB available");
     assert_has(text, "powercap, package, counter");
-    /* Prompts and other models have tables of their own, beside nothing published. */
+    /* Prompts and other models have separate tables without published values. */
     assert_has(text, "Energy of prompt (pp128), 2 threads: J/prompt token");
     assert_has(text, "prints energy of generation at unlimited threads (Table 6) only");
     assert_has(text, "Energy of generation (pp64+tg16), 2 threads: J/output token and what ternary "
@@ -260,8 +260,8 @@ static void the_papers_table(void **state)
     sample_free(&store);
 }
 
-/* Without a source: the paper's table stands, no place shows 0, each says why. */
-static void a_machine_without_a_source(void **state)
+/* Without a meter the paper's table is shown, and every missing value has the reason. */
+static void machine_without_a_meter(void **state)
 {
     sample_store store;
     tm_report report;
@@ -291,8 +291,8 @@ static void a_machine_without_a_source(void **state)
     sample_free(&store);
 }
 
-/* A store that never asked says so in one place and writes no energy file. */
-static void a_store_that_did_not_ask(void **state)
+/* A store whose runs did not ask for energy says so once and has no energy files. */
+static void store_without_energy(void **state)
 {
     sample_store store;
     tm_report report;
@@ -312,7 +312,7 @@ static void plots_are_drawn(void **state)
     tm_report report;
     (void)state;
     sample_energy_demo(&store, &sample_fake);
-    /* A lost window in the middle of the first trace, and a gap. */
+    /* The first trace has a lost window and a gap. */
     for (int i = 0; i < store.records.n; i++)
         if (store.records.items[i].kind == TM_RECORD_ENERGY) {
             store.records.items[i].energy.trace[60].watts = NAN;
@@ -344,9 +344,9 @@ static void plots_are_drawn(void **state)
     sample_free(&store);
 }
 
-/* Two meters of different scopes: each in a series and a mean of its own, and no saving across
+/* Meters of different scopes have separate series and means, and no saving is computed across
  * them. */
-static void scopes_stay_apart(void **state)
+static void scopes_are_not_mixed(void **state)
 {
     static const sample_meter wall = {"meter", "system", "imported", false};
     sample_store store = {0};
@@ -381,12 +381,12 @@ static void scopes_stay_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(made_up_joules_are_called_fake),
-        cmocka_unit_test(no_saving_from_made_up_joules),
-        cmocka_unit_test(the_papers_table),
-        cmocka_unit_test(a_machine_without_a_source),
-        cmocka_unit_test(a_store_that_did_not_ask),
-        cmocka_unit_test(scopes_stay_apart),
+        cmocka_unit_test(fake_joules_are_marked_everywhere),
+        cmocka_unit_test(fake_joules_give_no_saving),
+        cmocka_unit_test(table_has_the_form_of_the_paper),
+        cmocka_unit_test(machine_without_a_meter),
+        cmocka_unit_test(store_without_energy),
+        cmocka_unit_test(scopes_are_not_mixed),
         cmocka_unit_test(plots_are_drawn),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);

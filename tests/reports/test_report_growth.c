@@ -17,7 +17,7 @@ static void add_decode(sample_store *store, const char *model, int depth, int n_
     }
 }
 
-/* The table as Markdown, to free. */
+/* The table as Markdown; the caller frees it. */
 static tm_text growth_of(const sample_store *store, const char *run, bool *is_measured_for)
 {
     tm_error err = {0};
@@ -38,15 +38,15 @@ static tm_text growth_of(const sample_store *store, const char *run, bool *is_me
     return text;
 }
 
-/* Series along each axis in rising order, with floors worked out by hand: 20 GB/s and 100 GMAC/s.
- * The sample's MACs are twice its bytes, so that memory binds its tokens: 1 MB is 0.05 ms, its 2
- * MMAC are 0.02 ms. */
-static void growth_has_floors_beside(void **state)
+/* Series along each axis in ascending order, with floors computed by hand at 20 GB/s and 100
+ * GMAC/s. A sample has twice as many MACs as bytes, so memory is the limit: 1 MB takes 0.05 ms, its
+ * 2 MMAC 0.02 ms. */
+static void growth_shows_the_floors(void **state)
 {
     static const char run[] =
         "{\"roofline\":{\"read_gb_per_second\":[{\"threads\":2,\"value\":20}],"
         "\"int8_gmac_per_second\":[{\"threads\":2,\"value\":100}]}}";
-    /* In the order of the page: small before large, near before far, one before many. */
+    /* In the order of the table: model size, then context, then sequences. */
     static const char *const rows[] = {"| against model size: i2_mad_x (ternary) | 125M | i2_mad_x "
                                        "| 2 | 0 | 1 | 20.00 | 2.500 | 1.000 | 40.0 | "
                                        "memory |",
@@ -69,7 +69,7 @@ static void growth_has_floors_beside(void **state)
     add_decode(&store, "synth:700M", 0, 1, 100, 100e6);
     add_decode(&store, "synth:125M", 0, 0, 400, 20e6);
     tm_text text = growth_of(&store, run, &is_measured_for);
-    assert_false(is_measured_for); /* sizes alone are what every store has */
+    assert_false(is_measured_for); /* every store has several sizes */
     tm_text_free(&text);
     add_decode(&store, "synth:700M", 4096, 1, 50, 300e6);
     add_decode(&store, "synth:700M", 256, 1, 80, 110e6);
@@ -84,7 +84,7 @@ static void growth_has_floors_beside(void **state)
     }
     tm_text_free(&text);
 
-    /* Without a limit of as many threads there is no floor, and no figure in its place. */
+    /* Without a limit at this number of threads the floor is missing. */
     text = growth_of(&store, "{\"roofline\":{\"read_gb_per_second\":[]}}", &is_measured_for);
     assert_non_null(strstr(tm_text_string(&text), "| 10.00 | -"));
     assert_non_null(strstr(tm_text_string(&text), "no read_gb_per_second for 2 threads"));
@@ -92,7 +92,7 @@ static void growth_has_floors_beside(void **state)
     sample_free(&store);
 }
 
-/* A decoded cell of a suite: the kernel that a name stood for on this model. */
+/* Adds a decode cell: the kernel that a name of the suite resolved to on this model. */
 static void add_asked(sample_store *store, const char *model, const char *kernel, const char *asked,
                       const char *head, double bytes_per_token)
 {
@@ -109,8 +109,9 @@ static void add_asked(sample_store *store, const char *model, const char *kernel
     }
 }
 
-/* A size stays in its series where the name stood for another kernel, and each row says which. */
-static void a_series_is_what_was_asked_for(void **state)
+/* A series keeps a model on which its name resolved to another kernel; each row names the
+ * kernel. */
+static void series_has_one_name_in_the_suite(void **state)
 {
     static const char *const rows[] = {
         "| against model size: f16 (baseline) | 125M | f16_x |",
@@ -118,7 +119,7 @@ static void a_series_is_what_was_asked_for(void **state)
         "| against model size: auto (ternary) | 125M | i2_mad_x |",
         "| against model size: auto (ternary) | 350M | t5_lut_x |",
         "| against model size: auto (ternary) | 700M | i2_mad_x |",
-        /* By its own name only where no other name had chosen it. */
+        /* Requested by its own name only where no other name resolved to it. */
         "| against model size: i2_mad_x (ternary) | 125M | i2_mad_x |",
         "| against model size: i2_mad_x (ternary) | 350M | i2_mad_x |",
         "| against model size: i2_mad_x (ternary) | 700M | i2_mad_x |",
@@ -147,8 +148,8 @@ static void a_series_is_what_was_asked_for(void **state)
     sample_free(&store);
 }
 
-/* One model with two kernels is no growth, although they read different amounts. */
-static void two_kernels_of_one_model_are_no_series(void **state)
+/* Two kernels of one model are not a series, although they read different numbers of bytes. */
+static void two_kernels_of_one_model_are_not_a_series(void **state)
 {
     sample_store store = {0};
     bool is_measured_for;
@@ -164,8 +165,8 @@ static void two_kernels_of_one_model_are_no_series(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(growth_has_floors_beside),
-                                       cmocka_unit_test(a_series_is_what_was_asked_for),
-                                       cmocka_unit_test(two_kernels_of_one_model_are_no_series)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(growth_shows_the_floors),
+                                       cmocka_unit_test(series_has_one_name_in_the_suite),
+                                       cmocka_unit_test(two_kernels_of_one_model_are_not_a_series)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

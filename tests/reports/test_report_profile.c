@@ -1,6 +1,5 @@
-/* Reports of stores with profiles: figures worked out by hand in every format, what is missing with
- * its reason, the roofline of the run that made them and of no other, and stores without profiles
- * as before. */
+/* Reports of stores with profiles: values computed by hand in every format, reasons of missing
+ * values, and the roofline of the same run. */
 #include "reports/report.h"
 #include "reports/report_parts.h"
 #include "tests/harness/record_profiles.h"
@@ -90,8 +89,8 @@ static void assert_has(const char *text, const char *part)
         fail_msg("\"%s\" is not in:\n%s", part, text ? text : "(no file)");
 }
 
-/* Of three processes the one in the middle; with the limits of its own run, though a later run
- * measured others. At 10 GB/s: down at least 250 of 600 ns, the head 90 of 180. */
+/* The process of median time is shown, with the limits of its own run although a later run measured
+ * others. At 10 GB/s `down` takes at least 250 of 600 ns and the head 90 of 180 ns. */
 static void the_process_of_median_time_is_shown(void **state)
 {
     (void)state;
@@ -139,7 +138,7 @@ static void the_process_of_median_time_is_shown(void **state)
     sample_free(&store);
 }
 
-static void what_is_missing_says_why(void **state)
+static void missing_profiles_have_the_reason(void **state)
 {
     (void)state;
     sample_store store = {0};
@@ -150,14 +149,14 @@ static void what_is_missing_says_why(void **state)
     add_times(&store, "other_engine", 1);
     add_profile(&store, "other_engine", 0, 1, "the worker of this engine does not say");
     add_times(&store, "never_asked", 1);
-    /* A profile whose process was killed before its line of a sample. */
+    /* The process was killed after its profile and before its sample. */
     add_profile(&store, "untimed", 0, 1, NULL);
     tm_summaries summaries = summarise(&store);
     assert_int_equal(summaries.n, 4);
     const tm_cell_summary *untimed = &summaries.items[3];
     assert_string_equal(untimed->missing, "a profile only: no repetition was timed");
     assert_true(isnan(untimed->tokens_per_second.value) && untimed->profile.shown);
-    /* One process: the interval of its own pairs. */
+    /* With one process the interval is over its own pairs. */
     assert_true(untimed->profile.overhead.low == 1.01);
     tm_text text = table_of(&summaries, false);
     const char *table = tm_text_string(&text);
@@ -190,8 +189,8 @@ static void what_is_missing_says_why(void **state)
     sample_free(&store);
 }
 
-/* Two or more operations below half a percent share a line without rates; one stands by itself. */
-static void small_operations_share_a_line(void **state)
+/* Two or more operations below 0.5 % share a row without rates; a single one has its own row. */
+static void small_operations_share_a_row(void **state)
 {
     (void)state;
     sample_store store = {0};
@@ -207,14 +206,14 @@ static void small_operations_share_a_line(void **state)
                "| - | - |");
     assert_null(strstr(tm_text_string(&text), "attn_norm"));
     tm_text_free(&text);
-    text = table_of(&summaries, true); /* programs get all of them */
+    text = table_of(&summaries, true); /* the CSV has all of them */
     assert_has(tm_text_string(&text), ",attn_norm,");
     tm_text_free(&text);
     tm_summaries_free(&summaries);
     sample_free(&store);
 }
 
-static void superseded_cells_are_left_out(void **state)
+static void superseded_cells_are_omitted(void **state)
 {
     (void)state;
     sample_store store = {0};
@@ -258,7 +257,7 @@ static tm_report write_report(const sample_store *store)
     return report;
 }
 
-static void every_file_of_a_report_has_it(void **state)
+static void every_file_of_a_report_has_the_profile(void **state)
 {
     (void)state;
     static const char *const files[] = {"profile.txt", "profile.tex", "profile.csv"};
@@ -283,7 +282,7 @@ static void every_file_of_a_report_has_it(void **state)
     assert_has(data, "fp32 limit");
     tm_report_free(&report);
 
-    /* A page holds so many plots; the others are counted. */
+    /* The number of plots is limited; the others are counted. */
     for (int i = 0; i < TM_REPORT_OPERATION_PLOTS + 2; i++) {
         char kernel[32];
         snprintf(kernel, sizeof kernel, "kernel_%d", i);
@@ -302,10 +301,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_process_of_median_time_is_shown),
-        cmocka_unit_test(what_is_missing_says_why),
-        cmocka_unit_test(small_operations_share_a_line),
-        cmocka_unit_test(superseded_cells_are_left_out),
-        cmocka_unit_test(every_file_of_a_report_has_it),
+        cmocka_unit_test(missing_profiles_have_the_reason),
+        cmocka_unit_test(small_operations_share_a_row),
+        cmocka_unit_test(superseded_cells_are_omitted),
+        cmocka_unit_test(every_file_of_a_report_has_the_profile),
     };
     return cmocka_run_group_tests(tests, open_folder, close_folder);
 }

@@ -1,4 +1,4 @@
-/* Energy from windows to figures: what is averaged, what is paired, and what is refused. */
+/* Energy of cells: what is averaged, what is paired, and which ratios are refused. */
 #include "reports/energy_sheet.h"
 #include "reports/summary.h"
 #include "tests/reports/sample_windows.h"
@@ -31,7 +31,7 @@ static void near(double value, double wanted)
         fail_msg("%.12g is not %.12g", value, wanted);
 }
 
-/* One process at each rate, drawing 20 W. */
+/* Adds one process at each rate, drawing 20 W. */
 static void add_processes(sample_store *store, const char *kernel, const sample_meter *meter,
                           const double *rates, int n)
 {
@@ -73,7 +73,7 @@ static void joules_are_watts_over_rate(void **state)
 }
 
 /* 64 prompt tokens at 0.1 J and 16 output tokens at 0.6 J are 16 J for 80 tokens. */
-static void phases_add_up_by_tokens(void **state)
+static void phases_are_weighted_by_tokens(void **state)
 {
     sample_store store = {0};
     tm_summaries all;
@@ -95,7 +95,7 @@ static void phases_add_up_by_tokens(void **state)
     sample_free(&store);
 }
 
-/* A process whose window was lost leaves a status and a reason, not a figure; a second try replaces
+/* A lost window leaves a state and a reason, not a value; a second window of the process replaces
  * it. */
 static void lost_windows_are_counted(void **state)
 {
@@ -134,9 +134,9 @@ static void lost_windows_are_counted(void **state)
     sample_free(&store);
 }
 
-/* Joules of another meter are never in the mean: the last meter counts, and a measured one before
- * any made-up one. */
-static void meters_are_not_mixed(void **state)
+/* Joules of different meters are never averaged: the last meter counts, and a real one is preferred
+ * to a fake. */
+static void joules_of_two_meters_are_not_averaged(void **state)
 {
     static const double rates[] = {20, 20};
     sample_store store = {0};
@@ -164,8 +164,8 @@ static void meters_are_not_mixed(void **state)
     sample_free(&store);
 }
 
-/* Why there is nothing: what the run says. */
-static void absence_has_the_runs_reason(void **state)
+/* The reason for missing joules comes from the run record. */
+static void missing_joules_have_the_reason_of_the_run(void **state)
 {
     sample_store store = {0};
     tm_summaries all;
@@ -188,7 +188,7 @@ static void absence_has_the_runs_reason(void **state)
     sample_free(&store);
 }
 
-/* fp16 at 20 W and 10 tokens/s, ternary at 16 W and 40: 0.4 J against 2 J saves 80 %. */
+/* fp16: 20 W at 10 tokens/s, 2 J. Ternary: 16 W at 40 tokens/s, 0.4 J. The saving is 80 %. */
 static void savings_come_from_pairs(void **state)
 {
     sample_store store = {0};
@@ -203,7 +203,7 @@ static void savings_come_from_pairs(void **state)
         sample_add_window(&store, "synth:700M", "i2_mad_x", 2, 0, 32, i, 1, TM_PHASE_GENERATION,
                           &sample_powercap, 40 * drift * wobble, 16);
     }
-    /* A process without a partner, and one of another run: in no pair. */
+    /* A process without a partner, and one of another run, are in no pair. */
     sample_add_window(&store, "synth:700M", "i2_mad_x", 2, 0, 32, 6, 1, TM_PHASE_GENERATION,
                       &sample_powercap, 1, 16);
     sample_add_window(&store, "synth:700M", "i2_mad_x", 2, 0, 32, 7, 1, TM_PHASE_GENERATION,
@@ -219,7 +219,7 @@ static void savings_come_from_pairs(void **state)
     tm_interval saving = tm_energy_saving_percent(&ratio.gross);
     assert_true(fabs(saving.value - 80) < 0.2);
     assert_true(saving.low < 80 && saving.high > 80 && saving.low > 79 && saving.high < 81);
-    /* Above idle: 12 W / 40 against 16 W / 10. */
+    /* Above idle: 12 W / 40 and 16 W / 10. */
     saving = tm_energy_saving_percent(&ratio.net);
     assert_true(fabs(saving.value - 81.25) < 0.2);
     tm_summaries_free(&all);
@@ -245,7 +245,7 @@ static void compare_meters(const sample_meter *a, const sample_meter *b, const c
     sample_free(&store);
 }
 
-static void ratios_that_are_refused(void **state)
+static void joules_of_two_meters_are_not_divided(void **state)
 {
     static const sample_meter perf = {"perf", "package", "counter", false};
     static const sample_meter tree = {"powercap", "package", "counter", true};
@@ -295,7 +295,7 @@ static void savings_against_the_papers_range(void **state)
     tm_published_free(&published);
 }
 
-static void json_says_where_joules_come_from(void **state)
+static void json_names_the_meter(void **state)
 {
     static const double rates[] = {20, 20};
     (void)state;
@@ -324,14 +324,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joules_are_watts_over_rate),
-        cmocka_unit_test(phases_add_up_by_tokens),
+        cmocka_unit_test(phases_are_weighted_by_tokens),
         cmocka_unit_test(lost_windows_are_counted),
-        cmocka_unit_test(meters_are_not_mixed),
-        cmocka_unit_test(absence_has_the_runs_reason),
+        cmocka_unit_test(joules_of_two_meters_are_not_averaged),
+        cmocka_unit_test(missing_joules_have_the_reason_of_the_run),
         cmocka_unit_test(savings_come_from_pairs),
-        cmocka_unit_test(ratios_that_are_refused),
+        cmocka_unit_test(joules_of_two_meters_are_not_divided),
         cmocka_unit_test(savings_against_the_papers_range),
-        cmocka_unit_test(json_says_where_joules_come_from),
+        cmocka_unit_test(json_names_the_meter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
