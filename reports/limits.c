@@ -1,5 +1,7 @@
 #include "reports/limits.h"
 
+#include "reports/kernel_names.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -29,7 +31,12 @@ tm_measured tm_limit_find(const tm_json *run, const char *kind, int threads)
 
 tm_measured tm_limit_macs(const tm_json *run, const tm_cell *cell)
 {
-    bool is_float = strncmp(cell->kernel, "f16", 3) == 0 || strncmp(cell->kernel, "f32", 3) == 0;
-    return tm_limit_find(run, is_float ? "fp32_gmac_per_second" : "int8_gmac_per_second",
-                         cell->threads);
+    const char *arithmetic = tm_cell_arithmetic(cell);
+    tm_measured limit = {.value = NAN};
+    if (strcmp(arithmetic, "int8") == 0)
+        return tm_limit_find(run, "int8_gmac_per_second", cell->threads);
+    if (strcmp(arithmetic, "fp32") == 0)
+        return tm_limit_find(run, "fp32_gmac_per_second", cell->threads);
+    tm_measured_miss(&limit, "the roofline does not measure the peak of %s arithmetic", arithmetic);
+    return limit;
 }

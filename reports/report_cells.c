@@ -1,5 +1,6 @@
 /* The cells of a store, one row each. Here the values of a summary become the cells of a table. */
 #include "reports/energy_sheet.h"
+#include "reports/kernel_names.h"
 #include "reports/limits.h"
 #include "reports/report_parts.h"
 
@@ -11,10 +12,7 @@
 static tm_measured model_gb(const tm_report_view *view, const tm_cell_summary *s)
 {
     tm_measured figure = {.value = NAN};
-    const char *head = s->cell.head_kernel;
-    double head_bytes = strncmp(head, "f16", 3) == 0   ? 2.0
-                        : strncmp(head, "f32", 3) == 0 ? 4.0
-                                                       : NAN;
+    const double head_bytes = tm_kernel_name_weight_bytes(s->cell.head_kernel);
     for (int i = 0; i < view->options->n_sizes; i++) {
         const tm_model_size *size = &view->options->sizes[i];
         if (strcasecmp(size->name, tm_model_label(s->cell.model)) != 0) continue;

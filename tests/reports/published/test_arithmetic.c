@@ -271,7 +271,7 @@ static void wrong_constants_lose_matches(void **state)
     for (int i = 0; i < f->data.n_shapes; i++) {
         const int64_t kept = f->data.shapes[i].linear_weights;
         f->data.shapes[i].linear_weights += kept / 20;
-        /* The constants of 2402.17764 alone match nothing. */
+        /* The shapes of 2402.17764 have no matching value. */
         if (strncmp(f->data.shapes[i].name, "BitNet", 6) == 0) assert_true(count_matches(f) < n);
         f->data.shapes[i].linear_weights = kept;
     }

@@ -1,0 +1,65 @@
+#include "reports/limits.h"
+#include "tests/tm_test.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char run_text[] = "{\"roofline\": {"
+                               "\"read_gb_per_second\": [{\"threads\": 2, \"value\": 20}],"
+                               "\"int8_gmac_per_second\": [{\"threads\": 2, \"value\": 400}],"
+                               "\"fp32_gmac_per_second\": [{\"threads\": 2, \"value\": 100}]}}";
+
+static tm_measured peak_of(const char *kernel, const char *arithmetic, int threads)
+{
+    tm_cell cell = {.threads = threads};
+    tm_error err = {0};
+    tm_json *run = NULL;
+    snprintf(cell.kernel, sizeof cell.kernel, "%s", kernel);
+    snprintf(cell.arithmetic, sizeof cell.arithmetic, "%s", arithmetic);
+    assert_int_equal(tm_json_parse(run_text, strlen(run_text), "run", &run, &err), TM_OK);
+    tm_measured peak = tm_limit_macs(run, &cell);
+    tm_json_free(run);
+    return peak;
+}
+
+static void peak_is_that_of_the_recorded_arithmetic(void **state)
+{
+    (void)state;
+    assert_true(peak_of("any_name", "int8", 2).value == 400);
+    assert_true(peak_of("any_name", "fp32", 2).value == 100);
+    /* The record counts, not the name. */
+    assert_true(peak_of("f16r16_fma_avx2", "int8", 2).value == 400);
+    tm_measured bf16 = peak_of("any_name", "bf16", 2);
+    assert_true(isnan(bf16.value));
+    assert_string_equal(bf16.missing, "the roofline does not measure the peak of bf16 arithmetic");
+}
+
+static void old_records_use_the_kernel_name(void **state)
+{
+    (void)state;
+    assert_true(peak_of("i2r16_mad_avx2", "", 2).value == 400);
+    assert_true(peak_of("q8_0_q80_scalar", "", 2).value == 400);
+    assert_true(peak_of("f16r16_fma_avx2", "", 2).value == 100);
+    assert_true(peak_of("f32r16_fma_scalar", "", 2).value == 100);
+    assert_true(peak_of("bf16r16_fma_avx2", "", 2).value == 100);
+    assert_true(isnan(peak_of("bf16r16_dot_avx512bf16", "", 2).value));
+}
+
+static void missing_limit_has_the_reason(void **state)
+{
+    (void)state;
+    assert_string_equal(peak_of("i2r16_mad_avx2", "int8", 4).missing,
+                        "the roofline of the run has no int8_gmac_per_second for 4 threads");
+    assert_string_equal(tm_limit_find(NULL, "read_gb_per_second", 2).missing,
+                        "no run of this store holds a roofline");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(peak_is_that_of_the_recorded_arithmetic),
+        cmocka_unit_test(old_records_use_the_kernel_name),
+        cmocka_unit_test(missing_limit_has_the_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
