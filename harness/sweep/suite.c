@@ -1,47 +1,32 @@
 #include "harness/sweep/suite.h"
 
+#include "harness/base/embedded.h"
+#include "harness/base/user_file.h"
+#include "harness/sweep/suite_lines.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/base/embedded.h"
-#include "harness/base/user_file.h"
-#include "harness/record/record.h"
-
 #define BUILT_IN      "workloads/suites/"
 #define MAX_FILE      (1 << 20)
 #define MAX_PROCESSES 1000
 #define MAX_BUDGET    (30.0 * 86400)
 
-/* What is being read: for messages. */
+/* The text of the suite and what it was parsed to. */
 typedef struct source {
     const char *text;
     size_t length;
-    const char *what;
+    const char *what; /* for messages: its path */
+    const tm_json *root;
 } source;
 
-/* Line of the first `"key"` with a colon behind it, from 1; 0 when there is none. */
-static int line_of(const source *s, const char *key)
+/* "what: line N" of a value; "what" if it is NULL. */
+static const char *at(const source *s, const tm_json *value, char *text, size_t size)
 {
-    size_t n = strlen(key);
-    int line = 1;
-    for (const char *p = s->text; p < s->text + s->length; p++) {
-        if (*p == '\n') line++;
-        if (*p != '"' || (size_t)(s->text + s->length - p) < n + 3) continue;
-        if (strncmp(p + 1, key, n) != 0 || p[n + 1] != '"') continue;
-        const char *q = p + n + 2;
-        while (q < s->text + s->length && strchr(" \t\r\n", *q)) q++;
-        if (q < s->text + s->length && *q == ':') return line;
-    }
-    return 0;
-}
-
-/* "what: line N" of a key, for messages about it. */
-static const char *at(const source *s, const char *key, char *text, size_t size)
-{
-    int line = line_of(s, key);
+    int line = value ? tm_suite_line(s->text, s->length, s->root, value) : 0;
     if (line > 0)
         snprintf(text, size, "%s: line %d", s->what, line);
     else
@@ -62,7 +47,7 @@ static tm_status only_keys(const source *s, const tm_json *object, const char *c
         if (*name) continue;
         const char *nearest = tm_nearest_name(key, known);
         return tm_fail(err, TM_FORMAT, "%s: unknown key \"%s\"%s%s%s",
-                       at(s, key, where, sizeof where), key, nearest ? "; did you mean \"" : "",
+                       at(s, member, where, sizeof where), key, nearest ? "; did you mean \"" : "",
                        nearest ? nearest : "", nearest ? "\"?" : "");
     }
     return TM_OK;
@@ -73,8 +58,9 @@ static tm_status text_of(const source *s, const tm_json *object, const char *key
 {
     char where[PATH_MAX + 64];
     const char *text;
-    if (!tm_json_get(object, key)) return TM_OK;
-    at(s, key, where, sizeof where);
+    const tm_json *value = tm_json_get(object, key);
+    if (!value) return TM_OK;
+    at(s, value, where, sizeof where);
     tm_status status = tm_json_need_string(object, key, where, &text, err);
     if (status != TM_OK) return status;
     if (strlen(text) >= size)
@@ -88,15 +74,16 @@ static tm_status int_of(const source *s, const tm_json *object, const char *key,
                         int *out, tm_error *err)
 {
     char where[PATH_MAX + 64];
-    int64_t value;
-    if (!tm_json_get(object, key)) return TM_OK;
-    at(s, key, where, sizeof where);
-    tm_status status = tm_json_need_int(object, key, where, low, high, &value, err);
-    if (status == TM_OK) *out = (int)value;
+    int64_t number;
+    const tm_json *value = tm_json_get(object, key);
+    if (!value) return TM_OK;
+    at(s, value, where, sizeof where);
+    tm_status status = tm_json_need_int(object, key, where, low, high, &number, err);
+    if (status == TM_OK) *out = (int)number;
     return status;
 }
 
-/* One value of an axis, as text for the functions that read lists. Numbers only on "threads". */
+/* One value of an axis, as text for the functions that read lists. Only "threads" takes numbers. */
 static tm_status value_text(const tm_json *value, const char *axis, const char *where, char *out,
                             size_t size, tm_error *err)
 {
@@ -105,9 +92,9 @@ static tm_status value_text(const tm_json *value, const char *axis, const char *
     if (is_threads && tm_json_is_number(value))
         snprintf(out, size, "%.17g", tm_json_double(value, 0));
     else if (!text || !*text || strlen(text) >= size || strchr(text, ','))
-        return tm_fail(err, TM_FORMAT, "%s: a value of \"%s\" is not %s", where, axis,
+        return tm_fail(err, TM_FORMAT, "%s: a value of \"%s\" must be %s", where, axis,
                        is_threads ? "a number of threads or \"all\""
-                                  : "a short text without comma");
+                                  : "a short text without a comma");
     else
         strcpy(out, text);
     return TM_OK;
@@ -119,12 +106,13 @@ static tm_status read_axis(const source *s, const tm_json *axes, const char *axi
 {
     char where[PATH_MAX + 64], text[256];
     const tm_json *values = tm_json_get(axes, axis);
-    at(s, axis, where, sizeof where);
+    at(s, values, where, sizeof where);
     if (!values) return tm_fail(err, TM_FORMAT, "%s: \"axes\" has no \"%s\"", s->what, axis);
     if (!tm_json_is_array(values) || tm_json_count(values) == 0)
-        return tm_fail(err, TM_FORMAT, "%s: \"%s\" is not a list of at least one value", where,
+        return tm_fail(err, TM_FORMAT, "%s: \"%s\" must be a list of at least one value", where,
                        axis);
     for (const tm_json *v = tm_json_at(values, 0); v; v = tm_json_next(v)) {
+        at(s, v, where, sizeof where);
         tm_status status = value_text(v, axis, where, text, sizeof text, err);
         if (status == TM_OK && (status = add(out, text, err)) != TM_OK) {
             tm_fail_in(err, "%s", where);
@@ -139,11 +127,11 @@ static tm_status read_exclude(const source *s, const tm_json *json, tm_exclude *
 {
     static const char *const known[] = {"model", "kernel", "threads", "test", NULL};
     char where[PATH_MAX + 64];
-    at(s, "exclude", where, sizeof where);
+    at(s, json, where, sizeof where);
     memset(out, 0, sizeof *out);
     out->threads = -1;
     if (!tm_json_is_object(json) || tm_json_count(json) == 0)
-        return tm_fail(err, TM_FORMAT, "%s: an exclude is not an object of at least one axis",
+        return tm_fail(err, TM_FORMAT, "%s: an exclude must be an object with at least one axis",
                        where);
     tm_status status = only_keys(s, json, known, err);
     if (status == TM_OK) status = text_of(s, json, "model", out->model, sizeof out->model, err);
@@ -156,6 +144,7 @@ static tm_status read_exclude(const source *s, const tm_json *json, tm_exclude *
         return TM_OK;
     }
     int64_t n;
+    at(s, threads, where, sizeof where);
     status = tm_json_need_int(json, "threads", where, 1, 1 << 16, &n, err);
     if (status == TM_OK) out->threads = (int)n;
     return status;
@@ -167,8 +156,8 @@ static tm_status read_excludes(const source *s, const tm_json *root, tm_suite *o
     char where[PATH_MAX + 64];
     if (!list) return TM_OK;
     if (!tm_json_is_array(list) || tm_json_count(list) > TM_SUITE_MAX)
-        return tm_fail(err, TM_FORMAT, "%s: \"exclude\" is not a list of at most %d objects",
-                       at(s, "exclude", where, sizeof where), TM_SUITE_MAX);
+        return tm_fail(err, TM_FORMAT, "%s: \"exclude\" must be a list of at most %d objects",
+                       at(s, list, where, sizeof where), TM_SUITE_MAX);
     for (const tm_json *item = tm_json_at(list, 0); item; item = tm_json_next(item)) {
         tm_status status = read_exclude(s, item, &out->excludes[out->n_excludes], err);
         if (status != TM_OK) return status;
@@ -183,7 +172,7 @@ static tm_status read_axes(const source *s, const tm_json *root, tm_suite *out, 
     char where[PATH_MAX + 64];
     const tm_json *axes = tm_json_get(root, "axes");
     if (!tm_json_is_object(axes))
-        return tm_fail(err, TM_FORMAT, "%s: \"axes\" is %s", at(s, "axes", where, sizeof where),
+        return tm_fail(err, TM_FORMAT, "%s: \"axes\" is %s", at(s, axes, where, sizeof where),
                        axes ? "not an object" : "missing: a suite without axes is empty");
     tm_status status = only_keys(s, axes, known, err);
     if (status == TM_OK) status = read_axis(s, axes, "model", tm_suite_add_models, out, err);
@@ -202,8 +191,8 @@ static tm_status read_baseline(const source *s, const tm_json *root, tm_suite *o
     const tm_json *baseline = tm_json_get(root, "baseline");
     if (!baseline || tm_json_is_null(baseline)) return TM_OK;
     if (!tm_json_is_object(baseline) || !tm_json_get(baseline, "kernel"))
-        return tm_fail(err, TM_FORMAT, "%s: \"baseline\" is not an object with a \"kernel\"",
-                       at(s, "baseline", where, sizeof where));
+        return tm_fail(err, TM_FORMAT, "%s: \"baseline\" must be an object with a \"kernel\"",
+                       at(s, baseline, where, sizeof where));
     tm_status status = only_keys(s, baseline, known, err);
     if (status == TM_OK)
         status = text_of(s, baseline, "kernel", out->baseline, sizeof out->baseline, err);
@@ -237,31 +226,34 @@ static tm_status read_root(const source *s, const tm_json *root, tm_suite *out, 
         status = text_of(s, root, "counters", out->counters, sizeof out->counters, err);
     const tm_json *profile = tm_json_get(root, "profile");
     if (status == TM_OK && profile && !tm_json_is_bool(profile))
-        status = tm_fail(err, TM_FORMAT, "%s: \"profile\" is neither true nor false",
-                         at(s, "profile", where, sizeof where));
+        status = tm_fail(err, TM_FORMAT, "%s: \"profile\" must be true or false",
+                         at(s, profile, where, sizeof where));
     out->profile = tm_json_true(profile);
-    if (status == TM_OK && tm_json_get(root, "energy"))
-        status = tm_energy_source_from_json(
-            tm_json_get(root, "energy"), at(s, "energy", where, sizeof where), &out->energy, err);
-    if (status != TM_OK || !tm_json_get(root, "time_budget_seconds")) return status;
-    at(s, "time_budget_seconds", where, sizeof where);
+    const tm_json *energy = tm_json_get(root, "energy");
+    if (status == TM_OK && energy)
+        status = tm_energy_source_from_json(energy, at(s, energy, where, sizeof where),
+                                            &out->energy, err);
+    const tm_json *budget = tm_json_get(root, "time_budget_seconds");
+    if (status != TM_OK || !budget) return status;
+    at(s, budget, where, sizeof where);
     status =
         tm_json_need_number(root, "time_budget_seconds", where, &out->time_budget_seconds, err);
     if (status == TM_OK &&
         !(out->time_budget_seconds >= 0 && out->time_budget_seconds <= MAX_BUDGET))
-        return tm_fail(err, TM_FORMAT, "%s: \"time_budget_seconds\" is %g, not from 0 (none) to %g",
-                       where, out->time_budget_seconds, MAX_BUDGET);
+        return tm_fail(err, TM_FORMAT,
+                       "%s: \"time_budget_seconds\" is %g, not from 0 (no limit) to %g", where,
+                       out->time_budget_seconds, MAX_BUDGET);
     return status;
 }
 
 tm_status tm_suite_parse(const char *text, size_t length, const char *what, tm_suite *out,
                          tm_error *err)
 {
-    source s = {text, length, what};
     tm_json *root;
     tm_suite_init(out);
     tm_status status = tm_json_parse(text, length, what, &root, err);
     if (status != TM_OK) return status;
+    const source s = {text, length, what, root};
     status = read_root(&s, root, out, err);
     tm_json_free(root);
     return status;
@@ -276,7 +268,7 @@ static tm_status read_suite_file(const char *path, tm_suite *out, tm_error *err)
 {
     size_t n;
     char *text = malloc(MAX_FILE + 1);
-    if (!text) return tm_fail(err, TM_NOMEM, "%s: no memory to read it", path);
+    if (!text) return tm_fail(err, TM_NOMEM, "%s: no memory for the file", path);
     tm_status status = tm_user_file_read(path, MAX_FILE, text, &n, err);
     if (status == TM_OK) status = tm_suite_parse(text, n, path, out, err);
     free(text);
@@ -294,6 +286,6 @@ tm_status tm_suite_read(const char *name_or_path, tm_suite *out, tm_error *err)
     const char *nearest = tm_nearest_name(name_or_path, tm_suite_names());
     return nearest ? tm_fail(err, TM_ARG, "unknown suite \"%s\"; did you mean \"%s\"?",
                              name_or_path, nearest)
-                   : tm_fail(err, TM_ARG, "unknown suite \"%s\": neither a built-in one nor a file",
+                   : tm_fail(err, TM_ARG, "unknown suite \"%s\": it is neither built in nor a file",
                              name_or_path);
 }

@@ -1,13 +1,13 @@
 /* A suite's axes from comma lists, its checks, and the suite as JSON. */
+#include "harness/probe/counter_group.h"
+#include "harness/record/cell.h"
+#include "harness/sweep/suite.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/probe/counter_group.h"
-#include "harness/record/record.h"
-#include "harness/sweep/suite.h"
 
 #define MAX_THREADS 65536
 
@@ -20,7 +20,7 @@ void tm_suite_init(tm_suite *suite)
     tm_energy_source_init(&suite->energy);
 }
 
-/* Calls `add` with every part of a comma list. */
+/* Calls `add` for each part of a comma list. */
 static tm_status each_part(tm_suite *suite, const char *list, const char *what,
                            tm_status (*add)(tm_suite *, const char *, tm_error *), tm_error *err)
 {
@@ -117,7 +117,7 @@ static tm_status parse_range(const char *part, const char *what, long long low, 
         return tm_fail(err, TM_ARG, "%s: \"%s\" is neither a number nor a range such as 1-8*2",
                        what, part);
     if (from < low || to > high || from > to)
-        return tm_fail(err, TM_ARG, "%s: \"%s\" is outside of %lld to %lld", what, part, low, high);
+        return tm_fail(err, TM_ARG, "%s: \"%s\" is not from %lld to %lld", what, part, low, high);
     for (long long v = from; v <= to; v = multiply ? v * step : v + step) {
         if (*n >= max) return tm_fail(err, TM_ARG, "%s: more than %d values", what, max);
         out[(*n)++] = (int)v;
@@ -200,8 +200,8 @@ tm_status tm_test_parse(const char *text, tm_test *out, tm_error *err)
     }
     if (!fine || *p || p == text)
         return tm_fail(err, TM_ARG,
-                       "test \"%s\" is none of ppN, tgN, ppN+tgN, each with @dN behind at will "
-                       "(N from 1 to %d); after a tg alone also @bN (1 to %d)",
+                       "invalid test \"%s\": expected ppN, tgN or ppN+tgN, optionally followed by "
+                       "@dN (N from 1 to %d), and tgN also by @bN (1 to %d)",
                        text, TM_TOKENS_MAX, TM_SEQUENCES_MAX);
     return TM_OK;
 }
@@ -220,7 +220,7 @@ tm_status tm_suite_add_tests(tm_suite *suite, const char *list, tm_error *err)
     return each_part(suite, list, "test", add_test, err);
 }
 
-/* A comma list of ranges; NULL gives `otherwise` alone, or nothing when that is below 0. */
+/* A comma list of ranges. NULL gives `otherwise` alone, or nothing if that is below 0. */
 static tm_status parse_ranges(const char *list, const char *what, int otherwise, int low, int high,
                               int *out, int *n, tm_error *err)
 {
@@ -241,7 +241,7 @@ static tm_status parse_ranges(const char *list, const char *what, int otherwise,
     }
 }
 
-/* "512,128;64,16": prompts in out[even], generated in out[odd]. */
+/* "512,128;64,16": prompt lengths go to out[even], generated lengths to out[odd]. */
 static tm_status parse_pairs(const char *text, int *out, int *n, tm_error *err)
 {
     *n = 0;
@@ -291,7 +291,7 @@ tm_status tm_suite_set_counters(tm_suite *suite, const char *group, tm_error *er
 {
     tm_counter_group ignored;
     if (strlen(group) >= sizeof suite->counters)
-        return tm_fail(err, TM_ARG, "the name of a group of counters is longer than %zu characters",
+        return tm_fail(err, TM_ARG, "the name of the counter group is longer than %zu characters",
                        sizeof suite->counters - 1);
     strcpy(suite->counters, group);
     return group[0] ? tm_counter_group_read(group, &ignored, err) : TM_OK;

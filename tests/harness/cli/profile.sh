@@ -174,7 +174,7 @@ verdict $? "bench: nothing of it where it was not asked for"
 refused "no model" '--model is missing' -p 1
 refused "an unknown format" 'expected text, md, csv or json' "${few[@]}" --format yaml
 refused "an unknown kernel" 'did you mean' -m synth:125M --kernel i2r16_mad_skalar
-refused "no sequence" 'sequences: "0" is outside of 1 to 256' "${few[@]}" --sequences 0
+refused "no sequence" 'sequences: "0" is not from 1 to 256' "${few[@]}" --sequences 0
 refused "no pairs" '-r is "0"' "${few[@]}" -r 0
 refused "an unknown option" 'did you mean --layers' "${few[@]}" --layer
 refused "a trace that cannot be written" 'No such file' "${few[@]}" -t 1 --trace no/such/trace.json

@@ -48,7 +48,7 @@ expect 2 "bench of a file that is no model" "not with 47 47 55 46" bench -m good
 [ ! -s out ]
 verdict $? "and no table is printed"
 expect 0 "bench: sequences together" '"tg4@d2@b3"' bench -m null:1000 -p 0 -n 4 -d 2 --sequences 3 -r 1 --processes 1 -q -o json
-expect 2 "bench: no sequence" 'sequences: "0" is outside of 1 to 256' bench -m null:1000 --sequences 0
+expect 2 "bench: no sequence" 'sequences: "0" is not from 1 to 256' bench -m null:1000 --sequences 0
 expect 2 "bench: an unknown head" 'did you mean "q6_k"' bench -m synth:125M --head-kernel q6_j
 
 expect 2 "unknown suite" 'did you mean "quick"' run qick
@@ -71,7 +71,7 @@ expect 2 "a pipe as a peer's model" "bench: pipe: not a regular file" bench -m n
 echo '{"name": "x",' >broken.json
 expect 2 "broken JSON" "broken.json: line" run broken.json
 suite empty.json '' '"tg4"'
-expect 2 "empty suite" '"model" is not a list of at least one value' run empty.json
+expect 2 "empty suite" '"model" must be a list of at least one value' run empty.json
 expect 2 "0 threads" '"0" is outside' run good.json -t 0
 expect 2 "absurd threads" "outside" run good.json -t 99999999
 expect 2 "more threads than CPUs" "oversubscribe allows more" run good.json -t 60000

@@ -77,19 +77,20 @@ static void test_refusals(void **state)
         {"{\"name\": \"n\"}", "\"axes\" is missing"},
         {"{" AXES "}", "\"name\" is missing"},
         {"{\"name\": \"n\", \"axes\": []}", "\"axes\" is not an object"},
-        {"{\"name\": \"n\", \"axes\": {\"model\": []}}", "\"model\" is not a list of at least one"},
+        {"{\"name\": \"n\", \"axes\": {\"model\": []}}",
+         "\"model\" must be a list of at least one"},
         {"{\"name\": \"n\", \"axes\": {\"model\": [\"m\"]}}", "\"axes\" has no \"kernel\""},
         {"{\"name\": \"n\", \"axes\": {\"model\": [7]}}", "a value of \"model\""},
-        {"{\"name\": \"n\", \"axes\": {\"model\": [\"a,b\"]}}", "without comma"},
+        {"{\"name\": \"n\", \"axes\": {\"model\": [\"a,b\"]}}", "without a comma"},
         {"{\"name\": \"n\", \"axes\": {\"model\": [\"m\"], \"kernel\": [\"k\"],\n\"threads\": "
          "[0]}}",
-         "my.json: line 2: threads: \"0\" is outside of 1 to"},
+         "my.json: line 2: threads: \"0\" is not from 1 to"},
         {"{\"name\": \"n\", \"axes\": {\"model\": [\"m\"], \"kernel\": [\"k\"], \"threads\": "
          "[1.5]}}",
          "\"1.5\" is neither"},
         {"{\"name\": \"n\", \"axes\": {\"model\": [\"m\"], \"kernel\": [\"k\"], \"threads\": [1], "
          "\"test\": [\"pq12\"]}}",
-         "test \"pq12\""},
+         "invalid test \"pq12\""},
         {"{\"name\": \"n\", " AXES ", \"processes\": 0}", "\"processes\" is 0"},
         {"{\"name\": \"n\", " AXES ",\n \"repetitions\": \"3\"}",
          "line 3: key \"repetitions\" is a string"},
@@ -98,6 +99,15 @@ static void test_refusals(void **state)
         {"{\"name\": \"n\", " AXES ", \"exclude\": [{}]}", "an exclude"},
         {"{\"name\": \"n\", " AXES ", \"baseline\": {\"kernal\": \"f16\"}}", "\"baseline\""},
         {"{\"name\": \"n\", " AXES, "not valid JSON"},
+        /* The line of the value itself, though an axis has the same key and comes first. */
+        {"{\"name\": \"n\", " AXES ",\n\"exclude\": [{\"kernel\": \"f16\"},\n{\"model\": 7}]}",
+         "my.json: line 4: key \"model\" is a number"},
+        {"{\"name\": \"n\",\n\"exclude\": [{\"model\": \"a\"}], "
+         "\"axes\":\n{\"model\":\n[\"a\",\n7]}}",
+         "my.json: line 5: a value of \"model\""},
+        {"{\"name\": \"n\",\n\"exclude\": [{\"model\": \"a\"}], \"axes\": {\n\"model\": []}}",
+         "my.json: line 3: \"model\" must be a list"},
+        {"{\"name\": \"\\\"energy\\\": {\", " AXES ",\n\"energy\":\n7}", "my.json: line 3:"},
         {"[]", "not an object"},
         {"", "not valid JSON"},
     };
@@ -136,7 +146,7 @@ static void test_lists(void **state)
     assert_int_equal(suite.tests[3].n_sequences, 8);
     assert_int_equal(suite.tests[3].n_gen, 16);
     assert_int_equal(tm_suite_add_lengths(&suite, NULL, "1", NULL, NULL, "0", &err), TM_ARG);
-    assert_says(err.message, "sequences: \"0\" is outside of 1 to 256");
+    assert_says(err.message, "sequences: \"0\" is not from 1 to 256");
     static const char *const bad[] = {"",      "1,",    "x",    "1-",
                                       "3-1",   "0",     "-1",   "1-4*1",
                                       "1-4+0", "70000", "1,,2", "9999999999999999999999"};
