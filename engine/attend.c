@@ -43,7 +43,7 @@ void tm_attend_join(const tm_vec *vec, int head_dim, int n_queries, tm_softmax *
         weight[2 * i + 1] = from[i].max - max;
         into[i].max = max;
     }
-    vec->exps(weight, 2 * n_queries, &largest); /* of each two one is 0, so it subtracts 0 */
+    vec->exps(weight, 2 * n_queries, &largest); /* one of each pair is 0, so 0 is subtracted */
     for (int i = 0; i < n_queries; i++, out += head_dim, part += head_dim) {
         if (from[i].sum == 0) continue;
         vec->join(out, weight[2 * i], part, weight[2 * i + 1], head_dim);

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Takes the bytes over when `mapped`, also on error. */
+/* Takes ownership of the bytes if `mapped`, also on error. */
 static tm_status open_bytes(const char *path, const uint8_t *data, size_t size, bool mapped,
                             tm_gguf **out, tm_error *err)
 {
@@ -43,7 +43,7 @@ tm_status tm_gguf_open(const char *path, tm_gguf **out, tm_error *err)
     if (fstat(fd, &info) != 0) {
         int number = errno;
         close(fd);
-        return tm_fail(err, TM_IO, "%s cannot be examined: %s", path, strerror(number));
+        return tm_fail(err, TM_IO, "%s cannot be read: %s", path, strerror(number));
     }
     if (!S_ISREG(info.st_mode)) {
         close(fd);
@@ -82,17 +82,17 @@ void tm_gguf_close(tm_gguf *gguf)
 
 void tm_gguf_release(const tm_gguf_tensor *tensor, size_t begin, size_t end)
 {
-    /* A fault maps up to 64 KiB around its address (Linux's fault_around_bytes), so whole such
-     * windows are given back: a multiple of every page size, and the pages are clean. */
+    /* A fault maps up to 64 KiB around its address (Linux's fault_around_bytes), so whole
+     * windows of that size are released: a multiple of every page size, and the pages are clean. */
     const size_t window = 64u << 10;
     const tm_gguf *g = tensor->gguf;
     assert(begin <= end && end <= tensor->bytes);
-    if (g == NULL || !g->mapped || begin == end) return;
+    if (!g || !g->mapped || begin == end) return;
     uintptr_t map_begin = (uintptr_t)g->data, map_end = map_begin + g->size;
     uintptr_t from = ((uintptr_t)tensor->data + begin) / window * window;
     uintptr_t to = tm_round_up((uintptr_t)tensor->data + end, window);
     if (from < map_begin) from = map_begin;
-    if (to > map_end) to = map_end; /* what lies behind the map is another's */
+    if (to > map_end) to = map_end;                        /* what follows the map is not ours */
     (void)madvise((void *)from, to - from, MADV_DONTNEED); /* refused: more memory, same result */
 }
 

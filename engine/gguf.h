@@ -1,4 +1,4 @@
-/* GGUF files, versions 2 and 3, little-endian: a reader that believes nothing, and a writer.
+/* GGUF files, versions 2 and 3, little-endian: a reader that trusts no byte, and a writer.
  *
  * The reader maps the file read-only and checks every count, length and offset against what remains
  * of the file before using it. Strings and arrays point into the map and live as long as it does.
@@ -50,12 +50,12 @@ typedef struct tm_gguf_tensor {
 } tm_gguf_tensor;
 
 /* Errors: IO, FORMAT (what, where in the file, value and limit), UNSUPPORTED (big-endian, version
- * 1, a tensor type this build does not know), NOMEM. Strings are bytes: whether they are UTF-8 is
- * the tokenizer's question. A bool other than 0 or 1 is refused. Gaps between tensors and bytes
- * after the last are accepted, overlaps are not. A file that another program shortens while it is
- * mapped raises SIGBUS, as with every mapping. */
+ * 1, a tensor type that this build does not know), NOMEM. Strings are bytes; the tokenizer checks
+ * whether they are UTF-8. A bool other than 0 or 1 is an error. Gaps between tensors and bytes
+ * after the last one are accepted, overlaps are not. A file that another program shortens while it
+ * is mapped raises SIGBUS, as with every mapping. */
 tm_status tm_gguf_open(const char *path, tm_gguf **out, tm_error *err) TM_MUST_USE;
-/* The same on bytes in memory, which must outlive it: for tests and fuzzing. */
+/* The same for bytes in memory, which must outlive the reader: for tests and fuzzing. */
 tm_status tm_gguf_open_memory(const uint8_t *data, size_t size, tm_gguf **out,
                               tm_error *err) TM_MUST_USE;
 void tm_gguf_close(tm_gguf *gguf);
@@ -66,8 +66,8 @@ int tm_gguf_n_tensors(const tm_gguf *gguf);
 const tm_gguf_tensor *tm_gguf_tensor_at(const tm_gguf *gguf, int index);
 const tm_gguf_tensor *tm_gguf_find_tensor(const tm_gguf *gguf, const char *name); /* or NULL */
 
-/* Typed getters. *found tells whether the key is there; if not, *out is untouched and the status
- * OK. found may be NULL: then the key is required. Integers of any width are taken when the value
+/* Typed getters. *found tells whether the key is present; if not, *out is untouched and the status
+ * is OK. If found is NULL the key is required. Integers of any width are accepted if the value
  * fits. Errors: FORMAT (missing and required, wrong type, value out of range). */
 tm_status tm_gguf_u32(const tm_gguf *gguf, const char *key, uint32_t *out, bool *found,
                       tm_error *err) TM_MUST_USE;
@@ -81,10 +81,10 @@ tm_status tm_gguf_str(const tm_gguf *gguf, const char *key, tm_gguf_string *out,
 tm_status tm_gguf_array_length(const tm_gguf *gguf, const char *key, uint64_t *out, bool *found,
                                tm_error *err) TM_MUST_USE;
 
-/* Bytes [begin, end) of a tensor's data were read and are not needed soon: their pages no longer
- * count as the process's memory. They may still be read, from the page cache. Nothing happens where
- * no file is mapped. Any thread, also while others read the same bytes.
- * Requires begin <= end <= tensor->bytes. */
+/* Releases bytes [begin, end) of a tensor's data that are not needed soon, so that their pages no
+ * longer count as the process's memory. They can still be read, from the page cache. Does nothing
+ * if no file is mapped. Any thread, also while others read the same bytes. Requires begin <= end <=
+ * tensor->bytes. */
 void tm_gguf_release(const tm_gguf_tensor *tensor, size_t begin, size_t end);
 
 /* An array as it lies in the file, not aligned: items of a fixed size follow each other, strings
@@ -98,19 +98,20 @@ typedef struct tm_gguf_array {
 tm_status tm_gguf_find_array(const tm_gguf *gguf, const char *key, tm_gguf_array *out, bool *found,
                              tm_error *err) TM_MUST_USE;
 
-/* Rows of a tensor as floats, dequantized as its owner does: out [row_end - row_begin][ne0].
+/* Rows of a tensor as floats, dequantized as the program that owns the type does:
+ * out [row_end - row_begin][ne0].
  * Any thread. Requires 0 <= row_begin <= row_end <= rows of the tensor. */
 void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
                          float *out);
 
-/* That no value is NaN or infinite; of block types only the scales can be. Reads the whole tensor,
- * and like tm_gguf_ternary_scale releases what it has passed. Errors: FORMAT with the first such
- * value. */
+/* Checks that no value is NaN or infinite; in block types only a scale can be. Reads the whole
+ * tensor and, like tm_gguf_ternary_scale, releases what it has read. Errors: FORMAT with the first
+ * such value. */
 tm_status tm_gguf_check_finite(const tm_gguf_tensor *tensor, tm_error *err) TM_MUST_USE;
 
 /* Whether every weight of the tensor is one of {-s, 0, s} for one s >= 0 (F32, F16, BF16, TQ1_0,
  * TQ2_0, I2_S). A tensor of zeros has s = 0. Reads up to the first offending value. UNSUPPORTED
- * with that value when not, or for another type; FORMAT for a code 3 or a value or scale that is
+ * with that value if not, or for another type; FORMAT for a code 3 or a value or scale that is
  * not finite. */
 tm_status tm_gguf_ternary_scale(const tm_gguf_tensor *tensor, float *scale,
                                 tm_error *err) TM_MUST_USE;
@@ -122,16 +123,17 @@ void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t
  * into blocks or the product overflows. */
 size_t tm_gguf_bytes(tm_gguf_type type, const int64_t *ne, int n_dims);
 
-/* Rows of floats (or trits times scale) into the bytes of a type, as its owner's quantizer would.
- * F32, F16, TQ1_0, TQ2_0, I2_S (layout A), Q8_0, Q4_0, Q6_K. `out` is the whole tensor; I2_S takes the
- * scale from the argument and writes it behind the codes when row_end is the last row. */
+/* Converts rows of floats (or trits times scale) to the bytes of a type, as the quantizer of the
+ * program that owns the type does. F32, F16, TQ1_0, TQ2_0, I2_S (layout A), Q8_0, Q4_0, Q6_K. `out`
+ * is the whole tensor; I2_S takes the scale from the argument and writes it after the codes when
+ * row_end is the last row. */
 void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, int64_t n_rows,
                           int64_t row_begin, int64_t row_end, float scale, uint8_t *out);
 
-/* Writer: keys in order, then tensors in order, then finish. The file is written beside the path
- * and renamed into place when whole; on any error nothing is left. */
+/* Writer: keys in order, then tensors in order, then finish. The file is written under a temporary
+ * name in the same folder and renamed when complete; after an error nothing is left. */
 typedef struct tm_gguf_writer tm_gguf_writer;
-/* Errors: IO, NOMEM, ARG (the path is there and is not a regular file). */
+/* Errors: IO, NOMEM, ARG (the path exists and is not a regular file). */
 tm_status tm_gguf_create(const char *path, tm_gguf_writer **out, tm_error *err) TM_MUST_USE;
 void tm_gguf_put_u32(tm_gguf_writer *w, const char *key, uint32_t value);
 void tm_gguf_put_f32(tm_gguf_writer *w, const char *key, float value);
@@ -140,8 +142,8 @@ void tm_gguf_put_str(tm_gguf_writer *w, const char *key, const char *value);
 void tm_gguf_put_str_array(tm_gguf_writer *w, const char *key, const char *const *items, size_t n);
 void tm_gguf_put_f32_array(tm_gguf_writer *w, const char *key, const float *items, size_t n);
 void tm_gguf_put_i32_array(tm_gguf_writer *w, const char *key, const int32_t *items, size_t n);
-/* Declares a tensor; its bytes come later from `fill`, called once in order of declaration with a
- * buffer of tm_gguf_bytes(type, ne, n_dims) bytes. */
+/* Declares a tensor. Its bytes come later from `fill`, which is called in order of declaration with
+ * a buffer of tm_gguf_bytes(type, ne, n_dims) bytes. */
 typedef tm_status tm_gguf_fill_fn(void *arg, int tensor_index, uint8_t *data, size_t bytes,
                                   tm_error *err);
 void tm_gguf_put_tensor(tm_gguf_writer *w, const char *name, tm_gguf_type type, const int64_t *ne,

@@ -16,7 +16,7 @@ static void store_half(uint8_t *out, float value)
     memcpy(out, &bits, sizeof bits);
 }
 
-/* Source: bitnet.cpp: by sign, what is below 1e-6 becomes zero. */
+/* By sign; magnitudes below 1e-6 become zero. Source: bitnet.cpp. */
 static uint8_t i2_s_code(float x)
 {
     return fabs((double)x) < 1e-6 ? 1 : x > 0 ? 2 : 0;

@@ -53,7 +53,7 @@ static int compare_key(const void *a, const void *b)
     return tm_gguf_compare_names(((const tm_gguf_key *)a)->name, ((const tm_gguf_key *)b)->name);
 }
 
-/* NULL, with status OK, for an optional key that is not there. */
+/* NULL, with status OK, for an optional key that is absent. */
 static tm_status find_key(const tm_gguf *gguf, const char *name, const tm_gguf_key **out,
                           bool *found, tm_error *err)
 {
@@ -61,7 +61,7 @@ static tm_status find_key(const tm_gguf *gguf, const char *name, const tm_gguf_k
     *out = NULL;
     if (gguf->n_keys)
         *out = bsearch(&wanted, gguf->keys, (size_t)gguf->n_keys, sizeof *gguf->keys, compare_key);
-    if (found) *found = *out != NULL;
+    if (found) *found = *out;
     if (!*out && !found) return tm_fail(err, TM_FORMAT, "key '%s' is missing", name);
     return TM_OK;
 }

@@ -8,7 +8,7 @@
 #define MAX_NAME          63         /* llama.cpp keeps 64 bytes with the NUL */
 #define SMALLEST_KEY      14         /* length, one byte, type, one byte of value */
 #define SMALLEST_INFO     33         /* length, one byte, dimensions, one dimension, type, offset */
-#define MAX_KEYS          (1u << 16) /* models have some 30; a lie must not cost gigabytes */
+#define MAX_KEYS          (1u << 16) /* models have about 30; a forged count must not cost GiB */
 #define MAX_TENSORS       (1u << 20)
 
 typedef struct cursor {
@@ -53,17 +53,17 @@ static tm_status take_string(cursor *c, const char *what, tm_gguf_string *out, t
     return status;
 }
 
-/* Bounds a count from the file by what its rest could hold, before anything is allocated. */
+/* Checks a count from the file against what the rest of the file could hold, before anything is
+ * allocated. */
 static tm_status check_count(const cursor *c, const char *what, uint64_t n, size_t smallest,
                              size_t most, tm_error *err)
 {
     size_t room = (c->size - c->pos) / smallest;
     if (n > room)
-        return tm_fail(err, TM_FORMAT,
-                       "the header announces %llu %s, but the file has room for %zu",
+        return tm_fail(err, TM_FORMAT, "the header states %llu %s, but the file has room for %zu",
                        (unsigned long long)n, what, room);
     if (n > most)
-        return tm_fail(err, TM_FORMAT, "the header announces %llu %s; at most %zu are read",
+        return tm_fail(err, TM_FORMAT, "the header states %llu %s; the limit is %zu",
                        (unsigned long long)n, what, most);
     return TM_OK;
 }
@@ -82,7 +82,7 @@ static tm_status take_array(cursor *c, tm_gguf_key *key, tm_error *err)
     if (!status) status = take_u64(c, "an array's length", &key->n_items, err);
     if (status) return status;
     if (key->item_type == GGUF_ARRAY)
-        return tm_fail(err, TM_FORMAT, "an array of arrays, which is not read");
+        return tm_fail(err, TM_FORMAT, "arrays of arrays are not supported");
     size_t item = key->item_type == GGUF_STRING ? 8 : tm_gguf_value_size(key->item_type);
     if (!item)
         return tm_fail(err, TM_FORMAT, "an array of type %u; types are 0 to 12", key->item_type);
@@ -133,7 +133,7 @@ static tm_status take_key(cursor *c, tm_gguf_key *key, tm_error *err)
     return status ? tm_fail_in(err, "key %s", tm_gguf_quote(key->name, quoted)) : TM_OK;
 }
 
-/* Ids seen in files that this build does not read, so that the message can name them. */
+/* Ids of types that this build does not read, for messages. */
 static const char *foreign_type(uint32_t id)
 {
     static const struct {
@@ -163,8 +163,8 @@ static tm_status check_tensor_name(const cursor *c, tm_gguf_string name, const c
     return TM_OK;
 }
 
-/* The tensor's data is left as an offset in *offset: where the data begins is known only after the
- * last info. */
+/* *offset receives the offset of the tensor's data: where the data section begins is known only
+ * after the last info. */
 static tm_status take_tensor(cursor *c, uint32_t alignment, tm_gguf_tensor *tensor,
                              uint64_t *offset, tm_error *err)
 {
@@ -249,10 +249,10 @@ static tm_status check_header(cursor *c, uint64_t *n_tensors, uint64_t *n_keys, 
                        c->data[0], c->data[1], c->data[2], c->data[3]);
     if (version == 0x02000000u || version == 0x03000000u)
         return tm_fail(err, TM_UNSUPPORTED,
-                       "the file is big-endian; only little-endian files are read");
+                       "the file is big-endian; only little-endian files are supported");
     if (version != 2 && version != 3)
         return tm_fail(err, TM_UNSUPPORTED,
-                       "the file has GGUF version %u; versions 2 and 3 are read", version);
+                       "the file has GGUF version %u; versions 2 and 3 are supported", version);
     status = check_count(c, "tensors", *n_tensors, SMALLEST_INFO, MAX_TENSORS, err);
     return status ? status : check_count(c, "keys", *n_keys, SMALLEST_KEY, MAX_KEYS, err);
 }
@@ -267,7 +267,7 @@ static tm_status parse_keys(tm_gguf *g, cursor *c, tm_error *err)
     for (int i = 1; i < g->n_keys; i++) {
         char quoted[TM_GGUF_QUOTED];
         if (compare_keys(&g->keys[i - 1], &g->keys[i]) == 0)
-            return tm_fail(err, TM_FORMAT, "key %s is there twice",
+            return tm_fail(err, TM_FORMAT, "key %s occurs twice",
                            tm_gguf_quote(g->keys[i].name, quoted));
     }
     return TM_OK;
@@ -303,7 +303,7 @@ static tm_status check_overlaps(tm_gguf *g, tm_error *err)
     for (int i = 1; i < g->n_tensors; i++) {
         char quoted[TM_GGUF_QUOTED];
         if (compare_tensor_names(&g->by_name[i - 1], &g->by_name[i]) == 0)
-            return tm_fail(err, TM_FORMAT, "tensor %s is there twice",
+            return tm_fail(err, TM_FORMAT, "tensor %s occurs twice",
                            tm_gguf_quote(g->by_name[i]->name, quoted));
     }
     return TM_OK;
@@ -315,7 +315,7 @@ static tm_status parse_tensors(tm_gguf *g, cursor *c, tm_error *err)
     uint64_t *offsets = NULL;
     size_t n = (size_t)g->n_tensors;
     tm_status status = read_alignment(g, &alignment, err);
-    if (status || n == 0) return status; /* a vocabulary only: there need not be a data section */
+    if (status || n == 0) return status; /* a vocabulary only: a data section is optional */
     status = tm_alloc((void **)&g->tensors, n, sizeof *g->tensors, "GGUF tensors", err);
     if (!status)
         status = tm_alloc((void **)&g->by_name, n, sizeof *g->by_name, "GGUF tensor names", err);

@@ -1,4 +1,4 @@
-/* What the parts of the GGUF reader share. Not for others. */
+/* Shared by gguf*.c only. */
 #ifndef TM_ENGINE_GGUF_PRIVATE_H
 #define TM_ENGINE_GGUF_PRIVATE_H
 
@@ -28,7 +28,7 @@ typedef struct tm_gguf_key {
     uint32_t type;
     uint32_t item_type;  /* of an array, else equal to type */
     uint64_t n_items;    /* of an array, else 1 */
-    const uint8_t *data; /* a string's: behind its length */
+    const uint8_t *data; /* of a string: after its length */
     size_t bytes;
 } tm_gguf_key;
 
@@ -43,11 +43,11 @@ struct tm_gguf {
     const tm_gguf_tensor **by_name; /* owned, sorted */
 };
 
-/* Fills keys, tensors and by_name from data and size; what was allocated on error stays for
- * tm_gguf_close. Errors: FORMAT, UNSUPPORTED, NOMEM. */
+/* Fills keys, tensors and by_name from data and size; after an error tm_gguf_close frees
+ * what was allocated. Errors: FORMAT, UNSUPPORTED, NOMEM. */
 tm_status tm_gguf_parse(tm_gguf *g, tm_error *err) TM_MUST_USE;
 
-/* Bytewise order of names, the shorter first. */
+/* Bytewise order of names; a prefix comes first. */
 int tm_gguf_compare_names(tm_gguf_string a, tm_gguf_string b);
 
 /* Bytes of one item of a value type; 0 for strings, arrays and types that do not exist. */
@@ -58,9 +58,9 @@ bool tm_gguf_block(uint32_t type, int *n_weights, int *n_bytes);
 
 /* Rows of a tensor, all dimensions but the first taken together. */
 int64_t tm_gguf_rows(const tm_gguf_tensor *tensor);
-/* The float behind the codes of an I2_S tensor. */
+/* The float after the codes of an I2_S tensor. */
 float tm_gguf_i2_s_scale(const tm_gguf_tensor *tensor);
-/* Where a block's half-precision scale lies; -1 for types whose blocks have none. */
+/* Offset of a block's half-precision scale; -1 for types whose blocks have none. */
 int tm_gguf_scale_offset(tm_gguf_type type);
 /* The codes of a TQ1_0, TQ2_0 or I2_S block, each less 1: -1, 0, 1, and 2 for the unused code 3.
  * Returns their number, 0 for another type. out has TM_GGUF_MAX_BLOCK items. */
@@ -68,7 +68,7 @@ int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out);
 #define TM_GGUF_MAX_BLOCK 256
 
 #define TM_GGUF_QUOTED 72
-/* A name from a file, fit to print: quoted, at most 60 bytes, control and high bytes as '?'. */
+/* A name from a file, safe to print: quoted, at most 60 bytes, control and high bytes as '?'. */
 const char *tm_gguf_quote(tm_gguf_string text, char out[TM_GGUF_QUOTED]);
 
 static inline uint16_t tm_load_u16(const uint8_t *p)

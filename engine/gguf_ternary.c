@@ -4,13 +4,13 @@
 #include <assert.h>
 #include <math.h>
 
-#define CHUNK 512        /* weights looked at before the answer is asked for */
-#define PIECE (1u << 20) /* bytes looked at before they are released; a multiple of CHUNK */
+#define CHUNK 512        /* weights tested without a branch */
+#define PIECE (1u << 20) /* bytes read before they are released; a multiple of CHUNK */
 
-/* What the magnitude bits of a float type may be. */
+/* Which magnitude bits of a float type are allowed. */
 typedef struct rule {
     uint32_t infinity; /* these bits and above are not finite */
-    bool exact;        /* only zero and `magnitude` are good */
+    bool exact;        /* only zero and `magnitude` are allowed */
     uint32_t magnitude;
 } rule;
 
@@ -40,8 +40,8 @@ static inline bool is_bad(uint32_t bits, const rule *r)
     return (bits >= r->infinity) | (r->exact & (bits != 0) & (bits != r->magnitude));
 }
 
-/* Index of the first weight in [begin, n) that breaks the rule, or n. `size` is a constant where
- * this is inlined, so that the inner loop has no branch. */
+/* Index of the first weight in [begin, n) that breaks the rule, or n. `size` is a constant in
+ * every caller, so that the inlined loop has no branch. */
 static inline size_t first_bad(const uint8_t *data, size_t begin, size_t n, int size,
                                const rule *given)
 {
@@ -71,8 +71,8 @@ static size_t first_bad_float(const tm_gguf_tensor *tensor, size_t begin, const 
     return n;
 }
 
-/* For a scan in steps of `step` bytes that has come to byte `at`: releases each piece once passed.
- * The last is left to the caller. */
+/* For a scan in steps of `step` bytes that has reached byte `at`: releases each piece that was
+ * read. The caller releases the last one. */
 static inline void release_passed(const tm_gguf_tensor *tensor, size_t at, size_t step)
 {
     if (at < step || at / PIECE == (at - step) / PIECE) return;
@@ -258,7 +258,7 @@ tm_status tm_gguf_ternary_scale(const tm_gguf_tensor *tensor, float *scale, tm_e
                    tm_gguf_quote(tensor->name, quoted), tm_gguf_type_name(tensor->type));
 }
 
-/* Flips or clears codes so that they go with a scale >= 0. */
+/* Flips or clears codes so that they match a scale >= 0. */
 static void apply_sign(int8_t *codes, int n, float scale)
 {
     int sign = (scale > 0) - (scale < 0);

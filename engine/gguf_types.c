@@ -13,7 +13,7 @@ static const struct {
     TM_GGUF_TYPES(TYPE_ROW)};
 #define N_TYPES (sizeof types / sizeof types[0])
 
-/* Bytes behind the codes of an I2_S tensor: a float scale and 28 that nobody reads. */
+/* Bytes after the codes of an I2_S tensor: a float scale and 28 bytes of padding. */
 #define I2_S_TAIL 32
 
 const char *tm_gguf_type_name(uint32_t id)
@@ -96,7 +96,7 @@ static void scaled(const int8_t *codes, int n, float scale, float *out)
     for (int i = 0; i < n; i++) out[i] = (float)codes[i] * scale;
 }
 
-/* One block, of as many weights as its type has; I2_S's scale is the tensor's. */
+/* One block. The scale of I2_S is the tensor's. */
 static void block_floats(const tm_gguf_tensor *tensor, const uint8_t *block, float i2_s_scale,
                          float *out)
 {

@@ -22,7 +22,7 @@ typedef struct declared {
 struct tm_gguf_writer {
     char *path, *part; /* owned; `part` is written and renamed to `path` */
     int fd;
-    tm_error error; /* the first thing that went wrong between create and finish */
+    tm_error error; /* the first error between create and finish */
     uint64_t n_keys;
     int n_tensors;
     bytes keys, infos;
@@ -35,7 +35,7 @@ static void append(tm_gguf_writer *w, bytes *to, const void *data, size_t n)
     if (w->error.status) return;
     if (n > to->room - to->n) {
         size_t room = to->room ? to->room : 4096;
-        while (room - to->n < n) room *= 2; /* what is written exists in memory: no overflow */
+        while (room - to->n < n) room *= 2; /* no overflow: what is written exists in memory */
         uint8_t *grown = realloc(to->data, room);
         if (!grown) {
             tm_fail(&w->error, TM_NOMEM, "%s: no memory for %zu bytes of metadata", w->path, room);
@@ -158,7 +158,7 @@ static char *format_text(const char *fmt, ...)
     return text;
 }
 
-/* A file of a name nobody has yet, beside the path, so that renaming cannot cross file systems. */
+/* A file of a new name in the same folder, so that renaming does not cross file systems. */
 static tm_status open_part(tm_gguf_writer *w, tm_error *err)
 {
     for (int attempt = 0; attempt < 100; attempt++) {
@@ -176,7 +176,7 @@ tm_status tm_gguf_create(const char *path, tm_gguf_writer **out, tm_error *err)
 {
     struct stat info;
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return tm_fail(err, TM_ARG, "%s is there and is not a regular file", path);
+        return tm_fail(err, TM_ARG, "%s exists and is not a regular file", path);
     tm_gguf_writer *w = calloc(1, sizeof *w);
     if (!w) return tm_fail(err, TM_NOMEM, "%s: no memory for a writer", path);
     w->fd = -1;
@@ -232,14 +232,13 @@ static tm_status write_padding(tm_gguf_writer *w, size_t written, tm_error *err)
     return write_all(w, zeros, tm_round_up(written, ALIGNMENT) - written, err);
 }
 
-/* Asks for all the room at once, so that a full disk is noticed before hours of writing. */
+/* Allocates the whole file first, so that a full disk is noticed before hours of writing. */
 static tm_status reserve(tm_gguf_writer *w, size_t total, tm_error *err)
 {
     if (fallocate(w->fd, 0, 0, (off_t)total) == 0) return TM_OK;
     if (errno != ENOSPC && errno != EFBIG && errno != EDQUOT)
         return TM_OK; /* the file system cannot tell */
-    return tm_fail(err, TM_IO, "%s: there is no room for %zu bytes: %s", w->path, total,
-                   strerror(errno));
+    return tm_fail(err, TM_IO, "%s: no space for %zu bytes: %s", w->path, total, strerror(errno));
 }
 
 static tm_status write_tensors(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg, tm_error *err)
@@ -278,8 +277,8 @@ static tm_status write_file(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg,
     return status;
 }
 
-/* Makes the new name itself survive a power cut; not every file system can, so errors are not
- * ours. */
+/* Makes the new name survive a power failure. Not every file system can do that, so errors are
+ * ignored. */
 static void sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -297,13 +296,13 @@ tm_status tm_gguf_finish(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg, tm
 {
     tm_status status = write_file(w, fill, arg, err);
     if (!status && fsync(w->fd) != 0)
-        status =
-            tm_fail(err, TM_IO, "%s cannot be brought to the disk: %s", w->path, strerror(errno));
+        status = tm_fail(err, TM_IO, "%s cannot be written to disk: %s", w->path, strerror(errno));
     if (!status) {
         int failed = close(w->fd);
         w->fd = -1;
         if (failed || rename(w->part, w->path) != 0) {
-            status = tm_fail(err, TM_IO, "%s cannot be completed: %s", w->path, strerror(errno));
+            status = tm_fail(err, TM_IO, "%s cannot be renamed into place: %s", w->path,
+                             strerror(errno));
             unlink(w->part);
         }
     }

@@ -1,9 +1,9 @@
 #include "engine/model.h"
 
+#include "engine/rows.h"
+
 #include <string.h>
 #include <time.h>
-
-#include "engine/rows.h"
 
 static const tm_role linear_roles[] = {TM_ROLE_Q,    TM_ROLE_K,  TM_ROLE_V,   TM_ROLE_O,
                                        TM_ROLE_GATE, TM_ROLE_UP, TM_ROLE_DOWN};
@@ -45,7 +45,7 @@ static const float **norm_of(tm_layer *layer, tm_role role)
     }
 }
 
-/* Sums and products that stop at SIZE_MAX: a size that does not fit memory stays one. */
+/* Sums and products that saturate at SIZE_MAX, a size that no memory holds. */
 static size_t add_bytes(size_t a, size_t b)
 {
     size_t sum;
@@ -73,7 +73,7 @@ static size_t vector_bytes(const tm_config *config, tm_role role)
     return tm_round_up((size_t)n_cols * 4, 64);
 }
 
-/* Of a separate embedding, whose rows are only looked up. */
+/* The layout of a separate embedding, whose rows are only looked up. */
 static const tm_format *embedding_format(const tm_kernel *head_kernel)
 {
     return head_kernel->format->block != 0 ? &tm_format_f16r16 : head_kernel->format;
@@ -84,7 +84,7 @@ static bool is_k_or_v(tm_role role)
     return role == TM_ROLE_K || role == TM_ROLE_V;
 }
 
-/* Everything but linear_bytes and last_bytes, which depend on each matrix's own kernel. */
+/* linear_bytes and last_bytes are arguments, since they depend on each matrix's own kernel. */
 static tm_costs costs_from(const tm_config *config, const tm_kernel *head_kernel, bool f16_kv,
                            size_t linear_bytes, size_t last_bytes)
 {
@@ -126,7 +126,7 @@ tm_costs tm_model_costs(const tm_config *config, const tm_kernel *kernel,
                       last);
 }
 
-/* What opening a model needs besides the model. */
+/* State while a model is opened. */
 typedef struct loading {
     tm_source *source;
     tm_model *model;
@@ -135,7 +135,7 @@ typedef struct loading {
     tm_role head_role; /* EMBEDDING when tied */
     uint8_t *buffer;   /* [n_threads][buffer_bytes] */
     size_t buffer_bytes;
-    int step; /* rows of a share come in multiples of it, and are unpacked so many at once */
+    int step; /* shares are multiples of this many rows, and so many are unpacked at once */
 } loading;
 
 static const tm_tensor_info *info_of(const loading *load, int layer, int i)
@@ -143,7 +143,6 @@ static const tm_tensor_info *info_of(const loading *load, int layer, int i)
     return &load->infos[(size_t)layer * N_LINEAR + (size_t)i];
 }
 
-/* info->scale is the matrix's only for a ternary one. */
 static tm_status describe(tm_source *source, tm_role role, int layer, tm_tensor_info *info,
                           tm_error *err)
 {
@@ -178,10 +177,10 @@ static tm_status fail_not_ternary(tm_role role, int layer, const tm_tensor_info 
     tm_role_name(role, layer, name, sizeof name);
     return tm_fail(err, TM_UNSUPPORTED, "kernel %s needs ternary weights; tensor %s: %s",
                    kernel->name, name,
-                   info->why_not[0] != 0 ? info->why_not : "its values are not");
+                   info->why_not[0] != 0 ? info->why_not : "its values are not ternary");
 }
 
-/* A matrix's kernel, by the rule in the header; NULL: there is none. */
+/* A matrix's kernel, by the rules in the header; NULL: none can run it. */
 static tm_status kernel_of(const loading *load, const tm_tensor_info *info, bool by_name,
                            const tm_kernel **out, tm_error *err)
 {
@@ -192,13 +191,13 @@ static tm_status kernel_of(const loading *load, const tm_tensor_info *info, bool
     *out = kernel;
     if (own == format) return TM_OK;
     if (!trits || info->ternary) {
-        bool keep = by_name || own == NULL || format->block == 0;
+        bool keep = by_name || !own || format->block == 0;
         return keep ? TM_OK : tm_kernel_pick(own->name, out, err);
     }
     *out = NULL;
     if (by_name && format->ternary) return TM_OK;
-    /* Only a session of a model in blocks has room for their activations. */
-    if (own != NULL && (format->block != 0 || head->format->block != 0))
+    /* Only the session of a model with a block layout has buffers for block activations. */
+    if (own && (format->block != 0 || head->format->block != 0))
         return tm_kernel_pick(own->name, out, err);
     if (float_head) *out = head;
     return TM_OK;
@@ -229,9 +228,9 @@ static tm_status choose_kernels(loading *load, const tm_model_options *options, 
         for (int i = 0; i < N_LINEAR; i++) {
             const tm_tensor_info *info = info_of(load, l, i);
             tm_matrix *matrix = matrix_of(&model->layers[l], linear_roles[i]);
-            status = kernel_of(load, info, options->kernel != NULL, &matrix->kernel, err);
+            status = kernel_of(load, info, options->kernel, &matrix->kernel, err);
             if (status != TM_OK) return status;
-            if (matrix->kernel == NULL)
+            if (!matrix->kernel)
                 return fail_not_ternary(linear_roles[i], l, info, model->kernel, err);
         }
     }
@@ -246,7 +245,7 @@ static void *take(uint8_t **cursor, size_t bytes)
     return taken;
 }
 
-/* Whether the file's bytes are the layout's. */
+/* Whether the file's bytes are those of the layout. */
 static bool is_copied(const loading *load, const tm_tensor_info *info, const tm_format *format)
 {
     return tm_model_own_format(load->source, info->type) == format && format->block != 0;
@@ -264,7 +263,7 @@ static void place_matrix(const loading *load, tm_role role, const tm_tensor_info
     matrix->weight.data = take(cursor, matrix_bytes(config, role, format));
 }
 
-/* Gives every tensor its place in the mapping, in the order in which a token reads them. */
+/* Places every tensor in the mapping, in the order in which a token reads them. */
 static void place_all(loading *load)
 {
     tm_model *model = load->model;
@@ -298,7 +297,7 @@ static void place_all(loading *load)
         model->rope_freqs = take(&cursor, vector_bytes(config, TM_ROLE_ROPE_FREQS));
 }
 
-/* So many weights of a file are read before their pages are given back: 4 MiB of F32 per thread. */
+/* Weights of a file that are read before their pages are released: 4 MiB of F32 per thread. */
 enum { RELEASE_WEIGHTS = 1 << 20 };
 
 static void pack_rows(const loading *load, tm_role role, int layer, const tm_tensor_info *info,
@@ -306,14 +305,14 @@ static void pack_rows(const loading *load, tm_role role, int layer, const tm_ten
 {
     const tm_source *source = load->source;
     const tm_format *format = w->format;
-    void *data = (void *)w->data; /* ours: only the model's users see it as const */
+    void *data = (void *)w->data; /* owned here; const only for users of the model */
     const uint8_t *stored =
         is_copied(load, info, format) ? source->stored(source, role, layer) : NULL;
-    size_t row = stored != NULL ? tm_gguf_bytes(info->type, (const int64_t[]){w->n_cols}, 1) : 0;
-    int held = rows.begin; /* the rows from here on are not released yet */
+    size_t row = stored ? tm_gguf_bytes(info->type, (const int64_t[]){w->n_cols}, 1) : 0;
+    int held = rows.begin; /* rows from here on are not released yet */
     for (int begin = rows.begin; begin < rows.end; begin += load->step) {
         int end = begin + load->step < rows.end ? begin + load->step : rows.end;
-        if (stored != NULL) {
+        if (stored) {
             memcpy((uint8_t *)data + (size_t)begin * row, stored + (size_t)begin * row,
                    (size_t)(end - begin) * row);
         } else if (format->ternary) {
@@ -324,7 +323,7 @@ static void pack_rows(const loading *load, tm_role role, int layer, const tm_ten
             format->pack_floats((float *)buffer, begin, end, w->n_rows, w->n_cols, data);
         }
         if ((int64_t)(end - held) * w->n_cols < RELEASE_WEIGHTS && end < rows.end) continue;
-        if (source->release != NULL) source->release(source, role, layer, held, end);
+        if (source->release) source->release(source, role, layer, held, end);
         held = end;
     }
 }
@@ -333,7 +332,7 @@ static void pack_vector(const loading *load, tm_role role, int layer, const floa
 {
     const tm_source *source = load->source;
     source->floats(source, role, layer, 0, 1, (float *)data);
-    if (source->release != NULL) source->release(source, role, layer, 0, 1);
+    if (source->release) source->release(source, role, layer, 0, 1);
 }
 
 static void pack_part(void *arg, int thread, int n_threads)
@@ -359,7 +358,7 @@ static void pack_part(void *arg, int thread, int n_threads)
                   buffer);
     if (thread != 0) return;
     pack_vector(load, TM_ROLE_OUTPUT_NORM, 0, model->output_norm);
-    if (model->rope_freqs != NULL) pack_vector(load, TM_ROLE_ROPE_FREQS, 0, model->rope_freqs);
+    if (model->rope_freqs) pack_vector(load, TM_ROLE_ROPE_FREQS, 0, model->rope_freqs);
 }
 
 static uint64_t now_ns(void)
@@ -369,7 +368,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Bytes of all matrices of the layers from l_begin on, each with its own kernel. */
+/* Bytes of all matrices of layers l_begin and later, each in the layout of its own kernel. */
 static size_t linear_bytes(tm_model *model, int l_begin, bool with_k_and_v)
 {
     size_t bytes = 0;

@@ -1,7 +1,7 @@
-/* A model ready to run: config, weights repacked for the chosen kernels, and what it costs.
+/* A model ready to run: config, weights packed for the chosen kernels, and what a token costs.
  *
- * The weights lie in one 2 MiB-aligned mapping, each row range first written by the thread that
- * will read it. The model is read-only after opening and may serve several sessions.
+ * The weights lie in one 2 MiB-aligned mapping; each range of rows is first written by the thread
+ * that will read it. The model is read-only after opening and can serve several sessions.
  */
 #ifndef TM_ENGINE_MODEL_H
 #define TM_ENGINE_MODEL_H
@@ -13,7 +13,7 @@
 typedef struct tm_matrix {
     tm_weight weight;
     const tm_kernel *kernel; /* its format is weight.format */
-    float post_scale;        /* multiply y with it; 1 if none */
+    float post_scale;        /* y is multiplied by it; 1 if none */
 } tm_matrix;
 
 typedef struct tm_layer {
@@ -46,30 +46,31 @@ typedef struct tm_model_families {
 tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, tm_model_families *out,
                         tm_error *err) TM_MUST_USE;
 
-/* Some layouts cannot hold every matrix: a layout of trits cannot hold a float matrix. If the caller
- * left the kernel open, or named one with a TQ layout, such a matrix runs in its own layout if it is
- * stored in blocks, else with the head's kernel if that is a float kernel. Otherwise the model is
- * refused. Blocks of a file whose type is the layout are copied, not repacked, by the threads that
- * will read them. */
+/* Some layouts cannot hold every matrix: a layout of trits cannot hold a float matrix. If the
+ * caller left the kernel open, or named one with a TQ layout, such a matrix runs in its own layout
+ * if it is stored in blocks, else with the head's kernel if that is a float kernel. Otherwise the
+ * model is refused. Blocks of a file whose type is the layout are copied, not repacked, by the
+ * threads that will read them. */
 
 /* The layout that equals a stored type byte for byte. NULL: there is none, or the source stores
  * nothing. */
 const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type);
 
-/* What a model takes and does, from config and kernels alone: known before anything is loaded. */
+/* What a model takes and computes, from config and kernels alone: known before anything is loaded.
+ */
 typedef struct tm_costs {
     size_t linear_bytes;    /* linear weights in their layout, padding included */
     size_t head_bytes;      /* output head in its layout; a tied embedding is this same memory */
-    size_t embedding_bytes; /* separate embedding table, 0 when tied: in the head's layout, in
-                               halves when that one is of blocks */
+    size_t embedding_bytes; /* separate embedding table, 0 if tied: in the head's layout, or in
+                               halves if that layout has blocks */
     size_t norm_bytes;      /* norms and rotation frequencies, each rounded up to 64 bytes */
     size_t kv_bytes_per_position;
     int64_t linear_macs;                 /* per token */
     int64_t head_macs;                   /* per token with logits */
     int64_t attention_macs_per_position; /* per token and cached position: both products */
-    double linear_bits_per_weight;       /* linear_bytes * 8 / weights: padding included */
-    /* Of the last layer, all but K and V: a pass computes it only for the tokens with logits, and
-     * reads these weights only if there is one; its share of the attention likewise. */
+    double linear_bits_per_weight;       /* linear_bytes * 8 / weights, padding included */
+    /* Of the last layer without K and V. A pass computes these, and the layer's attention, only for
+     * tokens with logits, and reads the weights only if there are such tokens. */
     size_t last_bytes;
     int64_t last_macs, n_layers;
 } tm_costs;
@@ -80,19 +81,20 @@ typedef struct tm_model {
     tm_costs costs;      /* kv_bytes_per_position: of a half-precision cache */
     tm_layer *layers;    /* [n_layers] */
     tm_matrix head;      /* [n_vocab][n_hidden] */
-    tm_weight embedding; /* the same memory as head.weight when tied */
+    tm_weight embedding; /* the same memory as head.weight if tied */
     const float *output_norm;
     const float *rope_freqs; /* [n_rot / 2] or NULL */
     tm_pages pages;
     uint64_t load_ns;
 } tm_model;
 
-/* f16_kv: the KV cache's element is a half, else a float. */
+/* f16_kv: elements of the KV cache are halves, else floats. */
 tm_costs tm_model_costs(const tm_config *config, const tm_kernel *kernel,
                         const tm_kernel *head_kernel, bool f16_kv);
 
 /* Packs everything with all threads of the pool. Errors: UNSUPPORTED (a tensor that is not ternary
- * for a ternary kernel: its name and first value; a kernel the machine lacks), FORMAT, NOMEM. */
+ * for a ternary kernel, with its name and first such value; a kernel that this machine cannot run),
+ * FORMAT, NOMEM. */
 tm_status tm_model_open(tm_source *source, const tm_model_options *options, tm_pool *pool,
                         tm_model *out, tm_error *err) TM_MUST_USE;
 void tm_model_close(tm_model *model);

@@ -39,7 +39,7 @@ static types types_of(const tm_source *source)
             t.any_tq |= type == TM_GGUF_TQ1_0 || type == TM_GGUF_TQ2_0;
             t.all_f32 &= type == TM_GGUF_F32;
             t.all_bf16 &= type == TM_GGUF_BF16;
-            all_own &= own != NULL;
+            all_own &= !!own;
         }
     }
     if (t.own && !t.own->block_trits && !all_own) t.own = NULL;

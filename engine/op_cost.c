@@ -1,6 +1,6 @@
 #include "engine/op_cost.h"
 
-/* Weights once; the input as its kernel reads it, the output as floats. */
+/* Weights are read once, the input as its kernel reads it; the output is floats. */
 static tm_op_cost product(const tm_matrix *matrix, int n_tokens)
 {
     const tm_weight *w = &matrix->weight;
@@ -15,7 +15,7 @@ static tm_op_cost product(const tm_matrix *matrix, int n_tokens)
     };
 }
 
-/* The same with the residual stream read and written. */
+/* The same, and the residual stream is read and written. */
 static tm_op_cost product_add(const tm_matrix *matrix, int n_tokens)
 {
     tm_op_cost cost = product(matrix, n_tokens);
@@ -23,13 +23,13 @@ static tm_op_cost product_add(const tm_matrix *matrix, int n_tokens)
     return cost;
 }
 
-/* Floats in; floats out where the matrix behind it reads them, and int8 where it reads those. */
+/* Reads floats; writes floats or int8, whichever the next matrix reads. */
 static tm_op_cost norm(const tm_matrix *next, const float *weight, int n_tokens)
 {
     double n_cols = next->weight.n_cols;
     if (n_tokens == 0) return (tm_op_cost){0};
     return (tm_op_cost){
-        .memory_bytes = weight != NULL ? 4 * n_cols : 0,
+        .memory_bytes = weight ? 4 * n_cols : 0,
         .activation_bytes =
             n_tokens * n_cols * (next->weight.format->act != TM_ACT_F32 ? 4 + 1 : 4 + 4),
     };
@@ -39,7 +39,7 @@ static tm_op_cost prepare(const tm_matrix *next, int n_tokens)
 {
     const tm_kernel *kernel = next->kernel;
     double n_cols = next->weight.n_cols;
-    if (n_tokens == 0 || kernel->prepare == NULL) return (tm_op_cost){0};
+    if (n_tokens == 0 || !kernel->prepare) return (tm_op_cost){0};
     return (tm_op_cost){
         .activation_bytes = n_tokens * n_cols * (kernel->format->act != TM_ACT_F32 ? 1 : 4) +
                             (double)kernel->scratch_size(next->weight.n_cols, n_tokens),
@@ -63,7 +63,8 @@ static tm_op_cost embedding(const tm_weight *table, int n_tokens)
                         .activation_bytes = 4.0 * table->n_cols * n_tokens};
 }
 
-/* Queries of n_needed tokens and keys of n_tokens turned in place; keys and values to the cache. */
+/* Rotates queries of n_needed tokens and keys of n_tokens in place; copies keys and values to the
+ * cache. */
 static tm_op_cost rope(const tm_config *config, double element, int n_tokens, int n_needed)
 {
     double kv_width = (double)config->n_kv_heads * config->head_dim;
@@ -74,7 +75,7 @@ static tm_op_cost rope(const tm_config *config, double element, int n_tokens, in
     };
 }
 
-/* The last n_needed tokens of the pass, each over the positions up to its own, twice: scores and mix.
+/* Scores and mix for the last n_needed tokens of the pass, each over the positions up to its own.
  * Keys and values are read once, however many tokens share them; sequences share none. */
 static tm_op_cost attention(const tm_config *config, double element, const tm_stamps_pass *pass,
                             int n_needed)
@@ -103,7 +104,7 @@ tm_op_cost tm_op_cost_of(const tm_model *model, bool f16_kv, tm_op op, int layer
     const tm_layer *l = &model->layers[layer < 0 ? 0 : layer];
     int n = pass->n_tokens;
     int needed = layer == config->n_layers - 1 ? pass->n_logits : n;
-    int apart = needed < n ? needed : 0; /* queries with a norm of their own */
+    int apart = needed < n ? needed : 0; /* queries whose norm is computed separately */
     double element = f16_kv ? 2 : 4;
     switch (op) {
     case TM_OP_EMBED:

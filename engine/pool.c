@@ -1,5 +1,7 @@
 #include "engine/pool.h"
 
+#include "engine/topology.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -11,40 +13,38 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/topology.h"
-
-/* How long a thread spins before it sleeps. A phase of a large model lasts some 300 us and its
- * parts end within a fraction of that of each other; waking a sleeper costs 5 to 50 us. Threads
- * that share a CPU must not spin: they would keep the one they wait for from running. */
+/* How long a thread spins before it sleeps. A phase of a large model takes about 300 us, and
+ * threads finish it within a fraction of that of each other; waking a sleeper costs 5 to 50 us.
+ * Threads that share a CPU must not spin, or the one they wait for could not run. */
 #define SPIN_NS          500000
 #define CROWDED_SPIN_NS  0
 #define PAUSES_PER_CLOCK 64
 
-/* A counter others wait on to move, 128 bytes from the next: lines are fetched in pairs. */
+/* A counter that others wait for, 128 bytes from the next: cache lines are fetched in pairs. */
 typedef struct gate {
     _Alignas(64) atomic_uint count; /* the futex word */
     atomic_uint sleepers;
     char apart[120];
 } gate;
 
-typedef struct worker {
+typedef struct pool_thread {
     tm_pool *pool;
     int index, cpu;   /* cpu: -1 not pinned */
     int node;         /* of that CPU; 0 not known */
-    pthread_t thread; /* index > 0 */
-} worker;
+    pthread_t thread; /* for index > 0 */
+} pool_thread;
 
 struct tm_pool {
-    gate jobs;    /* moves when there is something to run, or to stop */
-    gate phases;  /* moves when all have reached the barrier */
+    gate jobs;    /* counts functions to run, and the stop */
+    gate phases;  /* counts barriers that all threads have reached */
     gate arrived; /* its count: threads at the barrier */
     int n_threads;
     long spin_ns;
     bool stop, busy, cores_differ;
     tm_pool_fn *fn;
     void *arg;
-    int n_started;   /* workers to join */
-    worker *workers; /* [n_threads]; 0 is the caller */
+    int n_started;        /* threads to join */
+    pool_thread *threads; /* [n_threads]; 0 is the caller */
 };
 
 static inline void pause_cpu(void)
@@ -53,7 +53,7 @@ static inline void pause_cpu(void)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::
-                         : "memory"); /* `yield` is a no-op on most cores; isb takes some 10 ns */
+                         : "memory"); /* `yield` is a no-op on most cores; isb takes about 10 ns */
 #endif
 }
 
@@ -95,7 +95,7 @@ static void gate_open(gate *g)
 void tm_pool_barrier(tm_pool *pool)
 {
     if (pool->n_threads == 1) return;
-    /* The count cannot move before this thread has arrived. */
+    /* The count cannot change before this thread has arrived. */
     unsigned seen = atomic_load_explicit(&pool->phases.count, memory_order_relaxed);
     unsigned last = (unsigned)pool->n_threads - 1;
     if (atomic_fetch_add_explicit(&pool->arrived.count, 1, memory_order_acq_rel) == last) {
@@ -108,7 +108,7 @@ void tm_pool_barrier(tm_pool *pool)
 
 static void *work(void *arg)
 {
-    worker *self = arg;
+    pool_thread *self = arg;
     tm_pool *pool = self->pool;
     if (self->cpu >= 0 && !tm_thread_pin(self->cpu)) self->cpu = -1;
     for (unsigned seen = 0;; seen++) {
@@ -138,7 +138,8 @@ static void run_nothing(void *arg, int thread, int n_threads)
     (void)arg, (void)thread, (void)n_threads;
 }
 
-/* ARG when an explicit list names a CPU this process may not use, or one twice without leave to. */
+/* ARG if a list names a CPU that this process may not use or, unless oversubscribed, the same CPU
+ * twice. */
 static tm_status check_cpus(const tm_pool_options *options, const tm_topology *topology,
                             bool *crowded, tm_error *err)
 {
@@ -153,7 +154,7 @@ static tm_status check_cpus(const tm_pool_options *options, const tm_topology *t
         for (int j = 0; j < i; j++) {
             if (options->cpus[j] != cpu) continue;
             if (!options->oversubscribe)
-                return tm_fail(err, TM_ARG, "threads %d and %d are both to run on CPU %d", j, i,
+                return tm_fail(err, TM_ARG, "threads %d and %d are both pinned to CPU %d", j, i,
                                cpu);
             *crowded = true;
         }
@@ -177,35 +178,35 @@ tm_status tm_pool_open(const tm_pool_options *options, tm_pool **out, tm_error *
                          topology.n_cpus, topology.n_cpus == 1 ? "" : "s");
         goto fail;
     }
-    if (options->cpus != NULL) {
+    if (options->cpus) {
         status = check_cpus(options, &topology, &crowded, err);
         if (status != TM_OK) goto fail;
     }
     status = tm_alloc(&memory, 1, sizeof *pool, "thread pool", err);
     if (status != TM_OK) goto fail;
     pool = memory;
-    status = tm_alloc(&memory, (size_t)n, sizeof(worker), "threads of the pool", err);
+    status = tm_alloc(&memory, (size_t)n, sizeof(pool_thread), "threads of the pool", err);
     if (status != TM_OK) goto fail;
-    pool->workers = memory;
+    pool->threads = memory;
     pool->n_threads = n;
     pool->spin_ns = crowded ? CROWDED_SPIN_NS : SPIN_NS;
 
-    int kind = INT_MIN; /* of the thread before */
+    int kind = INT_MIN; /* of the previous thread */
     for (int i = 0; i < n; i++) {
         int cpu = -1;
-        if (options->cpus != NULL)
+        if (options->cpus)
             cpu = options->cpus[i];
         else if (options->pin)
             cpu = topology.cpus[i % topology.n_cpus];
         int at = cpu < 0 ? -1 : tm_topology_find(&topology, cpu);
-        pool->workers[i] =
-            (worker){.pool = pool, .index = i, .cpu = cpu, .node = at < 0 ? 0 : topology.nodes[at]};
+        pool->threads[i] = (pool_thread){
+            .pool = pool, .index = i, .cpu = cpu, .node = at < 0 ? 0 : topology.nodes[at]};
         if (at < 0) continue;
         if (kind != INT_MIN && topology.kinds[at] != kind) pool->cores_differ = true;
         kind = topology.kinds[at];
     }
     for (int i = 1; i < n; i++) {
-        int code = pthread_create(&pool->workers[i].thread, NULL, work, &pool->workers[i]);
+        int code = pthread_create(&pool->threads[i].thread, NULL, work, &pool->threads[i]);
         if (code != 0) {
             status = tm_fail(err, code == EAGAIN ? TM_NOMEM : TM_IO, "starting thread %d of %d: %s",
                              i, n, strerror(code));
@@ -213,9 +214,9 @@ tm_status tm_pool_open(const tm_pool_options *options, tm_pool **out, tm_error *
         }
         pool->n_started++;
     }
-    if (pool->workers[0].cpu >= 0 && !tm_thread_pin(pool->workers[0].cpu))
-        pool->workers[0].cpu = -1;
-    tm_pool_run(pool, run_nothing, NULL); /* afterwards every thread is where it belongs */
+    if (pool->threads[0].cpu >= 0 && !tm_thread_pin(pool->threads[0].cpu))
+        pool->threads[0].cpu = -1;
+    tm_pool_run(pool, run_nothing, NULL); /* afterwards every thread is pinned */
     tm_topology_close(&topology);
     *out = pool;
     return TM_OK;
@@ -228,14 +229,14 @@ fail:
 
 void tm_pool_close(tm_pool *pool)
 {
-    if (pool == NULL) return;
+    if (!pool) return;
     if (pool->n_started > 0) {
         pool->stop = true;
         gate_open(&pool->jobs);
-        for (int i = 1; i <= pool->n_started; i++) pthread_join(pool->workers[i].thread, NULL);
+        for (int i = 1; i <= pool->n_started; i++) pthread_join(pool->threads[i].thread, NULL);
     }
-    if (pool->workers != NULL && pool->workers[0].cpu >= 0) tm_thread_release();
-    tm_free(pool->workers);
+    if (pool->threads && pool->threads[0].cpu >= 0) tm_thread_release();
+    tm_free(pool->threads);
     tm_free(pool);
 }
 
@@ -253,7 +254,7 @@ int tm_pool_threads(const tm_pool *pool)
 
 int tm_pool_cpu(const tm_pool *pool, int thread)
 {
-    return pool->workers[thread].cpu;
+    return pool->threads[thread].cpu;
 }
 
 bool tm_pool_cores_differ(const tm_pool *pool)
@@ -263,7 +264,7 @@ bool tm_pool_cores_differ(const tm_pool *pool)
 
 int tm_pool_node(const tm_pool *pool, int thread)
 {
-    return pool->workers[thread].node;
+    return pool->threads[thread].node;
 }
 
 int tm_usable_cpus(void)

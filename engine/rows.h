@@ -1,6 +1,6 @@
-/* How the rows of a phase are shared out among threads. Internal to the engine: packing and running
- * use the same shares, so that a page of weights is first touched by the thread that reads it, unless
- * that one falls behind: engine/steal.h. */
+/* How threads share the rows of a phase. Internal to the engine. Packing and running use the same
+ * shares, so that a page of weights is first touched by the thread that reads it, unless that
+ * thread falls behind (engine/steal.h). */
 #ifndef TM_ENGINE_ROWS_H
 #define TM_ENGINE_ROWS_H
 
@@ -12,8 +12,8 @@ typedef struct tm_rows {
     int begin, end; /* half open, may be empty */
 } tm_rows;
 
-/* Rows a share is a multiple of: the least common multiple of both kernels' row steps, their
- * layouts' row groups and 16, so that threads write to different lines of an output. */
+/* A share is a multiple of this many rows: the least common multiple of both kernels' row steps,
+ * their layouts' row groups and 16, so that threads write to different cache lines of an output. */
 static inline int tm_rows_step(const tm_kernel *kernel, const tm_kernel *head_kernel)
 {
     const int parts[4] = {kernel->row_step, kernel->format->row_group, head_kernel->row_step,
@@ -31,10 +31,10 @@ static inline int tm_rows_step(const tm_kernel *kernel, const tm_kernel *head_ke
     return step;
 }
 
-/* Up to 3 matrices laid end to end, counted in units of `step` rows; the last unit of a matrix may be
+/* Up to 3 matrices end to end, counted in units of `step` rows; the last unit of a matrix may be
  * short. */
 typedef struct tm_rows_ends {
-    int n_rows[3], first[4], step; /* first: unit of each matrix, and behind the last */
+    int n_rows[3], first[4], step; /* first: first unit of each matrix; then the total */
 } tm_rows_ends;
 
 static inline tm_rows_ends tm_rows_end_to_end(const int *n_rows, int n, int step)
@@ -47,7 +47,7 @@ static inline tm_rows_ends tm_rows_end_to_end(const int *n_rows, int n, int step
     return ends;
 }
 
-/* The rows of matrix i in units begin .. end-1 of the whole. */
+/* The rows of matrix i in units begin .. end-1 of all matrices. */
 static inline tm_rows tm_rows_in(const tm_rows_ends *ends, int i, int begin, int end)
 {
     int first = ends->first[i], last = ends->first[i + 1], n_rows = ends->n_rows[i];
@@ -56,8 +56,8 @@ static inline tm_rows tm_rows_in(const tm_rows_ends *ends, int i, int begin, int
     return (tm_rows){from < n_rows ? from : n_rows, to < n_rows ? to : n_rows};
 }
 
-/* Share `part` of n_parts of the rows of n matrices laid end to end: shares[i] are its rows of
- * matrix i. Balanced over the whole, so that small matrices do not leave threads idle. */
+/* Share `part` of n_parts of the rows of n matrices end to end; shares[i]: its rows of matrix i.
+ * The sum is balanced, so that small matrices do not leave threads idle. */
 static inline void tm_rows_share(const int *n_rows, int n, int step, int part, int n_parts,
                                  tm_rows *shares)
 {
@@ -67,8 +67,8 @@ static inline void tm_rows_share(const int *n_rows, int n, int step, int part, i
     for (int i = 0; i < n; i++) shares[i] = tm_rows_in(&ends, i, begin, end);
 }
 
-/* The rows one thread owns of every matrix of a layer, and of the head. Gate and up are shared out
- * alike, so that each thread can apply the gate to what it has computed itself. */
+/* One thread's rows of every matrix of a layer and of the head. Gate and up have the same shares,
+ * so that each thread can apply the gate to what it has computed. */
 typedef struct tm_shares {
     tm_rows q, k, v, o, gate_up, down, head;
 } tm_shares;

@@ -1,15 +1,15 @@
 #include "engine/session.h"
 
+#include "engine/forward.h"
+
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
-#include "engine/forward.h"
-
 #define DEFAULT_BATCH 512
 
 /* Hands out the arena from front to back. With base NULL it only counts: tm_session_bytes and
- * tm_session_open run the same code, so that prediction and mapping cannot disagree. */
+ * tm_session_open run the same code, so that the predicted size is the mapped size. */
 typedef struct cursor {
     uint8_t *base;
     size_t used;
@@ -25,7 +25,7 @@ static void *take(cursor *c, size_t a, size_t b, size_t bytes)
         c->overflow = true;
         return NULL;
     }
-    void *taken = c->base != NULL && n > 0 ? c->base + c->used : NULL;
+    void *taken = c->base && n > 0 ? c->base + c->used : NULL;
     c->used = end;
     return taken;
 }
@@ -37,8 +37,8 @@ static int widest_of(const tm_config *config)
     return config->n_ffn > widest ? config->n_ffn : widest;
 }
 
-/* With a layout in blocks any matrix of the model may be in one of the others (a type that does not
- * fit a matrix falls back to another), so there is room for every kind then. */
+/* In a model with a block layout any matrix may have another block layout, because a type that does
+ * not fit a matrix falls back to another. So there is room for every kind of activation. */
 static void take_act(cursor *c, const tm_config *config, int n_tokens, bool blocks,
                      tm_act_buffers *act)
 {
@@ -59,12 +59,12 @@ static void take_act(cursor *c, const tm_config *config, int n_tokens, bool bloc
     }
 }
 
-/* The most scratch one kernel asks for, over the widths of a model and every number of tokens. */
+/* The largest scratch of a kernel over the widths of a model and all numbers of tokens. */
 static void *take_scratch(cursor *c, const tm_config *config, const tm_kernel *kernel, int n_batch)
 {
     const int n_cols[3] = {config->n_hidden, config->n_heads * config->head_dim, config->n_ffn};
     size_t most = 0;
-    for (int i = 0; kernel->prepare != NULL && i < 3; i++)
+    for (int i = 0; kernel->prepare && i < 3; i++)
         for (int n = 1; n <= n_batch; n++) {
             size_t bytes = kernel->scratch_size(n_cols[i], n);
             if (bytes > most) most = bytes;
@@ -81,7 +81,7 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     size_t n_kv = (size_t)config->n_kv_heads * (size_t)config->head_dim;
     size_t n_sequences = (size_t)options->n_sequences;
     size_t element = options->f16_kv ? 2 : 4, head_dim = (size_t)config->head_dim, rows = 0;
-    /* However the positions are divided, each sequence ends with a part of a group and of a chunk. */
+    /* However the positions are divided, each sequence ends with a partial group and chunk. */
     size_t n_cached = (size_t)options->n_positions + (TM_VEC_KEYS - 1) * n_sequences;
     size_t n_chunks = (size_t)options->n_positions / TM_ATTEND_CHUNK + n_sequences;
     size_t n_heads = (size_t)config->n_heads;
@@ -111,8 +111,8 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
     s->parts = take(c, n_chunks, n_q, sizeof(float));
     s->softmax = take(c, n_chunks, n_heads, sizeof(tm_softmax));
     s->threads = take(c, (size_t)n_threads, 1, sizeof(tm_thread_buffers));
-    s->claims = take(c, (size_t)n_threads, 1, sizeof(tm_steal_line));
-    take(c, 1, 64, 1); /* the last one's pair of lines */
+    s->steal_lines = take(c, (size_t)n_threads, 1, sizeof(tm_steal_line));
+    take(c, 1, 64, 1); /* the second line of the last pair */
     for (int i = 0; i < n_threads; i++) {
         tm_thread_buffers own;
         memset(&own, 0, sizeof own);
@@ -122,12 +122,12 @@ static void lay_out(cursor *c, const tm_config *config, const tm_kernel *kernel,
         own.query = take(c, TM_ATTEND_ROWS, head_dim, sizeof(float));
         own.mixed = take(c, TM_ATTEND_ROWS, head_dim, sizeof(float));
         own.part = take(c, TM_ATTEND_ROWS, head_dim, sizeof(float));
-        take(c, 2, 64, 1); /* lines are fetched in pairs: keep the next thread's away */
-        if (s->threads != NULL) s->threads[i] = own;
+        take(c, 2, 64, 1); /* cache lines are fetched in pairs: no sharing with the next thread */
+        if (s->threads) s->threads[i] = own;
     }
 }
 
-/* Fills in what is asked for with 0; a batch is no larger than the context, and holds a step. */
+/* Replaces 0 by the defaults. A batch is no larger than the context, and holds a step. */
 static tm_session_options complete(const tm_session_options *given)
 {
     tm_session_options options = *given;
@@ -135,8 +135,7 @@ static tm_session_options complete(const tm_session_options *given)
     if (options.n_batch > options.n_context) options.n_batch = options.n_context;
     if (options.n_sequences == 0) options.n_sequences = 1;
     if (options.n_batch < options.n_sequences) options.n_batch = options.n_sequences;
-    int64_t all =
-        (int64_t)options.n_context * options.n_sequences; /* one that is too many fails later */
+    int64_t all = (int64_t)options.n_context * options.n_sequences; /* too many: fails later */
     if (options.n_positions == 0) options.n_positions = all < INT32_MAX ? (int)all : INT32_MAX;
     return options;
 }
@@ -153,17 +152,17 @@ size_t tm_session_bytes(const tm_config *config, const tm_kernel *kernel,
     return count.overflow ? SIZE_MAX : count.used;
 }
 
-/* base^(-2i / n_rot), divided by the model's own factor where it has one. Source: RoFormer (Su et
+/* base^(-2i / n_rot), divided by the model's factor if it has one. Source: RoFormer (Su et
  * al. 2021), section 3.2; rope_freqs as in llama.cpp. */
 static void fill_frequencies(const tm_model *model, double *frequency)
 {
     for (int i = 0; i < model->config.n_rot / 2; i++) {
         frequency[i] = pow((double)model->config.rope_base, -2.0 * i / model->config.n_rot);
-        if (model->rope_freqs != NULL) frequency[i] /= (double)model->rope_freqs[i];
+        if (model->rope_freqs) frequency[i] /= (double)model->rope_freqs[i];
     }
 }
 
-/* Each thread writes its part of the arena, so that no page is missing later. */
+/* Each thread writes its part of the arena, so that no page fault occurs later. */
 static void touch_part(void *arg, int thread, int n_threads)
 {
     tm_session *s = arg;
@@ -189,7 +188,8 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
     if (full.n_positions < full.n_context)
         return tm_fail(err, TM_ARG, "positions: %d; the context alone has %d", full.n_positions,
                        full.n_context);
-    int n_heads = model->config.n_heads + model->config.n_kv_heads; /* shared out in an int */
+    int n_heads =
+        model->config.n_heads + model->config.n_kv_heads; /* tokens times heads fit an int */
     if (full.n_batch > INT32_MAX / n_heads)
         return tm_fail(err, TM_ARG, "batch: %d tokens; at most %d with %d heads", full.n_batch,
                        INT32_MAX / n_heads, n_heads);
@@ -216,7 +216,7 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
     cursor place = {.base = s->arena.data};
     lay_out(&place, &model->config, model->kernel, model->head_kernel, &full, n_threads, s);
     fill_frequencies(model, s->frequency);
-    for (int i = 0; i < n_threads; i++) s->claims[i].node = tm_pool_node(pool, i);
+    for (int i = 0; i < n_threads; i++) s->steal_lines[i].node = tm_pool_node(pool, i);
     s->habit = tm_steal_habit_of(tm_pool_cores_differ(pool));
     bool whole = full.n_positions / full.n_sequences >= full.n_context;
     tm_session_divide(s, whole ? full.n_sequences : 1, full.n_context);
@@ -226,7 +226,7 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
 
 void tm_session_close(tm_session *session)
 {
-    if (session == NULL) return;
+    if (!session) return;
     tm_pages_close(&session->arena);
     tm_free(session);
 }
@@ -282,24 +282,25 @@ void tm_session_copy(tm_session *session, int from, int to)
     session->positions[to] = session->positions[from];
 }
 
-void tm_session_set_ledger(tm_session *session, tm_stamps *stamps)
+void tm_session_set_stamps(tm_session *session, tm_stamps *stamps)
 {
     session->stamps = stamps;
 }
 
-/* One pass, with its time stamps if there is room for them. */
+/* One pass, with time stamps if there is room for them. */
 static void run(tm_session *session, tm_pass *pass)
 {
     const tm_stamps_pass stamps = {.n_tokens = pass->n_tokens,
                                    .position = pass->position,
                                    .n_logits = tm_pass_logits(pass),
                                    .is_step = pass->is_step};
-    if (session->stamps != NULL && tm_stamps_begin(session->stamps, &stamps))
+    if (session->stamps && tm_stamps_begin(session->stamps, &stamps))
         pass->stamps = session->stamps;
     tm_pool_run(session->pool, tm_forward, pass);
     if (session->n_threads > 1)
-        tm_steal_learn(&session->habit, tm_steal_unevenness(session->claims, session->n_threads));
-    if (pass->stamps != NULL) tm_stamps_end(pass->stamps);
+        tm_steal_learn(&session->habit,
+                       tm_steal_unevenness(session->steal_lines, session->n_threads));
+    if (pass->stamps) tm_stamps_end(pass->stamps);
 }
 
 static tm_status check_tokens(const tm_session *session, const int32_t *tokens, int n_tokens,
@@ -317,7 +318,7 @@ tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_toke
                           const float **logits, tm_error *err)
 {
     const tm_session_options *options = &session->options;
-    if (logits != NULL) *logits = NULL;
+    if (logits) *logits = NULL;
     if (n_tokens < 1) return tm_fail(err, TM_ARG, "tokens: %d; at least 1 is needed", n_tokens);
     int *position = &session->positions[session->sequence];
     if (n_tokens > session->n_context - *position)
@@ -348,14 +349,14 @@ tm_status tm_session_eval(tm_session *session, const int32_t *tokens, int n_toke
         *position += n;
         done += n;
     }
-    if (logits != NULL && which != TM_LOGITS_NONE) *logits = session->logits;
+    if (logits && which != TM_LOGITS_NONE) *logits = session->logits;
     return TM_OK;
 }
 
 tm_status tm_session_step(tm_session *session, const int32_t *tokens, int n_sequences,
                           tm_logits which, const float **logits, tm_error *err)
 {
-    if (logits != NULL) *logits = NULL;
+    if (logits) *logits = NULL;
     if (n_sequences < 1 || n_sequences > session->n_sequences)
         return tm_fail(err, TM_ARG, "sequences: %d; the session has %d", n_sequences,
                        session->n_sequences);
@@ -375,7 +376,7 @@ tm_status tm_session_step(tm_session *session, const int32_t *tokens, int n_sequ
     };
     run(session, &pass);
     for (int i = 0; i < n_sequences; i++) session->positions[i]++;
-    if (logits != NULL && which != TM_LOGITS_NONE) *logits = session->logits;
+    if (logits && which != TM_LOGITS_NONE) *logits = session->logits;
     return TM_OK;
 }
 

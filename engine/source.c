@@ -6,7 +6,7 @@
 
 #define MAX_LAYERS 1024
 #define MAX_HEADS  65536
-#define MAX_DIM    (1 << 24) /* products of two stay far below 2^63, their sums over layers too */
+#define MAX_DIM    (1 << 24) /* products of two, and their sums over layers, stay far below 2^63 */
 
 static const struct {
     const char *name;
@@ -68,8 +68,8 @@ tm_status tm_config_check(const tm_config *config, tm_error *err)
 {
     const tm_config *c = config;
     tm_status status;
-    if (memchr(c->name, 0, sizeof c->name) == NULL || memchr(c->arch, 0, sizeof c->arch) == NULL)
-        return tm_fail(err, TM_FORMAT, "the model's name or architecture has no end");
+    if (!memchr(c->name, 0, sizeof c->name) || !memchr(c->arch, 0, sizeof c->arch))
+        return tm_fail(err, TM_FORMAT, "the model's name or architecture is not terminated");
     if ((status = check_range("the number of layers", c->n_layers, 1, MAX_LAYERS, err)))
         return status;
     if ((status = check_range("the hidden size", c->n_hidden, 1, MAX_DIM, err))) return status;

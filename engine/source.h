@@ -1,5 +1,5 @@
-/* Where a model's weights come from: a GGUF file or a seeded generator, behind one vtable.
- * model.c packs what a source yields into the layout of the chosen kernel.
+/* Where a model's weights come from: a GGUF file or a seeded generator, behind one vtable. model.c
+ * packs the weights into the layout of the chosen kernel.
  */
 #ifndef TM_ENGINE_SOURCE_H
 #define TM_ENGINE_SOURCE_H
@@ -31,7 +31,7 @@ typedef enum tm_role {
 #undef TM_ROLE_ENUM
 } tm_role;
 
-/* The numbers a model is made of. */
+/* The sizes and constants of a model. */
 typedef struct tm_config {
     char name[96];
     char arch[24]; /* bitnet, bitnet-25, bitnet-b1.58, llama */
@@ -45,22 +45,22 @@ typedef struct tm_config {
     bool tied_head;       /* the head is the embedding */
 } tm_config;
 
-/* Sets arch and what follows from it: rope_half_split, sub_norms, relu2. False, and nothing set,
- * for an architecture this build does not know. Source: forward passes of llama.cpp and
- * bitnet.cpp. */
+/* Sets arch and what follows from it: rope_half_split, sub_norms, relu2. Returns false, and sets
+ * nothing, for an architecture that the engine does not support. Source: forward passes of
+ * llama.cpp and bitnet.cpp. */
 bool tm_config_set_arch(tm_config *config, const char *arch);
 /* "bitnet, bitnet-25, bitnet-b1.58 and llama", for messages. Returns text. */
 char *tm_config_arch_names(char *text, size_t size);
-/* FORMAT for numbers no model can have (each message: name, value, limit). */
+/* FORMAT for numbers that no model can have; the message has name, value and limit. */
 tm_status tm_config_check(const tm_config *config, tm_error *err) TM_MUST_USE;
-/* The tensor's GGUF name, `layer` put in where the role has one. */
+/* The tensor's GGUF name, with `layer` in the names of per-layer roles. */
 void tm_role_name(tm_role role, int layer, char *out, size_t size);
 bool tm_role_is_per_layer(tm_role role);
-/* Rows and columns a role must have in a model of this config (vectors: 1 row). */
+/* Rows and columns of a role in a model of this config (vectors: 1 row). */
 void tm_role_shape(const tm_config *config, tm_role role, int *n_rows, int *n_cols);
 bool tm_role_is_linear(tm_role role); /* Q K V O GATE UP DOWN */
-/* Whether a model of this config has the tensor at all (sub-norms, separate head). ROPE_FREQS,
- * which only llama may have, is optional even so: `describe` tells. */
+/* Whether a model of this config has the tensor (sub-norms, separate head). ROPE_FREQS, which only
+ * llama can have, is optional: `describe` tells whether it is present. */
 bool tm_role_present(const tm_config *config, tm_role role);
 /* Sum of n_rows * n_cols over the linear roles of all layers. */
 int64_t tm_config_linear_weights(const tm_config *config);
@@ -70,48 +70,48 @@ typedef struct tm_tensor_info {
     bool ternary;     /* every weight in {-scale, 0, scale} */
     float scale;      /* ternary: that scale, the optional .scale tensor multiplied in; else 1 */
     float post_scale; /* not ternary: the .scale tensor, to multiply y with; else 1 */
-    float extra;      /* the .scale tensor, ternary or not: for who uses the stored bytes; else 1 */
-    tm_gguf_type type; /* as stored (synthetic: what `model make` would write by default) */
-    char why_not[160]; /* linear and not ternary: a sentence with the first value that shows it */
+    float extra;      /* the .scale tensor, ternary or not: for users of the stored bytes; else 1 */
+    tm_gguf_type type; /* as tm_source.type says */
+    char why_not[160]; /* linear and not ternary: a sentence with the first offending value */
 } tm_tensor_info;
 
 typedef struct tm_source tm_source;
 struct tm_source {
     tm_config config;
     void *self; /* owned; freed by close */
-    /* The type in which a tensor is stored, without reading the tensor (synthetic: what `model make`
-     * would write by default). The model must have the tensor. Any thread. */
+    /* The type in which a tensor is stored, without reading the tensor (synthetic: what `model
+     * make` would write by default). The model must have the tensor. Any thread. */
     tm_gguf_type (*type)(const tm_source *source, tm_role role, int layer);
-    /* info of one tensor; layer is ignored for roles without one. Reads the whole tensor the first
-     * time. One thread at a time. Errors: FORMAT (also: NaN or Inf in weights or scales). */
+    /* Describes one tensor; layer is ignored for roles without one. Reads the whole tensor on the
+     * first call. One thread at a time. Errors: FORMAT (also: NaN or Inf in weights or scales). */
     tm_status (*describe)(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
                           tm_error *err);
-    /* Rows as trits [n][n_cols] (ternary tensors only) or floats (ternary: trit * info.scale; else
-     * without info.post_scale). Any thread, any range. */
+    /* Rows as trits [n][n_cols] (ternary tensors only) or as floats (ternary: trit * info.scale;
+     * else not multiplied by info.post_scale). Any thread, any range. */
     void (*trits)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end,
                   int8_t *out);
     void (*floats)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end,
                    float *out);
-    /* The tensor's bytes as stored in its type, rows one after the other; they live as long as the
-     * source. NULL, the function too: it is not stored (synthetic). Any thread. */
+    /* The tensor's bytes as stored in its type, row after row; they live as long as the source. The
+     * function is NULL if nothing is stored (synthetic). Any thread. */
     const uint8_t *(*stored)(const tm_source *source, tm_role role, int layer);
-    /* Rows that were read and are not needed soon, as tm_gguf_release: a loader calls it so that a
-     * file's pages do not count twice. NULL: there is nothing to release (synthetic). Any thread. */
+    /* Releases rows that are not needed soon, as tm_gguf_release does, so that a file's pages do
+     * not count beside the packed weights. NULL: nothing to release (synthetic). Any thread. */
     void (*release)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end);
     void (*close)(tm_source *source);
 };
 
-/* Opens a GGUF file as a model: keys read, shapes and semantics checked (FORMATS in full: heads
- * divide, epsilon finite, every tensor present with its shape, vocabulary lengths agree).
- * Errors: IO, FORMAT, UNSUPPORTED (architecture, with the known ones), NOMEM. */
+/* Opens a GGUF file as a model. Reads the keys and checks that heads divide, epsilon is finite,
+ * every tensor is present with its shape and the lengths of the vocabulary agree.
+ * Errors: IO, FORMAT, UNSUPPORTED (architecture, with the supported ones), NOMEM. */
 tm_status tm_source_open_gguf(const char *path, tm_source *out, tm_error *err) TM_MUST_USE;
-/* The same on a reader that is already open; the source takes it over, also on error. */
+/* The same for a reader that is open; the source takes ownership of it, also on error. */
 tm_status tm_source_from_gguf(tm_gguf *gguf, tm_source *out, tm_error *err) TM_MUST_USE;
 
 /* A seeded model of any shape: uniform random trits, one log-uniform scale per matrix chosen so
  * that activations stay in range through all layers, normal embedding rounded to half. Trit (row,
- * col) of a tensor depends on nothing but seed, role, layer, row and column, so every layout holds
- * the same model. Errors: UNSUPPORTED (an architecture that tm_config_set_arch does not know), and
+ * col) of a tensor depends only on seed, role, layer, row and column, so every layout holds the
+ * same model. Errors: UNSUPPORTED (an architecture that tm_config_set_arch does not know), and
  * those of tm_config_check. */
 tm_status tm_source_open_synth(const tm_config *config, uint64_t seed, tm_source *out,
                                tm_error *err) TM_MUST_USE;
@@ -120,9 +120,9 @@ void tm_source_close(tm_source *source);
 
 /* Writes a source as a GGUF file: linear weights in `type` (F32, F16, TQ1_0, TQ2_0, I2_S),
  * embedding and head F16, norms F32, with a byte-level vocabulary of n_vocab placeholder tokens so
- * that other programs load it. TQ types fall back to F16 where n_cols is no multiple of 256; I2_S
- * refuses a column count that is no multiple of 128. A matrix that is not ternary is refused where
- * the type is. A path that is there is replaced once the new file is whole. Errors: ARG, IO, NOMEM,
+ * that other programs load it. TQ types fall back to F16 where n_cols is not a multiple of 256; for
+ * I2_S a column count that is not a multiple of 128 is an error. A ternary type needs ternary
+ * matrices. An existing file is replaced once the new one is complete. Errors: ARG, IO, NOMEM,
  * those of the source. */
 tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, const char *path,
                                tm_error *err) TM_MUST_USE;

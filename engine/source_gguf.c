@@ -4,17 +4,17 @@
 #include <math.h>
 #include <stdio.h>
 
-/* One tensor of the model and what was found out about it. */
+/* One tensor of the model and its description. */
 typedef struct slot {
     const tm_gguf_tensor *tensor; /* NULL: not in the file */
-    float extra;                  /* the .scale tensor beside it; 1 if none */
+    float extra;                  /* its .scale tensor; 1 if none */
     bool described;
     tm_tensor_info info;
 } slot;
 
 typedef struct file_source {
     tm_gguf *gguf; /* owned */
-    bool *claimed; /* owned, [tensors of the file]: some role has asked for it */
+    bool *claimed; /* owned, [tensors of the file]: the tensor has a role */
     slot *slots;   /* owned, [n_layers][TM_ROLE_COUNT]; roles without a layer in the first */
 } file_source;
 
@@ -62,7 +62,7 @@ static tm_status check_vector(const tm_gguf_tensor *tensor, const char *name, bo
     return TM_OK;
 }
 
-/* The optional one-element tensor that a matrix's product is multiplied with. */
+/* The optional one-element tensor by which a matrix's product is multiplied. */
 static tm_status read_extra(file_source *self, const char *weight_name, slot *s, tm_error *err)
 {
     char name[80];
@@ -75,7 +75,7 @@ static tm_status read_extra(file_source *self, const char *weight_name, slot *s,
     if (status) return status;
     tm_gguf_read_floats(tensor, 0, 1, &s->extra);
     if (!isfinite(s->extra) || s->extra < 0)
-        return tm_fail(err, TM_FORMAT, "tensor '%s' is %g; it must be finite and not below 0", name,
+        return tm_fail(err, TM_FORMAT, "tensor '%s' is %g; it must be finite and at least 0", name,
                        (double)s->extra);
     return TM_OK;
 }
@@ -93,8 +93,8 @@ static tm_status bind(tm_source *source, tm_role role, int layer, tm_error *err)
     int n_rows, n_cols;
     s->extra = 1;
     tm_role_name(role, layer, name, sizeof name);
-    /* A head or frequencies that this architecture's programs do not read are claimed and passed
-     * over. */
+    /* A head or frequencies that this architecture's programs do not read are claimed and ignored.
+     */
     bool present = tm_role_present(&source->config, role);
     const tm_gguf_tensor *tensor =
         present || !tm_role_is_per_layer(role) ? claim(self, name) : NULL;
@@ -116,8 +116,7 @@ static tm_status bind(tm_source *source, tm_role role, int layer, tm_error *err)
     return check_vector(tensor, name, role == TM_ROLE_ROPE_FREQS, err);
 }
 
-/* A tensor that no role asked for (a bias, an expert, a further layer) means a model of another
- * kind. */
+/* A tensor without a role (a bias, an expert, one more layer) means a model of another kind. */
 static tm_status check_strangers(const tm_source *source, tm_error *err)
 {
     const file_source *self = source->self;
@@ -125,7 +124,7 @@ static tm_status check_strangers(const tm_source *source, tm_error *err)
         char quoted[TM_GGUF_QUOTED];
         if (self->claimed[i]) continue;
         return tm_fail(err, TM_UNSUPPORTED,
-                       "tensor %s is none that a model of architecture %s with %d layers has",
+                       "tensor %s does not belong to a model of architecture %s with %d layers",
                        tm_gguf_quote(tm_gguf_tensor_at(self->gguf, i)->name, quoted),
                        source->config.arch, source->config.n_layers);
     }
@@ -193,7 +192,7 @@ static void floats(const tm_source *source, tm_role role, int layer, int row_beg
 {
     const slot *s = find_slot(source, role, layer);
     tm_gguf_read_floats(s->tensor, row_begin, row_end, out);
-    if (s->extra == 1 || !s->info.ternary) return; /* described on opening when extra is not 1 */
+    if (s->extra == 1 || !s->info.ternary) return; /* described on opening if extra is not 1 */
     size_t n = (size_t)(row_end - row_begin) * (size_t)s->tensor->ne[0];
     for (size_t i = 0; i < n; i++) out[i] *= s->extra;
 }
@@ -210,7 +209,7 @@ static void release(const tm_source *source, tm_role role, int layer, int row_be
     int n_weights, n_bytes;
     if (!tensor || !tm_gguf_block(tensor->type, &n_weights, &n_bytes)) return;
     size_t row = (size_t)(tensor->ne[0] / n_weights) * (size_t)n_bytes;
-    bool is_last = row_end == tm_gguf_rows(tensor); /* I2_S has its scale behind the rows */
+    bool is_last = row_end == tm_gguf_rows(tensor); /* I2_S has its scale after the rows */
     tm_gguf_release(tensor, (size_t)row_begin * row,
                     is_last ? tensor->bytes : (size_t)row_end * row);
 }
@@ -235,7 +234,7 @@ static tm_status bind_all(tm_source *source, tm_error *err)
             status = bind(source, role, layer, err);
             slot *s = find_slot(source, role, layer);
             if (status || s->extra == 1) continue;
-            /* floats() must know whether to apply the .scale, also when nobody calls describe. */
+            /* floats() must know whether to apply the .scale, even if describe is never called. */
             status = describe_slot(s, role, err);
         }
     return status ? status : check_strangers(source, err);

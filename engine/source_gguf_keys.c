@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Keys of one file, prefixed with its architecture. */
+/* The keys of one file that begin with its architecture. */
 typedef struct keys {
     const tm_gguf *gguf;
     const char *arch;
@@ -45,7 +45,7 @@ static tm_status read_arch(const tm_gguf *gguf, tm_config *config, tm_error *err
                    arch, tm_config_arch_names(names, sizeof names));
 }
 
-/* general.name, or the file's name; what a terminal or a table could not show becomes '?'. */
+/* general.name, or the file's name; characters outside printable ASCII become '?'. */
 static tm_status read_name(const tm_gguf *gguf, tm_config *config, tm_error *err)
 {
     const char *path = tm_gguf_path(gguf), *slash = strrchr(path, '/');
@@ -67,7 +67,8 @@ static tm_status read_heads(keys *k, tm_config *c, tm_error *err)
     int value_dim;
     tm_status status = read_int(k, "attention.head_count", &c->n_heads, NULL, err);
     if (status) return status;
-    if (c->n_heads < 1) return tm_fail(err, TM_FORMAT, "key '%s' is 0; a model has heads", k->text);
+    if (c->n_heads < 1)
+        return tm_fail(err, TM_FORMAT, "key '%s' is 0; it must be at least 1", k->text);
     c->n_kv_heads = c->n_heads;
     if ((status = read_int(k, "attention.head_count_kv", &c->n_kv_heads, &found, err)))
         return status;
@@ -87,7 +88,7 @@ static tm_status read_heads(keys *k, tm_config *c, tm_error *err)
     return read_int(k, "rope.dimension_count", &c->n_rot, &found, err);
 }
 
-/* Conversions of 1bitLLM models say linear with factor 1, which changes nothing. */
+/* Converted 1bitLLM models have type linear with factor 1, which changes nothing. */
 static tm_status read_rope(keys *k, tm_config *c, tm_error *err)
 {
     bool found;
@@ -100,8 +101,7 @@ static tm_status read_rope(keys *k, tm_config *c, tm_error *err)
     if (type.length == 4 && memcmp(type.data, "none", 4) == 0) return TM_OK;
     if (type.length != 6 || memcmp(type.data, "linear", 6) != 0)
         return tm_fail(err, TM_UNSUPPORTED,
-                       "key '%s' is neither none nor linear; other scalings of positions "
-                       "are not supported",
+                       "key '%s' must be none or linear; other position scaling is not supported",
                        k->text);
     status = tm_gguf_f32(k->gguf, key(k, "rope.scale_linear"), &factor, &found,
                          err); /* before 2023-11 */
@@ -109,8 +109,7 @@ static tm_status read_rope(keys *k, tm_config *c, tm_error *err)
         status = tm_gguf_f32(k->gguf, key(k, "rope.scaling.factor"), &factor, &found, err);
     if (status) return status;
     if (factor != 1 && factor != 0) /* llama.cpp reads 0 as 1 */
-        return tm_fail(err, TM_UNSUPPORTED,
-                       "key '%s' is %g; only 1 is supported, positions are not scaled", k->text,
+        return tm_fail(err, TM_UNSUPPORTED, "key '%s' is %g; only 1 is supported", k->text,
                        (double)factor);
     return TM_OK;
 }
@@ -124,8 +123,8 @@ static tm_status read_embedding(const tm_gguf *gguf, tm_config *c, tm_error *err
                        "tensor 'token_embd.weight' has %lld rows; it must have 1 to %d",
                        (long long)table->ne[1], INT32_MAX);
     c->n_vocab = (int)table->ne[1];
-    /* bitnet.cpp and llama.cpp take the embedding as the head of arch bitnet whatever the file
-     * has. */
+    /* For arch bitnet, bitnet.cpp and llama.cpp use the embedding as the head whatever the file
+     * holds. */
     c->tied_head = strcmp(c->arch, "bitnet") == 0 || !tm_gguf_find_tensor(gguf, "output.weight");
     return TM_OK;
 }

@@ -1,8 +1,8 @@
-#include <math.h>
-#include <string.h>
-
 #include "engine/source.h"
 #include "kernels/half.h"
+
+#include <math.h>
+#include <string.h>
 
 /* A 64-bit word of the stream gives 8 bytes, a byte 5 trits. */
 #define TRITS_PER_BYTE 5
@@ -41,7 +41,8 @@ static uint64_t word_at(uint64_t row, int index)
 
 /* scale = 1 / sqrt(n_cols * 2/3) keeps the size of a normalised input (a trit's variance is 2/3);
  * times a log-uniform factor 0.5 .. 2, as trained scales differ between matrices. Rounded to half,
- * so that files of every type can hold it. After 100 layers the residual's deviation is some 15. */
+ * so that files of every type can hold it. After 100 layers the residual's deviation is about 15.
+ */
 static float scale_of(const synth *s, tm_role role, int layer, int n_cols)
 {
     double u = (double)(tm_mix64(tensor_key(s->seed, role, layer) ^ TM_GOLDEN) >> 11) * 0x1p-53;
@@ -79,7 +80,8 @@ static tm_status synth_describe(tm_source *source, tm_role role, int layer, tm_t
 static void fill_trits(const synth *s, uint64_t row, int col_begin, int n, int8_t *out)
 {
     int index = col_begin / TRITS_PER_WORD, done = 0;
-    /* Each store writes 3 bytes too many, which the next overwrites; the last word goes around. */
+    /* Each store writes 3 bytes too many, which the next one overwrites; the last word is written
+     * to a buffer first. */
     for (; done + TRITS_PER_WORD + 3 <= n; done += TRITS_PER_WORD) {
         uint64_t word = word_at(row, index++);
         for (int b = 0; b < 8; b++, word >>= 8)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CHUNK_FLOATS 65536 /* rows are converted some at a time, whole ones */
+#define CHUNK_FLOATS 65536 /* whole rows are converted in chunks of about this many */
 
 typedef struct entry {
     tm_role role;
@@ -21,21 +21,22 @@ typedef struct plan {
     int8_t *trits; /* owned, as many */
 } plan;
 
-/* What a program will do with a file of this architecture must be what the config says. */
+/* Checks that the config has what other programs assume for its architecture. */
 static tm_status check_arch(const tm_config *config, tm_error *err)
 {
     tm_config implied = *config;
     if (!tm_config_set_arch(&implied, config->arch))
-        return tm_fail(err, TM_ARG, "the architecture '%s' is not known", config->arch);
+        return tm_fail(err, TM_ARG, "architecture '%s' is not supported", config->arch);
     if (implied.rope_half_split != config->rope_half_split ||
         implied.sub_norms != config->sub_norms || implied.relu2 != config->relu2)
         return tm_fail(err, TM_ARG,
                        "model %s differs from architecture %s in its rotation, sub-norms or gate",
                        config->name, config->arch);
     if (!config->tied_head && strcmp(config->arch, "bitnet") == 0)
-        return tm_fail(err, TM_ARG,
-                       "model %s has a separate head, which programs ignore in architecture bitnet",
-                       config->name);
+        return tm_fail(
+            err, TM_ARG,
+            "model %s has a separate head, which other programs ignore for architecture bitnet",
+            config->name);
     return TM_OK;
 }
 
@@ -93,7 +94,8 @@ static tm_status make_plan(plan *p, tm_gguf_type type, tm_error *err)
     return status ? status : tm_alloc((void **)&p->trits, n, 1, "rows to be converted", err);
 }
 
-/* I2_S codes go by sign and lose what is below 1e-6, so they are made from the trits. */
+/* I2_S codes are made from the trits: made from floats they go by sign and lose magnitudes below
+ * 1e-6. */
 static void read_rows(plan *p, const entry *e, int row_begin, int row_end)
 {
     const tm_source *source = p->source;
@@ -141,7 +143,7 @@ static uint32_t file_type(tm_gguf_type type)
     case TM_GGUF_TQ2_0:
         return 37;
     case TM_GGUF_I2_S:
-        return 40; /* bitnet.cpp's number; llama.cpp does not know the type */
+        return 40; /* bitnet.cpp's number; llama.cpp lacks the type */
     default:
         return 1;
     }
@@ -154,7 +156,7 @@ static void put_config(tm_gguf_writer *w, const tm_config *c, tm_gguf_type type)
     tm_gguf_put_str(w, "general.architecture", c->arch);
     tm_gguf_put_str(w, "general.name", c->name);
     tm_gguf_put_u32(w, KEY("block_count"), (uint32_t)c->n_layers);
-    /* Programs refuse a file without it; 2048 stands for a length nobody trained. */
+    /* Other programs require it; 2048 if the length is unknown. */
     tm_gguf_put_u32(w, KEY("context_length"), c->n_context ? (uint32_t)c->n_context : 2048);
     tm_gguf_put_u32(w, KEY("embedding_length"), (uint32_t)c->n_hidden);
     tm_gguf_put_u32(w, KEY("feed_forward_length"), (uint32_t)c->n_ffn);
@@ -193,8 +195,8 @@ static int32_t make_token(int id, char text[TOKEN_TEXT])
     return TOKEN_NORMAL;
 }
 
-/* SentencePiece's kind of vocabulary, because it needs no merges: every text is its bytes, and the
- * tokens behind those only print as their number. */
+/* A SentencePiece vocabulary, because it needs no merges: every text is tokenized to its bytes, and
+ * the tokens after those print as their number. */
 static tm_status put_vocabulary(tm_gguf_writer *w, int n_vocab, tm_error *err)
 {
     size_t n = (size_t)n_vocab;
@@ -259,7 +261,7 @@ tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, const char 
     if (type != TM_GGUF_F32 && type != TM_GGUF_F16 && type != TM_GGUF_BF16 &&
         type != TM_GGUF_TQ1_0 && type != TM_GGUF_TQ2_0 && type != TM_GGUF_I2_S)
         return tm_fail(err, TM_ARG,
-                       "%s: linear weights are written as F32, F16, BF16, TQ1_0, TQ2_0 or I2_S",
+                       "%s: linear weights can be written as F32, F16, BF16, TQ1_0, TQ2_0 or I2_S",
                        path);
     tm_status status = tm_config_check(&source->config, err);
     if (!status) status = check_arch(&source->config, err);

@@ -2,14 +2,15 @@
 
 #include <limits.h>
 #include <string.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
-/* Events of a layer: its 17 operations, a wait behind each norm and preparing (8) and behind q/k/v,
+/* Events of a layer: its 17 operations; a wait after each norm and prepare (8) and after q/k/v,
  * rope, attention, W_o, gate/up and W_down (6); attention in two parts with a wait between (2); in
- * the last layer, a norm and preparing of the queries apart with three waits (5). The same room serves
- * for what lies outside the layers. */
+ * the last layer, a separate norm and prepare of the queries with three waits (5). There is as much
+ * room for the events outside the layers. */
 #define MAX_EVENTS_PER_LAYER 38
 
 const char *tm_op_name(tm_op op)
@@ -22,8 +23,9 @@ const char *tm_op_name(tm_op op)
     return names[op];
 }
 
-/* A counter that runs at one rate whatever the core's frequency, on every core alike.
- * Source: Intel SDM volume 3, 18.17.1 (invariant TSC); Arm ARM D12 (the generic timer, always so). */
+/* Whether the processor's counter runs at the same rate on every core, whatever its frequency.
+ * Source: Intel SDM volume 3, 18.17.1 (invariant TSC); Arm ARM D12 (the generic timer, always so).
+ */
 static bool has_steady_counter(void)
 {
 #if defined(__x86_64__)
@@ -41,7 +43,7 @@ static int64_t now_ns(void)
     return (int64_t)tm_stamps_ticks(true);
 }
 
-/* Both clocks at one moment: of five tries the one that took the shortest. */
+/* Reads both clocks at one moment: of five tries, the shortest counts. */
 static void read_clocks(bool by_clock, uint64_t *ticks, int64_t *ns)
 {
     uint64_t shortest = UINT64_MAX;

@@ -1,20 +1,20 @@
-/* Where the time of a forward pass goes: a list of time stamps per thread, made before the pass.
+/* Where the time of a forward pass goes: a list of time stamps per thread, allocated before the
+ * pass.
  *
- * A stamp is the end of one piece of work and the beginning of the next, so the pieces of a thread
- * lie end to end: they cannot overlap, leave nothing out, and cost one reading of a counter each.
- * Waiting at a barrier is a piece of its own, named after the work before it. A session without a
- * stamps pays one branch per piece. Nothing is allocated or locked while passes run.
+ * A stamp ends one piece of work and begins the next, so the pieces of a thread lie end to end:
+ * they cannot overlap, leave nothing out, and cost one reading of a counter each. A wait at a
+ * barrier is a piece of its own, named after the work before it. Without stamps a session pays one
+ * branch per piece. Nothing is allocated or locked while passes run.
  */
 #ifndef TM_ENGINE_STAMPS_H
 #define TM_ENGINE_STAMPS_H
 
-#include <time.h>
-
 #include "engine/pool.h"
 
-/* In the order of a pass. A norm makes the input of the matrices behind it: RMSNorm, int8. Preparing
- * is what their kernels build from it (tables, panels), if anything: each `prepare_` directly behind
- * its norm. */
+#include <time.h>
+
+/* In the order of a pass. A norm makes the input of the matrices after it: RMSNorm and int8.
+ * PREPARE_ is what their kernels build from that input, if anything (tables, panels). */
 #define TM_OPS(X)                                                                                  \
     X(EMBED, embed) /* rows of the embedding, angles of the positions */                           \
     X(ATTN_NORM, attn_norm)                                                                        \
@@ -52,7 +52,7 @@ const char *tm_op_name(tm_op op);
 typedef enum tm_piece {
     TM_PIECE_ENTER, /* the thread began its part of the pass: `ticks` is when */
     TM_PIECE_WORK,
-    TM_PIECE_WAIT, /* at the barrier behind `op` */
+    TM_PIECE_WAIT, /* at the barrier after op */
 } tm_piece;
 
 typedef struct tm_event {
@@ -62,7 +62,7 @@ typedef struct tm_event {
     uint8_t op, piece;
 } tm_event;
 
-#define TM_STAMPS_LAPS 3 /* operations that take turns between two barriers, at most */
+#define TM_STAMPS_LAPS 3 /* most operations that take turns between two barriers */
 
 /* One thread's list, on cache lines of its own. */
 typedef struct tm_stamps_thread {
@@ -70,16 +70,15 @@ typedef struct tm_stamps_thread {
     int n_events, max_events;
     int64_t n_dropped; /* events that found no room */
     int32_t pass;
-    uint8_t op;      /* of the last piece */
-    tm_op lap_first; /* of the operations in turns, see tm_stamps_lap */
-    uint64_t lap_ticks, lap_sums[TM_STAMPS_LAPS];
+    uint8_t op;                                   /* of the last piece */
+    uint64_t lap_ticks, lap_sums[TM_STAMPS_LAPS]; /* see tm_stamps_lap */
     bool by_clock; /* ticks are the clock's nanoseconds, not the processor's counter */
 } tm_stamps_thread;
 
 typedef struct tm_stamps_pass {
     uint64_t begin, end; /* ticks, read by the caller around the pass */
     int n_tokens, position, n_logits;
-    bool is_step; /* a token each of as many sequences, all of them at `position` */
+    bool is_step; /* one token of each of n_tokens sequences, all at `position` */
 } tm_stamps_pass;
 
 typedef struct tm_stamps {
@@ -88,29 +87,30 @@ typedef struct tm_stamps {
     int n_threads, n_passes, max_passes;
     int64_t n_dropped; /* passes that found no room */
     bool by_clock;
-    uint64_t open_ticks; /* both clocks at opening: with a later reading they give the rate */
+    uint64_t open_ticks; /* both clocks at opening; a later reading of both gives the rate */
     int64_t open_ns;
     tm_pages memory;
 } tm_stamps;
 
-/* Memory that a stamps takes; SIZE_MAX where its lists would hold more than an int counts. */
+/* Memory that stamps take; SIZE_MAX if a list would hold more events than an int counts. */
 size_t tm_stamps_bytes(int n_layers, int n_passes, int n_threads);
-/* Room for `n_passes` passes of a model with n_layers layers, on the threads of a pool, each of which
- * touches its part. Errors: ARG, NOMEM. */
+/* Makes room for n_passes passes of a model with n_layers layers, on the threads of a pool, each of
+ * which touches its part. Errors: ARG, NOMEM. */
 tm_status tm_stamps_open(int n_layers, int n_passes, tm_pool *pool, tm_stamps *out,
                          tm_error *err) TM_MUST_USE;
 void tm_stamps_close(tm_stamps *stamps);
 /* Forgets what was written. Not while a pass runs. */
 void tm_stamps_clear(tm_stamps *stamps);
 
-/* Ticks per nanosecond, from both clocks since the stamps was opened: exact to about 50 ns in the time
+/* Ticks per nanosecond, from both clocks since tm_stamps_open: exact to about 50 ns in the time
  * passed. Waits until 2 ms have passed. */
 double tm_stamps_ticks_per_ns(const tm_stamps *stamps);
-/* "invariant TSC", "CNTVCT_EL0" or "CLOCK_MONOTONIC": what the stamps are read from. */
+/* What the stamps are read from: "invariant TSC", "CNTVCT_EL0" or "CLOCK_MONOTONIC". */
 const char *tm_stamps_clock(const tm_stamps *stamps);
 
-/* The processor's counter is read in some 10 ns where the clock takes 20 to 50. Neither is ordered
- * with the loads and stores around it: a stamp is exact to the depth of the pipeline, some 100 ns. */
+/* Reading the processor's counter takes about 10 ns, reading the clock 20 to 50. Neither is ordered
+ * with the loads and stores around it, so a stamp is exact to the depth of the pipeline, about
+ * 100 ns. */
 static inline uint64_t tm_stamps_ticks(bool by_clock)
 {
     if (!by_clock) {
@@ -144,41 +144,40 @@ static inline void tm_stamps_add_at(tm_stamps_thread *thread, tm_piece piece, tm
     };
 }
 
-/* The end of a piece, now. */
+/* A piece ends now. */
 static inline void tm_stamps_add(tm_stamps_thread *thread, tm_piece piece, tm_op op, int layer)
 {
     tm_stamps_add_at(thread, piece, op, layer, tm_stamps_ticks(thread->by_clock));
 }
 
-/* n operations from `first` on in turns, as often and in whatever order a thread takes their
- * rows: laps, summed and written down as one piece of each, so that a pass has the same events every
- * time. The pieces still lie end to end; where there were turns only their lengths are true. */
-static inline void tm_stamps_lap_begin(tm_stamps_thread *thread, tm_op first)
+/* Operations that take turns, as often and in whatever order a thread takes their rows. Their laps
+ * are summed by slot and written as one piece each, so that every pass has the same events. The
+ * pieces still lie end to end, but where operations took turns only their lengths are true. */
+static inline void tm_stamps_lap_begin(tm_stamps_thread *thread)
 {
-    thread->lap_first = first;
     for (int i = 0; i < TM_STAMPS_LAPS; i++) thread->lap_sums[i] = 0;
     thread->lap_ticks = thread->events[thread->n_events - 1].ticks;
 }
-static inline void tm_stamps_lap(tm_stamps_thread *thread, tm_op op)
+static inline void tm_stamps_lap(tm_stamps_thread *thread, int slot)
 {
     uint64_t now = tm_stamps_ticks(thread->by_clock);
-    thread->lap_sums[op - thread->lap_first] += now - thread->lap_ticks;
+    thread->lap_sums[slot] += now - thread->lap_ticks;
     thread->lap_ticks = now;
 }
-static inline void tm_stamps_lap_end(tm_stamps_thread *thread, int n, int layer)
+/* ops: [n], of each slot. */
+static inline void tm_stamps_lap_end(tm_stamps_thread *thread, const tm_op *ops, int n, int layer)
 {
     uint64_t at = thread->lap_ticks;
     for (int i = 0; i < n; i++) at -= thread->lap_sums[i];
     for (int i = 0; i < n; i++)
-        tm_stamps_add_at(thread, TM_PIECE_WORK, (tm_op)(thread->lap_first + (tm_op)i), layer,
-                         at += thread->lap_sums[i]);
+        tm_stamps_add_at(thread, TM_PIECE_WORK, ops[i], layer, at += thread->lap_sums[i]);
 }
 
-/* Around a pass, by its caller; false: no room, the pass must run without the stamps. Of the pass only what
- * describes it is looked at. */
+/* The caller of a pass calls these around it. False: there is no room and the pass must run without
+ * stamps. Only what describes the pass is read from *pass. */
 bool tm_stamps_begin(tm_stamps *stamps, const tm_stamps_pass *pass);
 void tm_stamps_end(tm_stamps *stamps);
-/* First thing a thread does in a pass; gives it its list. */
+/* A thread's first call in a pass. Returns the thread's list. */
 tm_stamps_thread *tm_stamps_enter(tm_stamps *stamps, int thread);
 
 #endif

@@ -18,7 +18,7 @@ static cpu_set_t *read_mask(int *n)
 {
     for (*n = 1024; *n <= MAX_CPUS; *n *= 2) {
         cpu_set_t *set = CPU_ALLOC((size_t)*n);
-        if (set == NULL) {
+        if (!set) {
             errno = ENOMEM;
             return NULL;
         }
@@ -35,7 +35,7 @@ typedef struct place {
     int cpu, sibling, kind, order, node;
 } place;
 
-/* Siblings later; faster kinds of core earlier; otherwise hwloc's order, which fills a package. */
+/* Siblings last, faster cores first, otherwise hwloc's order, which fills a package. */
 static int compare_places(const void *left, const void *right)
 {
     const place *a = left, *b = right;
@@ -44,7 +44,8 @@ static int compare_places(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* Fills kind, sibling, order and node of each place from hwloc; false when hwloc does not know them. */
+/* Fills kind, sibling, order and node of each place from hwloc; false if hwloc lacks one of them.
+ */
 static bool ask_hwloc(place *places, int n)
 {
     hwloc_topology_t topology;
@@ -56,19 +57,19 @@ static bool ask_hwloc(place *places, int n)
     bool known = true;
     for (int i = 0; known && i < n; i++) {
         hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(topology, (unsigned)places[i].cpu);
-        if (pu == NULL) {
+        if (!pu) {
             known = false;
             break;
         }
         hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(topology, HWLOC_OBJ_CORE, pu);
         places[i].order = (int)pu->logical_index;
-        /* Kinds are ranked by hwloc from the most frugal to the fastest; -1 when not known. */
+        /* hwloc ranks kinds from the most efficient to the fastest; -1: unknown. */
         places[i].kind = hwloc_cpukinds_get_by_cpuset(topology, pu->cpuset, 0);
-        int node = pu->nodeset != NULL ? hwloc_bitmap_first(pu->nodeset) : -1;
+        int node = pu->nodeset ? hwloc_bitmap_first(pu->nodeset) : -1;
         places[i].node = node < 0 ? 0 : node;
-        /* How many usable siblings of the same core have come before: places are ascending. */
+        /* Usable siblings of the same core that come before: places are ascending. */
         places[i].sibling = 0;
-        for (int j = 0; core != NULL && j < i; j++)
+        for (int j = 0; core && j < i; j++)
             places[i].sibling += hwloc_bitmap_isset(core->cpuset, (unsigned)places[j].cpu) != 0;
     }
     hwloc_topology_destroy(topology);
@@ -78,17 +79,17 @@ static bool ask_hwloc(place *places, int n)
 tm_status tm_topology_open(tm_topology *out, tm_error *err)
 {
     int n_mask = unpinned_cpus;
-    cpu_set_t *mask = unpinned != NULL ? unpinned : read_mask(&n_mask);
+    cpu_set_t *mask = unpinned ? unpinned : read_mask(&n_mask);
     void *cpus = NULL, *memory = NULL;
     tm_status status = TM_OK;
     memset(out, 0, sizeof *out);
-    if (mask == NULL)
+    if (!mask)
         return tm_fail(err, TM_IO, "reading this thread's CPU affinity mask: %s", strerror(errno));
 
     size_t mask_bytes = CPU_ALLOC_SIZE((size_t)n_mask);
     int n = CPU_COUNT_S(mask_bytes, mask);
     if (n < 1) {
-        status = tm_fail(err, TM_IO, "this thread's CPU affinity mask holds no CPU");
+        status = tm_fail(err, TM_IO, "this thread's CPU affinity mask is empty");
         goto done;
     }
     status = tm_alloc(&memory, (size_t)n, sizeof(place), "list of usable CPUs", err);
@@ -138,13 +139,13 @@ int tm_topology_find(const tm_topology *topology, int cpu)
 
 bool tm_thread_pin(int cpu)
 {
-    if (unpinned == NULL) {
+    if (!unpinned) {
         unpinned = read_mask(&unpinned_cpus);
-        if (unpinned == NULL) return false;
+        if (!unpinned) return false;
     }
     if (cpu < 0 || cpu >= unpinned_cpus) return false;
     cpu_set_t *one = CPU_ALLOC((size_t)unpinned_cpus);
-    if (one == NULL) return false;
+    if (!one) return false;
     size_t bytes = CPU_ALLOC_SIZE((size_t)unpinned_cpus);
     CPU_ZERO_S(bytes, one);
     CPU_SET_S((size_t)cpu, bytes, one);
@@ -156,8 +157,8 @@ bool tm_thread_pin(int cpu)
 
 void tm_thread_release(void)
 {
-    if (unpinned == NULL) return;
-    /* Nothing to do on failure: CPUs taken from the process meanwhile are not ours to restore. */
+    if (!unpinned) return;
+    /* Errors are ignored: CPUs that the process has lost meanwhile cannot be restored. */
     (void)sched_setaffinity(0, CPU_ALLOC_SIZE((size_t)unpinned_cpus), unpinned);
     CPU_FREE(unpinned);
     unpinned = NULL;

@@ -1,5 +1,5 @@
 /* Which CPUs this process may use, in the order in which threads should fill them.
- * Internal to the engine; the only file that speaks to hwloc is topology.c. */
+ * Internal to the engine; only topology.c includes hwloc. */
 #ifndef TM_ENGINE_TOPOLOGY_H
 #define TM_ENGINE_TOPOLOGY_H
 
@@ -10,21 +10,21 @@
  * hardware siblings. */
 typedef struct tm_topology {
     int *cpus;   /* [n_cpus], owned */
-    int *nodes;  /* [n_cpus], the memory node of each; 0 where it is not known */
-    int *kinds;  /* [n_cpus], the kind of core, a faster one higher; -1 where it is not known */
+    int *nodes;  /* [n_cpus], the memory node of each; 0 if unknown */
+    int *kinds;  /* [n_cpus], the kind of core, higher is faster; -1 if unknown */
     int n_cpus;  /* >= 1 */
     int n_cores; /* physical cores among them: the first n_cores of cpus */
 } tm_topology;
 
-/* Without hwloc's answer (no readable /sys) every CPU counts as a core, in ascending order.
+/* If hwloc knows nothing (no readable /sys), every CPU counts as a core, in ascending order.
  * Errors: IO (the mask cannot be read), NOMEM. */
 tm_status tm_topology_open(tm_topology *out, tm_error *err) TM_MUST_USE;
 void tm_topology_close(tm_topology *topology);
-/* Where in the list a CPU is; -1: nowhere. */
+/* Index of a CPU in the list; -1: it is absent. */
 int tm_topology_find(const tm_topology *topology, int cpu);
 
-/* Pins the calling thread to one CPU; false when the system refuses. The mask it had before its
- * first pin is kept, and tm_topology_open answers from it until the thread is released. */
+/* Pins the calling thread to one CPU; false if the system refuses. The mask that the thread had
+ * before it was first pinned is kept, and tm_topology_open uses it until the thread is released. */
 bool tm_thread_pin(int cpu);
 void tm_thread_release(void);
 

@@ -22,8 +22,8 @@
         skip();                                                                                    \
     } while (0)
 
-/* Path of a model's file that is part of the repository, tests/golden/name. Returns text, or NULL when
- * there is no such file. */
+/* Path of a model's file that is part of the repository, tests/golden/name. Returns text, or NULL
+ * when there is no such file. */
 static inline const char *tm_golden(const char *name, char *text, size_t size)
 {
     snprintf(text, size, "tests/golden/%s", name);

@@ -294,9 +294,9 @@ static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
     tm_session *session = p->bench->backend->session;
     tm_record record = {0};
     if (stamped) tm_stamps_clear(&p->stamps);
-    tm_session_set_ledger(session, stamped ? &p->stamps : NULL);
+    tm_session_set_stamps(session, stamped ? &p->stamps : NULL);
     tm_status status = tm_bench_once(p->bench, p->test, &record, err);
-    tm_session_set_ledger(session, NULL);
+    tm_session_set_stamps(session, NULL);
     double ns = (double)record.sample.elapsed_ns;
     if (status != TM_OK || pair < 0 || stamped) {
         tm_record_free(&record);

@@ -3,11 +3,11 @@
 #ifndef TM_TESTS_ENGINE_NAIVE_H
 #define TM_TESTS_ENGINE_NAIVE_H
 
+#include "engine/source.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "engine/source.h"
 
 typedef struct naive {
     tm_source *source;
@@ -18,7 +18,7 @@ typedef struct naive {
 static inline void *naive_alloc(size_t n, size_t size)
 {
     void *memory = calloc(n, size);
-    if (memory == NULL) abort();
+    if (!memory) abort();
     return memory;
 }
 

@@ -2,14 +2,14 @@
  * I2_S. The limits are relative L2 distances per position: as much as two correct programs differ,
  * and less than any mistake costs. engine/README.md lists them.
  *
- * The models of tests/golden are always there; the others are skipped where the fixtures are missing.
- * Emulated ($TM_TESTED_ISA is set), only the models of tests/golden run: they exercise each path.
+ * The models of tests/golden are always there; the others are skipped where the fixtures are
+ * missing. Emulated ($TM_TESTED_ISA is set), only the models of tests/golden run: they exercise
+ * each path.
  */
+#include "engine/source.h"
 #include "tests/engine/tiny.h"
 
 #include <math.h>
-
-#include "engine/source.h"
 
 enum { MAX_TOKENS = 64, MAX_PATH = 700 };
 
@@ -165,8 +165,8 @@ static double relative_error(const float *got, const float *wanted, size_t n)
     return sqrt(difference / length);
 }
 
-/* Largest relative L2 distance of a position, that of the median position, and the margin below which
- * the other program's choice of a greedy token was too close to be compared. */
+/* Largest relative L2 distance of a position, that of the median position, and the margin below
+ * which the other program's choice of a greedy token was too close to be compared. */
 typedef struct limits {
     double each, median, close_call;
 } limits;
@@ -255,8 +255,8 @@ static void test_one_layer(void **state)
     need_one_compared();
 }
 
-/* Rounding to int8 amplifies small differences: one flipped value moves one position by some percent,
- * but not the median. */
+/* Rounding to int8 amplifies small differences: one flipped value moves one position by some
+ * percent, but not the median. */
 static void test_i2_s_of_every_architecture(void **state)
 {
     static const char *const names[] = {"b158_g-I2_S", "bn_a-I2_S", "bn_b-I2_S", "bn_c-I2_S",

@@ -1,10 +1,9 @@
+#include "engine/rows.h"
 #include "tests/engine/tiny.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#include "engine/rows.h"
 
 static const tm_role linear_roles[] = {TM_ROLE_Q,    TM_ROLE_K,  TM_ROLE_V,   TM_ROLE_O,
                                        TM_ROLE_GATE, TM_ROLE_UP, TM_ROLE_DOWN};
@@ -75,7 +74,7 @@ static void test_packed_is_what_the_source_yields(void **state)
 {
     (void)state;
     tm_config configs[2] = {tiny_config("bitnet-b1.58"), odd_config()};
-    for (const tm_format *const *f = tm_formats(); *f != NULL; f++) {
+    for (const tm_format *const *f = tm_formats(); *f; f++) {
         for (int i = 0; i < 2; i++) {
             tm_source source;
             tm_pool *pool = tiny_pool(1 + i * 2);
@@ -383,11 +382,11 @@ static void test_default_kernels(void **state)
     assert_int_equal(model.head_kernel->isa, TM_ISA_NONE);
     tm_model_close(&model);
     int n_lacking = 0;
-    for (const tm_kernel *const *k = tm_kernels(); *k != NULL; k++) {
+    for (const tm_kernel *const *k = tm_kernels(); *k; k++) {
         tm_source source;
         tm_error why = {0};
         tm_model_options options = {.kernel = *k};
-        if ((*k)->isa == TM_ISA_NONE || (*k)->format == NULL) continue;
+        if ((*k)->isa == TM_ISA_NONE || !(*k)->format) continue;
         TINY_OK(tm_source_open_synth(&config, 7, &source, &err));
         assert_int_equal(tm_model_open(&source, &options, pool, &model, &why), TM_UNSUPPORTED);
         assert_non_null(strstr(why.message, (*k)->name));

@@ -58,11 +58,11 @@ int posix_memalign(void **out, size_t alignment, size_t size)
 {
     n_allocations++;
     *out = __libc_memalign(alignment, size);
-    return *out != NULL ? 0 : ENOMEM;
+    return *out ? 0 : ENOMEM;
 }
 void free(void *memory)
 {
-    if (memory != NULL) n_allocations++;
+    if (memory) n_allocations++;
     __libc_free(memory);
 }
 #endif
@@ -85,7 +85,7 @@ static void open_setup(setup *s, const char *kernel, int n_threads, bool f16_kv)
     s->model = tiny_model(&config, kernel, NULL, s->pool);
     s->session = tiny_session(&s->model, s->pool, options);
     TINY_OK(tm_stamps_open(config.n_layers, N_PROMPT + N_DECODE, s->pool, &s->stamps, &err));
-    tm_session_set_ledger(s->session, &s->stamps);
+    tm_session_set_stamps(s->session, &s->stamps);
 }
 
 static void close_setup(setup *s)

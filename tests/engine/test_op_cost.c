@@ -1,7 +1,6 @@
 /* What operations cost, added up, is what the model costs. */
-#include "tests/engine/tiny.h"
-
 #include "engine/op_cost.h"
+#include "tests/engine/tiny.h"
 
 typedef struct totals {
     double memory, macs, int8_macs;

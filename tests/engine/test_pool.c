@@ -1,10 +1,9 @@
+#include "engine/pool.h"
 #include "tests/tm_test.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
-
-#include "engine/pool.h"
 
 #define MAX_THREADS 8
 
@@ -131,7 +130,7 @@ static void expect_refused(tm_pool_options options, tm_status wanted, const char
     tm_error err = {0};
     assert_int_equal(tm_pool_open(&options, &pool, &err), wanted);
     assert_null(pool);
-    if (strstr(err.message, text) == NULL) fail_msg("'%s' does not say '%s'", err.message, text);
+    if (!strstr(err.message, text)) fail_msg("'%s' does not say '%s'", err.message, text);
 }
 
 static void test_refuses_bad_counts(void **state)

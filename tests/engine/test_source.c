@@ -79,7 +79,7 @@ static void numbers_no_model_can_have_are_refused(void **state)
     }
     tm_config c = good_config();
     memset(c.name, 'x', sizeof c.name);
-    check_config(&c, "has no end");
+    check_config(&c, "is not terminated");
 }
 
 static void architectures_say_how_a_model_computes(void **state)
@@ -185,7 +185,7 @@ static const struct {
     {"version_1", TM_UNSUPPORTED, "version 1; versions 2 and 3"},
     {"version_99", TM_UNSUPPORTED, "version 99"},
     {"trunc_header", TM_FORMAT, "the file has 14 bytes"},
-    {"trunc_kv_mid", TM_FORMAT, "announces 13 tensors, but the file has room for 12"},
+    {"trunc_kv_mid", TM_FORMAT, "states 13 tensors, but the file has room for 12"},
     {"trunc_tokens", TM_FORMAT,
      "'tokenizer.ggml.tokens': a string of an array at offset 4070 needs 8 bytes"},
     {"trunc_data_start", TM_FORMAT, "of the data, which has 0 bytes"},
@@ -198,14 +198,14 @@ static const struct {
     {"huge_string_value", TM_FORMAT,
      "'general.name': a string at offset 102 needs 1099511627776 bytes"},
     {"huge_array_count", TM_FORMAT, "an array of 1152921504606846976 items"},
-    {"deeply_nested_array", TM_FORMAT, "an array of arrays"},
+    {"deeply_nested_array", TM_FORMAT, "arrays of arrays are not supported"},
     {"bad_kv_type", TM_FORMAT, "value type 77"},
     {"bool_two", TM_FORMAT, "'x.flag': a bool of value 2"},
     {"align_not_pow2", TM_FORMAT, "general.alignment is 24"},
     {"align_wrong_type", TM_FORMAT, "'general.alignment' is of type string"},
     {"align_huge", TM_FORMAT, "general.alignment is 2147483648"},
     {"good_align_64", TM_OK, NULL},
-    {"duplicate_tensor", TM_FORMAT, "'blk.0.attn_norm.weight' is there twice"},
+    {"duplicate_tensor", TM_FORMAT, "'blk.0.attn_norm.weight' occurs twice"},
     {"tensor_name_65", TM_FORMAT, "has 65 bytes; it must have 1 to 63"},
     {"five_dims", TM_FORMAT, "has 5 dimensions"},
     {"dim_zero", TM_FORMAT, "has 0 as dimension 0"},

@@ -189,13 +189,13 @@ static void each_broken_rule_is_named(void **state)
     s = good, s.key_length = 4, s.value_length = 2;
     check_refused(&s, TM_UNSUPPORTED, "'llama.attention.value_length' is 2, but keys have 4");
     s = good, s.rope_type = "yarn";
-    check_refused(&s, TM_UNSUPPORTED, "'llama.rope.scaling.type' is neither none nor linear");
+    check_refused(&s, TM_UNSUPPORTED, "'llama.rope.scaling.type' must be none or linear");
     s = good, s.rope_type = "linear", s.rope_factor = 4;
     check_refused(&s, TM_UNSUPPORTED, "'llama.rope.scaling.factor' is 4; only 1 is supported");
     s = good, s.q_scale = NAN;
     check_refused(&s, TM_FORMAT, "'blk.0.attn_q.scale' is nan");
     s = good, s.q_scale = -1;
-    check_refused(&s, TM_FORMAT, "'blk.0.attn_q.scale' is -1; it must be finite and not below 0");
+    check_refused(&s, TM_FORMAT, "'blk.0.attn_q.scale' is -1; it must be finite and at least 0");
     s = good, s.norm_value = INFINITY;
     check_refused(&s, TM_FORMAT, "'blk.0.attn_norm.weight': weight 0 of row 0 is inf");
     s = good, s.norm_rows = 2;
@@ -208,9 +208,9 @@ static void each_broken_rule_is_named(void **state)
     s = good, s.stranger = "blk.0.attn_q.bias";
     check_refused(
         &s, TM_UNSUPPORTED,
-        "'blk.0.attn_q.bias' is none that a model of architecture llama with 1 layers has");
+        "'blk.0.attn_q.bias' does not belong to a model of architecture llama with 1 layers");
     s = good, s.stranger = "blk.1.attn_norm.weight";
-    check_refused(&s, TM_UNSUPPORTED, "'blk.1.attn_norm.weight' is none");
+    check_refused(&s, TM_UNSUPPORTED, "'blk.1.attn_norm.weight' does not belong");
 }
 
 static int make_path(void **state)

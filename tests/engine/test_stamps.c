@@ -1,5 +1,5 @@
-/* The stamps: what threads do lies end to end inside its pass, in the order of the pass, and nothing
- * of it changes a result. */
+/* The stamps: what threads do lies end to end inside its pass, in the order of the pass, and
+ * nothing of it changes a result. */
 #include "engine/forward.h"
 #include "tests/engine/tiny.h"
 
@@ -57,8 +57,8 @@ static void test_names(void **state)
         assert_memory_equal(tm_op_name(norms[i] + 1), "prepare_", strlen("prepare_"));
 }
 
-/* How often a thread does an operation in a pass. The last layer is for the tokens with logits only:
- * without any it ends behind the cache, with some its queries have a norm of their own. */
+/* How often a thread does an operation in a pass. The last layer is for the tokens with logits
+ * only: without any it ends behind the cache, with some its queries have a norm of their own. */
 static int wanted_count(const setup *s, const tm_stamps_pass *p, tm_op op)
 {
     const tm_config *config = &s->model.config;
@@ -72,8 +72,8 @@ static int wanted_count(const setup *s, const tm_stamps_pass *p, tm_op op)
     if (op == TM_OP_ATTN_NORM) return wanted + apart;
     if (strncmp(tm_op_name(op), "prepare_", 8) != 0) return wanted;
     int n_cols = op == TM_OP_PREPARE_DOWN ? config->n_ffn : config->n_hidden;
-    bool all = kernel->prepare != NULL && kernel->scratch_size(n_cols, p->n_tokens) > 0;
-    bool few = kernel->prepare != NULL && kernel->scratch_size(n_cols, p->n_logits) > 0;
+    bool all = kernel->prepare && kernel->scratch_size(n_cols, p->n_tokens) > 0;
+    bool few = kernel->prepare && kernel->scratch_size(n_cols, p->n_logits) > 0;
     if (op == TM_OP_PREPARE_QKV) return wanted * all + (apart && few);
     return (config->n_layers - 1) * all + (head && few);
 }
@@ -117,7 +117,8 @@ static int expect_pass(const setup *s, int thread, int pass, int at)
     return at;
 }
 
-/* Shares that are cut into pieces, which threads take over from each other, leave the same events. */
+/* Shares that are cut into pieces, which threads take over from each other, leave the same events.
+ */
 static void expect_end_to_end(bool cut)
 {
     static const char *const kernels[] = {"trit_mad_scalar", "ternary", "f16r16"};
@@ -127,7 +128,7 @@ static void expect_end_to_end(bool cut)
             setup s;
             open_setup(&s, kernels[k], n_threads, N_PASSES);
             s.session->habit = (tm_steal_habit){.unevenness = cut ? 1e9 : -1e9, .cut = cut};
-            tm_session_set_ledger(s.session, &s.stamps);
+            tm_session_set_stamps(s.session, &s.stamps);
             evaluate(&s, logits);
             assert_int_equal(s.stamps.n_passes, N_PASSES);
             const int n_tokens[3] = {N_BATCH, N_BATCH, N_PROMPT - 2 * N_BATCH};
@@ -166,11 +167,11 @@ static void test_logits_stay_the_same(void **state)
     open_setup(&s, "ternary", 2, N_PASSES);
     evaluate(&s, without);
     assert_int_equal(s.stamps.n_passes, 0);
-    tm_session_set_ledger(s.session, &s.stamps);
+    tm_session_set_stamps(s.session, &s.stamps);
     evaluate(&s, with);
     assert_int_equal(s.stamps.n_passes, N_PASSES);
     assert_memory_equal(with, without, sizeof with);
-    tm_session_set_ledger(s.session, NULL);
+    tm_session_set_stamps(s.session, NULL);
     evaluate(&s, without);
     assert_int_equal(s.stamps.n_passes, N_PASSES);
     assert_int_equal(s.stamps.n_dropped, 0);
@@ -184,7 +185,7 @@ static void test_a_full_ledger_counts_what_it_lost(void **state)
     setup s;
     open_setup(&s, "ternary", 2, 2);
     evaluate(&s, roomy);
-    tm_session_set_ledger(s.session, &s.stamps);
+    tm_session_set_stamps(s.session, &s.stamps);
     evaluate(&s, full);
     assert_int_equal(s.stamps.n_passes, 2);
     assert_int_equal(s.stamps.n_dropped, N_PASSES - 2);
@@ -227,13 +228,13 @@ static void test_turns_become_one_piece_each(void **state)
     (void)state;
     tm_stamps_add(&list, TM_PIECE_ENTER, TM_OP_EMBED, -1);
     last = events[0].ticks;
-    tm_stamps_lap_begin(&list, TM_OP_GATE);
+    tm_stamps_lap_begin(&list);
     for (int turn = 0; turn < 30; turn++) {
-        tm_stamps_lap(&list, (tm_op)(TM_OP_GATE + turn * 7 % 3));
+        tm_stamps_lap(&list, turn * 7 % 3);
         spent[turn * 7 % 3] += list.lap_ticks - last;
         last = list.lap_ticks;
     }
-    tm_stamps_lap_end(&list, 3, 5);
+    tm_stamps_lap_end(&list, (const tm_op[]){TM_OP_GATE, TM_OP_UP, TM_OP_ACTIVATION}, 3, 5);
     assert_int_equal(list.n_events, 4);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(events[i + 1].op, TM_OP_GATE + i);

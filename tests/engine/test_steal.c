@@ -1,13 +1,13 @@
 /* Rows shared out among threads: each is taken exactly once whoever takes it, one that is slow is
  * helped, and nothing of it changes a result. */
+#include "engine/forward.h"
+#include "tests/engine/tiny.h"
+
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
-
-#include "engine/forward.h"
-#include "tests/engine/tiny.h"
 
 enum { MAX_THREADS = 8, MAX_UNITS = 3000 };
 
@@ -19,7 +19,7 @@ static void sleep_us(long us)
 /* Threads seen from one: their claims are called in any order wanted. */
 typedef struct crowd {
     tm_steal_line lines[MAX_THREADS];
-    tm_steal claims[MAX_THREADS];
+    tm_steal steals[MAX_THREADS];
     int taken[MAX_UNITS]; /* how often; 0 outside the window */
 } crowd;
 
@@ -27,7 +27,7 @@ static void gather(crowd *c, int n_threads, bool is_cut)
 {
     memset(c, 0, sizeof *c);
     for (int i = 0; i < n_threads; i++)
-        c->claims[i] =
+        c->steals[i] =
             (tm_steal){.lines = c->lines, .thread = i, .n_threads = n_threads, .is_cut = is_cut};
 }
 
@@ -35,7 +35,7 @@ static void gather(crowd *c, int n_threads, bool is_cut)
 static int take(crowd *c, int thread, int *first)
 {
     int begin = 0, end = 0;
-    if (!tm_steal_next(&c->claims[thread], &begin, &end)) return 0;
+    if (!tm_steal_next(&c->steals[thread], &begin, &end)) return 0;
     assert_true(begin < end);
     for (int i = begin; i < end; i++) c->taken[i]++;
     *first = begin;
@@ -55,7 +55,7 @@ static void test_own_share_from_the_front(void **state)
     int at = 0, first = -1;
     (void)state;
     gather(&c, 2, true);
-    for (int i = 0; i < 2; i++) tm_steal_begin(&c.claims[i], 98, 0, 98, 2);
+    for (int i = 0; i < 2; i++) tm_steal_begin(&c.steals[i], 98, 0, 98, 2);
     for (int i = 0; i < 5; at += sizes[i++]) {
         assert_int_equal(take(&c, 0, &first), sizes[i]);
         assert_int_equal(first, at);
@@ -71,7 +71,7 @@ static void test_whole_shares_where_nobody_differs(void **state)
     gather(&c, 3, false);
     for (int i = 0; i < 3; i++) {
         int begin, end;
-        tm_steal_begin(&c.claims[i], 100, 10, 95, 1);
+        tm_steal_begin(&c.steals[i], 100, 10, 95, 1);
         tm_split(100, 1, i, 3, &begin, &end);
         if (begin < 10) begin = 10;
         if (end > 95) end = 95;
@@ -92,13 +92,13 @@ static void test_sleepers_are_helped(void **state)
     for (int phase = 0; phase < 5; phase++) {
         memset(c.taken, 0, sizeof c.taken);
         int awake = phase % 4;
-        tm_steal_begin(&c.claims[awake], 200, 0, 200, 3);
+        tm_steal_begin(&c.steals[awake], 200, 0, 200, 3);
         while (take(&c, awake, &first) > 0) {
         }
         expect_all_taken(&c, 200, 0, 200);
         for (int i = 0; i < 4; i++) {
             if (i == awake) continue;
-            tm_steal_begin(&c.claims[i], 200, 0, 200, 3);
+            tm_steal_begin(&c.steals[i], 200, 0, 200, 3);
             assert_int_equal(take(&c, i, &first), 0);
         }
     }
@@ -110,7 +110,7 @@ static void test_helps_the_one_furthest_behind_from_the_back(void **state)
     int first;
     (void)state;
     gather(&c, 3, true);
-    for (int i = 0; i < 3; i++) tm_steal_begin(&c.claims[i], 300, 0, 300, 10);
+    for (int i = 0; i < 3; i++) tm_steal_begin(&c.steals[i], 300, 0, 300, 10);
     assert_int_equal(take(&c, 1, &first), 50); /* 50 units of 1's share are left, of 2's all 100 */
     int own = 0;
     while (own < 100) own += take(&c, 0, &first);
@@ -129,7 +129,7 @@ static void test_own_node_first(void **state)
     (void)state;
     gather(&c, 3, true);
     c.lines[1].node = 1;
-    for (int i = 0; i < 3; i++) tm_steal_begin(&c.claims[i], 300, 0, 300, 10);
+    for (int i = 0; i < 3; i++) tm_steal_begin(&c.steals[i], 300, 0, 300, 10);
     take(&c, 2, &first); /* fewer are left there than at the other node */
     while (take(&c, 0, &first) > 0) {
         bool far = first >= 100 && first < 200;
@@ -153,7 +153,7 @@ static void test_the_count_of_phases_may_wrap(void **state)
     }
     for (int phase = 0; phase < 6; phase++) {
         memset(c.taken, 0, sizeof c.taken);
-        for (int i = 0; i < 2; i++) tm_steal_begin(&c.claims[i], 64, 0, 64, 1);
+        for (int i = 0; i < 2; i++) tm_steal_begin(&c.steals[i], 64, 0, 64, 1);
         for (int left = 2; left > 0;) {
             left = 2;
             for (int i = 0; i < 2; i++) left -= take(&c, i, &first) == 0;
@@ -175,9 +175,9 @@ static void test_any_number_of_units(void **state)
                 int64_t sum = 0;
                 gather(&c, n, true);
                 for (int t = 0; t < n; t++)
-                    tm_steal_begin(&c.claims[t], totals[i], 0, totals[i], grains[j]);
+                    tm_steal_begin(&c.steals[t], totals[i], 0, totals[i], grains[j]);
                 for (int t = 0; t < n; t++)
-                    for (int begin, end; tm_steal_next(&c.claims[t], &begin, &end);) {
+                    for (int begin, end; tm_steal_next(&c.steals[t], &begin, &end);) {
                         assert_true(begin >= 0 && begin < end && end <= totals[i]);
                         sum += end - begin;
                     }
@@ -194,8 +194,7 @@ typedef struct race {
     int n_units[MAX_THREADS]; /* in the last phase */
     atomic_int n_taken;       /* units of the last phase */
     int n_phases;
-    bool
-        is_slow; /* thread 0 in the last phase: between two pieces the others take all they can get */
+    bool is_slow; /* thread 0 in the last phase: the others steal between its pieces */
 } race;
 
 /* Until everything is taken; not for ever, where nobody helps. */
@@ -207,16 +206,16 @@ static void dawdle(race *r, int n_units)
 static void run_race(void *arg, int thread, int n_threads)
 {
     race *r = arg;
-    tm_steal *claim = &r->c.claims[thread];
+    tm_steal *steal = &r->c.steals[thread];
     for (int phase = 0; phase < r->n_phases; phase++) {
         int total = (phase * 37 + 1) % MAX_UNITS, first = phase % 3 * total / 7;
         int last = total - phase % 2 * total / 5, grain = 1 + phase % 5, begin, end;
         tm_pool_barrier(r->pool);
         if (thread == phase % n_threads) sleep_us(phase % 4 == 0 ? 50 : 0);
-        tm_steal_begin(claim, total, first, last, grain);
+        tm_steal_begin(steal, total, first, last, grain);
         r->n_units[thread] = 0;
         bool is_last = phase == r->n_phases - 1;
-        while (tm_steal_next(claim, &begin, &end)) {
+        while (tm_steal_next(steal, &begin, &end)) {
             r->n_units[thread] += end - begin;
             for (int i = begin; i < end; i++) atomic_fetch_add(&r->taken[i], 1);
             if (is_last) atomic_fetch_add(&r->n_taken, end - begin);
@@ -265,8 +264,8 @@ static void test_a_slow_thread_takes_less(void **state)
         for (int i = 0; i < 3; i++) total += r->n_units[i];
         assert_int_equal(r->n_wrong, 0);
         assert_true(total > 1000);
-        /* Half of its share in its first piece, and then what others leave: nothing. Whole shares are
-         * one piece, whatever the others could do. */
+        /* Half of its share in its first piece, and then what others leave: nothing. Whole shares
+         * are one piece, whatever the others could do. */
         if (is_cut)
             assert_true(r->n_units[0] < total / 4);
         else
@@ -300,14 +299,14 @@ static void test_being_sent_away_does_not_count(void **state)
     gather(&c, 2, false);
     for (int phase = 0; phase < 20; phase++)
         for (int i = 0; i < 2; i++)
-            tm_steal_end(&c.claims[i], i == 1 && phase % 5 == 1 ? 5000 : 100, 10);
+            tm_steal_end(&c.steals[i], i == 1 && phase % 5 == 1 ? 5000 : 100, 10);
     assert_true(c.lines[0].work == 200 && c.lines[0].ticks == 2000);
     assert_true(c.lines[1].work == 160 && c.lines[1].ticks == 1600);
     assert_true(tm_steal_unevenness(c.lines, 2) < 1e-12);
     /* A core that has become slow is, after some phases. */
-    for (int phase = 0; phase < 30; phase++) tm_steal_end(&c.claims[1], 500, 10);
+    for (int phase = 0; phase < 30; phase++) tm_steal_end(&c.steals[1], 500, 10);
     assert_true(tm_steal_unevenness(c.lines, 2) > 0.1);
-    tm_steal_end(&c.claims[1], 500, 0); /* found nothing to do */
+    tm_steal_end(&c.steals[1], 500, 0); /* found nothing to do */
     assert_true(c.lines[1].work > 0);
 }
 
@@ -331,7 +330,8 @@ static void test_habit(void **state)
     assert_true(n >= 20 && n <= 40);
 }
 
-/* --- whole passes --------------------------------------------------------------------------------- */
+/* --- whole passes
+ * --------------------------------------------------------------------------------- */
 
 enum { N_PROMPT = 17, N_DECODE = 2, N_VOCAB = 503 };
 

@@ -1,8 +1,7 @@
+#include "kernels/half.h"
 #include "tests/engine/tiny.h"
 
 #include <math.h>
-
-#include "kernels/half.h"
 
 static tm_source open_synth(const tm_config *config, uint64_t seed)
 {

@@ -2,10 +2,10 @@
 #ifndef TM_TESTS_ENGINE_TINY_H
 #define TM_TESTS_ENGINE_TINY_H
 
-#include <string.h>
-
 #include "engine/session.h"
 #include "tests/tm_test.h"
+
+#include <string.h>
 
 #define TINY_OK(call)                                                                              \
     do {                                                                                           \
@@ -50,8 +50,8 @@ static inline tm_model tiny_model(const tm_config *config, const char *kernel, c
     tm_source source;
     tm_model model;
     tm_model_options options = {0};
-    if (kernel != NULL) TINY_OK(tm_kernel_resolve(kernel, &options.kernel, &err));
-    if (head != NULL) TINY_OK(tm_kernel_resolve(head, &options.head_kernel, &err));
+    if (kernel) TINY_OK(tm_kernel_resolve(kernel, &options.kernel, &err));
+    if (head) TINY_OK(tm_kernel_resolve(head, &options.head_kernel, &err));
     TINY_OK(tm_source_open_synth(config, 7, &source, &err));
     TINY_OK(tm_model_open(&source, &options, pool, &model, &err));
     tm_source_close(&source);
