@@ -1,6 +1,7 @@
 /* ternmark help: explains the commands; also writes the man pages and completion scripts. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
@@ -17,12 +18,23 @@ static const char *const scripts[] = {"bash-completion/completions/ternmark",
                                       "zsh/site-functions/_ternmark",
                                       "fish/vendor_completions.d/ternmark.fish"};
 
+/* The folders of a path, as mkdir -p makes them. */
+static void make_folders(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        (void)!mkdir(path, 0777); /* writing the file says what is wrong */
+        *slash = '/';
+    }
+}
+
 static tm_status write_one(const char *folder, const char *name, const char *shell,
                            const tm_command *command, tm_error *err)
 {
     char path[4096];
     if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
         return tm_fail(err, TM_ARG, "%.100s...: the path is too long", folder);
+    make_folders(path);
     FILE *file = fopen(path, "w");
     if (!file) return tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
     if (shell)

@@ -134,7 +134,9 @@ void tm_help_command(const tm_command *command, FILE *out)
     tm_option rows[TM_COMMAND_OPTIONS_MAX];
     const char *groups[TM_COMMAND_OPTIONS_MAX];
     int n = tm_command_options(command, rows), n_groups = tm_help_groups(rows, n, groups);
-    fprintf(out, "usage: ternmark %s %s\n\n", command->name, command->synopsis);
+    int left = fprintf(out, "usage: ternmark %s ", command->name);
+    print_wrapped(out, command->synopsis, left, left);
+    fprintf(out, "\n");
     print_wrapped(out, command->description, 0, 0);
     for (int g = 0; g < n_groups; g++) {
         fprintf(out, "\n%s:\n", groups[g]);

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# How the program explains itself: overview, help, version, man pages, shell completion; the spelling of
+# formats and output files; exit statuses. Prints TAP.
+set -u
+cd "$(dirname "$0")/../../.." || exit 2
+. tests/harness/cli/tap.sh
+
+skip() { # title reason
+    n=$((n + 1))
+    echo "ok $n - $1 # SKIP $2"
+}
+# The commands that `ternmark help` lists, without the headings.
+commands() { "$program" help | sed -nE '/^Start here/q; s/^  ([a-z]+) +[^ ].*/\1/p'; }
+
+"$program" >out 2>err </dev/null
+[ $? -eq 2 ] && grep -q '^usage: ternmark COMMAND' out && [ ! -s err ]
+verdict $? "without arguments: the overview on stdout, exit status 2"
+for arguments in help --help -h; do
+    expect 0 "$arguments: the overview" '^usage: ternmark COMMAND' $arguments
+done
+expect 0 "--version" '^ternmark [0-9]*\.[0-9]*\.[0-9]* (commit' --version
+expect 2 "an unknown command suggests the nearest" 'did you mean "bench"' bnech
+expect 2 "help for an unknown command" 'did you mean "bench"' help bnech
+expect 2 "an unknown option suggests the nearest" 'did you mean --threads' bench --thread 2
+expect 2 "a missing required option" '--model is missing' bench
+expect 2 "a missing argument prints the usage" 'usage: ternmark run' run
+expect 2 "one argument too many" 'unexpected argument "b".*usage: ternmark report' report a b
+expect 2 "a value that is no number" '--processes is "x"; expected a whole number from 1 to 1000' \
+    bench -m null:1000 --processes x
+expect 2 "a flag with a value" '--quiet takes no value' bench -m null:1000 --quiet=yes
+expect 2 "an option without its value" '--format needs a value: NAME' bench --format
+
+[ "$(commands | wc -l)" -ge 16 ]
+verdict $? "the overview lists the commands"
+for command in $(commands); do
+    "$program" "$command" --help >long 2>err && "$program" help "$command" >out 2>>err && cmp -s out long &&
+        [ ! -s err ] && grep -q "^usage: ternmark $command" out && ! grep -q '.\{81\}' out
+    verdict $? "$command --help and help $command agree and fit into 80 columns"
+done
+"$program" bench --help >out 2>err
+[ "$(grep -n '^Options:' out | cut -d: -f1)" -lt "$(grep -n '^Energy:' out | cut -d: -f1)" ]
+verdict $? "common options come first"
+expect 0 "--help wins over what is missing or wrong" '^usage: ternmark report' report --nonsense --help
+
+# --format, -o FILE, and the old spelling -o FORMAT.
+"$program" kernels --format json >new 2>err && "$program" kernels -o json >out 2>>err && cmp -s new out && [ ! -s err ]
+verdict $? "-o json still names the format, without a message"
+TERNMARK_FORMAT=json "$program" kernels >out 2>err && cmp -s new out
+verdict $? "TERNMARK_FORMAT is the default of --format"
+"$program" kernels --format json -o kernels.json >out 2>err && cmp -s new kernels.json && [ ! -s out ] && [ ! -s err ]
+verdict $? "-o FILE writes the file and nothing to stdout"
+"$program" list models -o models.txt >out 2>err && [ ! -s out ] && grep -q '^synth:125M' models.txt
+verdict $? "also for a command with one format"
+[ "$(ls -A | sort | tr '\n' ' ')" = "err kernels.json long models.txt new out " ]
+verdict $? "no temporary file is left"
+expect 2 "a folder that does not exist" 'no/such/dir' list models -o no/such/dir/file
+expect 2 "an unknown format" '--format is "yaml"; expected text, json or csv' kernels --format yaml
+if [ -w /dev/full ]; then
+    "$program" list models >/dev/full 2>err
+    [ $? -eq 2 ] && grep -q 'standard output failed' err
+    verdict $? "a full disk behind stdout: exit status 2"
+else
+    skip "a full disk behind stdout" "/dev/full is not writable"
+fi
+
+"$program" help --share share >out 2>err && [ "$(find share -name '*.1' | wc -l)" -eq $(($(commands | wc -l) + 1)) ]
+verdict $? "--share writes a page per command and one for the program"
+"$program" help --man bench | cmp -s - share/man/man1/ternmark-bench.1
+verdict $? "--man prints the same page"
+if command -v mandoc >/dev/null; then
+    for page in share/man/man1/*.1; do mandoc -T lint -W warning "$page"; done >out 2>&1
+    [ ! -s out ]
+    verdict $? "mandoc has no warnings about the pages"
+    mandoc -T ascii share/man/man1/ternmark-bench.1 | sed 's/.\x08//g' >out && grep -q -- '-m, --model MODEL,...' out
+    verdict $? "a page shows its options"
+else
+    skip "man pages" "mandoc is not installed"
+fi
+
+bash=share/bash-completion/completions/ternmark
+bash -n $bash && bash -c ". ./$bash && complete -p ternmark" >out 2>err
+verdict $? "bash loads its completion"
+cat >complete.sh <<END
+. ./$bash
+compopt() { :; }
+COMP_WORDS=("\$@") COMP_CWORD=\$((\$# - 1))
+_ternmark
+echo "\${COMPREPLY[*]}"
+END
+completes() { # result words...
+    local wanted=$1
+    shift
+    bash complete.sh ternmark "$@" >out 2>err && [ "$(cat out)" = "$wanted" ]
+    verdict $? "bash completes: ternmark $*"
+}
+completes bench ben
+completes --format bench --form
+completes 'json jsonl' bench --format js
+completes 'json jsonl' bench --format = js
+completes md,csv report --format md,c
+completes models list mo
+completes report help rep
+if command -v zsh >/dev/null; then
+    zsh -n share/zsh/site-functions/_ternmark 2>err && zsh -fc 'autoload -U compinit && compinit -D -u &&
+        . ./share/zsh/site-functions/_ternmark && [ "$_comps[ternmark]" = _ternmark ]' >out 2>>err
+    verdict $? "zsh loads its completion"
+else
+    skip "zsh loads its completion" "zsh is not installed"
+fi
+if command -v fish >/dev/null; then
+    fish --no-config -c 'source share/fish/vendor_completions.d/ternmark.fish; complete -C "ternmark ben"' >out 2>err &&
+        grep -q '^bench' out
+    verdict $? "fish completes a command"
+else
+    skip "fish completes a command" "fish is not installed"
+fi
+echo "1..$n"
