@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Links a tiny program with each library, and says what was found or which Debian package to install.
+# Links an empty program with each library, and prints which were found or which Debian package to
+# install.
 #
 #   scripts/probe.sh "COMPILER AND FLAGS" LIBRARY...
 #
-# Linking, because a header alone proves nothing: a cross compiler finds the headers of this machine.
-# NAME.h is a library that is opened at run time: its header is all that a build needs.
-# Exit: 0 all found, 2 one is missing.
+# It links because a header alone proves nothing: a cross compiler also finds this machine's headers.
+# NAME.h stands for a library that is opened at run time, of which a build needs only the header.
+# Exit status: 0 if all were found, 2 if one is missing.
 set -u
 
 cc=$1
@@ -64,8 +65,10 @@ for library in "$@"; do
         >"$work/log" 2>&1; then
         found+=("$library")
     elif "${command[@]}" -o "$work/probe" "$work/probe.c" >"$work/log" 2>&1; then
+        extra=
+        [ "$library" = benchmark ] && extra=", or build with GBENCH=no"
         echo "lib$library not found for $target: apt-get install $(package "$library")$suffix," \
-            "or run scripts/deps.sh $level$([ "$library" = benchmark ] && echo ", or build with GBENCH=no")" >&2
+            "or run scripts/deps.sh $level$extra" >&2
         status=2
     else
         echo "compiler '$cc' cannot link an empty program: $(tail -n 1 "$work/log")" >&2

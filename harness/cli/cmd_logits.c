@@ -1,4 +1,4 @@
-/* ternmark logits: a model's logits for given token ids, raw, to hold against other programs. */
+/* ternmark logits: a model's raw logits for given token ids, to compare with other programs. */
 #include "engine/session.h"
 #include "harness/cli/commands.h"
 #include "harness/measure/shapes.h"
@@ -86,8 +86,7 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
             status = write_logits(r, ids, n_ids, file, err);
             if (fclose(file) != 0 && status == TM_OK)
                 status = tm_fail(err, TM_IO, "%s: writing failed: %s", r->output, strerror(errno));
-            if (status != TM_OK)
-                unlink(r->output); /* no half-written file is left to be compared */
+            if (status != TM_OK) unlink(r->output); /* leaves no incomplete file */
         }
     }
     tm_free(ids);
@@ -97,26 +96,29 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
 static const tm_option rows[] = {
     {"model", "m", TM_FILE(request, model), "MODEL", .help = "a GGUF file or synth:NAME",
      .is_required = true},
-    {"tokens", NULL, TM_LIST(request, tokens), "ID,...", .help = "token ids, the whole prompt",
+    {"tokens", NULL, TM_LIST(request, tokens), "ID,...", .help = "token ids of the prompt",
      .is_required = true},
     {"output", "o", TM_FILE(request, output), "FILE",
-     .help = "raw little-endian float32 [n_tokens][n_vocab]", .is_required = true},
-    {"kernel", NULL, TM_TEXT(request, kernel), "NAME", .help = "kernel or layout (default auto)"},
-    {"kv", NULL, TM_CHOICE(request, kv), "TYPE", .help = "KV cache (default f32)",
+     .help = "write little-endian float32 [n_tokens][n_vocab] to this file", .is_required = true},
+    {"kernel", NULL, TM_TEXT(request, kernel), "NAME",
+     .help = "kernel or layout of the linear weights (default auto)"},
+    {"kv", NULL, TM_CHOICE(request, kv), "TYPE",
+     .help = "element type of the KV cache (default f32)",
      .choices = (const char *const[]){"f32", "f16", NULL}},
-    {"threads", "t", TM_INTEGER(request, threads), "N", .help = "threads (default 1)", .low = 1,
-     .high = 4096},
-    {"seed", NULL, TM_INTEGER(request, seed), "N", .help = "of a synthetic model (default 1)",
+    {"threads", "t", TM_INTEGER(request, threads), "N", .help = "number of threads (default 1)",
+     .low = 1, .high = 4096},
+    {"seed", NULL, TM_INTEGER(request, seed), "N", .help = "seed for synthetic weights (default 1)",
      .high = TM_SEED_MAX},
     {"one-by-one", NULL, TM_FLAG(request, one_by_one), NULL,
-     .help = "decode token by token, not as one batch"},
+     .help = "evaluate token by token instead of in one batch"},
     {0}};
 
 const tm_command tm_command_logits = {
     .name = "logits",
     .synopsis = "-m MODEL --tokens 1,5,9 -o OUT.f32 [OPTIONS]",
     .summary = "write a model's logits for given tokens",
-    .description = "Writes the logits of every position.",
+    .description =
+        "Writes the logits of every position of a prompt, to compare with other programs.",
     .examples = "ternmark logits -m small.gguf --tokens 1,5,9 -o small.f32",
     .options = (const tm_option_set[]){{rows, 0}, {0}},
     .settings_size = sizeof(request),

@@ -8,22 +8,24 @@
 #include <string.h>
 #include <strings.h>
 
-/* arch NULL: the shape's own. */
+/* arch: NULL for the shape's own. */
 static tm_status make(const char *name, const char *type_text, const char *arch, const char *output,
                       uint64_t seed, tm_error *err)
 {
     tm_gguf_type type;
     tm_source source;
     tm_config config;
-    if (!output) return tm_fail(err, TM_ARG, "--output is missing: the file to make");
+    if (!output) return tm_fail(err, TM_ARG, "--output is missing; it names the file to write");
     if (!tm_gguf_type_find(type_text, &type))
-        return tm_fail(err, TM_ARG, "--type is \"%s\", not f32, f16, bf16, tq1_0, tq2_0 or i2_s",
+        return tm_fail(err, TM_ARG,
+                       "--type is \"%s\"; it must be f32, f16, bf16, tq1_0, tq2_0 or i2_s",
                        type_text);
     tm_status status =
         tm_shape_config(strncmp(name, "synth:", 6) == 0 ? name + 6 : name, &config, err);
+    char names[80];
     if (status == TM_OK && arch && !tm_config_set_arch(&config, arch))
-        status = tm_fail(err, TM_ARG,
-                         "--arch is \"%s\", not bitnet, bitnet-25, bitnet-b1.58 or llama", arch);
+        status = tm_fail(err, TM_ARG, "--arch is \"%s\"; supported are %s", arch,
+                         tm_config_arch_names(names, sizeof names));
     if (status == TM_OK) status = tm_source_open_synth(&config, seed, &source, err);
     if (status != TM_OK) return status;
     status = tm_source_write_gguf(&source, type, output, err);
@@ -57,13 +59,8 @@ static tm_status show(const char *name, uint64_t seed, FILE *out, tm_error *err)
         status = source.describe(&source, (tm_role)role, 0, &info, err);
         if (status != TM_OK || !info.present) continue;
         tm_role_shape(c, (tm_role)role, &rows, &cols);
-        static const char *const names[] = {
-#define NAME(upper, text) text,
-            TM_ROLES(NAME)
-#undef NAME
-        };
         char tensor[64];
-        snprintf(tensor, sizeof tensor, names[role], 0);
+        tm_role_name((tm_role)role, 0, tensor, sizeof tensor);
         fprintf(out, "  %-28s [%d][%d] %s", tensor, rows, cols, tm_gguf_type_name(info.type));
         if (info.ternary) fprintf(out, ", ternary x %g", (double)info.scale);
         fprintf(out, "\n");
@@ -84,7 +81,7 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     if (strcmp(action, "make") == 0)
         return make(name, s->type, s->arch, s->output, (uint64_t)s->seed, err);
     if (strcmp(action, "show") == 0) return show(name, (uint64_t)s->seed, call->out, err);
-    return tm_fail(err, TM_ARG, "\"%s\" is neither make nor show", action);
+    return tm_fail(err, TM_ARG, "\"%s\" is not an action; expected make or show", action);
 }
 
 static const char *const *actions(void)
@@ -94,21 +91,23 @@ static const char *const *actions(void)
 }
 
 static const tm_option rows[] = {
-    {"output", "o", TM_FILE(settings, output), "FILE", .help = "make: the GGUF file"},
+    {"output", "o", TM_FILE(settings, output), "FILE", .help = "make: write this GGUF file"},
     {"type", NULL, TM_TEXT(settings, type), "TYPE",
-     .help = "make: f32, f16, bf16, tq1_0, tq2_0, i2_s (default i2_s)"},
+     .help =
+         "make: type of the linear weights: f32, f16, bf16, tq1_0, tq2_0 or i2_s (default i2_s)"},
     {"arch", NULL, TM_TEXT(settings, arch), "NAME",
-     .help = "make: the shape under another architecture, for programs that do not know its own"},
-    {"seed", NULL, TM_INTEGER(settings, seed), "N", .help = "of the random weights (default 1)",
-     .high = TM_SEED_MAX},
+     .help = "make: write another architecture, for programs that lack the shape's own"},
+    {"seed", NULL, TM_INTEGER(settings, seed), "N",
+     .help = "seed for the random weights (default 1)", .high = TM_SEED_MAX},
     {0}};
 
 const tm_command tm_command_model = {
     .name = "model",
     .synopsis = "make NAME -o FILE.gguf [--type TYPE] [--arch NAME] | show MODEL",
-    .summary = "make a synthetic model file, or show what a model holds",
-    .description =
-        "Makes a synthetic model file of a published shape, or shows what a model holds.",
+    .summary = "write a synthetic model file, or show a model's tensors",
+    .description = "Writes a GGUF file with random weights of a published shape, or shows the "
+                   "sizes and tensors "
+                   "of a model.",
     .examples = "ternmark model make 125M -o small.gguf --type i2_s\n"
                 "ternmark model show small.gguf",
     .options = (const tm_option_set[]){{rows, 0}, {0}},

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# A process takes the memory its model's layout says, whether the model is made or read from a file: the
-# file's pages are given back while it is packed. Prints TAP.
+# A process uses the memory that its model's layout predicts, whether the model is synthetic or read
+# from a file: the file's pages are released while it is packed. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 . tests/harness/cli/tap.sh
 if grep -q __asan_init "$program"; then
-    echo "memory: a sanitizer's shadow and freed blocks count as the process's memory"
+    echo "memory: with a sanitizer, shadow memory and freed blocks count as the process's memory"
     exit 77
 fi
 
 figure() { sed -nE "s/.*\"$1\":[[:space:]]*([0-9]+).*/\1/p" out | head -n 1; }
-# holds TITLE ARGUMENT...: the peak is at least the layout and at most 5 % and 50 MB above it. The
-# prediction is the weights and the session, and 48 MiB for the rest of the process.
+# holds TITLE ARGUMENT...: checks that the peak is at least the layout, and at most 5 % plus 50 MB
+# above it. The prediction is the weights, the session, and 48 MiB for the rest of the process.
 holds() {
     local title=$1 peak layout predicted
     shift
@@ -26,15 +26,15 @@ holds() {
 }
 make_file() { # TYPE
     timeout 500 "$program" model make 125M --type "$1" -o model.gguf >said 2>err
-    verdict $? "a file of type $1"
+    verdict $? "model make writes type $1"
 }
 
-holds "made as it is loaded" -m synth:125M
+holds "synthetic weights" -m synth:125M
 make_file i2_s
-holds "i2_s, packed as trits" -m model.gguf
+holds "an i2_s file, packed as trits" -m model.gguf
 make_file tq2_0
-holds "tq2_0, copied as it lies" -m model.gguf --kernel tq2_0
+holds "a tq2_0 file, copied" -m model.gguf --kernel tq2_0
 make_file f16
-holds "f16, packed as trits" -m model.gguf
-holds "f16, packed as halves" -m model.gguf --kernel f16
+holds "an f16 file of trits, packed as trits" -m model.gguf --kernel ternary
+holds "an f16 file of trits, packed as halves" -m model.gguf
 echo "1..$n"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ternmark model: files of synthetic models, and what is refused. Prints TAP.
+# ternmark model: writes and shows synthetic models, and reports errors. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 program=${TERNMARK:-$PWD/build/ternmark}
@@ -10,7 +10,8 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 2
 
 n=0
-# expect STATUS TITLE PATTERN ARGUMENT...: exit status, and a line of either stream that has PATTERN
+# expect STATUS TITLE PATTERN ARGUMENT...: checks the exit status, and that a line of stdout or stderr
+# matches PATTERN
 expect() {
     local wanted=$1 title=$2 pattern=$3 got
     shift 3
@@ -25,16 +26,21 @@ expect() {
         sed 's/^/# /' out err | tail -n 8
     fi
 }
-expect 0 "a file of a shape" "wrote a.gguf" make 125M -o a.gguf
-expect 0 "its own architecture" "architecture   bitnet$" show a.gguf
-expect 0 "another, for programs that know no other" "wrote b.gguf" make 125M -o b.gguf --arch bitnet-b1.58
-expect 0 "and what follows from it" "gate           squared ReLU" show b.gguf
-expect 2 "an architecture nobody knows" 'not bitnet, bitnet-25' make 125M -o c.gguf --arch bitnett
-expect 2 "a type nobody knows" 'not f32, f16' make 125M -o c.gguf --type q2
-expect 2 "a shape nobody knows, with the nearest" '125M' make 125 -o c.gguf
-expect 2 "no file to make" "--output is missing" make 125M
-expect 2 "neither make nor show" '"mend" is neither' mend 125M
-expect 2 "a file that is not there" 'none.gguf' show none.gguf
+expect 0 "make writes a file" "wrote a.gguf" make 125M -o a.gguf
+expect 0 "the file has the architecture of the shape" "architecture   bitnet$" show a.gguf
+expect 0 "--arch writes another architecture" \
+    "wrote b.gguf" make 125M -o b.gguf --arch bitnet-b1.58
+expect 0 "the gate follows from the architecture" "gate           squared ReLU" show b.gguf
+expect 2 "an unknown architecture is an error" \
+    'supported are bitnet, bitnet-25' make 125M -o c.gguf --arch bitnett
+expect 2 "an unknown type is an error" 'must be f32, f16' make 125M -o c.gguf --type q2
+expect 2 "an unknown shape is an error with the nearest name" '125M' make 125 -o c.gguf
+expect 2 "make without --output is an error" "--output is missing" make 125M
+expect 2 "an unknown action is an error" '"move" is not an action' move 125M
+expect 2 "a missing file is an error" 'none.gguf' show none.gguf
+expect 3 "an architecture that the engine lacks is an error" \
+    'architecture qwen3, which is not supported' \
+    make Ternary-Bonsai-8B -o c.gguf
 n=$((n + 1))
-if [ -e c.gguf ]; then echo "not ok $n - a refusal leaves no file"; else echo "ok $n - a refusal leaves no file"; fi
+if [ -e c.gguf ]; then echo "not ok $n - an error leaves no file"; else echo "ok $n - an error leaves no file"; fi
 echo "1..$n"
