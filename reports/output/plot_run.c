@@ -1,123 +1,101 @@
-/* Running gnuplot: a child with a time limit whose complaints are kept. */
+/* Runs gnuplot as a child process with a time limit. */
+#include "harness/base/child.h"
 #include "reports/output/plot.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { LIMIT_MS = 60000 };
+static const double limit_seconds = 60;
 
-extern char **environ;
-
-static int64_t now_ms(void)
+/* Finds gnuplot in PATH. */
+static bool find_gnuplot(char *path, size_t size)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Reads until the child closes its end. False when the time is up. */
-static bool drain(int from, char *said, size_t size)
-{
-    const int64_t end = now_ms() + LIMIT_MS;
-    size_t kept = 0;
-    for (;;) {
-        char buffer[512];
-        int64_t left = end - now_ms();
-        struct pollfd p = {.fd = from, .events = POLLIN};
-        int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
-        if (ready < 0 && errno == EINTR) continue;
-        if (ready <= 0) return false;
-        ssize_t n = read(from, buffer, sizeof buffer);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return true;
-        for (ssize_t i = 0; i < n && kept + 1 < size; i++)
-            said[kept++] = (unsigned char)buffer[i] < 0x20 ? ' ' : buffer[i];
-        said[kept] = '\0';
+    const char *dirs = getenv("PATH");
+    while (dirs && *dirs) {
+        int n = (int)strcspn(dirs, ":");
+        if (snprintf(path, size, "%.*s/gnuplot", n, dirs) < (int)size && access(path, X_OK) == 0)
+            return true;
+        dirs += n + (dirs[n] == ':');
     }
+    return false;
 }
 
-/* Starts gnuplot in `directory` with its output on a pipe. Returns errno's kind of number, 0:
- * fine. */
-static int start(const char *directory, char *script, pid_t *child, int *from)
+/* gnuplot's command `cd 'DIRECTORY'`; a quote in the name is doubled. */
+static void put_cd(const char *directory, tm_text *out)
 {
-    int ends[2];
-    char *argv[] = {"gnuplot", script, NULL};
-    posix_spawn_file_actions_t actions;
-    if (pipe2(ends, O_CLOEXEC) != 0) return errno;
-    int why = posix_spawn_file_actions_init(&actions);
-    if (why == 0) {
-        why = posix_spawn_file_actions_addchdir_np(&actions, directory);
-        if (!why) why = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-        if (!why) why = posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-        if (!why) why = posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
-        if (!why) why = posix_spawnp(child, "gnuplot", &actions, NULL, argv, environ);
-        posix_spawn_file_actions_destroy(&actions);
+    tm_text_add(out, "cd '");
+    for (const char *c = directory; *c; c++) {
+        if (*c == '\'') tm_text_add_char(out, '\'');
+        tm_text_add_char(out, *c);
     }
-    close(ends[1]);
-    if (why)
-        close(ends[0]);
-    else
-        *from = ends[0];
-    return why;
+    tm_text_add_char(out, '\'');
 }
 
-static tm_status check_made(const char *directory, const char *stem, const char *suffix,
-                            const char *said, tm_error *err)
+/* Runs the script in the directory. said[300]: the last line of its stderr. */
+static tm_status run_script(const char *gnuplot, const char *directory, const char *script,
+                            char said[300], tm_error *err)
+{
+    tm_text cd = {0};
+    tm_child *child;
+    tm_child_end end;
+    char *text = NULL;
+    size_t length;
+    put_cd(directory, &cd);
+    const char *const argv[] = {gnuplot, "-e", tm_text_string(&cd), script, NULL};
+    tm_status status = tm_text_status(&cd, script, err);
+    if (status == TM_OK) status = tm_child_open(argv, &child, err);
+    tm_text_free(&cd);
+    if (status != TM_OK) return status;
+    status = tm_child_read_all(child, 1 << 20, limit_seconds, -1, &text, &length, err);
+    free(text);
+    tm_child_close(child, status == TM_OK ? limit_seconds : 0, &end);
+    snprintf(said, 300, "%s", end.last_words);
+    if (status == TM_TIMEOUT)
+        return tm_fail(err, TM_TIMEOUT, "gnuplot %s: not finished after %g s", script,
+                       limit_seconds);
+    if (status == TM_OK && !end.ok)
+        return tm_fail(err, TM_CHILD, "gnuplot %s %s: %.200s", script, end.reason,
+                       said[0] ? said : "no message");
+    return status;
+}
+
+static tm_status check_drawn(const char *directory, const char *stem, const char *suffix,
+                             const char *said, tm_error *err)
 {
     char path[4096];
     struct stat st;
     snprintf(path, sizeof path, "%s/%s.%s", directory, stem, suffix);
     if (stat(path, &st) == 0 && st.st_size > 0) return TM_OK;
-    return tm_fail(err, TM_UNSUPPORTED, "gnuplot made no %s.%s; it said: %.200s", stem, suffix,
-                   said[0] ? said : "nothing");
+    return tm_fail(err, TM_UNSUPPORTED, "gnuplot did not draw %s.%s: %.200s", stem, suffix,
+                   said[0] ? said : "no message");
 }
 
-static void remove_made(const char *directory, const char *stem, const char *suffix)
+/* A picture of an earlier run must not pass for one of this run. */
+static void remove_picture(const char *directory, const char *stem, const char *suffix)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s.%s", directory, stem, suffix);
-    unlink(path); /* not there: nothing of an earlier run can be taken for this one's */
+    unlink(path);
 }
 
 tm_status tm_plot_run(const char *directory, const char *stem, tm_error *err)
 {
-    char script[4096], said[300] = "";
-    pid_t child;
-    int from = -1, result;
-    if (strlen(directory) + strlen(stem) > 4000)
-        return tm_fail(err, TM_IO, "%.200s...: the path is too long", directory);
-    snprintf(script, sizeof script, "%s.gp", stem);
-    remove_made(directory, stem, "png");
-    remove_made(directory, stem, "svg");
-    int why = start(directory, script, &child, &from);
+    char gnuplot[4096], script[128], said[300] = "";
     struct stat st;
-    if (why == ENOENT && stat(directory, &st) != 0)
-        return tm_fail(err, TM_IO, "%s: no such directory", directory);
-    if (why == ENOENT)
+    if (strlen(directory) + strlen(stem) > 4000)
+        return tm_fail(err, TM_IO, "%.200s...: the path is too long (limit 4000 bytes)", directory);
+    if (stat(directory, &st) != 0) return tm_fail(err, TM_IO, "%s: no such directory", directory);
+    if (!find_gnuplot(gnuplot, sizeof gnuplot))
         return tm_fail(err, TM_UNSUPPORTED,
                        "gnuplot is not installed: install it and run `gnuplot *.gp` in %s",
                        directory);
-    if (why)
-        return tm_fail(err, TM_CHILD, "cannot start gnuplot in %s: %s", directory, strerror(why));
-    bool is_done = drain(from, said, sizeof said);
-    if (!is_done) kill(child, SIGKILL);
-    close(from);
-    while (waitpid(child, &result, 0) < 0 && errno == EINTR) continue;
-    if (!is_done)
-        return tm_fail(err, TM_TIMEOUT, "gnuplot %s.gp: not done after %d s", stem,
-                       LIMIT_MS / 1000);
-    if (!WIFEXITED(result) || WEXITSTATUS(result) != 0)
-        return tm_fail(err, TM_CHILD, "gnuplot %s.gp failed: %.200s", stem,
-                       said[0] ? said : "it said nothing");
-    tm_status status = check_made(directory, stem, "png", said, err);
-    return status == TM_OK ? check_made(directory, stem, "svg", said, err) : status;
+    snprintf(script, sizeof script, "%s.gp", stem);
+    remove_picture(directory, stem, "png");
+    remove_picture(directory, stem, "svg");
+    tm_status status = run_script(gnuplot, directory, script, said, err);
+    if (status == TM_OK) status = check_drawn(directory, stem, "png", said, err);
+    return status == TM_OK ? check_drawn(directory, stem, "svg", said, err) : status;
 }
