@@ -1,5 +1,4 @@
 /* ternmark arithmetic: the published estimate of the energy of arithmetic. Nothing is measured. */
-#include "harness/base/embedded.h"
 #include "harness/cli/commands.h"
 #include "harness/measure/shapes.h"
 #include "reports/published/arithmetic.h"
@@ -8,21 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENERGIES   "results/published/energy_per_op.json"
-#define PUBLISHED  "results/published/tables.jsonl"
 #define SYNTH      "synth:"
 #define MAX_MODELS 64
 
-static tm_status find_data(const char *path, const tm_embedded **out, tm_error *err)
-{
-    *out = tm_embedded_find(path);
-    if (*out) return TM_OK;
-    return tm_fail(err, TM_UNSUPPORTED, "this build holds no %s: rebuild it from a whole checkout",
-                   path);
-}
-
-/* What the formula needs of a shape, which is borrowed. */
-static tm_arithmetic_shape view(const tm_shape *shape)
+/* The properties of a shape that the formula uses; borrows from it. */
+static tm_arithmetic_shape shape_view(const tm_shape *shape)
 {
     return (tm_arithmetic_shape){.name = shape->name,
                                  .source = shape->source,
@@ -32,19 +21,20 @@ static tm_arithmetic_shape view(const tm_shape *shape)
                                  .n_layers = shape->config.n_layers};
 }
 
-/* The shapes asked for by name, or all of them; names: [n]. out: room for all shapes and all names. */
-static tm_status choose(const tm_shapes *shapes, const char *const *names, int n,
-                        tm_arithmetic_shape *out, int *n_out, tm_error *err)
+/* Writes the shapes with the n names, or all shapes if n is 0, to `out`, which has room for
+ * both. */
+static tm_status choose_shapes(const tm_shapes *shapes, const char *const *names, int n,
+                               tm_arithmetic_shape *out, int *n_out, tm_error *err)
 {
     *n_out = 0;
-    for (int i = 0; n == 0 && i < shapes->n; i++) out[(*n_out)++] = view(&shapes->items[i]);
+    for (int i = 0; n == 0 && i < shapes->n; i++) out[(*n_out)++] = shape_view(&shapes->items[i]);
     for (int i = 0; i < n; i++) {
         const char *name =
             strncmp(names[i], SYNTH, strlen(SYNTH)) == 0 ? names[i] + strlen(SYNTH) : names[i];
-        tm_config config; /* asked for its message, which names the nearest shape */
+        tm_config config; /* not used: the call fails with the nearest name */
         tm_status status = tm_shape_config(name, &config, err);
         if (status != TM_OK) return status;
-        out[(*n_out)++] = view(tm_shapes_find(shapes, name));
+        out[(*n_out)++] = shape_view(tm_shapes_find(shapes, name));
     }
     return TM_OK;
 }
@@ -52,13 +42,8 @@ static tm_status choose(const tm_shapes *shapes, const char *const *names, int n
 static tm_status read_data(tm_arithmetic *data, tm_published *published, tm_shapes *shapes,
                            tm_error *err)
 {
-    const tm_embedded *energies = NULL, *tables = NULL;
-    tm_status status = find_data(ENERGIES, &energies, err);
-    if (status == TM_OK) status = find_data(PUBLISHED, &tables, err);
-    if (status == TM_OK)
-        status = tm_arithmetic_parse(energies->text, energies->length, ENERGIES, data, err);
-    if (status == TM_OK)
-        status = tm_published_parse(tables->text, tables->length, PUBLISHED, published, err);
+    tm_status status = tm_arithmetic_load(data, err);
+    if (status == TM_OK) status = tm_published_load(published, err);
     if (status == TM_OK) status = tm_shapes_read(shapes, err);
     return status;
 }
@@ -75,8 +60,8 @@ static tm_status write_estimates(const char *const *names, int n, tm_arithmetic_
     tm_status status = read_data(&data, &published, &shapes, err);
     if (status == TM_OK) {
         chosen = calloc((size_t)shapes.n + (size_t)n, sizeof *chosen);
-        status = chosen ? choose(&shapes, names, n, chosen, &n_chosen, err)
-                        : tm_fail(err, TM_NOMEM, "no memory for %d shapes", shapes.n + n);
+        status = chosen ? choose_shapes(&shapes, names, n, chosen, &n_chosen, err)
+                        : tm_fail(err, TM_NOMEM, "out of memory for %d shapes", shapes.n + n);
     }
     if (status == TM_OK)
         status = n > 0 ? tm_arithmetic_estimate(&data, &published, chosen, n_chosen, &rows, err)

@@ -1,5 +1,4 @@
 /* ternmark report: from a store to tables and plots. */
-#include "harness/base/embedded.h"
 #include "harness/cli/commands.h"
 #include "harness/measure/shapes.h"
 #include "reports/report.h"
@@ -7,17 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PUBLISHED "results/published/tables.jsonl"
-
-static tm_status read_published(tm_published *out, tm_error *err)
-{
-    const tm_embedded *data = tm_embedded_find(PUBLISHED);
-    if (!data)
-        return tm_fail(err, TM_UNSUPPORTED,
-                       "this build holds no %s: rebuild it from a whole checkout", PUBLISHED);
-    return tm_published_parse(data->text, data->length, PUBLISHED, out, err);
-}
 
 static tm_status read_sizes(tm_model_size **out, int *n, tm_error *err)
 {
@@ -34,7 +22,7 @@ static tm_status read_sizes(tm_model_size **out, int *n, tm_error *err)
         size->table_weights = shape->embedding_weights * (shape->config.tied_head ? 1 : 2);
     }
     tm_shapes_free(&shapes);
-    return *out ? TM_OK : tm_fail(err, TM_NOMEM, "no memory for the sizes of models");
+    return *out ? TM_OK : tm_fail(err, TM_NOMEM, "out of memory for the sizes of models");
 }
 
 /* STORE.jsonl -> STORE-report */
@@ -44,7 +32,8 @@ static tm_status default_directory(const char *store, char *out, size_t size, tm
     if (n > suffix && strcmp(store + n - suffix, ".jsonl") == 0) n -= suffix;
     int wrote = snprintf(out, size, "%.*s-report", (int)n, store);
     if (wrote < 0 || (size_t)wrote >= size)
-        return tm_fail(err, TM_ARG, "the store's path has %zu bytes; use --output", strlen(store));
+        return tm_fail(err, TM_ARG, "the path of the store has %zu bytes; use --output DIR",
+                       strlen(store));
     return TM_OK;
 }
 
@@ -58,7 +47,7 @@ static tm_status write_report(const char *store, const char *directory, const ch
         .store = store, .directory = directory, .run_gnuplot = true, .published = &published};
     tm_status status = tm_report_formats(format, &options.formats, err);
     if (status == TM_OK) status = tm_records_read(store, &records, err);
-    if (status == TM_OK) status = read_published(&published, err);
+    if (status == TM_OK) status = tm_published_load(&published, err);
     if (status == TM_OK) status = read_sizes(&sizes, &options.n_sizes, err);
     options.sizes = sizes;
     if (status == TM_OK) status = tm_report_write(&records, &options, out, err);
@@ -72,8 +61,8 @@ typedef struct settings {
     const char *directory, *formats;
 } settings;
 
-/* What could not be written or drawn, a line each. */
-static void print_warnings(const char *lines)
+/* Prints one warning per line: what could not be drawn, and how many warnings report.md has. */
+static void print_remarks(const char *lines)
 {
     while (*lines) {
         int length = (int)strcspn(lines, "\n");
@@ -94,7 +83,7 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     if (status == TM_OK) {
         fprintf(call->out, "%s\nfiles:\n%s", tm_text_string(&report.text),
                 tm_text_string(&report.files));
-        print_warnings(tm_text_string(&report.remarks));
+        print_remarks(tm_text_string(&report.remarks));
     }
     tm_report_free(&report);
     return status;

@@ -83,6 +83,9 @@ typedef struct tm_arithmetic {
  * twice), NOMEM. */
 tm_status tm_arithmetic_parse(const char *text, size_t length, const char *what, tm_arithmetic *out,
                               tm_error *err) TM_MUST_USE;
+/* Parses the embedded results/published/energy_per_op.json. Errors: UNSUPPORTED (this build has no
+ * such file), FORMAT, NOMEM. */
+tm_status tm_arithmetic_load(tm_arithmetic *out, tm_error *err) TM_MUST_USE;
 void tm_arithmetic_free(tm_arithmetic *data);
 
 /* A computed value and the printed one. */

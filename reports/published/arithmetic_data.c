@@ -321,6 +321,15 @@ tm_status tm_arithmetic_parse(const char *text, size_t length, const char *what,
     return status;
 }
 
+tm_status tm_arithmetic_load(tm_arithmetic *out, tm_error *err)
+{
+    static const char path[] = "results/published/energy_per_op.json";
+    const tm_embedded *file;
+    *out = (tm_arithmetic){0};
+    tm_status status = tm_published_file(path, &file, err);
+    return status == TM_OK ? tm_arithmetic_parse(file->text, file->length, path, out, err) : status;
+}
+
 void tm_arithmetic_free(tm_arithmetic *data)
 {
     tm_json_free(data->json);

@@ -86,6 +86,23 @@ tm_status tm_published_parse(const char *text, size_t length, const char *what, 
     return TM_OK;
 }
 
+tm_status tm_published_file(const char *path, const tm_embedded **out, tm_error *err)
+{
+    *out = tm_embedded_find(path);
+    if (*out) return TM_OK;
+    return tm_fail(err, TM_UNSUPPORTED, "this build has no %s: rebuild it from a complete checkout",
+                   path);
+}
+
+tm_status tm_published_load(tm_published *out, tm_error *err)
+{
+    static const char path[] = "results/published/tables.jsonl";
+    const tm_embedded *file;
+    *out = (tm_published){0};
+    tm_status status = tm_published_file(path, &file, err);
+    return status == TM_OK ? tm_published_parse(file->text, file->length, path, out, err) : status;
+}
+
 void tm_published_free(tm_published *published)
 {
     for (int i = 0; i < published->n; i++) tm_json_free(published->lines[i]);

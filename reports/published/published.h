@@ -7,6 +7,7 @@
 #ifndef TM_REPORTS_PUBLISHED_PUBLISHED_H
 #define TM_REPORTS_PUBLISHED_PUBLISHED_H
 
+#include "harness/base/embedded.h"
 #include "harness/record/record.h"
 
 #define TM_MODEL_2B4T "BitNet-b1.58-2B-4T" /* label of every spelling of this model */
@@ -36,7 +37,13 @@ typedef struct tm_published {
 /* Parses JSON Lines; `what` names the text in messages. Errors: FORMAT (line, key), NOMEM. */
 tm_status tm_published_parse(const char *text, size_t length, const char *what, tm_published *out,
                              tm_error *err) TM_MUST_USE;
+/* Parses the embedded results/published/tables.jsonl. Errors: UNSUPPORTED (this build has no such
+ * file), FORMAT, NOMEM. */
+tm_status tm_published_load(tm_published *out, tm_error *err) TM_MUST_USE;
 void tm_published_free(tm_published *published);
+
+/* An embedded file of results/published. Errors: UNSUPPORTED. */
+tm_status tm_published_file(const char *path, const tm_embedded **out, tm_error *err) TM_MUST_USE;
 
 /* NULL matches anything. device and system match as substrings, the others exactly (model without
  * case). */
