@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #define HUGE_BYTES     ((size_t)2 << 20)
-#define NAME_MAX_BYTES 64 /* longer names are not worth a suggestion */
+#define NAME_MAX_BYTES 64  /* longer names get no suggestion */
+#define LIST_MAX_BYTES 240 /* of names in a message: a message holds 479 */
 
 const char *tm_status_name(tm_status status)
 {
@@ -77,7 +79,7 @@ tm_status tm_pages_open(tm_pages *pages, size_t bytes, const char *what, tm_erro
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (start == MAP_FAILED)
         return tm_fail(err, TM_NOMEM, "%s: cannot map %zu bytes", what, reserved);
-    /* Keep the aligned part of the reservation, give back what is before and behind it. */
+    /* Keep the aligned part of the reservation and unmap the rest. */
     size_t before = (HUGE_BYTES - (uintptr_t)start % HUGE_BYTES) % HUGE_BYTES;
     if (before) munmap(start, before);
     munmap(start + before + mapped, reserved - before - mapped);
@@ -93,7 +95,7 @@ void tm_pages_close(tm_pages *pages)
     *pages = (tm_pages){0};
 }
 
-/* Levenshtein distance; both at most NAME_MAX_BYTES long. Letter case costs nothing. */
+/* Levenshtein distance that ignores case. Both names have at most NAME_MAX_BYTES bytes. */
 static int edit_distance(const char *a, size_t n_a, const char *b, size_t n_b)
 {
     int row[NAME_MAX_BYTES + 1];
@@ -117,7 +119,8 @@ const char *tm_nearest_name(const char *given, const char *const *names)
     size_t n_given = strlen(given);
     const char *nearest = NULL;
     if (n_given == 0 || n_given > NAME_MAX_BYTES) return NULL;
-    /* A third of the letters may differ, and two in any case unless that is the whole word. */
+    /* A third of the letters may differ. Short names may differ in two letters, unless that is the
+     * whole name. */
     int limit = n_given / 3 > 2 ? (int)(n_given / 3) : n_given > 2 ? 2 : 1;
     for (; *names; names++) {
         size_t n = strlen(*names);
@@ -129,4 +132,44 @@ const char *tm_nearest_name(const char *given, const char *const *names)
         }
     }
     return nearest;
+}
+
+static void list_names(const char *const *names, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; names[i]; i++) {
+        int n = snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "", names[i]);
+        if (n >= 0 && (size_t)n + sizeof ", ..." < size - used) {
+            used += (size_t)n;
+            continue;
+        }
+        snprintf(text + used, size - used, "%s...", i > 0 ? ", " : "");
+        return;
+    }
+}
+
+tm_status tm_unknown_name(tm_error *err, const char *kind, const char *got,
+                          const char *const *names)
+{
+    char list[LIST_MAX_BYTES];
+    const char *nearest = tm_nearest_name(got, names);
+    if (nearest)
+        return tm_fail(err, TM_ARG, "unknown %s \"%.80s\"; did you mean \"%s\"?", kind, got,
+                       nearest);
+    list_names(names, list, sizeof list);
+    return tm_fail(err, TM_ARG, "unknown %s \"%.80s\"%s%s", kind, got,
+                   list[0] ? "; expected one of " : "", list);
+}
+
+const char *tm_plural(int64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+int64_t tm_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }

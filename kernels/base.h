@@ -1,7 +1,8 @@
-/* What every module needs: status and error text, checked aligned memory, a small generator.
+/* Used by every module: status and error messages, checked aligned memory, the monotonic clock, a
+ * random number generator, suggestions for misspelt names.
  *
- * Nothing here prints, exits or aborts. Anything that can fail returns tm_status and takes
- * `tm_error *err` last; the message names the object, the value and the limit.
+ * Nothing here prints, exits or aborts. A function that can fail returns tm_status and takes
+ * `tm_error *err` last. Its message names the object, the value and the limit.
  */
 #ifndef TM_KERNELS_BASE_H
 #define TM_KERNELS_BASE_H
@@ -28,30 +29,32 @@ typedef enum tm_status {
 #undef TM_STATUS_ENUM
 } tm_status;
 
-/* For bodies shared between instruction sets: compiled anew in every file that includes them. */
+/* For function bodies shared by several instruction sets: every file that includes one compiles its
+ * own copy. */
 #define TM_ALWAYS_INLINE     static inline __attribute__((always_inline))
 #define TM_MUST_USE          __attribute__((warn_unused_result))
 #define TM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 typedef struct tm_error {
     tm_status status;
-    char message[480]; /* one sentence, no final newline */
+    char message[480]; /* one sentence without a newline */
 } tm_error;
 
-/* "OK", "ARG", ... and back; an unknown name gives TM_CHECK. */
+/* "OK", "ARG", ... */
 const char *tm_status_name(tm_status status);
 
-/* Fills *err (may be NULL) and returns `status`, so that `return tm_fail(...)` reads well. */
+/* Fills *err, which may be NULL, and returns `status`: write `return tm_fail(err, TM_IO, ...)`. */
 tm_status tm_fail(tm_error *err, tm_status status, const char *fmt, ...) TM_PRINTF(3, 4);
 
-/* Puts "prefix: " before the message already in *err; returns its status. */
+/* Prepends "prefix: " to the message in *err. Returns the status in *err. */
 tm_status tm_fail_in(tm_error *err, const char *fmt, ...) TM_PRINTF(2, 3);
 
-/* *out = a * b; false when the product does not fit. */
+/* *out = a * b. Returns false if the product overflows. */
 static inline bool tm_mul_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_mul_overflow(a, b, out);
 }
+/* *out = a + b. Returns false if the sum overflows. */
 static inline bool tm_add_size(size_t a, size_t b, size_t *out)
 {
     return !__builtin_add_overflow(a, b, out);
@@ -61,23 +64,24 @@ static inline size_t tm_round_up(size_t n, size_t step)
     return (n + step - 1) / step * step;
 }
 
-/* Zeroed memory for n items of `size` bytes, aligned to 64 bytes. Free with tm_free.
- * Errors: NOMEM (also when n * size overflows); `what` names it in the message. */
+/* Allocates n items of `size` bytes, zeroed and aligned to 64 bytes. Free them with tm_free.
+ * `what` names the memory in the message. Errors: NOMEM, also if n * size overflows. */
 tm_status tm_alloc(void **out, size_t n, size_t size, const char *what, tm_error *err) TM_MUST_USE;
 void tm_free(void *memory);
 
-/* A large anonymous mapping, 2 MiB aligned and advised to use huge pages where the kernel has
- * them. Pages are not touched: the thread that will use a range should write it first. */
+/* A large anonymous mapping, aligned to 2 MiB and backed by huge pages where the kernel allows them.
+ * The pages are not touched. The thread that will use a range should be the first to write it, so
+ * that its memory lies on that thread's NUMA node. */
 typedef struct tm_pages {
     uint8_t *data;
     size_t bytes;
-    bool huge_asked; /* madvise(MADV_HUGEPAGE) was accepted; what was got: see /proc/self/smaps */
+    bool huge_asked; /* madvise(MADV_HUGEPAGE) succeeded; see /proc/self/smaps for the result */
 } tm_pages;
 tm_status tm_pages_open(tm_pages *pages, size_t bytes, const char *what, tm_error *err) TM_MUST_USE;
 void tm_pages_close(tm_pages *pages);
 
-/* SplitMix64 (Steele, Lea, Flood 2014): a counter-based generator, so that any element of a
- * stream can be made alone: tm_mix64(seed + i * TM_GOLDEN). */
+/* SplitMix64 (Steele, Lea, Flood 2014), a counter-based generator: element i of a stream is
+ * tm_mix64(seed + i * TM_GOLDEN) and needs no element before it. */
 #define TM_GOLDEN 0x9e3779b97f4a7c15ull
 static inline uint64_t tm_mix64(uint64_t z)
 {
@@ -97,14 +101,25 @@ static inline double tm_rng_uniform(tm_rng *rng)
 {
     return (double)(tm_rng_next(rng) >> 11) * 0x1p-53;
 }
-/* Uniform in 0 .. n-1 (n > 0); the bias is below n / 2^64. */
+/* Uniform in 0 .. n-1, with n > 0. The bias is below n / 2^64. */
 static inline uint64_t tm_rng_below(tm_rng *rng, uint64_t n)
 {
     return (uint64_t)(((unsigned __int128)tm_rng_next(rng) * n) >> 64);
 }
 
-/* The name in `names` (NULL-terminated) closest to `given` by edit distance, or NULL if none is
- * close enough to suggest. */
+/* Nanoseconds on CLOCK_MONOTONIC, which is never set back and is the same in all processes. */
+int64_t tm_now_ns(void);
+
+/* Returns the name in `names` (NULL-terminated) that is closest to `given` by edit distance, or NULL
+ * if no name is close enough to suggest. */
 const char *tm_nearest_name(const char *given, const char *const *names);
+
+/* Fails with ARG and `unknown KIND "GOT"; did you mean "NAME"?`. If no name is close, the message
+ * lists the names instead, as many as fit. names: NULL-terminated. */
+tm_status tm_unknown_name(tm_error *err, const char *kind, const char *got,
+                          const char *const *names);
+
+/* The ending of a noun after a number: "" for 1, else "s". */
+const char *tm_plural(int64_t n);
 
 #endif

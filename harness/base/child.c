@@ -332,7 +332,7 @@ void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
     while (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
            info.si_pid == 0 && p.left_ns > 0) {
         if (child->words_from >= 0) hear(child); /* a full pipe would keep it from ending */
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
+        tm_clock_sleep(NULL, 1000000);
         spend(&p);
     }
     /* Also when it has ended: what it started may live on in its group. It is not reaped yet, so

@@ -12,42 +12,11 @@
 
 #include "engine/pool.h"
 #include "harness/machine/cgroup.h"
-#include "harness/base/user_file.h"
+#include "harness/base/hash.h"
 #include "harness/machine/machine_hardware.h"
 #include "harness/base/sysfs.h"
 #include "harness/base/version.h"
 #include "kernels/cpu.h"
-
-uint64_t tm_hash(uint64_t hash, const void *data, size_t size)
-{
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3ull;
-    return hash;
-}
-
-tm_status tm_build_hash(const char *path, char *text, size_t size, tm_error *err)
-{
-    unsigned char block[65536];
-    const char *name = path ? path : "/proc/self/exe";
-    int fd;
-    tm_status status = tm_user_file_open(name, 0, &fd, err);
-    if (status != TM_OK) return status;
-    uint64_t hash = TM_HASH_START;
-    for (;;) {
-        ssize_t got = read(fd, block, sizeof block);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            status = tm_fail(err, TM_IO, "%s: %s", name, strerror(errno));
-            close(fd);
-            return status;
-        }
-        if (got == 0) break;
-        hash = tm_hash(hash, block, (size_t)got);
-    }
-    close(fd);
-    snprintf(text, size, "%016llx", (unsigned long long)hash);
-    return TM_OK;
-}
 
 bool tm_machine_cpu_ticks(const char *root, int64_t *all, int64_t *stolen)
 {

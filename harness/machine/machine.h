@@ -7,6 +7,7 @@
 #ifndef TM_HARNESS_MACHINE_MACHINE_H
 #define TM_HARNESS_MACHINE_MACHINE_H
 
+#include "harness/base/hash.h"
 #include "harness/base/json.h"
 
 typedef struct tm_machine {
@@ -28,15 +29,7 @@ typedef struct tm_machine {
 tm_status tm_machine_read(const char *root, tm_machine *out, tm_error *err) TM_MUST_USE;
 void tm_machine_free(tm_machine *env);
 
-/* Hash of a program's file in hex: two builds that differ in anything differ in it. path NULL:
- * this program. Errors: IO. */
-tm_status tm_build_hash(const char *path, char *text, size_t size, tm_error *err) TM_MUST_USE;
-
 /* Jiffies of /proc/stat's first line: of all, and stolen by the hypervisor. False: unreadable. */
 bool tm_machine_cpu_ticks(const char *root, int64_t *all, int64_t *stolen);
-
-/* FNV-1a, 64 bit (Fowler, Noll, Vo): start with TM_HASH_START. Names things; no defence. */
-#define TM_HASH_START 0xcbf29ce484222325ull
-uint64_t tm_hash(uint64_t hash, const void *data, size_t size);
 
 #endif

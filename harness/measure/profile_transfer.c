@@ -1,7 +1,7 @@
 /* A whole profile as JSON and back: how a worker sends it to the process that shows it. */
 #include "harness/measure/profile.h"
 
-#include "harness/record/record_reader.h"
+#include "harness/base/json_reader.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,27 +72,27 @@ tm_json *tm_profile_transfer_to_json(const tm_profile *p)
 
 /* Reading. */
 
-static const tm_json *array_of(tm_record_reader *r, const char *key, int low, int high)
+static const tm_json *array_of(tm_json_reader *r, const char *key, int low, int high)
 {
     const tm_json *list = tm_json_get(r->json, key);
     int n = tm_json_count(list);
     if (!tm_json_is_array(list) || n < low || n > high)
-        tm_read_refuse(r, "\"%s\" is not an array of %d to %d", key, low, high);
+        tm_read_fail(r, "\"%s\" is not an array of %d to %d", key, low, high);
     return r->status == TM_OK ? tm_json_at(list, 0) : NULL;
 }
 
-static void read_times(tm_record_reader *r, const char *key, int n, double *out)
+static void read_times(tm_json_reader *r, const char *key, int n, double *out)
 {
     const tm_json *item = array_of(r, key, n, n);
     for (int i = 0; item; i++, item = tm_json_next(item)) {
         out[i] = tm_json_double(item, -1);
-        if (!(out[i] > 0 && out[i] <= NS_MAX)) tm_read_refuse(r, "%s[%d] is not a time", key, i);
+        if (!(out[i] > 0 && out[i] <= NS_MAX)) tm_read_fail(r, "%s[%d] is not a time", key, i);
     }
 }
 
-static void read_op(tm_record_reader *outer, const tm_json *item, tm_profile *out)
+static void read_op(tm_json_reader *outer, const tm_json *item, tm_profile *out)
 {
-    tm_record_reader r = {item, outer->status, outer->err, outer->what};
+    tm_json_reader r = {item, outer->status, outer->err, outer->what};
     int layer = (int)tm_read_int(&r, "layer", -1, out->n_layers - 1);
     int o = (int)tm_read_int(&r, "op", 0, TM_OP_COUNT - 1);
     if (r.status == TM_OK) {
@@ -111,9 +111,9 @@ static void read_op(tm_record_reader *outer, const tm_json *item, tm_profile *ou
     outer->status = r.status;
 }
 
-static void read_thread(tm_record_reader *outer, const tm_json *item, tm_profile_thread *out)
+static void read_thread(tm_json_reader *outer, const tm_json *item, tm_profile_thread *out)
 {
-    tm_record_reader r = {item, outer->status, outer->err, outer->what};
+    tm_json_reader r = {item, outer->status, outer->err, outer->what};
     out->busy_ns = tm_read_number(&r, "busy_ns", 0, NS_MAX);
     out->wait_ns = tm_read_number(&r, "wait_ns", 0, NS_MAX);
     out->idle_ns = tm_read_number(&r, "idle_ns", 0, NS_MAX);
@@ -121,7 +121,7 @@ static void read_thread(tm_record_reader *outer, const tm_json *item, tm_profile
     outer->status = r.status;
 }
 
-static void read_lists(tm_record_reader *r, tm_profile *out)
+static void read_lists(tm_json_reader *r, tm_profile *out)
 {
     size_t n_ops = ((size_t)out->n_layers + 1) * TM_OP_COUNT;
     if (r->status != TM_OK) return;
@@ -145,7 +145,7 @@ static void read_lists(tm_record_reader *r, tm_profile *out)
 
 tm_status tm_profile_transfer_from_json(const tm_json *json, tm_profile *out, tm_error *err)
 {
-    tm_record_reader r = {json, TM_OK, err, "profile"};
+    tm_json_reader r = {json, TM_OK, err, "profile"};
     *out = (tm_profile){0};
     out->n_layers = (int)tm_read_int(&r, "n_layers", 0, 10000);
     out->n_threads = (int)tm_read_int(&r, "n_threads", 1, 1 << 16);

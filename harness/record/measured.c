@@ -25,6 +25,24 @@ void tm_measured_put(tm_json *object, const char *key, const tm_measured *figure
     tm_json_put_finite(object, key, figure->value, figure->missing);
 }
 
+void tm_read_measured(tm_json_reader *r, const char *key, tm_measured *figure)
+{
+    char missing_key[64];
+    if (r->status != TM_OK) return;
+    const tm_json *member = tm_json_get(r->json, key);
+    if (tm_json_is_number(member)) {
+        tm_measured_set(figure, tm_json_double(member, NAN));
+        return;
+    }
+    if (member && !tm_json_is_null(member)) {
+        tm_read_fail(r, "\"%s\" is neither a number nor null", key);
+        return;
+    }
+    snprintf(missing_key, sizeof missing_key, "%s_missing", key);
+    tm_measured_miss(figure, "%s",
+                     tm_json_text(tm_json_get(r->json, missing_key), "not in the record"));
+}
+
 void tm_interval_put(tm_json *object, const char *key, const tm_interval *interval,
                      const char *missing, const char *lone)
 {

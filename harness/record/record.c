@@ -67,12 +67,12 @@ tm_json *tm_record_to_json(const tm_record *record)
     return json;
 }
 
-static bool has(const tm_record_reader *r, const char *key)
+static bool has(const tm_json_reader *r, const char *key)
 {
     return tm_json_get(r->json, key) != NULL;
 }
 
-static void read_cell(tm_record_reader *r, tm_record *out)
+static void read_cell(tm_json_reader *r, tm_record *out)
 {
     tm_cell *cell = &out->cell;
     tm_read_text(r, "cell_id", out->cell_id, sizeof out->cell_id);
@@ -100,7 +100,7 @@ static void read_cell(tm_record_reader *r, tm_record *out)
     out->predicted_bytes = (int64_t)tm_read_number_or(r, "predicted_bytes", 0);
 }
 
-void tm_record_read_process(tm_record_reader *r, tm_record *record)
+void tm_record_read_process(tm_json_reader *r, tm_record *record)
 {
     record->process = (int)tm_read_int(r, "process", 0, TM_RECORD_COUNT_MAX);
     record->slot = (int)tm_read_int(r, "slot", 0, 1);
@@ -124,7 +124,7 @@ tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err
 {
     memset(out, 0, sizeof *out);
     if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "record: not a JSON object");
-    tm_record_reader r = {json, TM_OK, err, "record"};
+    tm_json_reader r = {json, TM_OK, err, "record"};
     int64_t schema = tm_read_int(&r, "schema", INT_MIN, INT_MAX);
     if (r.status == TM_OK && schema != TM_SCHEMA)
         return tm_fail(err, TM_UNSUPPORTED,

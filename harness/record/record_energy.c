@@ -193,7 +193,7 @@ void tm_record_energy_put(tm_json *json, const tm_record_energy *e)
 
 /* Reading. */
 
-static tm_probe_state state_of(tm_record_reader *r, const char *key)
+static tm_probe_state state_of(tm_json_reader *r, const char *key)
 {
     char text[16] = "";
     tm_read_text(r, key, text, sizeof text);
@@ -201,16 +201,16 @@ static tm_probe_state state_of(tm_record_reader *r, const char *key)
     if (strcmp(text, word) == 0) return TM_PROBE_##name;
     TM_PROBE_STATES(STATE_ROW)
 #undef STATE_ROW
-    tm_read_refuse(r, "\"%s\" is \"%s\", not ok, stuck, denied, invalid or missing", key, text);
+    tm_read_fail(r, "\"%s\" is \"%s\", not ok, stuck, denied, invalid or missing", key, text);
     return TM_PROBE_MISSING;
 }
 
-static void domains_of(tm_record_reader *r, tm_record_energy *out)
+static void domains_of(tm_json_reader *r, tm_record_energy *out)
 {
     const tm_json *list = tm_json_get(r->json, "domains");
     int n = tm_json_count(list);
     if (!tm_json_is_array(list) || n > TM_ENERGY_DOMAINS_MAX)
-        tm_read_refuse(r, "\"domains\" is not an array of at most %d", TM_ENERGY_DOMAINS_MAX);
+        tm_read_fail(r, "\"domains\" is not an array of at most %d", TM_ENERGY_DOMAINS_MAX);
     if (r->status != TM_OK || n == 0) return;
     out->domains = calloc((size_t)n, sizeof *out->domains);
     if (!out->domains) {
@@ -221,34 +221,34 @@ static void domains_of(tm_record_reader *r, tm_record_energy *out)
     const tm_json *item = tm_json_at(list, 0);
     for (int i = 0; i < n && r->status == TM_OK; i++, item = tm_json_next(item)) {
         tm_energy_domain *d = &out->domains[i];
-        tm_record_reader inner = {item, TM_OK, r->err, r->what};
+        tm_json_reader inner = {item, TM_OK, r->err, r->what};
         tm_measured joules = {.value = NAN};
         tm_read_text(&inner, "name", d->name, sizeof d->name);
         tm_read_text(&inner, "scope", d->scope, sizeof d->scope);
         d->state = state_of(&inner, "status");
-        tm_read_figure(&inner, "joules", &joules);
+        tm_read_measured(&inner, "joules", &joules);
         d->joules = joules.value;
         if (joules.missing[0])
             snprintf(d->reason, sizeof d->reason, "%s",
                      tm_json_text(tm_json_get(item, "joules_missing"), joules.missing));
         r->status = inner.status;
         if ((d->state == TM_PROBE_OK) != isfinite(d->joules) || d->joules < 0)
-            tm_read_refuse(r, "domains[%d]: status %s with %g joules", i,
-                           tm_probe_state_text(d->state), d->joules);
+            tm_read_fail(r, "domains[%d]: status %s with %g joules", i,
+                         tm_probe_state_text(d->state), d->joules);
     }
 }
 
-static void trace_of(tm_record_reader *r, tm_record_energy *out)
+static void trace_of(tm_json_reader *r, tm_record_energy *out)
 {
     const tm_json *seconds = tm_json_get(r->json, "trace_seconds");
     const tm_json *watts = tm_json_get(r->json, "trace_watts");
     int n = tm_json_count(seconds);
     if (!tm_json_is_array(seconds) || !tm_json_is_array(watts) || tm_json_count(watts) != n ||
         n > TM_ENERGY_TRACE_MAX)
-        tm_read_refuse(r,
-                       "\"trace_seconds\" and \"trace_watts\" are not two arrays of one length, "
-                       "at most %d",
-                       TM_ENERGY_TRACE_MAX);
+        tm_read_fail(r,
+                     "\"trace_seconds\" and \"trace_watts\" are not two arrays of one length, "
+                     "at most %d",
+                     TM_ENERGY_TRACE_MAX);
     if (r->status != TM_OK || n == 0) return;
     out->trace = calloc((size_t)n, sizeof *out->trace);
     if (!out->trace) {
@@ -264,64 +264,63 @@ static void trace_of(tm_record_reader *r, tm_record_energy *out)
         point->seconds = tm_json_double(seconds, NAN);
         point->watts = tm_json_double(watts, NAN);
         if (!(point->seconds >= last && point->seconds <= SECONDS_MAX))
-            tm_read_refuse(r, "trace_seconds[%d] is not behind the one before", i);
+            tm_read_fail(r, "trace_seconds[%d] is not behind the one before", i);
         if (point->watts < 0 || (isnan(point->watts) && !tm_json_is_null(watts)))
-            tm_read_refuse(r, "trace_watts[%d] is neither watts nor null", i);
+            tm_read_fail(r, "trace_watts[%d] is neither watts nor null", i);
         last = point->seconds;
     }
 }
 
 /* Whether the figures are what their names say, and follow from each other. */
-static void check_figures(tm_record_reader *r, const tm_record_energy *e)
+static void check_figures(tm_json_reader *r, const tm_record_energy *e)
 {
     double gross = e->gross_joules.value, net = e->net_joules.value;
     for (int i = 0; i < N_FIGURES; i++) {
         double value = ((const tm_measured *)((const char *)e + figures[i].offset))->value;
         if (value < 0 || value > JOULES_MAX)
-            tm_read_refuse(r, "\"%s\" is %g, not from 0 to %g", figures[i].key, value, JOULES_MAX);
+            tm_read_fail(r, "\"%s\" is %g, not from 0 to %g", figures[i].key, value, JOULES_MAX);
     }
     if (isfinite(net)) {
         double before = e->idle_before_watts.value, after = e->idle_after_watts.value;
         double idle = (before + after) / 2 * e->window_seconds;
         if (!(fabs(gross - idle - net) <= AGREEMENT * gross) || !(net > 0))
-            tm_read_refuse(r,
-                           "net_joules %g is not gross_joules %g less idle watts times the window",
-                           net, gross);
+            tm_read_fail(r, "net_joules %g is not gross_joules %g less idle watts times the window",
+                         net, gross);
     }
     for (int i = 0; i < N_PER_TOKEN; i++) {
         tm_measured said = {.value = NAN},
                     follows = tm_record_energy_per_token(e, per_token[i].tokens, per_token[i].net);
-        tm_read_figure(r, per_token[i].key, &said);
+        tm_read_measured(r, per_token[i].key, &said);
         bool same = isfinite(said.value) == isfinite(follows.value) &&
                     !(fabs(said.value - follows.value) > AGREEMENT * follows.value);
         if (!same)
-            tm_read_refuse(r, "\"%s\" is %g; joules by tokens are %g", per_token[i].key, said.value,
-                           follows.value);
+            tm_read_fail(r, "\"%s\" is %g; joules by tokens are %g", per_token[i].key, said.value,
+                         follows.value);
     }
 }
 
-static void check(tm_record_reader *r, const tm_record_energy *e)
+static void check(tm_json_reader *r, const tm_record_energy *e)
 {
     bool ok = e->state == TM_PROBE_OK;
     if (ok != isfinite(e->gross_joules.value) || (ok && !(e->gross_joules.value > 0)))
-        tm_read_refuse(r, "status %s with %g gross_joules", tm_probe_state_text(e->state),
-                       e->gross_joules.value);
+        tm_read_fail(r, "status %s with %g gross_joules", tm_probe_state_text(e->state),
+                     e->gross_joules.value);
     if (!ok && !e->reason[0])
-        tm_read_refuse(r, "status %s without a reason", tm_probe_state_text(e->state));
+        tm_read_fail(r, "status %s without a reason", tm_probe_state_text(e->state));
     if (ok && (!e->source[0] || !e->scope[0] || !e->method[0]))
-        tm_read_refuse(r, "joules without a source, a scope or a method");
+        tm_read_fail(r, "joules without a source, a scope or a method");
     const char *method = strncmp(e->method, "fake ", 5) == 0 ? e->method + 5 : e->method;
     if (method[0] && strcmp(method, "counter") != 0 && strcmp(method, "integrated") != 0 &&
         strcmp(method, "imported") != 0)
-        tm_read_refuse(r, "\"method\" is \"%s\", not counter, integrated or imported", e->method);
+        tm_read_fail(r, "\"method\" is \"%s\", not counter, integrated or imported", e->method);
     if (!e->fake && (strcmp(e->source, "fake") == 0 || strncmp(e->scope, "fake", 4) == 0 ||
                      strncmp(e->method, "fake", 4) == 0))
-        tm_read_refuse(r, "\"fake\" is false; source %s, scope %s, method %s", e->source, e->scope,
-                       e->method);
+        tm_read_fail(r, "\"fake\" is false; source %s, scope %s, method %s", e->source, e->scope,
+                     e->method);
     bool counted = e->phase == TM_PHASE_PROMPT ? e->n_prompt_tokens > 0 && e->n_output_tokens == 0
                                                : e->n_output_tokens > 0 && e->n_prompt_tokens == 0;
     if (ok && (!(e->window_seconds > 0) || e->n_repeats < 1 || !counted))
-        tm_read_refuse(
+        tm_read_fail(
             r,
             "status ok over %g seconds, %d repeats, %lld prompt and %lld output tokens of the "
             "phase %s",
@@ -332,14 +331,14 @@ static void check(tm_record_reader *r, const tm_record_energy *e)
 
 tm_status tm_record_energy_from_json(const tm_json *json, tm_record_energy *out, tm_error *err)
 {
-    tm_record_reader r = {json, TM_OK, err, "energy record"};
+    tm_json_reader r = {json, TM_OK, err, "energy record"};
     char phase[16] = "";
     tm_record_energy_init(out);
     tm_read_text(&r, "phase", phase, sizeof phase);
     while (out->phase < TM_PHASES && strcmp(phase, phases[out->phase]) != 0) out->phase++;
     if (out->phase == TM_PHASES) {
         out->phase = TM_PHASE_PROMPT;
-        tm_read_refuse(&r, "\"phase\" is \"%s\", not prompt or generation", phase);
+        tm_read_fail(&r, "\"phase\" is \"%s\", not prompt or generation", phase);
     }
     tm_read_text(&r, "source", out->source, sizeof out->source);
     out->fake = tm_read_bool(&r, "fake");
@@ -360,7 +359,7 @@ tm_status tm_record_energy_from_json(const tm_json *json, tm_record_energy *out,
         out->idle_after_unix_seconds =
             tm_read_number(&r, "idle_after_unix_seconds", 0, UNIX_SECONDS_MAX);
     for (int i = 0; i < N_FIGURES; i++)
-        tm_read_figure(&r, figures[i].key, (tm_measured *)((char *)out + figures[i].offset));
+        tm_read_measured(&r, figures[i].key, (tm_measured *)((char *)out + figures[i].offset));
     out->wraps = tm_read_int(&r, "wraps", 0, TM_RECORD_BYTES_MAX);
     out->n_samples = tm_read_int(&r, "n_samples", 0, TM_RECORD_BYTES_MAX);
     domains_of(&r, out);
@@ -378,7 +377,7 @@ static void put_energy(tm_json *json, const tm_record *record)
     tm_record_energy_put(json, &record->energy);
 }
 
-static void read_energy(tm_record_reader *r, tm_record *record)
+static void read_energy(tm_json_reader *r, tm_record *record)
 {
     tm_record_read_process(r, record);
     if (r->status == TM_OK)

@@ -76,12 +76,12 @@ void tm_record_profile_put(tm_json *json, const tm_record_profile *t)
 
 /* Reading. */
 
-static void entry_of(tm_record_reader *outer, const tm_json *item, tm_record_profile_row *out)
+static void entry_of(tm_json_reader *outer, const tm_json *item, tm_record_profile_row *out)
 {
-    tm_record_reader r = {item, outer->status, outer->err, outer->what};
+    tm_json_reader r = {item, outer->status, outer->err, outer->what};
     tm_op_cost *cost = &out->part.cost;
     tm_read_text(&r, "operation", out->operation, sizeof out->operation);
-    if (!out->operation[0]) tm_read_refuse(&r, "an operation without a name");
+    if (!out->operation[0]) tm_read_fail(&r, "an operation without a name");
     out->n_layers = (int)tm_read_int(&r, "n_layers", 0, 1 << 20);
     out->part.work_ns = tm_read_number(&r, "work_ns", 0, NS_MAX);
     out->part.wait_ns = tm_read_number(&r, "wait_ns", 0, NS_MAX);
@@ -93,12 +93,12 @@ static void entry_of(tm_record_reader *outer, const tm_json *item, tm_record_pro
     outer->status = r.status;
 }
 
-static void entries_of(tm_record_reader *r, tm_record_profile *out)
+static void entries_of(tm_json_reader *r, tm_record_profile *out)
 {
     const tm_json *list = tm_json_get(r->json, "operations");
     int n = tm_json_count(list);
     if (!tm_json_is_array(list) || n < 1 || n > TM_RECORD_PROFILE_ROWS_MAX)
-        tm_read_refuse(r, "\"operations\" is no array of 1 to %d", TM_RECORD_PROFILE_ROWS_MAX);
+        tm_read_fail(r, "\"operations\" is no array of 1 to %d", TM_RECORD_PROFILE_ROWS_MAX);
     if (r->status != TM_OK) return;
     out->entries = calloc((size_t)n, sizeof *out->entries);
     if (!out->entries) {
@@ -110,23 +110,23 @@ static void entries_of(tm_record_reader *r, tm_record_profile *out)
     for (int i = 0; i < n; i++, item = tm_json_next(item)) entry_of(r, item, &out->entries[i]);
 }
 
-static void check(tm_record_reader *r, const tm_record_profile *t)
+static void check(tm_json_reader *r, const tm_record_profile *t)
 {
     double sum = t->idle_ns;
     for (int i = 0; i < t->n_entries; i++)
         sum += t->entries[i].part.work_ns + t->entries[i].part.wait_ns;
     if (fabs(sum - t->region_ns) > SUM_SHARE * t->region_ns + SUM_NS)
-        tm_read_refuse(r, "operations and idle time are %g ns, of a region of %g ns", sum,
-                       t->region_ns);
+        tm_read_fail(r, "operations and idle time are %g ns, of a region of %g ns", sum,
+                     t->region_ns);
     if (isfinite(t->overhead_low) != isfinite(t->overhead_high) || t->overhead_low > t->overhead ||
         t->overhead_high < t->overhead)
-        tm_read_refuse(r, "\"overhead\" is %g, not between its bounds %g and %g", t->overhead,
-                       t->overhead_low, t->overhead_high);
+        tm_read_fail(r, "\"overhead\" is %g, not between its bounds %g and %g", t->overhead,
+                     t->overhead_low, t->overhead_high);
 }
 
 tm_status tm_record_profile_from_json(const tm_json *json, tm_record_profile *out, tm_error *err)
 {
-    tm_record_reader r = {json, TM_OK, err, "profile record"};
+    tm_json_reader r = {json, TM_OK, err, "profile record"};
     *out = (tm_record_profile){0};
     out->n_threads = (int)tm_read_int(&r, "n_threads", 1, 1 << 20);
     out->n_tokens = (int)tm_read_int(&r, "n_tokens", 1, TM_RECORD_COUNT_MAX);
@@ -155,7 +155,7 @@ static void put_profile(tm_json *json, const tm_record *record)
     tm_json_put_string(json, "marks", record->marks);
 }
 
-static void read_profile(tm_record_reader *r, tm_record *record)
+static void read_profile(tm_json_reader *r, tm_record *record)
 {
     tm_record_read_process(r, record);
     tm_read_text(r, "marks", record->marks, sizeof record->marks);

@@ -13,7 +13,7 @@ static void put_run(tm_json *json, const tm_record *record)
     }
 }
 
-static void read_run(tm_record_reader *r, tm_record *out)
+static void read_run(tm_json_reader *r, tm_record *out)
 {
     if (r->status != TM_OK) return;
     out->run.document = tm_json_copy(r->json);

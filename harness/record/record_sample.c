@@ -114,7 +114,7 @@ static void put_sample(tm_json *json, const tm_record *record)
 
 /* Reading. */
 
-static void read_token_times(tm_record_reader *r, tm_record_sample *out)
+static void read_token_times(tm_json_reader *r, tm_record_sample *out)
 {
     if (r->status != TM_OK) return;
     const tm_json *times = tm_json_get(r->json, "token_ns");
@@ -142,10 +142,10 @@ static void read_token_times(tm_record_reader *r, tm_record_sample *out)
     }
 }
 
-static void read_counter(tm_record_reader *r, const tm_json *item, tm_counter *out)
+static void read_counter(tm_json_reader *r, const tm_json *item, tm_counter *out)
 {
     const char *name = tm_json_key(item);
-    tm_record_reader inner = {item, r->status, r->err, r->what};
+    tm_json_reader inner = {item, r->status, r->err, r->what};
     if (r->status == TM_OK && (!tm_json_is_object(item) || strlen(name) >= sizeof out->name))
         inner.status =
             tm_fail(r->err, TM_FORMAT, "record: counter \"%.60s\" is not an object", name);
@@ -154,11 +154,11 @@ static void read_counter(tm_record_reader *r, const tm_json *item, tm_counter *o
     tm_read_text(&inner, "unit", out->unit, sizeof out->unit);
     tm_read_text(&inner, "method", out->method, sizeof out->method);
     out->share = tm_read_number_or(&inner, "share", 1);
-    tm_read_figure(&inner, "value", &out->figure);
+    tm_read_measured(&inner, "value", &out->figure);
     r->status = inner.status;
 }
 
-static void read_counters(tm_record_reader *r, tm_record_sample *out)
+static void read_counters(tm_json_reader *r, tm_record_sample *out)
 {
     const tm_json *counters = tm_json_get(r->json, "counters");
     if (r->status != TM_OK || !counters) return;
@@ -182,7 +182,7 @@ static void read_counters(tm_record_reader *r, tm_record_sample *out)
     for (int i = 0; i < n; i++, item = tm_json_next(item)) read_counter(r, item, &out->counters[i]);
 }
 
-static void read_sample(tm_record_reader *r, tm_record *record)
+static void read_sample(tm_json_reader *r, tm_record *record)
 {
     tm_record_sample *s = &record->sample;
     tm_record_read_process(r, record);
@@ -196,7 +196,7 @@ static void read_sample(tm_record_reader *r, tm_record *record)
     s->macs_per_token = tm_read_number_or(r, "macs_per_token", 0);
     s->bits_per_weight = tm_read_number_or(r, "bits_per_weight", 0);
     if (tm_json_get(r->json, "head_bytes")) s->head_bytes = tm_read_number_or(r, "head_bytes", 0);
-    for (int i = 0; i < N_FIGURES; i++) tm_read_figure(r, figures[i].key, figure_at(s, i));
+    for (int i = 0; i < N_FIGURES; i++) tm_read_measured(r, figures[i].key, figure_at(s, i));
     read_counters(r, s);
     tm_read_text(r, "marks", record->marks, sizeof record->marks);
     if (tm_json_get(r->json, "tokens")) tm_read_text(r, "tokens", s->tokens, sizeof s->tokens);

@@ -101,6 +101,35 @@ static void nearest_name_suggests_only_what_is_near(void **state)
     assert_null(tm_nearest_name(long_name, names));
 }
 
+static void unknown_name_suggests_or_lists_names(void **state)
+{
+    static const char *const names[] = {"ternary", "f16", "f32", NULL}, *const none[] = {NULL};
+    const char *many[200];
+    tm_error err;
+    (void)state;
+    assert_int_equal(tm_unknown_name(&err, "kernel family", "ternari", names), TM_ARG);
+    assert_string_equal(err.message,
+                        "unknown kernel family \"ternari\"; did you mean \"ternary\"?");
+    assert_int_equal(tm_unknown_name(&err, "kernel family", "bfloat", names), TM_ARG);
+    assert_string_equal(err.message,
+                        "unknown kernel family \"bfloat\"; expected one of ternary, f16, f32");
+    assert_int_equal(tm_unknown_name(&err, "shape", "x", none), TM_ARG);
+    assert_string_equal(err.message, "unknown shape \"x\"");
+    for (int i = 0; i < 199; i++) many[i] = "something";
+    many[199] = NULL;
+    assert_int_equal(tm_unknown_name(&err, "shape", "x", many), TM_ARG);
+    assert_string_equal(err.message + strlen(err.message) - 5, ", ...");
+    assert_true(strlen(err.message) < 300);
+}
+
+static void plural_ending_follows_the_number(void **state)
+{
+    (void)state;
+    assert_string_equal(tm_plural(0), "s");
+    assert_string_equal(tm_plural(1), "");
+    assert_string_equal(tm_plural(2), "s");
+}
+
 static void generator_gives_the_published_stream(void **state)
 {
     /* SplitMix64 from 1234567, as listed by Rosetta Code and the test suites of several libraries.
@@ -127,6 +156,8 @@ int main(void)
         cmocka_unit_test(sizes_that_do_not_fit_are_refused),
         cmocka_unit_test(pages_are_aligned_and_writable),
         cmocka_unit_test(nearest_name_suggests_only_what_is_near),
+        cmocka_unit_test(unknown_name_suggests_or_lists_names),
+        cmocka_unit_test(plural_ending_follows_the_number),
         cmocka_unit_test(generator_gives_the_published_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,7 +126,7 @@ static void test_damaged(void **state)
         refuse(true, own[i], NULL, own[i]);
         refuse(true, own[i], tm_json_object(), own[i]);
     }
-    refuse(true, "operation", tm_json_string("a name that is longer than any"), "characters long");
+    refuse(true, "operation", tm_json_string("a name that is longer than any"), "characters; the limit");
     refuse(true, "operation", tm_json_string(""), "without a name");
     refuse(true, "macs", tm_json_number(-1), "\"macs\" is -1");
     refuse(true, "work_ns", tm_json_number(1e17), "not from 0 to 1e+16");
