@@ -1,14 +1,14 @@
 #include "harness/cli/bench_output.h"
 
+#include "kernels/kernel.h"
+#include "reports/energy_sheet.h"
+#include "reports/output/table.h"
+#include "reports/report_parts.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "kernels/kernel.h"
-#include "reports/energy_sheet.h"
-#include "reports/report_parts.h"
-#include "reports/output/table.h"
 
 static void put_percentile(tm_json *object, const char *key, const tm_percentile *p)
 {
@@ -17,8 +17,8 @@ static void put_percentile(tm_json *object, const char *key, const tm_percentile
     tm_json_put_finite(object, key, p->value_ms, why);
 }
 
-/* The baseline cell of the same model, threads and test, whatever its engine; NULL for itself and where
- * there is none. */
+/* The baseline cell of the same model, threads and test, whatever its engine; NULL for itself and
+ * where there is none. */
 static const tm_cell_summary *baseline_of(const tm_summaries *all, const tm_cell_summary *s)
 {
     int n_kernels;

@@ -2,11 +2,11 @@
 #ifndef TM_HARNESS_CLI_BENCH_OUTPUT_H
 #define TM_HARNESS_CLI_BENCH_OUTPUT_H
 
-#include "reports/summary.h"
 #include "reports/output/text.h"
+#include "reports/summary.h"
 
-/* Appends the cells. format: "text", "md", "csv", "json" (an array of objects) or "jsonl" (one object a
- * line). Errors: NOMEM. */
+/* Appends the cells. format: "text", "md", "csv", "json" (an array of objects) or "jsonl" (one
+ * object a line). Errors: NOMEM. */
 tm_status tm_bench_output_write(const tm_summaries *summaries, const char *format, tm_text *out,
                                 tm_error *err) TM_MUST_USE;
 

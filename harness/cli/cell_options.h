@@ -1,5 +1,5 @@
-/* The options that choose which cells to measure without a suite, shared by `bench` and `profile`. Their
- * short forms are llama-bench's. */
+/* The options that choose which cells to measure without a suite, shared by `bench` and `profile`.
+ * Their short forms are llama-bench's. */
 #ifndef TM_HARNESS_CLI_CELL_OPTIONS_H
 #define TM_HARNESS_CLI_CELL_OPTIONS_H
 
@@ -41,7 +41,8 @@ extern const char *const tm_cell_kernel_names[];
 /* Adds the axes and the counters to a suite. Errors: ARG (the part of a list that is wrong). */
 tm_status tm_cell_fill_suite(const tm_cell_settings *settings, tm_suite *suite,
                              tm_error *err) TM_MUST_USE;
-/* The tuner that picks a kernel where a name leaves several; build, env and progress are borrowed. */
+/* The tuner that picks a kernel where a name leaves several; build, env and progress are
+ * borrowed. */
 tm_tuner tm_cell_choice(const tm_cell_settings *settings, const char *build, const tm_machine *env,
                         tm_progress *progress, int interrupt_fd);
 

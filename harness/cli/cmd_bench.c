@@ -1,17 +1,17 @@
 /* ternmark bench: measures a few cells and prints them; its flags are llama-bench's. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "harness/cli/bench_output.h"
 #include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
-#include "harness/cli/plan_roofline.h"
 #include "harness/cli/peer_options.h"
+#include "harness/cli/plan_roofline.h"
 #include "harness/cli/progress.h"
 #include "harness/sweep/sweep.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct request {
     tm_cell_settings cells;

@@ -1,12 +1,12 @@
 /* ternmark help: explains the commands; also writes the man pages and completion scripts. */
-#include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
 #include "harness/cli/help.h"
 #include "harness/cli/manual.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 
 typedef struct settings {
     const char *completion, *share;

@@ -1,7 +1,7 @@
 /* ternmark list: the names that other commands take. */
 #include "harness/cli/commands.h"
-#include "harness/probe/counter_group.h"
 #include "harness/measure/shapes.h"
+#include "harness/probe/counter_group.h"
 #include "harness/sweep/suite.h"
 #include "kernels/format.h"
 

@@ -1,10 +1,4 @@
 /* ternmark profile: shows where the time of a test goes, by operation, layer and thread. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "harness/base/version.h"
 #include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
@@ -12,6 +6,12 @@
 #include "harness/cli/plan_roofline.h"
 #include "harness/cli/profile_run.h"
 #include "reports/profile_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct settings {
     tm_cell_settings cells;
@@ -83,7 +83,7 @@ static tm_status close_files(state *st, tm_error *err)
     errno = 0;
     bool failed = fflush(st->folded) != 0 || ferror(st->folded) != 0;
     if ((fclose(st->folded) != 0 || failed) && status == TM_OK)
-        status = tm_fail(err, TM_IO, "%s: could not be written whole: %s", st->s->folded,
+        status = tm_fail(err, TM_IO, "%s: cannot write the whole file: %s", st->s->folded,
                          strerror(errno ? errno : EIO));
     return status;
 }

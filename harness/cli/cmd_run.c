@@ -1,10 +1,10 @@
 /* ternmark run: measures every cell of a suite into a store, which the same command continues. */
-#include "harness/cli/commands.h"
 #include "harness/cli/cell_options.h"
+#include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
 #include "harness/cli/interrupt.h"
-#include "harness/cli/plan_roofline.h"
 #include "harness/cli/peer_options.h"
+#include "harness/cli/plan_roofline.h"
 #include "harness/cli/progress.h"
 #include "harness/measure/profile.h"
 #include "harness/sweep/sweep.h"

@@ -2,10 +2,10 @@
  * caches. */
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
-#include "harness/sweep/plan.h"
-#include "harness/tune/prefetch.h"
 #include "harness/machine/roofline.h"
 #include "harness/measure/shapes.h"
+#include "harness/sweep/plan.h"
+#include "harness/tune/prefetch.h"
 #include "harness/tune/tune.h"
 
 #include <math.h>

@@ -1,11 +1,11 @@
 #include "harness/cli/command.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "harness/base/version.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/help.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* Before the command's settings in one block, so that one parser fills both. */
 typedef struct output_settings {

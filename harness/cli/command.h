@@ -1,4 +1,5 @@
-/* A command of the program: a row that says what it is called, which options it has and what it does.
+/* A command of the program: a row that says what it is called, which options it has and what it
+ * does.
  *
  * tm_main finds the command, parses, prints help, opens the output and reports errors, so that a
  * cmd_*.c file holds its row, its settings and its work, and nothing else. Data goes to call->out;
@@ -7,10 +8,10 @@
 #ifndef TM_HARNESS_CLI_COMMAND_H
 #define TM_HARNESS_CLI_COMMAND_H
 
-#include <stdio.h>
-
 #include "harness/base/json.h"
 #include "harness/cli/options.h"
+
+#include <stdio.h>
 
 /* Options of one command at most, and arguments. */
 #define TM_COMMAND_OPTIONS_MAX   64
@@ -41,13 +42,13 @@ typedef struct tm_command {
     int min_arguments, max_arguments;
     size_t settings_size;
     const void *defaults; /* [settings_size]; NULL: zeros */
-    /* On success a status in call->exit_status; an error is reported by the caller, with the exit status of
-     * its kind unless the command set another. */
+    /* On success a status in call->exit_status; an error is reported by the caller, with the exit
+     * status of its kind unless the command set another. */
     tm_status (*run)(void *settings, tm_call *call, tm_error *err);
 } tm_command;
 
-/* All options of a command, flat: its own, then --format and --output where it has them. The offsets
- * are those of tm_main's memory. out: [TM_COMMAND_OPTIONS_MAX]. Returns their number. */
+/* All options of a command, flat: its own, then --format and --output where it has them. The
+ * offsets are those of tm_main's memory. out: [TM_COMMAND_OPTIONS_MAX]. Returns their number. */
 int tm_command_options(const tm_command *command, tm_option *out);
 
 /* argv as main has it. Returns the program's exit status. */
@@ -56,8 +57,9 @@ int tm_main(int argc, char **argv);
 /* Prints one value, indented, with a newline, and frees it. Errors: NOMEM (json NULL included). */
 tm_status tm_print_json(FILE *out, tm_json *json, tm_error *err) TM_MUST_USE;
 
-/* The documented exit status of a failure: 1 the answer is no (CHECK), 2 usage, configuration or input,
- * 3 not measurable here (UNSUPPORTED, NOMEM), 4 a cell failed (CHILD, TIMEOUT), 130 interrupted. */
+/* The documented exit status of a failure: 1 the answer is no (CHECK), 2 usage, configuration or
+ * input, 3 not measurable here (UNSUPPORTED, NOMEM), 4 a cell failed (CHILD, TIMEOUT), 130
+ * interrupted. */
 int tm_exit_status(tm_status status);
 
 /* Prints "ternmark COMMAND: message" on stderr (command "": none) and returns the exit status. */

@@ -1,9 +1,9 @@
 #include "harness/cli/completion.h"
 
-#include <string.h>
-
 #include "harness/cli/commands.h"
 #include "harness/cli/help.h"
+
+#include <string.h>
 
 const char *const tm_completion_shells[] = {"bash", "zsh", "fish", NULL};
 

@@ -1,8 +1,8 @@
 #include "harness/cli/help.h"
 
-#include <string.h>
-
 #include "harness/cli/commands.h"
+
+#include <string.h>
 
 #define WIDTH     80
 #define INDENT    2

@@ -1,9 +1,9 @@
 /* The program: applies the environment's limits and hands over to the command. */
-#include <stdlib.h>
-
 #include "harness/cli/command.h"
 #include "harness/tune/prefetch.h"
 #include "kernels/cpu.h"
+
+#include <stdlib.h>
 
 /* TERNMARK_ISA restricts the instruction sets; workers inherit it through the environment. */
 static tm_status limit_isa(tm_error *err)

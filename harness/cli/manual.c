@@ -1,16 +1,17 @@
 #include "harness/cli/manual.h"
 
-#include <ctype.h>
-#include <string.h>
-
 #include "harness/base/version.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/help.h"
 
+#include <ctype.h>
+#include <string.h>
+
 #define LINE 72 /* columns of the source after which text is broken */
 
 /* Text for roff: backslashes are escaped, and a dot or quote that begins a line is no macro.
- * is_literal: lines stay whole, and dashes stay ASCII so that options can be copied from the page. */
+ * is_literal: lines stay whole, and dashes stay ASCII so that options can be copied from the
+ * page. */
 static void put(FILE *out, const char *text, int n, bool is_literal)
 {
     int column = 0;

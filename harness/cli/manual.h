@@ -1,4 +1,5 @@
-/* The man pages, from the same rows as --help: ternmark(1) and one page per command, in man(7) macros. */
+/* The man pages, from the same rows as --help: ternmark(1) and one page per command, in man(7)
+ * macros. */
 #ifndef TM_HARNESS_CLI_MANUAL_H
 #define TM_HARNESS_CLI_MANUAL_H
 

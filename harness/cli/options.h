@@ -1,5 +1,5 @@
-/* Command-line options as rows. One row drives parsing, the environment variable, --help, the man page
- * and shell completion, so none of them can contradict another.
+/* Command-line options as rows. One row drives parsing, the environment variable, --help, the man
+ * page and shell completion, so none of them can contradict another.
  *
  * A value comes, in rising priority, from the command's defaults, from TERNMARK_<NAME> in the
  * environment, and from the command line (`--name value`, `--name=value`, `-x value`).
@@ -62,8 +62,8 @@ typedef struct tm_parsed {
     bool wants_help; /* --help was given; what stands behind it was not read */
 } tm_parsed;
 
-/* Parses argv[1] and on, after the environment. Errors: ARG (an unknown option with the nearest name,
- * a missing or wrong value with its limits, a wrong number of arguments). */
+/* Parses argv[1] and on, after the environment. Errors: ARG (an unknown option with the nearest
+ * name, a missing or wrong value with its limits, a wrong number of arguments). */
 tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **argv, tm_parsed *out,
                            tm_error *err) TM_MUST_USE;
 

@@ -1,8 +1,8 @@
 #include "harness/cli/peer_options.h"
 
-#include <string.h>
-
 #include "kernels/kernel.h"
+
+#include <string.h>
 
 static tm_status check_name(const tm_peers *peers, tm_error *err)
 {

@@ -15,8 +15,8 @@ typedef struct tm_peers {
     int n;
 } tm_peers;
 
-/* "NAME=PROGRAM,FILE[,ARGUMENT...][;...]"; NULL: none. Errors: ARG (as tm_peer_parse; a name twice, or that of
- * a kernel; too many). */
+/* "NAME=PROGRAM,FILE[,ARGUMENT...][;...]"; NULL: none. Errors: ARG (as tm_peer_parse; a name twice,
+ * or that of a kernel; too many). */
 tm_status tm_peers_parse(const char *text, tm_peers *out, tm_error *err) TM_MUST_USE;
 
 #endif

@@ -1,10 +1,10 @@
 #include "harness/cli/plan_roofline.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "harness/cli/interrupt.h"
 #include "harness/measure/backend.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #define SECONDS 0.5 /* on each point of a run's limits */
 

@@ -1,9 +1,8 @@
 /* A profile as JSON: every figure in its own key, what is missing with its reason. */
 #include "harness/cli/profile_output.h"
+#include "reports/profile_table.h"
 
 #include <math.h>
-
-#include "reports/profile_table.h"
 
 static tm_json *sum_json(const tm_profiled *item, int layer, int op)
 {

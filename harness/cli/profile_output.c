@@ -1,12 +1,12 @@
 #include "harness/cli/profile_output.h"
 
+#include "harness/sweep/plan.h"
+#include "reports/profile_table.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/sweep/plan.h"
-#include "reports/profile_table.h"
 
 /* Rates of a whole are of all of its time. */
 static void add_row(tm_table *table, const tm_profiled *item, const char *name, int layer, int op)

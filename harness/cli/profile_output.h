@@ -14,8 +14,8 @@ typedef struct tm_profiled {
     int cpus[TM_BACKEND_CPUS_MAX]; /* of the threads; -1: not pinned */
 } tm_profiled;
 
-/* Appends the cells. format: "text", "md", "csv" or "json" (an array of objects). layers: also by layer.
- * Errors: NOMEM. */
+/* Appends the cells. format: "text", "md", "csv" or "json" (an array of objects). layers: also by
+ * layer. Errors: NOMEM. */
 tm_status tm_profile_output_write(const tm_profiled *items, int n, const char *format, bool layers,
                                   tm_text *out, tm_error *err) TM_MUST_USE;
 /* The array alone. NULL when memory ran out. */

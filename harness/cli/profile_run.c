@@ -1,12 +1,12 @@
 #include "harness/cli/profile_run.h"
 
+#include "harness/measure/worker_process.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "harness/measure/worker_process.h"
 
 /* Longest silence of a worker that loads a model or runs a test once. */
 #define PATIENCE_SECONDS 120

@@ -1,5 +1,5 @@
-/* How `ternmark profile` measures: one worker process per arm of a plan, as `run --profile` does, with whole
- * profiles and traces. */
+/* How `ternmark profile` measures: one worker process per arm of a plan, as `run --profile` does,
+ * with whole profiles and traces. */
 #ifndef TM_HARNESS_CLI_PROFILE_RUN_H
 #define TM_HARNESS_CLI_PROFILE_RUN_H
 
@@ -24,9 +24,9 @@ typedef struct tm_profile_run {
     int n_items, n_failed;
 } tm_profile_run;
 
-/* Adds an item per profiled cell, to the trace and the folded stacks as well. Prints each cell's label
- * (unless quiet) and every skipped or failed cell on stderr. Errors: INTERRUPTED (the items so far stay), IO
- * (the trace), NOMEM. */
+/* Adds an item per profiled cell, to the trace and the folded stacks as well. Prints each cell's
+ * label (unless quiet) and every skipped or failed cell on stderr. Errors: INTERRUPTED (the items
+ * so far stay), IO (the trace), NOMEM. */
 tm_status tm_profile_run_arms(tm_profile_run *run, tm_error *err) TM_MUST_USE;
 void tm_profile_run_free(tm_profile_run *run);
 

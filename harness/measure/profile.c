@@ -1,13 +1,13 @@
 #include "harness/measure/profile.h"
 
+#include "harness/base/clock.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/clock.h"
-
-#define STAMPS_TIMED 4096 /* of the loop that measures one: some 40 us, three times */
+#define STAMPS_TIMED 4096 /* per loop that measures one stamp: about 40 us, run three times */
 
 static tm_profile_op *op_of(const tm_profile *profile, int layer, int op)
 {
@@ -38,7 +38,7 @@ static bool same_cost(const tm_op_cost *a, const tm_op_cost *b)
            a->macs == b->macs && a->is_int8 == b->is_int8;
 }
 
-/* Layer l of an operation into the entry behind `first` that costs the same in each of its layers. */
+/* Adds layer l of an operation to the entry, from `first` on, whose layers have the same cost. */
 static void put_entry(const tm_profile *p, int l, int o, int first, tm_record_profile *out)
 {
     const tm_profile_part *part = &op_of(p, l, o)->part;
@@ -101,13 +101,14 @@ void tm_profile_free(tm_profile *profile)
     *profile = (tm_profile){0};
 }
 
-/* Of counters that two cores do not show alike to the last tick, a span may come out below 0. */
+/* The counters of two cores can differ by a few ticks, so a span can come out negative. */
 static double span_ns(uint64_t begin, uint64_t end, double ticks_per_ns)
 {
     return end > begin ? (double)(end - begin) / ticks_per_ns : 0;
 }
 
-/* One thread's stamps, from the first pass of the region on. work [n_layers + 1][TM_OP_COUNT] of its own. */
+/* Adds the stamps of one thread, from the first pass of the region on. work:
+ * [n_layers + 1][TM_OP_COUNT], this thread's alone. */
 static void read_thread(const tm_stamps *stamps, int thread, int first_pass, double rate,
                         tm_profile *out, double *work)
 {
@@ -136,7 +137,7 @@ static void read_thread(const tm_stamps *stamps, int thread, int first_pass, dou
             sums->busy_ns += ns;
         }
         if (i + 1 < own->n_events && e[1].piece != TM_PIECE_ENTER) continue;
-        /* The last piece of the pass: the pool's own barrier is behind it. */
+        /* The last piece of the pass; the pool's own barrier follows. */
         double left = span_ns(e->ticks, pass->end, rate);
         if (stamps->n_threads == 1) {
             sums->idle_ns += left;
@@ -169,7 +170,8 @@ static tm_status check_lost(const tm_stamps *stamps, tm_error *err)
     int64_t lost = stamps->n_dropped;
     for (int i = 0; i < stamps->n_threads; i++) lost += stamps->threads[i].n_dropped;
     if (lost == 0) return TM_OK;
-    return tm_fail(err, TM_CHECK, "profile: %lld passes or stamps found no room in the stamps",
+    return tm_fail(err, TM_CHECK,
+                   "profile: %lld passes or stamps were lost because the buffer was full",
                    (long long)lost);
 }
 
@@ -181,8 +183,8 @@ tm_status tm_profile_read(const tm_stamps *stamps, int first_pass, double ticks_
                         .n_threads = stamps->n_threads,
                         .n_passes = stamps->n_passes - first_pass};
     if (first_pass < 0 || out->n_passes < 1)
-        return tm_fail(err, TM_ARG, "profile: %d passes, the region begins at %d", stamps->n_passes,
-                       first_pass);
+        return tm_fail(err, TM_ARG, "profile: %d passes were stamped; the region starts at pass %d",
+                       stamps->n_passes, first_pass);
     tm_status status = check_lost(stamps, err);
     if (status != TM_OK) return status;
     size_t n_ops = ((size_t)n_layers + 1) * TM_OP_COUNT;
@@ -208,12 +210,12 @@ tm_status tm_profile_read(const tm_stamps *stamps, int first_pass, double ticks_
     }
     out->stamps_per_thread = (double)n_events / stamps->n_threads;
     snprintf(out->clock, sizeof out->clock, "%s", tm_stamps_clock(stamps));
-    if (model != NULL) put_costs(stamps, first_pass, model, f16_kv, out);
+    if (model) put_costs(stamps, first_pass, model, f16_kv, out);
     free(work);
     return TM_OK;
 }
 
-/* What a stamp takes when nothing else happens: the best of three loops over a list of its own. */
+/* The time of one stamp by itself: the best of three loops over a list of its own. */
 static double measure_stamp(bool by_clock)
 {
     static tm_event events[STAMPS_TIMED];
@@ -229,21 +231,22 @@ static double measure_stamp(bool by_clock)
     return best;
 }
 
-/* State over the runs of one test. */
+/* The runs of one test. */
 typedef struct pairs {
     tm_bench *bench;
     const tm_test *test;
     const tm_profile_options *options;
     tm_stamps stamps;
-    int n_region_passes;    /* those before them fill the cache */
-    double *with, *without; /* [n] ns */
-    tm_profile *seen;       /* [n] of the runs with stamps */
-    tm_record last;         /* of a run without */
-    double *best_ns; /* [max_events]: of each piece, mean over threads, of the runs with stamps */
+    int n_region_passes;    /* the passes before them fill the cache */
+    double *with, *without; /* [n] ns, with and without stamps */
+    tm_profile *seen;       /* [n], of the runs with stamps */
+    tm_record last;         /* of the last run without stamps */
+    /* [max_events] the shortest time of each piece over the runs with stamps, mean over threads */
+    double *best_ns;
     bool best_known;
 } pairs;
 
-/* Every thread writes the same pieces in the same order, whoever's share they were. */
+/* Every thread writes the same pieces in the same order, whichever rows it computes. */
 static bool same_pieces(const tm_stamps *stamps)
 {
     const tm_stamps_thread *first = &stamps->threads[0];
@@ -258,8 +261,8 @@ static bool same_pieces(const tm_stamps *stamps)
     return true;
 }
 
-/* Keeps the shortest of each piece: a test makes the same ones in every run. Of the threads together,
- * since a thread that helps another has less to do in one run and more in the next. */
+/* Keeps the shortest time of each piece, which is the same in every run of a test. The mean over
+ * threads is compared, since work stealing moves rows between threads from run to run. */
 static void keep_best(pairs *p, double rate)
 {
     const tm_stamps *stamps = &p->stamps;
@@ -277,7 +280,7 @@ static void keep_best(pairs *p, double rate)
     }
 }
 
-/* Of the region's work, into the profile; the stamps still holds the last run with stamps. */
+/* Adds the best times of the region's work to the profile. The stamps are those of the last run. */
 static void put_best(const pairs *p, tm_profile *out)
 {
     const tm_stamps_thread *first = &p->stamps.threads[0];
@@ -319,7 +322,7 @@ static tm_status run(pairs *p, bool stamped, int pair, tm_error *err)
     return status;
 }
 
-/* The run that is `rank`th in time, from 0. */
+/* The index of the run that is `rank`th in time, from 0. */
 static int run_of_rank(const double *ns, int n, int rank)
 {
     for (int i = 0; i < n; i++) {
@@ -343,7 +346,7 @@ static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)
 {
     const tm_profile_options *options = p->options;
     int n = options->n_pairs;
-    tm_status status = run(p, true, -1, err); /* warm-up, of the stamps's pages as well */
+    tm_status status = run(p, true, -1, err); /* warm-up, which touches the stamps' pages too */
     if (status == TM_OK) status = run(p, false, -1, err);
     for (int i = 0; i < n && status == TM_OK; i++)
         for (int k = 0; k < 2 && status == TM_OK; k++) {
@@ -354,7 +357,7 @@ static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)
                              tm_stamps_ticks_per_ns(&p->stamps));
         }
     if (status != TM_OK) return status;
-    /* Of an even number, the faster of the two in the middle. */
+    /* The median; of an even number, the faster of the two in the middle. */
     int shown = run_of_rank(p->with, n, options->fastest ? 0 : (n - 1) / 2);
     *out = p->seen[shown];
     p->seen[shown] = (tm_profile){0};
@@ -378,19 +381,20 @@ tm_status tm_profile_measure(tm_bench *bench, const tm_test *test,
     if (!backend->model)
         return tm_fail(err, TM_ARG, "profile: the fake engine has no operations to time");
     if (options->n_pairs < 1)
-        return tm_fail(err, TM_ARG, "profile: %d pairs; at least 1 is needed", options->n_pairs);
+        return tm_fail(err, TM_ARG, "profile: %d pairs of runs; at least 1 is required",
+                       options->n_pairs);
     int batch = backend->n_batch, n = options->n_pairs;
     pairs p = {.bench = bench, .test = test, .options = options, .best_known = true};
     p.n_region_passes = (test->n_prompt + batch - 1) / batch + test->n_gen;
     int n_passes = p.n_region_passes + (test->depth + batch - 1) / batch;
     int n_layers = backend->model->config.n_layers, n_threads = tm_pool_threads(backend->pool);
-    /* Each piece's best time beside its stamps. */
+    /* The stamps, and the best time of each piece. */
     double needs = (double)tm_stamps_bytes(n_layers, n_passes, n_threads) *
                    (1 + (double)sizeof *p.best_ns / sizeof(tm_event) / n_threads);
     if (options->available_bytes > 0 && needs > (double)options->available_bytes)
         return tm_fail(err, TM_NOMEM,
-                       "profile: stamps of %d passes, %d layers and %d threads need %.2f GB, %.2f "
-                       "GB available",
+                       "profile: stamps of %d passes, %d layers and %d threads need %.2f GB; %.2f "
+                       "GB are available",
                        n_passes, n_layers, n_threads, needs * 1e-9,
                        (double)options->available_bytes * 1e-9);
     tm_status status = tm_stamps_open(n_layers, n_passes, backend->pool, &p.stamps, err);

@@ -1,13 +1,13 @@
 #include "harness/measure/profile_trace.h"
 
+#include "harness/base/json.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/base/json.h"
-
-/* A string as JSON writes it, with its quotes. */
+/* A JSON string with its quotes. */
 static void put_string(FILE *file, const char *text)
 {
     tm_json *json = tm_json_string(text);
@@ -38,13 +38,13 @@ tm_status tm_profile_trace_close(tm_profile_trace *trace, tm_error *err)
     errno = 0;
     bool failed = fflush(trace->file) != 0 || ferror(trace->file) != 0;
     if (fclose(trace->file) != 0 || failed)
-        status = tm_fail(err, TM_IO, "%s: the trace could not be written whole: %s", trace->path,
+        status = tm_fail(err, TM_IO, "%s: cannot write the whole trace: %s", trace->path,
                          strerror(errno ? errno : EIO));
     trace->file = NULL;
     return status;
 }
 
-/* What an event needs besides its span. */
+/* The context of an event. */
 typedef struct writer {
     FILE *file;
     const tm_stamps *stamps;
@@ -53,13 +53,14 @@ typedef struct writer {
     int cell, thread;
 } writer;
 
-/* Whole nanoseconds since the trace's begin: rounding a stamp once keeps what lies end to end so. */
+/* Whole nanoseconds since the start of the trace. Each stamp is rounded once, so that adjacent
+ * events stay adjacent. */
 static int64_t at_ns(const writer *w, uint64_t ticks)
 {
     return ticks > w->zero ? (int64_t)((double)(ticks - w->zero) / w->rate + 0.5) : 0;
 }
 
-/* The name and everything but the arguments of a complete event; its times are microseconds. */
+/* A complete event without its name and arguments; its times are in microseconds. */
 static void begin_event(const writer *w, const char *category, uint64_t begin, uint64_t end)
 {
     int64_t from = at_ns(w, begin), span = at_ns(w, end) - from;
@@ -115,7 +116,7 @@ static void put_thread(const writer *w, int first_pass)
         while (end < own->n_events && own->events[end].piece != TM_PIECE_ENTER) end++;
         if (pass >= first_pass) {
             put_pass(w, pass, own->events[i].ticks, w->stamps->passes[pass].end);
-            for (int k = i + 1; k < end;) { /* a run of events of one layer */
+            for (int k = i + 1; k < end;) { /* consecutive events of one layer */
                 int layer = own->events[k].layer, behind = k + 1;
                 while (behind < end && own->events[behind].layer == layer) behind++;
                 if (layer >= 0)
@@ -165,7 +166,7 @@ tm_status tm_profile_trace_add_file(const char *path, int number, const char *na
     errno = 0;
     bool failed = fflush(w.file) != 0 || ferror(w.file) != 0;
     if (fclose(w.file) == 0 && !failed) return TM_OK;
-    return tm_fail(err, TM_IO, "%s: the trace could not be written whole: %s", path,
+    return tm_fail(err, TM_IO, "%s: cannot write the whole trace: %s", path,
                    strerror(errno ? errno : EIO));
 }
 
@@ -183,7 +184,7 @@ tm_status tm_profile_trace_splice(tm_profile_trace *trace, const char *path, tm_
     return failed ? tm_fail(err, TM_IO, "%s: reading failed", path) : TM_OK;
 }
 
-/* Frames are separated by ';' and the count by the last space; a name may hold neither ';' nor a line's end. */
+/* ';' separates frames and a newline ends a stack, so neither may occur in a name. */
 static void put_frame(FILE *file, const char *name)
 {
     for (; *name; name++) fputc(*name == ';' || (unsigned char)*name < 0x20 ? '_' : *name, file);

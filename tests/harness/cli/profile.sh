@@ -180,7 +180,7 @@ refused "an unknown option" 'did you mean --layers' "${few[@]}" --layer
 refused "a trace that cannot be written" 'No such file' "${few[@]}" -t 1 --trace no/such/trace.json
 refused "stacks that cannot be written" 'No such file' "${few[@]}" -t 1 --folded no/such/file
 profile "${few[@]}" -t 1 -p 0 -n 2 -r 1 --seconds 0 --trace /dev/full
-[ $? -eq 2 ] && grep -q 'written whole: No space left' err
+[ $? -eq 2 ] && grep -q 'cannot write the whole .*: No space left' err
 verdict $? "a trace for which there is no room: said, with the reason"
 refused "a folder that cannot be made" 'No such file' "${few[@]}" -t 1 --plot no/such/folder
 refused "an unknown group of counters" 'nosuch' "${few[@]}" --counters nosuch

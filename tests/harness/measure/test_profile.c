@@ -1,4 +1,4 @@
-/* The profiler: parts that add up, limits worked out by hand, traces read back. */
+/* The profiler: its parts add up, limits match values computed by hand, traces are valid. */
 #include "tests/engine/tiny.h"
 
 #include <math.h>
@@ -9,7 +9,8 @@
 
 enum { N_LAYERS = 2, MAX_THREADS = 3, N_SEQUENCES = 3 };
 
-/* A stamps by hand: two threads, one layer, a pass to fill and two to look at; ticks are 2 to the ns. */
+/* Stamps written by hand: two threads, one layer, one pass that fills the cache and two of the
+ * region; two ticks per ns. */
 static const tm_event first_thread[] = {
     {100, 0, -1, TM_OP_EMBED, TM_PIECE_ENTER},  {200, 0, -1, TM_OP_EMBED, TM_PIECE_WORK},
     {1010, 1, -1, TM_OP_EMBED, TM_PIECE_ENTER}, {1030, 1, -1, TM_OP_EMBED, TM_PIECE_WORK},
@@ -23,7 +24,7 @@ static const tm_event second_thread[] = {
     {1990, 2, -1, TM_OP_EMBED, TM_PIECE_ENTER}, {2200, 2, 0, TM_OP_DOWN, TM_PIECE_WORK},
 };
 
-static void make_ledger(tm_stamps *out, tm_stamps_thread threads[2], tm_stamps_pass passes[3])
+static void make_stamps(tm_stamps *out, tm_stamps_thread threads[2], tm_stamps_pass passes[3])
 {
     enum { N = sizeof first_thread / sizeof *first_thread };
     threads[0] = (tm_stamps_thread){.events = (tm_event *)first_thread, .n_events = N};
@@ -34,7 +35,7 @@ static void make_ledger(tm_stamps *out, tm_stamps_thread threads[2], tm_stamps_p
     *out = (tm_stamps){.threads = threads, .passes = passes, .n_threads = 2, .n_passes = 3};
 }
 
-static void test_sums_by_hand(void **state)
+static void test_sums_match_values_by_hand(void **state)
 {
     (void)state;
     tm_stamps stamps;
@@ -42,7 +43,7 @@ static void test_sums_by_hand(void **state)
     tm_stamps_pass passes[3];
     tm_profile p;
     tm_error err = {0};
-    make_ledger(&stamps, threads, passes);
+    make_stamps(&stamps, threads, passes);
     assert_int_equal(tm_profile_read(&stamps, 1, 2, 1, NULL, true, &p, &err), TM_OK);
     assert_int_equal(p.n_passes, 2);
     assert_int_equal(p.n_tokens, 4);
@@ -52,7 +53,7 @@ static void test_sums_by_hand(void **state)
     assert_true(embed->part.wait_ns == (10 + 4) / 2.0 / 2);
     assert_true(embed->longest_ns == 20 / 2.0);
     assert_true(down->part.work_ns == (100 + 300 + 60 + 210) / 2.0 / 2);
-    assert_true(down->part.wait_ns == (10 + 10 + 50 + 110) / 2.0 / 2); /* to the passes' ends */
+    assert_true(down->part.wait_ns == (10 + 10 + 50 + 110) / 2.0 / 2); /* until the passes end */
     assert_true(down->longest_ns == (100 + 300) / 2.0);
     assert_int_equal(down->n_pieces, 4);
     assert_true(p.threads[0].busy_ns == (20 + 100 + 300) / 2.0);
@@ -72,7 +73,7 @@ static void test_sums_by_hand(void **state)
     assert_non_null(strstr(err.message, "7 passes or stamps"));
 }
 
-static void test_limits_by_hand(void **state)
+static void test_limits_match_values_by_hand(void **state)
 {
     (void)state;
     tm_profile_limits limits = {.read_gb_per_second = 10,
@@ -98,7 +99,7 @@ static void test_limits_by_hand(void **state)
     assert_string_equal(tm_profile_bound_name(TM_BOUND_INT8), "int8");
 }
 
-/* A tiny model behind the door the harness times through. */
+/* A tiny model as a backend. */
 typedef struct engine {
     tm_pool *pool;
     tm_model model;
@@ -166,7 +167,7 @@ static void close_engine(engine *e)
     tm_pool_close(e->pool);
 }
 
-/* As a store keeps it: fewer parts, and every figure the same, whatever binds which of them. */
+/* A stored profile has fewer parts but the same sums, whichever limit binds. */
 static void expect_same_table(const tm_profile *p)
 {
     static const tm_profile_limits limits[] = {
@@ -192,7 +193,7 @@ static void expect_same_table(const tm_profile *p)
     tm_record_profile_free(&table);
 }
 
-static void test_parts_make_the_whole(void **state)
+static void test_parts_add_up_to_the_region(void **state)
 {
     static const tm_test tests[] = {
         {20, 0, 0, 1}, {0, 5, 0, 1}, {11, 3, 0, 1}, {0, 4, 19, 1}, {0, 4, 9, N_SEQUENCES}};
@@ -212,12 +213,12 @@ static void test_parts_make_the_whole(void **state)
             assert_true(p.overhead.value > 0 && p.overhead.low <= p.overhead.value);
             assert_true(p.fastest_ratio > 0);
             assert_true(p.stamp_ns > 0.5 && p.stamps_per_thread > 20);
-            /* The harness's clock is outside of the region's stamps; 2 % for the ticks' rate. */
+            /* The harness's clock encloses the region's stamps; 2 % is for the tick rate. */
             assert_true(p.region_ns <= 1.02 * (double)p.elapsed_ns + 1000);
             for (int t = 0; t < n_threads; t++) {
                 const tm_profile_thread *thread = &p.threads[t];
                 NEAR(thread->busy_ns + thread->wait_ns + thread->idle_ns, p.region_ns,
-                     1e-6 * p.region_ns + 500); /* counters of two cores may differ a little */
+                     1e-6 * p.region_ns + 500); /* the counters of two cores can differ a little */
                 assert_true((thread->n_waits > 0) == (n_threads > 1));
                 idle += thread->idle_ns / n_threads;
             }
@@ -245,7 +246,7 @@ static void test_parts_make_the_whole(void **state)
         }
 }
 
-static void test_refused(void **state)
+static void test_wrong_options_are_errors(void **state)
 {
     tm_error err = {0};
     tm_profile p;
@@ -280,7 +281,7 @@ static char *read_file(const char *path, size_t *length)
     return text;
 }
 
-/* Events of one thread as the format wants them: inside each other or apart, never across. */
+/* The events of one thread are nested or disjoint; they never overlap partly. */
 static void expect_nested(const tm_json *events, int pid, int tid, int *n_events, double *leaves_us)
 {
     double ends[8] = {0};
@@ -311,7 +312,7 @@ static void expect_nested(const tm_json *events, int pid, int tid, int *n_events
 
 typedef struct written {
     tm_profile_trace trace;
-    double pass_us; /* of all passes of one cell, by the stamps */
+    double pass_us; /* all passes of one cell, by the stamps */
     int n_events;   /* of thread 0 */
 } written;
 
@@ -333,10 +334,11 @@ static void see(void *arg, const tm_stamps *stamps, int first_pass, double ticks
     }
 }
 
-static void test_traces_are_read_back(void **state)
+static void test_traces_are_valid(void **state)
 {
     char path[] = "/tmp/ternmark-trace-XXXXXX";
-    tm_test test = {11, 3, 9, 1}; /* two passes and three; two before them */
+    tm_test test = {11, 3, 9,
+                    1}; /* two passes for the prompt, three generated, two to fill the cache */
     engine e;
     tm_profile p;
     written w = {0};
@@ -362,8 +364,8 @@ static void test_traces_are_read_back(void **state)
             double leaves_us;
             expect_nested(events, pid, tid, &n, &leaves_us);
             if (tid != 0) continue;
-            /* 5 passes of 2 layers around the pieces, which fill the passes to the last nanosecond
-             * but for the final barriers. */
+            /* 5 passes of 2 layers enclose the pieces, which fill the passes except for the final
+             * barriers. */
             assert_int_equal(n, w.n_events + 5 * (1 + N_LAYERS));
             NEAR(leaves_us, w.pass_us, 0.01);
         }
@@ -404,9 +406,11 @@ static void test_traces_are_read_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums_by_hand),         cmocka_unit_test(test_limits_by_hand),
-        cmocka_unit_test(test_parts_make_the_whole), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_traces_are_read_back),
+        cmocka_unit_test(test_sums_match_values_by_hand),
+        cmocka_unit_test(test_limits_match_values_by_hand),
+        cmocka_unit_test(test_parts_add_up_to_the_region),
+        cmocka_unit_test(test_wrong_options_are_errors),
+        cmocka_unit_test(test_traces_are_valid),
     };
     return cmocka_run_group_tests_name("profile", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Sweeps that ask for profiles. */
+/* Sweeps with profiles. */
 #include "tests/harness/sweep/sweeps.h"
 
 static int count_profiles(const tm_records *records)
@@ -8,9 +8,9 @@ static int count_profiles(const tm_records *records)
     return n;
 }
 
-/* A store without profiles is continued by them alone, one per cell and process; one that failed is made
- * again, and what will never be had is not asked for twice. */
-static void test_profiles_are_made_up_for(void **state)
+/* A run with profiles adds only them to a store that has none: one per cell and process. A failed
+ * profile is repeated; one that was skipped is not. */
+static void test_missing_profiles_are_added(void **state)
 {
     (void)state;
     run r;
@@ -25,7 +25,7 @@ static void test_profiles_are_made_up_for(void **state)
     sweep(&r, store);
     assert_int_equal(r.outcome.n_new_samples, 0);
     assert_int_equal(r.outcome.n_profiles, 0);
-    assert_int_equal(r.outcome.n_profiles_lost, 8); /* the fake has no operations */
+    assert_int_equal(r.outcome.n_profiles_lost, 8); /* the fake engine has no operations */
     assert_says(r.outcome.profile_lost, "no operations");
     assert_int_equal(count_profiles(&r.outcome.records), 8);
     assert_true(r.plan.arms[0].predicted_seconds == without);
@@ -37,7 +37,7 @@ static void test_profiles_are_made_up_for(void **state)
 
     char *text = read_file(store, &size), *at = strstr(text, "\"status\":\"skipped\"");
     assert_non_null(at);
-    memcpy(at, "\"status\":\"failed\" ", 18); /* JSON minds no blank */
+    memcpy(at, "\"status\":\"failed\" ", 18); /* a blank in JSON is harmless */
     write_file(store, text, size);
     free(text);
     sweep(&r, store);
@@ -46,7 +46,7 @@ static void test_profiles_are_made_up_for(void **state)
     assert_int_equal(r.outcome.n_cells_failed, 0);
     finish(&r);
 
-    /* With a model there is more to run, and it is said before. */
+    /* With a model, the profiles add to the predicted time. */
     make_suite("synth:125M", "i2r16_mad_scalar", "tg16");
     prepare(&r, NULL);
     without = r.plan.arms[0].predicted_seconds;
@@ -61,6 +61,6 @@ int main(int argc, char **argv)
 {
     int code;
     if (is_worker(argc, argv, &code)) return code;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_profiles_are_made_up_for)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_missing_profiles_are_added)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
