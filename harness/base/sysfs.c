@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* cpuinfo of a large machine is long; its first processors and a whole status file fit. */
@@ -17,6 +18,7 @@ static int open_below(const char *root, const char *path)
     char name[PATH_MAX];
     int n = snprintf(name, sizeof name, "%s%s%s", root,
                      root[0] && root[strlen(root) - 1] == '/' ? "" : "/", path);
+    errno = ENAMETOOLONG;
     return n < (int)sizeof name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
 }
 
@@ -43,15 +45,45 @@ bool tm_sysfs_text(const char *root, const char *path, char *text, size_t size)
     return true;
 }
 
-bool tm_sysfs_int(const char *root, const char *path, int64_t *out)
+/* Higher descriptors are not kept: the usual limit is 1024 per process, and a chip may have one
+ * meter per core. */
+#define KEPT_MAX 256
+
+/* Keeping the file open saves 40 % of the cost of a read. A file that was removed or replaced has
+ * no link any more and is opened again; the file of a device that is gone fails by itself. */
+int tm_sysfs_read_int(const char *root, const char *path, int *kept,
+                      char text[TM_SYSFS_NUMBER_SIZE], int64_t *out)
 {
-    char text[64], *end;
-    if (!tm_sysfs_text(root, path, text, sizeof text)) return false;
+    char *end;
+    struct stat st;
+    int fd = kept ? *kept : -1;
+    text[0] = 0;
+    if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_nlink == 0)) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0) fd = open_below(root, path);
+    ssize_t n = fd < 0 ? -1 : pread(fd, text, TM_SYSFS_NUMBER_SIZE - 1, 0);
+    int why = errno;
+    if (fd >= 0 && (!kept || n < 0 || fd > KEPT_MAX)) {
+        close(fd);
+        fd = -1;
+    }
+    if (kept) *kept = fd;
+    if (n < 0) return why;
+    if (n > 0 && text[n - 1] == '\n') n--;
+    text[n] = 0;
     errno = 0;
     long long value = strtoll(text, &end, 10);
-    if (end == text || *end || errno) return false;
+    if (end == text || *end || errno) return EINVAL;
     *out = value;
-    return true;
+    return 0;
+}
+
+bool tm_sysfs_int(const char *root, const char *path, int64_t *out)
+{
+    char text[TM_SYSFS_NUMBER_SIZE];
+    return tm_sysfs_read_int(root, path, NULL, text, out) == 0;
 }
 
 bool tm_sysfs_field(const char *root, const char *path, const char *key, char *text, size_t size)
