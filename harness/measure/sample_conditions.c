@@ -1,18 +1,18 @@
 #include "harness/measure/sample_conditions.h"
 
+#include "harness/base/sysfs.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/sysfs.h"
-
 #define CPUS     "sys/devices/system/cpu"
 #define MAX_DIRS 64
 
-/* Chips that measure the processor's own temperature. A thermal zone's chip is named by the zone's type
- * and is recognized as one. Source: Linux, drivers/hwmon (smpro-hwmon.c, xgene-hwmon.c),
+/* Chips that measure the processor's temperature. The chip of a thermal zone is named after the
+ * zone's type. Source: Linux, drivers/hwmon (smpro-hwmon.c, xgene-hwmon.c),
  * drivers/thermal/thermal_hwmon.c. */
 static const char *const chips[] = {"coretemp", "k10temp", "zenpower", "smpro_hwmon", "apm_xgene"};
 
@@ -23,16 +23,16 @@ static bool cpu_file(const tm_sample_conditions *c, int cpu, const char *file, i
     return tm_sysfs_int(c->root, path, value);
 }
 
-/* cpuinfo_avg_freq (Linux 6.14) is measured by the kernel over its last tick; scaling_cur_freq is that too
- * on x86, and elsewhere may be what was asked for. Of a CPU at rest Arm's kernel answers EAGAIN to the
- * first: the two are never mixed in one mean. */
+/* The kernel measures cpuinfo_avg_freq (Linux 6.14) over its last tick. scaling_cur_freq is the
+ * same on x86, but may be the requested frequency elsewhere. On Arm the first fails with EAGAIN for
+ * an idle CPU. The two are never mixed in one mean. */
 static void find_clock(tm_sample_conditions *c)
 {
     static const char *const files[] = {"cpufreq/cpuinfo_avg_freq", "cpufreq/scaling_cur_freq"};
     int64_t khz;
     if (c->n_cpus == 0) {
         snprintf(c->clock_missing, sizeof c->clock_missing,
-                 "threads are not pinned: whose clock counts is not known");
+                 "the threads are not pinned, so their CPUs are unknown");
         return;
     }
     for (int i = 0; i < 2; i++)
@@ -41,12 +41,12 @@ static void find_clock(tm_sample_conditions *c)
             return;
         }
     snprintf(c->clock_missing, sizeof c->clock_missing,
-             "/" CPUS "/cpu%d/cpufreq shows no frequency: the system does not control the clock",
+             "/" CPUS "/cpu%d/cpufreq has no frequency: the system does not control it",
              c->cpus[0]);
 }
 
-/* Every CPU of a core, and of a package, takes its interrupt and counts it for itself: one event, so one
- * CPU speaks for all. Where the topology is not shown each CPU is its own. */
+/* All CPUs of a core, and of a package, count the same throttle event, so only one of them is added
+ * up. Without a known topology every CPU counts. */
 static void find_owners(tm_sample_conditions *c)
 {
     int64_t core[TM_SAMPLE_CONDITIONS_CPUS_MAX], package[TM_SAMPLE_CONDITIONS_CPUS_MAX];
@@ -68,13 +68,13 @@ static void find_throttle_counts(tm_sample_conditions *c)
     int64_t count;
     if (c->n_cpus == 0)
         snprintf(c->throttle_missing, sizeof c->throttle_missing,
-                 "threads are not pinned: whose counters count is not known");
+                 "the threads are not pinned, so their CPUs are unknown");
     else if (cpu_file(c, c->cpus[0], "thermal_throttle/core_throttle_count", &count)) {
         c->has_throttle_counts = true;
         find_owners(c);
     } else
         snprintf(c->throttle_missing, sizeof c->throttle_missing,
-                 "/" CPUS "/cpu%d/thermal_throttle is not there (Intel's processors have it, "
+                 "/" CPUS "/cpu%d/thermal_throttle does not exist (Intel's processors have it, "
                  "virtual machines do not)",
                  c->cpus[0]);
 }
@@ -87,8 +87,8 @@ static void add_sensor(tm_sample_conditions *c, const char *path)
     snprintf(c->sensors[c->n_sensors++], sizeof c->sensors[0], "%s", path);
 }
 
-/* By a zone's type or its chip's name: "x86_pkg_temp", "cpu-thermal", "soc0_thermal", "package-thermal" and
- * "bigcore0-thermal" of a Rockchip. */
+/* Recognizes a zone's type or a chip's name: "x86_pkg_temp", "cpu-thermal", "soc0_thermal", and
+ * "package-thermal" and "bigcore0-thermal" of a Rockchip. */
 static bool is_of_processor(const char *type)
 {
     static const char *const words[] = {"cpu", "pkg", "soc", "package", "bigcore", "littlecore"};
@@ -109,8 +109,8 @@ static bool is_chip_of_processor(const char *name)
     return n > tail && strcmp(name + n - tail, "_thermal") == 0 && is_of_processor(name);
 }
 
-/* A management processor's chip measures memory and voltage regulators too, which run hotter. */
-static bool is_beside_processor(const char *label)
+/* A management processor's chip also measures memory and voltage regulators, which run hotter. */
+static bool is_other_part(const char *label)
 {
     return strstr(label, "DIMM") || strstr(label, "VRD");
 }
@@ -122,13 +122,14 @@ static void add_chip(tm_sample_conditions *c, int index)
     if (!tm_sysfs_text(c->root, path, text, sizeof text) || !is_chip_of_processor(text)) return;
     for (int k = 1; k <= MAX_DIRS; k++) {
         snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/temp%d_label", index, k);
-        if (tm_sysfs_text(c->root, path, text, sizeof text) && is_beside_processor(text)) continue;
+        if (tm_sysfs_text(c->root, path, text, sizeof text) && is_other_part(text)) continue;
         snprintf(path, sizeof path, "sys/class/hwmon/hwmon%d/temp%d_input", index, k);
         add_sensor(c, path);
     }
 }
 
-/* hwmon's sensors of the processor; else its thermal zones; else any zone, which still follows it. */
+/* Finds the processor's sensors in hwmon, otherwise its thermal zones, otherwise any thermal zone,
+ * because its temperature still follows the processor's. */
 static void find_sensors(tm_sample_conditions *c)
 {
     char path[96], type[48];
@@ -142,7 +143,7 @@ static void find_sensors(tm_sample_conditions *c)
         }
     if (c->n_sensors == 0)
         snprintf(c->temperature_missing, sizeof c->temperature_missing,
-                 "neither /sys/class/hwmon nor /sys/class/thermal has a sensor of the processor");
+                 "neither /sys/class/hwmon nor /sys/class/thermal has a processor sensor");
 }
 
 void tm_sample_conditions_open(const char *root, const int *cpus, int n_cpus,
@@ -169,7 +170,7 @@ static void read_clock(const tm_sample_conditions *c, tm_measured *out)
     for (int i = 0; i < c->n_cpus; i++) {
         if (!cpu_file(c, c->cpus[i], c->clock_file, &khz) || khz <= 0) {
             tm_measured_miss(
-                out, "/" CPUS "/cpu%d/%s is not readable (of a CPU at rest Arm has no mean)",
+                out, "/" CPUS "/cpu%d/%s is not readable (Arm reports no mean for an idle CPU)",
                 c->cpus[i], c->clock_file);
             return;
         }
@@ -215,7 +216,7 @@ static void read_temperature(const tm_sample_conditions *c, tm_measured *out)
     if (isfinite(hottest))
         tm_measured_set(out, hottest);
     else
-        tm_measured_miss(out, "/%s is not readable any more", c->sensors[0]);
+        tm_measured_miss(out, "/%s is no longer readable", c->sensors[0]);
 }
 
 static void read_load(const tm_sample_conditions *c, tm_measured *out)
@@ -242,7 +243,7 @@ void tm_sample_conditions_read(const tm_sample_conditions *conditions, tm_sample
 
 static bool is_lower(double hz, double than)
 {
-    return hz < (1 - TM_SAMPLE_CONDITIONS_CLOCK_DROP) * than; /* false where one is missing */
+    return hz < (1 - TM_SAMPLE_CONDITIONS_CLOCK_DROP) * than; /* false if one is NaN */
 }
 
 void tm_sample_conditions_put(tm_sample_conditions *c, const tm_sample_condition *before,
@@ -262,10 +263,10 @@ void tm_sample_conditions_put(tm_sample_conditions *c, const tm_sample_condition
         else
             tm_measured_set(&record->sample.throttle_events, events);
         if (events > 0)
-            tm_record_mark(record, "the processor was throttled %.0f times for its heat", events);
+            tm_record_mark(record, "the processor was thermally throttled %.0f times", events);
     }
     if (is_lower(last, first))
-        tm_record_mark(record, "the clock fell by %.0f %% within the region",
+        tm_record_mark(record, "the clock fell by %.0f %% during the region",
                        100 * (1 - last / first));
     else if (is_lower(last, c->first_hz))
         tm_record_mark(record, "the clock was %.0f %% below that of the first repetition",

@@ -1,11 +1,13 @@
-/* The condition of the machine around a timed region: clock, throttling, temperature, load. Read
- * before and after the region, never inside it; what a machine does not show is missing with a reason.
+/* The conditions of a timed region: CPU frequency, throttling, temperature, load. They are read
+ * before and after the region, never inside it. What a machine does not report is missing, with the
+ * reason.
  *
- * A clock read at the edges is no mean over the region: a dip between them shows in the throttle
- * counters, where the processor has them, and else only in the times themselves.
+ * The frequency at the edges is not a mean over the region. A dip between them shows in the
+ * throttle counters if the processor has them, otherwise only in the times themselves.
  *
- * Source: Linux, Documentation/admin-guide/pm/cpufreq.rst (kHz), driver-api/thermal/sysfs-api.rst and
- * hwmon/sysfs-interface.rst (millidegrees), drivers/thermal/intel/therm_throt.c (events since boot). */
+ * Source: Linux, Documentation/admin-guide/pm/cpufreq.rst (kHz), driver-api/thermal/sysfs-api.rst
+ * and hwmon/sysfs-interface.rst (millidegrees), drivers/thermal/intel/therm_throt.c (events since
+ * boot). */
 #ifndef TM_HARNESS_MEASURE_SAMPLE_CONDITIONS_H
 #define TM_HARNESS_MEASURE_SAMPLE_CONDITIONS_H
 
@@ -13,39 +15,41 @@
 
 #define TM_SAMPLE_CONDITIONS_CPUS_MAX    256
 #define TM_SAMPLE_CONDITIONS_SENSORS_MAX 64
-/* A clock this much lower marks its sample: what reading it twice in a row may differ by is 2 %. */
+/* A frequency drop of this share marks the sample. Two readings in a row may differ by 2 %. */
 #define TM_SAMPLE_CONDITIONS_CLOCK_DROP 0.05
 
-/* What is read, found once so that reading opens files and looks for none. */
+/* The files to read, found once, so that reading does not search for them. */
 typedef struct tm_sample_conditions {
     const char *root; /* borrowed */
     int cpus[TM_SAMPLE_CONDITIONS_CPUS_MAX];
-    int n_cpus; /* whose clock counts: 0 when threads are not pinned */
+    int n_cpus; /* that the threads are pinned to; 0: they are not pinned */
     const char *clock_file;
     bool has_throttle_counts;
+    /* [n_cpus]: which of a CPU's counters to add up. */
     struct {
         bool core, package;
-    } counts[TM_SAMPLE_CONDITIONS_CPUS_MAX];            /* [n_cpus] whose counters are added up */
-    char sensors[TM_SAMPLE_CONDITIONS_SENSORS_MAX][96]; /* files of millidegrees */
+    } counts[TM_SAMPLE_CONDITIONS_CPUS_MAX];
+    char sensors[TM_SAMPLE_CONDITIONS_SENSORS_MAX][96]; /* [n_sensors]: files of millidegrees */
     int n_sensors;
     char clock_missing[160], throttle_missing[160], temperature_missing[160];
-    double first_hz; /* after the first region seen; NaN: none yet */
+    double first_hz; /* after the first region; NaN: there was none yet */
 } tm_sample_conditions;
 
 typedef struct tm_sample_condition {
     tm_measured frequency_hz;        /* mean of the CPUs */
-    tm_measured throttle_events;     /* of the CPUs' cores and packages, each once, since boot */
-    tm_measured temperature_celsius; /* of the hottest sensor of the processor */
-    tm_measured load_average;        /* of the last minute */
+    tm_measured throttle_events;     /* since boot; each core and each package counts once */
+    tm_measured temperature_celsius; /* of the processor's hottest sensor */
+    tm_measured load_average;        /* over the last minute */
 } tm_sample_condition;
 
-/* root: "/" or a recorded machine. cpus: [n_cpus] the threads are pinned to; n_cpus 0: they are not. */
+/* root: "/" or a recorded machine. cpus: [n_cpus], which the threads are pinned to; none if n_cpus
+ * is 0. */
 void tm_sample_conditions_open(const char *root, const int *cpus, int n_cpus,
                                tm_sample_conditions *out);
 void tm_sample_conditions_read(const tm_sample_conditions *conditions, tm_sample_condition *out);
 
-/* The figures of a sample, and a mark for each that spoils it: a clock that fell within the region or
- * against the first one, throttling. */
+/* Puts the conditions into a sample. Marks it if the frequency fell during the region or since the
+ * first region, or if the processor was throttled. */
 void tm_sample_conditions_put(tm_sample_conditions *conditions, const tm_sample_condition *before,
                               const tm_sample_condition *after, tm_record *record);
 

@@ -1,5 +1,6 @@
-/* The machine's condition on trees written here: what is read, what marks a sample, what is missing. */
+/* The conditions of samples on test trees: what is read, what marks a sample, what is missing. */
 #include "harness/measure/sample_conditions.h"
+
 #include "harness/measure/bench.h"
 #include "tests/harness/probe/energy_tree.h"
 
@@ -22,7 +23,7 @@ static void put_cpu(int cpu, const char *file, const char *text)
     put(path, text);
 }
 
-/* Two CPUs at 3.0 and 3.2 GHz, their counters, coretemp and a zone of something else. */
+/* Two CPUs at 3.0 and 3.2 GHz, their throttle counters, coretemp, and other sensors. */
 static void make_machine(const char *name)
 {
     root = scratch_path(name);
@@ -56,7 +57,7 @@ static const char *region_marks(void)
     return record.marks;
 }
 
-static void test_what_is_read(void **state)
+static void test_all_conditions_are_read(void **state)
 {
     (void)state;
     make_machine("machine");
@@ -72,7 +73,7 @@ static void test_what_is_read(void **state)
     assert_true(record.sample.temperature_after_celsius.value == 58);
     assert_true(record.sample.throttle_events.value == 0);
     assert_true(record.sample.load_average.value == 1.25);
-    /* The kernel's own mean is preferred. */
+    /* The kernel's mean is preferred. */
     put_cpu(0, "cpufreq/cpuinfo_avg_freq", "2000000");
     put_cpu(1, "cpufreq/cpuinfo_avg_freq", "2000000");
     open_pinned();
@@ -80,25 +81,25 @@ static void test_what_is_read(void **state)
     assert_true(before.frequency_hz.value == 2e9);
 }
 
-static void test_a_clock_that_falls(void **state)
+static void test_a_drop_of_the_clock_marks_the_sample(void **state)
 {
     (void)state;
     make_machine("clock");
     open_pinned();
     tm_sample_conditions_read(&conditions, &before);
-    put_cpu(0, "cpufreq/scaling_cur_freq", "2950000"); /* 1 %: reading it twice differs as much */
+    put_cpu(0, "cpufreq/scaling_cur_freq", "2950000"); /* 1 %: two readings may differ by that */
     assert_string_equal(region_marks(), "");
     put_cpu(0, "cpufreq/scaling_cur_freq", "2400000");
     put_cpu(1, "cpufreq/scaling_cur_freq", "2400000");
-    assert_string_equal(region_marks(), "the clock fell by 23 % within the region");
+    assert_string_equal(region_marks(), "the clock fell by 23 % during the region");
     assert_true(record.sample.frequency_before_hz.value == 3.1e9);
     assert_true(record.sample.frequency_after_hz.value == 2.4e9);
-    /* It stays down: the region itself shows nothing, the first one tells. */
+    /* It stays low: only the comparison with the first region shows it. */
     tm_sample_conditions_read(&conditions, &before);
     assert_string_equal(region_marks(), "the clock was 22 % below that of the first repetition");
 }
 
-static void test_throttling(void **state)
+static void test_throttling_marks_the_sample(void **state)
 {
     (void)state;
     make_machine("hot");
@@ -106,11 +107,11 @@ static void test_throttling(void **state)
     tm_sample_conditions_read(&conditions, &before);
     put_cpu(1, "thermal_throttle/core_throttle_count", "2");
     put_cpu(1, "thermal_throttle/package_throttle_count", "8");
-    assert_string_equal(region_marks(), "the processor was throttled 3 times for its heat");
+    assert_string_equal(region_marks(), "the processor was thermally throttled 3 times");
     assert_true(record.sample.throttle_events.value == 3);
 }
 
-static void test_what_is_missing_says_why(void **state)
+static void test_missing_conditions_have_a_reason(void **state)
 {
     (void)state;
     static const int cpus[] = {0};
@@ -121,9 +122,9 @@ static void test_what_is_missing_says_why(void **state)
     assert_string_equal(region_marks(), "");
     assert_true(isnan(record.sample.frequency_after_hz.value) &&
                 isnan(record.sample.throttle_events.value));
-    assert_says(record.sample.frequency_before_hz.missing, "cpu0/cpufreq shows no frequency");
-    assert_says(record.sample.throttle_events.missing, "thermal_throttle is not there");
-    assert_says(record.sample.temperature_after_celsius.missing, "sensor of the processor");
+    assert_says(record.sample.frequency_before_hz.missing, "cpu0/cpufreq has no frequency");
+    assert_says(record.sample.throttle_events.missing, "thermal_throttle does not exist");
+    assert_says(record.sample.temperature_after_celsius.missing, "has a processor sensor");
     assert_says(record.sample.load_average.missing, "/proc/loadavg");
     make_machine("unpinned");
     tm_sample_conditions_open(root, NULL, 0, &conditions);
@@ -131,7 +132,7 @@ static void test_what_is_missing_says_why(void **state)
     assert_says(before.frequency_hz.missing, "not pinned");
     assert_says(before.throttle_events.missing, "not pinned");
     assert_true(before.temperature_celsius.value == 51);
-    /* A file that goes, and one that is nonsense, spoil the figure and not the sample. */
+    /* A file that vanishes or holds no number makes the value missing and keeps the sample. */
     open_pinned();
     tm_sample_conditions_read(&conditions, &before);
     put_cpu(1, "cpufreq/scaling_cur_freq", "fast");
@@ -143,10 +144,10 @@ static void test_what_is_missing_says_why(void **state)
                 "cpu1/cpufreq/scaling_cur_freq is not readable");
     assert_true(record.sample.frequency_before_hz.value == 3.1e9);
     assert_says(record.sample.throttle_events.missing, "cpu1/thermal_throttle");
-    assert_says(record.sample.temperature_after_celsius.missing, "not readable");
+    assert_says(record.sample.temperature_after_celsius.missing, "no longer readable");
 }
 
-static void test_zones_where_hwmon_has_none(void **state)
+static void test_thermal_zones_without_hwmon(void **state)
 {
     (void)state;
     root = scratch_path("board");
@@ -163,7 +164,7 @@ static void test_zones_where_hwmon_has_none(void **state)
     assert_true(before.temperature_celsius.value == 70);
 }
 
-/* The next region as the second of two repetitions on this machine: figures or reasons, no marks lost. */
+/* On this machine every condition has a value or a reason. */
 static void test_this_machine(void **state)
 {
     (void)state;
@@ -183,11 +184,11 @@ static void test_this_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_read),
-        cmocka_unit_test(test_a_clock_that_falls),
-        cmocka_unit_test(test_throttling),
-        cmocka_unit_test(test_what_is_missing_says_why),
-        cmocka_unit_test(test_zones_where_hwmon_has_none),
+        cmocka_unit_test(test_all_conditions_are_read),
+        cmocka_unit_test(test_a_drop_of_the_clock_marks_the_sample),
+        cmocka_unit_test(test_throttling_marks_the_sample),
+        cmocka_unit_test(test_missing_conditions_have_a_reason),
+        cmocka_unit_test(test_thermal_zones_without_hwmon),
         cmocka_unit_test(test_this_machine),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
