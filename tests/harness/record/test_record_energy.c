@@ -1,5 +1,5 @@
-/* Energy windows: what is written is what is read, what contradicts itself is refused, and nothing
- * missing turns into a number. */
+/* Energy records: a round trip keeps every value, contradictions are refused, and a missing value
+ * never becomes a number. */
 #include "harness/record/store.h"
 #include "tests/harness/samples.h"
 #include "tests/harness/scratch.h"
@@ -60,7 +60,7 @@ static void test_round_trip(void **state)
     tm_record_free(&r);
 }
 
-static void test_per_token(void **state)
+static void test_joules_per_token(void **state)
 {
     (void)state;
     tm_record_energy e = make_window();
@@ -78,8 +78,8 @@ static void test_per_token(void **state)
     tm_record_energy_free(&e);
 }
 
-/* Net is only there when idle is known, and it is above 0. */
-static void test_net(void **state)
+/* Net energy needs the idle power, and must be above 0. */
+static void test_net_energy(void **state)
 {
     (void)state;
     tm_record_energy e = make_window();
@@ -92,7 +92,7 @@ static void test_net(void **state)
     tm_measured_miss(&e.idle_before_watts, "not asked for");
     tm_record_energy_set_net(&e);
     assert_says(e.net_joules.missing, "before the window: not asked for");
-    /* A meter that shows 30 W whatever the machine does: the rest is rounding, not energy. */
+    /* With constant power the difference is rounding, not energy. */
     tm_measured_set(&e.idle_before_watts, 30);
     tm_measured_set(&e.idle_after_watts, 30 - 1e-9);
     tm_record_energy_set_net(&e);
@@ -104,8 +104,8 @@ static void test_net(void **state)
     tm_record_energy_free(&e);
 }
 
-/* A window that was lost keeps its sentence, and no joule. */
-static void test_lost_windows(void **state)
+/* A window without energy keeps its reason and has no joules. */
+static void test_windows_without_energy(void **state)
 {
     (void)state;
     static const tm_probe_state states[] = {TM_PROBE_STUCK, TM_PROBE_DENIED, TM_PROBE_INVALID,
@@ -135,7 +135,7 @@ static void test_lost_windows(void **state)
     }
 }
 
-/* The record with one key changed (value takes over) or gone (NULL) is refused, saying what. */
+/* The record with one key changed (takes ownership of value) or removed (NULL) is refused. */
 static void refuse(const char *key, tm_json *value, const char *part)
 {
     tm_error err = {0};
@@ -158,7 +158,7 @@ static void refuse(const char *key, tm_json *value, const char *part)
     tm_record_free(&r);
 }
 
-static void test_damaged(void **state)
+static void test_damaged_records_are_refused(void **state)
 {
     (void)state;
     static const char *const keys[] = {"process",
@@ -194,7 +194,7 @@ static tm_json *number(double value)
     return tm_json_number(value);
 }
 
-static void test_contradictions(void **state)
+static void test_contradictions_are_refused(void **state)
 {
     (void)state;
     refuse("gross_joules", tm_json_null(), "status ok with nan gross_joules");
@@ -246,8 +246,8 @@ static void test_contradictions(void **state)
     refuse("trace_seconds", list, "at most 2000");
 }
 
-/* Records of energy live in a store among the others. */
-static void test_store(void **state)
+/* A store holds energy records among others. */
+static void test_energy_in_a_store(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -272,10 +272,13 @@ static void test_store(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_per_token),
-        cmocka_unit_test(test_net),        cmocka_unit_test(test_lost_windows),
-        cmocka_unit_test(test_damaged),    cmocka_unit_test(test_contradictions),
-        cmocka_unit_test(test_store),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_joules_per_token),
+        cmocka_unit_test(test_net_energy),
+        cmocka_unit_test(test_windows_without_energy),
+        cmocka_unit_test(test_damaged_records_are_refused),
+        cmocka_unit_test(test_contradictions_are_refused),
+        cmocka_unit_test(test_energy_in_a_store),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
