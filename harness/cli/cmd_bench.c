@@ -173,6 +173,8 @@ const tm_command tm_command_bench = {
                                        {rows, 0},
                                        {tm_energy_options, offsetof(request, energy)},
                                        {0}},
+    .get_rows = tm_energy_source_rows,
+    .got_rows_offset = offsetof(request, energy),
     .settings_size = sizeof(request),
     .defaults = &(const request){.cells = TM_CELL_DEFAULTS,
                                  .energy = TM_ENERGY_DEFAULTS,

@@ -389,6 +389,8 @@ const tm_command tm_command_run = {
     .formats = (const char *const[]){"text", "json", NULL},
     .options =
         (const tm_option_set[]){{rows, 0}, {tm_energy_options, offsetof(settings, energy)}, {0}},
+    .get_rows = tm_energy_source_rows,
+    .got_rows_offset = offsetof(settings, energy),
     .argument_names = tm_suite_names,
     .argument_is_file = true,
     .min_arguments = 1,

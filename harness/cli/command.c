@@ -22,6 +22,11 @@ int tm_command_options(const tm_command *command, tm_option *out)
             out[n] = *row;
             out[n++].offset += SETTINGS_OFFSET + set->offset;
         }
+    for (const tm_option *row = command->get_rows ? command->get_rows() : NULL; row && row->name;
+         row++) {
+        out[n] = *row;
+        out[n++].offset += SETTINGS_OFFSET + command->got_rows_offset;
+    }
     if (command->formats)
         out[n++] = (tm_option){"format",
                                NULL,

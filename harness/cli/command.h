@@ -36,6 +36,9 @@ typedef struct tm_command {
     const char *const *formats;   /* for --format, the default first; NULL: none */
     bool prints;                  /* --output FILE replaces standard output */
     const tm_option_set *options; /* ended by a set without rows; NULL: none */
+    /* More rows, if they are not known when compiling, and where their settings lie; NULL: none. */
+    const tm_option *(*get_rows)(void);
+    size_t got_rows_offset;
     const char *const *(*argument_names)(void); /* known first arguments; NULL: none */
     bool argument_is_file; /* the other arguments are files; both are for completion */
     bool is_internal;      /* other commands start it, users do not */

@@ -1,6 +1,5 @@
 #include "harness/cli/energy_options.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,55 +8,64 @@
 
 const tm_option tm_energy_options[] = {
     {"energy", NULL, TM_TEXT(S, energy), "SOURCE",
-     .help = "joules from auto, powercap, perf, hwmon, meter ..., require[=NAME] or none (default)",
+     .help = "measure energy: auto, the name of a source, require[=NAME] or none (default none)",
      .group = GROUP},
     {"energy-seconds", NULL, TM_NUMBER(S, seconds), "SECONDS",
-     .help = "shortest window of energy; work is repeated (default 10)", .group = GROUP,
+     .help = "repeat the work for at least SECONDS per energy window (default 10)", .group = GROUP,
      .low = TM_ENERGY_SECONDS_MIN, .high = TM_ENERGY_SECONDS_MAX},
     {"idle", NULL, TM_NUMBER(S, idle), "SECONDS",
-     .help = "idle time measured before and after a window (default 10; 0: none)", .group = GROUP,
-     .high = TM_ENERGY_SECONDS_MAX},
-    {"meter", NULL, TM_TEXT(S, meter), "COMMAND",
-     .help = "prints \"time watts\" or \"time joules\" and then samples", .group = GROUP},
-    {"meter-csv", NULL, TM_FILE(S, meter_csv), "FILE",
-     .help = "the same, in a file that a logger writes while the work runs", .group = GROUP},
-    {"meter-offset", NULL, TM_NUMBER(S, offset), "SECONDS",
-     .help = "seconds added to the meter's times to get this machine's", .group = GROUP,
-     .low = -TM_METER_OFFSET_MAX, .high = TM_METER_OFFSET_MAX},
+     .help = "measure idle power for SECONDS before and after each window (default 10; 0: never)",
+     .group = GROUP, .high = TM_ENERGY_SECONDS_MAX},
     {"meter-marker", NULL, TM_FLAG(S, marker), NULL,
-     .help = "begin with a pattern of load, to find the run in a meter's log afterwards",
+     .help = "begin with a load pattern that `ternmark import` finds in a meter's log",
      .group = GROUP},
     {"sysfs-root", NULL, TM_DIR(S, root), "DIR",
-     .help = "for tests: meters from below DIR; all of their joules are marked fake",
-     .group = GROUP},
+     .help = "read the sources below DIR, for tests; all energy is marked fake", .group = GROUP},
     {0}};
 
-static tm_status put_text(const char *name, const char *text, char *out, size_t size, tm_error *err)
+static tm_option row_of(const tm_probe_option *option, int index)
 {
-    if (!text) return TM_OK;
-    if (strlen(text) >= size)
-        return tm_fail(err, TM_ARG, "--%s is longer than %zu characters", name, size - 1);
-    strcpy(out, text);
-    return TM_OK;
+    size_t i = (size_t)index;
+    tm_option row = {.name = option->name,
+                     .kind = option->kind == TM_PROBE_OPTION_FILE ? TM_OPTION_FILE : TM_OPTION_TEXT,
+                     .offset = offsetof(S, texts) + i * sizeof(const char *),
+                     .value = option->placeholder,
+                     .help = option->help,
+                     .group = GROUP};
+    if (option->kind != TM_PROBE_OPTION_NUMBER) return row;
+    row.kind = TM_OPTION_NUMBER;
+    row.offset = offsetof(S, numbers) + i * sizeof(double);
+    row.low = option->low;
+    row.high = option->high;
+    return row;
+}
+
+const tm_option *tm_energy_source_rows(void)
+{
+    static tm_option rows[TM_ENERGY_SETTINGS_MAX + 1];
+    const tm_probe_option *option;
+    for (int i = 0; (option = tm_probe_user_option(i, NULL)) && i < TM_ENERGY_SETTINGS_MAX; i++)
+        rows[i] = row_of(option, i);
+    return rows;
 }
 
 tm_status tm_energy_adjust(const tm_energy_settings *s, tm_suite *suite, tm_error *err)
 {
     tm_energy_source_options *o = &suite->energy;
-    tm_status status = TM_OK;
-    if (s->energy)
-        status = tm_energy_source_parse(s->energy, o, err);
-    else if ((s->meter || s->meter_csv || s->marker) && strcmp(o->source, "none") == 0)
-        snprintf(o->source, sizeof o->source, "meter");
-    if (s->meter || s->meter_csv) o->command[0] = o->csv[0] = 0;
-    if (status == TM_OK) status = put_text("meter", s->meter, o->command, sizeof o->command, err);
-    if (status == TM_OK) status = put_text("meter-csv", s->meter_csv, o->csv, sizeof o->csv, err);
-    if (status == TM_OK) status = put_text("sysfs-root", s->root, o->root, sizeof o->root, err);
+    tm_status status = s->energy ? tm_energy_source_parse(s->energy, o, err) : TM_OK;
+    if (status == TM_OK)
+        status = tm_energy_source_override(o, s->texts, s->numbers, !s->energy, err);
+    if (status != TM_OK) return status;
+    /* The marker only helps with meters whose log is imported later. */
+    if (s->marker && !s->energy && strcmp(o->source, "none") == 0) strcpy(o->source, "meter");
+    if (s->root && strlen(s->root) >= sizeof o->root)
+        return tm_fail(err, TM_ARG, "--sysfs-root is longer than %zu characters",
+                       sizeof o->root - 1);
+    if (s->root) strcpy(o->root, s->root);
     if (!isnan(s->seconds)) o->seconds = s->seconds;
     if (!isnan(s->idle)) o->idle_seconds = s->idle;
-    if (!isnan(s->offset)) o->csv_offset_seconds = s->offset;
     if (s->marker) o->marker = true;
-    return status == TM_OK ? tm_energy_source_check(o, err) : status;
+    return tm_energy_source_check(o, err);
 }
 
 tm_status tm_energy_choose(const char *command, const tm_suite *suite,
@@ -69,10 +77,11 @@ tm_status tm_energy_choose(const char *command, const tm_suite *suite,
         const tm_probe_health *health = &choice->tried[i].health;
         if (health->state == TM_PROBE_OK) continue;
         fprintf(stderr, "ternmark %s: no energy from %s%s%s\n", command, health->reason,
-                health->fix[0] ? "; to mend it: " : "", health->fix);
+                health->fix[0] ? "; fix: " : "", health->fix);
     }
     if (status == TM_OK) return TM_OK;
-    bool any = strcmp(suite->energy.source, "auto") == 0;
-    return tm_fail(err, TM_UNSUPPORTED, "energy is required%s%s and no source of it is alive",
-                   any ? "" : " from ", any ? "" : suite->energy.source);
+    bool is_auto = strcmp(suite->energy.source, "auto") == 0;
+    return tm_fail(err, TM_UNSUPPORTED, "energy is required, but %s%s",
+                   is_auto ? "no source works" : suite->energy.source,
+                   is_auto ? "" : " does not work");
 }

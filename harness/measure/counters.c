@@ -1,28 +1,29 @@
 #include "harness/measure/counters.h"
 
+#include "harness/probe/probe_counters.h"
+#include "harness/probe/probe_papi.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/probe/probe.h"
-
-/* Longest spin that looks for life in the counters, in every worker that counts. */
+/* Longest spin while waiting for the counters to advance, in every worker that counts. */
 #define SPIN_SECONDS 0.1
 
 enum { PAPI, PERF, N_PROVIDERS };
 
 struct tm_counters {
     tm_counter_group group;
-    tm_probe *probes[N_PROVIDERS]; /* NULL: nothing to count with it */
+    tm_probe *probes[N_PROVIDERS]; /* NULL: it counts no event */
     tm_probe_window windows[N_PROVIDERS];
     struct {
-        int provider, channel; /* channel -1: nothing counts it */
+        int provider, channel; /* channel -1: no provider counts it */
         char missing[sizeof((tm_measured *)0)->missing];
     } events[TM_COUNTER_EVENTS_MAX];
 };
 
-/* Why an event is not counted by a provider; NULL: it is, by that channel. */
+/* Returns NULL and the channel that counts the event, or the reason why none does. */
 static const char *find_channel(const tm_probe *probe, const char *name, int *channel)
 {
     for (int i = 0; i < tm_probe_n_channels(probe); i++) {
@@ -32,29 +33,42 @@ static const char *find_channel(const tm_probe *probe, const char *name, int *ch
         *channel = i;
         return NULL;
     }
-    return "it has no such event";
+    return "it does not have this event";
 }
 
-/* Opens a provider for the events that nothing counts yet and notes which of them it counts. */
-static tm_status ask(tm_counters *c, int provider, const tm_counters_options *options,
-                     tm_error *err)
+/* Appends a provider's reason to an event's. */
+static void add_reason(tm_counters *c, int event, int provider, const char *why)
 {
-    static const char *const names[] = {"papi", "counters"}, *const shown[] = {"PAPI", "perf"};
+    static const char *const names[] = {"PAPI", "perf"};
+    char *text = c->events[event].missing;
+    size_t n = strlen(text), room = sizeof c->events[event].missing;
+    bool is_named = strncmp(why, names[provider], strlen(names[provider])) == 0;
+    snprintf(text + n, room - n, "%s%s%s%s", n ? "; " : "", is_named ? "" : names[provider],
+             is_named ? "" : ": ", why);
+}
+
+/* Opens a provider for the events that no provider counts yet, and notes which of them it
+ * counts. */
+static tm_status open_provider(tm_counters *c, int provider, const tm_counters_options *options,
+                               tm_error *err)
+{
+    static const char *const names[] = {"papi", "counters"};
     tm_probe_event wanted[TM_COUNTER_EVENTS_MAX];
     tm_probe_health health;
-    tm_probe_options probing = {
-        .spin_seconds = SPIN_SECONDS, .events = wanted, .papi_library = options->papi_library};
     const char *refusal = NULL;
-    /* Ratios of events from both need both to count the same instructions. */
-    probing.user_mode_only = c->probes[PAPI] != NULL;
+    int n_wanted = 0;
     for (int i = 0; i < c->group.n_events; i++)
         if (c->events[i].channel < 0)
-            wanted[probing.n_events++] =
-                (tm_probe_event){c->group.events[i].name, c->group.events[i].papi};
-    if (probing.n_events == 0) return TM_OK;
+            wanted[n_wanted++] = (tm_probe_event){c->group.events[i].name, c->group.events[i].papi};
+    if (n_wanted == 0) return TM_OK;
+    const tm_probe_papi_options papi = {wanted, n_wanted, options->papi_library};
+    /* If PAPI counts as well, both must count the same instructions, or ratios would be wrong. */
+    const tm_probe_counters_options perf = {wanted, n_wanted, c->probes[PAPI]};
+    const tm_probe_options probing = {.spin_seconds = SPIN_SECONDS,
+                                      .own = provider == PAPI ? (const void *)&papi : &perf};
     if (tm_probe_open(names[provider], &probing, &c->probes[provider], &health, err) != TM_OK) {
         if (err->status != TM_UNSUPPORTED) return err->status;
-        /* Without the name of the source, which a dead channel's words follow. */
+        /* Strip the source's name, which precedes the reason of a channel. */
         size_t n = strlen(names[provider]);
         bool is_named = strncmp(health.reason, names[provider], n) == 0 && health.reason[n] == ':';
         refusal = health.reason + (is_named ? n + 2 : 0);
@@ -66,12 +80,7 @@ static tm_status ask(tm_counters *c, int provider, const tm_counters_options *op
         if (!why)
             why = find_channel(c->probes[provider], c->group.events[i].name, &c->events[i].channel);
         c->events[i].provider = provider;
-        if (!why) continue;
-        char *text = c->events[i].missing;
-        size_t n = strlen(text), room = sizeof c->events[i].missing;
-        bool named = strncmp(why, shown[provider], strlen(shown[provider])) == 0;
-        snprintf(text + n, room - n, "%s%s%s%s", n ? "; " : "", named ? "" : shown[provider],
-                 named ? "" : ": ", why);
+        if (why) add_reason(c, i, provider, why);
     }
     return TM_OK;
 }
@@ -88,7 +97,7 @@ tm_status tm_counters_open(const tm_counter_group *group, const tm_counters_opti
     c->group = *group;
     for (int i = 0; i < TM_COUNTER_EVENTS_MAX; i++) c->events[i].channel = -1;
     for (int p = 0; p < N_PROVIDERS && status == TM_OK; p++)
-        if (p != PAPI || !options->no_papi) status = ask(c, p, options, err);
+        if (p != PAPI || !options->no_papi) status = open_provider(c, p, options, err);
     if (status != TM_OK) {
         tm_counters_close(c);
         return status;
@@ -137,14 +146,14 @@ static void put_event(const tm_counters *c, int event, tm_counter *out)
         tm_measured_miss(&out->figure, "%s", v->reason);
 }
 
-/* What a formula may name. */
+/* What the words of a formula stand for. */
 typedef struct region {
     const tm_record *record;
     int n_events, n_threads;
-    double share; /* the least of the events looked up */
+    double share; /* smallest counted_share of the events in the formula */
 } region;
 
-static bool look_up(void *arg, const char *word, double *value, const char **missing)
+static bool look_up_word(void *arg, const char *word, double *value, const char **missing)
 {
     region *r = arg;
     const tm_record *record = r->record;
@@ -157,9 +166,9 @@ static bool look_up(void *arg, const char *word, double *value, const char **mis
         {"seconds", 1e-9 * (double)record->sample.elapsed_ns, NULL},
         {"threads", r->n_threads, NULL},
         {"bytes", record->sample.bytes_per_token * record->sample.n_tokens,
-         "the engine states no bytes"},
+         "the engine reports no bytes"},
         {"macs", record->sample.macs_per_token * record->sample.n_tokens,
-         "the engine states no operations"},
+         "the engine reports no operations"},
     };
     for (int i = 0; i < r->n_events; i++) {
         const tm_counter *c = &record->sample.counters[i];
@@ -182,18 +191,18 @@ static void put_metric(const tm_counter_metric *metric, region *r, tm_counter *o
 {
     char missing[sizeof out->figure.missing];
     double value;
-    tm_error ignored; /* the formula was tried when the group was read */
+    tm_error ignored; /* the formula was parsed when the group was read */
     snprintf(out->name, sizeof out->name, "%s", metric->name);
     snprintf(out->unit, sizeof out->unit, "%s", metric->unit);
     snprintf(out->method, sizeof out->method, "formula");
     r->share = 1;
-    if (tm_counter_formula(metric->formula, look_up, r, &value, missing, sizeof missing,
+    if (tm_counter_formula(metric->formula, look_up_word, r, &value, missing, sizeof missing,
                            &ignored) == TM_OK &&
         !missing[0])
         tm_measured_set(&out->figure, value);
     else
         tm_measured_miss(&out->figure, "%s", missing[0] ? missing : ignored.message);
-    out->share = r->share; /* no more certain than the least counted of its events */
+    out->share = r->share;
 }
 
 tm_status tm_counters_put(const tm_counters *counters, int n_threads, tm_record *record,
@@ -213,7 +222,8 @@ tm_status tm_counters_put(const tm_counters *counters, int n_threads, tm_record 
     for (int i = 0; i < g->n_events; i++)
         if (record->sample.counters[i].share < least) least = record->sample.counters[i].share;
     if (least < 1)
-        tm_record_mark(record, "counters shared: one was counted for %.0f %% of the region",
+        tm_record_mark(record,
+                       "an event shared its counter and was counted for %.0f %% of the region",
                        100 * least);
     return TM_OK;
 }

@@ -1,5 +1,6 @@
-/* The counters of a group over timed regions: from PAPI where it counts an event, else from perf or
- * getrusage; and the metrics made of them. What nothing counts stays in the list with the reasons. */
+/* Counts the events of a group over timed regions, with PAPI if it can count an event, otherwise
+ * with perf or getrusage, and computes the group's metrics. An event that neither can count stays
+ * in the list with both reasons. */
 #ifndef TM_HARNESS_MEASURE_COUNTERS_H
 #define TM_HARNESS_MEASURE_COUNTERS_H
 
@@ -13,18 +14,18 @@ typedef struct tm_counters_options {
     bool no_papi;
 } tm_counters_options;
 
-/* Counts this process and the threads that start after this call. group: copied. options: or NULL.
- * Errors: NOMEM; that nothing can be counted is none. */
+/* Counts this process and the threads that start after this call. group: copied. options: may be
+ * NULL. Errors: NOMEM. It is no error if no event can be counted. */
 tm_status tm_counters_open(const tm_counter_group *group, const tm_counters_options *options,
                            tm_counters **out, tm_error *err) TM_MUST_USE;
 void tm_counters_close(tm_counters *counters);
 
-/* One region at a time, from the thread that opened; outside of what is timed. */
+/* One region at a time, from the thread that opened them, outside the timed region. */
 void tm_counters_start(tm_counters *counters);
 void tm_counters_stop(tm_counters *counters);
 
-/* The counters of the last region into a sample whose times, tokens and costs are set; marks it when
- * an event was counted for less than the whole region. Errors: NOMEM. */
+/* Puts the counters of the last region into a sample whose times, tokens and costs are already set.
+ * Marks the sample if an event was counted for only a part of the region. Errors: NOMEM. */
 tm_status tm_counters_put(const tm_counters *counters, int n_threads, tm_record *record,
                           tm_error *err) TM_MUST_USE;
 

@@ -5,39 +5,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "harness/base/clock.h"
-
-/* Before a window of idleness: threads that spin for work go to sleep within a millisecond, and the
- * package needs some more for its deeper states. */
+/* Before idle time is measured: threads that spin for work go to sleep within a millisecond, and
+ * the package needs longer to reach its deeper states. */
 #define SETTLE_SECONDS 0.5
 
-static void sleep_until(int64_t ns)
+static void sleep_seconds(const tm_energy_window *run, double seconds)
 {
-    struct timespec t = {ns / 1000000000, ns % 1000000000};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) {
-    }
+    tm_clock_sleep(run->clock, (int64_t)(1e9 * seconds));
 }
 
 tm_status tm_energy_window_open(tm_energy_window *run, tm_bench *bench,
                                 const tm_energy_source_options *options, bool later,
-                                const cpu_set_t *cpus, tm_error *err)
+                                const cpu_set_t *cpus, const tm_clock *clock, tm_error *err)
 {
     cpu_set_t pinned;
     tm_error why = {0};
     memset(run, 0, sizeof *run);
     run->bench = bench;
     run->options = options;
+    run->clock = clock;
     run->later = later;
     if (later) return TM_OK;
-    /* What is started here inherits the CPUs of this thread, which may be one that computes. */
+    /* The meter's threads and processes inherit the CPUs of this thread, which may be pinned. */
     bool moved = sched_getaffinity(0, sizeof pinned, &pinned) == 0 &&
                  sched_setaffinity(0, sizeof *cpus, cpus) == 0;
-    tm_probe_options probing = tm_energy_source_probe_options(options);
-    tm_status status = tm_probe_open(options->source, &probing, &run->probe, &run->health, &why);
+    tm_status status = tm_energy_source_open(options, clock, &run->probe, &run->health, &why);
     if (moved && sched_setaffinity(0, sizeof pinned, &pinned) != 0 && status == TM_OK)
-        status = tm_fail(&why, TM_IO, "the thread could not be pinned again: %s", strerror(errno));
+        status = tm_fail(&why, TM_IO, "this thread cannot be pinned again: %s", strerror(errno));
     if (status == TM_NOMEM || (status != TM_OK && run->probe)) {
         tm_energy_window_close(run);
         *err = why;
@@ -54,7 +49,7 @@ void tm_energy_window_close(tm_energy_window *run)
     run->probe = NULL;
 }
 
-/* Sleeps for the idle time with the meter on. */
+/* Measures the power while this process sleeps for the idle time. */
 static void measure_idle(tm_energy_window *run, tm_idle *idle)
 {
     tm_probe_window window;
@@ -63,19 +58,19 @@ static void measure_idle(tm_energy_window *run, tm_idle *idle)
     idle->watts = NAN;
     if (run->options->idle_seconds <= 0) {
         idle->state = TM_PROBE_MISSING;
-        snprintf(idle->reason, sizeof idle->reason, "no idle time was asked for");
+        snprintf(idle->reason, sizeof idle->reason, "no idle time was requested");
         return;
     }
-    sleep_until(tm_now_ns() + (int64_t)(1e9 * SETTLE_SECONDS));
-    idle->begin_ns = tm_now_ns();
+    sleep_seconds(run, SETTLE_SECONDS);
+    idle->begin_ns = tm_clock_now(run->clock);
     if (run->probe) tm_probe_start(run->probe);
-    sleep_until(tm_now_ns() + (int64_t)(1e9 * run->options->idle_seconds));
+    sleep_seconds(run, run->options->idle_seconds);
     if (run->probe) tm_probe_stop(run->probe, &window);
-    idle->end_ns = tm_now_ns();
+    idle->end_ns = tm_clock_now(run->clock);
     idle->seconds = 1e-9 * (double)(idle->end_ns - idle->begin_ns);
     if (!run->probe) {
         idle->state = TM_PROBE_MISSING;
-        snprintf(idle->reason, sizeof idle->reason, "the meter is read later");
+        snprintf(idle->reason, sizeof idle->reason, "its meter's log is imported later");
         return;
     }
     idle->begin_ns = window.begin_ns;
@@ -89,7 +84,7 @@ static void measure_idle(tm_energy_window *run, tm_idle *idle)
     memcpy(idle->trace, window.trace, (size_t)idle->n_trace * sizeof *idle->trace);
 }
 
-/* What must lie in the KV cache before the phase. */
+/* Fills the KV cache with what the phase needs. */
 static tm_status fill_cache(tm_bench *bench, const tm_test *test, tm_phase phase, tm_error *err)
 {
     tm_backend *backend = bench->backend;
@@ -99,18 +94,19 @@ static tm_status fill_cache(tm_bench *bench, const tm_test *test, tm_phase phase
     return status;
 }
 
-/* The phase again and again until the time is over; nothing else in the loop. */
-static tm_status repeat(tm_bench *bench, const tm_test *test, tm_phase phase, double seconds,
-                        int64_t *n_repeats, tm_error *err)
+/* Repeats the phase until the window is full, and does nothing else. */
+static tm_status repeat_phase(tm_energy_window *run, const tm_test *test, tm_phase phase,
+                              int64_t *n_repeats, tm_error *err)
 {
+    tm_bench *bench = run->bench;
     tm_backend *backend = bench->backend;
     bool prompt = phase == TM_PHASE_PROMPT;
     int base = test->depth + (prompt ? 0 : test->n_prompt);
     const int32_t *generated = bench->tokens + test->n_prompt;
     tm_status status = TM_OK;
-    int64_t end = tm_now_ns() + (int64_t)(1e9 * seconds);
+    int64_t end = tm_clock_now(run->clock) + (int64_t)(1e9 * run->options->seconds);
     *n_repeats = 0;
-    while (status == TM_OK && (*n_repeats == 0 || tm_now_ns() < end)) {
+    while (status == TM_OK && (*n_repeats == 0 || tm_clock_now(run->clock) < end)) {
         backend->rewind(backend, base);
         if (prompt)
             status =
@@ -141,8 +137,8 @@ static tm_status put_domains(const tm_probe_window *window, tm_record_energy *ou
     return TM_OK;
 }
 
-/* Points of a part that began `shift` seconds behind the window's begin; before the first of them
- * nothing was read, unless the part is the beginning. */
+/* Adds the points of a part that began `shift` seconds after the window. The part begins with a
+ * point without power, because nothing was read before its first point. */
 static void add_points(tm_record_energy *out, const tm_probe_point *points, int n, double shift)
 {
     for (int i = 0; i < n && out->n_trace < TM_ENERGY_TRACE_MAX; i++) {
@@ -174,7 +170,7 @@ static void put_idle(const tm_idle *idle, tm_measured *watts)
         tm_measured_miss(watts, "%.150s", idle->reason);
 }
 
-/* The label, the joules and what reading them took. */
+/* Puts the label, the joules and the cost of reading them. */
 static void put_sum(const tm_energy_window *run, const tm_probe_window *window,
                     tm_record_energy *out)
 {
@@ -205,23 +201,22 @@ static double unix_seconds(int64_t monotonic_ns)
     return 1e-9 * (double)(monotonic_ns + tm_unix_offset_ns());
 }
 
-static void label(const tm_energy_window *run, tm_phase phase, tm_record_energy *out)
+static void put_label(const tm_energy_window *run, tm_phase phase, tm_record_energy *out)
 {
     const tm_energy_source_options *o = run->options;
     tm_record_energy_init(out);
     out->phase = phase;
     snprintf(out->source, sizeof out->source, "%s", o->source);
     out->fake = strcmp(o->source, "fake") == 0 || o->root[0];
-    if (o->root[0])
-        snprintf(out->marks, sizeof out->marks, "read below %s, which stands in for /", o->root);
+    if (o->root[0]) snprintf(out->marks, sizeof out->marks, "read below %s instead of /", o->root);
 }
 
-tm_status tm_energy_window_window(tm_energy_window *run, const tm_test *test, tm_phase phase,
-                                  tm_record_energy *out, tm_error *err)
+tm_status tm_energy_window_measure(tm_energy_window *run, const tm_test *test, tm_phase phase,
+                                   tm_record_energy *out, tm_error *err)
 {
     tm_probe_window window = {0};
     int64_t n_repeats;
-    label(run, phase, out);
+    put_label(run, phase, out);
     if (!run->probe && !run->later) {
         tm_record_energy_lose(out, run->health.state, "%s", run->health.reason);
         return TM_OK;
@@ -230,10 +225,10 @@ tm_status tm_energy_window_window(tm_energy_window *run, const tm_test *test, tm
     if (status != TM_OK) return status;
     if (!run->has_before) measure_idle(run, &run->before);
     run->has_before = false;
-    window.begin_ns = tm_now_ns();
+    window.begin_ns = tm_clock_now(run->clock);
     if (run->probe) tm_probe_start(run->probe);
-    status = repeat(run->bench, test, phase, run->options->seconds, &n_repeats, err);
-    window.end_ns = tm_now_ns();
+    status = repeat_phase(run, test, phase, &n_repeats, err);
+    window.end_ns = tm_clock_now(run->clock);
     if (run->probe) tm_probe_stop(run->probe, &window);
     if (status != TM_OK) return status;
     out->begin_unix_seconds = unix_seconds(window.begin_ns);
@@ -244,7 +239,7 @@ tm_status tm_energy_window_window(tm_energy_window *run, const tm_test *test, tm
     else
         out->n_output_tokens = n_repeats * (tm_test_tokens(test) - test->n_prompt);
     if (run->probe) {
-        /* What the window lent is gone with the next: all of it is copied before idling. */
+        /* The next window invalidates what this one lends, so copy it before the idle time. */
         put_sum(run, &window, out);
         status = put_domains(&window, out, err);
         if (status == TM_OK) status = put_trace(run, &window, out, err);
@@ -252,12 +247,12 @@ tm_status tm_energy_window_window(tm_energy_window *run, const tm_test *test, tm
     } else {
         snprintf(out->scope, sizeof out->scope, "system");
         tm_record_energy_lose(out, TM_PROBE_MISSING,
-                              "its meter is read later: `ternmark import STORE --meter-csv FILE`");
+                              "import its meter's log: `ternmark import STORE --meter-csv FILE`");
     }
     measure_idle(run, &run->after);
     add_points(out, run->after.trace, run->after.n_trace,
                1e-9 * (double)(run->after.begin_ns - window.begin_ns));
-    /* One length for both, which each of them lasted: a sleep may end late. */
+    /* A sleep may end late, so record the shorter of the two times. */
     out->idle_seconds = fmin(run->before.seconds, run->after.seconds);
     out->idle_before_unix_seconds =
         run->before.seconds > 0 ? unix_seconds(run->before.begin_ns) : 0;

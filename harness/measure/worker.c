@@ -243,15 +243,15 @@ static tm_status run_energy(tm_bench *bench, const tm_worker_request *request,
             any = any || request->tests[i].energy[phase];
     if (!any) return TM_OK;
     tm_energy_window run;
-    tm_status status =
-        tm_energy_window_open(&run, bench, &request->energy, request->energy_later, cpus, err);
+    tm_status status = tm_energy_window_open(&run, bench, &request->energy, request->energy_later,
+                                             cpus, NULL, err);
     if (status != TM_OK) return status;
     for (int i = 0; i < request->n_tests && status == TM_OK; i++)
         for (tm_phase phase = 0; phase < TM_PHASES && status == TM_OK; phase++) {
             tm_record record = {.kind = TM_RECORD_ENERGY};
             if (!request->tests[i].energy[phase]) continue;
             status =
-                tm_energy_window_window(&run, &request->tests[i].test, phase, &record.energy, err);
+                tm_energy_window_measure(&run, &request->tests[i].test, phase, &record.energy, err);
             if (status == TM_OK)
                 status = tm_worker_say_record(fd, "energy", request, i, &record, err);
             tm_record_free(&record);

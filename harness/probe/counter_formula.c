@@ -1,4 +1,4 @@
-/* Formulas of counter groups: + - * / and parentheses over words and numbers. */
+/* Evaluates the formulas of counter groups: + - * / and parentheses over words and numbers. */
 #include "harness/probe/counter_group.h"
 
 #include <ctype.h>
@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_DEPTH 32 /* of parentheses and signs: each level is a few frames of the stack */
+#define MAX_DEPTH 32 /* of parentheses and signs; each level takes a few stack frames */
 
 typedef struct parser {
     const char *formula, *at;
     tm_counter_lookup lookup;
     void *arg;
-    char *missing; /* the first reason; "" none */
+    char *missing; /* the first reason; "": none */
     size_t missing_size;
     int depth;
     tm_status status;
@@ -22,7 +22,7 @@ typedef struct parser {
 
 static double sum(parser *p);
 
-static double wrong(parser *p, const char *what)
+static double fail_here(parser *p, const char *what)
 {
     if (p->status == TM_OK)
         p->status = tm_fail(p->err, TM_FORMAT, "\"%.120s\": %s at column %d", p->formula, what,
@@ -30,20 +30,20 @@ static double wrong(parser *p, const char *what)
     return NAN;
 }
 
-static void miss(parser *p, const char *why)
+static void set_missing(parser *p, const char *why)
 {
     if (!p->missing[0]) snprintf(p->missing, p->missing_size, "%s", why);
 }
 
-static char next(parser *p)
+static char skip_blanks(parser *p)
 {
     while (*p->at == ' ' || *p->at == '\t') p->at++;
     return *p->at;
 }
 
-static bool take(parser *p, char c)
+static bool accept(parser *p, char c)
 {
-    if (p->status != TM_OK || next(p) != c) return false;
+    if (p->status != TM_OK || skip_blanks(p) != c) return false;
     p->at++;
     return true;
 }
@@ -61,16 +61,16 @@ static double word(parser *p)
     }
     if (n >= sizeof name) {
         p->at = begin;
-        return wrong(p, "a word of more than 47 characters");
+        return fail_here(p, "the word is longer than 47 characters");
     }
     name[n] = 0;
     if (!p->lookup(p->arg, name, &value, &missing)) {
         p->at = begin;
-        snprintf(text, sizeof text, "\"%s\" is no event of the group and no word of the region",
+        snprintf(text, sizeof text, "\"%s\" is neither an event of the group nor a known word",
                  name);
-        return wrong(p, text);
+        return fail_here(p, text);
     }
-    if (missing) miss(p, missing);
+    if (missing) set_missing(p, missing);
     return value;
 }
 
@@ -78,23 +78,23 @@ static double factor(parser *p)
 {
     double value;
     if (p->status != TM_OK) return NAN;
-    if (p->depth >= MAX_DEPTH) return wrong(p, "nested too deeply");
-    char c = next(p);
+    if (p->depth >= MAX_DEPTH) return fail_here(p, "nested too deeply");
+    char c = skip_blanks(p);
     p->depth++;
-    if (take(p, '(')) {
+    if (accept(p, '(')) {
         value = sum(p);
-        if (!take(p, ')')) value = wrong(p, "a parenthesis is not closed");
-    } else if (take(p, '-')) {
+        if (!accept(p, ')')) value = fail_here(p, "a parenthesis is not closed");
+    } else if (accept(p, '-')) {
         value = -factor(p);
     } else if (isalpha((unsigned char)c) || c == '_') {
         value = word(p);
     } else if (isdigit((unsigned char)c) || c == '.') {
         char *end;
         value = strtod(p->at, &end);
-        if (end == p->at || !isfinite(value)) return wrong(p, "not a number");
+        if (end == p->at || !isfinite(value)) return fail_here(p, "not a number");
         p->at = end;
     } else {
-        value = wrong(p, c ? "a number, a word or ( is due" : "it ends too early");
+        value = fail_here(p, c ? "expected a number, a word or (" : "the formula ends too early");
     }
     p->depth--;
     return value;
@@ -104,11 +104,11 @@ static double product(parser *p)
 {
     double value = factor(p);
     for (;;) {
-        if (take(p, '*')) {
+        if (accept(p, '*')) {
             value *= factor(p);
-        } else if (take(p, '/')) {
+        } else if (accept(p, '/')) {
             double by = factor(p);
-            if (by == 0) miss(p, "it divides by 0");
+            if (by == 0) set_missing(p, "division by 0");
             value /= by;
         } else {
             return value;
@@ -120,9 +120,9 @@ static double sum(parser *p)
 {
     double value = product(p);
     for (;;) {
-        if (take(p, '+'))
+        if (accept(p, '+'))
             value += product(p);
-        else if (take(p, '-'))
+        else if (accept(p, '-'))
             value -= product(p);
         else
             return value;
@@ -141,7 +141,7 @@ tm_status tm_counter_formula(const char *formula, tm_counter_lookup lookup, void
                 .err = err};
     missing[0] = 0;
     *out = sum(&p);
-    if (p.status == TM_OK && next(&p)) (void)wrong(&p, "an operator is due");
+    if (p.status == TM_OK && skip_blanks(&p)) (void)fail_here(&p, "expected an operator");
     if (p.status == TM_OK && !missing[0] && !isfinite(*out))
         snprintf(missing, missing_size, "the result is not finite");
     if (missing[0] || p.status != TM_OK) *out = NAN;

@@ -1,18 +1,18 @@
 #include "harness/probe/counter_group.h"
 
+#include "harness/base/embedded.h"
+#include "harness/base/user_file.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/base/embedded.h"
-#include "harness/base/user_file.h"
-
 #define BUILT_IN "workloads/counters/"
 #define MAX_FILE 65536
 
-/* Events by the names this program has for them, and PAPI's presets for the same. What PAPI has no
- * preset for is left to perf and getrusage. Source: papi.h's list of presets; perf_event_open(2). */
+/* The events that this program knows, and PAPI's presets for them. perf and getrusage count those
+ * without a preset. Source: papi.h's list of presets; perf_event_open(2). */
 static const struct {
     const char *name, *papi;
 } known[] = {
@@ -55,7 +55,7 @@ static const char *nearest_event(const char *name)
     return tm_nearest_name(name, names);
 }
 
-/* The line being read, and where. */
+/* The line that is being read, and the position in it. */
 typedef struct line {
     const char *what;
     int number;
@@ -63,7 +63,7 @@ typedef struct line {
     tm_error *err;
 } line;
 
-TM_PRINTF(2, 3) static tm_status wrong(const line *l, const char *fmt, ...)
+TM_PRINTF(2, 3) static tm_status fail_line(const line *l, const char *fmt, ...)
 {
     char text[200];
     va_list args;
@@ -78,18 +78,18 @@ static void skip_blanks(line *l)
     while (*l->at == ' ' || *l->at == '\t') l->at++;
 }
 
-/* The next word: of letters, digits and _, or with `any` of anything but blanks and =. */
-static tm_status take_word(line *l, const char *which, bool any, char *out, size_t size)
+/* Reads the next word: letters, digits and _, or with `any` everything except blanks and =. */
+static tm_status read_word(line *l, const char *which, bool any, char *out, size_t size)
 {
     size_t n = 0;
     skip_blanks(l);
     while (l->at[n] && !strchr(" \t=", l->at[n])) {
         if (!any && !isalnum((unsigned char)l->at[n]) && l->at[n] != '_')
-            return wrong(l, "%s has a \"%c\": letters, digits and _ only", which, l->at[n]);
+            return fail_line(l, "%s contains \"%c\"; use letters, digits and _", which, l->at[n]);
         n++;
     }
-    if (n == 0) return wrong(l, "%s is missing", which);
-    if (n >= size) return wrong(l, "%s is longer than %zu characters", which, size - 1);
+    if (n == 0) return fail_line(l, "%s is missing", which);
+    if (n >= size) return fail_line(l, "%s is longer than %zu characters", which, size - 1);
     memcpy(out, l->at, n);
     out[n] = 0;
     l->at += n;
@@ -97,7 +97,7 @@ static tm_status take_word(line *l, const char *which, bool any, char *out, size
     return TM_OK;
 }
 
-static bool is_taken(const tm_counter_group *g, const char *name)
+static bool is_name_taken(const tm_counter_group *g, const char *name)
 {
     for (int i = 0; i < g->n_events; i++)
         if (strcmp(g->events[i].name, name) == 0) return true;
@@ -112,29 +112,30 @@ static tm_status read_event(line *l, tm_counter_group *g)
 {
     tm_counter_event event = {0};
     if (g->n_events == TM_COUNTER_EVENTS_MAX)
-        return wrong(l, "more than %d events", TM_COUNTER_EVENTS_MAX);
-    tm_status status = take_word(l, "the event's name", false, event.name, sizeof event.name);
+        return fail_line(l, "more than %d events", TM_COUNTER_EVENTS_MAX);
+    tm_status status = read_word(l, "the event's name", false, event.name, sizeof event.name);
     if (status != TM_OK) return status;
     if (*l->at == '=') {
         l->at++;
-        status = take_word(l, "PAPI's name", true, event.papi, sizeof event.papi);
+        status = read_word(l, "PAPI's name", true, event.papi, sizeof event.papi);
         if (status != TM_OK) return status;
     } else {
         const char *papi = tm_counter_known(event.name), *near = nearest_event(event.name);
         if (!papi)
-            return wrong(l, "no event \"%s\"%s%s%s; one that PAPI knows is named: event %s = NAME",
-                         event.name, near ? ", did you mean \"" : "", near ? near : "",
-                         near ? "\"?" : "", event.name);
+            return fail_line(
+                l, "unknown event \"%s\"%s%s%s; for an event of PAPI write: event %s = NAME",
+                event.name, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "",
+                event.name);
         snprintf(event.papi, sizeof event.papi, "%s", papi);
     }
-    if (*l->at) return wrong(l, "\"%.40s\" stands behind the event", l->at);
-    if (is_taken(g, event.name)) return wrong(l, "\"%s\" is there twice", event.name);
+    if (*l->at) return fail_line(l, "unexpected \"%.40s\" after the event", l->at);
+    if (is_name_taken(g, event.name)) return fail_line(l, "\"%s\" is defined twice", event.name);
     g->events[g->n_events++] = event;
     return TM_OK;
 }
 
-/* Every word is 2, so that only the form of a formula can be wrong. */
-static bool any_value(void *arg, const char *word, double *value, const char **missing)
+/* Gives every known word the value 2, to check the form of a formula. */
+static bool look_up_two(void *arg, const char *word, double *value, const char **missing)
 {
     const tm_counter_group *g = arg;
     (void)missing;
@@ -153,21 +154,21 @@ static tm_status read_metric(line *l, tm_counter_group *g)
     char missing[160];
     tm_error inner;
     if (g->n_metrics == TM_COUNTER_METRICS_MAX)
-        return wrong(l, "more than %d metrics", TM_COUNTER_METRICS_MAX);
-    tm_status status = take_word(l, "the metric's name", false, metric.name, sizeof metric.name);
+        return fail_line(l, "more than %d metrics", TM_COUNTER_METRICS_MAX);
+    tm_status status = read_word(l, "the metric's name", false, metric.name, sizeof metric.name);
     if (status == TM_OK)
-        status = take_word(l, "the metric's unit", true, metric.unit, sizeof metric.unit);
+        status = read_word(l, "the metric's unit", true, metric.unit, sizeof metric.unit);
     if (status != TM_OK) return status;
-    if (*l->at != '=') return wrong(l, "= and a formula are due behind the unit");
+    if (*l->at != '=') return fail_line(l, "expected = and a formula after the unit");
     l->at++;
     skip_blanks(l);
     if (strlen(l->at) >= sizeof metric.formula)
-        return wrong(l, "a formula of more than %zu characters", sizeof metric.formula - 1);
+        return fail_line(l, "the formula is longer than %zu characters", sizeof metric.formula - 1);
     snprintf(metric.formula, sizeof metric.formula, "%s", l->at);
-    if (tm_counter_formula(metric.formula, any_value, g, &value, missing, sizeof missing, &inner) !=
-        TM_OK)
-        return wrong(l, "%s", inner.message);
-    if (is_taken(g, metric.name)) return wrong(l, "\"%s\" is there twice", metric.name);
+    if (tm_counter_formula(metric.formula, look_up_two, g, &value, missing, sizeof missing,
+                           &inner) != TM_OK)
+        return fail_line(l, "%s", inner.message);
+    if (is_name_taken(g, metric.name)) return fail_line(l, "\"%s\" is defined twice", metric.name);
     g->metrics[g->n_metrics++] = metric;
     return TM_OK;
 }
@@ -177,13 +178,13 @@ static tm_status read_line(line *l, tm_counter_group *g)
     char key[16];
     skip_blanks(l);
     if (!*l->at || *l->at == '#') return TM_OK;
-    tm_status status = take_word(l, "about, event or metric", false, key, sizeof key);
+    tm_status status = read_word(l, "about, event or metric", false, key, sizeof key);
     if (status != TM_OK) return status;
     if (strcmp(key, "event") == 0) return read_event(l, g);
     if (strcmp(key, "metric") == 0) return read_metric(l, g);
-    if (strcmp(key, "about") != 0) return wrong(l, "\"%s\" is not about, event or metric", key);
+    if (strcmp(key, "about") != 0) return fail_line(l, "\"%s\" is not about, event or metric", key);
     if (strlen(l->at) >= sizeof g->about)
-        return wrong(l, "about is longer than %zu characters", sizeof g->about - 1);
+        return fail_line(l, "about is longer than %zu characters", sizeof g->about - 1);
     snprintf(g->about, sizeof g->about, "%s", l->at);
     return TM_OK;
 }
@@ -200,20 +201,21 @@ tm_status tm_counter_group_parse(const char *text, size_t length, const char *wh
         const char *newline = memchr(text + begin, '\n', length - begin);
         size_t n = newline ? (size_t)(newline - text) - begin : length - begin;
         l.number++;
-        if (n >= sizeof row) return wrong(&l, "a line of more than %zu characters", sizeof row - 1);
+        if (n >= sizeof row)
+            return fail_line(&l, "the line is longer than %zu characters", sizeof row - 1);
         memcpy(row, text + begin, n);
         row[n] = 0;
-        if (strlen(row) != n) return wrong(&l, "a NUL byte");
+        if (strlen(row) != n) return fail_line(&l, "the line contains a NUL byte");
         for (const char *c = row; *c; c++)
             if ((unsigned char)*c < 32 && *c != '\t' && *c != '\r')
-                return wrong(&l, "a control character");
+                return fail_line(&l, "the line contains a control character");
         while (n > 0 && strchr(" \t\r", row[n - 1])) row[--n] = 0;
         l.at = row;
         tm_status status = read_line(&l, out);
         if (status != TM_OK) return status;
         begin = newline ? (size_t)(newline - text) + 1 : length;
     }
-    if (out->n_events == 0) return tm_fail(err, TM_FORMAT, "%s: no event", what);
+    if (out->n_events == 0) return tm_fail(err, TM_FORMAT, "%s: the group has no event", what);
     return TM_OK;
 }
 
@@ -235,8 +237,5 @@ tm_status tm_counter_group_read(const char *name_or_path, tm_counter_group *out,
         tm_status status = tm_user_file_read(name_or_path, MAX_FILE, text, &n, err);
         return status == TM_OK ? tm_counter_group_parse(text, n, name_or_path, out, err) : status;
     }
-    const char *near = tm_nearest_name(name_or_path, tm_counter_group_names());
-    return tm_fail(err, TM_ARG, "no group of counters \"%s\"%s%s%s; a file is named with its path",
-                   name_or_path, near ? ", did you mean \"" : "", near ? near : "",
-                   near ? "\"?" : "");
+    return tm_unknown_name(err, "counter group", name_or_path, tm_counter_group_names());
 }

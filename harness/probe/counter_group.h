@@ -1,14 +1,6 @@
-/* A group of counters to take together, and the metrics made of them: a text file.
- *
- *   # remark
- *   about  one line saying what the group is for
- *   event  instructions                    an event this program knows (tm_counter_known)
- *   event  vector_ops = PAPI_VEC_SP        a name of one's own for an event that PAPI knows
- *   metric instructions_per_cycle ratio = instructions / cycles
- *
- * A metric has a name, a unit of one word and a formula of + - * / ( ), numbers, events, and of the
- * region: tokens, seconds, threads, bytes (that the model must read), macs (multiply-accumulates).
- * Words are of letters, digits and _; likwid's groups gave the idea of text with formulas.
+/* A group of events to count together, and the metrics computed from them, read from a text file.
+ * workloads/counters/README.md describes the format. The idea of text with formulas comes from
+ * likwid's groups.
  */
 #ifndef TM_HARNESS_PROBE_COUNTER_GROUP_H
 #define TM_HARNESS_PROBE_COUNTER_GROUP_H
@@ -20,7 +12,7 @@
 
 typedef struct tm_counter_event {
     char name[48];
-    char papi[96]; /* what PAPI calls it; "": nothing */
+    char papi[96]; /* PAPI's name; "": PAPI has none */
 } tm_counter_event;
 
 typedef struct tm_counter_metric {
@@ -36,23 +28,24 @@ typedef struct tm_counter_group {
     int n_metrics;
 } tm_counter_group;
 
-/* An event by the name this program has for it: how PAPI calls it ("" not at all), or NULL. */
+/* Returns PAPI's name of an event that this program knows ("": PAPI has none), or NULL. */
 const char *tm_counter_known(const char *name);
 
-/* what: for messages. Errors: FORMAT (line, and what is wrong there). */
+/* what: for messages. Errors: FORMAT with the line. */
 tm_status tm_counter_group_parse(const char *text, size_t length, const char *what,
                                  tm_counter_group *out, tm_error *err) TM_MUST_USE;
-/* A built-in group by name, else a file. Errors: ARG (neither; the nearest name), IO, FORMAT. */
+/* Reads a built-in group or a file. Errors: ARG (neither, with the nearest name), IO, FORMAT. */
 tm_status tm_counter_group_read(const char *name_or_path, tm_counter_group *out,
                                 tm_error *err) TM_MUST_USE;
 /* Names of the built-in groups, ended by NULL. */
 const char *const *tm_counter_group_names(void);
 
-/* Gives a word's value; NaN with *missing, a sentence, when it has none. False: no such word. */
+/* Gives the value of a word; if it has none, NaN and a sentence in *missing. False: unknown
+ * word. */
 typedef bool (*tm_counter_lookup)(void *arg, const char *word, double *value, const char **missing);
 
-/* The value of a formula; NaN with the reason when something in it is missing or 0 divides.
- * Errors: FORMAT (what is wrong with the formula). */
+/* Evaluates a formula. If a value in it is missing or it divides by 0, *out is NaN and `missing`
+ * holds the reason. Errors: FORMAT with the column. */
 tm_status tm_counter_formula(const char *formula, tm_counter_lookup lookup, void *arg, double *out,
                              char *missing, size_t missing_size, tm_error *err) TM_MUST_USE;
 

@@ -1,13 +1,23 @@
 #include "harness/probe/energy_source.h"
 
+#include "harness/base/json_reader.h"
+#include "harness/probe/probe_source.h"
+
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TRACE_HZ      4   /* a plot of some tens of seconds; 0.01 % of a core */
-#define OPEN_SECONDS  1   /* opening and proving alive */
-#define WINDOW_EXTRA  1.5 /* settling, and the last repetition that passes the window's end */
-#define CLAUSE_LENGTH 110 /* of a source that is not there */
+#define TRACE_HZ      4   /* enough to plot some tens of seconds; costs 0.01 % of a core */
+#define OPEN_SECONDS  1   /* to open a source and test whether it works */
+#define WINDOW_EXTRA  1.5 /* settling, and the last repetition, which ends after the window's end */
+#define CLAUSE_LENGTH 110 /* of a source that does not work */
+
+/* A source's own options, built from the settings. Holds any of them. */
+typedef union own_options {
+    double align;
+    unsigned char bytes[128];
+} own_options;
 
 void tm_energy_source_init(tm_energy_source_options *options)
 {
@@ -16,171 +26,239 @@ void tm_energy_source_init(tm_energy_source_options *options)
 
 tm_status tm_energy_source_parse(const char *text, tm_energy_source_options *options, tm_error *err)
 {
-    static const char *const words[] = {"auto", "none", "require", "fake"};
-    const char *names[16];
+    static const char *const words[] = {"auto", "none", "require"};
+    const char *names[20];
+    const tm_probe_source *source;
     int n = 0;
     bool required = strncmp(text, "require", 7) == 0 && (text[7] == 0 || text[7] == '=');
     const char *name = !required ? text : text[7] ? text + 8 : "auto";
+    if (required && strcmp(name, "none") == 0)
+        return tm_fail(err, TM_ARG, "\"%s\" requires an energy source but names none", text);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) names[n++] = words[i];
-    for (const char *const *s = tm_probe_energy_sources(); *s && n < 15; s++) names[n++] = *s;
+    for (int i = 0; (source = tm_probe_source_at(i)) && n < 19; i++)
+        if (source->role != TM_PROBE_ROLE_EVENTS) names[n++] = source->name;
     names[n] = NULL;
     for (int i = 0; i < n; i++) {
-        bool word = strcmp(names[i], "require") == 0 || (required && strcmp(name, "none") == 0);
-        if (word || strcmp(names[i], name) != 0) continue;
+        if (strcmp(names[i], "require") == 0 || strcmp(names[i], name) != 0) continue;
         snprintf(options->source, sizeof options->source, "%s", name);
         options->required = required;
         return TM_OK;
     }
-    const char *near = tm_nearest_name(name, names);
-    return tm_fail(err, TM_ARG,
-                   "no source \"%s\" of energy%s%s%s; there are auto, none, require, powercap, "
-                   "perf, hwmon and others that `ternmark doctor` lists",
-                   text, near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return tm_unknown_name(err, "energy source", name, names);
+}
+
+static bool is_text(const tm_probe_option *option)
+{
+    return option->kind != TM_PROBE_OPTION_NUMBER;
+}
+
+static bool is_set(const tm_energy_source_options *o, int index)
+{
+    const tm_probe_option *option = tm_probe_user_option(index, NULL);
+    return is_text(option) ? o->settings[index].text[0] != 0 : o->settings[index].number != 0;
+}
+
+/* The source of a name, and its own options from the settings; the texts are borrowed. */
+static const tm_probe_source *build_own(const tm_energy_source_options *o, const char *name,
+                                        own_options *own)
+{
+    const tm_probe_source *source;
+    const tm_probe_option *option;
+    const char *owner;
+    memset(own, 0, sizeof *own);
+    for (int i = 0; (option = tm_probe_user_option(i, &owner)); i++) {
+        if (strcmp(owner, name) != 0 || !is_set(o, i)) continue;
+        const char *text = o->settings[i].text;
+        if (is_text(option))
+            memcpy(own->bytes + option->offset, &text, sizeof text);
+        else
+            memcpy(own->bytes + option->offset, &o->settings[i].number, sizeof(double));
+    }
+    for (int i = 0; (source = tm_probe_source_at(i)); i++)
+        if (strcmp(source->name, name) == 0) break;
+    assert(!source || source->own_size <= sizeof own->bytes);
+    return source;
+}
+
+tm_energy_setting *tm_energy_source_setting(tm_energy_source_options *options, const char *key)
+{
+    const tm_probe_option *option;
+    int i = 0;
+    while ((option = tm_probe_user_option(i, NULL)) && strcmp(option->key, key) != 0) i++;
+    assert(option && i < TM_ENERGY_SETTINGS_MAX);
+    return &options->settings[i];
+}
+
+/* Clears the settings that select a source. */
+static void clear_selection(tm_energy_source_options *options, const char *source)
+{
+    const tm_probe_option *option;
+    const char *owner;
+    for (int i = 0; (option = tm_probe_user_option(i, &owner)); i++)
+        if (option->selects && strcmp(owner, source) == 0)
+            options->settings[i] = (tm_energy_setting){0};
+}
+
+tm_status tm_energy_source_override(tm_energy_source_options *options, const char *const *texts,
+                                    const double *numbers, bool may_select, tm_error *err)
+{
+    const tm_probe_option *option;
+    const char *source;
+    for (int i = 0; (option = tm_probe_user_option(i, &source)); i++) {
+        if (!option->selects || (!texts[i] && isnan(numbers[i]))) continue;
+        clear_selection(options, source);
+        if (may_select && strcmp(options->source, "none") == 0)
+            snprintf(options->source, sizeof options->source, "%s", source);
+    }
+    for (int i = 0; (option = tm_probe_user_option(i, NULL)); i++) {
+        tm_energy_setting *setting = &options->settings[i];
+        if (!isnan(numbers[i])) setting->number = numbers[i];
+        if (!texts[i]) continue;
+        if (strlen(texts[i]) >= sizeof setting->text)
+            return tm_fail(err, TM_ARG, "--%s is longer than %zu characters", option->name,
+                           sizeof setting->text - 1);
+        strcpy(setting->text, texts[i]);
+    }
+    return TM_OK;
+}
+
+/* "--meter or --meter-csv": the options that select a source. */
+static void list_selecting(const char *source, char *out, size_t size)
+{
+    const tm_probe_option *option;
+    const char *owner;
+    size_t n = 0;
+    out[0] = 0;
+    for (int i = 0; (option = tm_probe_user_option(i, &owner)) && n < size; i++)
+        if (option->selects && strcmp(owner, source) == 0)
+            n += (size_t)snprintf(out + n, size - n, "--%s, ", option->name);
 }
 
 tm_status tm_energy_source_check(const tm_energy_source_options *o, tm_error *err)
 {
-    bool meter = strcmp(o->source, "meter") == 0, automatic = strcmp(o->source, "auto") == 0;
-    if (o->command[0] && o->csv[0])
-        return tm_fail(err, TM_ARG, "a meter is either a command or a file: \"%.80s\" or %.80s",
-                       o->command, o->csv);
-    if ((o->command[0] || o->csv[0]) && !meter && !automatic)
-        return tm_fail(err, TM_ARG,
-                       "energy comes from %s, and a meter is named as well: \"%.120s\"", o->source,
-                       o->command[0] ? o->command : o->csv);
-    if (meter && !o->command[0] && !o->csv[0] && !o->marker)
-        return tm_fail(
-            err, TM_ARG,
-            "energy from a meter needs the command that reads it, the file it writes, or "
-            "a marker to find the run in its log later");
-    return TM_OK;
+    const tm_probe_source *source;
+    const tm_probe_option *option;
+    const char *owner;
+    own_options own;
+    char list[120];
+    for (int i = 0; (source = tm_probe_source_at(i)); i++) {
+        if (!source->check) continue;
+        (void)build_own(o, source->name, &own);
+        tm_status status = source->check(&own, err);
+        if (status != TM_OK) return status;
+    }
+    for (int i = 0; (option = tm_probe_user_option(i, &owner)); i++)
+        if (option->selects && is_set(o, i) && strcmp(o->source, "auto") != 0 &&
+            strcmp(o->source, owner) != 0)
+            return tm_fail(err, TM_ARG,
+                           "the energy source is %s, but --%s \"%.120s\" belongs to the source %s",
+                           o->source, option->name, o->settings[i].text, owner);
+    source = build_own(o, o->source, &own);
+    if (!source || !source->is_live || source->is_live(&own) || o->marker) return TM_OK;
+    list_selecting(o->source, list, sizeof list);
+    return tm_fail(err, TM_ARG,
+                   "the energy source %s needs %sor --meter-marker to import its log later",
+                   o->source, list);
 }
 
 tm_json *tm_energy_source_to_json(const tm_energy_source_options *o)
 {
     tm_json *json = tm_json_object();
+    const tm_probe_option *option;
     tm_json_put_string(json, "source", o->source);
     tm_json_put_bool(json, "require", o->required);
     tm_json_put_number(json, "seconds", o->seconds);
     tm_json_put_number(json, "idle_seconds", o->idle_seconds);
-    if (o->command[0]) tm_json_put_string(json, "meter", o->command);
-    if (o->csv[0]) tm_json_put_string(json, "meter_csv", o->csv);
-    if (o->csv_offset_seconds != 0)
-        tm_json_put_number(json, "meter_offset_seconds", o->csv_offset_seconds);
+    for (int i = 0; (option = tm_probe_user_option(i, NULL)); i++) {
+        if (!is_set(o, i)) continue;
+        if (is_text(option))
+            tm_json_put_string(json, option->key, o->settings[i].text);
+        else
+            tm_json_put_number(json, option->key, o->settings[i].number);
+    }
     tm_json_put_bool(json, "marker", o->marker);
     return json;
-}
-
-static tm_status text_of(const tm_json *json, const char *key, const char *what, char *out,
-                         size_t size, tm_error *err)
-{
-    const char *text;
-    if (!tm_json_get(json, key)) return TM_OK;
-    tm_status status = tm_json_need_string(json, key, what, &text, err);
-    if (status != TM_OK) return status;
-    if (strlen(text) >= size)
-        return tm_fail(err, TM_FORMAT, "%s: \"%s\" is longer than %zu characters", what, key,
-                       size - 1);
-    strcpy(out, text);
-    return TM_OK;
-}
-
-static tm_status number_of(const tm_json *json, const char *key, const char *what, double low,
-                           double high, double *out, tm_error *err)
-{
-    double value;
-    if (!tm_json_get(json, key)) return TM_OK;
-    tm_status status = tm_json_need_number(json, key, what, &value, err);
-    if (status != TM_OK) return status;
-    if (!(value >= low && value <= high))
-        return tm_fail(err, TM_FORMAT, "%s: \"%s\" is %g, not from %g to %g", what, key, value, low,
-                       high);
-    *out = value;
-    return TM_OK;
-}
-
-static tm_status flag_of(const tm_json *json, const char *key, const char *what, bool *out,
-                         tm_error *err)
-{
-    const tm_json *member = tm_json_get(json, key);
-    if (member && !tm_json_is_bool(member))
-        return tm_fail(err, TM_FORMAT, "%s: \"%s\" is neither true nor false", what, key);
-    if (member) *out = tm_json_true(member);
-    return TM_OK;
 }
 
 tm_status tm_energy_source_from_json(const tm_json *json, const char *what,
                                      tm_energy_source_options *o, tm_error *err)
 {
-    static const char *const known[] = {"source",
-                                        "require",
-                                        "seconds",
-                                        "idle_seconds",
-                                        "meter",
-                                        "meter_csv",
-                                        "meter_offset_seconds",
-                                        "marker",
-                                        NULL};
+    const char *known[6 + TM_ENERGY_SETTINGS_MAX] = {"source", "require", "seconds", "idle_seconds",
+                                                     "marker"};
+    const tm_probe_option *option;
     char source[32] = "";
     tm_error why;
+    tm_json_reader r = {.json = json, .err = err, .what = what};
+    bool is_object = tm_json_is_object(json);
     if (tm_json_is_string(json))
         snprintf(source, sizeof source, "%s", tm_json_text(json, ""));
-    else if (!tm_json_is_object(json))
+    else if (!is_object)
         return tm_fail(err, TM_FORMAT, "%s: neither the name of a source nor an object", what);
-    tm_status status = tm_json_is_object(json) ? tm_json_only_keys(json, known, what, err) : TM_OK;
-    if (status == TM_OK) status = text_of(json, "source", what, source, sizeof source, err);
-    if (status == TM_OK && source[0] && tm_energy_source_parse(source, o, &why) != TM_OK)
-        status = tm_fail(err, TM_FORMAT, "%s: %s", what, why.message);
-    if (status == TM_OK) status = flag_of(json, "require", what, &o->required, err);
-    if (status == TM_OK)
-        status = number_of(json, "seconds", what, TM_ENERGY_SECONDS_MIN, TM_ENERGY_SECONDS_MAX,
-                           &o->seconds, err);
-    if (status == TM_OK)
-        status =
-            number_of(json, "idle_seconds", what, 0, TM_ENERGY_SECONDS_MAX, &o->idle_seconds, err);
-    if (status == TM_OK) status = text_of(json, "meter", what, o->command, sizeof o->command, err);
-    if (status == TM_OK) status = text_of(json, "meter_csv", what, o->csv, sizeof o->csv, err);
-    if (status == TM_OK)
-        status = number_of(json, "meter_offset_seconds", what, -TM_METER_OFFSET_MAX,
-                           TM_METER_OFFSET_MAX, &o->csv_offset_seconds, err);
-    if (status == TM_OK) status = flag_of(json, "marker", what, &o->marker, err);
-    return status;
+    for (int i = 0; (option = tm_probe_user_option(i, NULL)); i++) known[5 + i] = option->key;
+    if (is_object) {
+        tm_read_only_keys(&r, known);
+        tm_read_optional_text(&r, "source", source, sizeof source);
+    }
+    if (r.status == TM_OK && source[0] && tm_energy_source_parse(source, o, &why) != TM_OK)
+        tm_read_fail(&r, "%s", why.message);
+    if (!is_object) return r.status;
+    tm_read_optional_bool(&r, "require", &o->required);
+    tm_read_optional_number(&r, "seconds", TM_ENERGY_SECONDS_MIN, TM_ENERGY_SECONDS_MAX,
+                            &o->seconds);
+    tm_read_optional_number(&r, "idle_seconds", 0, TM_ENERGY_SECONDS_MAX, &o->idle_seconds);
+    for (int i = 0; (option = tm_probe_user_option(i, NULL)); i++) {
+        tm_energy_setting *s = &o->settings[i];
+        if (is_text(option))
+            tm_read_optional_text(&r, option->key, s->text, sizeof s->text);
+        else
+            tm_read_optional_number(&r, option->key, option->low, option->high, &s->number);
+    }
+    tm_read_optional_bool(&r, "marker", &o->marker);
+    return r.status;
 }
 
-tm_probe_options tm_energy_source_probe_options(const tm_energy_source_options *o)
+static tm_status open_source(const tm_energy_source_options *o, const char *name,
+                             const tm_clock *clock, double trace_hz, tm_probe **out,
+                             tm_probe_health *health, tm_error *err)
 {
-    return (tm_probe_options){.root = o->root[0] ? o->root : NULL,
-                              .min_seconds = TM_ENERGY_SECONDS_MIN,
-                              .trace_hz = TRACE_HZ,
-                              .meter = o->command[0] ? o->command : NULL,
-                              .meter_csv = o->csv[0] ? o->csv : NULL,
-                              .meter_offset_seconds = o->csv_offset_seconds};
+    own_options own;
+    (void)build_own(o, name, &own);
+    const tm_probe_options probing = {.root = o->root[0] ? o->root : NULL,
+                                      .clock = clock,
+                                      .min_seconds = TM_ENERGY_SECONDS_MIN,
+                                      .trace_hz = trace_hz,
+                                      .own = &own};
+    return tm_probe_open(name, &probing, out, health, err);
 }
 
-/* "a; b; c" of the sources that are not there; each with its name, as their sentences have it. */
-static void explain(tm_energy_source_choice *out)
+tm_status tm_energy_source_open(const tm_energy_source_options *options, const tm_clock *clock,
+                                tm_probe **out, tm_probe_health *health, tm_error *err)
 {
-    size_t at = 0;
+    return open_source(options, options->source, clock, TRACE_HZ, out, health, err);
+}
+
+/* "a; b; c" of the sources that do not work. Their sentences contain their names. */
+static void list_reasons(tm_energy_source_choice *out)
+{
+    size_t n = 0;
     out->missing[0] = 0;
-    for (int i = 0; i < out->n_tried && at + 1 < sizeof out->missing; i++)
-        at += (size_t)snprintf(out->missing + at, sizeof out->missing - at, "%s%.*s",
-                               at ? "; " : "", CLAUSE_LENGTH, out->tried[i].health.reason);
+    for (int i = 0; i < out->n_tried && n + 1 < sizeof out->missing; i++)
+        n += (size_t)snprintf(out->missing + n, sizeof out->missing - n, "%s%.*s", n ? "; " : "",
+                              CLAUSE_LENGTH, out->tried[i].health.reason);
 }
 
-static bool answers(const tm_energy_source_options *o, const char *name,
-                    tm_energy_source_choice *out)
+static bool try_source(const tm_energy_source_options *o, const char *name,
+                       tm_energy_source_choice *out)
 {
     tm_probe *probe;
     tm_error why = {0};
-    tm_probe_options probing = tm_energy_source_probe_options(o);
     tm_energy_source_answer *answer = &out->tried[out->n_tried++];
     snprintf(answer->name, sizeof answer->name, "%s", name);
-    probing.trace_hz = 0;
-    bool alive = tm_probe_open(name, &probing, &probe, &answer->health, &why) == TM_OK;
-    if (!alive && !answer->health.reason[0])
+    bool works = open_source(o, name, NULL, 0, &probe, &answer->health, &why) == TM_OK;
+    if (!works && !answer->health.reason[0])
         snprintf(answer->health.reason, sizeof answer->health.reason, "%s: %.300s", name,
                  why.message);
-    if (!alive) return false;
+    if (!works) return false;
     snprintf(out->source, sizeof out->source, "%s", name);
     snprintf(out->scope, sizeof out->scope, "%s", tm_probe_scope(probe));
     tm_probe_close(probe);
@@ -190,30 +268,33 @@ static bool answers(const tm_energy_source_options *o, const char *name,
 tm_status tm_energy_source_choose(const tm_energy_source_options *o, tm_energy_source_choice *out,
                                   tm_error *err)
 {
+    const tm_probe_source *source;
+    own_options own;
     memset(out, 0, sizeof *out);
     tm_status status = tm_energy_source_check(o, err);
     if (status != TM_OK) return status;
     if (strcmp(o->source, "none") == 0) {
-        snprintf(out->missing, sizeof out->missing, "not asked for: --energy=auto measures it");
+        snprintf(out->missing, sizeof out->missing, "not requested: use --energy=auto");
         return TM_OK;
     }
-    out->later = strcmp(o->source, "meter") == 0 && !o->command[0] && !o->csv[0];
+    source = build_own(o, o->source, &own);
+    out->later = source && source->is_live && !source->is_live(&own);
     if (out->later) {
-        snprintf(out->source, sizeof out->source, "meter");
-        snprintf(out->scope, sizeof out->scope, "system");
+        snprintf(out->source, sizeof out->source, "%s", o->source);
+        snprintf(out->scope, sizeof out->scope, "system"); /* an external meter's */
         return TM_OK;
     }
-    bool alive = false;
+    bool works = false;
     if (strcmp(o->source, "auto") != 0)
-        alive = answers(o, o->source, out);
+        works = try_source(o, o->source, out);
     else
-        for (const char *const *s = tm_probe_energy_sources(); *s && !alive && out->n_tried < 8;
+        for (const char *const *s = tm_probe_energy_sources(); *s && !works && out->n_tried < 8;
              s++)
-            alive = answers(o, *s, out);
-    if (alive) return TM_OK;
-    explain(out);
+            works = try_source(o, *s, out);
+    if (works) return TM_OK;
+    list_reasons(out);
     if (!o->required) return TM_OK;
-    return tm_fail(err, TM_UNSUPPORTED, "energy is required and no source of it is alive: %s",
+    return tm_fail(err, TM_UNSUPPORTED, "energy is required, but no source works: %s",
                    out->missing);
 }
 

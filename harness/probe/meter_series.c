@@ -1,5 +1,7 @@
 #include "harness/probe/meter_series.h"
 
+#include "harness/base/user_file.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -9,8 +11,6 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
-
-#include "harness/base/user_file.h"
 
 #define MAX_SAMPLES (1 << 22)
 #define MIN_SAMPLES 10
@@ -36,13 +36,13 @@ void tm_meter_series_free(tm_meter_series *s)
     memset(s, 0, sizeof *s);
 }
 
-/* "a, b" into two words; false for fewer. What stands behind the second is left out. */
-static bool two_words(const char *line, char first[40], char second[40])
+/* Splits "a, b" and ignores the rest. False if there are fewer than two words. */
+static bool split_two_words(const char *line, char first[40], char second[40])
 {
     return sscanf(line, " %39[^,; \t\r]%*[,; \t]%39[^,; \t\r]", first, second) == 2;
 }
 
-static bool number(const char *text, double *out)
+static bool parse_number(const char *text, double *out)
 {
     char *end;
     *out = strtod(text, &end);
@@ -55,24 +55,24 @@ void tm_meter_series_add_line(tm_meter_series *s, const char *line, double offse
     double time, value;
     while (isspace((unsigned char)*line)) line++;
     if (s->broken[0] || line[0] == 0 || line[0] == '#') return;
-    bool two = two_words(line, first, second);
+    bool two = split_two_words(line, first, second);
     if (!s->named) {
         s->named = two && strcasecmp(first, "time") == 0 &&
                    (strcasecmp(second, "watts") == 0 || strcasecmp(second, "joules") == 0);
         s->joules = s->named && strcasecmp(second, "joules") == 0;
         if (!s->named)
             snprintf(s->broken, sizeof s->broken,
-                     "its first line is \"%.40s\", not \"time watts\" or \"time joules\"", line);
+                     "the first line is \"%.40s\", not \"time watts\" or \"time joules\"", line);
         return;
     }
-    if (!two || !number(first, &time) || !number(second, &value) || value < 0)
-        snprintf(s->broken, sizeof s->broken, "sample %d is \"%.60s\": not a time and %s", s->n + 1,
-                 line, s->joules ? "joules" : "watts");
+    if (!two || !parse_number(first, &time) || !parse_number(second, &value) || value < 0)
+        snprintf(s->broken, sizeof s->broken, "sample %d, \"%.60s\", is not a time and %s",
+                 s->n + 1, line, s->joules ? "joules" : "watts");
     else if (s->n > 0 && time + offset <= s->time[s->n - 1])
-        snprintf(s->broken, sizeof s->broken, "sample %d at %.3f is not after the one before it",
+        snprintf(s->broken, sizeof s->broken, "sample %d at %.3f is not after the sample before it",
                  s->n + 1, time);
     else if (!grow(s))
-        snprintf(s->broken, sizeof s->broken, "more than %d samples, or no memory for them", s->n);
+        snprintf(s->broken, sizeof s->broken, "more than %d samples, or not enough memory", s->n);
     else {
         s->time[s->n] = time + offset;
         s->value[s->n++] = value;
@@ -105,11 +105,11 @@ bool tm_meter_series_read(const char *path, double offset, tm_meter_series *s)
     }
     fclose(f);
     if (!s->named && !s->broken[0])
-        snprintf(s->broken, sizeof s->broken, "%.100s has no whole line", path);
+        snprintf(s->broken, sizeof s->broken, "%.100s has no complete line", path);
     return s->named;
 }
 
-TM_PRINTF(2, 3) static void spoil(tm_probe_value *v, const char *fmt, ...)
+TM_PRINTF(2, 3) static void invalidate(tm_probe_value *v, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -118,37 +118,39 @@ TM_PRINTF(2, 3) static void spoil(tm_probe_value *v, const char *fmt, ...)
     v->state = TM_PROBE_INVALID;
 }
 
-/* The value at a time between samples i - 1 and i. */
-static double between(const tm_meter_series *s, int i, double time)
+/* Interpolates the value at a time between samples i - 1 and i. */
+static double interpolate(const tm_meter_series *s, int i, double time)
 {
     double share = (time - s->time[i - 1]) / (s->time[i] - s->time[i - 1]);
     return s->value[i - 1] + share * (s->value[i] - s->value[i - 1]);
 }
 
-/* Trapezoids, or the difference of counts, from begin to end with both edges interpolated. */
 void tm_meter_series_integrate(const tm_meter_series *s, double begin, double end,
                                tm_probe_value *v)
 {
     if (s->n < 2 || s->time[0] > begin || s->time[s->n - 1] < end) {
         if (s->broken[0])
-            spoil(v, "the meter's samples do not cover the window: %s", s->broken);
+            invalidate(v, "the meter's samples do not cover the window: %s", s->broken);
         else if (s->n == 0)
-            spoil(v, "the meter gave no sample");
+            invalidate(v, "the meter has no sample");
         else
-            spoil(v, "the meter's samples run from %.3f s to %.3f s of a window from 0 to %.3f s",
-                  s->time[0] - begin, s->time[s->n - 1] - begin, end - begin);
+            invalidate(
+                v,
+                "the window from 0 to %.3f s extends outside the samples, which cover %.3f s to "
+                "%.3f s",
+                end - begin, s->time[0] - begin, s->time[s->n - 1] - begin);
         return;
     }
     int i = 1, n_inside = 0;
     while (s->time[i] <= begin) i++;
-    double time = begin, value = between(s, i, begin), first = value;
+    double time = begin, value = interpolate(s, i, begin), first = value;
     double total = 0, wobble = 0, gap = 0;
     for (bool last = false; !last; i++) {
         last = s->time[i] >= end;
         double next_time = last ? end : s->time[i];
-        double next = last ? between(s, i, end) : s->value[i];
+        double next = last ? interpolate(s, i, end) : s->value[i];
         if (s->joules && s->value[i] < s->value[i - 1]) {
-            spoil(v, "the meter's count fell from %g J to %g J", s->value[i - 1], s->value[i]);
+            invalidate(v, "the meter's count fell from %g J to %g J", s->value[i - 1], s->value[i]);
             return;
         }
         total += 0.5 * (value + next) * (next_time - time);
@@ -162,16 +164,17 @@ void tm_meter_series_integrate(const tm_meter_series *s, double begin, double en
     v->rate_hz = n_inside / (end - begin);
     v->largest_gap_seconds = gap;
     if (n_inside < MIN_SAMPLES)
-        spoil(v, "%d samples of the meter in %.3g s are not a measurement: %d are", n_inside,
-              end - begin, MIN_SAMPLES);
+        invalidate(v, "only %d samples of the meter in %.3g s; at least %d are required", n_inside,
+                   end - begin, MIN_SAMPLES);
     else if (gap > TM_METER_SERIES_GAP_SECONDS)
-        spoil(v, "the meter was silent for %.3g s, above %.3g s", gap, TM_METER_SERIES_GAP_SECONDS);
+        invalidate(v, "the meter was silent for %.3g s; the limit is %.3g s", gap,
+                   TM_METER_SERIES_GAP_SECONDS);
     else {
         v->value = s->joules ? value - first : total;
-        /* A count's edges are each off by at most what a gap brings. */
+        /* Each edge of a count is wrong by at most the joules of one gap. */
         v->error_bound = s->joules ? 2 * v->value * gap / (end - begin) : wobble;
         if (!(v->value > 0)) {
-            spoil(v, "the meter read 0 for the whole window");
+            invalidate(v, "the meter read 0 for the whole window");
             v->state = TM_PROBE_STUCK;
             v->value = v->error_bound = NAN;
         }

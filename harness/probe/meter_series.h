@@ -1,35 +1,38 @@
-/* Samples of an external meter, each with a time of its own, and the joules between two times.
+/* Samples of an external meter, each with its own time, and the joules between two times.
  *
- * As text: the first line names the columns, "time watts" or "time joules" (blanks, commas, semicolons
- * or tabs between); then a sample per line, time in seconds since 1970 by the meter's clock, joules as a
- * count that rises. Lines that begin with # are left out.
+ * In text form the first line names the columns, "time watts" or "time joules", separated by
+ * blanks, commas, semicolons or tabs. One sample per line follows: the time in seconds since 1970
+ * on the meter's clock, then watts, or joules as a rising count. Lines that begin with # are
+ * ignored.
  */
 #ifndef TM_HARNESS_PROBE_METER_SERIES_H
 #define TM_HARNESS_PROBE_METER_SERIES_H
 
 #include "harness/probe/probe.h"
 
-#define TM_METER_SERIES_GAP_SECONDS 2.0 /* a sample a second, and one may be late */
+#define TM_METER_SERIES_GAP_SECONDS 2.0 /* one sample per second, and one may be late */
 
 typedef struct tm_meter_series {
-    double *time, *value; /* [n]; time in seconds since 1970, offset added; owned */
+    double *time, *value; /* [n], owned; seconds since 1970, offset included */
     int n, room;
     bool named, joules;
-    char broken[200]; /* why the rest was not read; "" */
+    char broken[200]; /* why reading stopped; "": it did not */
 } tm_meter_series;
 
-/* A line without its newline; what is wrong with it goes to s->broken. */
+/* Adds a line without its newline. An error in it goes to series->broken. */
 void tm_meter_series_add_line(tm_meter_series *series, const char *line, double offset_seconds);
-/* A whole file but a last line without its end, which is still being written. False: no line of it
- * names columns, see s->broken. */
+/* Reads a file, except a last line without a newline, which is still being written. False if no
+ * line names the columns; see series->broken. */
 bool tm_meter_series_read(const char *path, double offset_seconds, tm_meter_series *series);
 void tm_meter_series_free(tm_meter_series *series);
 
-/* Trapezoids, or the difference of counts, from begin to end with both edges interpolated; *out keeps
- * its info. Invalid: the samples do not cover it, are fewer than 10 or have a gap. */
+/* Integrates power with trapezoids, or takes the difference of counts, between two interpolated
+ * edges. *out keeps its info. Invalid if the samples do not cover the window, are fewer than 10 or
+ * have a gap. */
 void tm_meter_series_integrate(const tm_meter_series *series, double begin, double end,
                                tm_probe_value *out);
-/* The watts at the samples of a window, or between two counts, at most `room` of them. */
+/* The power at the samples of a window, or between counts; at most `room` points. Returns their
+ * number. */
 int tm_meter_series_trace(const tm_meter_series *series, double begin, double end,
                           tm_probe_point *out, int room);
 

@@ -1,16 +1,16 @@
 #include "harness/probe/papi_events.h"
 
+#include "harness/base/dynlib.h"
+
 #include <dlfcn.h>
 #include <papi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/dynlib.h"
-
 #define CORE_COMPONENT 0 /* perf_event, always the first */
 
-/* What is called, with the types of the header this program was built with. */
+/* The functions, with the types of the header that this program was built with. */
 #define FUNCTIONS(X)                                                                               \
     X(library_init)                                                                                \
     X(shutdown)                                                                                    \
@@ -32,7 +32,7 @@
 struct tm_papi {
     void *library;
     char version[32];
-    int set; /* PAPI_NULL: not made yet */
+    int set; /* PAPI_NULL: not created yet */
     int n_events;
     bool running;
 #define MEMBER(name) __typeof__(PAPI_##name) *name;
@@ -73,7 +73,8 @@ tm_status tm_papi_open(const char *library, tm_papi **out, tm_error *err)
                         PAPI_VERSION_MAJOR(version), PAPI_VERSION_MINOR(version),
                         PAPI_VERSION_MAJOR(PAPI_VERSION), PAPI_VERSION_MINOR(PAPI_VERSION));
         else
-            status = tm_fail(err, TM_UNSUPPORTED, "PAPI does not start: %s", p->strerror(version));
+            status = tm_fail(err, TM_UNSUPPORTED, "PAPI cannot be initialized: %s",
+                             p->strerror(version));
     }
     if (status != TM_OK) {
         if (p->library) dlclose(p->library);
@@ -115,7 +116,7 @@ void tm_papi_presets(const tm_papi *papi, int *n_available, int *n_all)
              papi->enum_event(&code, PAPI_ENUM_EVENTS) == PAPI_OK);
 }
 
-/* The number of a component that works, -1 with the reason. */
+/* Returns the index of a component if it works, otherwise -1 with the reason. */
 static int find_component(const tm_papi *p, const char *name, char *reason, size_t size)
 {
     int n = p->num_components();
@@ -158,14 +159,14 @@ tm_status tm_papi_zone_joules(tm_papi *papi, int zone, void (*meanwhile)(void *a
         papi->destroy_eventset(&set);
     }
     if (code != PAPI_OK) return tm_fail(err, TM_IO, "PAPI: %s: %s", event, papi->strerror(code));
-    if (count < 0) return tm_fail(err, TM_IO, "PAPI says %s is %lld", event, count);
+    if (count < 0) return tm_fail(err, TM_IO, "PAPI: %s is %lld, a negative count", event, count);
     *joules = 1e-6 * (double)count;
     return TM_OK;
 }
 
-/* Inheriting must be set before the first event; PAPI tries an event of the processor then, so that a
- * machine without a PMU refuses here. */
-static tm_status make_set(tm_papi *p, tm_error *err)
+/* Inheritance must be set before the first event. PAPI then tries an event of the processor, so
+ * this fails on a machine without a PMU. */
+static tm_status create_set(tm_papi *p, tm_error *err)
 {
     int set = PAPI_NULL, n_available, n_all;
     int code = p->create_eventset(&set);
@@ -174,7 +175,7 @@ static tm_status make_set(tm_papi *p, tm_error *err)
         code = p->assign_eventset_component(set, CORE_COMPONENT);
     }
     if (code != PAPI_OK)
-        return tm_fail(err, TM_UNSUPPORTED, "PAPI %s makes no set of events: %s", p->version,
+        return tm_fail(err, TM_UNSUPPORTED, "PAPI %s cannot create an event set: %s", p->version,
                        p->strerror(code));
     PAPI_option_t option;
     memset(&option, 0, sizeof option);
@@ -192,13 +193,13 @@ tm_status tm_papi_add(tm_papi *papi, const char *event, int *index, tm_error *er
     if (papi->n_events == TM_PAPI_EVENTS_MAX)
         return tm_fail(err, TM_UNSUPPORTED, "PAPI: more than %d events", TM_PAPI_EVENTS_MAX);
     if (papi->set == PAPI_NULL) {
-        tm_status status = make_set(papi, err);
+        tm_status status = create_set(papi, err);
         if (status != TM_OK) return status;
     }
     int code = papi->add_named_event(papi->set, event);
     if (code == PAPI_ECNFLCT)
         return tm_fail(err, TM_UNSUPPORTED,
-                       "PAPI: %s does not fit beside the %d events before it: %s", event,
+                       "PAPI: %s does not fit next to the %d events before it: %s", event,
                        papi->n_events, papi->strerror(code));
     if (code != PAPI_OK)
         return tm_fail(err, TM_UNSUPPORTED, "PAPI: %s: %s", event, papi->strerror(code));
@@ -210,8 +211,7 @@ tm_status tm_papi_start(tm_papi *papi, tm_error *err)
 {
     int code = papi->start(papi->set);
     if (code != PAPI_OK)
-        return tm_fail(err, TM_UNSUPPORTED, "PAPI does not start counting: %s",
-                       papi->strerror(code));
+        return tm_fail(err, TM_UNSUPPORTED, "PAPI cannot start counting: %s", papi->strerror(code));
     papi->running = true;
     return TM_OK;
 }
@@ -219,6 +219,7 @@ tm_status tm_papi_start(tm_papi *papi, tm_error *err)
 tm_status tm_papi_read(tm_papi *papi, long long values[TM_PAPI_EVENTS_MAX], tm_error *err)
 {
     int code = papi->read(papi->set, values);
-    if (code != PAPI_OK) return tm_fail(err, TM_IO, "PAPI does not read: %s", papi->strerror(code));
+    if (code != PAPI_OK)
+        return tm_fail(err, TM_IO, "PAPI cannot read its counters: %s", papi->strerror(code));
     return TM_OK;
 }

@@ -1,22 +1,28 @@
 #include "harness/probe/probe_source.h"
 
+#include "harness/base/sysfs.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/base/clock.h"
+#define SPIN_NS 50000000 /* between two reads of the counters that must advance */
 
 static const tm_probe_source *const sources[] = {
-    &tm_probe_powercap, &tm_probe_perf, &tm_probe_hwmon, &tm_probe_meter,
-    &tm_probe_counters, &tm_probe_papi, &tm_probe_fake,
+#define SOURCE_ROW(name) &tm_probe_##name,
+    TM_PROBE_SOURCES(SOURCE_ROW)
+#undef SOURCE_ROW
 };
+
+#define N_SOURCES (sizeof sources / sizeof sources[0])
+
+const tm_probe_source *tm_probe_source_at(int index)
+{
+    return index < (int)N_SOURCES ? sources[index] : NULL;
+}
 
 const char *tm_probe_state_text(tm_probe_state state)
 {
@@ -32,8 +38,23 @@ const char *tm_probe_state_text(tm_probe_state state)
 
 const char *const *tm_probe_energy_sources(void)
 {
-    static const char *const names[] = {"powercap", "perf", "hwmon", "meter", NULL};
+    static _Thread_local const char *names[N_SOURCES + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < N_SOURCES; i++)
+        if (sources[i]->role == TM_PROBE_ROLE_ENERGY) names[n++] = sources[i]->name;
+    names[n] = NULL;
     return names;
+}
+
+const tm_probe_option *tm_probe_user_option(int index, const char **source)
+{
+    for (size_t i = 0; i < N_SOURCES; i++)
+        for (const tm_probe_option *o = sources[i]->options; o && o->key; o++) {
+            if (index-- > 0) continue;
+            if (source) *source = sources[i]->name;
+            return o;
+        }
+    return NULL;
 }
 
 tm_status tm_probe_refuse(tm_probe_health *health, tm_error *err, tm_probe_state state,
@@ -67,55 +88,37 @@ tm_status tm_probe_add(tm_probe *probe, tm_channel **out, tm_error *err)
     return TM_OK;
 }
 
-/* Descriptors above this are not kept: a process has 1024 as a rule, a chip may have a meter per core. */
-#define KEPT_MAX 256
-
-/* Kept open between reads, which saves four tenths of what sampling costs. A file that was removed or replaced has
- * no link any more and is looked for anew; one of a device that has gone fails by itself. */
 tm_probe_state tm_probe_read_file(const char *root, const char *path, int *kept, tm_reading *out)
 {
-    char name[PATH_MAX], text[64], *end;
-    struct stat st;
-    int fd = kept ? *kept : -1;
-    if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_nlink == 0)) {
-        close(fd);
-        fd = -1;
+    char text[TM_SYSFS_NUMBER_SIZE];
+    int64_t value = -1;
+    int why = tm_sysfs_read_int(root, path, kept, text, &value);
+    if (why == 0 && value >= 0) {
+        out->raw = (uint64_t)value;
+        return TM_PROBE_OK;
     }
-    if (fd < 0) {
-        snprintf(name, sizeof name, "%s/%s", strcmp(root, "/") == 0 ? "" : root, path);
-        fd = open(name, O_RDONLY | O_CLOEXEC);
-    }
-    ssize_t got = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
-    int why = errno;
-    if (fd >= 0 && (!kept || got < 0 || fd > KEPT_MAX)) {
-        close(fd);
-        fd = -1;
-    }
-    if (kept) *kept = fd;
-    if (got < 0) {
-        snprintf(out->reason, sizeof out->reason, "/%.120s: %s", path, strerror(why));
-        return why == EACCES || why == EPERM ? TM_PROBE_DENIED
-               : why == ENOENT               ? TM_PROBE_MISSING
-                                             : TM_PROBE_INVALID;
-    }
-    text[got] = 0;
-    errno = 0;
-    out->raw = strtoull(text, &end, 10);
-    if (end == text || errno || text[0] == '-' || (*end && *end != '\n')) {
+    if (why == 0 || why == EINVAL)
         snprintf(out->reason, sizeof out->reason, "/%.120s: \"%.20s\" is not a count", path, text);
-        return TM_PROBE_INVALID;
-    }
-    return TM_PROBE_OK;
+    else
+        snprintf(out->reason, sizeof out->reason, "/%.120s: %s", path, strerror(why));
+    return why == EACCES || why == EPERM ? TM_PROBE_DENIED
+           : why == ENOENT               ? TM_PROBE_MISSING
+                                         : TM_PROBE_INVALID;
 }
 
-static void spin_ns(int64_t nanoseconds)
+/* Keeps a core busy, so that the counters advance. A replaced clock passes without work. */
+static void spin(const tm_clock *clock, int64_t duration_ns)
 {
     volatile uint64_t x = 1;
-    for (int64_t end = tm_now_ns() + nanoseconds; tm_now_ns() < end;)
+    if (clock) {
+        tm_clock_sleep(clock, duration_ns);
+        return;
+    }
+    for (int64_t end = tm_now_ns() + duration_ns; tm_now_ns() < end;)
         for (int i = 0; i < 1000; i++) x = tm_mix64(x);
 }
 
-static void say_stuck(tm_channel *c, uint64_t raw, double seconds)
+static void set_stuck(tm_channel *c, uint64_t raw, double seconds)
 {
     c->state = TM_PROBE_STUCK;
     if (c->kind == TM_CHANNEL_COUNTER)
@@ -125,26 +128,27 @@ static void say_stuck(tm_channel *c, uint64_t raw, double seconds)
         snprintf(c->reason, sizeof c->reason, "%s reads 0 W while a core works", c->info.name);
 }
 
-/* A domain may rest while another works; where none of a source moves at all it is no rest: a hypervisor
- * shows registers that nothing counts in. */
-static void doubt_rest(tm_probe *probe, const uint64_t *first, double seconds)
+/* One domain may rest while another works. If no domain of a source advances, they do not rest:
+ * hypervisors expose energy registers that never count. */
+static void set_all_stuck(tm_probe *probe, const uint64_t *first, double seconds)
 {
     for (int i = 0; i < probe->n_channels; i++) {
         tm_channel *c = &probe->channels[i];
         if (tm_channel_is_energy(c) && c->may_rest && c->state == TM_PROBE_OK)
-            say_stuck(c, first[i], seconds);
+            set_stuck(c, first[i], seconds);
     }
 }
 
-/* Reads every channel, spins, reads again: a counter that has not moved is stuck. */
-static tm_status probe_life(tm_probe *probe, tm_error *err)
+/* Reads every channel, spins, and reads again until each counter that must advance has advanced. */
+static tm_status test_channels(tm_probe *probe, tm_error *err)
 {
     uint64_t *first = calloc((size_t)probe->n_channels, sizeof *first);
     if (!first) return tm_fail(err, TM_NOMEM, "no memory for %d readings", probe->n_channels);
-    int64_t begin = tm_now_ns();
+    const tm_clock *clock = probe->options.clock;
+    int64_t begin = tm_clock_now(clock);
     double limit = probe->options.spin_seconds;
     for (int round = 0;; round++) {
-        double seconds = 1e-9 * (double)(tm_now_ns() - begin);
+        double seconds = 1e-9 * (double)(tm_clock_now(clock) - begin);
         int n_waiting = 0, n_moved = 0, n_resting = 0;
         for (int i = 0; i < probe->n_channels; i++) {
             tm_channel *c = &probe->channels[i];
@@ -159,72 +163,87 @@ static tm_status probe_life(tm_probe *probe, tm_error *err)
             }
             if (round == 0) first[i] = r.raw;
             bool moved = c->kind == TM_CHANNEL_COUNTER ? r.raw != first[i] : r.raw > 0;
-            bool alive = moved || c->may_rest;
+            bool works = moved || c->may_rest;
             c->state = TM_PROBE_OK;
             c->reason[0] = 0;
-            if (!alive && limit > 0) say_stuck(c, r.raw, seconds);
-            n_waiting += !alive;
+            if (!works && limit > 0) set_stuck(c, r.raw, seconds);
+            n_waiting += !works;
             n_moved += moved;
             n_resting += !moved && tm_channel_is_energy(c);
         }
         bool all_rest = n_moved == 0 && n_resting > 0;
         if (limit <= 0 || (n_waiting == 0 && !all_rest)) break;
         if (seconds >= limit) {
-            if (all_rest) doubt_rest(probe, first, seconds);
+            if (all_rest) set_all_stuck(probe, first, seconds);
             break;
         }
-        spin_ns(50000000);
+        spin(clock, SPIN_NS);
     }
     free(first);
     return TM_OK;
 }
 
-/* A source lives when one of its channels does; else the worst of what was found speaks for it. */
-static tm_status judge(tm_probe *probe, tm_probe_health *health, tm_error *err)
+/* "package-0, dram-0 stuck": the channels, each with its state unless it works. */
+static void list_channels(const tm_probe *probe, char *text, size_t size)
 {
-    int n_alive = 0;
-    const tm_channel *dead = NULL;
-    for (int i = 0; i < probe->n_channels; i++) {
+    size_t n = 0;
+    for (int i = 0; i < probe->n_channels && n + 70 < size; i++) {
         const tm_channel *c = &probe->channels[i];
-        if (c->state == TM_PROBE_OK)
-            n_alive++;
-        else if (!dead)
-            dead = c;
+        bool works = c->state == TM_PROBE_OK;
+        n += (size_t)snprintf(text + n, size - n, "%s%s%s%s", n ? ", " : "", c->info.name,
+                              works ? "" : " ", works ? "" : tm_probe_state_text(c->state));
     }
-    if (n_alive > 0) {
-        health->state = TM_PROBE_OK;
-        health->fix[0] = 0;
-        if (health->reason[0]) return TM_OK;
-        size_t at = 0;
-        for (int i = 0; i < probe->n_channels && at + 70 < sizeof health->reason; i++)
-            at += (size_t)snprintf(health->reason + at, sizeof health->reason - at, "%s%s%s%s",
-                                   at ? ", " : "", probe->channels[i].info.name,
-                                   probe->channels[i].state == TM_PROBE_OK ? "" : " ",
-                                   probe->channels[i].state == TM_PROBE_OK
-                                       ? ""
-                                       : tm_probe_state_text(probe->channels[i].state));
-        return TM_OK;
-    }
-    const char *fix = dead && dead->state == TM_PROBE_STUCK
-                          ? "measure on the machine itself, not in a virtual machine"
-                          : "";
-    char kept[sizeof health->fix];
-    snprintf(kept, sizeof kept, "%s", dead && dead->state == TM_PROBE_DENIED ? health->fix : fix);
-    return tm_probe_refuse(health, err, dead ? dead->state : TM_PROBE_MISSING, kept, "%s: %s",
-                           probe->source->name, dead ? dead->reason : "it has no channel");
 }
 
-static const tm_probe_source *find(const char *name, tm_error *err)
+/* A source works if one of its channels does. Otherwise its first channel gives the reason. */
+static tm_status decide_health(tm_probe *probe, tm_probe_health *health, tm_error *err)
 {
-    const char *names[sizeof sources / sizeof sources[0] + 1] = {0};
-    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+    char fix[sizeof health->fix] = "";
+    const tm_channel *c = probe->channels;
+    for (int i = 0; i < probe->n_channels; i++) {
+        if (c[i].state != TM_PROBE_OK) continue;
+        health->state = TM_PROBE_OK;
+        health->fix[0] = 0;
+        if (!health->reason[0]) list_channels(probe, health->reason, sizeof health->reason);
+        return TM_OK;
+    }
+    if (probe->n_channels == 0)
+        return tm_probe_refuse(health, err, TM_PROBE_MISSING, "", "%s: it has no channel",
+                               probe->source->name);
+    if (c->state == TM_PROBE_STUCK)
+        snprintf(fix, sizeof fix, "measure on the machine itself, not in a virtual machine");
+    else if (c->state == TM_PROBE_DENIED)
+        snprintf(fix, sizeof fix, "%s", health->fix);
+    return tm_probe_refuse(health, err, c->state, fix, "%s: %s", probe->source->name, c->reason);
+}
+
+static const tm_probe_source *find_source(const char *name, tm_error *err)
+{
+    const char *names[N_SOURCES + 1] = {0};
+    for (size_t i = 0; i < N_SOURCES; i++) {
         names[i] = sources[i]->name;
         if (strcmp(name, names[i]) == 0) return sources[i];
     }
-    const char *near = tm_nearest_name(name, names);
-    (void)tm_fail(err, TM_ARG, "no source \"%s\" of energy or counters%s%s%s", name,
-                  near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    (void)tm_unknown_name(err, "source", name, names);
     return NULL;
+}
+
+/* Fills in the defaults and copies the source's own options. */
+static tm_status copy_options(tm_probe *probe, const tm_probe_options *options, tm_error *err)
+{
+    tm_probe_options *o = &probe->options;
+    size_t size = probe->source->own_size;
+    if (options) *o = *options;
+    if (!o->root) o->root = "/";
+    if (!(o->max_watts > 0)) o->max_watts = 1000;
+    if (!(o->min_seconds > 0)) o->min_seconds = 1;
+    if (!(o->rate_hz > 0)) o->rate_hz = 10;
+    if (o->spin_seconds == 0) o->spin_seconds = 0.5;
+    if (size == 0) return TM_OK;
+    probe->own = calloc(1, size);
+    if (!probe->own) return tm_fail(err, TM_NOMEM, "no memory for the options of a source");
+    if (o->own) memcpy(probe->own, o->own, size);
+    return TM_OK;
 }
 
 tm_status tm_probe_open(const char *source, const tm_probe_options *options, tm_probe **out,
@@ -232,23 +251,15 @@ tm_status tm_probe_open(const char *source, const tm_probe_options *options, tm_
 {
     *out = NULL;
     *health = (tm_probe_health){.state = TM_PROBE_MISSING};
-    const tm_probe_source *found = find(source, err);
+    const tm_probe_source *found = find_source(source, err);
     if (!found) return TM_ARG;
     tm_probe *probe = calloc(1, sizeof *probe);
     if (!probe) return tm_fail(err, TM_NOMEM, "no memory for a probe");
     probe->source = found;
-    tm_probe_options *o = &probe->options;
-    if (options) *o = *options;
-    if (!o->root) o->root = "/";
-    if (!(o->max_watts > 0)) o->max_watts = 1000;
-    if (!(o->min_seconds > 0)) o->min_seconds = 1;
-    if (!(o->rate_hz > 0)) o->rate_hz = 10;
-    if (o->spin_seconds == 0) o->spin_seconds = 0.5;
-    if (!(o->fake_watts > 0)) o->fake_watts = 10;
-
-    tm_status status = found->open(probe, health, err);
-    if (status == TM_OK) status = probe_life(probe, err);
-    if (status == TM_OK) status = judge(probe, health, err);
+    tm_status status = copy_options(probe, options, err);
+    if (status == TM_OK) status = found->open(probe, health, err);
+    if (status == TM_OK) status = test_channels(probe, err);
+    if (status == TM_OK) status = decide_health(probe, health, err);
     if (status == TM_OK) status = tm_probe_window_open(probe, err);
     if (status != TM_OK) {
         if (health->state == TM_PROBE_OK) health->state = TM_PROBE_INVALID;
@@ -269,6 +280,7 @@ void tm_probe_close(tm_probe *probe)
         if (probe->channels[i].second_fd >= 0) close(probe->channels[i].second_fd);
     }
     free(probe->channels);
+    free(probe->own);
     free(probe);
 }
 

@@ -1,22 +1,27 @@
-/* Energy and counters over a region, behind one door: a source has named channels, and a window
- * over the region gives each channel's amount, or why there is none.
+/* Energy and event counts over a time window, through one interface for all sources.
  *
- * A channel is what one domain of one source measures: a processor package, its memory, a rail of a
- * board, an event of the process. Amounts of different scopes are never added by anything here but
- * tm_probe_sum, which knows the one sum that is right: packages, and packages with their memory.
- * No amount is ever estimated, and a failed read spoils its window; it is not 0.
+ * A source has named channels. A channel is what one domain of one source measures: a processor
+ * package, its memory, a rail of a board, an event of this process. A window over a region of the
+ * program gives each channel's amount, or the reason why there is none.
+ *
+ * Amounts of different scopes are never added, except by tm_probe_sum, which adds packages, or
+ * packages and their memory. Nothing is estimated. A failed read invalidates its window instead of
+ * counting as 0.
  */
 #ifndef TM_HARNESS_PROBE_PROBE_H
 #define TM_HARNESS_PROBE_PROBE_H
 
+#include "harness/base/clock.h"
 #include "harness/base/json.h"
+
+#include <stddef.h>
 
 #define TM_PROBE_STATES(X)                                                                         \
     X(OK, "ok")                                                                                    \
-    X(STUCK, "stuck")     /* reads, and does not advance while a core works */                     \
-    X(DENIED, "denied")   /* there, and this user may not read it */                               \
-    X(INVALID, "invalid") /* a read failed or made no sense within the window */                   \
-    X(MISSING, "missing") /* not there */
+    X(STUCK, "stuck")     /* readable, but does not advance while a core works */                  \
+    X(DENIED, "denied")   /* present, but this user may not read it */                             \
+    X(INVALID, "invalid") /* a read failed or made no sense during the window */                   \
+    X(MISSING, "missing") /* not present */
 
 typedef enum tm_probe_state {
 #define TM_PROBE_STATE_ENUM(name, text) TM_PROBE_##name,
@@ -28,109 +33,131 @@ const char *tm_probe_state_text(tm_probe_state state);
 
 typedef struct tm_probe tm_probe;
 
-/* What of a source does not depend on a window. */
+/* The properties of a channel that do not depend on a window. */
 typedef struct tm_probe_channel_info {
     char name[64];      /* "package-0", "dram-0", "VDD_IN", "cycles" */
     char scope[80];     /* "package", "dram", "core", "psys", "socket" (a package with its memory),
                            "rail VDD_IN", "system", "process" */
     char unit[12];      /* "joules", "count", "seconds", "bytes" */
-    const char *method; /* energy: "counter", "integrated", "imported"; else "perf", "getrusage",
-                           "papi"; "fake ..." of the fake source */
+    const char *method; /* of energy: "counter", "integrated", "imported"; of events: "perf",
+                           "getrusage", "papi"; of the fake source: "fake ..." */
 } tm_probe_channel_info;
 
 typedef struct tm_probe_value {
     const tm_probe_channel_info *info; /* borrowed from the probe */
     tm_probe_state state;
-    char reason[240];   /* "" when ok */
+    char reason[240];   /* "" if ok */
     double value;       /* in the unit; NaN unless ok */
-    double error_bound; /* in the unit; of reading, not of the instrument; NaN: not known */
-    int64_t n_samples;  /* reads inside the window, its edges included */
-    int64_t wraps;      /* of the counter, inside the window */
+    double error_bound; /* in the unit, of the reading, not of the instrument; NaN: unknown */
+    int64_t n_samples;  /* reads during the window, both edges included */
+    int64_t wraps;      /* of the counter, during the window */
     double rate_hz;     /* reads per second */
     double largest_gap_seconds;
-    double counted_share; /* of the window, for events that shared a counter; else 1 */
+    double counted_share; /* of the window, for events that shared a counter; otherwise 1 */
 } tm_probe_value;
 
-/* Of a trace: the mean watts of the scope from the point before (the window's begin) to this one. */
+/* A point of a trace: the mean power of the scope since the point before, or since the window
+ * began. */
 typedef struct tm_probe_point {
-    double seconds; /* since the window's begin */
+    double seconds; /* since the window began */
     double watts;
 } tm_probe_point;
 
 typedef struct tm_probe_window {
     const char *source;
-    bool fake; /* made by the fake source: no output may show it as measured */
+    bool fake; /* from the fake source: no output may present it as measured */
     double seconds;
     int64_t begin_ns, end_ns;     /* CLOCK_MONOTONIC */
-    double sampler_cpu_seconds;   /* what reading in the background cost inside the window */
+    double sampler_cpu_seconds;   /* CPU time of the background reads during the window */
     const tm_probe_value *values; /* [n_values], borrowed until the next start or close */
     int n_values;
-    const tm_probe_point *trace; /* [n_trace], of tm_probe_scope; borrowed as the values */
+    const tm_probe_point *trace; /* [n_trace], of tm_probe_scope; borrowed like the values */
     int n_trace;
 } tm_probe_window;
 
-/* An event to count, by our name and by PAPI's ("": PAPI has none). */
+/* An event to count, for the sources "counters" and "papi". */
 typedef struct tm_probe_event {
-    const char *name, *papi;
+    const char *name;
+    const char *papi; /* PAPI's name; "": PAPI has none */
 } tm_probe_event;
 
+/* What every source takes. A source's own options are a struct in its header (probe_meter.h,
+ * probe_counters.h, probe_papi.h). */
 typedef struct tm_probe_options {
-    const char *root;      /* NULL: "/"; else a folder holding sys/ */
-    double max_watts;      /* no domain draws more; bounds the time between reads. 0: 1000 */
-    double min_seconds;    /* energy windows below this are invalid. 0: 1 (counters update each
-                               millisecond, and not together) */
-    double rate_hz;        /* of power samples. 0: 10 */
-    double trace_hz;       /* of a window's trace of watts. 0: no trace */
-    double spin_seconds;   /* longest spin that probes for life. 0: 0.5; below 0: none */
-    const char *meter;     /* meter source: a command for /bin/sh, or NULL */
-    const char *meter_csv; /* meter source: a file, or NULL */
-    double meter_offset_seconds;  /* added to the meter's times to get this machine's */
-    double fake_watts;            /* fake source; 0: 10 */
-    const tm_probe_event *events; /* [n_events] of counters and papi, read on opening only; counters
-                                     without any counts all it knows */
-    int n_events;
-    bool user_mode_only;      /* counters: of the processor's events, as papi counts them */
-    const char *papi_library; /* a file; NULL: the system's */
+    const char *root;      /* NULL: "/"; otherwise a folder that holds sys/ */
+    const tm_clock *clock; /* NULL: the system's. With another clock no thread samples: its owner
+                              calls tm_probe_step (probe_source.h) */
+    double max_watts;    /* the most that a domain draws; bounds the time between reads. 0: 1000 */
+    double min_seconds;  /* shorter energy windows are invalid. 0: 1 (counters update once per
+                              millisecond, and not all at the same time) */
+    double rate_hz;      /* of power samples. 0: 10 */
+    double trace_hz;     /* of a window's power trace. 0: no trace */
+    double spin_seconds; /* longest spin while waiting for counters to advance. 0: 0.5; negative:
+                              do not test whether they advance */
+    const void *own;     /* the source's own options, copied on opening; texts in it are borrowed.
+                              NULL: all 0 */
 } tm_probe_options;
 
-/* How opening went, also when it failed. */
+typedef enum tm_probe_option_kind {
+    TM_PROBE_OPTION_TEXT,   /* a const char *; NULL: not set */
+    TM_PROBE_OPTION_FILE,   /* the same, a path */
+    TM_PROBE_OPTION_NUMBER, /* a double */
+} tm_probe_option_kind;
+
+/* An option of a source that users set: a member of its own options. One row drives the key in a
+ * suite's "energy" object and the option of the command line. */
+typedef struct tm_probe_option {
+    const char *key;  /* "meter_csv", in JSON */
+    const char *name; /* "meter-csv", on the command line */
+    tm_probe_option_kind kind;
+    bool selects;     /* setting it selects the source */
+    size_t offset;    /* of the member */
+    double low, high; /* NUMBER */
+    const char *placeholder, *help;
+} tm_probe_option;
+
+/* The options that users set, of all sources one after the other; NULL after the last. source: the
+ * name of its source, if not NULL. */
+const tm_probe_option *tm_probe_user_option(int index, const char **source);
+
+/* The result of opening a source, also if that failed. */
 typedef struct tm_probe_health {
     tm_probe_state state;
-    char reason[400]; /* one sentence; what was found when ok */
-    char fix[400];    /* the command that would mend it, with the least privilege; "" none */
+    char reason[400]; /* one sentence; if ok, what was found */
+    char fix[400];    /* the command that fixes it with the least privilege; "": none */
 } tm_probe_health;
 
-/* Names of the energy sources in order of preference, ended by NULL: "powercap", "perf", "hwmon",
- * "meter". The others are "counters", "papi" and "fake". */
+/* Names of the energy sources in order of preference, ended by NULL. Neither the fake source nor
+ * the counters of events are among them. */
 const char *const *tm_probe_energy_sources(void);
 
-/* Opens a source and probes it for life: reads, spins, reads again. *health is always filled.
- * Errors: ARG (unknown source, with the nearest), UNSUPPORTED (the sentence of *health), NOMEM, IO
- * (no thread). Threads: events of "counters" and "papi" follow threads that start
- * after this call. */
+/* Opens a source and tests whether its counters advance: reads them, spins, reads them again.
+ * *health is always filled. Errors: ARG (unknown source, with the nearest name), UNSUPPORTED (the
+ * sentence of *health), NOMEM, IO (no thread). Threads: events of "counters" and "papi" include
+ * the threads that start after this call. */
 tm_status tm_probe_open(const char *source, const tm_probe_options *options, tm_probe **out,
                         tm_probe_health *health, tm_error *err) TM_MUST_USE;
 void tm_probe_close(tm_probe *probe);
 
 int tm_probe_n_channels(const tm_probe *probe);
 const tm_probe_channel_info *tm_probe_channel(const tm_probe *probe, int index);
-/* What opening found of one channel; reason: why not OK, borrowed. */
+/* What opening found about one channel. reason: why it is not OK; borrowed. */
 tm_probe_state tm_probe_channel_state(const tm_probe *probe, int index, const char **reason);
 
-/* The scope to quote of an energy source: "package+dram", else "package", "system", "socket", a board's
- * input rail, its processor's rail, another rail, "psys"; of those the first all of whose channels are alive.
- * "" when there is none. Borrowed. */
+/* The scope to report for an energy source. The first of these whose channels all work:
+ * "package+dram", "package", "system", "socket", a board's input rail, its processor's rail,
+ * another rail, "psys". "" if there is none. Borrowed. */
 const char *tm_probe_scope(const tm_probe *probe);
 
-/* One window at a time, from one thread. What fails shows in the window's values. */
+/* One window at a time, from one thread. Failures show in the window's values. */
 void tm_probe_start(tm_probe *probe);
 void tm_probe_stop(tm_probe *probe, tm_probe_window *out);
 
 /* Whether the joules of a channel belong to a scope: its own, or "package+dram". */
 bool tm_probe_in_scope(const tm_probe_channel_info *info, const char *scope);
-/* Sum of the joules of a scope ("package", "dram", "psys", "rail VDD_IN") or of "package+dram", with
- * the largest gap and the sum of bounds; not ok when one of them is not, missing when there is none.
- * out->info is NULL. */
+/* Sums the joules of a scope ("package", "dram", "psys", "rail VDD_IN" or "package+dram"), with the
+ * largest gap and the sum of the bounds. Not ok if a channel is not ok; MISSING if the scope has no
+ * channel. out->info is NULL. */
 void tm_probe_sum(const tm_probe_window *window, const char *scope, tm_probe_value *out);
 
 /* An object with source, fake, seconds and channels; a value's key is its unit. NULL: no memory. */

@@ -1,7 +1,9 @@
-/* Counters of this process: what getrusage keeps, and events of perf, from software and from the
- * processor. An event that does not open stays in the list with its reason.
+/* Counters of this process: getrusage, and perf's software and hardware events. An event that
+ * cannot be opened stays in the list with the reason.
  *
  * Source: getrusage(2), perf_event_open(2). */
+#include "harness/probe/probe_counters.h"
+
 #include "harness/probe/probe_source.h"
 
 #include <errno.h>
@@ -67,7 +69,7 @@ static int open_event(uint32_t type, uint64_t config, bool user_only)
         .type = type,
         .size = sizeof attr,
         .config = config,
-        .inherit = 1, /* threads that start later are counted too */
+        .inherit = 1, /* also count threads that start later */
         .exclude_kernel = user_only,
         .exclude_hv = user_only,
         .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
@@ -75,7 +77,7 @@ static int open_event(uint32_t type, uint64_t config, bool user_only)
     return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static void explain(tm_channel *c, int why)
+static void set_unavailable(tm_channel *c, int why)
 {
     c->state = TM_PROBE_MISSING;
     if (why == EACCES || why == EPERM) {
@@ -86,24 +88,26 @@ static void explain(tm_channel *c, int why)
                  c->info.name);
     } else if (why == ENOENT || why == EOPNOTSUPP || why == ENODEV)
         snprintf(c->reason, sizeof c->reason,
-                 "%s: the kernel has no such event here (no PMU, or not in it)", c->info.name);
+                 "%s: the kernel does not offer this event (no PMU, or the PMU lacks it)",
+                 c->info.name);
     else
         snprintf(c->reason, sizeof c->reason, "%s: perf_event_open: %s", c->info.name,
                  strerror(why));
 }
 
-static bool is_wanted(const tm_probe *probe, const char *name)
+static bool is_wanted(const tm_probe_counters_options *o, const char *name)
 {
-    for (int i = 0; i < probe->options.n_events; i++)
-        if (strcmp(probe->options.events[i].name, name) == 0) return true;
-    return probe->options.n_events == 0;
+    for (int i = 0; i < o->n_events; i++)
+        if (strcmp(o->events[i].name, name) == 0) return true;
+    return o->n_events == 0;
 }
 
 static tm_status open_counters(tm_probe *probe, tm_probe_health *health, tm_error *err)
 {
+    const tm_probe_counters_options *o = probe->own;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         tm_channel *c;
-        if (!is_wanted(probe, rows[i].name)) continue;
+        if (!is_wanted(o, rows[i].name)) continue;
         tm_status status = tm_probe_add(probe, &c, err);
         if (status != TM_OK) return status;
         snprintf(c->info.name, sizeof c->info.name, "%s", rows[i].name);
@@ -114,14 +118,14 @@ static tm_status open_counters(tm_probe *probe, tm_probe_health *health, tm_erro
         c->may_rest = rows[i].may_rest;
         c->code = rows[i].code;
         if (rows[i].code != EVENT) continue;
-        bool user_only = probe->options.user_mode_only && rows[i].type != PERF_TYPE_SOFTWARE;
+        bool user_only = o->user_mode_only && rows[i].type != PERF_TYPE_SOFTWARE;
         c->fd = open_event(rows[i].type, rows[i].config, user_only);
         if (c->fd < 0 && !user_only && (errno == EACCES || errno == EPERM)) {
             user_only = true;
             c->fd = open_event(rows[i].type, rows[i].config, user_only);
         }
         if (user_only) snprintf(c->info.scope, sizeof c->info.scope, "process, user mode only");
-        if (c->fd < 0) explain(c, errno);
+        if (c->fd < 0) set_unavailable(c, errno);
     }
     snprintf(health->fix, sizeof health->fix, "sudo sysctl kernel.perf_event_paranoid=2");
     return TM_OK;
@@ -138,7 +142,7 @@ static tm_probe_state read_counters(tm_probe *probe, tm_channel *channel, tm_rea
     if (channel->code == EVENT) {
         uint64_t got[3];
         if (read(channel->fd, got, sizeof got) != (ssize_t)sizeof got) {
-            snprintf(out->reason, sizeof out->reason, "%s of perf: %s", channel->info.name,
+            snprintf(out->reason, sizeof out->reason, "perf: %s: %s", channel->info.name,
                      strerror(errno));
             return TM_PROBE_INVALID;
         }
@@ -174,5 +178,8 @@ static tm_probe_state read_counters(tm_probe *probe, tm_channel *channel, tm_rea
     return TM_PROBE_OK;
 }
 
-const tm_probe_source tm_probe_counters = {
-    .name = "counters", .open = open_counters, .read = read_counters};
+const tm_probe_source tm_probe_counters = {.name = "counters",
+                                           .role = TM_PROBE_ROLE_EVENTS,
+                                           .own_size = sizeof(tm_probe_counters_options),
+                                           .open = open_counters,
+                                           .read = read_counters};

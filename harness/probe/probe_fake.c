@@ -1,10 +1,9 @@
-/* A source for testing what uses sources: it makes its figures up and says so in every name. */
+/* A source of made-up joules, for testing what uses sources. Every name of it says "fake". */
 #include "harness/probe/probe_source.h"
 
 #include <stdio.h>
-#include <string.h>
 
-#include "harness/base/clock.h"
+#define WATTS 10
 
 static tm_status open_fake(tm_probe *probe, tm_probe_health *health, tm_error *err)
 {
@@ -16,16 +15,16 @@ static tm_status open_fake(tm_probe *probe, tm_probe_health *health, tm_error *e
     snprintf(c->info.unit, sizeof c->info.unit, "joules");
     c->info.method = "fake counter";
     c->scale = 1e-6;
-    snprintf(health->reason, sizeof health->reason, "fake: %g W whatever the machine does",
-             probe->options.fake_watts);
+    snprintf(health->reason, sizeof health->reason, "fake: %d W whatever the machine does", WATTS);
     return TM_OK;
 }
 
 static tm_probe_state read_fake(tm_probe *probe, tm_channel *channel, tm_reading *out)
 {
     (void)channel;
-    out->raw = (uint64_t)((double)tm_now_ns() * 1e-3 * probe->options.fake_watts);
+    out->raw = (uint64_t)((double)tm_clock_now(probe->options.clock) * 1e-3 * WATTS);
     return TM_PROBE_OK;
 }
 
-const tm_probe_source tm_probe_fake = {.name = "fake", .open = open_fake, .read = read_fake};
+const tm_probe_source tm_probe_fake = {
+    .name = "fake", .role = TM_PROBE_ROLE_FAKE, .open = open_fake, .read = read_fake};

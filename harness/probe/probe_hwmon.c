@@ -1,23 +1,24 @@
-/* Meters on the board, as hwmon shows them: energyN_input before powerN_average before powerN_input
- * before voltage times current. Rails are never added: a board's input rail holds the others.
+/* Meters on the board, from hwmon. Per chip it uses the first kind of file that exists:
+ * energyN_input, powerN_average, powerN_input, voltage times current. Rails are never added,
+ * because a board's input rail contains the others.
  *
- * What there is, is found in hwmon's files. On the live machine libsensors, where it is installed and
- * knows the chip, names the rails and reads watts, volts and amperes, so that the owner's sensors.conf
- * holds; energies are whole microjoules and read as such.
+ * The channels come from hwmon's files. On the live machine, if libsensors is installed and knows
+ * the chip, libsensors names the rails and reads watts, volts and amperes, so that the owner's
+ * sensors.conf applies. Energies are always read from the files, as whole microjoules.
  *
  * Source: Linux, Documentation/hwmon/sysfs-interface.rst (microjoules, microwatts, millivolts,
  * milliamperes), ina3221.rst, drivers/hwmon/smpro-hwmon.c and xgene-hwmon.c (Ampere's labels),
- * amd_energy.rst (removed in 6.x, still built for older ones). */
+ * amd_energy.rst (removed in 6.x, still built for older kernels). */
 #include "harness/probe/probe_source.h"
+
+#include "harness/base/sysfs.h"
+#include "harness/probe/sensor_library.h"
 
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/base/sysfs.h"
-#include "harness/probe/sensor_library.h"
 
 #define FOLDER "sys/class/hwmon"
 #define RECIPE                                                                                     \
@@ -26,11 +27,11 @@
     "chgrp energy $f; chmod g+r $f; done' (until the next boot), then log in again"
 #define MAX_INDEX 512 /* amd_energy has one per core */
 
-enum { BY_FILE, BY_LIBRARY }; /* a channel's code */
+enum { BY_FILE, BY_LIBRARY }; /* tm_channel.code */
 
-/* Meters of something else than the processor and its board. */
+/* Chips that do not measure the processor or its board. */
 static const char *const others[] = {"amdgpu", "nouveau", "i915", "xe", "nvme", "drivetemp"};
-/* Chips whose inN and currN are one channel's voltage and current. */
+/* Chips on which inN and currN are the voltage and the current of the same channel. */
 static const char *const pairing[] = {"ina3221", "ina2xx", "ina209", "ina219",
                                       "ina226",  "ina233", "ina238"};
 
@@ -41,16 +42,15 @@ static bool is_one_of(const char *name, const char *const *list, size_t n)
     return false;
 }
 
-/* A module of an optical link, "sfp_1", measures the power of its light. Source: Linux,
- * drivers/net/phy/sfp.c. */
+/* An optical module, "sfp_1", reports optical power. Source: Linux, drivers/net/phy/sfp.c. */
 static bool is_other(const char *name)
 {
     return is_one_of(name, others, sizeof others / sizeof others[0]) ||
            strncmp(name, "sfp", 3) == 0;
 }
 
-/* A battery or a charger has a chip of its own, called as the maker likes (BAT0, CMB1, macsmc_battery);
- * the device behind it is a power supply and says of which type. Source: Linux,
+/* A battery or a charger has its own chip, whose name depends on the maker (BAT0, CMB1,
+ * macsmc_battery). Its device is a power supply, which has a type. Source: Linux,
  * drivers/power/supply/power_supply_hwmon.c, Documentation/ABI/testing/sysfs-class-power. */
 static bool is_power_supply(const char *root, const char *folder)
 {
@@ -77,8 +77,9 @@ static bool has(const char *root, const char *folder, const char *kind, int inde
     return tm_probe_read_file(root, path, NULL, &r) != TM_PROBE_MISSING;
 }
 
-/* Off, or a channel to which nothing is wired: Nvidia labels those of its modules "NC". Source: Linux,
- * Documentation/hwmon/sysfs-interface.rst (in[0-*]_enable); jetson_stats, jtop/core/power.py. */
+/* A channel that is disabled or not connected, which Nvidia labels "NC" on its modules. Source:
+ * Linux, Documentation/hwmon/sysfs-interface.rst (in[0-*]_enable); jetson_stats,
+ * jtop/core/power.py. */
 static bool is_unused(const char *root, const char *folder, const char *kind, int index)
 {
     int64_t enabled;
@@ -96,9 +97,9 @@ static bool name_taken(const tm_probe *probe, const char *name)
     return false;
 }
 
-/* False when sensors.conf leaves the rail out. label: "" when the library has none of its own. */
-static bool ask_library(const tm_probe *probe, const char *folder, const char *kind, int index,
-                        char *label, size_t size, bool *known)
+/* False if sensors.conf ignores the rail. label: "" if the library has none. */
+static bool find_in_library(const tm_probe *probe, const char *folder, const char *kind, int index,
+                            char *label, size_t size, bool *known)
 {
     char input[32], ignored[48], hwmon[32];
     const char *chip = hwmon_of(folder, hwmon);
@@ -116,10 +117,11 @@ static bool ask_library(const tm_probe *probe, const char *folder, const char *k
     return found != TM_SENSOR_IGNORED;
 }
 
-/* What an ACPI power meter measures: a server's whole, unless its maker says what. Nvidia's Grace has one of
- * each socket with its memory, and of parts of it: CPU, SysIO; and one of a module that holds it, GPU and
- * all. "" a rail. Source: Linux, Documentation/hwmon/acpi_power_meter.rst; Nvidia, Grace Performance
- * Tuning Guide (power and thermals). */
+/* The scope of an ACPI power meter: the whole server, unless oem_info says otherwise. Nvidia's
+ * Grace has a meter per socket with its memory, meters of parts of the socket (CPU, SysIO), and one
+ * of the whole module, GPU included. "": a rail. Source: Linux,
+ * Documentation/hwmon/acpi_power_meter.rst; Nvidia, Grace Performance Tuning Guide (power and
+ * thermals). */
 static const char *acpi_scope(const char *info)
 {
     if (strncmp(info, "Grace Power", 11) == 0) return "socket";
@@ -133,7 +135,7 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
     bool energy = strcmp(kind, "energy") == 0, known;
     tm_channel *c;
     if (is_unused(probe->options.root, folder, kind, index)) return TM_OK;
-    if (!ask_library(probe, folder, kind, index, label, sizeof label, &known)) return TM_OK;
+    if (!find_in_library(probe, folder, kind, index, label, sizeof label, &known)) return TM_OK;
     tm_status status = tm_probe_add(probe, &c, err);
     if (status != TM_OK) return status;
     c->code = known && !energy ? BY_LIBRARY : BY_FILE;
@@ -141,7 +143,7 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
     snprintf(path, sizeof path, "%s/%s%d_%s", folder, kind, index, acpi ? "oem_info" : "label");
     if (!label[0] && (!tm_sysfs_text(probe->options.root, path, label, sizeof label) || !label[0]))
         snprintf(label, sizeof label, "%s %s%d", chip, kind, index);
-    /* One chip's labels repeat on the next chip of its type. */
+    /* Two chips of one type have the same labels. */
     snprintf(c->info.name, sizeof c->info.name, "%s", label);
     if (name_taken(probe, c->info.name))
         snprintf(c->info.name, sizeof c->info.name, "%.40s %.20s", label, hwmon_of(folder, hwmon));
@@ -162,7 +164,7 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
     return TM_OK;
 }
 
-/* All rails of a chip by the best kind it has: a rail in two kinds would be counted twice. */
+/* Adds all rails of a chip, from the best kind of file only: a rail may appear in several kinds. */
 static tm_status add_rails(tm_probe *probe, const char *folder, const char *chip, tm_error *err)
 {
     const char *root = probe->options.root;
@@ -183,15 +185,16 @@ static tm_status add_rails(tm_probe *probe, const char *folder, const char *chip
             status = add_rail(probe, folder, chip, "power", i, "input", err);
     if (status != TM_OK || probe->n_channels > before) return status;
     if (!is_one_of(chip, pairing, sizeof pairing / sizeof pairing[0])) return TM_OK;
-    /* ina3221: three channels; in4 to in6 are shunt voltages and curr4 is their sum. */
+    /* ina3221 has three channels; in4 to in6 are shunt voltages, curr4 is the sum of the
+     * currents. */
     for (int i = 1; i <= 3 && status == TM_OK; i++)
         if (has(root, folder, "in", i, "input") && has(root, folder, "curr", i, "input"))
             status = add_rail(probe, folder, chip, "in", i, "input", err);
     return status;
 }
 
-/* Drivers that register in the old way keep their files, and some their name, in the device's folder:
- * ACPI's power meter did until 2025. */
+/* Drivers with the old kind of registration keep their files, and sometimes their name, in the
+ * device's folder, as ACPI's power meter did until 2025. */
 static tm_status add_chip(tm_probe *probe, const char *folder, tm_error *err)
 {
     const char *root = probe->options.root;
@@ -221,7 +224,7 @@ static tm_status open_hwmon(tm_probe *probe, tm_probe_health *health, tm_error *
     tm_status status = TM_OK;
     tm_sensors *sensors = NULL;
     tm_error why;
-    /* Without the library the files are read as they are. */
+    /* Without the library the files are read directly. */
     if (strcmp(probe->options.root, "/") == 0 && tm_sensors_open(&sensors, &why) == TM_OK)
         probe->private = sensors;
     snprintf(folder, sizeof folder, "%s/" FOLDER, probe->options.root);
@@ -234,9 +237,8 @@ static tm_status open_hwmon(tm_probe *probe, tm_probe_health *health, tm_error *
     free(entries);
     if (status != TM_OK) return status;
     if (probe->n_channels == 0)
-        return tm_probe_refuse(health, err, TM_PROBE_MISSING, "measure with an external meter",
-                               "hwmon: %s below /" FOLDER " measures energy or power",
-                               n > 0 ? "no chip" : "nothing");
+        return tm_probe_refuse(health, err, TM_PROBE_MISSING, "use an external meter (--meter)",
+                               "hwmon: no chip below /" FOLDER " measures energy or power");
     snprintf(health->fix, sizeof health->fix, "%s", RECIPE);
     return TM_OK;
 }
@@ -245,7 +247,7 @@ static tm_status open_hwmon(tm_probe *probe, tm_probe_health *health, tm_error *
 static tm_probe_state to_microwatts(const tm_channel *channel, double watts, tm_reading *out)
 {
     if (!(watts >= 0 && watts < 1e9)) {
-        snprintf(out->reason, sizeof out->reason, "%s: %g W is no power to integrate",
+        snprintf(out->reason, sizeof out->reason, "%s: %g W is not a valid power",
                  channel->info.name, watts);
         return TM_PROBE_INVALID;
     }
@@ -253,7 +255,7 @@ static tm_probe_state to_microwatts(const tm_channel *channel, double watts, tm_
     return TM_PROBE_OK;
 }
 
-/* "sys/class/hwmon/hwmon3/power1_input" by "hwmon3" and "power1_input". */
+/* Reads "sys/class/hwmon/hwmon3/power1_input" as "power1_input" of "hwmon3". */
 static tm_status read_by_library(const tm_sensors *sensors, const char *path, double *value,
                                  tm_error *err)
 {
@@ -296,5 +298,8 @@ static void close_hwmon(tm_probe *probe)
     probe->private = NULL;
 }
 
-const tm_probe_source tm_probe_hwmon = {
-    .name = "hwmon", .open = open_hwmon, .read = read_hwmon, .close = close_hwmon};
+const tm_probe_source tm_probe_hwmon = {.name = "hwmon",
+                                        .role = TM_PROBE_ROLE_ENERGY,
+                                        .open = open_hwmon,
+                                        .read = read_hwmon,
+                                        .close = close_hwmon};

@@ -1,33 +1,34 @@
-/* An external meter: a command that prints samples while the work runs, or a file of them. What they
- * look like says meter_series.h. */
+/* An external meter: a command that prints samples while the work runs, or a file of samples.
+ * meter_series.h describes their format. */
+#include "harness/probe/probe_meter.h"
+
+#include "harness/base/child.h"
+#include "harness/probe/meter_series.h"
 #include "harness/probe/probe_source.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "harness/base/clock.h"
-#include "harness/base/child.h"
-#include "harness/probe/meter_series.h"
-
 #define MAX_STEP_SECONDS   0.2 /* of this machine's clock against CLOCK_MONOTONIC */
 #define FIRST_LINE_SECONDS 10.0
+#define POLL_COMMAND_NS    5000000
+#define POLL_FILE_NS       100000000
 
 typedef struct meter {
+    const tm_probe_meter_options *options; /* borrowed from the probe */
     tm_meter_series samples;
     tm_child *child; /* NULL: a file */
     int stop_fd;
     bool threaded, ended;
     pthread_t thread;
-    pthread_mutex_t lock; /* of samples and ended */
-    double clock_seconds; /* CLOCK_REALTIME less CLOCK_MONOTONIC, on opening */
+    pthread_mutex_t lock; /* guards samples and ended */
+    double clock_seconds; /* CLOCK_REALTIME minus CLOCK_MONOTONIC, on opening */
 } meter;
 
 static double clock_difference(void)
@@ -35,10 +36,9 @@ static double clock_difference(void)
     return 1e-9 * (double)tm_unix_offset_ns();
 }
 
-static void *follow(void *arg)
+static void *read_samples(void *arg)
 {
-    tm_probe *probe = arg;
-    meter *m = probe->private;
+    meter *m = arg;
     for (;;) {
         const char *line = NULL;
         tm_error err = {0};
@@ -46,7 +46,7 @@ static void *follow(void *arg)
         if (status == TM_TIMEOUT) continue;
         pthread_mutex_lock(&m->lock);
         if (status == TM_OK && line)
-            tm_meter_series_add_line(&m->samples, line, probe->options.meter_offset_seconds);
+            tm_meter_series_add_line(&m->samples, line, m->options->offset_seconds);
         else if (!m->samples.broken[0])
             snprintf(m->samples.broken, sizeof m->samples.broken, "%s",
                      status == TM_OK ? "its output has ended" : "its output cannot be read");
@@ -59,44 +59,51 @@ static void *follow(void *arg)
 
 static tm_status start_command(tm_probe *probe, meter *m, tm_probe_health *health, tm_error *err)
 {
-    const char *const argv[] = {"/bin/sh", "-c", probe->options.meter, NULL};
+    const tm_clock *clock = probe->options.clock;
+    const char *const argv[] = {"/bin/sh", "-c", m->options->command, NULL};
     m->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (m->stop_fd < 0) return tm_fail(err, TM_IO, "meter: eventfd: %s", strerror(errno));
     tm_status status = tm_child_open(argv, &m->child, err);
     if (status != TM_OK) return status;
-    int why = pthread_create(&m->thread, NULL, follow, probe);
+    int why = pthread_create(&m->thread, NULL, read_samples, m);
     if (why) return tm_fail(err, TM_IO, "meter: no thread: %s", strerror(why));
     m->threaded = true;
-    for (int64_t end = tm_now_ns() + (int64_t)(1e9 * FIRST_LINE_SECONDS);;) {
-        char broken[200];
+    for (int64_t end = tm_clock_now(clock) + (int64_t)(1e9 * FIRST_LINE_SECONDS);;) {
+        char broken[sizeof m->samples.broken];
         pthread_mutex_lock(&m->lock);
         memcpy(broken, m->samples.broken, sizeof broken);
         int n = m->samples.n;
         pthread_mutex_unlock(&m->lock);
         if (n > 0) return TM_OK;
-        if (broken[0] || tm_now_ns() > end)
+        if (broken[0])
             return tm_probe_refuse(health, err, TM_PROBE_INVALID, "",
-                                   "meter: \"%.80s\" gave no sample: %s", probe->options.meter,
-                                   broken[0] ? broken : "10 s have passed");
-        usleep(5000);
+                                   "meter: \"%.80s\" printed no sample: %s", m->options->command,
+                                   broken);
+        if (tm_clock_now(clock) > end)
+            return tm_probe_refuse(health, err, TM_PROBE_INVALID, "",
+                                   "meter: \"%.80s\" printed no sample within %g s",
+                                   m->options->command, FIRST_LINE_SECONDS);
+        tm_clock_sleep(clock, POLL_COMMAND_NS);
     }
 }
 
 static tm_status open_meter(tm_probe *probe, tm_probe_health *health, tm_error *err)
 {
-    const tm_probe_options *o = &probe->options;
-    if (!o->meter && !o->meter_csv)
-        return tm_probe_refuse(health, err, TM_PROBE_MISSING, "", "meter: none was named");
+    const tm_probe_meter_options *o = probe->own;
+    if (!o->command && !o->csv)
+        return tm_probe_refuse(health, err, TM_PROBE_MISSING, "",
+                               "meter: neither a command nor a file is given");
     meter *m = calloc(1, sizeof *m);
     if (!m) return tm_fail(err, TM_NOMEM, "no memory for a meter");
     probe->private = m;
+    m->options = o;
     m->stop_fd = -1;
     pthread_mutex_init(&m->lock, NULL);
     m->clock_seconds = clock_difference();
     tm_status status = TM_OK;
-    if (o->meter)
+    if (o->command)
         status = start_command(probe, m, health, err);
-    else if (!tm_meter_series_read(o->meter_csv, o->meter_offset_seconds, &m->samples))
+    else if (!tm_meter_series_read(o->csv, o->offset_seconds, &m->samples))
         status = tm_probe_refuse(health, err, TM_PROBE_INVALID, "", "meter: %s", m->samples.broken);
     if (status != TM_OK) return status;
     tm_channel *c;
@@ -110,7 +117,7 @@ static tm_status open_meter(tm_probe *probe, tm_probe_health *health, tm_error *
     return TM_OK;
 }
 
-TM_PRINTF(2, 3) static void spoil(tm_probe_value *v, const char *fmt, ...)
+TM_PRINTF(2, 3) static void invalidate(tm_probe_value *v, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -119,39 +126,44 @@ TM_PRINTF(2, 3) static void spoil(tm_probe_value *v, const char *fmt, ...)
     v->state = TM_PROBE_INVALID;
 }
 
+/* The end of the window lies between two samples, and the second may not have arrived yet. */
+static void wait_for_sample(tm_probe *probe, meter *m, double end)
+{
+    const tm_clock *clock = probe->options.clock;
+    for (int64_t until = tm_clock_now(clock) + (int64_t)(1e9 * TM_METER_SERIES_GAP_SECONDS);
+         tm_clock_now(clock) < until;) {
+        pthread_mutex_lock(&m->lock);
+        if (!m->child) {
+            tm_meter_series_free(&m->samples);
+            (void)tm_meter_series_read(m->options->csv, m->options->offset_seconds, &m->samples);
+        }
+        int n = m->samples.n;
+        bool done = m->samples.broken[0] || (n > 0 && m->samples.time[n - 1] >= end);
+        pthread_mutex_unlock(&m->lock);
+        if (done) return;
+        tm_clock_sleep(clock, m->child ? POLL_COMMAND_NS : POLL_FILE_NS);
+    }
+}
+
 static void collect_meter(tm_probe *probe, tm_channel *channel, int64_t begin_ns, int64_t end_ns,
                           tm_probe_value *v)
 {
     (void)channel;
     meter *m = probe->private;
-    const tm_probe_options *o = &probe->options;
     double clock = clock_difference(), seconds = 1e-9 * (double)(end_ns - begin_ns);
     double begin = 1e-9 * (double)begin_ns + clock, end = 1e-9 * (double)end_ns + clock;
     v->state = TM_PROBE_OK;
-    if (seconds < o->min_seconds) {
-        spoil(v, "a window of %.3g s is shorter than the %.3g s a figure of energy needs", seconds,
-              o->min_seconds);
+    if (seconds < probe->options.min_seconds) {
+        invalidate(v, "the window of %.3g s is shorter than %.3g s, the minimum for energy",
+                   seconds, probe->options.min_seconds);
         return;
     }
     if (fabs(clock - m->clock_seconds) > MAX_STEP_SECONDS) {
-        spoil(v, "this machine's clock was set by %.3g s since the meter began",
-              clock - m->clock_seconds);
+        invalidate(v, "this machine's clock was set by %.3g s since the meter was opened",
+                   clock - m->clock_seconds);
         return;
     }
-    /* The edge is between two samples: the second is still to come. */
-    for (int64_t until = tm_now_ns() + (int64_t)(1e9 * TM_METER_SERIES_GAP_SECONDS);
-         tm_now_ns() < until;) {
-        pthread_mutex_lock(&m->lock);
-        if (!m->child) {
-            tm_meter_series_free(&m->samples);
-            (void)tm_meter_series_read(o->meter_csv, o->meter_offset_seconds, &m->samples);
-        }
-        int n = m->samples.n;
-        bool done = m->samples.broken[0] || (n > 0 && m->samples.time[n - 1] >= end);
-        pthread_mutex_unlock(&m->lock);
-        if (done) break;
-        usleep(m->child ? 5000 : 100000);
-    }
+    wait_for_sample(probe, m, end);
     pthread_mutex_lock(&m->lock);
     tm_meter_series_integrate(&m->samples, begin, end, v);
     pthread_mutex_unlock(&m->lock);
@@ -172,7 +184,7 @@ static int trace_meter(tm_probe *probe, int64_t begin_ns, int64_t end_ns, tm_pro
 static tm_probe_state read_meter(tm_probe *probe, tm_channel *channel, tm_reading *out)
 {
     (void)probe;
-    snprintf(out->reason, sizeof out->reason, "%s has samples of its own", channel->info.name);
+    snprintf(out->reason, sizeof out->reason, "%s has its own samples", channel->info.name);
     return TM_PROBE_INVALID;
 }
 
@@ -182,8 +194,8 @@ static void close_meter(tm_probe *probe)
     if (!m) return;
     if (m->threaded) {
         uint64_t one = 1;
-        ssize_t told = write(m->stop_fd, &one, sizeof one);
-        (void)told; /* an eventfd at 0 takes it */
+        ssize_t written = write(m->stop_fd, &one, sizeof one);
+        (void)written; /* cannot fail: the eventfd is at 0 */
         pthread_join(m->thread, NULL);
     }
     if (m->child) tm_child_close(m->child, 0, NULL);
@@ -193,7 +205,52 @@ static void close_meter(tm_probe *probe)
     free(m);
 }
 
+static tm_status check_meter(const void *own, tm_error *err)
+{
+    const tm_probe_meter_options *o = own;
+    if (!o->command || !o->csv) return TM_OK;
+    return tm_fail(err, TM_ARG,
+                   "--meter \"%.80s\" and --meter-csv %.80s are both given; use only one of them",
+                   o->command, o->csv);
+}
+
+static bool is_meter_live(const void *own)
+{
+    const tm_probe_meter_options *o = own;
+    return o->command || o->csv;
+}
+
+static const tm_probe_option options[] = {
+    {.key = "meter",
+     .name = "meter",
+     .kind = TM_PROBE_OPTION_TEXT,
+     .selects = true,
+     .offset = offsetof(tm_probe_meter_options, command),
+     .placeholder = "COMMAND",
+     .help = "run COMMAND, which prints \"time watts\" or \"time joules\" and then samples"},
+    {.key = "meter_csv",
+     .name = "meter-csv",
+     .kind = TM_PROBE_OPTION_FILE,
+     .selects = true,
+     .offset = offsetof(tm_probe_meter_options, csv),
+     .placeholder = "FILE",
+     .help = "read samples like those of --meter from FILE, which a logger writes during the run"},
+    {.key = "meter_offset_seconds",
+     .name = "meter-offset",
+     .kind = TM_PROBE_OPTION_NUMBER,
+     .offset = offsetof(tm_probe_meter_options, offset_seconds),
+     .low = -TM_METER_OFFSET_MAX,
+     .high = TM_METER_OFFSET_MAX,
+     .placeholder = "SECONDS",
+     .help = "add SECONDS to the meter's times to get this machine's"},
+    {0}};
+
 const tm_probe_source tm_probe_meter = {.name = "meter",
+                                        .role = TM_PROBE_ROLE_ENERGY,
+                                        .own_size = sizeof(tm_probe_meter_options),
+                                        .options = options,
+                                        .check = check_meter,
+                                        .is_live = is_meter_live,
                                         .open = open_meter,
                                         .read = read_meter,
                                         .collect = collect_meter,

@@ -1,5 +1,7 @@
-/* Counters of this process by PAPI. Each event is a channel; one that PAPI does not take stays in the
- * list with PAPI's words. */
+/* Counters of this process through PAPI. Each event is a channel. An event that PAPI refuses stays
+ * in the list with PAPI's message. */
+#include "harness/probe/probe_papi.h"
+
 #include "harness/probe/papi_events.h"
 #include "harness/probe/probe_source.h"
 
@@ -11,13 +13,14 @@ static tm_status open_papi(tm_probe *probe, tm_probe_health *health, tm_error *e
     tm_papi *papi;
     tm_error why = {0};
     int n_added = 0;
-    const tm_probe_event *events = probe->options.events;
-    tm_status status = tm_papi_open(probe->options.papi_library, &papi, &why);
+    const tm_probe_papi_options *o = probe->own;
+    const tm_probe_event *events = o->events;
+    tm_status status = tm_papi_open(o->library, &papi, &why);
     if (status != TM_OK)
         return tm_probe_refuse(health, err, TM_PROBE_MISSING, "sudo apt-get install libpapi-dev",
                                "%s", why.message);
     probe->private = papi;
-    for (int i = 0; i < probe->options.n_events; i++) {
+    for (int i = 0; i < o->n_events; i++) {
         tm_channel *c;
         if (!events[i].papi[0]) continue;
         status = tm_probe_add(probe, &c, err);
@@ -26,7 +29,7 @@ static tm_status open_papi(tm_probe *probe, tm_probe_health *health, tm_error *e
         snprintf(c->info.scope, sizeof c->info.scope, "process, user mode only");
         snprintf(c->info.unit, sizeof c->info.unit, "count");
         c->info.method = "papi";
-        c->may_rest = true; /* of what no spin causes, too */
+        c->may_rest = true; /* spinning does not cause every event */
         if (tm_papi_add(papi, events[i].papi, &c->code, &why) == TM_OK) {
             n_added++;
         } else {
@@ -39,7 +42,7 @@ static tm_status open_papi(tm_probe *probe, tm_probe_health *health, tm_error *e
     return TM_OK;
 }
 
-/* A count that is negative is none: PAPI has given such (icl-utk-edu/papi, issue 59). */
+/* Rejects negative counts, which PAPI has returned (icl-utk-edu/papi, issue 59). */
 static tm_probe_state read_papi(tm_probe *probe, tm_channel *channel, tm_reading *out)
 {
     long long values[TM_PAPI_EVENTS_MAX] = {0};
@@ -49,8 +52,8 @@ static tm_probe_state read_papi(tm_probe *probe, tm_channel *channel, tm_reading
         return TM_PROBE_INVALID;
     }
     if (values[channel->code] < 0) {
-        snprintf(out->reason, sizeof out->reason, "PAPI says %s is %lld", channel->info.name,
-                 values[channel->code]);
+        snprintf(out->reason, sizeof out->reason, "PAPI: %s is %lld, a negative count",
+                 channel->info.name, values[channel->code]);
         return TM_PROBE_INVALID;
     }
     out->raw = (uint64_t)values[channel->code];
@@ -63,5 +66,9 @@ static void close_papi(tm_probe *probe)
     probe->private = NULL;
 }
 
-const tm_probe_source tm_probe_papi = {
-    .name = "papi", .open = open_papi, .read = read_papi, .close = close_papi};
+const tm_probe_source tm_probe_papi = {.name = "papi",
+                                       .role = TM_PROBE_ROLE_EVENTS,
+                                       .own_size = sizeof(tm_probe_papi_options),
+                                       .open = open_papi,
+                                       .read = read_papi,
+                                       .close = close_papi};

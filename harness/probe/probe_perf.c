@@ -1,8 +1,11 @@
-/* The `power` PMU of perf: the counters of RAPL, one event per domain, kept in 64 bits by the
- * kernel. System-wide only, one reader per socket or die: a CPU each from the PMU's cpumask.
+/* The `power` PMU of perf: the RAPL counters, one event per domain, extended to 64 bits by the
+ * kernel. The events are system-wide. The PMU's cpumask names one CPU per socket or die to open
+ * them on.
  *
  * Source: Linux, arch/x86/events/rapl.c; perf_event_open(2). */
 #include "harness/probe/probe_source.h"
+
+#include "harness/base/sysfs.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,8 +15,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "harness/base/sysfs.h"
 
 #define FOLDER   "sys/bus/event_source/devices/power"
 #define MAX_CPUS 64
@@ -57,9 +58,10 @@ static tm_status add_event(tm_probe *probe, int which, int type, int cpu, tm_err
     if (!known || end == scale || *end || !(c->scale > 0) || c->scale > 1) {
         c->state = TM_PROBE_INVALID;
         c->scale = 1;
-        snprintf(c->reason, sizeof c->reason,
-                 "power/%s says \"%.30s\", unit \"%s\", scale \"%.30s\": not a count of joules",
-                 domains[which].event, text, unit, scale);
+        snprintf(
+            c->reason, sizeof c->reason,
+            "power/%s: event \"%.30s\", unit \"%s\" and scale \"%.30s\" are not a count of joules",
+            domains[which].event, text, unit, scale);
         return TM_OK;
     }
     c->fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
@@ -79,13 +81,13 @@ static tm_status open_perf(tm_probe *probe, tm_probe_health *health, tm_error *e
     if (!tm_sysfs_int(root, FOLDER "/type", &type) || type < 0 || type > INT_MAX)
         return tm_probe_refuse(health, err, TM_PROBE_MISSING,
                                "sudo modprobe rapl, on the machine itself (x86 only)",
-                               "perf: the kernel shows no PMU called power (/" FOLDER ")");
+                               "perf: the kernel has no PMU named power (/" FOLDER ")");
     int n = tm_sysfs_text(root, FOLDER "/cpumask", text, sizeof text)
                 ? tm_sysfs_cpu_list(text, cpus, MAX_CPUS)
                 : 0;
     if (n == 0)
         return tm_probe_refuse(health, err, TM_PROBE_MISSING, "",
-                               "perf: /" FOLDER "/cpumask names no CPU");
+                               "perf: /" FOLDER "/cpumask lists no CPU");
     for (int i = 0; i < (int)(sizeof domains / sizeof domains[0]); i++)
         for (int k = 0; k < n; k++) {
             tm_status status = add_event(probe, i, (int)type, cpus[k], err);
@@ -100,9 +102,9 @@ static tm_probe_state read_perf(tm_probe *probe, tm_channel *channel, tm_reading
     (void)probe;
     if (read(channel->fd, &out->raw, sizeof out->raw) == (ssize_t)sizeof out->raw)
         return TM_PROBE_OK;
-    snprintf(out->reason, sizeof out->reason, "%s of perf: %s", channel->info.name,
-             strerror(errno));
+    snprintf(out->reason, sizeof out->reason, "perf: %s: %s", channel->info.name, strerror(errno));
     return TM_PROBE_INVALID;
 }
 
-const tm_probe_source tm_probe_perf = {.name = "perf", .open = open_perf, .read = read_perf};
+const tm_probe_source tm_probe_perf = {
+    .name = "perf", .role = TM_PROBE_ROLE_ENERGY, .open = open_perf, .read = read_perf};

@@ -1,8 +1,10 @@
-/* RAPL through the powercap interface. Zones are known by their `name`, never by their number.
+/* RAPL through the powercap interface. Zones are identified by their `name`, never by their number.
  *
  * Source: Linux, Documentation/power/powercap/powercap.rst and drivers/powercap/intel_rapl_common.c
- * (which serves AMD too). */
+ * (which also serves AMD). */
 #include "harness/probe/probe_source.h"
+
+#include "harness/base/sysfs.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,16 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/base/sysfs.h"
-
 #define FOLDER "sys/class/powercap"
-/* A group of its own, as CVE-2020-8694 made the files root's: not chmod a+r. */
+/* Uses its own group instead of chmod a+r: since CVE-2020-8694 only root may read the files. */
 #define RECIPE                                                                                     \
     "sudo groupadd -f energy; sudo usermod -aG energy $USER; sudo sh -c 'chgrp energy "            \
     "/sys/class/powercap/intel-rapl*/energy_uj; chmod g+r /sys/class/powercap/intel-rapl*/"        \
     "energy_uj' (until the next boot), then log in again"
 
-/* "intel-rapl:0:1" -> "intel-rapl:0"; false at the top. */
+/* "intel-rapl:0:1" -> "intel-rapl:0". False for a top-level zone. */
 static bool to_parent(char *id)
 {
     char *colon = strrchr(id, ':');
@@ -41,13 +41,13 @@ static bool is_package(const char *name)
     return strncmp(name, "package-", 8) == 0;
 }
 
-/* "psys", and of sockets after the first "psys-1". */
+/* "psys", or "psys-1" for a socket after the first. */
 static bool is_psys(const char *name)
 {
     return strncmp(name, "psys", 4) == 0 && (!name[4] || name[4] == '-');
 }
 
-/* "dram" below "package-1" -> "dram package-1": names of sub-zones repeat from socket to socket. */
+/* "dram" below "package-1" -> "dram package-1": every socket has sub-zones of the same names. */
 static void name_channel(const char *root, const char *id, const char *name, char *out, size_t size)
 {
     char above[NAME_MAX + 1], parent[48];
@@ -62,7 +62,7 @@ static void name_channel(const char *root, const char *id, const char *name, cha
 
 static bool is_mmio(const char *id)
 {
-    return strstr(id, "-mmio") != NULL;
+    return strstr(id, "-mmio");
 }
 
 static tm_status add_zone(tm_probe *probe, const char *id, int *n_twice, tm_error *err)
@@ -72,7 +72,7 @@ static tm_status add_zone(tm_probe *probe, const char *id, int *n_twice, tm_erro
     int64_t range;
     if (!zone_name(root, id, name, sizeof name)) return TM_OK;
     name_channel(root, id, name, unique, sizeof unique);
-    /* One package shows twice where it has both interfaces, registers and memory-mapped. */
+    /* A package appears twice if it has both interfaces, registers and memory-mapped. */
     for (int i = 0; i < probe->n_channels; i++)
         if (strcmp(probe->channels[i].info.name, unique) == 0 &&
             is_mmio(probe->channels[i].path[0]) != is_mmio(id)) {
@@ -110,7 +110,7 @@ static int by_interface(const struct dirent **a, const struct dirent **b)
 
 static int is_zone(const struct dirent *entry)
 {
-    return strncmp(entry->d_name, "intel-rapl", 10) == 0 && strchr(entry->d_name, ':') != NULL;
+    return strncmp(entry->d_name, "intel-rapl", 10) == 0 && strchr(entry->d_name, ':');
 }
 
 static tm_status open_powercap(tm_probe *probe, tm_probe_health *health, tm_error *err)
@@ -129,11 +129,12 @@ static tm_status open_powercap(tm_probe *probe, tm_probe_health *health, tm_erro
     if (status != TM_OK) return status;
     snprintf(health->fix, sizeof health->fix, "%s", RECIPE);
     if (probe->n_channels == 0)
-        return tm_probe_refuse(health, err, TM_PROBE_MISSING,
-                               "sudo modprobe intel_rapl_msr, on the machine itself (no virtual "
-                               "machine has it; processors other than Intel's and AMD's have none)",
-                               "powercap: /" FOLDER " has no RAPL zone%s%s", n < 0 ? ": " : "",
-                               n < 0 ? strerror(errno) : "");
+        return tm_probe_refuse(
+            health, err, TM_PROBE_MISSING,
+            "sudo modprobe intel_rapl_msr, on the machine itself (virtual machines "
+            "and processors other than Intel's and AMD's do not have it)",
+            "powercap: /" FOLDER " has no RAPL zone%s%s", n < 0 ? ": " : "",
+            n < 0 ? strerror(errno) : "");
     return TM_OK;
 }
 
@@ -143,4 +144,4 @@ static tm_probe_state read_powercap(tm_probe *probe, tm_channel *channel, tm_rea
 }
 
 const tm_probe_source tm_probe_powercap = {
-    .name = "powercap", .open = open_powercap, .read = read_powercap};
+    .name = "powercap", .role = TM_PROBE_ROLE_ENERGY, .open = open_powercap, .read = read_powercap};

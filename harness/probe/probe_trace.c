@@ -1,7 +1,6 @@
-/* Which scope of a source to quote, and its watts over the window. */
+/* The scope to report for a source, and its power over the window. */
 #include "harness/probe/probe_source.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,8 @@
 /* Two minutes at four points a second before the stride doubles. */
 #define TRACE_POINTS 512
 
-/* Rails that feed a whole module (Jetson: TX2 and Orin NX, Nano). Others of a board are parts of it. */
+/* Rails that feed a whole module (Jetson: TX2 and Orin NX, Nano). The board's other rails are parts
+ * of them. */
 static const char *const inputs[] = {"rail VDD_IN", "rail POM_5V_IN"};
 
 bool tm_probe_in_scope(const tm_probe_channel_info *info, const char *scope)
@@ -21,8 +21,8 @@ bool tm_probe_in_scope(const tm_probe_channel_info *info, const char *scope)
     return strcmp(info->scope, scope) == 0;
 }
 
-/* There is a channel of the scope, and all of them live. */
-static bool lives(const tm_probe *probe, const char *scope)
+/* Whether the scope has channels and all of them work. */
+static bool scope_works(const tm_probe *probe, const char *scope)
 {
     int n = 0;
     for (int i = 0; i < probe->n_channels; i++) {
@@ -33,11 +33,11 @@ static bool lives(const tm_probe *probe, const char *scope)
     return n > 0;
 }
 
-static const char *living_rail(const tm_probe *probe, const char *part)
+static const char *find_working_rail(const tm_probe *probe, const char *part)
 {
     for (int i = 0; i < probe->n_channels; i++) {
         const char *scope = probe->channels[i].info.scope;
-        if (strncmp(scope, "rail ", 5) == 0 && strcasestr(scope, part) && lives(probe, scope))
+        if (strncmp(scope, "rail ", 5) == 0 && strcasestr(scope, part) && scope_works(probe, scope))
             return scope;
     }
     return NULL;
@@ -45,19 +45,19 @@ static const char *living_rail(const tm_probe *probe, const char *part)
 
 static const char *choose_scope(const tm_probe *probe)
 {
-    if (lives(probe, "package") && lives(probe, "dram")) return "package+dram";
-    if (lives(probe, "package")) return "package";
-    if (lives(probe, "system")) return "system";
-    if (lives(probe, "socket")) return "socket";
+    if (scope_works(probe, "package") && scope_works(probe, "dram")) return "package+dram";
+    if (scope_works(probe, "package")) return "package";
+    if (scope_works(probe, "system")) return "system";
+    if (scope_works(probe, "socket")) return "socket";
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
-        if (lives(probe, inputs[i])) return inputs[i];
-    const char *rail = living_rail(probe, "cpu");
-    if (!rail) rail = living_rail(probe, "core"); /* "power1 CORE VRD" of an Altra */
-    if (!rail) rail = living_rail(probe, "");
+        if (scope_works(probe, inputs[i])) return inputs[i];
+    const char *rail = find_working_rail(probe, "cpu");
+    if (!rail) rail = find_working_rail(probe, "core"); /* "power1 CORE VRD" of an Altra */
+    if (!rail) rail = find_working_rail(probe, "");
     if (rail) return rail;
-    if (lives(probe, "psys")) return "psys";
+    if (scope_works(probe, "psys")) return "psys";
     for (int i = 0; i < probe->n_channels; i++)
-        if (lives(probe, probe->channels[i].info.scope)) return probe->channels[i].info.scope;
+        if (scope_works(probe, probe->channels[i].info.scope)) return probe->channels[i].info.scope;
     return "";
 }
 
@@ -85,7 +85,7 @@ void tm_probe_trace_close(tm_probe *probe)
     free(probe->trace.out);
 }
 
-void tm_probe_trace_take(tm_probe *probe, int64_t ns, bool edge)
+void tm_probe_trace_add(tm_probe *probe, int64_t ns, bool edge)
 {
     tm_probe_trace *trace = &probe->trace;
     double joules = 0;
@@ -94,7 +94,7 @@ void tm_probe_trace_take(tm_probe *probe, int64_t ns, bool edge)
         const tm_channel *c = &probe->channels[i];
         const tm_tally *t = &probe->tallies[i];
         if (!tm_probe_in_scope(&c->info, probe->scope)) continue;
-        /* A read failed: the trace ends where knowledge does. */
+        /* After a failed read the energy is unknown, so the trace ends. */
         if (c->kind == TM_CHANNEL_SERIES || t->state != TM_PROBE_OK) return;
         joules += c->kind == TM_CHANNEL_COUNTER ? (double)t->total * c->scale : t->joules;
     }
@@ -105,7 +105,7 @@ void tm_probe_trace_take(tm_probe *probe, int64_t ns, bool edge)
         return;
     trace->skipped = 0;
     if (trace->n == trace->room) {
-        /* Energies are cumulative, so leaving a point out loses no joule. */
+        /* The energies are cumulative, so dropping a point loses no joule. */
         for (int i = 0; i < trace->room / 2; i++) trace->points[i] = trace->points[2 * i];
         trace->n = trace->room / 2;
         trace->stride *= 2;

@@ -1,6 +1,8 @@
-/* Windows: reading at both edges and, where a counter would wrap or power must be sampled, between
- * them from a thread of its own. */
+/* Windows: reads at both edges and, where a counter could wrap or power must be sampled, reads
+ * between them from a background thread. */
 #include "harness/probe/probe_source.h"
+
+#include "harness/probe/meter_series.h"
 
 #include <math.h>
 #include <signal.h>
@@ -10,17 +12,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "harness/base/clock.h"
-#include "harness/probe/meter_series.h"
-
-/* Energy counters are brought up to date about once per millisecond, not all together (Khan et al.,
- * doi 10.1145/3177754): each edge of a window is that uncertain. */
+/* Energy counters update about once per millisecond, and not all at the same time (Khan et al.,
+ * doi 10.1145/3177754), so each edge of a window is uncertain by that much. */
 #define UPDATE_SECONDS 1e-3
 #define MIN_SAMPLES    10
 #define EDGE_NS        1000000 /* no longer than a counter's update */
 #define EDGE_TRIES     4
 
-TM_PRINTF(2, 3) static void spoil(tm_tally *t, const char *fmt, ...)
+TM_PRINTF(2, 3) static void invalidate(tm_tally *t, const char *fmt, ...)
 {
     va_list args;
     if (t->state != TM_PROBE_OK) return;
@@ -30,20 +29,20 @@ TM_PRINTF(2, 3) static void spoil(tm_tally *t, const char *fmt, ...)
     va_end(args);
 }
 
-/* seconds: since the reading before, at most */
-static void count_on(const tm_probe *probe, const tm_channel *c, tm_tally *t, uint64_t raw,
-                     double seconds)
+/* seconds: the longest time that may have passed since the reading before */
+static void add_count(const tm_probe *probe, const tm_channel *c, tm_tally *t, uint64_t raw,
+                      double seconds)
 {
     uint64_t delta = raw - t->last;
     if (c->range && raw > c->range) {
-        spoil(t, "%s reads %llu, above its range of %llu", c->info.name, (unsigned long long)raw,
-              (unsigned long long)c->range);
+        invalidate(t, "%s reads %llu, above its range of %llu", c->info.name,
+                   (unsigned long long)raw, (unsigned long long)c->range);
         return;
     }
     if (raw < t->last) {
         if (!c->range) {
-            spoil(t, "%s went back from %llu to %llu", c->info.name, (unsigned long long)t->last,
-                  (unsigned long long)raw);
+            invalidate(t, "%s went back from %llu to %llu", c->info.name,
+                       (unsigned long long)t->last, (unsigned long long)raw);
             return;
         }
         delta = c->range - t->last + raw;
@@ -53,41 +52,41 @@ static void count_on(const tm_probe *probe, const tm_channel *c, tm_tally *t, ui
     if (!tm_channel_is_energy(c)) return;
     double limit = probe->options.max_watts;
     double joules = (double)delta * c->scale;
-    /* 10 ms more than have passed: several late updates at once. */
+    /* 10 ms of grace: several late updates may arrive at once. */
     if (joules > limit * (seconds + 0.01))
-        spoil(t,
-              "%s advanced by %.3g J in %.3g s, above the %.0f W a domain may draw: reset, or "
-              "wrapped unseen",
-              c->info.name, joules, seconds, limit);
+        invalidate(t,
+                   "%s advanced by %.3g J in %.3g s, above the limit of %.0f W per domain: it was "
+                   "reset, or it wrapped unnoticed",
+                   c->info.name, joules, seconds, limit);
     if (c->range && seconds > (double)c->range * c->scale / limit)
-        spoil(t, "%s was not read for %.3g s, in which it may have wrapped more than once",
-              c->info.name, seconds);
+        invalidate(t, "%s was not read for %.3g s, in which it may have wrapped more than once",
+                   c->info.name, seconds);
 }
 
-/* A trapezoid: between two samples the power is taken to lie between them. `seconds` are between the
- * middles of their calls, `most` from the one's begin to the other's end: by the difference the samples
- * may lie off the trapezoid's corners, and so long the power may have been the other one. */
-static void integrate_on(const tm_channel *c, tm_tally *t, double watts, double seconds,
-                         double most)
+/* Adds a trapezoid: between two samples the power is assumed to lie between them. `seconds` lie
+ * between the middles of the two reads, `longest` between the beginning of the first and the end of
+ * the second. By their difference the sample times are uncertain, and so is the moment the power
+ * changed. */
+static void add_power(const tm_channel *c, tm_tally *t, double watts, double seconds,
+                      double longest)
 {
     double step = fabs(watts - t->last_watts);
     t->joules += 0.5 * (watts + t->last_watts) * seconds;
-    t->wobble_joules += step * (0.5 * seconds + (most - seconds)) + c->scale * seconds;
+    t->wobble_joules += step * (0.5 * seconds + (longest - seconds)) + c->scale * seconds;
 }
 
-/* One reading of one channel into its tally. */
-static void take(tm_probe *probe, int i, bool first)
+static void read_channel(tm_probe *probe, int i, bool first)
 {
     tm_channel *c = &probe->channels[i];
     tm_tally *t = &probe->tallies[i];
     tm_reading r = {0};
     if (c->kind == TM_CHANNEL_SERIES || c->state != TM_PROBE_OK || t->state != TM_PROBE_OK) return;
-    int64_t before = tm_now_ns();
+    int64_t before = tm_clock_now(probe->options.clock);
     tm_probe_state state = probe->source->read(probe, c, &r);
-    int64_t now = before + (tm_now_ns() - before) / 2;
+    int64_t now = before + (tm_clock_now(probe->options.clock) - before) / 2;
     double slack = 1e-9 * (double)(now - before);
     if (state != TM_PROBE_OK) {
-        spoil(t, "a read failed: %s", r.reason);
+        invalidate(t, "a read failed: %s", r.reason);
         return;
     }
     double seconds = 1e-9 * (double)(now - t->last_ns);
@@ -96,12 +95,12 @@ static void take(tm_probe *probe, int i, bool first)
         t->enabled_ns = r.enabled_ns;
         t->running_ns = r.running_ns;
     } else {
-        double most = seconds + t->last_slack_seconds + slack;
-        if (most > t->largest_gap_seconds) t->largest_gap_seconds = most;
+        double longest = seconds + t->last_slack_seconds + slack;
+        if (longest > t->largest_gap_seconds) t->largest_gap_seconds = longest;
         if (c->kind == TM_CHANNEL_COUNTER)
-            count_on(probe, c, t, r.raw, most);
+            add_count(probe, c, t, r.raw, longest);
         else
-            integrate_on(c, t, watts, seconds, most);
+            add_power(c, t, watts, seconds, longest);
     }
     t->last = r.raw;
     t->last_watts = watts;
@@ -112,16 +111,16 @@ static void take(tm_probe *probe, int i, bool first)
     t->n_samples++;
 }
 
-static void take_all(tm_probe *probe, bool first)
+static void read_channels(tm_probe *probe, bool first)
 {
-    for (int i = 0; i < probe->n_channels; i++) take(probe, i, first);
+    for (int i = 0; i < probe->n_channels; i++) read_channel(probe, i, first);
 }
 
-/* When the channels were last read, on average: an edge of a window is where its counts were taken, not
- * where this thread went on afterwards. */
-static int64_t edge_ns(const tm_probe *probe)
+/* The mean time of the last readings. An edge of a window lies where its counts were read, not
+ * where this thread continued afterwards. */
+static int64_t mean_read_ns(const tm_probe *probe)
 {
-    int64_t now = tm_now_ns(), late = 0;
+    int64_t now = tm_clock_now(probe->options.clock), late = 0;
     int n = 0;
     for (int i = 0; i < probe->n_channels; i++) {
         const tm_tally *t = &probe->tallies[i];
@@ -132,21 +131,23 @@ static int64_t edge_ns(const tm_probe *probe)
     return n ? now - late / n : now;
 }
 
-/* Reads all channels for an edge and says where it lies. A thread that is put aside while it reads would place
- * its counts wrongly by how long: it reads again, as long as that took a millisecond and more than twice
- * what it ever took. A source that is always slow is known to be so from its second time on. */
-static int64_t take_edge(tm_probe *probe, bool first)
+/* Reads all channels for an edge and returns its time. If the thread is preempted during the reads,
+ * the edge is uncertain by that long. So the reads are repeated if they took more than a
+ * millisecond and more than twice the shortest time ever; a source that is always slow is
+ * recognized from its second edge on. */
+static int64_t read_edge(tm_probe *probe, bool first)
 {
+    const tm_clock *clock = probe->options.clock;
     for (int i = 0; i < EDGE_TRIES; i++) {
         if (first) memset(probe->tallies, 0, (size_t)probe->n_channels * sizeof *probe->tallies);
-        int64_t begin = tm_now_ns();
-        take_all(probe, first);
-        int64_t took = tm_now_ns() - begin;
+        int64_t begin = tm_clock_now(clock);
+        read_channels(probe, first);
+        int64_t took = tm_clock_now(clock) - begin;
         bool usual = probe->n_edges > 0 && took <= 2 * probe->quickest_ns;
         if (probe->n_edges++ == 0 || took < probe->quickest_ns) probe->quickest_ns = took;
         if (took < EDGE_NS || usual) break;
     }
-    int64_t edge = edge_ns(probe);
+    int64_t edge = mean_read_ns(probe);
     for (int i = 0; i < probe->n_channels; i++) {
         tm_tally *t = &probe->tallies[i];
         t->edge_seconds += 1e-9 * fabs((double)(t->last_ns - edge)) + t->last_slack_seconds;
@@ -162,36 +163,46 @@ static double thread_cpu_seconds(pthread_t thread)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void *sample_on(void *arg)
+/* With the lock held. */
+static int64_t step(tm_probe *probe)
+{
+    if (!probe->running || probe->period_seconds == 0) return INT64_MAX;
+    if (tm_clock_now(probe->options.clock) < probe->due_ns) return probe->due_ns;
+    int64_t period = (int64_t)(1e9 * probe->period_seconds);
+    read_channels(probe, false);
+    tm_probe_trace_add(probe, mean_read_ns(probe), false);
+    /* After a delay there is no burst of reads to catch up. If reading takes longer than the
+     * period, it still waits between reads; otherwise no other thread would get the lock. */
+    int64_t now = tm_clock_now(probe->options.clock);
+    probe->due_ns = probe->due_ns + period > now ? probe->due_ns + period : now + period;
+    return probe->due_ns;
+}
+
+int64_t tm_probe_step(tm_probe *probe)
+{
+    pthread_mutex_lock(&probe->lock);
+    int64_t due = step(probe);
+    pthread_mutex_unlock(&probe->lock);
+    return due;
+}
+
+static void *sample_in_background(void *arg)
 {
     tm_probe *probe = arg;
-    int64_t period = (int64_t)(1e9 * probe->period_seconds), due = 0;
     pthread_mutex_lock(&probe->lock);
     while (!probe->ending) {
-        if (!probe->running) {
-            due = 0;
+        int64_t due = step(probe);
+        struct timespec until = {due / 1000000000, due % 1000000000};
+        if (due == INT64_MAX)
             pthread_cond_wait(&probe->wake, &probe->lock);
-            continue;
-        }
-        int64_t now = tm_now_ns();
-        if (due == 0) due = probe->begin_ns + period;
-        if (now < due) {
-            struct timespec until = {due / 1000000000, due % 1000000000};
+        else
             pthread_cond_timedwait(&probe->wake, &probe->lock, &until);
-            continue;
-        }
-        take_all(probe, false);
-        tm_probe_trace_take(probe, edge_ns(probe), false);
-        /* Late: no burst of reads to catch up. Reads slower than the period: a wait between them all the
-         * same, or nobody else would ever get the lock. */
-        now = tm_now_ns();
-        due = due + period > now ? due + period : now + period;
     }
     pthread_mutex_unlock(&probe->lock);
     return NULL;
 }
 
-/* Twice per shortest wrap at the largest power, so that one late read loses none. */
+/* Two reads per shortest wrap at the largest power, so that one late read misses no wrap. */
 static double choose_period(const tm_probe *probe)
 {
     double period = probe->trace.points ? 1 / probe->options.trace_hz : 0;
@@ -208,6 +219,25 @@ static double choose_period(const tm_probe *probe)
     return period;
 }
 
+static tm_status start_thread(tm_probe *probe, tm_error *err)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&probe->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    sigset_t all, kept;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &kept);
+    int why = pthread_create(&probe->thread, NULL, sample_in_background, probe);
+    pthread_sigmask(SIG_SETMASK, &kept, NULL);
+    if (why)
+        return tm_fail(err, TM_IO, "no thread to sample %s: %s", probe->source->name,
+                       strerror(why));
+    probe->threaded = true;
+    return TM_OK;
+}
+
 tm_status tm_probe_window_open(tm_probe *probe, tm_error *err)
 {
     size_t n = (size_t)probe->n_channels;
@@ -217,27 +247,10 @@ tm_status tm_probe_window_open(tm_probe *probe, tm_error *err)
         return tm_fail(err, TM_NOMEM, "no memory for %d channels", probe->n_channels);
     tm_status status = tm_probe_trace_open(probe, err);
     if (status != TM_OK) return status;
-    probe->period_seconds = choose_period(probe);
-    if (probe->period_seconds == 0) {
-        pthread_mutex_init(&probe->lock, NULL);
-        return TM_OK;
-    }
-    pthread_condattr_t clock;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&probe->lock, NULL);
-    pthread_cond_init(&probe->wake, &clock);
-    pthread_condattr_destroy(&clock);
-    sigset_t all, kept;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &kept);
-    int why = pthread_create(&probe->thread, NULL, sample_on, probe);
-    pthread_sigmask(SIG_SETMASK, &kept, NULL);
-    if (why)
-        return tm_fail(err, TM_IO, "no thread to sample %s: %s", probe->source->name,
-                       strerror(why));
-    probe->threaded = true;
-    return TM_OK;
+    probe->period_seconds = choose_period(probe);
+    if (probe->period_seconds == 0 || probe->options.clock) return TM_OK;
+    return start_thread(probe, err);
 }
 
 void tm_probe_window_close(tm_probe *probe)
@@ -259,24 +272,33 @@ void tm_probe_start(tm_probe *probe)
 {
     pthread_mutex_lock(&probe->lock);
     probe->sampler_begin_seconds = probe->threaded ? thread_cpu_seconds(probe->thread) : 0;
-    probe->begin_ns = take_edge(probe, true);
+    probe->begin_ns = read_edge(probe, true);
+    probe->due_ns = probe->begin_ns + (int64_t)(1e9 * probe->period_seconds);
     probe->trace.n = 0;
-    tm_probe_trace_take(probe, probe->begin_ns, true);
+    tm_probe_trace_add(probe, probe->begin_ns, true);
     probe->running = true;
     if (probe->threaded) pthread_cond_signal(&probe->wake);
     pthread_mutex_unlock(&probe->lock);
 }
 
-/* What edges that are uncertain by this long make of the joules: the counts may be of a time as much shorter,
- * in which as much more power was drawn. */
+/* The uncertainty in joules of edges that are uncertain by this long: the counts may belong to a
+ * time that is shorter by that much, at a power that is higher by as much. */
 static double edge_joules(const tm_channel *c, tm_tally *t, double uncertain, double joules,
                           double seconds)
 {
     if (uncertain > 0.5 * seconds && seconds > 0.1)
-        spoil(t,
-              "reading %s at both edges took so long that they are uncertain by %.3g s of %.3g s",
-              c->info.name, uncertain, seconds);
+        invalidate(t,
+                   "reading %s at both edges took too long: they are uncertain by %.3g s of "
+                   "%.3g s",
+                   c->info.name, uncertain, seconds);
     return joules * uncertain / fmax(seconds - uncertain, uncertain);
+}
+
+static void check_length(const tm_probe *probe, tm_tally *t, double seconds)
+{
+    if (seconds < probe->options.min_seconds)
+        invalidate(t, "the window of %.3g s is shorter than %.3g s, the minimum for energy",
+                   seconds, probe->options.min_seconds);
 }
 
 static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
@@ -288,14 +310,12 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
     if (tm_channel_is_energy(c)) {
         v->error_bound =
             edge_joules(c, t, 2 * UPDATE_SECONDS + t->edge_seconds, value, seconds) + 2 * c->scale;
-        if (seconds < probe->options.min_seconds)
-            spoil(t, "a window of %.3g s is shorter than the %.3g s a figure of energy needs",
-                  seconds, probe->options.min_seconds);
+        check_length(probe, t, seconds);
     }
     if (enabled > 0 && running < enabled) {
         v->counted_share = (double)running / (double)enabled;
         if (running == 0)
-            spoil(t, "%s never had a counter to itself in the window", c->info.name);
+            invalidate(t, "%s was never assigned a counter during the window", c->info.name);
         else
             value /= v->counted_share;
     }
@@ -311,15 +331,13 @@ static void finish_power(const tm_probe *probe, const tm_channel *c, tm_tally *t
                          tm_probe_value *v)
 {
     v->error_bound = t->wobble_joules + edge_joules(c, t, t->edge_seconds, t->joules, seconds);
-    if (seconds < probe->options.min_seconds)
-        spoil(t, "a window of %.3g s is shorter than the %.3g s a figure of energy needs", seconds,
-              probe->options.min_seconds);
+    check_length(probe, t, seconds);
     if (t->n_samples < MIN_SAMPLES)
-        spoil(t, "%lld samples of %s in %.3g s are not a measurement: %d are",
-              (long long)t->n_samples, c->info.name, seconds, MIN_SAMPLES);
+        invalidate(t, "only %lld samples of %s in %.3g s; at least %d are required",
+                   (long long)t->n_samples, c->info.name, seconds, MIN_SAMPLES);
     if (t->largest_gap_seconds > TM_METER_SERIES_GAP_SECONDS)
-        spoil(t, "%s was not read for %.3g s, above %.3g s: what it drew meanwhile is not known",
-              c->info.name, t->largest_gap_seconds, TM_METER_SERIES_GAP_SECONDS);
+        invalidate(t, "%s was not read for %.3g s, so its power is unknown; the limit is %.3g s",
+                   c->info.name, t->largest_gap_seconds, TM_METER_SERIES_GAP_SECONDS);
     if (t->state == TM_PROBE_OK && !(t->joules > 0)) {
         t->state = TM_PROBE_STUCK;
         snprintf(t->reason, sizeof t->reason, "%s read 0 W for the whole window", c->info.name);
@@ -327,46 +345,53 @@ static void finish_power(const tm_probe *probe, const tm_channel *c, tm_tally *t
     if (t->state == TM_PROBE_OK) v->value = t->joules;
 }
 
+static void finish_channel(const tm_probe *probe, int i, const tm_probe_window *window)
+{
+    tm_channel *c = &probe->channels[i];
+    tm_tally *t = &probe->tallies[i];
+    tm_probe_value *v = &probe->values[i];
+    *v = (tm_probe_value){.info = &c->info, .value = NAN, .error_bound = NAN, .counted_share = 1};
+    if (c->state != TM_PROBE_OK) {
+        v->state = c->state;
+        snprintf(v->reason, sizeof v->reason, "%s", c->reason);
+        return;
+    }
+    v->n_samples = t->n_samples;
+    v->wraps = t->wraps;
+    v->largest_gap_seconds = t->largest_gap_seconds;
+    v->rate_hz = t->n_samples > 1 ? (double)(t->n_samples - 1) / window->seconds : 0;
+    if (c->kind == TM_CHANNEL_COUNTER)
+        finish_counter(probe, c, t, window->seconds, v);
+    else
+        finish_power(probe, c, t, window->seconds, v);
+    v->state = t->state;
+    snprintf(v->reason, sizeof v->reason, "%s", t->reason);
+    if (v->state != TM_PROBE_OK) v->error_bound = NAN;
+}
+
 void tm_probe_stop(tm_probe *probe, tm_probe_window *out)
 {
     memset(out, 0, sizeof *out);
     pthread_mutex_lock(&probe->lock);
     probe->running = false;
-    out->end_ns = take_edge(probe, false);
-    tm_probe_trace_take(probe, out->end_ns, true);
+    out->end_ns = read_edge(probe, false);
+    tm_probe_trace_add(probe, out->end_ns, true);
     pthread_mutex_unlock(&probe->lock);
     out->begin_ns = probe->begin_ns;
     out->seconds = 1e-9 * (double)(out->end_ns - out->begin_ns);
     out->source = probe->source->name;
-    out->fake = probe->source == &tm_probe_fake;
+    out->fake = probe->source->role == TM_PROBE_ROLE_FAKE;
     if (probe->threaded)
         out->sampler_cpu_seconds = thread_cpu_seconds(probe->thread) - probe->sampler_begin_seconds;
     for (int i = 0; i < probe->n_channels; i++) {
         tm_channel *c = &probe->channels[i];
-        tm_tally *t = &probe->tallies[i];
-        tm_probe_value *v = &probe->values[i];
-        *v = (tm_probe_value){
-            .info = &c->info, .value = NAN, .error_bound = NAN, .counted_share = 1};
-        if (c->state != TM_PROBE_OK) {
-            v->state = c->state;
-            snprintf(v->reason, sizeof v->reason, "%s", c->reason);
-            continue;
+        if (c->kind == TM_CHANNEL_SERIES && c->state == TM_PROBE_OK) {
+            probe->values[i] = (tm_probe_value){
+                .info = &c->info, .value = NAN, .error_bound = NAN, .counted_share = 1};
+            probe->source->collect(probe, c, out->begin_ns, out->end_ns, &probe->values[i]);
+        } else {
+            finish_channel(probe, i, out);
         }
-        if (c->kind == TM_CHANNEL_SERIES) {
-            probe->source->collect(probe, c, out->begin_ns, out->end_ns, v);
-            continue;
-        }
-        v->n_samples = t->n_samples;
-        v->wraps = t->wraps;
-        v->largest_gap_seconds = t->largest_gap_seconds;
-        v->rate_hz = t->n_samples > 1 ? (double)(t->n_samples - 1) / out->seconds : 0;
-        if (c->kind == TM_CHANNEL_COUNTER)
-            finish_counter(probe, c, t, out->seconds, v);
-        else
-            finish_power(probe, c, t, out->seconds, v);
-        v->state = t->state;
-        snprintf(v->reason, sizeof v->reason, "%s", t->reason);
-        if (v->state != TM_PROBE_OK) v->error_bound = NAN;
     }
     out->values = probe->values;
     out->n_values = probe->n_channels;

@@ -1,13 +1,13 @@
 #include "harness/probe/sensor_library.h"
 
+#include "harness/base/dynlib.h"
+
 #include <dlfcn.h>
 #include <sensors/error.h>
 #include <sensors/sensors.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/base/dynlib.h"
 
 #define LIBRARY "libsensors.so.5"
 
@@ -42,7 +42,7 @@ static tm_status load(tm_sensors *s, tm_error *err)
                                       sizeof functions / sizeof functions[0], s, &s->library, err);
     if (status != TM_OK) return status;
     const char *const *version = dlsym(s->library, "libsensors_version");
-    snprintf(s->version, sizeof s->version, "%s", version ? *version : "of unknown version");
+    snprintf(s->version, sizeof s->version, "%s", version ? *version : "(unknown version)");
     return TM_OK;
 }
 
@@ -56,8 +56,8 @@ tm_status tm_sensors_open(tm_sensors **out, tm_error *err)
         int code = s->init(NULL); /* the system's sensors.conf */
         if (code != 0) {
             s->cleanup();
-            status =
-                tm_fail(err, TM_UNSUPPORTED, "libsensors does not start: %s", s->strerror(code));
+            status = tm_fail(err, TM_UNSUPPORTED, "libsensors cannot be initialized: %s",
+                             s->strerror(code));
         }
     }
     if (status != TM_OK) {
@@ -88,7 +88,7 @@ int tm_sensors_n_chips(const tm_sensors *sensors)
     return sensors->n_chips;
 }
 
-/* The chip whose files lie in .../hwmonN, or in .../hwmonN/device as old drivers have it. */
+/* Finds the chip whose files are in .../hwmonN, or in .../hwmonN/device for old drivers. */
 static const sensors_chip_name *find_chip(const tm_sensors *s, const char *folder)
 {
     const sensors_chip_name *chip;
@@ -130,5 +130,5 @@ tm_status tm_sensors_read(const tm_sensors *sensors, const char *folder, const c
             return tm_fail(err, TM_IO, "%s of %s: libsensors: %s", file, folder,
                            sensors->strerror(code));
         }
-    return tm_fail(err, TM_IO, "%s of %s: libsensors does not show it", file, folder);
+    return tm_fail(err, TM_IO, "%s of %s: libsensors does not know it", file, folder);
 }

@@ -8,9 +8,9 @@
 typedef struct importer {
     const tm_records *records;
     const tm_meter_series *series;
-    bool given; /* the offset; else of `run` */
-    char run[24];
+    bool given; /* the offset is given */
     tm_meter_marker_match match;
+    char run[24]; /* that the match belongs to, if not given */
 } importer;
 
 static bool is_metered(const tm_records *records, const tm_record *window)
@@ -26,7 +26,8 @@ static bool is_metered(const tm_records *records, const tm_record *window)
     return false;
 }
 
-/* A window with times that no line before it stands for. */
+/* Whether a record has a window with times that no record before it has, and no meter measured
+ * it. */
 static bool is_due(const tm_records *records, int index)
 {
     const tm_record *r = &records->items[index];
@@ -40,7 +41,7 @@ static bool is_due(const tm_records *records, int index)
     return !is_metered(records, r);
 }
 
-/* The offset of a run's clock, once for each run. */
+/* Finds the clock offset of a run, once per run. */
 static tm_status match_run(importer *im, const char *run, tm_error *err)
 {
     tm_meter_marker marker;
@@ -55,12 +56,11 @@ static tm_status match_run(importer *im, const char *run, tm_error *err)
     }
     return tm_fail(
         err, TM_UNSUPPORTED,
-        "run %s showed no marker (--meter-marker); --meter-offset gives the difference of "
-        "the clocks",
+        "run %s was started without --meter-marker; give the clock offset with --meter-offset",
         run);
 }
 
-/* The series between two times of this machine. */
+/* Integrates the series between two times of this machine. */
 static void integrate(const importer *im, double begin, double seconds, tm_probe_value *v)
 {
     *v = (tm_probe_value){.value = NAN, .error_bound = NAN, .counted_share = 1};
@@ -72,7 +72,7 @@ static void put_idle(const importer *im, double begin, double seconds, tm_measur
 {
     tm_probe_value v;
     if (!(begin > 0) || !(seconds > 0)) {
-        tm_measured_miss(watts, "no idle time was asked for");
+        tm_measured_miss(watts, "no idle time was requested");
         return;
     }
     integrate(im, begin, seconds, &v);
@@ -96,7 +96,8 @@ static tm_status put_trace(const importer *im, tm_record_energy *e, tm_error *er
     return TM_OK;
 }
 
-static tm_status measure(const importer *im, const tm_record *window, tm_record *out, tm_error *err)
+static tm_status measure_window(const importer *im, const tm_record *window, tm_record *out,
+                                tm_error *err)
 {
     const tm_record_energy *old = &window->energy;
     tm_probe_value v;
@@ -128,13 +129,13 @@ static tm_status measure(const importer *im, const tm_record *window, tm_record 
     e->n_samples = v.n_samples;
     tm_measured_set(&e->rate_hz, v.rate_hz);
     tm_measured_set(&e->largest_gap_seconds, v.largest_gap_seconds);
-    tm_measured_miss(&e->sampler_cpu_percent, "the meter ran elsewhere");
+    tm_measured_miss(&e->sampler_cpu_percent, "the meter did not run on this machine");
     if (im->given)
-        snprintf(e->marks, sizeof e->marks, "clocks matched by a given offset of %g s",
+        snprintf(e->marks, sizeof e->marks, "clocks aligned by the given offset of %g s",
                  im->match.offset_seconds);
     else
         snprintf(e->marks, sizeof e->marks,
-                 "clocks matched by the marker: %.2f s, within %.2f s, correlation %.2f",
+                 "clocks aligned by the marker: %.2f s +- %.2f s, correlation %.2f",
                  im->match.offset_seconds, im->match.error_seconds, im->match.correlation);
     if (v.state != TM_PROBE_OK) {
         tm_record_energy_lose(e, v.state, "%s", v.reason);
@@ -143,7 +144,7 @@ static tm_status measure(const importer *im, const tm_record *window, tm_record 
     e->state = TM_PROBE_OK;
     e->reason[0] = 0;
     tm_measured_set(&e->gross_joules, v.value);
-    /* At either edge the clocks may be off, and the power there lies between idle and load. */
+    /* The clocks may differ at both edges, where the power lies between idle and load. */
     double watts = v.value / e->window_seconds, idle = e->idle_before_watts.value;
     double step = isfinite(idle) ? fabs(watts - idle) : watts;
     tm_measured_set(&e->error_bound_joules, v.error_bound + 2 * im->match.error_seconds * step);
@@ -167,7 +168,7 @@ tm_status tm_meter_import(const tm_records *records, const tm_meter_series *seri
         status = match_run(&im, records->items[i].run_id, err);
         if (status != TM_OK) break;
         tm_record *record = &(*made)[(*n_made)++];
-        status = measure(&im, &records->items[i], record, err);
+        status = measure_window(&im, &records->items[i], record, err);
         if (status != TM_OK) break;
         out->n_windows++;
         out->n_ok += record->energy.state == TM_PROBE_OK;

@@ -6,25 +6,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "harness/base/clock.h"
-
-#define STEP_SECONDS    0.1  /* of the search; half a part would still correlate */
-#define FINE_SECONDS    0.01 /* around its best place */
+#define STEP_SECONDS    0.1  /* of the search; an error of half a part would still correlate */
+#define FINE_SECONDS    0.01 /* step around the best offset */
 #define MIN_CORRELATION 0.7
-#define MIN_LEAD        0.05 /* over the second best place */
+#define MIN_LEAD        0.05 /* over the second best offset */
 #define APART_SECONDS   TM_METER_MARKER_SECONDS
-#define MIN_SAMPLES     10      /* inside the pattern: two on each part */
+#define MIN_SAMPLES     10      /* inside the pattern: two per part */
 #define STEPS_MAX       2000000 /* two days */
 #define EQUAL           1e-9
-
-static double unix_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void *spin(void *arg)
 {
@@ -35,13 +25,20 @@ static void *spin(void *arg)
     return NULL;
 }
 
-static bool sleep_or_stop(double seconds, int interrupt_fd)
+/* Returns true if it was interrupted. */
+static bool sleep_part(const tm_clock *clock, const tm_interrupt *interrupt)
 {
-    struct pollfd fd = {.fd = interrupt_fd, .events = POLLIN};
-    return poll(&fd, 1, (int)(1e3 * seconds)) > 0;
+    struct pollfd fd = {.fd = tm_interrupt_fd(interrupt), .events = POLLIN};
+    return tm_clock_poll(clock, &fd, 1, (int64_t)(1e9 * TM_METER_MARKER_SECONDS)) > 0;
 }
 
-tm_status tm_meter_marker_show(int n_threads, int interrupt_fd, tm_meter_marker *out, tm_error *err)
+static double unix_seconds(const tm_clock *clock)
+{
+    return 1e-9 * (double)(tm_clock_now(clock) + tm_unix_offset_ns());
+}
+
+tm_status tm_meter_marker_show(int n_threads, const tm_interrupt *interrupt, const tm_clock *clock,
+                               tm_meter_marker *out, tm_error *err)
 {
     pthread_t *threads = calloc((size_t)n_threads, sizeof *threads);
     tm_status status = TM_OK;
@@ -51,20 +48,20 @@ tm_status tm_meter_marker_show(int n_threads, int interrupt_fd, tm_meter_marker 
     for (int part = 0; part < TM_METER_MARKER_PARTS && status == TM_OK; part++) {
         atomic_bool go_on = true;
         int n = 0;
-        out->edge_unix_seconds[part] = unix_now();
+        out->edge_unix_seconds[part] = unix_seconds(clock);
         for (; (part & 1) && n < n_threads; n++) {
             int why = pthread_create(&threads[n], NULL, spin, &go_on);
             if (why) {
-                status = tm_fail(err, TM_IO, "no thread for the marker: %s", strerror(why));
+                status = tm_fail(err, TM_IO, "no thread for the load pattern: %s", strerror(why));
                 break;
             }
         }
-        if (status == TM_OK && sleep_or_stop(TM_METER_MARKER_SECONDS, interrupt_fd))
+        if (status == TM_OK && sleep_part(clock, interrupt))
             status = tm_fail(err, TM_INTERRUPTED, "interrupted");
         atomic_store(&go_on, false);
         for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
     }
-    out->edge_unix_seconds[TM_METER_MARKER_PARTS] = unix_now();
+    out->edge_unix_seconds[TM_METER_MARKER_PARTS] = unix_seconds(clock);
     free(threads);
     return status;
 }
@@ -94,7 +91,7 @@ bool tm_meter_marker_from_json(const tm_json *json, tm_meter_marker *out)
     return true;
 }
 
-/* The meter's power at its samples: of a count, between two of them. */
+/* The meter's power at its samples; for counts, between two samples. */
 typedef struct powers {
     double *time, *watts; /* [n] */
     int n;
@@ -115,12 +112,12 @@ static tm_status make_powers(const tm_meter_series *s, powers *out, tm_error *er
     return TM_OK;
 }
 
-/* Pearson's correlation of the samples that fall into the pattern with it; -1 where they are few. */
+/* Pearson's correlation of the samples inside the pattern with the pattern; -1 if they are few. */
 static double correlate(const powers *p, const tm_meter_marker *m, double offset)
 {
     const double *edge = m->edge_unix_seconds;
     int low = 0, high = p->n;
-    while (low < high) { /* the first sample in the pattern */
+    while (low < high) { /* find the first sample in the pattern */
         int middle = (low + high) / 2;
         if (p->time[middle] + offset < edge[0])
             low = middle + 1;
@@ -151,12 +148,13 @@ static tm_status search(const powers *p, const tm_meter_marker *m, tm_meter_mark
     double from = edge[TM_METER_MARKER_PARTS] - p->time[p->n - 1], to = edge[0] - p->time[0];
     double best = -1, second = -1, at = from;
     if (to < from)
-        return tm_fail(err, TM_UNSUPPORTED, "the meter's log is shorter than the marker, %.0f s",
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "the meter's log is shorter than the load pattern of %.0f s",
                        edge[TM_METER_MARKER_PARTS] - edge[0]);
     if ((to - from) / STEP_SECONDS > STEPS_MAX)
         return tm_fail(err, TM_UNSUPPORTED,
-                       "the meter's log is longer than two days; give the part of the run, or its "
-                       "clock's difference with --meter-offset");
+                       "the meter's log is longer than two days; cut out the time of the run, or "
+                       "give the clock offset with --meter-offset");
     int n_steps = (int)ceil((to - from) / STEP_SECONDS);
     for (int i = 0; i <= n_steps; i++) {
         double offset = fmin(from + i * STEP_SECONDS, to), r = correlate(p, m, offset);
@@ -171,13 +169,13 @@ static tm_status search(const powers *p, const tm_meter_marker *m, tm_meter_mark
     }
     if (best < MIN_CORRELATION)
         return tm_fail(err, TM_UNSUPPORTED,
-                       "nothing in the meter's log looks like the marker (the best correlation is "
-                       "%.2f, %.2f is needed); --meter-offset gives the difference of the clocks",
+                       "the load pattern is not found in the meter's log (the best correlation is "
+                       "%.2f, below %.2f); give the clock offset with --meter-offset",
                        best, MIN_CORRELATION);
     if (best - second < MIN_LEAD)
         return tm_fail(err, TM_UNSUPPORTED,
-                       "two places of the meter's log look like the marker (correlations %.2f and "
-                       "%.2f); --meter-offset gives the difference of the clocks",
+                       "two places in the meter's log match the load pattern (correlations %.2f "
+                       "and %.2f); give the clock offset with --meter-offset",
                        best, second);
     double low = at, high = at;
     for (double d = at - APART_SECONDS; d <= at + APART_SECONDS; d += FINE_SECONDS) {
@@ -203,7 +201,7 @@ tm_status tm_meter_marker_find(const tm_meter_series *series, const tm_meter_mar
     memset(out, 0, sizeof *out);
     tm_status status = make_powers(series, &p, err);
     if (status == TM_OK && p.n < MIN_SAMPLES)
-        status = tm_fail(err, TM_UNSUPPORTED, "the meter's log has %d samples", p.n);
+        status = tm_fail(err, TM_UNSUPPORTED, "the meter's log has only %d samples", p.n);
     if (status == TM_OK) status = search(&p, marker, out, err);
     free(p.time);
     free(p.watts);

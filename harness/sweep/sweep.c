@@ -369,7 +369,8 @@ static void count(sweep *s)
 static tm_status show_marker(sweep *s, tm_error *err)
 {
     tm_meter_marker marker;
-    tm_status status = tm_meter_marker_show(s->o->env->n_cpus, s->o->interrupt_fd, &marker, err);
+    const tm_interrupt interrupt = {s->o->interrupt_fd};
+    tm_status status = tm_meter_marker_show(s->o->env->n_cpus, &interrupt, NULL, &marker, err);
     if (status == TM_OK) tm_sweep_store_marker(&s->log, &marker);
     if (status == TM_INTERRUPTED) s->out->interrupted = true;
     return status;

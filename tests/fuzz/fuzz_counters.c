@@ -1,4 +1,5 @@
-/* Any bytes as a group of counters: refused with a sentence, or its formulas can be worked out. */
+/* Feeds any bytes as a counter group: it is refused with a message, or its formulas can be
+ * evaluated. */
 #include "harness/probe/counter_group.h"
 #include "tests/fuzz/replay.h"
 
@@ -21,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             char missing[160];
             if (tm_counter_formula(group->metrics[i].formula, any_word, NULL, &value, missing,
                                    sizeof missing, &err) != TM_OK)
-                abort(); /* it was tried when the group was read */
+                abort(); /* it was parsed when the group was read */
         }
     } else if (group && !err.message[0]) {
         abort();

@@ -1,4 +1,5 @@
-/* Any bytes as the log of an external meter: lines, joules, a trace and the search for the marker. */
+/* Feeds any bytes as the log of an external meter: lines, joules, a trace, the search for the
+ * marker. */
 #include "harness/sweep/meter_marker.h"
 #include "tests/fuzz/replay.h"
 
@@ -7,7 +8,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const double begin = 1.8e9; /* where the corpus has its marker */
+    static const double begin = 1.8e9; /* of the marker in the corpus */
     char line[256];
     tm_meter_series series = {0};
     tm_meter_marker marker = {.n_threads = 1};

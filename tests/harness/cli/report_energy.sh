@@ -46,7 +46,7 @@ for row in rows:
     assert abs(shown(row, "joules_per_prompt_token") / prompt - 1) < 1e-4
     assert abs(shown(row, "prompt_watts") / 10 - 1) < 0.01
     assert row["prompt_energy_source"] == "fake" and row["prompt_energy_windows"] == "2 ok"
-    assert row["net_joules_per_prompt_token"] == "" and "no idle time was asked for" in row["missing"]
+    assert row["net_joules_per_prompt_token"] == "" and "no idle time was requested" in row["missing"]
     if row["test"] == "pp4":
         assert row["joules_per_output_token"] == "" and row["generation_energy_windows"] == ""
         assert row["joules_per_token"] == row["joules_per_prompt_token"]

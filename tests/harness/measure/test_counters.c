@@ -1,7 +1,8 @@
-/* Groups of counters, their formulas, and who counts: the real PAPI, a fake one, perf, getrusage. */
+/* Counter groups, their formulas, and what counts the events: PAPI, a fake PAPI, perf,
+ * getrusage. */
 #include "harness/measure/counters.h"
 #include "harness/probe/papi_events.h"
-#include "harness/probe/probe.h"
+#include "harness/probe/probe_counters.h"
 #include "tests/harness/probe/energy_tree.h"
 
 static tm_counter_group group;
@@ -11,7 +12,7 @@ static tm_status parse(const char *text, tm_error *err)
     return tm_counter_group_parse(text, strlen(text), "dir/mine.txt", &group, err);
 }
 
-static void test_groups_that_are_built_in(void **state)
+static void test_built_in_groups(void **state)
 {
     (void)state;
     int n = 0;
@@ -32,7 +33,7 @@ static void test_groups_that_are_built_in(void **state)
     assert_int_equal(group.n_events, 1);
 }
 
-static void test_a_group_of_every_line(void **state)
+static void test_group_with_every_kind_of_line(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -51,29 +52,29 @@ static void test_a_group_of_every_line(void **state)
     assert_string_equal(group.metrics[0].formula, "(cycles + -v) / tokens * 1e-3");
 }
 
-static void test_refused_groups(void **state)
+static void test_invalid_groups_are_refused(void **state)
 {
     (void)state;
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"", "no event"},
+        {"", "the group has no event"},
         {"events cycles\n", "\"events\" is not about, event or metric"},
         {"event\n", "the event's name is missing"},
         {"event cylces\n", "did you mean \"cycles\"?"},
         {"event PAPI_VEC_SP\n", "event PAPI_VEC_SP = NAME"},
-        {"event cycles\nevent cycles\n", "mine.txt:2: \"cycles\" is there twice"},
-        {"event tokens = PAPI_X\n", "there twice"},
-        {"event cycles now\n", "\"now\" stands behind"},
-        {"event a-b = X\n", "has a \"-\""},
+        {"event cycles\nevent cycles\n", "mine.txt:2: \"cycles\" is defined twice"},
+        {"event tokens = PAPI_X\n", "defined twice"},
+        {"event cycles now\n", "unexpected \"now\""},
+        {"event a-b = X\n", "contains \"-\""},
         {"event cycles\nmetric x\n", "the metric's unit is missing"},
-        {"event cycles\nmetric x ratio cycles\n", "= and a formula are due"},
-        {"event cycles\nmetric x ratio = instructions\n", "\"instructions\" is no event"},
+        {"event cycles\nmetric x ratio cycles\n", "expected = and a formula"},
+        {"event cycles\nmetric x ratio = instructions\n", "\"instructions\" is neither an event"},
         {"event cycles\nmetric x ratio = cycles +\n", "ends too early at column 9"},
         {"event cycles\nmetric x ratio = (cycles\n", "not closed"},
-        {"event cycles\nmetric x ratio = cycles cycles\n", "an operator is due at column 8"},
+        {"event cycles\nmetric x ratio = cycles cycles\n", "expected an operator at column 8"},
         {"event cycles\nmetric x ratio = 1e999\n", "not a number"},
-        {"event cycles\nmetric x ratio = $\n", "a number, a word or ( is due"},
+        {"event cycles\nmetric x ratio = $\n", "expected a number, a word or ("},
         {"event cycles\x01\n", "control character"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -113,7 +114,7 @@ static void test_formulas(void **state)
         {"1 + 2 * 3", "", 7},
         {"(1 + 2) * 3 - a / 4 / 3", "", 8.5},
         {"-a--2", "", -4},
-        {"a / zero", "it divides by 0", 0},
+        {"a / zero", "division by 0", 0},
         {"zero / a", "", 0},
         {"a + gone * zero", "it went", 0},
         {"1e300 * 1e300", "the result is not finite", 0},
@@ -141,7 +142,7 @@ static void spin_seconds(double seconds)
     for (int64_t end = tm_now_ns() + (int64_t)(1e9 * seconds); tm_now_ns() < end;) x = tm_mix64(x);
 }
 
-/* So long by the clock, and until a quarter of it was this thread's own. */
+/* Spins for this long by the clock, and until the thread ran for a quarter of it. */
 static void *spin_thread(void *arg)
 {
     double seconds = *(double *)arg, used = 0;
@@ -155,18 +156,19 @@ static void *spin_thread(void *arg)
     return NULL;
 }
 
-/* What lies between the calls that counted: no more than this, and no less than elapsed_ns. */
+/* The time of the last region, including the calls that started and stopped the counters. */
 static int64_t outer_ns;
 
-/* A region of 0.2 s in which a thread works, of 100 tokens of 1e6 multiply-accumulates each. */
-static tm_record take_region(const tm_counters_options *options)
+/* Counts a region of 0.05 s in which a thread works, with 100 tokens of 1e6 multiply-accumulates
+ * each. */
+static tm_record count_region(const tm_counters_options *options)
 {
     tm_record r = {.kind = TM_RECORD_SAMPLE,
                    .sample = {.n_tokens = 100, .macs_per_token = 1e6, .bytes_per_token = 0}};
     tm_counters *counters;
     tm_error err = {0};
     pthread_t thread;
-    double seconds = 0.2;
+    double seconds = 0.05;
     assert_ok(tm_counters_open(&group, options, &counters, &err), err);
     int64_t before = tm_now_ns();
     tm_counters_start(counters);
@@ -195,8 +197,8 @@ static void assert_near(const tm_counter *c, double value, double share)
         fail_msg("%s is %g (%s), not about %g", c->name, c->figure.value, c->figure.missing, value);
 }
 
-/* A count of the fake PAPI, which runs with the clock. */
-static void assert_runs(const tm_record *r, const char *name, double per_ns)
+/* Checks a count of the fake PAPI, which advances with the clock. */
+static void assert_clock_count(const tm_record *r, const char *name, double per_ns)
 {
     const tm_counter *c = counter(r, name);
     /* It counts in whole microseconds. */
@@ -207,19 +209,19 @@ static void assert_runs(const tm_record *r, const char *name, double per_ns)
                  least, most);
 }
 
-static void test_software_is_counted_everywhere(void **state)
+static void test_software_events_are_counted_everywhere(void **state)
 {
     (void)state;
     tm_error err = {0};
     tm_counters_options no_papi = {.no_papi = true};
     assert_ok(tm_counter_group_read("software", &group, &err), err);
-    tm_record r = take_region(&no_papi);
+    tm_record r = count_region(&no_papi);
     assert_string_equal(r.sample.counter_group, "software");
     const tm_counter *user = counter(&r, "cpu_user");
     assert_string_equal(user->method, "getrusage");
     assert_true(user->figure.value > 0.001);
     const tm_counter *clock = counter(&r, "task_clock");
-    if (!clock->figure.missing[0]) { /* else perf is denied here, and says so */
+    if (!clock->figure.missing[0]) { /* otherwise perf is denied, with a reason */
         double both = user->figure.value + counter(&r, "cpu_system")->figure.value;
         assert_memory_equal(clock->method, "perf", 4); /* ", user mode" for an ordinary user */
         assert_true(fabs(clock->figure.value - both) < 0.05);
@@ -232,7 +234,7 @@ static void test_software_is_counted_everywhere(void **state)
     tm_record_free(&r);
 }
 
-static void test_papi_counts_what_it_has_room_for(void **state)
+static void test_papi_counts_the_events_that_fit(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -244,49 +246,49 @@ static void test_papi_counts_what_it_has_room_for(void **state)
                     "metric bytes_each ratio = bytes / cycles",
                     &err),
               err);
-    tm_record r = take_region(&fake);
+    tm_record r = count_region(&fake);
     assert_string_equal(counter(&r, "cycles")->method, "papi, user mode");
-    assert_runs(&r, "cycles", 2);
-    assert_runs(&r, "instructions", 5);
+    assert_clock_count(&r, "cycles", 2);
+    assert_clock_count(&r, "instructions", 5);
     double cycles = counter(&r, "cycles")->figure.value;
     assert_near(counter(&r, "ipc"), counter(&r, "instructions")->figure.value / cycles, 1e-9);
     assert_near(counter(&r, "per_mac"), cycles / 1e8, 1e-9);
     assert_string_equal(counter(&r, "cpu_user")->method, "getrusage");
-    /* The third counter is one too many: refused with PAPI's words, not scaled in silence. */
+    /* The third event does not fit: it is refused with PAPI's message instead of being scaled. */
     const tm_counter *v = counter(&r, "vector_ops");
     assert_true(isnan(v->figure.value));
-    assert_says(v->figure.missing, "does not fit beside the 2 events before it");
+    assert_says(v->figure.missing, "does not fit next to the 2 events before it");
     assert_says(counter(&r, "v")->figure.missing, "does not fit");
     assert_says(counter(&r, "odd")->figure.missing, "PAPI_NONE: Event does not exist");
-    assert_says(counter(&r, "bytes_each")->figure.missing, "the engine states no bytes");
+    assert_says(counter(&r, "bytes_each")->figure.missing, "the engine reports no bytes");
     tm_record_free(&r);
     setenv("FAKE_PAPI_COUNTERS", "3", 1);
-    r = take_region(&fake);
+    r = count_region(&fake);
     unsetenv("FAKE_PAPI_COUNTERS");
-    assert_runs(&r, "vector_ops", 0.3);
+    assert_clock_count(&r, "vector_ops", 0.3);
     tm_record_free(&r);
 }
 
-static void test_papi_that_misbehaves(void **state)
+static void test_papi_errors_are_reported(void **state)
 {
     (void)state;
     static const struct {
         const char *mode, *says;
     } cases[] = {
         {"old", "PAPI is 5.7; this program was built with"},
-        {"init", "PAPI does not start: the fake's error"},
+        {"init", "PAPI cannot be initialized: the fake's error"},
         {"noinherit", "Event does not exist (2 of 3 preset events can be counted here)"},
-        {"nostart", "PAPI does not start counting"},
-        {"negative", "PAPI says mine is -1"},
-        {"readfails", "PAPI does not read"},
+        {"nostart", "PAPI cannot start counting"},
+        {"negative", "PAPI: mine is -1"},
+        {"readfails", "PAPI cannot read"},
     };
     tm_counters_options fake = {.papi_library = fake_papi_path()};
     tm_error err = {0};
-    /* Known to PAPI alone, so that nothing else counts it. */
+    /* Only PAPI knows this event, so perf does not count it. */
     assert_ok(parse("event mine = PAPI_TOT_CYC\nmetric m ratio = mine / 2", &err), err);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         setenv("FAKE_PAPI", cases[i].mode, 1);
-        tm_record r = take_region(&fake);
+        tm_record r = count_region(&fake);
         unsetenv("FAKE_PAPI");
         assert_true(isnan(counter(&r, "mine")->figure.value));
         assert_says(counter(&r, "mine")->figure.missing, cases[i].says);
@@ -294,12 +296,12 @@ static void test_papi_that_misbehaves(void **state)
         tm_record_free(&r);
     }
     fake.papi_library = "/no/such/libpapi.so";
-    tm_record r = take_region(&fake);
+    tm_record r = count_region(&fake);
     assert_says(counter(&r, "mine")->figure.missing, "PAPI is not installed");
     tm_record_free(&r);
 }
 
-static void test_components_of_papi(void **state)
+static void test_papi_components(void **state)
 {
     (void)state;
     tm_papi *papi;
@@ -314,8 +316,8 @@ static void test_components_of_papi(void **state)
     tm_papi_close(papi);
 }
 
-/* A window beside PAPI's must not count the kernel when PAPI's does not. */
-static void test_perf_counts_the_mode_it_is_asked_for(void **state)
+/* Next to PAPI, which does not count the kernel, perf must not count it either. */
+static void test_perf_counts_the_requested_mode(void **state)
 {
     (void)state;
     static const tm_probe_event events[] = {{"cycles", ""}, {"task_clock", ""}};
@@ -323,8 +325,8 @@ static void test_perf_counts_the_mode_it_is_asked_for(void **state)
         tm_probe *probe;
         tm_probe_health health;
         tm_error err = {0};
-        tm_probe_options options = {
-            .events = events, .n_events = 2, .spin_seconds = 0.1, .user_mode_only = user_only};
+        const tm_probe_counters_options perf = {events, 2, user_only};
+        const tm_probe_options options = {.spin_seconds = 0.1, .own = &perf};
         if (tm_probe_open("counters", &options, &probe, &health, &err) != TM_OK)
             TM_SKIP("%s", err.message);
         assert_int_equal(tm_probe_n_channels(probe), 2);
@@ -338,8 +340,8 @@ static void test_perf_counts_the_mode_it_is_asked_for(void **state)
     }
 }
 
-/* What the installed PAPI says must be what the machine has: counts with a PMU, a refusal without. */
-static void test_the_real_papi(void **state)
+/* The installed PAPI counts on a machine with a PMU and refuses on one without. */
+static void test_installed_papi(void **state)
 {
     (void)state;
     tm_papi *papi;
@@ -363,9 +365,9 @@ static void test_the_real_papi(void **state)
     assert_int_equal(status, TM_UNSUPPORTED);
     assert_says(err.message, "preset events can be counted here");
     tm_papi_close(papi);
-    /* And through the group: perf's reason stands behind PAPI's, or perf counts it. */
+    /* Through a group, perf counts the event, or its reason follows PAPI's. */
     assert_ok(tm_counter_group_read("instructions", &group, &err), err);
-    tm_record r = take_region(NULL);
+    tm_record r = count_region(NULL);
     const tm_counter *c = counter(&r, "instructions");
     if (c->figure.missing[0]) {
         assert_says(c->figure.missing, "PAPI");
@@ -379,16 +381,16 @@ static void test_the_real_papi(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_groups_that_are_built_in),
-        cmocka_unit_test(test_a_group_of_every_line),
-        cmocka_unit_test(test_refused_groups),
+        cmocka_unit_test(test_built_in_groups),
+        cmocka_unit_test(test_group_with_every_kind_of_line),
+        cmocka_unit_test(test_invalid_groups_are_refused),
         cmocka_unit_test(test_formulas),
-        cmocka_unit_test(test_software_is_counted_everywhere),
-        cmocka_unit_test(test_papi_counts_what_it_has_room_for),
-        cmocka_unit_test(test_papi_that_misbehaves),
-        cmocka_unit_test(test_components_of_papi),
-        cmocka_unit_test(test_perf_counts_the_mode_it_is_asked_for),
-        cmocka_unit_test(test_the_real_papi),
+        cmocka_unit_test(test_software_events_are_counted_everywhere),
+        cmocka_unit_test(test_papi_counts_the_events_that_fit),
+        cmocka_unit_test(test_papi_errors_are_reported),
+        cmocka_unit_test(test_papi_components),
+        cmocka_unit_test(test_perf_counts_the_requested_mode),
+        cmocka_unit_test(test_installed_papi),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -182,7 +182,7 @@ static void test_refused_requests(void **state)
         {REQUEST("[\"prompt\"]", "\"fake\"") "\n", "no phase of the test", TM_FORMAT},
         {REQUEST("[\"generation\"]", "\"auto\"") "\n", "in the place of a source", TM_FORMAT},
         {REQUEST("7", "\"fake\"") "\n", "is no list", TM_FORMAT},
-        {REQUEST("[]", "\"fakes\"") "\n", "no source \"fakes\"", TM_FORMAT},
+        {REQUEST("[]", "\"fakes\"") "\n", "unknown energy source \"fakes\"", TM_FORMAT},
         {REQUEST("[]", "{\"seconds\": 0}") "\n", "\"seconds\" is 0", TM_FORMAT},
         {"{\"protocol\": 1}", "ended before its newline", TM_IO},
         {"", "ended before its newline", TM_IO},
@@ -246,10 +246,10 @@ static void test_request_round_trip(void **state)
                                                 .required = true,
                                                 .seconds = 12.5,
                                                 .idle_seconds = 3,
-                                                .csv = "log.csv",
-                                                .csv_offset_seconds = -37.25,
                                                 .marker = true,
                                                 .root = "tree"};
+    strcpy(tm_energy_source_setting(&request.energy, "meter_csv")->text, "log.csv");
+    tm_energy_source_setting(&request.energy, "meter_offset_seconds")->number = -37.25;
     request.energy_later = true;
     char *text = tm_worker_request_print(&request);
     assert_ok(tm_worker_request_parse(text, &back, &err), err);

@@ -1,8 +1,7 @@
-/* Trees of sys/ for tests of the energy sources: written file by file, and one whose counter runs. */
+/* Trees of sys/ for tests of the energy sources, and counters in them that advance. */
 #ifndef TM_TESTS_HARNESS_PROBE_ENERGY_TREE_H
 #define TM_TESTS_HARNESS_PROBE_ENERGY_TREE_H
 
-#include "harness/base/clock.h"
 #include "harness/probe/probe.h"
 #include "tests/harness/scratch.h"
 
@@ -10,8 +9,8 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
-/* Writes root/path, making the folders above it; the text gets a newline. A reader sees the old or
- * the new text, never a part. */
+/* Writes root/path and a newline, and makes the folders above it. Readers see either the old or the
+ * new text, never a part. */
 static inline void tree_put(const char *root, const char *path, const char *text)
 {
     char name[512], fresh[520];
@@ -29,7 +28,7 @@ static inline void tree_put(const char *root, const char *path, const char *text
     assert_int_equal(rename(fresh, name), 0);
 }
 
-/* One powercap zone: "intel-rapl:0", "package-0". */
+/* Writes one powercap zone: "intel-rapl:0", "package-0". */
 static inline void tree_zone(const char *root, const char *id, const char *name, const char *energy,
                              const char *range)
 {
@@ -42,42 +41,20 @@ static inline void tree_zone(const char *root, const char *id, const char *name,
     tree_put(root, path, range);
 }
 
-/* A thread that keeps files of a tree at `watts`, as counters of microjoules modulo `range`. While a test
- * holds it no counter moves: what has passed between two holds is known to the microjoule. */
+/* Files of a tree that count microjoules modulo `range`, at `watts`. A test advances them with
+ * tree_meter_write (see fake_machine.h), or a thread does with the system's clock. */
 typedef struct tree_meter {
     const char *root;
     const char *paths[4]; /* NULL: none */
     double watts[4];
     uint64_t range[4];
     double step_seconds; /* the most that one write adds; 0: the counters keep up with the clock */
-    uint64_t total[4];   /* microjoules, without wrapping, from where they begin; while held */
-    int broken;          /* 1 + the file that reads as no number; while held */
+    uint64_t total[4];   /* microjoules since the counters began, without wrapping */
+    int broken;          /* 1 + the index of a file that does not hold a number; 0: none */
     bool stop;
     pthread_mutex_t lock;
     pthread_t thread;
 } tree_meter;
-
-/* For step_seconds: a thread that was kept waiting does not catch up, so that no two reads of a counter
- * show more than its watts explain with the 10 ms of grace that a probe gives. */
-#define TREE_STEP_SECONDS 5e-3
-
-static inline void tree_meter_hold(tree_meter *m)
-{
-    pthread_mutex_lock(&m->lock);
-}
-
-static inline void tree_meter_release(tree_meter *m)
-{
-    pthread_mutex_unlock(&m->lock);
-}
-
-static inline uint64_t tree_meter_total(tree_meter *m, int i)
-{
-    tree_meter_hold(m);
-    uint64_t total = m->total[i];
-    tree_meter_release(m);
-    return total;
-}
 
 static inline void tree_meter_write(tree_meter *m, double seconds)
 {
@@ -94,12 +71,12 @@ static inline void *tree_meter_run(void *arg)
 {
     tree_meter *m = arg;
     for (int64_t last = tm_now_ns();;) {
-        tree_meter_hold(m);
+        pthread_mutex_lock(&m->lock);
         bool stop = m->stop;
         int64_t now = tm_now_ns();
         if (!stop) tree_meter_write(m, 1e-9 * (double)(now - last));
         last = now;
-        tree_meter_release(m);
+        pthread_mutex_unlock(&m->lock);
         if (stop) return NULL;
         usleep(1000);
     }
@@ -114,9 +91,9 @@ static inline void tree_meter_start(tree_meter *m)
 
 static inline void tree_meter_stop(tree_meter *m)
 {
-    tree_meter_hold(m);
+    pthread_mutex_lock(&m->lock);
     m->stop = true;
-    tree_meter_release(m);
+    pthread_mutex_unlock(&m->lock);
     pthread_join(m->thread, NULL);
 }
 

@@ -1,13 +1,13 @@
-/* A libpapi for tests, built as a shared library: as many counters as $FAKE_PAPI_COUNTERS (default 2),
- * whose events run at known rates of CLOCK_MONOTONIC. $FAKE_PAPI makes it misbehave:
- *   old         it is version 5.7
- *   init        it does not start
+/* A libpapi for tests, built as a shared library. It has $FAKE_PAPI_COUNTERS counters (default 2),
+ * whose events advance at known rates of CLOCK_MONOTONIC. $FAKE_PAPI selects an error:
+ *   old         the version is 5.7
+ *   init        it cannot be initialized
  *   noinherit   it cannot follow threads
- *   nostart     it does not start counting
+ *   nostart     it cannot start counting
  *   negative    every count is negative (as in papi issue 59)
  *   readfails   reading fails
- *   powercap    it has that component, whose zone 0 draws $FAKE_PAPI_WATTS (default 30)
- * Else it was built without powercap; one component, rocm_smi, is disabled. */
+ *   powercap    no error: it has this component, whose zone 0 draws $FAKE_PAPI_WATTS (default 30)
+ * Otherwise it has no powercap component. The component rocm_smi is disabled. */
 #include <papi.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +62,7 @@ const PAPI_component_info_t *PAPI_get_component_info(int index)
     return index < PAPI_num_components() ? &info[index] : NULL;
 }
 
-/* Three presets: two countable. */
+/* There are three presets, of which two can be counted. */
 int PAPI_enum_event(int *code, int modifier)
 {
     if (modifier == PAPI_ENUM_FIRST) {

@@ -1,18 +1,16 @@
-/* Counters of this process against what else tells them, and the fake source's labels. */
-#include "tests/harness/probe/energy_tree.h"
-#include "tests/harness/probe/timed_window.h"
+/* Counters of this process compared with getrusage and the CPU-time clock, and the fake source's
+ * labels. */
+#include "tests/harness/probe/fake_machine.h"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
 
 static tm_probe *open_source(const char *source)
 {
     tm_probe *probe = NULL;
     tm_probe_health health;
     tm_error err = {0};
-    tm_probe_options options = {.fake_watts = 12};
-    assert_ok(tm_probe_open(source, &options, &probe, &health, &err), err);
+    assert_ok(tm_probe_open(source, NULL, &probe, &health, &err), err);
     return probe;
 }
 
@@ -38,7 +36,7 @@ static void *touch_pages(void *arg)
     return NULL;
 }
 
-static void test_what_a_region_did(void **state)
+static void test_counts_of_a_busy_region(void **state)
 {
     (void)state;
     tm_probe *probe = open_source("counters");
@@ -49,7 +47,7 @@ static void test_what_a_region_did(void **state)
     tm_probe_start(probe);
     getrusage(RUSAGE_SELF, &before);
     double cpu = cpu_seconds();
-    /* In a thread made after opening: events follow it. */
+    /* A thread that starts after opening is counted, too. */
     assert_int_equal(pthread_create(&thread, NULL, touch_pages, NULL), 0);
     pthread_join(thread, NULL);
     while (cpu_seconds() - cpu < 0.2) x = tm_mix64(x);
@@ -81,7 +79,7 @@ static void test_what_a_region_did(void **state)
     tm_probe_close(probe);
 }
 
-static void test_nothing_is_a_count_too(void **state)
+static void test_a_count_of_zero_is_ok(void **state)
 {
     (void)state;
     tm_probe *probe = open_source("counters");
@@ -94,42 +92,42 @@ static void test_nothing_is_a_count_too(void **state)
     getrusage(RUSAGE_SELF, &after);
     const tm_probe_value *v = value_of(&window, "major_faults");
     assert_int_equal(v->state, TM_PROBE_OK);
-    /* 0, but where other programs have taken the memory meanwhile. */
+    /* 0, unless other programs took the memory meanwhile. */
     assert_true(v->value >= 0 && v->value <= (double)(after.ru_majflt - before.ru_majflt));
     assert_true(value_of(&window, "voluntary_switches")->value >= 1);
     tm_probe_close(probe);
 }
 
-static void test_fake_is_called_fake(void **state)
+static void test_fake_joules_are_labelled_fake(void **state)
 {
     (void)state;
-    tm_probe *probe = open_source("fake");
-    timed_window t;
+    fake_machine machine;
+    tm_probe_window w;
     tm_probe_value sum;
-    timed_start(probe, &t);
-    timed_sleep(&t, 1.05);
-    timed_stop(probe, &t);
-    assert_true(t.w.fake);
-    assert_string_equal(t.w.source, "fake");
-    const tm_probe_value *v = &t.w.values[0];
-    assert_int_equal(v->state, TM_PROBE_OK);
-    assert_true(fabs(v->value - 12 * t.w.seconds) <= v->error_bound);
-    assert_counter_bound(v, &t);
+    machine_init(&machine);
+    machine_open(&machine, "fake", &(tm_probe_options){0});
+    machine_measure(&machine, 1.05, &w);
+    assert_true(w.fake);
+    assert_string_equal(w.source, "fake");
+    const tm_probe_value *v = &w.values[0];
+    assert_measured(v);
+    assert_close(v->value, 10 * w.seconds);
+    assert_close(v->error_bound, v->value * 2e-3 / (w.seconds - 2e-3) + 2e-6);
     assert_says(v->info->name, "fake");
     assert_says(v->info->scope, "fake");
     assert_says(v->info->method, "fake");
-    tm_probe_sum(&t.w, "package", &sum);
-    assert_int_equal(sum.state, TM_PROBE_MISSING); /* never as a package's joules */
-    tm_json *json = tm_probe_window_to_json(&t.w);
+    tm_probe_sum(&w, "package", &sum);
+    assert_int_equal(sum.state, TM_PROBE_MISSING); /* never the joules of a package */
+    tm_json *json = tm_probe_window_to_json(&w);
     assert_true(tm_json_true(tm_json_get(json, "fake")));
     assert_string_equal(tm_json_text(tm_json_get(json, "source"), ""), "fake");
     tm_json_free(json);
-    tm_probe_close(probe);
+    machine_close(&machine);
     for (const char *const *s = tm_probe_energy_sources(); *s; s++)
-        assert_string_not_equal(*s, "fake"); /* never chosen by itself */
+        assert_string_not_equal(*s, "fake"); /* never chosen by auto */
 }
 
-static void test_unknown_source(void **state)
+static void test_unknown_source_is_an_error(void **state)
 {
     (void)state;
     tm_probe *probe;
@@ -143,10 +141,10 @@ static void test_unknown_source(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_a_region_did),
-        cmocka_unit_test(test_nothing_is_a_count_too),
-        cmocka_unit_test(test_fake_is_called_fake),
-        cmocka_unit_test(test_unknown_source),
+        cmocka_unit_test(test_counts_of_a_busy_region),
+        cmocka_unit_test(test_a_count_of_zero_is_ok),
+        cmocka_unit_test(test_fake_joules_are_labelled_fake),
+        cmocka_unit_test(test_unknown_source_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,9 @@
-/* The real libsensors on a tree of our own, mounted over /sys/class in a private mount namespace, with
- * a sensors.conf of our own: its labels, corrections and ignored inputs hold for the hwmon source. */
-#include "tests/harness/probe/energy_tree.h"
-#include "tests/harness/probe/timed_window.h"
-
+/* The real libsensors with a test tree that is mounted over /sys/class in a private mount
+ * namespace, and with a test sensors.conf: the hwmon source applies its labels, corrections and
+ * ignored inputs. */
 #include "harness/probe/sensor_library.h"
+
+#include "tests/harness/probe/fake_machine.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -12,8 +12,8 @@
 
 #define H "sys/class/hwmon/"
 
-/* A board with a meter whose shunt its driver does not know, two chips alike, and one that hwmon shows
- * and libsensors does not. */
+/* A board with a meter whose driver does not know the shunt, a power sensor, and an energy
+ * counter. */
 static void make_tree(const char *root)
 {
     tree_put(root, H "hwmon3/name", "ina3221");
@@ -31,19 +31,23 @@ static void make_tree(const char *root)
     tree_put(root, H "hwmon5/energy1_input", "9007199254740993"); /* 2^53 + 1 */
 }
 
-/* A window in which the count of energy goes up by one, with twelve samples of the other rails, whose
- * edges are known well enough to tell watts from their neighbours: no more than 5 ms in 0.3 s. */
-static void measure(const char *root, tm_probe *probe, timed_window *t)
+static fake_machine machine;
+
+static tm_status open_hwmon(const char *root, tm_error *err)
 {
-    for (int turn = 0; turn < 20; turn++) {
-        tree_put(root, H "hwmon5/energy1_input", "9007199254740993"); /* 2^53 + 1 */
-        timed_start(probe, t);
-        wait_until(has_read(probe, 2, 12));
-        timed_sleep(t, 0.3);
-        tree_put(root, H "hwmon5/energy1_input", "9007199254740994");
-        timed_stop(probe, t);
-        if (edges_seconds(t) < 5e-3 && t->w.values[0].largest_gap_seconds < 2) return;
-    }
+    tm_probe_health health;
+    machine_init(&machine);
+    const tm_probe_options options = {.root = root, .clock = &machine.clock, .spin_seconds = -1};
+    return tm_probe_open("hwmon", &options, &machine.probe, &health, err);
+}
+
+/* Measures a window in which the energy counter advances by one. */
+static void measure(const char *root, tm_probe_window *w)
+{
+    tm_probe_start(machine.probe);
+    machine_sleep(&machine, 1.2);
+    tree_put(root, H "hwmon5/energy1_input", "9007199254740994"); /* 2^53 + 2 */
+    tm_probe_stop(machine.probe, w);
 }
 
 static const char configuration[] = "chip \"ina3221-*\"\n"
@@ -51,14 +55,12 @@ static const char configuration[] = "chip \"ina3221-*\"\n"
                                     "  compute curr1 @*2, @/2\n"
                                     "  ignore in2\n";
 
-/* In the child: text into the pipe, "skip: ..." or the channels as "name=method value; ". */
-static void look(const char *conf, int out)
+/* In a child process: writes to the pipe "skip: ..." or the channels as "name=value unit; ". */
+static void print_channels(const char *conf, int out)
 {
     char text[1000] = "";
-    tm_probe *probe;
-    tm_probe_health health;
+    tm_probe_window w;
     tm_error err = {0};
-    tm_probe_options options = {.spin_seconds = -1, .min_seconds = 0.2, .rate_hz = 100};
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("test", "/sys/class", "tmpfs", 0, NULL) != 0 ||
         mount("test", "/etc/sensors.d", "tmpfs", 0, NULL) != 0) {
@@ -67,14 +69,13 @@ static void look(const char *conf, int out)
     }
     make_tree("");
     if (conf[0]) write_file("/etc/sensors.d/test", conf, strlen(conf));
-    if (tm_probe_open("hwmon", &options, &probe, &health, &err) != TM_OK) {
+    if (open_hwmon(NULL, &err) != TM_OK) {
         dprintf(out, "%s", err.message);
         _exit(0);
     }
-    timed_window t;
-    measure("", probe, &t);
-    for (int i = 0; i < t.w.n_values; i++) {
-        const tm_probe_value *v = &t.w.values[i];
+    measure("", &w);
+    for (int i = 0; i < w.n_values; i++) {
+        const tm_probe_value *v = &w.values[i];
         size_t at = strlen(text);
         if (v->state != TM_PROBE_OK)
             snprintf(text + at, sizeof text - at, "%s: %s; ", v->info->name, v->reason);
@@ -82,9 +83,9 @@ static void look(const char *conf, int out)
             snprintf(text + at, sizeof text - at, "%s=%.0f uJ; ", v->info->name, 1e6 * v->value);
         else
             snprintf(text + at, sizeof text - at, "%s=%.0f W; ", v->info->name,
-                     v->value / t.w.seconds);
+                     v->value / w.seconds);
     }
-    tm_probe_close(probe);
+    machine_close(&machine);
     dprintf(out, "%s", text);
     _exit(0);
 }
@@ -97,7 +98,7 @@ static void expect(const char *conf, const char *expected)
     ssize_t got;
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
-    if (child == 0) look(conf, ends[1]);
+    if (child == 0) print_channels(conf, ends[1]);
     close(ends[1]);
     while ((got = read(ends[0], text + n, sizeof text - 1 - n)) > 0) n += (size_t)got;
     close(ends[0]);
@@ -117,45 +118,40 @@ static void need_library(void)
     if (access("/etc/sensors.d", F_OK) != 0) TM_SKIP("no /etc/sensors.d to mount over");
 }
 
-static void test_a_configuration_holds(void **state)
+static void test_a_configuration_applies(void **state)
 {
     (void)state;
     need_library();
     expect(configuration, "Whole board=20 W; CPU power=95 W; Esocket0=1 uJ; ");
 }
 
-/* Without one, the library and the files agree. */
-static void test_without_one_the_files_hold(void **state)
+/* Without a configuration, the library and the files give the same values. */
+static void test_without_a_configuration_library_and_files_agree(void **state)
 {
     (void)state;
     need_library();
     expect("", "VDD_IN=10 W; unwired=81 W; CPU power=95 W; Esocket0=1 uJ; ");
-    tm_probe *probe;
-    tm_probe_health health;
-    timed_window t;
+    tm_probe_window w;
     tm_error err = {0};
     const char *root = scratch_path("recorded");
-    tm_probe_options options = {
-        .root = root, .spin_seconds = -1, .min_seconds = 0.2, .rate_hz = 100};
     make_tree(root);
-    assert_ok(tm_probe_open("hwmon", &options, &probe, &health, &err), err);
-    measure(root, probe, &t);
+    assert_ok(open_hwmon(root, &err), err);
+    measure(root, &w);
     static const double watts[] = {10, 81, 95};
     for (int i = 0; i < 3; i++) {
-        const tm_probe_value *v = &t.w.values[i];
-        assert_true(fabs(v->value - watts[i] * t.w.seconds) <= v->error_bound);
-        assert_true(v->error_bound < 0.1 * v->value);
+        assert_measured(&w.values[i]);
+        assert_close(w.values[i].value, watts[i] * w.seconds);
     }
-    /* No double held the counts. */
-    assert_true(fabs(1e6 * t.w.values[3].value - 1) < 1e-6);
-    tm_probe_close(probe);
+    /* A double could not hold the counts. */
+    assert_true(fabs(1e6 * w.values[3].value - 1) < 1e-6);
+    machine_close(&machine);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_configuration_holds),
-        cmocka_unit_test(test_without_one_the_files_hold),
+        cmocka_unit_test(test_a_configuration_applies),
+        cmocka_unit_test(test_without_a_configuration_library_and_files_agree),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

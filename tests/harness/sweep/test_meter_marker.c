@@ -1,10 +1,13 @@
-/* Finding the marker in logs of meters: slow, noisy, long, counting, and such as do not have it. */
+/* The load pattern, and the search for it in logs that are slow, noisy, long, of joules, or without
+ * it. */
 #include "harness/sweep/meter_marker.h"
+
+#include "tests/harness/fake_clock.h"
 #include "tests/harness/scratch.h"
 
 #include <math.h>
 
-#define BEGIN 1.8e9 /* of the pattern, by this machine's clock */
+#define BEGIN 1.8e9 /* of the pattern, on this machine's clock */
 
 static tm_meter_marker marker(void)
 {
@@ -15,9 +18,9 @@ static tm_meter_marker marker(void)
 }
 
 typedef struct meter_log {
-    double before, behind, period, offset; /* seconds; offset as to be found */
-    double noise, step;                    /* watts: of each sample; of the marker */
-    bool joules, twice;                    /* twice: the pattern again 60 s later */
+    double before, after, period, offset; /* seconds; the offset is to be found */
+    double noise, step;                   /* watts: of each sample; of the pattern */
+    bool joules, twice;                   /* twice: the pattern repeats 60 s later */
 } meter_log;
 
 static double watts_at(const meter_log *l, double time, tm_rng *rng)
@@ -27,19 +30,19 @@ static double watts_at(const meter_log *l, double time, tm_rng *rng)
         double part = (time - BEGIN - 60 * copy) / TM_METER_MARKER_SECONDS;
         if (part >= 0 && part < TM_METER_MARKER_PARTS && ((int)part & 1)) watts += l->step;
     }
-    /* Work, a while after: longer than the marker's parts. */
+    /* Work later, in pieces that are longer than the pattern's parts. */
     if (time > BEGIN + 100 && fmod(time, 35) < 13) watts += 2 * l->step;
     return watts + noise;
 }
 
-static void make(const meter_log *l, tm_meter_series *series)
+static void make_series(const meter_log *l, tm_meter_series *series)
 {
     char line[80];
     double joules = 0;
     tm_rng rng = {7};
     memset(series, 0, sizeof *series);
     tm_meter_series_add_line(series, l->joules ? "time joules" : "time;watts", 0);
-    for (double t = BEGIN - l->before; t < BEGIN + 15 + l->behind; t += l->period) {
+    for (double t = BEGIN - l->before; t < BEGIN + 15 + l->after; t += l->period) {
         double watts = watts_at(l, t, &rng);
         joules += watts * l->period;
         snprintf(line, sizeof line, "%.4f %.4f", t - l->offset, l->joules ? joules : watts);
@@ -52,9 +55,9 @@ static void test_finds_the_offset(void **state)
 {
     (void)state;
     static const meter_log logs[] = {
-        {60, 300, 1, 12.4, 0.5, 40, false, false},      /* a sample a second */
+        {60, 300, 1, 12.4, 0.5, 40, false, false},      /* one sample per second */
         {60, 300, 0.1, -37.25, 8, 30, false, false},    /* noisy */
-        {20000, 20000, 1, 7200.3, 2, 30, false, false}, /* half a day, a clock of another zone */
+        {20000, 20000, 1, 7200.3, 2, 30, false, false}, /* half a day, another time zone */
         {60, 300, 0.2, 3.5, 1, 40, true, false},        /* a count of joules */
         {30, 30, 0.02, 0, 0, 5, false, false},          /* exact */
     };
@@ -63,7 +66,7 @@ static void test_finds_the_offset(void **state)
         tm_meter_series series;
         tm_meter_marker_match match;
         tm_error err = {0};
-        make(&logs[i], &series);
+        make_series(&logs[i], &series);
         assert_ok(tm_meter_marker_find(&series, &m, &match, &err), err);
         double off = fabs(match.offset_seconds - logs[i].offset);
         if (!(off <= match.error_seconds + 0.5 * logs[i].period))
@@ -75,31 +78,34 @@ static void test_finds_the_offset(void **state)
     }
 }
 
-static void expect(const meter_log *l, const char *says)
+static void expect_refusal(const meter_log *l, const char *says)
 {
     tm_meter_marker m = marker();
     tm_meter_series series;
     tm_meter_marker_match match;
     tm_error err = {0};
-    make(l, &series);
+    make_series(l, &series);
     assert_int_equal(tm_meter_marker_find(&series, &m, &match, &err), TM_UNSUPPORTED);
     assert_says(err.message, says);
     tm_meter_series_free(&series);
 }
 
-static void test_refuses_what_is_not_clear(void **state)
+static void test_logs_without_a_clear_match_are_refused(void **state)
 {
     (void)state;
-    expect(&(meter_log){60, 60, 0.5, 0, 3, 0, false, false}, "looks like the marker");
-    expect(&(meter_log){60, 60, 0.5, 0, 0, 0, false, false}, "looks like the marker"); /* flat */
-    expect(&(meter_log){60, 200, 0.5, 0, 0.5, 40, false, true}, "two places");
-    expect(&(meter_log){0, -8, 0.5, 0, 0.5, 40, false, false}, "shorter than the marker");
-    expect(&(meter_log){0, -13, 0.5, 0, 0.5, 40, false, false}, "has 4 samples");
-    expect(&(meter_log){60, 60, 2, 0, 0.5, 40, false, false},
-           "looks like the marker"); /* too slow */
+    expect_refusal(&(meter_log){60, 60, 0.5, 0, 3, 0, false, false},
+                   "the load pattern is not found");
+    expect_refusal(&(meter_log){60, 60, 0.5, 0, 0, 0, false, false},
+                   "the load pattern is not found"); /* flat */
+    expect_refusal(&(meter_log){60, 200, 0.5, 0, 0.5, 40, false, true}, "two places");
+    expect_refusal(&(meter_log){0, -8, 0.5, 0, 0.5, 40, false, false},
+                   "shorter than the load pattern");
+    expect_refusal(&(meter_log){0, -13, 0.5, 0, 0.5, 40, false, false}, "has only 4 samples");
+    expect_refusal(&(meter_log){60, 60, 2, 0, 0.5, 40, false, false},
+                   "the load pattern is not found"); /* too slow */
 }
 
-static void test_survives_the_store(void **state)
+static void test_marker_round_trip(void **state)
 {
     (void)state;
     tm_meter_marker m = marker(), back;
@@ -119,12 +125,51 @@ static void test_survives_the_store(void **state)
     }
 }
 
+static void test_the_pattern_takes_its_time(void **state)
+{
+    (void)state;
+    fake_clock fake;
+    tm_meter_marker m;
+    tm_error err = {0};
+    fake_clock_init(&fake);
+    assert_ok(tm_meter_marker_show(2, NULL, &fake.clock, &m, &err), err);
+    assert_int_equal(m.n_threads, 2);
+    assert_int_equal(fake.slept_ns, 15000000000);
+    for (int i = 0; i < TM_METER_MARKER_PARTS; i++)
+        assert_true(fabs(m.edge_unix_seconds[i + 1] - m.edge_unix_seconds[i] - 3) < 1e-2);
+}
+
+static void interrupt_second_part(fake_clock *fake)
+{
+    if (fake->n_sleeps == 2) assert_int_equal(write(*(int *)fake->arg, "x", 1), 1);
+}
+
+static void test_an_interrupt_ends_the_pattern(void **state)
+{
+    (void)state;
+    fake_clock fake;
+    tm_meter_marker m;
+    tm_error err = {0};
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    fake_clock_init(&fake);
+    fake.on_sleep = interrupt_second_part;
+    fake.arg = &ends[1];
+    const tm_interrupt interrupt = {ends[0]};
+    assert_int_equal(tm_meter_marker_show(1, &interrupt, &fake.clock, &m, &err), TM_INTERRUPTED);
+    assert_int_equal(fake.n_sleeps, 2);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finds_the_offset),
-        cmocka_unit_test(test_refuses_what_is_not_clear),
-        cmocka_unit_test(test_survives_the_store),
+        cmocka_unit_test(test_logs_without_a_clear_match_are_refused),
+        cmocka_unit_test(test_marker_round_trip),
+        cmocka_unit_test(test_the_pattern_takes_its_time),
+        cmocka_unit_test(test_an_interrupt_ends_the_pattern),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
