@@ -1,5 +1,7 @@
 #include "harness/base/child.h"
 
+#include "harness/base/atomic_file.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,18 +16,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/base/clock.h"
-
 #define MAX_LINE  (64u << 20)
-#define MAX_WORDS 4096 /* of its stderr that are kept: the end */
-#define SLICES    8    /* of a time of waiting, see patience */
+#define MAX_WORDS 4096 /* bytes kept from the end of its stderr */
+#define SLICES    8    /* of a time-out, see patience */
 
 struct tm_child {
     pid_t pid;
-    int to, from, words_from; /* its stdin, stdout, stderr; -1 when closed */
-    char *line;               /* what was read and not handed out yet */
+    const tm_clock *clock;    /* borrowed; NULL: the system's */
+    int to, from, words_from; /* its stdin, stdout, stderr; -1 if closed */
+    char *line;               /* read from its stdout and not yet consumed */
     size_t line_room, line_used;
-    size_t handed; /* bytes of `line` that the last call handed out, newline included */
+    size_t handed; /* bytes of `line` that the last call returned, newline included */
     char words[MAX_WORDS + 1];
     size_t n_words;
 };
@@ -36,19 +37,19 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* Between fork and exec: only calls that are safe there. */
+/* Runs between fork and exec: only async-signal-safe calls. */
 static _Noreturn void become(const char *const *argv, int in, int out, int words, int failed,
                              pid_t parent)
 {
     sigset_t none;
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(127); /* it died before the line above */
+    if (getppid() != parent) _exit(127); /* the parent died before prctl */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    /* What this process was given open is not the child's; an old kernel lacks the call, and then
-     * only our own descriptors, which close by themselves, are kept from it. */
+    /* Close what this process inherited. Kernels before 5.11 lack this call; there only the
+     * program's own descriptors, which are close-on-exec, stay closed to the child. */
     (void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(words, 2) >= 0)
         execv(argv[0], (char *const *)argv);
@@ -60,7 +61,7 @@ static _Noreturn void become(const char *const *argv, int in, int out, int words
 static bool make_pipe(int fds[2])
 {
     if (pipe2(fds, O_CLOEXEC) != 0) return false;
-    /* Descriptors 0 to 2 may be free here, and dup2 onto itself would keep close-on-exec. */
+    /* Descriptors 0 to 2 may be free here. dup2 onto itself would keep close-on-exec. */
     for (int i = 0; i < 2; i++) {
         if (fds[i] > 2) continue;
         int moved = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
@@ -90,7 +91,7 @@ tm_status tm_child_open(const char *const *argv, tm_child **out, tm_error *err)
         status = tm_fail(err, TM_CHILD, "%s: could not be started: %s", argv[0], strerror(errno));
         goto fail;
     }
-    setpgid(child->pid, child->pid); /* whoever is first; the other's attempt does no harm */
+    setpgid(child->pid, child->pid); /* parent and child both try: the first one wins */
     close_fd(&failed[1]);
     ssize_t got;
     do got = read(failed[0], &why, sizeof why);
@@ -121,31 +122,20 @@ fail:
     return status;
 }
 
-tm_status tm_child_write(tm_child *child, const char *text, size_t length, tm_error *err)
+void tm_child_set_clock(tm_child *child, const tm_clock *clock)
 {
-    /* A reader that is gone must be an error of this call, not a signal to this process. */
-    sigset_t pipe_only, before;
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    tm_status status = TM_OK;
-    while (length > 0) {
-        ssize_t n = write(child->to, text, length);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            status = tm_fail(err, TM_CHILD, "the worker no longer reads: %s", strerror(errno));
-            if (errno == EPIPE) sigtimedwait(&pipe_only, NULL, &(struct timespec){0, 0});
-            break;
-        }
-        text += n;
-        length -= (size_t)n;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return status;
+    child->clock = clock;
 }
 
-/* Keeps the end of what the child says on stderr. */
-static void hear(tm_child *child)
+tm_status tm_child_write(tm_child *child, const char *text, size_t length, tm_error *err)
+{
+    int why = tm_write_all(child->to, text, length);
+    return why == 0 ? TM_OK
+                    : tm_fail(err, TM_CHILD, "the worker no longer reads: %s", strerror(why));
+}
+
+/* Keeps the end of the child's stderr. */
+static void read_words(tm_child *child)
 {
     char block[4096];
     for (;;) {
@@ -180,8 +170,8 @@ static tm_status grow(tm_child *child, tm_error *err)
     return TM_OK;
 }
 
-/* Hands out the next whole line of what was read; at the end of the output also a last one without
- * a newline. */
+/* Returns the next whole line that was read. At the end of the output the last line may lack its
+ * newline. */
 static bool take_line(tm_child *child, bool ended, const char **line, size_t *length)
 {
     char *newline = child->line_used ? memchr(child->line, '\n', child->line_used) : NULL;
@@ -193,53 +183,55 @@ static bool take_line(tm_child *child, bool ended, const char **line, size_t *le
     return true;
 }
 
-/* How long silence is borne. Looked at in slices, each of which counts for no more than its length: time
- * in which this process itself stood still (stopped, or on a machine that was) tells nothing of the
- * child, which may have stood still beside it. */
+/* A time-out, spent in slices. Each slice counts as at most its own length: if this process was
+ * stopped, or the whole machine was, the child may have been stopped as well. */
 typedef struct patience {
-    double seconds; /* all of it */
+    const tm_clock *clock;
+    double seconds; /* the whole time-out */
     int64_t slice_ns, left_ns, seen_ns;
 } patience;
 
-static patience patience_of(double seconds)
+static patience patience_of(const tm_child *child, double seconds)
 {
-    int64_t all_ns = (int64_t)(seconds * 1e9), slice_ns = all_ns / SLICES;
-    /* At most a minute: poll counts in int milliseconds. */
-    if (slice_ns > 60000000000ll) slice_ns = 60000000000ll;
-    return (patience){seconds, slice_ns, all_ns, tm_now_ns()};
+    int64_t all_ns = (int64_t)(seconds * 1e9);
+    return (patience){.clock = child->clock,
+                      .seconds = seconds,
+                      .slice_ns = all_ns / SLICES,
+                      .left_ns = all_ns,
+                      .seen_ns = tm_clock_now(child->clock)};
 }
 
 static void spend(patience *p)
 {
-    int64_t now = tm_now_ns(), spent = now - p->seen_ns;
+    int64_t now = tm_clock_now(p->clock), spent = now - p->seen_ns;
     p->left_ns -= spent < p->slice_ns ? spent : p->slice_ns;
     p->seen_ns = now;
 }
 
-/* Waits until something can be read from the child. What lies there is never too late. */
-static tm_status wait_for_it(tm_child *child, patience *p, int interrupt_fd, bool *readable,
-                             tm_error *err)
+/* Waits for the child's output. Output that is already there is read even after the time-out. */
+static tm_status wait_for_output(tm_child *child, patience *p, const tm_interrupt *interrupt,
+                                 bool *readable, tm_error *err)
 {
     struct pollfd fds[] = {{.fd = child->from, .events = POLLIN},
                            {.fd = child->words_from, .events = POLLIN},
-                           {.fd = interrupt_fd, .events = POLLIN}};
+                           {.fd = tm_interrupt_fd(interrupt), .events = POLLIN}};
     spend(p);
     int64_t wait_ns = p->left_ns < p->slice_ns ? p->left_ns : p->slice_ns;
-    int n = poll(fds, 3, wait_ns > 0 ? (int)(wait_ns / 1000000) + 1 : 0);
+    int n = tm_clock_poll(p->clock, fds, 3, wait_ns);
     if (n < 0 && errno != EINTR)
         return tm_fail(err, TM_IO, "waiting for the worker: %s", strerror(errno));
     *readable = n > 0 && fds[0].revents;
-    if (n > 0 && fds[1].revents) hear(child);
+    if (n > 0 && fds[1].revents) read_words(child);
     if (n > 0 && fds[2].revents) return tm_fail(err, TM_INTERRUPTED, "interrupted");
     if (wait_ns <= 0 && !*readable)
         return tm_fail(err, TM_TIMEOUT, "no answer for %g s", p->seconds);
     return TM_OK;
 }
 
-tm_status tm_child_read_line(tm_child *child, double timeout_seconds, int interrupt_fd,
+tm_status tm_child_read_line(tm_child *child, double timeout_seconds, const tm_interrupt *interrupt,
                              const char **line, tm_error *err)
 {
-    patience p = patience_of(timeout_seconds);
+    patience p = patience_of(child, timeout_seconds);
     size_t length;
     *line = NULL;
     child->line_used -= child->handed;
@@ -248,7 +240,7 @@ tm_status tm_child_read_line(tm_child *child, double timeout_seconds, int interr
     while (!take_line(child, child->from < 0, line, &length)) {
         bool readable = false;
         if (child->from < 0) return TM_OK;
-        tm_status status = wait_for_it(child, &p, interrupt_fd, &readable, err);
+        tm_status status = wait_for_output(child, &p, interrupt, &readable, err);
         if (status == TM_OK && readable) status = grow(child, err);
         if (status != TM_OK) return status;
         if (!readable) continue;
@@ -299,14 +291,15 @@ static void describe(int how, const struct rusage *usage, tm_child_end *end)
 }
 
 tm_status tm_child_read_all(tm_child *child, size_t max_bytes, double timeout_seconds,
-                            int interrupt_fd, char **text, size_t *length, tm_error *err)
+                            const tm_interrupt *interrupt, char **text, size_t *length,
+                            tm_error *err)
 {
     *length = 0;
     *text = malloc(max_bytes);
     if (!*text) return tm_fail(err, TM_NOMEM, "no memory for an answer");
     for (;;) {
         const char *line;
-        tm_status status = tm_child_read_line(child, timeout_seconds, interrupt_fd, &line, err);
+        tm_status status = tm_child_read_line(child, timeout_seconds, interrupt, &line, err);
         if (status == TM_OK && !line) return TM_OK;
         size_t n = status == TM_OK ? strlen(line) : 0;
         if (n > max_bytes - *length)
@@ -327,21 +320,21 @@ void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
     int how = 0;
     struct rusage usage = {0};
     siginfo_t info = {0};
-    patience p = patience_of(grace_seconds);
+    patience p = patience_of(child, grace_seconds);
     close_fd(&child->to);
     while (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
            info.si_pid == 0 && p.left_ns > 0) {
-        if (child->words_from >= 0) hear(child); /* a full pipe would keep it from ending */
-        tm_clock_sleep(NULL, 1000000);
+        if (child->words_from >= 0) read_words(child); /* a full pipe would block it */
+        tm_clock_sleep(child->clock, 1000000);
         spend(&p);
     }
-    /* Also when it has ended: what it started may live on in its group. It is not reaped yet, so
-     * its number names no other group. */
+    /* Kill the group even if the child has ended, since its own children may still run. The child is
+     * not reaped yet, so no other group can have its number. */
     kill(-child->pid, SIGKILL);
     pid_t got;
     do got = wait4(child->pid, &how, 0, &usage);
     while (got < 0 && errno == EINTR);
-    if (child->words_from >= 0) hear(child);
+    if (child->words_from >= 0) read_words(child);
     if (end) {
         describe(how, &usage, end);
         if (got < 0) snprintf(end->reason, sizeof end->reason, "ended unseen");

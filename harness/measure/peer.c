@@ -137,7 +137,7 @@ static tm_status ask(const tm_peer *peer, const tm_test *test, int n_threads, in
     size_t length = 0;
     tm_status status = tm_child_open(argv, &child, err);
     if (status != TM_OK) return status;
-    status = tm_child_read_all(child, MAX_ANSWER, PATIENCE, -1, &text, &length, err);
+    status = tm_child_read_all(child, MAX_ANSWER, PATIENCE, NULL, &text, &length, err);
     tm_child_close(child, status == TM_OK ? GRACE : 0, end);
     if (status == TM_OK && !end->ok)
         status = tm_fail(err, TM_CHILD, "the peer %s %s%s%s", peer->name, end->reason,

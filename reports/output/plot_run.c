@@ -49,7 +49,7 @@ static tm_status run_script(const char *gnuplot, const char *directory, const ch
     if (status == TM_OK) status = tm_child_open(argv, &child, err);
     tm_text_free(&cd);
     if (status != TM_OK) return status;
-    status = tm_child_read_all(child, 1 << 20, limit_seconds, -1, &text, &length, err);
+    status = tm_child_read_all(child, 1 << 20, limit_seconds, NULL, &text, &length, err);
     free(text);
     tm_child_close(child, status == TM_OK ? limit_seconds : 0, &end);
     snprintf(said, 300, "%s", end.last_words);

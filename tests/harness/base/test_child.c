@@ -1,6 +1,7 @@
-/* Child processes: lines, ends, silence, and that nothing outlives its parent. */
-#include "harness/base/clock.h"
+/* Child processes: their lines, how they end, time-outs, and that none outlives its parent. */
 #include "harness/base/child.h"
+
+#include "tests/harness/fake_clock.h"
 #include "tests/harness/scratch.h"
 
 #include <errno.h>
@@ -8,8 +9,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* Seconds in which a shell says a word or a process ends, also on a machine that stalls; what these tests
- * start would go on for longer. */
+/* Seconds in which a shell answers or a process ends, even on a machine that stalls. The children of
+ * these tests run longer than that. */
 #define PATIENCE 60
 #define FOREVER  "600"
 
@@ -26,11 +27,11 @@ static const char *next_line(tm_child *child)
 {
     const char *line;
     tm_error err = {0};
-    assert_ok(tm_child_read_line(child, PATIENCE, -1, &line, &err), err);
+    assert_ok(tm_child_read_line(child, PATIENCE, NULL, &line, &err), err);
     return line;
 }
 
-static void test_talks(void **state)
+static void test_lines_go_both_ways(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -49,7 +50,7 @@ static void test_talks(void **state)
     assert_true(end.max_rss_bytes > 0);
 }
 
-static void test_long_lines(void **state)
+static void test_long_line(void **state)
 {
     (void)state;
     tm_child *child = shell("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo short");
@@ -60,7 +61,7 @@ static void test_long_lines(void **state)
     tm_child_close(child, PATIENCE, NULL);
 }
 
-static void test_how_it_ended(void **state)
+static void test_end_is_described(void **state)
 {
     (void)state;
     static const struct {
@@ -89,7 +90,7 @@ static void test_how_it_ended(void **state)
     }
 }
 
-static void test_not_started(void **state)
+static void test_missing_program_is_an_error(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -101,85 +102,86 @@ static void test_not_started(void **state)
     assert_says(err.message, "No such file");
 }
 
-static void test_silence(void **state)
+static void test_silent_child_times_out(void **state)
 {
     (void)state;
     tm_error err = {0};
     const char *line;
     tm_child_end end;
+    fake_clock fake;
+    fake_clock_init(&fake);
     tm_child *child = shell("echo first; exec sleep " FOREVER);
     assert_string_equal(next_line(child), "first");
-    int64_t begin = tm_now_ns();
-    assert_int_equal(tm_child_read_line(child, 0.2, -1, &line, &err), TM_TIMEOUT);
-    double seconds = (double)(tm_now_ns() - begin) * 1e-9;
-    assert_true(seconds >= 0.2 && seconds < PATIENCE);
-    assert_string_equal(err.message, "no answer for 0.2 s");
-    begin = tm_now_ns();
-    tm_child_close(child, 0, &end);
-    assert_true((double)(tm_now_ns() - begin) * 1e-9 < PATIENCE);
+    tm_child_set_clock(child, &fake.clock);
+    assert_int_equal(tm_child_read_line(child, 120, NULL, &line, &err), TM_TIMEOUT);
+    assert_string_equal(err.message, "no answer for 120 s");
+    assert_int_equal(fake.slept_ns, 120000000000);
+    tm_child_close(child, 10, &end);
     assert_int_equal(end.signal, SIGKILL);
+    assert_int_equal(fake.slept_ns, 130000000000);
 }
 
-/* In a process of its own, which is stopped for twice its patience. */
-static _Noreturn void wait_while_stopped(double patience)
+static void interrupt_now(fake_clock *fake)
 {
-    char script[160];
-    tm_error err = {0};
-    const char *line = NULL;
-    tm_child *child;
-    snprintf(script, sizeof script,
-             "sleep %g; kill -STOP $PPID; sleep %g; kill -CONT $PPID; sleep 0.05; echo late",
-             patience / 4, 2 * patience);
-    const char *argv[] = {"/bin/sh", "-c", script, NULL};
-    if (tm_child_open(argv, &child, &err) != TM_OK) _exit(2);
-    tm_status status = tm_child_read_line(child, patience, -1, &line, &err);
-    _exit(status == TM_TIMEOUT ? 1 : status == TM_OK && strcmp(line, "late") == 0 ? 0 : 2);
+    assert_int_equal(write(*(int *)fake->arg, "x", 1), 1);
 }
 
-/* Who stood still has not waited. After it goes on the child needs some time as well, which is more than
- * there is where it is held up again: so with more and more patience. */
-static void test_standing_still_is_not_waiting(void **state)
-{
-    (void)state;
-    int how = -1;
-    for (double patience = 0.4; patience < 10 && how != 0; patience *= 2) {
-        pid_t waiter = fork();
-        assert_true(waiter >= 0);
-        if (waiter == 0) wait_while_stopped(patience);
-        assert_int_equal(waitpid(waiter, &how, 0), waiter);
-        assert_true(WIFEXITED(how) && WEXITSTATUS(how) < 2);
-    }
-    assert_int_equal(how, 0);
-}
-
-static void test_interrupt(void **state)
+static void test_interrupt_ends_a_wait(void **state)
 {
     (void)state;
     tm_error err = {0};
     const char *line;
     int fds[2];
+    fake_clock fake;
+    fake_clock_init(&fake);
     assert_int_equal(pipe(fds), 0);
+    fake.on_sleep = interrupt_now;
+    fake.arg = &fds[1];
     tm_child *child = shell("exec sleep " FOREVER);
-    assert_int_equal(write(fds[1], "x", 1), 1);
-    assert_int_equal(tm_child_read_line(child, PATIENCE, fds[0], &line, &err), TM_INTERRUPTED);
+    tm_child_set_clock(child, &fake.clock);
+    assert_int_equal(tm_child_read_line(child, 80, &(tm_interrupt){fds[0]}, &line, &err),
+                     TM_INTERRUPTED);
+    assert_int_equal(fake.n_sleeps, 1);
+    assert_int_equal(fake.slept_ns, 10000000000);
     tm_child_close(child, 0, NULL);
     close(fds[0]);
     close(fds[1]);
 }
 
-static void test_bad_output(void **state)
+/* A reading after each slice that jumps by far more: this process was stopped. */
+static void stop_process(fake_clock *fake)
+{
+    fake->time_ns += 3600000000000;
+}
+
+static void test_time_stopped_is_no_silence(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    const char *line;
+    fake_clock fake;
+    fake_clock_init(&fake);
+    fake.on_sleep = stop_process;
+    tm_child *child = shell("exec sleep " FOREVER);
+    tm_child_set_clock(child, &fake.clock);
+    assert_int_equal(tm_child_read_line(child, 80, NULL, &line, &err), TM_TIMEOUT);
+    assert_int_equal(fake.n_sleeps, 8);
+    tm_child_close(child, 0, NULL);
+}
+
+static void test_nul_byte_is_an_error(void **state)
 {
     (void)state;
     tm_error err = {0};
     const char *line;
     tm_child *child = shell("printf 'a\\000b\\n'");
-    assert_int_equal(tm_child_read_line(child, PATIENCE, -1, &line, &err), TM_CHILD);
+    assert_int_equal(tm_child_read_line(child, PATIENCE, NULL, &line, &err), TM_CHILD);
     assert_says(err.message, "NUL");
     tm_child_close(child, PATIENCE, NULL);
 }
 
-/* It reads nothing and is gone: an error, and no SIGPIPE for us. */
-static void test_gone_reader(void **state)
+/* An error, and no SIGPIPE in this process. */
+static void test_write_to_closed_input_is_an_error(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -193,7 +195,7 @@ static void test_gone_reader(void **state)
 
 static bool lives(pid_t pid)
 {
-    /* A zombie has ended; only its parent, init here, has not looked yet. */
+    /* A zombie has ended; its parent has not reaped it yet. */
     char path[64], state_letter = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *f = fopen(path, "r");
@@ -210,7 +212,7 @@ static bool ends_within(pid_t pid, double seconds)
     return !lives(pid);
 }
 
-static void test_kills_its_group(void **state)
+static void test_close_kills_the_group(void **state)
 {
     (void)state;
     tm_child *child = shell("sleep " FOREVER " & echo $!; wait");
@@ -220,7 +222,7 @@ static void test_kills_its_group(void **state)
     assert_true(ends_within(grandchild, PATIENCE));
 }
 
-static void test_dies_with_its_parent(void **state)
+static void test_child_dies_with_its_parent(void **state)
 {
     (void)state;
     int fds[2], how;
@@ -243,12 +245,11 @@ static void test_dies_with_its_parent(void **state)
     close(fds[1]);
 }
 
-/* Descriptors of ours are not the child's. */
-static void test_inherits_nothing(void **state)
+static void test_child_inherits_no_descriptor(void **state)
 {
     (void)state;
     int secret = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    tm_child *other = shell("exec sleep " FOREVER);   /* its pipes must not be seen either */
+    tm_child *other = shell("exec sleep " FOREVER);   /* its pipes are not inherited either */
     tm_child *child = shell("exec ls /proc/self/fd"); /* 3: the folder it lists */
     for (int i = 0; i < 4; i++) assert_int_equal(atoi(next_line(child)), i);
     assert_null(next_line(child));
@@ -260,18 +261,18 @@ static void test_inherits_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_talks),
-        cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_how_it_ended),
-        cmocka_unit_test(test_not_started),
-        cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_standing_still_is_not_waiting),
-        cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_bad_output),
-        cmocka_unit_test(test_gone_reader),
-        cmocka_unit_test(test_kills_its_group),
-        cmocka_unit_test(test_dies_with_its_parent),
-        cmocka_unit_test(test_inherits_nothing),
+        cmocka_unit_test(test_lines_go_both_ways),
+        cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_end_is_described),
+        cmocka_unit_test(test_missing_program_is_an_error),
+        cmocka_unit_test(test_silent_child_times_out),
+        cmocka_unit_test(test_time_stopped_is_no_silence),
+        cmocka_unit_test(test_interrupt_ends_a_wait),
+        cmocka_unit_test(test_nul_byte_is_an_error),
+        cmocka_unit_test(test_write_to_closed_input_is_an_error),
+        cmocka_unit_test(test_close_kills_the_group),
+        cmocka_unit_test(test_child_dies_with_its_parent),
+        cmocka_unit_test(test_child_inherits_no_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
