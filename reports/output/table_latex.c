@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Characters. A line of `article` (345 pt) holds about 72 at \small, and 76 pt less for the
- * gaps. */
+/* Characters. A line of `article` (345 pt) holds about 72 at \small, gaps included. */
 enum {
-    GAP = 2,             /* what \tabcolsep on both sides takes */
-    NATURAL_LINE = 72,   /* up to here columns are as wide as their widest cell */
-    PORTRAIT_LINE = 88,  /* up to here wrapped columns fit in portrait */
-    WRAPPED_COLUMN = 16, /* most characters that count of a cell whose lines may break */
+    GAP = 2,            /* what \tabcolsep on both sides takes */
+    NATURAL_LINE = 72,  /* up to here columns are as wide as their widest cell */
+    PORTRAIT_LINE = 76, /* up to here wrapped columns fit in portrait */
+    WRAPPED_COLUMN =
+        12, /* a wrapped column has at least this, unless all of its cells are shorter */
 };
 
 void tm_latex_escape(const char *text, tm_text *out)
@@ -82,17 +82,43 @@ static void put_wrapped(const char *text, tm_text *out)
     }
 }
 
+/* Characters of the longest part of a text in which put_wrapped allows no break. */
+static int longest_part(const char *text)
+{
+    int longest = 0, own = 0;
+    bool is_in_interval = false;
+    for (const char *c = text; c && *c; c++) {
+        const bool is_blank = *c == ' ' && (!is_in_interval || c[1] == '[');
+        if (*c == '[') is_in_interval = true;
+        if (*c == ']') is_in_interval = false;
+        own += !is_blank && ((unsigned char)*c & 0xc0) != 0x80;
+        if (own > longest) longest = own;
+        if (is_blank || *c == '_' || *c == '/') own = 0;
+    }
+    return longest;
+}
+
 typedef struct latex_layout {
     bool is_wrapped, is_landscape;
-    int *characters; /* [n_columns] that count of the widest cell; owned */
-    int total;
+    int *characters; /* [n_columns] width of each column; owned */
+    int total;       /* of the columns and the gaps */
 } latex_layout;
 
-static int cell_characters(const tm_table *table, int row, int column)
+/* The width of a column: that of its longest cell, or if it is wrapped, of its longest part. */
+static int column_characters(const tm_table *table, int column, bool is_wrapped)
 {
-    const tm_table_row *r = &table->rows[row];
-    if (column >= r->n_cells || !r->cells[column].text) return 0;
-    return tm_text_columns(r->cells[column].text) + (r->cells[column].note >= 0);
+    int most = 1;
+    for (int r = -1; r < table->n_rows; r++) {
+        if (r >= 0 && column >= table->rows[r].n_cells) continue;
+        const tm_table_cell *cell = r < 0 ? NULL : &table->rows[r].cells[column];
+        const char *text = cell ? cell->text : table->columns[column].heading;
+        const int mark = cell && cell->note >= 0; /* of a footnote */
+        const int whole = text ? tm_text_columns(text) + mark : 0;
+        int own = is_wrapped ? longest_part(text) + mark : whole;
+        if (own < WRAPPED_COLUMN) own = whole < WRAPPED_COLUMN ? whole : WRAPPED_COLUMN;
+        if (own > most) most = own;
+    }
+    return most;
 }
 
 static tm_status lay_out(const tm_table *table, latex_layout *out, tm_error *err)
@@ -100,27 +126,19 @@ static tm_status lay_out(const tm_table *table, latex_layout *out, tm_error *err
     *out = (latex_layout){0};
     out->characters = calloc((size_t)table->n_columns + 1, sizeof *out->characters);
     if (!out->characters)
-        return tm_fail(err, TM_NOMEM, "table \"%s\": no memory for %d columns", table->title,
+        return tm_fail(err, TM_NOMEM, "table \"%s\": out of memory for %d columns", table->title,
                        table->n_columns);
-    for (int c = 0; c < table->n_columns; c++) {
-        int most = tm_text_columns(table->columns[c].heading);
-        for (int r = 0; r < table->n_rows; r++) {
-            int own = cell_characters(table, r, c);
-            if (own > most) most = own;
-        }
-        out->characters[c] = most;
-        out->total += most + GAP;
-    }
     for (int i = 0; i < table->n_groups; i++)
         if (tm_text_columns(table->groups[i]) > NATURAL_LINE) out->is_wrapped = true;
-    if (out->total <= NATURAL_LINE && !out->is_wrapped) return TM_OK;
-    out->is_wrapped = true;
-    out->total = 0;
-    for (int c = 0; c < table->n_columns; c++) {
-        if (out->characters[c] > WRAPPED_COLUMN) out->characters[c] = WRAPPED_COLUMN;
-        if (out->characters[c] < 1) out->characters[c] = 1;
-        out->total += out->characters[c] + GAP;
+    for (int pass = out->is_wrapped; pass < 2; pass++) {
+        out->total = 0;
+        for (int c = 0; c < table->n_columns; c++) {
+            out->characters[c] = column_characters(table, c, pass == 1);
+            out->total += out->characters[c] + GAP;
+        }
+        if (pass == 0 && out->total <= NATURAL_LINE) return TM_OK;
     }
+    out->is_wrapped = true;
     out->is_landscape = out->total > PORTRAIT_LINE;
     return TM_OK;
 }

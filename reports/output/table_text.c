@@ -65,7 +65,7 @@ tm_status tm_table_write_text(const tm_table *table, tm_text *out, tm_error *err
     int *widths = calloc((size_t)table->n_columns + 1, sizeof *widths);
     if (table->failed || !widths) {
         free(widths);
-        return tm_fail(err, TM_NOMEM, "table \"%s\": no memory for %d columns and %d rows",
+        return tm_fail(err, TM_NOMEM, "table \"%s\": out of memory for %d columns and %d rows",
                        table->title ? table->title : "", table->n_columns, table->n_rows);
     }
     const int indent = table->n_groups ? 2 : 0;
