@@ -222,7 +222,7 @@ tm_status tm_noise_floor_find(const tm_summaries *all, const tm_cell *cell, tm_n
             if (!isfinite(out->ratio))
                 snprintf(out->missing, sizeof out->missing,
                          "%d pair%s of A/A runs; at least 2 are required", n_pairs,
-                         n_pairs == 1 ? "" : "s");
+                         tm_plural(n_pairs));
             continue;
         }
         if (same || !(ratio <= out->ratio))
@@ -263,7 +263,7 @@ char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, c
 {
     char value[32], low[32], high[32], pairs[48];
     const char *small = c->n_pairs < 6 ? ", t: n < 6" : "";
-    snprintf(pairs, sizeof pairs, "%d pair%s", c->n_pairs, c->n_pairs == 1 ? "" : "s");
+    snprintf(pairs, sizeof pairs, "%d pair%s", c->n_pairs, tm_plural(c->n_pairs));
     if (c->verdict != TM_VERDICT_MISSING) {
         int decimals = ratio_decimals(c->ratio.value);
         print_fixed(c->ratio.value, decimals, value, sizeof value);

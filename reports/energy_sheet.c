@@ -216,7 +216,7 @@ static void add_measured(energy_sheet *s, bool has_claims)
         s->is_fake ? "fake joules and watts (not measured)"
                    : tm_sheet_origin(s->sheet.input,
                                      first->speedup ? first->speedup->cell->model : first->model),
-        s->sheet.input->machine, threads, threads == 1 ? "" : "s",
+        s->sheet.input->machine, threads, tm_plural(threads),
         threads == s->sheet.input->cores ? " (all cores)" : "", s->sheet.cell->test,
         tm_phase_text(s->phase));
     for (int is_net = 0; is_net <= 1; is_net++) {
@@ -286,7 +286,7 @@ static tm_status fill_sheet(energy_sheet *s, tm_error *err)
     snprintf(title, sizeof title,
              "%sEnergy of %s (%s), %d thread%s: J/%s token and saving of ternary over fp16%s",
              s->is_fake ? "FAKE. " : "", tm_phase_text(s->phase), s->sheet.cell->test,
-             s->sheet.cell->threads, s->sheet.cell->threads == 1 ? "" : "s",
+             s->sheet.cell->threads, tm_plural(s->sheet.cell->threads),
              tm_energy_token_name(s->phase), tm_sheet_kind_text(s->sheet.kind));
     tm_table_init(s->sheet.table, title);
     tm_table_add_column(s->sheet.table, "", TM_LEFT);

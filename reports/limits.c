@@ -25,7 +25,7 @@ tm_measured tm_limit_find(const tm_json *run, const char *kind, int threads)
         return figure;
     }
     tm_measured_miss(&figure, "the roofline of the run has no %s for %d thread%s", kind, threads,
-                     threads == 1 ? "" : "s");
+                     tm_plural(threads));
     return figure;
 }
 

@@ -21,12 +21,7 @@ tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err)
         int n = (int)strcspn(item, ","), i = 0;
         snprintf(name, sizeof name, "%.*s", n < 31 ? n : 31, item);
         while (names[i] && strcmp(names[i], name) != 0) i++;
-        if (!names[i]) {
-            const char *nearest = tm_nearest_name(name, names);
-            return tm_fail(
-                err, TM_ARG, "format \"%s\" is not one of md, csv, latex, text, all%s%s%s", name,
-                nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-        }
+        if (!names[i]) return tm_unknown_name(err, "format", name, names);
         *out |= bits[i];
         item += n;
         if (!*item) return TM_OK;
@@ -283,7 +278,7 @@ static void put_head(const work *w, tm_text *out)
     tm_markdown_escape(v->input->machine, out);
     if (v->input->cores)
         tm_text_format(out, ", %d physical core%s usable", v->input->cores,
-                       v->input->cores == 1 ? "" : "s");
+                       tm_plural(v->input->cores));
     tm_text_add(out, "\n\nBuild: ternmark ");
     tm_markdown_escape(tm_json_text(tm_json_get(environment, "version"), "(version not recorded)"),
                        out);
@@ -388,7 +383,7 @@ static tm_status collect_warnings(work *w, tm_error *err)
     int n = 0;
     tm_status status = tm_report_warnings(&w->view, &w->warnings, &n, err);
     if (status != TM_OK || n == 0) return status;
-    tm_text_format(&w->out->remarks, "%d warning%s about these results", n, n == 1 ? "" : "s");
+    tm_text_format(&w->out->remarks, "%d warning%s about these results", n, tm_plural(n));
     if (w->view.options->formats & TM_REPORT_MARKDOWN)
         tm_text_format(&w->out->remarks, ": see %s/report.md\n", w->view.options->directory);
     else

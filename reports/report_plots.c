@@ -185,7 +185,7 @@ static void add_own_speedups(const tm_report_view *view, const axis *a, const ch
                  !is_other ? "this machine"
                  : n == 1  ? tm_model_label(shown[0]->cell->model)
                            : "other models",
-                 a->threads[t], a->threads[t] == 1 ? "" : "s");
+                 a->threads[t], tm_plural(a->threads[t]));
         tm_plot_add_series(plot, label, TM_MEASURED, t, is_other ? MARK_OTHER : t % MARK_OTHER,
                            !is_other);
         for (int i = 0; i < n; i++) {
@@ -261,7 +261,7 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
                     !(s->bytes_per_token.value > 0.0))
                     continue;
                 snprintf(label, sizeof label, "%s, %d thread%s", role_name(marker), a.threads[t],
-                         a.threads[t] == 1 ? "" : "s");
+                         tm_plural(a.threads[t]));
                 if (!has_series) tm_plot_add_series(plot, label, TM_MEASURED, t, marker, false);
                 has_series = true;
                 tm_plot_add_point(plot, s->bytes_per_token.value * 1e-6, s->tokens_per_second.value,
@@ -276,7 +276,7 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
         char number[64];
         if (!isfinite(limit.value)) continue;
         snprintf(label, sizeof label, "read bandwidth of %d thread%s, %s GB/s", a.threads[t],
-                 a.threads[t] == 1 ? "" : "s", tm_number(limit.value, 3, number, sizeof number));
+                 tm_plural(a.threads[t]), tm_number(limit.value, 3, number, sizeof number));
         tm_plot_add_series(plot, label, TM_MEASURED, t, -1, false);
         tm_plot_add_point(plot, least / 1.2, limit.value * 1e3 / (least / 1.2), NAN, NAN);
         tm_plot_add_point(plot, most * 1.2, limit.value * 1e3 / (most * 1.2), NAN, NAN);

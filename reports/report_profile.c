@@ -31,8 +31,8 @@ static const char *label_of(const tm_summaries *all, const tm_cell *c, char *tex
 {
     bool head = has_other_head(all, c);
     snprintf(text, size, "%s %s%s%s, %d thread%s, %s", tm_model_label(c->model), c->kernel,
-             head ? ", head " : "", head ? c->head_kernel : "", c->threads,
-             c->threads == 1 ? "" : "s", c->test);
+             head ? ", head " : "", head ? c->head_kernel : "", c->threads, tm_plural(c->threads),
+             c->test);
     return text;
 }
 
@@ -58,7 +58,7 @@ static const char *overhead_note(const tm_cell_profile *p, char *text, size_t si
                       100 * (o->high - 1));
     n += snprintf(text + n, size - (size_t)n, " of the time (%d process%s of %d pair%s)",
                   p->n_processes, p->n_processes == 1 ? "" : "es", p->shown->n_pairs,
-                  p->shown->n_pairs == 1 ? "" : "s");
+                  tm_plural(p->shown->n_pairs));
     if (p->n_lost) n += snprintf(text + n, size - (size_t)n, "; %d without a profile", p->n_lost);
     if (p->limits_missing[0])
         snprintf(text + n, size - (size_t)n, "; no limits: %s", p->limits_missing);

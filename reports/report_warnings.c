@@ -10,7 +10,7 @@ static void put_cell_name(tm_text *out, const tm_cell *cell)
 {
     char name[320];
     snprintf(name, sizeof name, "%s, %s, %d thread%s, %s", tm_model_label(cell->model),
-             cell->kernel, cell->threads, cell->threads == 1 ? "" : "s", cell->test);
+             cell->kernel, cell->threads, tm_plural(cell->threads), cell->test);
     tm_markdown_escape(name, out);
 }
 
@@ -42,7 +42,7 @@ static void put_machines(const tm_report_view *view, tm_text *out)
             out,
             "- %d run%s of this store come%s from a machine that differs from that of the last "
             "run: the tables mix results of different machines\n",
-            n_other, n_other == 1 ? "" : "s", n_other == 1 ? "s" : "");
+            n_other, tm_plural(n_other), n_other == 1 ? "s" : "");
 }
 
 /* Conditions that changed between samples. No value is corrected for them. */
@@ -93,7 +93,7 @@ static void put_energy(const tm_report_view *view, tm_text *out)
             out,
             "- the joules and watts of %d cell%s are fake: they come from a test source, nothing "
             "was measured\n",
-            n_fake, n_fake == 1 ? "" : "s");
+            n_fake, tm_plural(n_fake));
 }
 
 static void put_cells(const tm_report_view *view, tm_text *out)

@@ -59,7 +59,7 @@ void tm_sheet_add_absent(tm_sheet *s, const tm_speedup *speedup, bool is_baselin
     if (!speedup)
         snprintf(note, sizeof note,
                  "not part of the run: no cell of this model with %s and %d thread%s",
-                 s->cell->test, s->cell->threads, s->cell->threads == 1 ? "" : "s");
+                 s->cell->test, s->cell->threads, tm_plural(s->cell->threads));
     else
         snprintf(note, sizeof note, "no %s cell of this model in the store",
                  is_baseline ? "fp16" : "ternary");

@@ -127,8 +127,7 @@ void tm_speedup_sheet_measured(tm_sheet *s)
     const int threads = s->cell->threads, cores = s->input->cores;
     tm_table_add_group(s->table, "%s: %s, %d thread%s%s, %s",
                        tm_sheet_origin(s->input, s->columns[0].model), s->input->machine, threads,
-                       threads == 1 ? "" : "s", threads == cores ? " (all cores)" : "",
-                       s->cell->test);
+                       tm_plural(threads), threads == cores ? " (all cores)" : "", s->cell->test);
     add_measured_row(s, "fp16, tokens/s", ROW_FP16);
     add_measured_row(s, "ternary, tokens/s", ROW_TERNARY);
     add_measured_row(s, "speed-up", ROW_RATIO);

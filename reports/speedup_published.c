@@ -58,7 +58,7 @@ static void add_paper_notes(tm_sheet *s, const char *paper_table)
             s->table,
             "%s prints 2 threads (Table 5) and unlimited threads (Table 4), so this table "
             "for %d thread%s has no published values.",
-            TM_PAPER_SPEED, cell->threads, cell->threads == 1 ? "" : "s");
+            TM_PAPER_SPEED, cell->threads, tm_plural(cell->threads));
 }
 
 /* Names the sizes of the paper that the store lacks. */

@@ -62,7 +62,7 @@ static void fill_sheet(tm_sheet *s)
              cell->n_gen == 0      ? "Prompt"
              : cell->n_prompt == 0 ? "Decode"
                                    : "Prompt and decode",
-             cell->test, cell->threads, cell->threads == 1 ? "" : "s", tm_sheet_kind_text(s->kind));
+             cell->test, cell->threads, tm_plural(cell->threads), tm_sheet_kind_text(s->kind));
     tm_table_init(s->table, title);
     tm_table_add_column(s->table, "", TM_LEFT);
     for (int i = 0; i < s->n_columns; i++)

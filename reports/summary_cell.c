@@ -344,8 +344,8 @@ static void collect_warnings(const tm_samples *s, tm_cell_summary *out)
     if (out->n_marked > 0)
         tm_add_sentence(text, size, "%d of %d samples marked: %s", out->n_marked, s->n, out->marks);
     if (out->n_failed > 0)
-        tm_add_sentence(text, size, "failed %d time%s: %s", out->n_failed,
-                        out->n_failed > 1 ? "s" : "", out->failure);
+        tm_add_sentence(text, size, "failed %d time%s: %s", out->n_failed, tm_plural(out->n_failed),
+                        out->failure);
 }
 
 static void miss_everything(tm_cell_summary *out)

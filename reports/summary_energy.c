@@ -149,7 +149,7 @@ static void choose_windows(const tm_record **windows, int n, const tm_record_ene
     if (n_left_out)
         tm_add_sentence(out->warning, sizeof out->warning,
                         "%d window%s of another source, scope or method not counted", n_left_out,
-                        n_left_out == 1 ? "" : "s");
+                        tm_plural(n_left_out));
 }
 
 static double joules_of(const tm_energy_process *p)
