@@ -62,7 +62,7 @@ tm_status tm_cell_fill_suite(const tm_cell_settings *s, tm_suite *suite, tm_erro
 }
 
 tm_tuner tm_cell_choice(const tm_cell_settings *s, const char *build, const tm_machine *env,
-                        tm_progress *progress, int interrupt_fd)
+                        tm_progress *progress, const tm_interrupt *interrupt)
 {
     return (tm_tuner){.build = build,
                       .env = env,
@@ -70,7 +70,7 @@ tm_tuner tm_cell_choice(const tm_cell_settings *s, const char *build, const tm_m
                       .oversubscribe = s->oversubscribe,
                       .retune = s->retune,
                       .measure = true,
-                      .interrupt_fd = interrupt_fd,
+                      .interrupt_fd = tm_interrupt_fd(interrupt),
                       .note = s->quiet ? NULL : tm_progress_note,
                       .note_arg = progress};
 }

@@ -3,6 +3,7 @@
 #ifndef TM_HARNESS_CLI_CELL_OPTIONS_H
 #define TM_HARNESS_CLI_CELL_OPTIONS_H
 
+#include "harness/base/interrupt.h"
 #include "harness/cli/options.h"
 #include "harness/cli/progress.h"
 #include "harness/sweep/suite.h"
@@ -44,6 +45,6 @@ tm_status tm_cell_fill_suite(const tm_cell_settings *settings, tm_suite *suite,
 /* The tuner that picks a kernel where a name leaves several; build, env and progress are
  * borrowed. */
 tm_tuner tm_cell_choice(const tm_cell_settings *settings, const char *build, const tm_machine *env,
-                        tm_progress *progress, int interrupt_fd);
+                        tm_progress *progress, const tm_interrupt *interrupt);
 
 #endif

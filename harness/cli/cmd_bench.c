@@ -40,7 +40,7 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     return status == TM_OK ? tm_suite_check(suite, err) : status;
 }
 
-static tm_status measure(const request *r, const tm_suite *suite, int interrupt_fd,
+static tm_status measure(const request *r, const tm_suite *suite, const tm_interrupt *interrupt,
                          tm_sweep_outcome *outcome, tm_error *err)
 {
     tm_progress progress;
@@ -54,7 +54,7 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
     if (status == TM_OK) status = tm_machine_read("/", &env, err);
     if (status == TM_OK && r->store) status = tm_sweep_check_store(r->store, &env, false, err);
     tm_tune_choices choices = {0};
-    tm_tuner tuner = tm_cell_choice(&r->cells, build, &env, &progress, interrupt_fd);
+    tm_tuner tuner = tm_cell_choice(&r->cells, build, &env, &progress, interrupt);
     tm_plan_options po = {.need_models = true,
                           .seed = (uint64_t)r->cells.seed,
                           .oversubscribe = r->cells.oversubscribe,
@@ -71,7 +71,7 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
                                        .env = &env,
                                        .plan = &plan,
                                        .oversubscribe = r->cells.oversubscribe,
-                                       .interrupt_fd = interrupt_fd};
+                                       .interrupt = interrupt};
     tm_sweep_options so = {.suite = suite,
                            .env = &env,
                            .plan = &plan,
@@ -82,7 +82,7 @@ static tm_status measure(const request *r, const tm_suite *suite, int interrupt_
                            .energy = &r->meter,
                            .seed = (uint64_t)r->cells.seed,
                            .oversubscribe = r->cells.oversubscribe,
-                           .interrupt_fd = interrupt_fd,
+                           .interrupt_fd = interrupt->fd,
                            .on_event = tm_progress_event,
                            .on_event_arg = &progress};
     if (status == TM_OK) status = tm_sweep_run(&so, outcome, err);
@@ -125,11 +125,11 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
         status = tm_energy_choose("bench", suite, &r->meter, err);
         if (status == TM_UNSUPPORTED) call->exit_status = 5;
     }
-    int interrupt_fd = status == TM_OK ? tm_interrupt_open() : -1;
-    if (status == TM_OK) status = measure(r, suite, interrupt_fd, &outcome, err);
+    tm_interrupt interrupt = status == TM_OK ? tm_interrupt_open() : TM_INTERRUPT_NEVER;
+    if (status == TM_OK) status = measure(r, suite, &interrupt, &outcome, err);
     if (status == TM_OK) status = print(call, &outcome, err);
     if (outcome.interrupted)
-        call->exit_status = tm_interrupt_exit_status(interrupt_fd);
+        call->exit_status = tm_interrupt_exit_status(&interrupt);
     else if (status == TM_OK)
         call->exit_status = exit_status(&outcome, suite);
     tm_sweep_outcome_free(&outcome);

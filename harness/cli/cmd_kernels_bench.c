@@ -258,9 +258,10 @@ static int run_rows(const tm_call *call, tm_kernel_runner *runner, tm_kernel_mat
 {
     bool text = strcmp(call->format, "text") == 0;
     bool progress = !text && isatty(STDERR_FILENO);
-    int fd = tm_interrupt_open(), i = 0;
+    tm_interrupt interrupt = tm_interrupt_open();
+    int i = 0;
     if (text) print_head(call->out, false);
-    for (; i < rows->n && !tm_interrupt_came(fd); i++) {
+    for (; i < rows->n && !tm_interrupted(&interrupt); i++) {
         tm_error why = {0}; /* in the row too */
         if (progress)
             fprintf(stderr, "\r\033[K[%d/%d] %s", i + 1, rows->n, rows->items[i].kernel->name);
@@ -271,7 +272,7 @@ static int run_rows(const tm_call *call, tm_kernel_runner *runner, tm_kernel_mat
         }
     }
     if (progress) fprintf(stderr, "\r\033[K");
-    return i < rows->n ? tm_interrupt_exit_status(fd) : 0;
+    return i < rows->n ? tm_interrupt_exit_status(&interrupt) : 0;
 }
 
 /* Our samples' length and number, unless the user's flags, which come later, say otherwise. */

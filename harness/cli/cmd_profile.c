@@ -32,7 +32,7 @@ typedef struct state {
     tm_profile_trace trace;
     FILE *folded;
     tm_profile_run run;
-    int interrupt_fd;
+    tm_interrupt interrupt;
     bool is_measuring_roofline; /* still, after an interrupt */
 } state;
 
@@ -52,7 +52,7 @@ static tm_status make_plan(state *st, tm_error *err)
     char build[24];
     tm_progress_init(&progress, cells->quiet);
     tm_status status = tm_build_hash(NULL, build, sizeof build, err);
-    tm_tuner tuner = tm_cell_choice(cells, build, &st->env, &progress, st->interrupt_fd);
+    tm_tuner tuner = tm_cell_choice(cells, build, &st->env, &progress, &st->interrupt);
     tm_plan_options options = {.seed = (uint64_t)cells->seed,
                                .oversubscribe = cells->oversubscribe,
                                .build = build,
@@ -100,7 +100,7 @@ static void run_roofline_job(void *arg)
     const tm_plan_roofline_request request = {.env = &job->st->env,
                                               .plan = &job->st->plan,
                                               .oversubscribe = job->st->s->cells.oversubscribe,
-                                              .interrupt_fd = -1};
+                                              .interrupt = NULL};
     job->status =
         tm_plan_roofline_measure(&request, job->st->s->seconds, job->st->roofline, job->err);
 }
@@ -112,7 +112,7 @@ static tm_status measure_roofline(state *st, tm_error *err)
     static roofline_job job;
     job = (roofline_job){.st = st, .err = &why};
     if (!(st->s->seconds > 0)) return TM_OK;
-    if (tm_interrupt_run(st->interrupt_fd, run_roofline_job, &job)) {
+    if (tm_interrupt_run(&st->interrupt, run_roofline_job, &job)) {
         *err = why;
         return job.status;
     }
@@ -136,7 +136,7 @@ static tm_status measure(state *st, tm_error *err)
                                .fastest = s->fastest,
                                .quiet = s->cells.quiet,
                                .oversubscribe = s->cells.oversubscribe,
-                               .interrupt_fd = st->interrupt_fd,
+                               .interrupt = &st->interrupt,
                                .trace = &st->trace,
                                .folded = st->folded};
     if (status == TM_OK) status = tm_profile_run_arms(&st->run, err);
@@ -195,7 +195,7 @@ static tm_status profile(state *st, tm_call *call, tm_error *err)
     if (status == TM_INTERRUPTED) {
         fprintf(stderr, "ternmark profile: interrupted; %d of %d cells were finished\n", n,
                 st->plan.n_cells);
-        call->exit_status = tm_interrupt_exit_status(st->interrupt_fd);
+        call->exit_status = tm_interrupt_exit_status(&st->interrupt);
         if (n == 0) return TM_OK;
     } else if (status != TM_OK) {
         return status;
@@ -211,7 +211,7 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     state st = {.s = arg,
                 .suite = malloc(sizeof *st.suite),
                 .roofline = calloc(1, sizeof *st.roofline),
-                .interrupt_fd = tm_interrupt_open()};
+                .interrupt = tm_interrupt_open()};
     tm_status status = st.suite && st.roofline ? profile(&st, call, err)
                                                : tm_fail(err, TM_NOMEM, "no memory for a suite");
     if (st.is_measuring_roofline) _exit(call->exit_status); /* it uses what is freed here */

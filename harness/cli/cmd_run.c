@@ -209,7 +209,8 @@ static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
 }
 
 static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_machine *env,
-                          const tm_plan *plan, int interrupt_fd, tm_call *call, tm_error *err)
+                          const tm_plan *plan, const tm_interrupt *interrupt, tm_call *call,
+                          tm_error *err)
 {
     tm_progress progress;
     tm_sweep_outcome outcome;
@@ -217,7 +218,7 @@ static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_mac
                                        .env = env,
                                        .plan = plan,
                                        .oversubscribe = s->oversubscribe,
-                                       .interrupt_fd = interrupt_fd};
+                                       .interrupt = interrupt};
     tm_progress_init(&progress, s->quiet);
     tm_sweep_options options = {.suite = suite,
                                 .env = env,
@@ -231,7 +232,7 @@ static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_mac
                                 .oversubscribe = s->oversubscribe,
                                 .allow_machine = s->allow_machine,
                                 .timeout_seconds = s->timeout,
-                                .interrupt_fd = interrupt_fd,
+                                .interrupt_fd = interrupt->fd,
                                 .on_event = tm_progress_event,
                                 .on_event_arg = &progress};
     tm_status status = tm_sweep_run(&options, &outcome, err);
@@ -247,7 +248,7 @@ static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_mac
                     "ternmark run: interrupted; finished results are in %s; run the same command "
                     "again to continue\n",
                     s->store);
-            call->exit_status = tm_interrupt_exit_status(interrupt_fd);
+            call->exit_status = tm_interrupt_exit_status(interrupt);
         }
     }
     tm_sweep_outcome_free(&outcome);
@@ -263,6 +264,7 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
     s->build = build;
     tm_peers peers;
     tm_progress progress;
+    tm_interrupt interrupt = TM_INTERRUPT_NEVER;
     tm_progress_init(&progress, s->quiet);
     tm_tune_choices choices = {0};
     tm_tuner tuner = {.build = build,
@@ -297,14 +299,15 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
     }
     if (status == TM_OK && !s->dry_run)
         status = tm_sweep_check_store(s->store, &env, s->allow_machine, err);
-    if (status == TM_OK && !s->dry_run) tuner.interrupt_fd = tm_interrupt_open();
+    if (status == TM_OK && !s->dry_run) interrupt = tm_interrupt_open();
+    tuner.interrupt_fd = interrupt.fd;
     if (status == TM_OK) status = tm_plan_list_choices(suite, &env, &options, &choices, err);
     if (status == TM_OK) status = tm_tune_resolve(&tuner, &choices, err);
     if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, err);
     if (status == TM_INTERRUPTED)
-        call->exit_status = tm_interrupt_exit_status(tuner.interrupt_fd);
+        call->exit_status = tm_interrupt_exit_status(&interrupt);
     else if (status == TM_OK && !s->dry_run)
-        status = run_plan(s, suite, &env, &plan, tuner.interrupt_fd, call, err);
+        status = run_plan(s, suite, &env, &plan, &interrupt, call, err);
     else if (status == TM_OK && strcmp(call->format, "json") == 0)
         status = tm_print_json(call->out, plan_to_json(suite, &plan), err);
     else if (status == TM_OK)

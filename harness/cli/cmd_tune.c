@@ -9,15 +9,13 @@
 #include "harness/tune/tune.h"
 
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int is_interrupted(void *arg)
+static int is_interrupted(void *interrupt)
 {
-    struct pollfd fd = {.fd = *(const int *)arg, .events = POLLIN};
-    return fd.fd >= 0 && poll(&fd, 1, 0) > 0;
+    return tm_interrupted(interrupt);
 }
 
 static void print_text(FILE *out, const char *model, const tm_tune *tune)
@@ -50,7 +48,7 @@ typedef struct settings {
     bool oversubscribe;
 } settings;
 
-static tm_status measure(const settings *s, int *interrupt_fd, tm_tune *out, tm_error *err)
+static tm_status measure(const settings *s, tm_interrupt *interrupt, tm_tune *out, tm_error *err)
 {
     tm_machine env = {0};
     tm_source source;
@@ -74,7 +72,7 @@ static tm_status measure(const settings *s, int *interrupt_fd, tm_tune *out, tm_
                                    tm_roofline_options_for(&env, &n_threads, 1).cache_bytes,
                                .available_bytes = env.memory_available_bytes,
                                .interrupted = is_interrupted,
-                               .interrupted_arg = interrupt_fd};
+                               .interrupted_arg = interrupt};
     status = tm_tune_measure(&options, out, err);
     tm_machine_free(&env);
     return status;
@@ -84,9 +82,9 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
     const settings *s = arg;
     tm_tune tune;
-    int interrupt_fd = tm_interrupt_open();
-    tm_status status = measure(s, &interrupt_fd, &tune, err);
-    if (status == TM_INTERRUPTED) call->exit_status = tm_interrupt_exit_status(interrupt_fd);
+    tm_interrupt interrupt = tm_interrupt_open();
+    tm_status status = measure(s, &interrupt, &tune, err);
+    if (status == TM_INTERRUPTED) call->exit_status = tm_interrupt_exit_status(&interrupt);
     if (status != TM_OK) return status;
     if (strcmp(call->format, "json") == 0)
         return tm_print_json(call->out, tm_tune_to_json(&tune), err);

@@ -9,25 +9,19 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-int tm_interrupt_open(void)
+tm_interrupt tm_interrupt_open(void)
 {
     sigset_t set, before;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    if (sigprocmask(SIG_BLOCK, &set, &before) != 0) return -1;
+    if (sigprocmask(SIG_BLOCK, &set, &before) != 0) return TM_INTERRUPT_NEVER;
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) sigprocmask(SIG_SETMASK, &before, NULL);
-    return fd;
+    return (tm_interrupt){fd < 0 ? -1 : fd};
 }
 
-bool tm_interrupt_came(int fd)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    return fd >= 0 && poll(&p, 1, 0) == 1;
-}
-
-/* Outlives its caller where the work does. */
+/* Allocated, since the work can outlive the caller of tm_interrupt_run. */
 typedef struct job {
     void (*work)(void *arg);
     void *arg;
@@ -43,9 +37,10 @@ static void *run(void *arg)
     return NULL;
 }
 
-bool tm_interrupt_run(int fd, void (*work)(void *arg), void *arg)
+bool tm_interrupt_run(const tm_interrupt *interrupt, void (*work)(void *arg), void *arg)
 {
     pthread_t thread;
+    int fd = tm_interrupt_fd(interrupt);
     job *j = fd >= 0 ? malloc(sizeof *j) : NULL;
     if (j) *j = (job){work, arg, eventfd(0, EFD_CLOEXEC)};
     if (!j || j->done_fd < 0 || pthread_create(&thread, NULL, run, j) != 0) {
@@ -56,7 +51,7 @@ bool tm_interrupt_run(int fd, void (*work)(void *arg), void *arg)
     }
     struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = j->done_fd, .events = POLLIN}};
     while (poll(p, 2, -1) < 0) {
-    } /* EINTR: a signal that is none of ours */
+    } /* EINTR: another signal */
     if (!p[1].revents) return false;
     pthread_join(thread, NULL);
     close(j->done_fd);
@@ -64,9 +59,10 @@ bool tm_interrupt_run(int fd, void (*work)(void *arg), void *arg)
     return true;
 }
 
-int tm_interrupt_exit_status(int fd)
+int tm_interrupt_exit_status(const tm_interrupt *interrupt)
 {
     struct signalfd_siginfo info;
+    int fd = tm_interrupt_fd(interrupt);
     int status = 128 + SIGINT;
     if (fd < 0) return status;
     if (read(fd, &info, sizeof info) == (ssize_t)sizeof info) status = 128 + (int)info.ssi_signo;

@@ -1,21 +1,18 @@
-/* SIGINT and SIGTERM as a descriptor that becomes readable, so that nothing runs in a signal
- * handler. */
+/* Turns SIGINT and SIGTERM into a tm_interrupt, so that nothing runs in a signal handler. */
 #ifndef TM_HARNESS_CLI_INTERRUPT_H
 #define TM_HARNESS_CLI_INTERRUPT_H
 
-#include <stdbool.h>
+#include "harness/base/interrupt.h"
 
-/* Blocks both signals for this process and the threads it starts; children start without. Returns a
- * descriptor, or -1 where the system has none: then the signals act as usual. */
-int tm_interrupt_open(void);
-/* Whether one of them came; fd -1: no. */
-bool tm_interrupt_came(int fd);
-/* Runs work(arg) in a thread of its own while this one waits. True: it ended. False: an interrupt
- * came first, and the work goes on, since nothing may be asked inside a measurement: the caller
- * takes no more from it than what the two guard with a lock, and leaves with _exit. fd -1, or no
- * memory for a thread: here. */
-bool tm_interrupt_run(int fd, void (*work)(void *arg), void *arg);
-/* 128 + the signal that came (130, 143); 130 when none is known. Closes the descriptor. */
-int tm_interrupt_exit_status(int fd);
+/* Blocks both signals in this process and in threads started later, but not in child processes. If the
+ * system has no descriptor for them, the signals keep their default action and the result is
+ * TM_INTERRUPT_NEVER. */
+tm_interrupt tm_interrupt_open(void);
+/* Runs work(arg) in a thread and waits. False: an interrupt came first and the work is still running;
+ * the caller must leave with _exit and read nothing that the work writes. Without a thread (no memory,
+ * TM_INTERRUPT_NEVER) the work runs here and is not interrupted. */
+bool tm_interrupt_run(const tm_interrupt *interrupt, void (*work)(void *arg), void *arg);
+/* 128 + the signal that came (130, 143), or 130 if it is unknown. Closes the descriptor. */
+int tm_interrupt_exit_status(const tm_interrupt *interrupt);
 
 #endif

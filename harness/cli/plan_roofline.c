@@ -1,17 +1,16 @@
 #include "harness/cli/plan_roofline.h"
 
-#include "harness/cli/interrupt.h"
 #include "harness/measure/backend.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SECONDS 0.5 /* on each point of a run's limits */
+#define SECONDS 0.5 /* per point */
 
 static bool is_interrupted(void *request)
 {
     const tm_plan_roofline_request *r = request;
-    return tm_interrupt_came(r->interrupt_fd);
+    return tm_interrupted(r->interrupt);
 }
 
 tm_status tm_plan_roofline_measure(const tm_plan_roofline_request *r, double seconds,
@@ -41,9 +40,8 @@ tm_json *tm_plan_roofline_of_run(void *request)
     tm_error why = {0};
     tm_json *json = NULL;
     tm_status status = tm_plan_roofline_measure(r, SECONDS, roofline, &why);
-    if (status != TM_OK && status != TM_INTERRUPTED) /* which the sweep sees by itself */
-        fprintf(stderr, "ternmark %s: the machine's limits were not measured: %s\n", r->command,
-                why.message);
+    if (status != TM_OK && status != TM_INTERRUPTED) /* the sweep notices an interrupt */
+        fprintf(stderr, "ternmark %s: cannot measure the roofline: %s\n", r->command, why.message);
     else if (status == TM_OK && roofline->n_read > 0)
         json = tm_roofline_to_json(roofline);
     free(roofline);

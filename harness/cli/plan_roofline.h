@@ -1,26 +1,27 @@
-/* What the machine allows at the numbers of threads of a plan, measured in the run whose figures
- * are held against it. */
+/* The roofline of this machine at the thread counts of a plan, measured in the run whose results are
+ * compared with it. */
 #ifndef TM_HARNESS_CLI_PLAN_ROOFLINE_H
 #define TM_HARNESS_CLI_PLAN_ROOFLINE_H
 
+#include "harness/base/interrupt.h"
 #include "harness/machine/roofline.h"
 #include "harness/sweep/plan.h"
 
 typedef struct tm_plan_roofline_request {
-    const char *command; /* that says on stderr why they could not be measured */
+    const char *command; /* for the warning on stderr if it cannot be measured */
     const tm_machine *env;
     const tm_plan *plan;
     bool oversubscribe;
-    int interrupt_fd; /* looked at before each number of threads; -1: never */
+    const tm_interrupt *interrupt; /* checked before each thread count; NULL: never */
 } tm_plan_roofline_request;
 
-/* Nothing is measured, and *out is empty, where the plan starts no arm but fake ones.
- * seconds: on each point. Errors: as tm_roofline_measure. */
+/* Measures nothing and leaves *out empty if the plan starts only fake arms. seconds: per point.
+ * Errors: those of tm_roofline_measure. */
 tm_status tm_plan_roofline_measure(const tm_plan_roofline_request *request, double seconds,
                                    tm_roofline *out, tm_error *err) TM_MUST_USE;
 
-/* The same for the run line, each point half a second: tm_sweep_options.limits, with a
- * tm_plan_roofline_request. NULL where nothing was measured. */
+/* The roofline for the run line of a store, with half a second per point: tm_sweep_options.limits.
+ * request: a tm_plan_roofline_request. NULL if nothing was measured. */
 tm_json *tm_plan_roofline_of_run(void *request);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef TM_HARNESS_CLI_PROFILE_RUN_H
 #define TM_HARNESS_CLI_PROFILE_RUN_H
 
+#include "harness/base/interrupt.h"
 #include "harness/cli/profile_output.h"
 #include "harness/machine/roofline.h"
 #include "harness/measure/profile_trace.h"
@@ -15,7 +16,7 @@ typedef struct tm_profile_run {
     uint64_t seed;
     int n_pairs;
     bool fastest, quiet, oversubscribe;
-    int interrupt_fd; /* readable to stop; -1: none */
+    const tm_interrupt *interrupt; /* NULL: never */
     tm_profile_trace *trace;
     FILE *folded; /* NULL: none; trace->file is NULL when there is no trace */
 
