@@ -13,12 +13,12 @@
 static void put_percentile(tm_json *object, const char *key, const tm_percentile *p)
 {
     char why[96];
-    snprintf(why, sizeof why, "%d times, %d needed", p->n, p->needed);
+    snprintf(why, sizeof why, "%d times; at least %d are required", p->n, p->needed);
     tm_json_put_finite(object, key, p->value_ms, why);
 }
 
-/* The baseline cell of the same model, threads and test, whatever its engine; NULL for itself and
- * where there is none. */
+/* The baseline cell of the same model, threads and test, of any engine. NULL if there is none, or
+ * if it is the cell itself. */
 static const tm_cell_summary *baseline_of(const tm_summaries *all, const tm_cell_summary *s)
 {
     int n_kernels;
@@ -92,7 +92,7 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     if (s->energy.fake) {
         tm_interval_put(o, "fake_joules_per_token", &s->energy.joules_per_token, s->energy.missing,
                         TM_LONE_PROCESS);
-        tm_json_put_missing(o, "joules_per_token", "made up: fake_joules_per_token has it");
+        tm_json_put_missing(o, "joules_per_token", "fake: see fake_joules_per_token");
     } else {
         tm_interval_put(o, "joules_per_token", &s->energy.joules_per_token, s->energy.missing,
                         TM_LONE_PROCESS);
@@ -138,14 +138,14 @@ static void add_number(tm_table *table, double value, int digits)
     tm_table_add_cell(table, "%s", tm_number(value, digits, text, sizeof text));
 }
 
-/* What the output head is stored in; the whole name where it is no kernel of ours. */
+/* The weight format of the output head; the whole name if it is not one of our kernels. */
 static const char *head_layout(const char *head_kernel)
 {
     const tm_kernel *kernel = tm_kernel_find(head_kernel);
     return kernel ? kernel->format->name : head_kernel[0] ? head_kernel : "-";
 }
 
-/* Joules per token, watts, and whose they are; a made-up figure says so in each cell it is in. */
+/* Joules per token, watts and their source. A fake value is labelled fake in every cell. */
 static void add_energy(tm_table *table, const tm_cell_summary *s)
 {
     const tm_cell_energy *e = &s->energy;
@@ -222,7 +222,7 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
     static const char *const headings[] = {"threads",   "test",           "tokens/s [95 %]",
                                            "processes", "first token ms", "p50 ms",
                                            "RSS MiB",   "read GB/s"};
-    /* For programs the columns are always there, for people when joules were asked for. */
+    /* CSV always has these columns; text and Markdown only when energy was requested. */
     bool energy = strcmp(format, "csv") == 0;
     for (int i = 0; i < all->n; i++) energy = energy || all->items[i].energy.is_asked;
     tm_table table;
@@ -253,7 +253,8 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
     return status;
 }
 
-/* For people, below the cells; as CSV it would be another table: a report of a store has that. */
+/* Not in CSV, where a second table has no place; `ternmark report` writes it to a file of its
+ * own. */
 static tm_status write_profile(const tm_summaries *all, const char *format, tm_text *out,
                                tm_error *err)
 {

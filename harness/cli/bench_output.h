@@ -1,4 +1,4 @@
-/* What `ternmark bench` prints: cells, and ratios where a baseline was asked for. */
+/* The output of `ternmark bench`: cells, and speed-ups over the baseline if there is one. */
 #ifndef TM_HARNESS_CLI_BENCH_OUTPUT_H
 #define TM_HARNESS_CLI_BENCH_OUTPUT_H
 

@@ -20,7 +20,7 @@ typedef struct request {
     double time_budget;
     bool no_warmup, profile;
     tm_energy_settings energy;
-    tm_energy_source_choice meter; /* what answered */
+    tm_energy_source_choice meter; /* the source that was found */
 } request;
 
 static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
@@ -33,8 +33,8 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     suite->time_budget_seconds = r->time_budget;
     suite->profile = r->profile;
     if (r->baseline) snprintf(suite->baseline, sizeof suite->baseline, "%s", r->baseline);
-    tm_status status =
-        r->baseline ? tm_suite_add_kernels(suite, r->baseline, err) : TM_OK; /* the first of them */
+    tm_status status = r->baseline ? tm_suite_add_kernels(suite, r->baseline, err)
+                                   : TM_OK; /* first, so that it is kernel 0 */
     if (status == TM_OK) status = tm_cell_fill_suite(&r->cells, suite, err);
     if (status == TM_OK) status = tm_energy_adjust(&r->energy, suite, err);
     return status == TM_OK ? tm_suite_check(suite, err) : status;
@@ -66,7 +66,7 @@ static tm_status measure(const request *r, const tm_suite *suite, const tm_inter
     if (status == TM_OK) status = tm_plan_list_choices(suite, &env, &po, &choices, err);
     if (status == TM_OK) status = tm_tune_resolve(&tuner, &choices, err);
     if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
-    /* Only what a profile is held against: a bench has nothing else to set beside limits. */
+    /* Only profiles are compared with the roofline here. */
     tm_plan_roofline_request limits = {.command = "bench",
                                        .env = &env,
                                        .plan = &plan,

@@ -21,7 +21,7 @@ typedef struct settings {
     bool layers, fastest;
 } settings;
 
-/* What is open while cells are measured. */
+/* Everything that is open while cells are measured. */
 typedef struct state {
     const settings *s;
     tm_machine env;
@@ -33,7 +33,7 @@ typedef struct state {
     FILE *folded;
     tm_profile_run run;
     tm_interrupt interrupt;
-    bool is_measuring_roofline; /* still, after an interrupt */
+    bool is_measuring_roofline; /* in another thread, after an interrupt */
 } state;
 
 static tm_status fill_suite(const settings *s, tm_suite *suite, tm_error *err)
@@ -65,7 +65,7 @@ static tm_status make_plan(state *st, tm_error *err)
     return status;
 }
 
-/* Files are opened before anything is measured, so that a wrong path costs no minutes. */
+/* Opens the files before measuring, so that a wrong path is reported at once. */
 static tm_status open_files(state *st, tm_error *err)
 {
     const settings *s = st->s;
@@ -105,7 +105,7 @@ static void run_roofline_job(void *arg)
         tm_plan_roofline_measure(&request, job->st->s->seconds, job->st->roofline, job->err);
 }
 
-/* Before any model takes memory. An interrupt does not wait for the measurement. */
+/* Runs before any model takes memory. An interrupt does not wait for it. */
 static tm_status measure_roofline(state *st, tm_error *err)
 {
     static tm_error why; /* outlives this call if the measurement does */
@@ -169,7 +169,8 @@ static tm_status draw(const state *st, tm_error *err)
             if (status == TM_OK && tm_plot_run(st->s->plot, plot.stem, &why) != TM_OK)
                 fprintf(stderr, "%s/%s.gp: %s\n", st->s->plot, plot.stem, why.message);
         } else {
-            fprintf(stderr, "%s: no plot: no limits were measured\n", st->run.items[i].cell.test);
+            fprintf(stderr, "%s: no plot: the roofline was not measured\n",
+                    st->run.items[i].cell.test);
         }
         tm_plot_free(&plot);
         if (status != TM_OK) return status;
@@ -187,7 +188,7 @@ static tm_status print(const state *st, const tm_call *call, tm_error *err)
     return status;
 }
 
-/* Cells that were finished are shown also after an interrupt. */
+/* Prints the finished cells, also after an interrupt. */
 static tm_status profile(state *st, tm_call *call, tm_error *err)
 {
     tm_status status = measure(st, err);

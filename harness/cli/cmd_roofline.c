@@ -16,7 +16,7 @@ static void print_points(FILE *out, const char *title, const char *unit, const t
         char size[32] = "";
         if (p[i].bytes) snprintf(size, sizeof size, "%.0f KiB", (double)p[i].bytes / 1024);
         fprintf(out, "%-12s %3d thread%-2s %12s  %9.1f %-7s (median %.1f of %d)  %s\n", title,
-                p[i].threads, p[i].threads == 1 ? "" : "s", size, p[i].value, unit, p[i].median,
+                p[i].threads, tm_plural(p[i].threads), size, p[i].value, unit, p[i].median,
                 p[i].n_trials, p[i].method);
     }
 }
@@ -37,7 +37,7 @@ static tm_status thread_counts(const char *text, const tm_machine *env, int *out
                                tm_error *err)
 {
     tm_suite *suite = malloc(sizeof *suite);
-    if (!suite) return tm_fail(err, TM_NOMEM, "thread counts: no memory");
+    if (!suite) return tm_fail(err, TM_NOMEM, "no memory for the thread counts");
     tm_suite_init(suite);
     tm_status status = tm_suite_add_threads(suite, text, err);
     *n = 0;

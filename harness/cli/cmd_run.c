@@ -26,7 +26,7 @@ typedef struct settings {
     double budget, timeout;
     bool dry_run, profile, oversubscribe, allow_machine, quiet, no_roofline, retune;
     tm_energy_settings energy;
-    tm_energy_source_choice meter; /* what answered */
+    tm_energy_source_choice meter; /* the source that was found */
 } settings;
 
 static tm_status replace_axis(const char *list, int *n, tm_suite *suite,
@@ -37,7 +37,7 @@ static tm_status replace_axis(const char *list, int *n, tm_suite *suite,
     return add(suite, list, err);
 }
 
-/* Options put their values in the place of the suite's. */
+/* Options replace the suite's values. */
 static tm_status adjust(tm_suite *suite, const settings *s, tm_error *err)
 {
     tm_status status = replace_axis(s->models, &suite->n_models, suite, tm_suite_add_models, err);
@@ -89,21 +89,21 @@ static void print_plan_text(FILE *out, const tm_suite *suite, const tm_plan *pla
                 fprintf(out, "%9s\n", tm_duration_text(arm->predicted_seconds, text, sizeof text));
         }
     }
-    fprintf(
-        out, "%d cells, %d of them skipped; %d process%s each, %d repetition%s; about %s in all\n",
-        plan->n_cells, plan->n_skipped_cells, suite->processes, suite->processes == 1 ? "" : "es",
-        suite->repetitions, suite->repetitions == 1 ? "" : "s",
-        tm_duration_text(plan_seconds(suite, plan), text, sizeof text));
+    fprintf(out,
+            "%d cells, %d of them skipped; %d process%s each, %d repetition%s; about %s in all\n",
+            plan->n_cells, plan->n_skipped_cells, suite->processes,
+            suite->processes == 1 ? "" : "es", suite->repetitions, tm_plural(suite->repetitions),
+            tm_duration_text(plan_seconds(suite, plan), text, sizeof text));
     if (suite->profile)
         fprintf(out,
                 "profile: %d more runs of every test in each process, half of them with stamps\n",
                 TM_PROFILE_RUNS(tm_plan_profile_pairs(suite)));
     if (strcmp(suite->energy.source, "none") == 0) return;
     if (meter->source[0])
-        fprintf(out, "energy: %s, %s, in windows of %g s between idle times of %g s\n",
+        fprintf(out, "energy: %s, %s, in windows of %g s with %g s of idle before and after\n",
                 meter->source, meter->scope, suite->energy.seconds, suite->energy.idle_seconds);
     else
-        fprintf(out, "energy: no source is alive\n");
+        fprintf(out, "energy: no source is available\n");
 }
 
 static tm_json *plan_to_json(const tm_suite *suite, const tm_plan *plan)
@@ -134,13 +134,13 @@ static tm_json *plan_to_json(const tm_suite *suite, const tm_plan *plan)
     return root;
 }
 
-/* results/runs/NAME.jsonl, the folders made if need be: the same name again continues the run. */
+/* results/runs/NAME.jsonl, with its folders. The same suite continues the same store. */
 static tm_status default_store(const tm_suite *suite, char *path, size_t size, tm_error *err)
 {
     static const char *const folders[] = {"results", RUNS};
     for (int i = 0; i < 2; i++)
         if (mkdir(folders[i], 0777) != 0 && errno != EEXIST)
-            return tm_fail(err, TM_IO, "%s: cannot be made: %s; --store FILE chooses another place",
+            return tm_fail(err, TM_IO, "%s: cannot create this folder: %s; use --store FILE",
                            folders[i], strerror(errno));
     char name[64];
     snprintf(name, sizeof name, "%s", suite->name[0] ? suite->name : "unnamed");
@@ -165,19 +165,19 @@ static void print_outcome_text(FILE *out, const tm_sweep_outcome *o, const tm_su
         fprintf(out, "; %d to %d processes per cell", o->rounds_min, o->rounds_max);
     fprintf(out, "\n");
     if (o->budget_spent)
-        fprintf(
-            out,
-            "The time budget of %g s ended the run before %d processes of every cell; running it "
-            "again adds to them.\n",
-            suite->time_budget_seconds, suite->processes);
-    if (o->n_profiles) fprintf(out, "%d profile%s\n", o->n_profiles, o->n_profiles == 1 ? "" : "s");
+        fprintf(out,
+                "The time budget of %g s ended the run before every cell had %d processes; run it "
+                "again "
+                "to add more.\n",
+                suite->time_budget_seconds, suite->processes);
+    if (o->n_profiles) fprintf(out, "%d profile%s\n", o->n_profiles, tm_plural(o->n_profiles));
     if (o->n_profiles_lost)
         fprintf(out, "%d profile%s missing, the last one because %s\n", o->n_profiles_lost,
-                o->n_profiles_lost == 1 ? "" : "s", o->profile_lost);
-    if (o->n_windows_ok) fprintf(out, "%d windows of energy\n", o->n_windows_ok);
+                tm_plural(o->n_profiles_lost), o->profile_lost);
+    if (o->n_windows_ok) fprintf(out, "%d energy windows\n", o->n_windows_ok);
     if (o->n_windows_lost)
-        fprintf(out, "%d windows of energy without a figure, the last one because %s\n",
-                o->n_windows_lost, o->lost);
+        fprintf(out, "%d energy windows failed, the last one because %s\n", o->n_windows_lost,
+                o->lost);
     if (!o->interrupted) fprintf(out, "Next: ternmark report %s\n", store);
 }
 
@@ -205,7 +205,8 @@ static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
 {
     if (o->n_cells_failed > 0) return 4;
     if (suite->energy.required && o->n_windows_lost > 0) return 5;
-    return o->n_cells_ok > 0 ? 0 : 3; /* everything was skipped: not measurable here */
+    return o->n_cells_ok > 0 ? 0
+                             : 3; /* 3: every cell was skipped, so nothing can be measured here */
 }
 
 static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_machine *env,

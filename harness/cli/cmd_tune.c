@@ -21,10 +21,10 @@ static int is_interrupted(void *interrupt)
 static void print_text(FILE *out, const char *model, const tm_tune *tune)
 {
     fprintf(out, "%s, %d of %d layers, %d thread%s: %d prompt tokens, then %d generated\n\n", model,
-            tune->n_layers, tune->of_layers, tune->n_threads, tune->n_threads == 1 ? "" : "s",
+            tune->n_layers, tune->of_layers, tune->n_threads, tm_plural(tune->n_threads),
             TM_TUNE_TOKENS, TM_TUNE_TOKENS);
     fprintf(out, "%-26s %16s %16s %12s\n", "kernel", "us/prompt token", "us/generated",
-            "of the best");
+            "x fastest");
     double best = tm_tune_request_ns(&tune->candidates[tune->best]);
     for (int i = 0; i < tune->n; i++) {
         const tm_tune_candidate *c = &tune->candidates[i];

@@ -10,10 +10,11 @@ static tm_status check_name(const tm_peers *peers, tm_error *err)
     const tm_kernel *kernel;
     if (strcmp(name, "auto") == 0 || tm_kernel_find(name) ||
         tm_kernel_pick(name, &kernel, NULL) != TM_ARG)
-        return tm_fail(err, TM_ARG, "the peer %s has the name of a kernel or a family", name);
+        return tm_fail(err, TM_ARG,
+                       "--peer %s: this is the name of a kernel or family; use another name", name);
     for (int i = 0; i < peers->n - 1; i++)
         if (strcmp(peers->items[i].name, name) == 0)
-            return tm_fail(err, TM_ARG, "two peers are called %s", name);
+            return tm_fail(err, TM_ARG, "--peer: two peers are named %s", name);
     return TM_OK;
 }
 
@@ -24,10 +25,11 @@ tm_status tm_peers_parse(const char *text, tm_peers *out, tm_error *err)
     while (text && *text) {
         size_t n = strcspn(text, ";");
         if (n >= sizeof one)
-            return tm_fail(err, TM_ARG, "--peer: one of %zu characters, the limit is %zu", n,
+            return tm_fail(err, TM_ARG,
+                           "--peer: %zu characters in one peer exceed the limit of %zu", n,
                            sizeof one - 1);
         if (out->n == TM_PEERS_MAX)
-            return tm_fail(err, TM_ARG, "--peer: more than %d", TM_PEERS_MAX);
+            return tm_fail(err, TM_ARG, "--peer: more than %d peers", TM_PEERS_MAX);
         memcpy(one, text, n);
         one[n] = 0;
         tm_status status = tm_peer_parse(one, &out->items[out->n++], err);

@@ -1,4 +1,4 @@
-/* --peer of run and bench: other engines to measure beside ours. */
+/* --peer of run and bench: other engines to measure in the same run. */
 #ifndef TM_HARNESS_CLI_PEER_OPTIONS_H
 #define TM_HARNESS_CLI_PEER_OPTIONS_H
 
@@ -15,8 +15,8 @@ typedef struct tm_peers {
     int n;
 } tm_peers;
 
-/* "NAME=PROGRAM,FILE[,ARGUMENT...][;...]"; NULL: none. Errors: ARG (as tm_peer_parse; a name twice,
- * or that of a kernel; too many). */
+/* "NAME=PROGRAM,FILE[,ARGUMENT...][;...]"; NULL: none. Errors: ARG (those of tm_peer_parse; a
+ * repeated name; the name of a kernel; too many). */
 tm_status tm_peers_parse(const char *text, tm_peers *out, tm_error *err) TM_MUST_USE;
 
 #endif

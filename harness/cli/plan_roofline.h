@@ -1,5 +1,5 @@
-/* The roofline of this machine at the thread counts of a plan, measured in the run whose results are
- * compared with it. */
+/* The roofline of this machine at the thread counts of a plan, measured in the run whose results
+ * are compared with it. */
 #ifndef TM_HARNESS_CLI_PLAN_ROOFLINE_H
 #define TM_HARNESS_CLI_PLAN_ROOFLINE_H
 

@@ -1,4 +1,4 @@
-/* A profile as JSON: every figure in its own key, what is missing with its reason. */
+/* A profile as JSON: a key per value, and the reason for each missing one. */
 #include "harness/cli/profile_output.h"
 #include "reports/profile_table.h"
 
@@ -11,7 +11,7 @@ static tm_json *sum_json(const tm_profiled *item, int layer, int op)
     tm_json *o = tm_json_object();
     if (op >= 0) tm_json_put_string(o, "operation", tm_op_name((tm_op)op));
     if (op < 0 && layer >= 0) tm_json_put_int(o, "layer", layer);
-    if (op < 0 && layer == -1) tm_json_put_missing(o, "layer", "what lies outside the layers");
+    if (op < 0 && layer == -1) tm_json_put_missing(o, "layer", "outside the layers");
     tm_profile_sum_put(o, &sum, p->region_ns, p->n_tokens);
     return o;
 }
@@ -64,11 +64,11 @@ static tm_json *threads_json(const tm_profiled *item)
 
 static tm_json *limits_json(const tm_profile_limits *limits, int n_threads)
 {
-    static const char missing[] = "no limits were measured";
+    static const char missing[] = "the roofline was not measured";
     tm_json *o = tm_json_object();
     tm_profile_limits_put(o, limits, missing);
     tm_json_put_finite(o, "barrier_ns", limits->barrier_ns,
-                       n_threads == 1 ? "one thread meets nobody" : missing);
+                       n_threads == 1 ? "single thread: no barriers" : missing);
     return o;
 }
 

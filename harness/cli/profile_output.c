@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rates of a whole are of all of its time. */
+/* An operation's rates are over its work; those of a layer or of the whole include its waits. */
 static void add_row(tm_table *table, const tm_profiled *item, const char *name, int layer, int op)
 {
     const tm_profile *p = &item->profile;
@@ -38,7 +38,7 @@ static void fill_layers(const tm_profiled *item, tm_table *table)
     }
 }
 
-/* Of one thread's time. */
+/* A percentage of one thread's time. */
 static void add_percent(tm_table *table, double part_ns, double region_ns)
 {
     tm_table_add_cell(table, "%.2f", 100 * part_ns / region_ns);
@@ -81,13 +81,13 @@ static void put_limits(const tm_profiled *item, tm_text *out)
     int n = item->profile.n_threads;
     char read[64], int8[64], fp32[64];
     if (!isfinite(l->read_gb_per_second)) {
-        tm_text_add(out, "Limits: none were measured (--seconds 0).\n");
+        tm_text_add(out, "Roofline: not measured (--seconds 0).\n");
         return;
     }
     tm_text_format(
         out,
-        "Limits of %d thread%s, measured before: read %s GB/s, int8 %s GMAC/s, fp32 %s GMAC/s.\n",
-        n, n == 1 ? "" : "s", tm_number(l->read_gb_per_second, 3, read, sizeof read),
+        "Roofline of %d thread%s, from this run: read %s GB/s, int8 %s GMAC/s, fp32 %s GMAC/s.\n",
+        n, tm_plural(n), tm_number(l->read_gb_per_second, 3, read, sizeof read),
         tm_number(l->int8_gmac_per_second, 3, int8, sizeof int8),
         tm_number(l->fp32_gmac_per_second, 3, fp32, sizeof fp32));
 }
@@ -95,14 +95,14 @@ static void put_limits(const tm_profiled *item, tm_text *out)
 static void put_overhead(const tm_profile *p, tm_text *out)
 {
     double stamps_ns = p->stamps_per_thread * p->stamp_ns;
-    tm_text_format(out, "Looking cost %+.2f %%", 100 * (p->overhead.value - 1));
+    tm_text_format(out, "Profiling overhead: %+.2f %%", 100 * (p->overhead.value - 1));
     if (isfinite(p->overhead.low))
         tm_text_format(out, " [%+.2f, %+.2f]", 100 * (p->overhead.low - 1),
                        100 * (p->overhead.high - 1));
     tm_text_format(
         out,
-        " of the time (%d pairs with and without stamps, %s), %+.2f %% between the fastest "
-        "of both; by counting, %.0f stamps of %.1f ns (%s): %.2f %%.\n",
+        " (%d pairs with and without stamps, %s), %+.2f %% between the fastest runs; %.0f stamps "
+        "per thread of %.1f ns (%s) predict %.2f %%.\n",
         p->n_pairs, p->overhead.method, 100 * (p->fastest_ratio - 1), p->stamps_per_thread,
         p->stamp_ns, p->clock, 100 * stamps_ns / p->region_ns);
 }
@@ -120,17 +120,18 @@ static void put_barriers(const tm_profiled *item, tm_text *out)
     tm_text_format(out, "Barriers: %s per token",
                    tm_number(waits / p->n_tokens, 3, text, sizeof text));
     if (isfinite(item->limits.barrier_ns))
-        tm_text_format(out, " x %.0f ns each when nobody is late = %.2f %% of the time",
+        tm_text_format(out, " x %.0f ns each if all threads arrive together = %.2f %% of the time",
                        item->limits.barrier_ns,
                        100 * waits * item->limits.barrier_ns / p->region_ns);
-    tm_text_format(out, "; threads spent %.2f %% at them.\n", 100 * wait_ns / p->region_ns);
+    tm_text_format(out, "; threads spent %.2f %% of the time in them.\n",
+                   100 * wait_ns / p->region_ns);
 }
 
 static void put_counters(const tm_record *record, int n_tokens, tm_text *out)
 {
     char text[64];
     if (!record->sample.n_counters) return;
-    tm_text_format(out, "Counters (%s), per region of %d tokens, of a run without stamps:\n",
+    tm_text_format(out, "Counters (%s) over %d tokens, from a run without stamps:\n",
                    record->sample.counter_group, n_tokens);
     for (int i = 0; i < record->sample.n_counters; i++) {
         const tm_counter *c = &record->sample.counters[i];
@@ -149,7 +150,7 @@ static void put_lines(const tm_profiled *item, tm_text *out)
     put_limits(item, out);
     put_barriers(item, out);
     put_counters(&p->record, p->n_tokens, out);
-    if (p->record.marks[0]) tm_text_format(out, "Marked: %s.\n", p->record.marks);
+    if (p->record.marks[0]) tm_text_format(out, "Warnings: %s.\n", p->record.marks);
     tm_text_add_char(out, '\n');
 }
 

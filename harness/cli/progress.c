@@ -39,7 +39,7 @@ static void clear_line(tm_progress *progress)
     progress->line_open = false;
 }
 
-/* Columns of the terminal: a line that wraps could not be taken away again. */
+/* The width of the terminal: a line that wraps could not be cleared. */
 static int columns(void)
 {
     struct winsize size;
@@ -54,7 +54,7 @@ static void show_arm(tm_progress *progress, const tm_sweep_event *event)
     tm_duration_text(event->remaining_seconds, left, sizeof left);
     int n = snprintf(line, sizeof line, "[%d/%d] %s %s, %d thread%s, round %d of %d; about %s left",
                      event->arm_number, event->n_arms, cell->model, cell->kernel, cell->threads,
-                     cell->threads == 1 ? "" : "s", event->round + 1, event->n_rounds, left);
+                     tm_plural(cell->threads), event->round + 1, event->n_rounds, left);
     if (progress->terminal && progress->last_rate > 0 && n > 0 && n < (int)sizeof line)
         snprintf(line + n, sizeof line - (size_t)n, "; last: %s %.2f tokens/s",
                  progress->last_label, progress->last_rate);
@@ -77,11 +77,11 @@ void tm_progress_event(void *arg, const tm_sweep_event *event)
         if (!progress->quiet) show_arm(progress, event);
         break;
     case TM_SWEEP_SAMPLE:
-        /* Shown with the next arm: writing now would disturb what is being timed. */
+        /* Printed with the next arm: writing now would disturb the running measurement. */
         progress->last_rate = tm_record_rate(event->record);
         snprintf(progress->last_label, sizeof progress->last_label, "%s", event->record->cell.test);
         break;
-    case TM_SWEEP_PROFILE: /* as little */
+    case TM_SWEEP_PROFILE: /* not printed, for the same reason */
     case TM_SWEEP_ENERGY:
         break;
     case TM_SWEEP_CELL: {

@@ -1,5 +1,5 @@
-/* What a sweep says on stderr while it runs: one line that changes on a terminal, a line per arm
- * elsewhere. */
+/* The progress of a sweep on stderr: one line that is redrawn on a terminal, otherwise a line per
+ * arm. */
 #ifndef TM_HARNESS_CLI_PROGRESS_H
 #define TM_HARNESS_CLI_PROGRESS_H
 
@@ -7,18 +7,18 @@
 
 typedef struct tm_progress {
     bool terminal, colour, quiet;
-    bool line_open; /* the terminal's line has something on it */
+    bool line_open; /* the progress line is on the terminal */
     double last_rate;
     char last_label[512];
 } tm_progress;
 
-/* Looks at stderr, NO_COLOR and TERM. quiet: skipped and failed cells only. */
+/* Checks stderr, NO_COLOR and TERM. quiet: print only skipped and failed cells. */
 void tm_progress_init(tm_progress *progress, bool quiet);
-/* For tm_sweep_options.on_event, with the progress as its argument. */
+/* For tm_sweep_options.on_event; its argument is the progress. */
 void tm_progress_event(void *progress, const tm_sweep_event *event);
-/* One sentence on a line of its own; for tm_tuner.note, with the progress as its argument. */
+/* Prints a sentence on its own line. For tm_tuner.note; its argument is the progress. */
 void tm_progress_note(void *progress, const char *text);
-/* Takes the changing line away. */
+/* Clears the progress line. */
 void tm_progress_end(tm_progress *progress);
 
 /* "4 s", "3 min 20 s", "2 h 5 min". Returns text. */

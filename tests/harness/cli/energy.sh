@@ -88,7 +88,7 @@ expect 0 "without energy, CSV keeps its columns" 'J/token,W,energy from' bench "
 
 # --- suites, resuming, interruption ------------------------------------------------------------------
 
-show_run small && grep -q "4 windows of energy" out
+show_run small && grep -q "4 energy windows" out
 verdict $? "a suite with energy continues a store without"
 windows "it adds only the windows" small.jsonl 'len(s) == 8 and len(w) == 4 and all(x["source"] == "fake" and x["fake"] for x in w)'
 cp small.jsonl before

@@ -61,7 +61,7 @@ verdict $? "and the others were measured"
 # shellcheck disable=SC2086
 expect 2 "no program" "no/such/program" $bench --peer "a=/no/such/program,$work/model.gguf"
 # shellcheck disable=SC2086
-expect 2 "two of a name" "two peers are called other" $bench --peer "$here;$here"
+expect 2 "two of a name" "two peers are named other" $bench --peer "$here;$here"
 # shellcheck disable=SC2086
 expect 2 "the name of a family" "name of a kernel" $bench --peer "f16=$work/llama-bench,$work/model.gguf"
 # shellcheck disable=SC2086

@@ -83,7 +83,7 @@ else
 fi
 
 profile "${few[@]}" -t 1 -p 0 -n 2 -d 3 --seconds 0 --fastest && grep -q '^synth:125M .* tg2@d3: 2 tokens .*fastest of 2 runs' out &&
-    grep -q '^attention ' out && grep -q '^all ' out && grep -q '^Looking cost ' out && grep -q '^Limits: none were measured' out &&
+    grep -q '^attention ' out && grep -q '^all ' out && grep -q '^Profiling overhead: ' out && grep -q '^Roofline: not measured' out &&
     ! grep -q '^Barriers' out && ! grep -q '^layer' out
 verdict $? "one thread, a filled cache, without limits, as text"
 profile "${few[@]}" -t 1 -p 2 -n 0 --seconds 0 -o md --layers && grep -q '^| head ' out && grep -q '^| layer 10 ' out
