@@ -122,11 +122,24 @@ static void test_a_counter_is_followed_through_a_wrap(void **state)
     if (!measured) TM_SKIP("this machine is too busy to read the counter regularly");
 }
 
+/* CLOCK_REALTIME lies between two reads of it around the conversion. */
+static void test_monotonic_times_convert_to_unix_times(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        double before = tm_unix_now();
+        double now = 1e-9 * (double)(tm_now_ns() + tm_unix_offset_ns());
+        double after = tm_unix_now();
+        assert_true(now > before - 1e-3 && now < after + 1e-3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_rail_is_sampled_at_its_rate),
         cmocka_unit_test(test_a_counter_is_followed_through_a_wrap),
+        cmocka_unit_test(test_monotonic_times_convert_to_unix_times),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
