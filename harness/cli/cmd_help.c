@@ -1,12 +1,12 @@
 /* ternmark help: explains the commands; also writes the man pages and completion scripts. */
+#include "harness/base/atomic_file.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/completion.h"
 #include "harness/cli/help.h"
 #include "harness/cli/manual.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <limits.h>
+#include <stdlib.h>
 
 typedef struct settings {
     const char *completion, *share;
@@ -18,30 +18,24 @@ static const char *const scripts[] = {"bash-completion/completions/ternmark",
                                       "zsh/site-functions/_ternmark",
                                       "fish/vendor_completions.d/ternmark.fish"};
 
-/* The folders of a path, as mkdir -p makes them. */
-static void make_folders(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        (void)!mkdir(path, 0777); /* writing the file says what is wrong */
-        *slash = '/';
-    }
-}
-
 static tm_status write_one(const char *folder, const char *name, const char *shell,
                            const tm_command *command, tm_error *err)
 {
-    char path[4096];
+    char path[PATH_MAX], *text = NULL;
+    size_t n = 0;
     if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
         return tm_fail(err, TM_ARG, "%.100s...: the path is too long", folder);
-    make_folders(path);
-    FILE *file = fopen(path, "w");
-    if (!file) return tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
+    FILE *file = open_memstream(&text, &n);
+    if (!file) return tm_fail(err, TM_NOMEM, "%s: no memory", path);
     if (shell)
         tm_completion_write(shell, file);
     else
         tm_manual_write(command, file);
-    return fclose(file) == 0 ? TM_OK : tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
+    tm_status status = fclose(file) == 0 ? TM_OK : tm_fail(err, TM_NOMEM, "%s: no memory", path);
+    if (status == TM_OK) status = tm_make_folders_of_file(path, err);
+    if (status == TM_OK) status = tm_atomic_file_write(path, text, n, err);
+    free(text);
+    return status;
 }
 
 static tm_status write_share(const char *folder, tm_error *err)

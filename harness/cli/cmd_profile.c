@@ -1,4 +1,5 @@
 /* ternmark profile: shows where the time of a test goes, by operation, layer and thread. */
+#include "harness/base/atomic_file.h"
 #include "harness/base/version.h"
 #include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
@@ -7,10 +8,8 @@
 #include "harness/cli/profile_run.h"
 #include "reports/profile_table.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct settings {
@@ -30,7 +29,9 @@ typedef struct state {
     tm_plan plan;
     tm_roofline *roofline;
     tm_profile_trace trace;
-    FILE *folded;
+    FILE *folded; /* into folded_text */
+    char *folded_text;
+    size_t folded_size;
     tm_profile_run run;
     tm_interrupt interrupt;
     bool is_measuring_roofline; /* in another thread, after an interrupt */
@@ -65,26 +66,28 @@ static tm_status make_plan(state *st, tm_error *err)
     return status;
 }
 
-/* Opens the files before measuring, so that a wrong path is reported at once. */
-static tm_status open_files(state *st, tm_error *err)
+/* Checks and opens the outputs before measuring, so that a wrong path is reported at once. */
+static tm_status open_outputs(state *st, tm_error *err)
 {
     const settings *s = st->s;
-    if (s->plot && mkdir(s->plot, 0777) != 0 && errno != EEXIST)
-        return tm_fail(err, TM_IO, "%s: %s", s->plot, strerror(errno));
-    if (s->folded && !(st->folded = fopen(s->folded, "w")))
-        return tm_fail(err, TM_IO, "%s: %s", s->folded, strerror(errno));
-    return s->trace ? tm_profile_trace_open(s->trace, &st->trace, err) : TM_OK;
+    tm_status status = s->plot ? tm_make_folders(s->plot, err) : TM_OK;
+    if (status == TM_OK && s->folded) status = tm_output_check(s->folded, err);
+    if (status == TM_OK && s->folded) {
+        st->folded = open_memstream(&st->folded_text, &st->folded_size);
+        if (!st->folded) status = tm_fail(err, TM_NOMEM, "no memory for folded stacks");
+    }
+    return status == TM_OK && s->trace ? tm_profile_trace_open(s->trace, &st->trace, err) : status;
 }
 
-static tm_status close_files(state *st, tm_error *err)
+static tm_status close_outputs(state *st, tm_error *err)
 {
     tm_status status = tm_profile_trace_close(&st->trace, err);
     if (!st->folded) return status;
-    errno = 0;
-    bool failed = fflush(st->folded) != 0 || ferror(st->folded) != 0;
-    if ((fclose(st->folded) != 0 || failed) && status == TM_OK)
-        status = tm_fail(err, TM_IO, "%s: cannot write the whole file: %s", st->s->folded,
-                         strerror(errno ? errno : EIO));
+    if (fclose(st->folded) != 0 && status == TM_OK)
+        status = tm_fail(err, TM_NOMEM, "no memory for folded stacks");
+    if (status == TM_OK)
+        status = tm_atomic_file_write(st->s->folded, st->folded_text, st->folded_size, err);
+    free(st->folded_text);
     return status;
 }
 
@@ -126,7 +129,7 @@ static tm_status measure(state *st, tm_error *err)
     tm_status status = fill_suite(s, st->suite, err);
     if (status == TM_OK) status = tm_machine_read("/", &st->env, err);
     if (status == TM_OK) status = make_plan(st, err);
-    if (status == TM_OK) status = open_files(st, err);
+    if (status == TM_OK) status = open_outputs(st, err);
     if (status == TM_OK) status = measure_roofline(st, err);
     st->run = (tm_profile_run){.suite = st->suite,
                                .plan = &st->plan,
@@ -141,7 +144,7 @@ static tm_status measure(state *st, tm_error *err)
                                .folded = st->folded};
     if (status == TM_OK) status = tm_profile_run_arms(&st->run, err);
     tm_error why = {0};
-    tm_status closed = close_files(st, &why);
+    tm_status closed = close_outputs(st, &why);
     if (status == TM_OK && closed != TM_OK) {
         *err = why;
         status = closed;

@@ -1,4 +1,5 @@
 /* ternmark run: measures every cell of a suite into a store, which the same command continues. */
+#include "harness/base/atomic_file.h"
 #include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
@@ -9,12 +10,10 @@
 #include "harness/measure/profile.h"
 #include "harness/sweep/sweep.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define RUNS        "results/runs"
 #define SUITE_GROUP "Instead of the suite's values"
@@ -137,11 +136,8 @@ static tm_json *plan_to_json(const tm_suite *suite, const tm_plan *plan)
 /* results/runs/NAME.jsonl, with its folders. The same suite continues the same store. */
 static tm_status default_store(const tm_suite *suite, char *path, size_t size, tm_error *err)
 {
-    static const char *const folders[] = {"results", RUNS};
-    for (int i = 0; i < 2; i++)
-        if (mkdir(folders[i], 0777) != 0 && errno != EEXIST)
-            return tm_fail(err, TM_IO, "%s: cannot create this folder: %s; use --store FILE",
-                           folders[i], strerror(errno));
+    if (tm_make_folders(RUNS, err) != TM_OK)
+        return tm_fail_in(err, "the default store (use --store FILE for another)");
     char name[64];
     snprintf(name, sizeof name, "%s", suite->name[0] ? suite->name : "unnamed");
     for (char *c = name; *c; c++)

@@ -1,11 +1,16 @@
 #include "harness/cli/command.h"
 
+#include "harness/base/atomic_file.h"
 #include "harness/base/version.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/help.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Before the command's settings in one block, so that one parser fills both. */
 typedef struct output_settings {
@@ -59,13 +64,20 @@ static void take_old_spelling(const tm_command *command, output_settings *output
     output->path = NULL;
 }
 
-static tm_status write_file(const char *path, const char *data, size_t n, tm_error *err)
+tm_status tm_output_check(const char *path, tm_error *err)
 {
-    FILE *file = fopen(path, "w");
-    if (!file) return tm_fail(err, TM_IO, "%s: cannot be written", path);
-    bool ok = fwrite(data, 1, n, file) == n;
-    ok = fclose(file) == 0 && ok;
-    return ok ? TM_OK : tm_fail(err, TM_IO, "%s: writing failed", path);
+    char folder[PATH_MAX];
+    struct stat info;
+    const char *slash = strrchr(path, '/');
+    int n = slash ? (int)(slash - path) + 1 : 0;
+    snprintf(folder, sizeof folder, "%.*s", n, path);
+    if (stat(path, &info) == 0) {
+        if (S_ISDIR(info.st_mode)) return tm_fail(err, TM_ARG, "%s: is a folder", path);
+        if (access(path, W_OK) == 0) return TM_OK;
+    } else if (access(n ? folder : ".", W_OK) == 0) {
+        return TM_OK;
+    }
+    return tm_fail(err, TM_IO, "%s: cannot be written: %s", path, strerror(errno));
 }
 
 /* Runs the command with its data going to a file, which is written at the end. */
@@ -74,13 +86,15 @@ static tm_status run_to_file(const tm_command *command, void *settings, tm_call 
 {
     char *data = NULL;
     size_t n = 0;
+    tm_status status = tm_output_check(path, err);
+    if (status != TM_OK) return status;
     call->out = open_memstream(&data, &n);
     if (!call->out) return tm_fail(err, TM_NOMEM, "no memory for the output");
-    tm_status status = command->run(settings, call, err);
+    status = command->run(settings, call, err);
     if (fclose(call->out) != 0 && status == TM_OK)
         status = tm_fail(err, TM_NOMEM, "no memory for the output");
     if (status == TM_OK && (n > 0 || call->exit_status == 0))
-        status = write_file(path, data, n, err);
+        status = tm_atomic_file_write(path, data, n, err);
     free(data);
     return status;
 }

@@ -35,8 +35,5 @@ tm_status tm_command_need(const char *name, const tm_command **out, tm_error *er
             *out = entries[i].command;
             return TM_OK;
         }
-    const char *nearest = tm_nearest_name(name, tm_command_names());
-    return tm_fail(err, TM_ARG, "unknown command \"%s\"%s%s%s; use --help to list the commands",
-                   name, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                   nearest ? "\"?" : "");
+    return tm_unknown_name(err, "command", name, tm_command_names());
 }

@@ -98,20 +98,18 @@ static tm_status set_from_environment(const tm_option *option, void *settings, t
 
 static tm_status unknown(const tm_option *rows, int n_rows, const char *given, tm_error *err)
 {
+    char texts[MAX_NAMES][40], bare[64];
     const char *names[MAX_NAMES + 1];
     int n = 0;
-    char bare[64];
-    while (n < n_rows && n < MAX_NAMES) {
-        names[n] = rows[n].name;
-        n++;
+    for (; n < n_rows && n < MAX_NAMES; n++) {
+        snprintf(texts[n], sizeof texts[n], "--%s", rows[n].name);
+        names[n] = texts[n];
     }
     names[n] = NULL;
     given += strspn(given, "-");
-    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(given, "="), given);
-    const char *nearest = tm_nearest_name(bare, names);
-    if (nearest)
-        return tm_fail(err, TM_ARG, "unknown option \"%s\"; did you mean --%s?", given, nearest);
-    return tm_fail(err, TM_ARG, "unknown option \"%s\"; use --help to list the options", given);
+    snprintf(bare, sizeof bare, "--%.*s", (int)strcspn(given, "="), given);
+    if (tm_nearest_name(bare, names)) return tm_unknown_name(err, "option", bare, names);
+    return tm_fail(err, TM_ARG, "unknown option \"%s\"; use --help to list the options", bare);
 }
 
 /* One option at argv[*i], with its value, which may be argv[*i + 1]. */

@@ -21,7 +21,7 @@ done
 expect 0 "--version" '^ternmark [0-9]*\.[0-9]*\.[0-9]* (commit' --version
 expect 2 "an unknown command suggests the nearest" 'did you mean "bench"' bnech
 expect 2 "help for an unknown command" 'did you mean "bench"' help bnech
-expect 2 "an unknown option suggests the nearest" 'did you mean --threads' bench --thread 2
+expect 2 "an unknown option suggests the nearest" 'did you mean .--threads.' bench --thread 2
 expect 2 "a missing required option" '--model is missing' bench
 expect 2 "a missing argument prints the usage" 'usage: ternmark run' run
 expect 2 "one argument too many" 'unexpected argument "b".*usage: ternmark report' report a b

@@ -126,5 +126,5 @@ refused "no tokens" 'is not a whole number from 1' --bench --tokens 0
 refused "tokens twice" 'names 8 twice' --bench --tokens 8,1,8
 refused "no time" 'seconds is "0"' --bench --seconds 0
 refused "an unknown format" 'expected text, json or csv' --bench --format yaml
-refused "an unknown option" 'did you mean --bench' --bnech
+refused "an unknown option" 'did you mean .--bench.' --bnech
 echo "1..$n"

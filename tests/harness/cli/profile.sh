@@ -176,13 +176,13 @@ refused "an unknown format" 'expected text, md, csv or json' "${few[@]}" --forma
 refused "an unknown kernel" 'did you mean' -m synth:125M --kernel i2r16_mad_skalar
 refused "no sequence" 'sequences: "0" is not from 1 to 256' "${few[@]}" --sequences 0
 refused "no pairs" '-r is "0"' "${few[@]}" -r 0
-refused "an unknown option" 'did you mean --layers' "${few[@]}" --layer
+refused "an unknown option" 'did you mean .--layers.' "${few[@]}" --layer
 refused "a trace that cannot be written" 'No such file' "${few[@]}" -t 1 --trace no/such/trace.json
 refused "stacks that cannot be written" 'No such file' "${few[@]}" -t 1 --folded no/such/file
 profile "${few[@]}" -t 1 -p 0 -n 2 -r 1 --seconds 0 --trace /dev/full
 [ $? -eq 2 ] && grep -q 'cannot write the whole .*: No space left' err
 verdict $? "a trace for which there is no room: said, with the reason"
-refused "a folder that cannot be made" 'No such file' "${few[@]}" -t 1 --plot no/such/folder
+refused "a folder that cannot be made" 'a file is in its place' "${few[@]}" -t 1 --plot suite.json/folder
 refused "an unknown group of counters" 'nosuch' "${few[@]}" --counters nosuch
 profile -m null:1000 -t 1 -p 2 -n 0 --seconds 0
 [ $? -eq 4 ] && grep -q 'fake engine has no operations' err

@@ -38,7 +38,7 @@ refused "a store without cells" 2 'runs.jsonl: the store holds no cell' "$work/r
 refused "another schema" 3 'schema 99' "$work/newer.jsonl"
 refused "a line that is not JSON" 2 'line 2' "$work/garbage.jsonl"
 refused "an unknown format" 2 'did you mean "latex"' "$work/cell.jsonl" --format latx
-refused "an unknown option" 2 'did you mean --format' "$work/cell.jsonl" --fromat md
+refused "an unknown option" 2 'did you mean .--format.' "$work/cell.jsonl" --fromat md
 refused "a directory that is a file" 2 "$work/file" "$work/cell.jsonl" -o "$work/file"
 
 n=$((n + 1))

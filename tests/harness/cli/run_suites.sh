@@ -53,7 +53,7 @@ expect 2 "bench: an unknown head" 'did you mean "q6_k"' bench -m synth:125M --he
 
 expect 2 "unknown suite" 'did you mean "quick"' run qick
 expect 2 "no such file" "No such file" run ./none.json
-expect 2 "unknown option" "did you mean --processes" run quick --proceses 3
+expect 2 "unknown option" "did you mean .--processes." run quick --proceses 3
 expect 2 "unknown key" 'line 1: unknown key "nmae"; did you mean "name"' run <(echo '{"nmae": 1}')
 mkfifo pipe
 expect 2 "a pipe that nobody writes to is not waited for for ever" "run: pipe: a pipe that brought nothing within 10 s" run pipe
