@@ -91,7 +91,7 @@ static tm_status open_model(engine *self, const tm_backend_request *request, tm_
     return status;
 }
 
-/* The threads that pack the model need not be those that run it. */
+/* Other threads may pack the model than run it. */
 static tm_status open_and_load(engine *self, const tm_backend_request *request, tm_error *err)
 {
     tm_pool_options pool = {.n_threads = request->n_threads,
@@ -165,7 +165,8 @@ tm_status tm_backend_greedy(tm_backend *backend, int n, char *text, size_t size,
     int32_t tokens[4];
     const float *logits;
     uint64_t hash = TM_HASH_START;
-    for (int i = 0; i < 4; i++) /* the same for every arm: ids a byte vocabulary has too */
+    for (int i = 0; i < 4;
+         i++) /* the same for every arm; a byte vocabulary has these ids as well */
         tokens[i] = (int32_t)((1 + 37 * i) % backend->n_vocab);
     backend->reset(backend);
     tm_status status = backend->eval(backend, tokens, 4, TM_LOGITS_LAST, &logits, err);

@@ -1,9 +1,9 @@
 /* What a worker times: a model in a session, or a scripted fake without one.
  *
- * The fake ("null:NS", "null:NS:FAULT@TOKEN") works for NS nanoseconds per token and then does as
- * told at the TOKENth token since its start: crash, die (SIGKILL), exit (with 3), hang, garbage (a
- * line that is no JSON), wrong (its greedy tokens differ), refuse (an error). It tests the harness
- * and measures its overhead.
+ * The fake ("null:NS", "null:NS:FAULT@TOKEN") spends NS nanoseconds per token. At the TOKENth token
+ * since its start it fails as the script says: crash, die (SIGKILL), exit (with 3), hang, garbage (a line
+ * that is not JSON), wrong (other greedy tokens), refuse (an error). It tests the harness and measures its
+ * overhead.
  */
 #ifndef TM_HARNESS_MEASURE_BACKEND_H
 #define TM_HARNESS_MEASURE_BACKEND_H
@@ -17,27 +17,27 @@ typedef struct tm_backend tm_backend;
 struct tm_backend {
     void *self; /* owned; freed by close */
     int n_vocab;
-    int n_batch; /* tokens of one pass over the weights at most */
+    int n_batch; /* limit of tokens in one pass over the weights */
     int64_t load_ns;
     tm_costs costs;        /* zeros for the fake */
-    const tm_model *model; /* with session and pool for who looks inside; NULL for the fake */
+    const tm_model *model; /* model, session and pool: NULL for the fake */
     tm_session *session;
     tm_pool *pool;
-    bool f16_kv;                   /* the session's cache */
-    bool pinned;                   /* every thread is on the CPU it was asked to be */
-    int cpus[TM_BACKEND_CPUS_MAX]; /* the threads', where pinned; the first ones of more */
-    int n_cpus;                    /* 0: not pinned, or without threads */
+    bool f16_kv;                   /* of the KV cache */
+    bool pinned;                   /* every thread is on its CPU */
+    int cpus[TM_BACKEND_CPUS_MAX]; /* of the threads; of the first ones if there are more */
+    int n_cpus;                    /* 0: not pinned, or no threads */
     /* As tm_session_eval. */
     tm_status (*eval)(tm_backend *backend, const int32_t *tokens, int n_tokens, tm_logits which,
                       const float **logits, tm_error *err);
     void (*reset)(tm_backend *backend);
-    /* For tests of several sequences. As tm_session_divide; every sequence becomes a copy of the first;
-     * as tm_session_step, with logits. */
+    /* For tests with several sequences: divide is tm_session_divide, spread copies the first sequence to
+     * all others, step is tm_session_step with logits. */
     void (*divide)(tm_backend *backend, int n_sequences, int n_context);
     void (*spread)(tm_backend *backend, int n_sequences);
     tm_status (*step)(tm_backend *backend, const int32_t *tokens, int n_sequences, tm_error *err);
     void (*rewind)(tm_backend *backend, int position); /* as tm_session_rewind */
-    /* Every kernel used against the reference on the shapes of this model, before it is timed. */
+    /* Checks every kernel of the model against the reference on its shapes. Call it before timing. */
     tm_status (*check)(tm_backend *backend, tm_error *err);
     void (*close)(tm_backend *backend);
 };
@@ -49,10 +49,10 @@ typedef struct tm_backend_request {
     bool oversubscribe;
     uint64_t seed;
     tm_session_options session; /* what the tests need */
-    int garbage_fd;             /* where the fake writes its garbage */
+    int garbage_fd;             /* the fake writes its garbage here */
 } tm_backend_request;
 
-/* True for the fake's names. */
+/* Whether the name is that of a fake. */
 bool tm_backend_is_null(const char *model);
 /* Errors: ARG, and those of the engine. */
 tm_status tm_backend_open(const tm_backend_request *request, tm_backend *out,

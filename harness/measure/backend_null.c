@@ -31,13 +31,13 @@ typedef struct script {
     int64_t ns_per_token;
     fault fault;
     int64_t at_token;
-    char only[48]; /* the fault happens with this kernel only; "": any */
+    char only[48]; /* the only kernel that has the fault; "": all */
 } script;
 
 typedef struct fake {
     script script;
     bool armed;
-    int64_t n_tokens; /* since the start */
+    int64_t n_tokens; /* since its start */
     int garbage_fd;
     float logits[N_VOCAB];
 } fake;
@@ -77,8 +77,8 @@ static tm_status read_script(const char *model, script *out, tm_error *err)
 bad:
     return tm_fail(
         err, TM_ARG,
-        "fake model \"%s\" is not null:NS[:FAULT@TOKEN[/KERNEL]] with NS from 0 to %d and "
-        "FAULT crash, die, exit, hang, garbage, wrong or refuse",
+        "invalid fake model \"%s\": expected null:NS[:FAULT@TOKEN[/KERNEL]] with NS from 0 to %d "
+        "and FAULT crash, die, exit, hang, garbage, wrong or refuse",
         model, MAX_NS);
 }
 
@@ -95,7 +95,7 @@ static tm_status misbehave(fake *self, tm_error *err)
     static const char nonsense[] = "Segmentation fault (just kidding)\n";
     switch (self->script.fault) {
     case FAULT_CRASH:
-        signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would make it an exit */
+        signal(SIGSEGV, SIG_DFL); /* the handler of a sanitizer would exit instead */
         raise(SIGSEGV);
         break;
     case FAULT_DIE:
@@ -110,7 +110,7 @@ static tm_status misbehave(fake *self, tm_error *err)
         if (write(self->garbage_fd, nonsense, sizeof nonsense - 1) < 0) _exit(4);
         break;
     case FAULT_REFUSE:
-        return tm_fail(err, TM_CHECK, "the fake refuses token %lld",
+        return tm_fail(err, TM_CHECK, "the fake model refuses token %lld",
                        (long long)self->script.at_token);
     case FAULT_WRONG:
     case FAULT_NONE:
@@ -194,7 +194,7 @@ tm_status tm_backend_open_null(const tm_backend_request *request, tm_backend *ou
     if (self->armed && self->script.fault == FAULT_WRONG) self->logits[9] = 2;
     out->n_vocab = N_VOCAB;
     out->n_batch = request->session.n_batch;
-    out->pinned = true; /* it has no threads to pin */
+    out->pinned = true; /* there are no threads to pin */
     out->load_ns = 1;
     out->eval = fake_eval;
     out->reset = fake_reset;

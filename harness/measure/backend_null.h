@@ -4,10 +4,10 @@
 
 #include "harness/measure/backend.h"
 
-/* Errors: ARG for a script that cannot be read. */
+/* Errors: ARG (the script is not valid). */
 tm_status tm_backend_open_null(const tm_backend_request *request, tm_backend *out,
                                tm_error *err) TM_MUST_USE;
-/* Whether the script in a model's name can be read; its time per token. */
+/* Checks the script in the name of a model; *ns: its time per token. Errors: ARG. */
 tm_status tm_backend_check_null(const char *model, int64_t *ns_per_token,
                                 tm_error *err) TM_MUST_USE;
 

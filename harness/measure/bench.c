@@ -10,12 +10,12 @@
 #include "harness/machine/machine.h"
 #include "harness/base/sysfs.h"
 
-/* Tokens of the run that measures the harness's own cost: at some 30 ns each it takes 0.03 ms. */
+/* Tokens of the run that measures the overhead of timing: at 30 ns each it takes 0.03 ms. */
 #define OVERHEAD_TOKENS 1024
-/* Fewer ticks of /proc/stat than this (10 ms each, over all CPUs) say nothing about percents. */
+/* Ticks of /proc/stat (10 ms each, over all CPUs) that a percentage needs at least. */
 #define MIN_TICKS 20
 
-/* A backend that does nothing: what remains is the harness. */
+/* With a backend that does nothing, all the time is overhead. */
 static tm_status do_nothing(tm_backend *backend, const int32_t *tokens, int n_tokens,
                             tm_logits which, const float **logits, tm_error *err)
 {
@@ -48,8 +48,8 @@ tm_status tm_bench_fill(tm_bench *bench, const tm_test *test, tm_error *err)
     return status;
 }
 
-/* The timed region. stamps[0] is the start, stamps[1] the end of the prompt (if any), then one per
- * generated token. Nothing but eval and the clock happens between the first and the last. */
+/* The timed region: only eval and the clock run between the first stamp and the last. stamps[0] is the
+ * start, stamps[1] the end of the prompt (if any), then one per generated token. */
 static tm_status region(tm_backend *backend, const int32_t *tokens, const tm_test *test,
                         int64_t *stamps, int *n_stamps, tm_error *err)
 {
@@ -100,11 +100,11 @@ tm_status tm_bench_open(tm_backend *backend, const tm_test *tests, int n_tests, 
     out->stamps = calloc((size_t)n_stamps, sizeof *out->stamps);
     if (!out->tokens || !out->stamps) {
         tm_bench_close(out);
-        return tm_fail(err, TM_NOMEM, "no memory for the times of %d tokens", n_tokens);
+        return tm_fail(err, TM_NOMEM, "no memory for %d tokens of the tests", n_tokens);
     }
     out->n_tokens = n_tokens;
     out->n_stamps = n_stamps;
-    tm_rng rng = {seed ^ 0x70726f6d7074ull}; /* "prompt": not the weights' stream */
+    tm_rng rng = {seed ^ 0x70726f6d7074ull}; /* "prompt": another stream than the weights */
     for (int i = 0; i < n_tokens; i++)
         out->tokens[i] = (int32_t)tm_rng_below(&rng, (uint64_t)backend->n_vocab);
     measure_harness(out);
@@ -179,7 +179,7 @@ static tm_status put_times(const tm_test *test, const int64_t *stamps, int n, tm
 {
     const int64_t *gen = stamps + (test->n_prompt > 0);
     record->sample.elapsed_ns = stamps[n - 1] - stamps[0];
-    /* The clock's resolution is 1 ns; a region that seems to take none took less than one. */
+    /* The resolution of the clock is 1 ns. */
     if (record->sample.elapsed_ns < 1) record->sample.elapsed_ns = 1;
     record->sample.n_tokens = tm_test_tokens(test);
     record->sample.first_token_ns = test->n_prompt > 0 ? stamps[1] - stamps[0] : 0;
@@ -255,15 +255,15 @@ void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
         *bytes_per_token = *macs_per_token = 0;
         return;
     }
-    /* The prompt: weights once per pass, the head for the last token only; a pass reads the keys
-     * and values up to its end once, and token i of it multiplies with those up to itself. The last
-     * layer ends at its keys and values, but for the last token. */
+    /* The prompt reads the weights once per pass, and the head for its last token only. A pass reads the
+     * keys and values up to its end once; its token i multiplies with those up to itself. In the last
+     * layer only the last token goes beyond keys and values. */
     double last_layer = costs->n_layers > 0 ? 1.0 / (double)costs->n_layers : 0;
     for (int done = 0; done < test->n_prompt;) {
         int batch = test->n_prompt - done < n_batch ? test->n_prompt - done : n_batch;
         bool last = done + batch == test->n_prompt;
         double own = (double)batch * position + (double)batch * (batch + 1) / 2;
-        double kept = last ? (double)position + batch : 0; /* the last token's in the last layer */
+        double kept = last ? (double)position + batch : 0; /* of the last token in the last layer */
         bytes += weights + kv * (double)(position + batch);
         macs += (double)batch * (double)costs->linear_macs + attention * own;
         macs -= (double)(last ? batch - 1 : batch) * (double)costs->last_macs +
@@ -276,8 +276,8 @@ void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
         bytes += (double)costs->head_bytes;
         macs += (double)costs->head_macs;
     }
-    /* Generated tokens: the weights for each pass, all else for each token of it. Sum of positions
-     * position+1 .. position+n_gen. */
+    /* A generating pass reads the weights once, and everything else for each of its tokens. Sum of the
+     * positions position+1 .. position+n_gen. */
     double gen = test->n_gen, positions = gen * position + gen * (gen + 1) / 2;
     bytes += gen * (weights + (double)costs->head_bytes) + n_sequences * kv * positions;
     macs += n_sequences *

@@ -10,10 +10,10 @@
 #include "harness/base/child.h"
 
 #define MAX_ANSWER (1 << 20)
-#define PATIENCE   3600 /* seconds: it says nothing before all repetitions are done */
+#define PATIENCE   3600 /* seconds: a peer prints nothing until all repetitions are done */
 #define GRACE      5
 
-/* --- how it is written -------------------------------------------------------------------------- */
+/* Its description. */
 
 static tm_status take(const char **at, const char *stop, const char *what, char *out, size_t size,
                       tm_error *err)
@@ -21,8 +21,8 @@ static tm_status take(const char **at, const char *stop, const char *what, char 
     size_t n = strcspn(*at, stop);
     if (n == 0) return tm_fail(err, TM_ARG, "a peer is NAME=PROGRAM,FILE: %s is missing", what);
     if (n >= size)
-        return tm_fail(err, TM_ARG, "a peer's %s has %zu characters, the limit is %zu", what, n,
-                       size - 1);
+        return tm_fail(err, TM_ARG, "the %s of a peer has %zu characters; the limit is %zu", what,
+                       n, size - 1);
     memcpy(out, *at, n);
     out[n] = 0;
     *at += n;
@@ -64,7 +64,7 @@ void tm_peer_print(const tm_peer *peer, char *text, size_t size)
         n += snprintf(text + n, size - (size_t)n, ",%s", peer->arguments[i]);
 }
 
-/* --- what it answers ---------------------------------------------------------------------------- */
+/* Its answer. */
 
 tm_status tm_peer_answer_read(const char *text, size_t length, tm_peer_answer *out, tm_error *err)
 {
@@ -76,7 +76,7 @@ tm_status tm_peer_answer_read(const char *text, size_t length, tm_peer_answer *o
     if (status != TM_OK) return status;
     const tm_json *test = tm_json_at(json, 0);
     if (!tm_json_is_array(json) || tm_json_count(json) != 1 || !tm_json_is_object(test))
-        status = tm_fail(err, TM_FORMAT, "%s is not an array of one object", what);
+        status = tm_fail(err, TM_FORMAT, "%s must be an array of one object", what);
     if (status == TM_OK)
         status = tm_json_need_int(test, "n_prompt", what, 0, 1 << 30, &n_prompt, err);
     if (status == TM_OK) status = tm_json_need_int(test, "n_gen", what, 0, 1 << 30, &n_gen, err);
@@ -85,12 +85,12 @@ tm_status tm_peer_answer_read(const char *text, size_t length, tm_peer_answer *o
     const tm_json *samples = tm_json_get(test, "samples_ns");
     int n = tm_json_count(samples);
     if (status == TM_OK && (!tm_json_is_array(samples) || n < 1 || n > TM_PEER_SAMPLES))
-        status = tm_fail(err, TM_FORMAT, "%s: \"samples_ns\" is not an array of 1 to %d numbers",
+        status = tm_fail(err, TM_FORMAT, "%s: \"samples_ns\" must be an array of 1 to %d numbers",
                          what, TM_PEER_SAMPLES);
     for (int i = 0; i < n && status == TM_OK; i++) {
         double ns = tm_json_double(tm_json_at(samples, i), NAN);
         if (!(ns >= 1 && ns < 9e15))
-            status = tm_fail(err, TM_FORMAT, "%s: \"samples_ns\"[%d] is no time above 0", what, i);
+            status = tm_fail(err, TM_FORMAT, "%s: \"samples_ns\"[%d] must be above 0", what, i);
         else
             out->samples_ns[i] = (int64_t)ns;
     }
@@ -108,7 +108,7 @@ tm_status tm_peer_answer_read(const char *text, size_t length, tm_peer_answer *o
     return status;
 }
 
-/* --- running it --------------------------------------------------------------------------------- */
+/* Running it. */
 
 static tm_status ask(const tm_peer *peer, const tm_test *test, int n_threads, int n_repetitions,
                      tm_peer_answer *answer, tm_child_end *end, tm_error *err)
@@ -152,21 +152,21 @@ tm_status tm_peer_run(const tm_peer *peer, const tm_test *test, int n_threads, i
 {
     tm_child_end end = {0};
     tm_peer_answer *answer = malloc(sizeof *answer);
-    if (!answer) return tm_fail(err, TM_NOMEM, "no memory for an answer");
+    if (!answer) return tm_fail(err, TM_NOMEM, "no memory for the answer of a peer");
     tm_status status = TM_OK;
     if (test->depth > 0)
         status = tm_fail(err, TM_UNSUPPORTED,
-                         "the peer %s: not every llama-bench fills a context before it times",
+                         "the peer %s: not every llama-bench can fill the context before timing",
                          peer->name);
     if (status == TM_OK && test->n_sequences > 1)
-        status = tm_fail(err, TM_UNSUPPORTED, "the peer %s: llama-bench decodes one sequence",
+        status = tm_fail(err, TM_UNSUPPORTED, "the peer %s: llama-bench decodes one sequence only",
                          peer->name);
     if (status == TM_OK) status = ask(peer, test, n_threads, n_repetitions, answer, &end, err);
     if (status == TM_OK && (answer->n_prompt != test->n_prompt || answer->n_gen != test->n_gen ||
                             answer->n_threads != n_threads || answer->n_samples != n_repetitions))
         status = tm_fail(err, TM_FORMAT,
-                         "the peer %s answers for %d prompt and %d generated tokens, %d threads, "
-                         "%d times; asked for %d, %d, %d, %d",
+                         "the peer %s measured %d prompt and %d generated tokens, %d threads, %d "
+                         "times; the request was %d, %d, %d, %d",
                          peer->name, answer->n_prompt, answer->n_gen, answer->n_threads,
                          answer->n_samples, test->n_prompt, test->n_gen, n_threads, n_repetitions);
     for (int i = 0; i < n_repetitions && status == TM_OK; i++) {
@@ -177,10 +177,10 @@ tm_status tm_peer_run(const tm_peer *peer, const tm_test *test, int n_threads, i
         r->sample.repetition = i;
         r->sample.elapsed_ns = answer->samples_ns[i];
         r->sample.n_tokens = test->n_prompt + test->n_gen;
-        tm_record_sample_miss_figures(&r->sample, "a peer's process does not tell");
+        tm_record_sample_miss_figures(&r->sample, "the process of a peer does not report it");
         tm_measured_set(&r->sample.peak_rss_bytes, (double)end.max_rss_bytes);
         snprintf(r->marks, sizeof r->marks,
-                 "timed by the peer itself (%.40s, build %.20s), its results unchecked",
+                 "timed by the peer itself (%.40s, build %.20s); results not checked",
                  answer->model_type, answer->build);
     }
     free(answer);

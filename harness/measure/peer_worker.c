@@ -9,10 +9,11 @@ tm_status tm_peer_answer_request(const tm_worker_request *request, void *arg, in
     const tm_peer *peer = arg;
     tm_status status = tm_worker_say(fd, "loaded", err);
     if (status == TM_OK)
-        status = tm_worker_say(fd, "checked", err); /* nothing was: see the marks */
+        status = tm_worker_say(
+            fd, "checked", err); /* only a line of the protocol: the marks say that nothing was */
     for (int i = 0; i < request->n_tests && status == TM_OK; i++) {
         const tm_worker_test *t = &request->tests[i];
-        if (t->n_repetitions == 0) continue; /* its times are there; it makes nothing else */
+        if (t->n_repetitions == 0) continue; /* a peer measures only times, and these are there */
         tm_record *records = calloc((size_t)t->n_repetitions, sizeof *records);
         if (!records) return tm_fail(err, TM_NOMEM, "no memory for %d records", t->n_repetitions);
         status = tm_peer_run(peer, &t->test, request->cell.threads, t->n_repetitions, records, err);

@@ -13,11 +13,11 @@
 #include "harness/measure/backend.h"
 #include "harness/base/version.h"
 
-/* Greedy tokens whose hash tells models computed differently apart; the first sees the whole
- * prompt. */
+/* The hash of these greedy tokens tells apart models that are computed differently. The first follows
+ * the whole prompt. */
 #define GREEDY_PROMPT 4
 #define GREEDY_TOKENS 4
-/* A warm-up run generates no more than this: caches and clocks need no more. */
+/* A warm-up generates no more than this, which is enough for caches and clocks. */
 #define WARMUP_GEN 4
 #define MAX_BATCH  512
 
@@ -44,7 +44,7 @@ static tm_status send(int fd, tm_json *line, tm_error *err)
 {
     char *text = line ? tm_json_print(line, false) : NULL;
     tm_json_free(line);
-    if (!text) return tm_fail(err, TM_NOMEM, "no memory for an answer");
+    if (!text) return tm_fail(err, TM_NOMEM, "no memory for a line of the answer");
     size_t length = strlen(text), done = 0;
     text[length++] = '\n';
     tm_status status = TM_OK;
@@ -52,7 +52,7 @@ static tm_status send(int fd, tm_json *line, tm_error *err)
         ssize_t n = write(fd, text + done, length - done);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0)
-            status = tm_fail(err, TM_IO, "answering failed: %s", strerror(errno));
+            status = tm_fail(err, TM_IO, "cannot write the answer: %s", strerror(errno));
         else
             done += (size_t)n;
     }
@@ -85,7 +85,7 @@ static void send_error(int fd, const tm_error *what)
     tm_json_put_string(json, "status", tm_status_name(what->status));
     tm_json_put_string(json, "message", what->message);
     tm_error ignored;
-    if (send(fd, json, &ignored) != TM_OK) return; /* nobody listens any more */
+    if (send(fd, json, &ignored) != TM_OK) return; /* the parent is gone */
 }
 
 tm_status tm_worker_say(int fd, const char *kind, tm_error *err)
@@ -147,7 +147,7 @@ static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int
     return TM_OK;
 }
 
-/* What writing the trace of a test needs. */
+/* What the callback needs to write the trace of a test. */
 typedef struct tracer {
     const tm_worker_request *request;
     int index;
@@ -198,7 +198,7 @@ static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, 
                                   .see_arg = &seen};
     tm_record record = {.kind = TM_RECORD_PROFILE};
     tm_profile profile = {0};
-    tm_machine env = {0}; /* now: the model has its memory */
+    tm_machine env = {0}; /* only now does the model have its memory */
     if (tm_machine_read("/", &env, &why) == TM_OK)
         options.available_bytes = env.memory_available_bytes;
     tm_machine_free(&env);
@@ -220,7 +220,7 @@ static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, 
     return status;
 }
 
-/* Of all tests that ask for it, after all their times: stamps must touch none of them. */
+/* After all timed repetitions of all tests, so that stamps affect none of them. */
 static tm_status run_profiles(tm_bench *bench, const tm_worker_request *request, int fd,
                               tm_error *err)
 {
@@ -233,7 +233,7 @@ static tm_status run_profiles(tm_bench *bench, const tm_worker_request *request,
     return status;
 }
 
-/* The energy windows of all tests, after all their times. */
+/* After all timed repetitions and profiles. */
 static tm_status run_energy(tm_bench *bench, const tm_worker_request *request,
                             const cpu_set_t *cpus, int fd, tm_error *err)
 {
@@ -260,7 +260,7 @@ static tm_status run_energy(tm_bench *bench, const tm_worker_request *request,
     return status;
 }
 
-static tm_status check_subject(tm_backend *backend, const tm_worker_request *request, int fd,
+static tm_status check_backend(tm_backend *backend, const tm_worker_request *request, int fd,
                                char *tokens, size_t size, tm_error *err)
 {
     tokens[0] = 0;
@@ -273,7 +273,7 @@ static tm_status check_subject(tm_backend *backend, const tm_worker_request *req
     return send(fd, json, err);
 }
 
-/* Before any thread of the backend starts: counters follow only those that start later. */
+/* Call it before the backend starts a thread: counters include only threads that start later. */
 static tm_status open_counters(const tm_worker_request *request, tm_counters **out, tm_error *err)
 {
     tm_counter_group group;
@@ -315,7 +315,7 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
     tm_json *loaded = line_of("loaded");
     tm_json_put_int(loaded, "load_ns", backend.load_ns);
     status = send(fd, loaded, err);
-    if (status == TM_OK) status = check_subject(&backend, request, fd, tokens, sizeof tokens, err);
+    if (status == TM_OK) status = check_backend(&backend, request, fd, tokens, sizeof tokens, err);
     if (status == TM_OK)
         status = tm_bench_open(&backend, tests, request->n_tests, request->seed, &bench, err);
     bench.counters = counters;
@@ -330,7 +330,7 @@ tm_status tm_worker_answer_engine(const tm_worker_request *request, void *arg, i
     return status;
 }
 
-/* One line from a descriptor, without its newline; to free(). */
+/* One line without its newline; free() it. */
 static tm_status read_line(int fd, char **line, tm_error *err)
 {
     size_t room = 4096, n = 0;
@@ -356,7 +356,7 @@ static tm_status read_line(int fd, char **line, tm_error *err)
         n++;
     }
     free(text);
-    return tm_fail(err, TM_FORMAT, "a request of more than %zu bytes", n);
+    return tm_fail(err, TM_FORMAT, "the request is longer than %zu bytes", n);
 }
 
 tm_status tm_worker_serve(tm_worker_answer *answer, void *arg, int in_fd, int out_fd, tm_error *err)

@@ -1,8 +1,8 @@
 /* The process that runs one arm: JSON lines in and out.
  *
- * It says hello (protocol, program), reads one request line, and answers with loaded, checked, a
- * sample per repetition, a profile line per test and an energy line per window asked for, then done; or
- * with an error at any point. An adapter around another engine speaks the same lines.
+ * It sends hello (protocol, program), reads one request line, and answers with loaded, checked, one
+ * sample per repetition, one profile per test and one energy line per window that the request names,
+ * then done; or with an error at any point. An adapter around another engine sends the same lines.
  */
 #ifndef TM_HARNESS_MEASURE_WORKER_H
 #define TM_HARNESS_MEASURE_WORKER_H
@@ -48,18 +48,18 @@ typedef struct tm_worker_request {
     int n_tests;
     uint64_t seed; /* below 2^53 */
     bool oversubscribe, f16_kv, check;
-    char counters[128]; /* a group of counters, by name or file; "": none */
-    int cpus[256];      /* to pin to; n_cpus 0: as the pool chooses */
+    char counters[128]; /* a counter group, by name or file; "": none */
+    int cpus[256];      /* to pin to; n_cpus 0: the pool chooses */
     int n_cpus;
     tm_energy_source_options energy; /* source: one by name */
-    bool energy_later;               /* the windows are run for a meter that is read afterwards */
+    bool energy_later;               /* the meter of the windows is read afterwards */
     tm_worker_profile_options profile;
 } tm_worker_request;
 
-/* What a session needs for these tests and for the greedy tokens before them: *out but f16_kv. */
+/* Sets everything but f16_kv: what a session needs for these tests and the greedy tokens before them. */
 void tm_worker_sizes(const tm_test *tests, int n_tests, tm_session_options *out);
 
-/* One line without its newline, to free(); NULL when memory ran out. */
+/* One line without its newline; free() it. NULL if memory ran out. */
 char *tm_worker_request_print(const tm_worker_request *request);
 /* Errors: FORMAT (what is wrong), ARG. */
 tm_status tm_worker_request_parse(const char *line, tm_worker_request *out,
@@ -76,35 +76,35 @@ typedef enum tm_worker_line_kind {
     TM_WORKER_ERROR,
 } tm_worker_line_kind;
 
-/* One line of a worker, read. */
+/* One parsed line of a worker. */
 typedef struct tm_worker_line {
     tm_worker_line_kind kind;
     int protocol;               /* HELLO */
     char program[96];           /* HELLO: name, version, commit */
-    char tokens[24];            /* CHECKED: hash of the greedy tokens, "" when not asked for */
+    char tokens[24];            /* CHECKED: hash of the greedy tokens; "": not checked */
     int test;                   /* SAMPLE, PROFILE, ENERGY: index into the request's tests */
     tm_record record;           /* the same: the worker's part of the record */
     tm_worker_profile *profile; /* PROFILE, if the request says `whole` and there is one */
     tm_error error;             /* ERROR */
 } tm_worker_line;
-/* Errors: FORMAT with the beginning of the line. */
+/* Errors: FORMAT, which quotes the beginning of the line. */
 tm_status tm_worker_line_parse(const char *line, tm_worker_line *out, tm_error *err) TM_MUST_USE;
 
 /* The record and the profile of a line; do not call it if they went to another owner. */
 void tm_worker_line_free(tm_worker_line *line);
 
-/* Answers a request: says loaded, checked and a line per record. `done`, or the error, is said by who serves. */
+/* Answers a request with loaded, checked and a line per record. tm_worker_serve sends `done` or the
+ * error. */
 typedef tm_status tm_worker_answer(const tm_worker_request *request, void *arg, int fd,
                                    tm_error *err);
-/* The reference engine's. */
+/* Answers with the reference engine. */
 tm_worker_answer tm_worker_answer_engine;
 
-/* Says hello, reads one request from in_fd and has it answered on out_fd. The error, if any, has also been
- * said there. */
+/* Sends hello, reads one request from in_fd and answers it on out_fd. An error is sent there as well. */
 tm_status tm_worker_serve(tm_worker_answer *answer, void *arg, int in_fd, int out_fd,
                           tm_error *err) TM_MUST_USE;
 
-/* A line of an answer: of this kind alone, or with a record of one of the request's tests. Errors: IO. */
+/* Send a line of an answer: only its kind, or with a record of one of the tests. Errors: IO. */
 tm_status tm_worker_say(int fd, const char *kind, tm_error *err) TM_MUST_USE;
 tm_status tm_worker_say_record(int fd, const char *kind, const tm_worker_request *request, int test,
                                tm_record *record, tm_error *err) TM_MUST_USE;

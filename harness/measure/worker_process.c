@@ -32,7 +32,7 @@ static tm_status take_hello(conversation *c, const tm_worker_line *line, tm_erro
     if (line->kind != TM_WORKER_HELLO)
         return tm_fail(err, TM_FORMAT, "the worker did not say hello");
     if (line->protocol != TM_WORKER_PROTOCOL)
-        return tm_fail(err, TM_CHILD, "the worker (%s) speaks protocol %d; this program speaks %d",
+        return tm_fail(err, TM_CHILD, "the worker (%s) uses protocol %d; this program uses %d",
                        line->program, line->protocol, TM_WORKER_PROTOCOL);
     c->said_hello = true;
     return TM_OK;

@@ -1,4 +1,4 @@
-/* The lines between a sweep and its workers, as text and back. */
+/* The lines of the worker protocol: printing and parsing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,14 +92,14 @@ static tm_status int_of(const tm_json *json, const char *key, int64_t low, int64
 static tm_status read_phases(const tm_json *list, tm_worker_test *out, tm_error *err)
 {
     if (list && !tm_json_is_array(list))
-        return tm_fail(err, TM_FORMAT, "request: \"energy\" of a test is no list");
+        return tm_fail(err, TM_FORMAT, "request: \"energy\" of a test must be a list");
     for (const tm_json *item = tm_json_at(list, 0); item; item = tm_json_next(item)) {
         const char *name = tm_json_text(item, "");
         tm_phase phase = 0;
         while (phase < TM_PHASES && strcmp(name, tm_phase_text(phase)) != 0) phase++;
         if (phase == TM_PHASES ||
             (phase == TM_PHASE_PROMPT ? out->test.n_prompt : out->test.n_gen) < 1)
-            return tm_fail(err, TM_FORMAT, "request: \"%.40s\" is no phase of the test", name);
+            return tm_fail(err, TM_FORMAT, "request: \"%.40s\" is not a phase of the test", name);
         out->energy[phase] = true;
     }
     return TM_OK;
@@ -116,29 +116,31 @@ static tm_status read_test(const tm_json *json, tm_worker_test *out, tm_error *e
                    {"warmup", 1000, &out->warmup},
                    {"first_repetition", 1000000, &out->first_repetition},
                    {"repetitions", 1000000, &out->n_repetitions}};
-    if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "request: a test is no object");
+    if (!tm_json_is_object(json))
+        return tm_fail(err, TM_FORMAT, "request: a test must be an object");
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         tm_status status = int_of(json, numbers[i].key, 0, numbers[i].high, numbers[i].target, err);
         if (status != TM_OK) return status;
     }
-    if (tm_json_get(json, "n_sequences")) { /* optional: one */
+    if (tm_json_get(json, "n_sequences")) { /* optional: 1 */
         tm_status status =
             int_of(json, "n_sequences", 1, TM_SEQUENCES_MAX, &out->test.n_sequences, err);
         if (status != TM_OK) return status;
     }
-    if (tm_json_get(json, "profile_pairs")) { /* optional: none */
+    if (tm_json_get(json, "profile_pairs")) { /* optional: 0 */
         tm_status status =
             int_of(json, "profile_pairs", 1, TM_PROFILE_PAIRS_MAX, &out->n_profile_pairs, err);
         if (status != TM_OK) return status;
     }
     if (out->test.n_prompt + out->test.n_gen < 1)
-        return tm_fail(err, TM_FORMAT, "request: a test without tokens");
+        return tm_fail(err, TM_FORMAT, "request: a test needs at least one token");
     if (out->test.n_sequences > 1 && out->test.n_prompt > 0)
-        return tm_fail(err, TM_FORMAT, "request: a prompt for %d sequences", out->test.n_sequences);
+        return tm_fail(err, TM_FORMAT, "request: %d sequences cannot share a prompt",
+                       out->test.n_sequences);
     return read_phases(tm_json_get(json, "energy"), out, err);
 }
 
-/* Optional, all three: a request without them asks for no energy. */
+/* All three keys are optional; without them nothing measures energy. */
 static tm_status read_energy(const tm_json *json, tm_worker_request *out, tm_error *err)
 {
     const tm_json *energy = tm_json_get(json, "energy");
@@ -155,12 +157,12 @@ static tm_status read_energy(const tm_json *json, tm_worker_request *out, tm_err
         for (tm_phase phase = 0; phase < TM_PHASES && status == TM_OK; phase++)
             if (out->tests[i].energy[phase] && (automatic || none))
                 status = tm_fail(err, TM_FORMAT,
-                                 "request: energy windows, and \"%s\" in the place of a source",
+                                 "request: energy windows need a source by name, not \"%s\"",
                                  out->energy.source);
     return status;
 }
 
-/* Optional, as a whole. */
+/* Optional as a whole. */
 static tm_status read_profile_options(const tm_json *json, tm_worker_profile_options *out,
                                       tm_error *err)
 {
@@ -178,18 +180,19 @@ static tm_status read_lists(const tm_json *json, tm_worker_request *out, tm_erro
     int n_cpus = tm_json_count(cpus), n_tests = tm_json_count(tests);
     int max_cpus = (int)(sizeof out->cpus / sizeof out->cpus[0]);
     if (cpus && (!tm_json_is_array(cpus) || n_cpus > max_cpus))
-        return tm_fail(err, TM_FORMAT, "request: \"cpus\" is no list of at most %d", max_cpus);
+        return tm_fail(err, TM_FORMAT, "request: \"cpus\" must be a list of at most %d", max_cpus);
     if (n_cpus > 0 && n_cpus != out->cell.threads)
         return tm_fail(err, TM_FORMAT, "request: %d cpus for %d threads", n_cpus,
                        out->cell.threads);
     for (int i = 0; i < n_cpus; i++) {
         double cpu = tm_json_double(tm_json_at(cpus, i), -1);
         if (!(cpu >= 0 && cpu < MAX_THREADS))
-            return tm_fail(err, TM_FORMAT, "request: cpus[%d] is no CPU", i);
+            return tm_fail(err, TM_FORMAT, "request: cpus[%d] is not a CPU", i);
         out->cpus[out->n_cpus++] = (int)cpu;
     }
     if (!tm_json_is_array(tests) || n_tests < 1 || n_tests > TM_SUITE_MAX)
-        return tm_fail(err, TM_FORMAT, "request: \"tests\" is no list of 1 to %d", TM_SUITE_MAX);
+        return tm_fail(err, TM_FORMAT, "request: \"tests\" must be a list of 1 to %d",
+                       TM_SUITE_MAX);
     for (int i = 0; i < n_tests; i++) {
         tm_status status = read_test(tm_json_at(tests, i), &out->tests[out->n_tests++], err);
         if (status != TM_OK) return status;
@@ -208,8 +211,9 @@ tm_status tm_worker_request_parse(const char *line, tm_worker_request *out, tm_e
     if (status != TM_OK) return status;
     status = int_of(json, "protocol", 0, 1 << 20, &protocol, err);
     if (status == TM_OK && protocol != TM_WORKER_PROTOCOL)
-        status = tm_fail(err, TM_UNSUPPORTED, "request of protocol %d; this worker speaks %d",
-                         protocol, TM_WORKER_PROTOCOL);
+        status = tm_fail(err, TM_UNSUPPORTED,
+                         "the request uses protocol %d; this worker uses protocol %d", protocol,
+                         TM_WORKER_PROTOCOL);
     if (status == TM_OK) status = text_of(json, "engine", cell->engine, sizeof cell->engine, err);
     if (status == TM_OK) status = text_of(json, "model", cell->model, sizeof cell->model, err);
     if (status == TM_OK) status = text_of(json, "kernel", cell->kernel, sizeof cell->kernel, err);
@@ -237,10 +241,10 @@ static tm_status garbage(const char *line, const char *why, tm_error *err)
     size_t n = strlen(line) < 80 ? strlen(line) : 80;
     for (size_t i = 0; i < n; i++) shown[i] = line[i] < 32 || line[i] > 126 ? '?' : line[i];
     shown[n] = 0;
-    return tm_fail(err, TM_FORMAT, "the worker's answer makes no sense (%s): %s", why, shown);
+    return tm_fail(err, TM_FORMAT, "cannot read a line of the worker (%s): %s", why, shown);
 }
 
-/* The kind of record a line carries; RUN: none. */
+/* The kind of record in a line; RUN: none. */
 static tm_record_kind record_kind_of(tm_worker_line_kind kind)
 {
     switch (kind) {
@@ -289,7 +293,7 @@ static tm_status read_body(const tm_json *json, const char *line, tm_worker_line
     switch (out->kind) {
     case TM_WORKER_HELLO:
         number = tm_json_double(tm_json_get(json, "protocol"), -1);
-        if (!(number >= 0 && number <= 1000000)) return garbage(line, "no protocol", err);
+        if (!(number >= 0 && number <= 1000000)) return garbage(line, "it has no protocol", err);
         out->protocol = (int)number;
         snprintf(out->program, sizeof out->program, "%s",
                  tm_json_text(tm_json_get(json, "program"), "an unnamed program"));
@@ -302,7 +306,7 @@ static tm_status read_body(const tm_json *json, const char *line, tm_worker_line
     case TM_WORKER_PROFILE:
     case TM_WORKER_ENERGY:
         number = tm_json_double(tm_json_get(json, "test"), -1);
-        if (!(number >= 0 && number < TM_SUITE_MAX)) return garbage(line, "no test", err);
+        if (!(number >= 0 && number < TM_SUITE_MAX)) return garbage(line, "it has no test", err);
         out->test = (int)number;
         if (tm_record_from_json(tm_json_get(json, "record"), &out->record, &inner) != TM_OK)
             return garbage(line, inner.message, err);
@@ -316,7 +320,8 @@ static tm_status read_body(const tm_json *json, const char *line, tm_worker_line
         return garbage(line, inner.message, err);
     case TM_WORKER_ERROR: {
         const char *name = tm_json_text(tm_json_get(json, "status"), "CHECK");
-        const char *message = tm_json_text(tm_json_get(json, "message"), "an error without words");
+        const char *message =
+            tm_json_text(tm_json_get(json, "message"), "an error without a message");
         tm_status status = TM_CHECK;
 #define STATUS_ROW(upper, text)                                                                    \
     if (strcmp(name, #upper) == 0) status = TM_##upper;
@@ -340,12 +345,12 @@ tm_status tm_worker_line_parse(const char *line, tm_worker_line *out, tm_error *
     int kind = 0;
     memset(out, 0, sizeof *out);
     if (tm_json_parse(line, strlen(line), "answer", &json, NULL) != TM_OK)
-        return garbage(line, "not JSON", err);
+        return garbage(line, "it is not JSON", err);
     const char *name = tm_json_text(tm_json_get(json, "line"), "");
     while (names[kind] && strcmp(names[kind], name) != 0) kind++;
     out->kind = (tm_worker_line_kind)kind;
     tm_status status =
-        names[kind] ? read_body(json, line, out, err) : garbage(line, "no kind of line", err);
+        names[kind] ? read_body(json, line, out, err) : garbage(line, "its kind is not known", err);
     tm_json_free(json);
     return status;
 }

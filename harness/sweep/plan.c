@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* State while the plan grows. */
+/* State while the plan is made. */
 typedef struct planner {
     const tm_suite *suite;
     const tm_machine *env;
@@ -96,8 +96,8 @@ static void check_memory(const tm_machine *env, tm_arm *arm)
              env->memory_limit);
 }
 
-/* A new arm for every test that is wanted of this cell. *arm: NULL where nothing was added: then *index is
- * the arm that is there already and may serve as a baseline, or -1. */
+/* A new arm with a cell for every test that is not excluded. *out: NULL if nothing was added; then *index
+ * is the equal arm that is there already and may serve as a baseline, or -1. */
 static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *build,
                          const char *identity, tm_arm **out, int *index, tm_error *err)
 {
@@ -111,7 +111,7 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
         if (strcmp(have->model, cell.model) == 0 && strcmp(have->kernel, cell.kernel) == 0 &&
             strcmp(have->head_kernel, cell.head_kernel) == 0 && have->threads == cell.threads) {
             if (w->role[0]) *index = i;
-            /* A name that leaves a choice says more than the kernel's own, which is seen anyway. */
+            /* Keep the name that left a choice: the kernel has its own name anyway. */
             if (strcmp(have->kernel_asked, have->kernel) == 0 &&
                 strcmp(have->role, TM_ROLE_BASELINE) != 0)
                 for (int k = 0; k < there->n_cells; k++)
@@ -154,7 +154,7 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
     return TM_OK;
 }
 
-/* Counts it in; returns its index. */
+/* Adds the arm to the plan; returns its index. */
 static int keep_arm(planner *p, tm_arm *arm)
 {
     check_memory(p->env, arm);
@@ -163,7 +163,7 @@ static int keep_arm(planner *p, tm_arm *arm)
     return p->plan->n_arms++;
 }
 
-/* One of our kernels. *index: -1 when nothing was added. */
+/* An arm of one of our kernels. *index: -1 if nothing was added. */
 static tm_status add_arm(planner *p, tm_plan_model *m, const wanted *w, int *index, tm_error *err)
 {
     const tm_kernel *kernel = NULL, *head = NULL;
@@ -198,7 +198,7 @@ static tm_status add_arm(planner *p, tm_plan_model *m, const wanted *w, int *ind
     return TM_OK;
 }
 
-/* Another engine with its own file of the model. */
+/* An arm of another engine with its own file of the model. */
 static tm_status add_peer(planner *p, tm_plan_model *m, const tm_peer *peer, const wanted *w,
                           int *index, tm_error *err)
 {
@@ -255,11 +255,11 @@ static tm_status add_group(planner *p, tm_plan_model *m, bool threads_all, int t
         w.head = suite->n_head_kernels > 0 ? suite->head_kernels[i % n_heads] : "auto";
         w.kernel =
             k < suite->n_kernels ? suite->kernels[k] : p->options->peers[k - suite->n_kernels].name;
-        /* The baseline is a model as it is: the choice of heads is not for it. */
+        /* The baseline keeps the head of its model. */
         if (strcmp(w.kernel, suite->baseline) == 0) continue;
         tm_status status = add_named(p, m, &w, &arm, err);
         if (status != TM_OK) return status;
-        if (arm < 0) continue; /* the baseline itself, a double, or excluded */
+        if (arm < 0) continue; /* the baseline itself, a duplicate, or excluded */
         tm_pair pair = {arm, -1, 0, 1};
         bool both =
             baseline >= 0 && !p->plan->arms[baseline].skip[0] && !p->plan->arms[arm].skip[0];
@@ -279,9 +279,10 @@ static tm_status resolve_threads(const planner *p, int written, int *out, tm_err
     *out = written == TM_THREADS_ALL ? p->env->n_cores : written;
     if (*out < 1) return tm_fail(err, TM_ARG, "threads: %d is below 1", *out);
     if (*out > usable && !p->options->oversubscribe)
-        return tm_fail(err, TM_ARG,
-                       "threads: %d asked for, %d CPU%s usable here; --oversubscribe allows more",
-                       *out, usable, usable == 1 ? "" : "s");
+        return tm_fail(
+            err, TM_ARG,
+            "threads: %d exceeds the %d available CPU%s; use --oversubscribe to allow it", *out,
+            usable, usable == 1 ? "" : "s");
     return TM_OK;
 }
 
@@ -293,7 +294,7 @@ static tm_status add_model(planner *p, const char *name, tm_error *err)
     for (int t = 0; t < p->suite->n_threads && status == TM_OK; t++) {
         int k = 0;
         status = resolve_threads(p, p->suite->threads[t], &seen[t], err);
-        while (k < t && seen[k] != seen[t]) k++; /* "all" may be a number that is there already */
+        while (k < t && seen[k] != seen[t]) k++; /* "all" may equal a number of the axis */
         if (status == TM_OK && k == t)
             status = add_group(p, &m, p->suite->threads[t] == TM_THREADS_ALL, seen[t], err);
     }
@@ -337,7 +338,7 @@ tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_pl
     if (status == TM_OK) status = add_models(&p, err);
     if (status == TM_OK && out->n_cells == 0)
         status = tm_fail(err, TM_ARG, "the suite \"%s\" is empty: %s", suite->name,
-                         options->only ? "no cell's name contains what --only asks for"
+                         options->only ? "no label of a cell contains the text of --only"
                                        : "its excludes leave no cell");
     if (status != TM_OK) tm_plan_free(out);
     return status;

@@ -1,8 +1,8 @@
-/* From a suite and a machine to arms and pairs: what will run, what will not and why.
+/* The plan of a suite on a machine: arms and pairs, and why some of them will not run.
  *
- * An arm = engine x model x kernel x threads; a fresh worker process runs all its tests. With a
- * baseline, every other arm makes a pair with the baseline arm of its model and threads, and the
- * two run next to each other in time; without one every arm is alone.
+ * An arm is engine x model x kernel x threads; a fresh worker process runs all its tests. With a
+ * baseline, every other arm makes a pair with the baseline arm of its model and threads, and the two run
+ * one directly after the other. Without a baseline every arm runs alone.
  */
 #ifndef TM_HARNESS_SWEEP_PLAN_H
 #define TM_HARNESS_SWEEP_PLAN_H
@@ -19,16 +19,16 @@ typedef struct tm_arm {
     tm_cell *cells; /* [n_cells], one per test; owned */
     char (*cell_ids)[24];
     int n_cells;
-    int64_t predicted_bytes;  /* memory of the process; 0 when its config could not be read */
-    double predicted_seconds; /* of one process: load, check, tests; a guess until one has run */
+    int64_t predicted_bytes;  /* memory of the process; 0: its config could not be read */
+    double predicted_seconds; /* of one process: load, check, tests; a guess */
     char skip[480];           /* why it is not started; "": it is */
-    const tm_peer *peer;      /* another engine runs it; borrowed. NULL: ours does */
+    const tm_peer *peer;      /* the engine that runs it; borrowed. NULL: ours */
 } tm_arm;
 
 /* Arms that run together: a pair (baseline first) or one alone (b = -1). */
 typedef struct tm_pair {
     int a, b;     /* index into arms */
-    int index, n; /* this pair's number among the n of its model and threads */
+    int index, n; /* number of this pair among the n of its model and threads */
 } tm_pair;
 
 typedef struct tm_plan {
@@ -42,15 +42,15 @@ typedef struct tm_plan {
 
 typedef struct tm_plan_options {
     uint64_t seed;
-    bool need_models;     /* one that cannot be opened is an error, not skipped arms */
+    bool need_models;     /* a model that cannot be opened is an error instead of skipped arms */
     bool oversubscribe;   /* more threads than CPUs */
     const char *build;    /* hash of the worker's program */
-    const char *only;     /* NULL, or a text that the name of a cell must contain */
+    const char *only;     /* text that the label of a cell must contain; NULL: any */
     const tm_peer *peers; /* [n_peers] other engines: an arm each, for every model and threads */
     int n_peers;
     /* Which kernel of a family is the fastest here; NULL, or no answer: their fixed order. Borrowed. */
     const tm_tune_choices *choices;
-    bool energy; /* a source works: every process also has the suite's energy windows */
+    bool energy; /* a source works: every process also measures the energy windows of the suite */
 } tm_plan_options;
 
 /* Lists the choices between kernels that the suite leaves open, for tm_tune_resolve. Free them also
@@ -59,9 +59,9 @@ tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *env,
                                const tm_plan_options *options, tm_tune_choices *out,
                                tm_error *err) TM_MUST_USE;
 
-/* Measures nothing and changes nothing but *out. Errors: ARG (empty suite, nothing left after excludes, threads 0 or above the usable CPUs,
- * unknown kernel or model with the nearest name), NOMEM. A model file that cannot be read and a
- * kernel the machine lacks make skipped arms. */
+/* Measures nothing and changes nothing but *out. Errors: ARG (empty suite, no cell left after excludes,
+ * threads 0 or above the available CPUs, unknown kernel or model, with the nearest name), NOMEM. A model
+ * file that cannot be read and a kernel that the machine lacks give skipped arms. */
 tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_plan_options *options,
                        tm_plan *out, tm_error *err) TM_MUST_USE;
 void tm_plan_free(tm_plan *plan);
@@ -72,10 +72,10 @@ void tm_plan_free(tm_plan *plan);
 tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,
                              const tm_kernel **head_kernel, tm_error *err) TM_MUST_USE;
 
-/* Pairs of runs of each profile of a suite; 0: it asks for none. */
+/* Pairs of runs of each profile of a suite; 0: none. */
 int tm_plan_profile_pairs(const tm_suite *suite);
 
-/* Bytes a process needs that are neither weights nor arena: program, stacks, libraries, checks. */
+/* Bytes of a process besides weights and arena: program, stacks, libraries, checks. */
 #define TM_PROCESS_BYTES (48ll << 20)
 
 #endif

@@ -11,13 +11,13 @@
 #include "harness/sweep/sweep_store.h"
 #include "harness/base/version.h"
 
-/* More than half of the CPUs busy at the start: the figures may not be this program's alone. */
+/* Share of CPUs busy at the start above which samples are marked. */
 #define BUSY_SHARE 0.5
 
-/* What the sweep knows of an arm beyond its plan. */
+/* State of an arm. */
 typedef struct arm_state {
-    bool given_up[TM_SUITE_MAX]; /* cells not to try again in this run */
-    bool failed[TM_SUITE_MAX];   /* of those, the ones that are no mere lack of this machine */
+    bool given_up[TM_SUITE_MAX]; /* cells that this run does not try again */
+    bool failed[TM_SUITE_MAX];   /* those of them that did not just lack something here */
     double seconds;              /* of its last process; 0: none yet */
     int n_processes;             /* of this run */
 } arm_state;
@@ -30,7 +30,7 @@ typedef struct sweep {
     int64_t begin_ns;
     int arm_number, n_arms, round;
     const tm_arm *current;
-    double predicted_end; /* elapsed seconds at which it may be over, as seen when the arm began */
+    double predicted_end; /* elapsed seconds at the end, predicted when the arm began */
     char marks[240];
     bool fatal;
 } sweep;
@@ -40,7 +40,7 @@ static double elapsed(const sweep *s)
     return (double)(tm_now_ns() - s->begin_ns) * 1e-9;
 }
 
-/* Whether a process of the arm still lacks samples, cells that failed aside. */
+/* Whether a process of the arm still lacks records of cells that have not failed. */
 static bool has_work(const sweep *s, int arm, int process)
 {
     const tm_arm *a = &s->o->plan->arms[arm];
@@ -75,7 +75,7 @@ static double seconds_of(const sweep *s, int arm)
                                     : s->o->plan->arms[arm].predicted_seconds;
 }
 
-/* Seconds a pair will take in a round, by what is missing; *n counts the processes. */
+/* Predicted seconds of what a pair lacks in a round; *n counts its processes. */
 static double pair_seconds(const sweep *s, const tm_pair *pair, int round, int *n)
 {
     double seconds = 0;
@@ -88,7 +88,7 @@ static double pair_seconds(const sweep *s, const tm_pair *pair, int round, int *
     return seconds;
 }
 
-/* Looks through all records: not while a worker is timing something. */
+/* Predicted seconds of all that is left, within the budget. */
 static double remaining(const sweep *s)
 {
     double seconds = 0, budget = s->o->suite->time_budget_seconds;
@@ -147,7 +147,7 @@ static void on_record(void *arg, const tm_record *record)
     }
 }
 
-/* A line for a cell that has no figure and will not get one now. Said once per store. */
+/* A line for a cell that gets no sample in this run, unless the store has the same line. */
 static tm_status add_cell(sweep *s, int arm, int cell, const char *status_text, const char *reason,
                           tm_error *err)
 {
@@ -176,7 +176,7 @@ static tm_status skip_arms(sweep *s, tm_error *err)
     return TM_OK;
 }
 
-/* After a process failed: the cell it failed in, or all that it still had to do. */
+/* After a process failed: the cell in which it failed, or all that it still had to do. */
 static tm_status give_up(sweep *s, int arm, tm_worker_client *process, int failed,
                          const tm_error *why, tm_error *err)
 {
@@ -192,7 +192,7 @@ static tm_status give_up(sweep *s, int arm, tm_worker_client *process, int faile
     return TM_OK;
 }
 
-/* One process of an arm; after a cell failed another process for the cells behind it. */
+/* One process of an arm. After a failed cell another process runs the cells that follow. */
 static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, tm_error *err)
 {
     const tm_arm *a = &s->o->plan->arms[arm];
@@ -238,7 +238,7 @@ static bool is_interrupted(const sweep *s)
     return s->o->interrupt_fd >= 0 && poll(&fd, 1, 0) > 0;
 }
 
-/* The first time of a pair needs only that some budget is left; later ones must fit into it. */
+/* A first run needs only some budget left; later ones must fit into it. */
 static bool fits_budget(const sweep *s, const tm_pair *pair, double seconds)
 {
     double budget = s->o->suite->time_budget_seconds;
@@ -258,7 +258,7 @@ static tm_status run_pair(sweep *s, const tm_pair *pair, tm_error *err)
     }
     bool flip = pair->b >= 0 && (s->round & 1);
     int order[] = {flip ? pair->b : pair->a, flip ? pair->a : pair->b};
-    /* What lies in the store already was measured at another time. */
+    /* What is in the store already was measured at another time. */
     bool apart[] = {pair->b >= 0 && has_samples(s, order[1], process),
                     pair->b >= 0 && has_samples(s, order[0], process)};
     for (int slot = 0; slot < 2; slot++) {
@@ -286,7 +286,7 @@ static tm_status run_rounds(sweep *s, tm_error *err)
     return TM_OK;
 }
 
-/* Cells the budget kept from running even once are missing for a reason. */
+/* Cells that never ran because of the budget get a line with this reason. */
 static tm_status skip_unstarted(sweep *s, tm_error *err)
 {
     const tm_plan *plan = s->o->plan;
@@ -305,7 +305,7 @@ static tm_status skip_unstarted(sweep *s, tm_error *err)
     return TM_OK;
 }
 
-/* What is to be said about every sample of this run. */
+/* Marks of every sample of this run. */
 static void run_marks(sweep *s)
 {
     const tm_machine *env = s->o->env;
@@ -328,7 +328,7 @@ static void run_marks(sweep *s)
     }
 }
 
-/* Processes of the arm with samples of every cell that can have them. */
+/* Processes of the arm that have samples. */
 static int rounds_of(const sweep *s, int arm)
 {
     int n = 0;
@@ -365,7 +365,7 @@ static void count(sweep *s)
     }
 }
 
-/* The pattern that a meter's log is matched by, on every CPU, before any work. */
+/* Shows the pattern that the log of a meter is matched by, on every CPU, before any work. */
 static tm_status show_marker(sweep *s, tm_error *err)
 {
     tm_meter_marker marker;
@@ -395,12 +395,12 @@ tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, t
         &s.log, options->limits && s.n_arms > 0 ? options->limits(options->limits_arg) : NULL);
     if (options->energy && options->suite->energy.marker && s.n_arms > 0)
         status = show_marker(&s, err);
-    s.begin_ns = tm_now_ns(); /* the limits and the marker are not part of the time budget */
+    s.begin_ns = tm_now_ns(); /* limits and marker do not count into the time budget */
     if (status == TM_OK) status = skip_arms(&s, err);
     if (status == TM_OK) status = run_rounds(&s, err);
     if (status == TM_OK) status = skip_unstarted(&s, err);
     count(&s);
-    /* What was measured is kept; that it was interrupted is in the outcome. */
+    /* An interrupt is part of the outcome, not an error: what was measured is kept. */
     if (status == TM_INTERRUPTED && !s.fatal) status = TM_OK;
 done:
     tm_sweep_store_close(&s.log);

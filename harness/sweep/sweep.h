@@ -1,7 +1,7 @@
-/* Running a plan: workers, pairs in turn, records into a store, continuing what is there.
+/* Runs a plan: workers one after another, records into a store, continuing what the store has.
  *
- * Rounds: every pair once per round, its order flipped from one round to the next (AB BA AB BA).
- * From the second round on a pair starts only if the time budget holds it, by what it took before.
+ * Every round runs every pair once; the order inside a pair flips from round to round (AB BA AB BA). From
+ * the second round on a pair starts only if the time that it took before fits into the budget.
  */
 #ifndef TM_HARNESS_SWEEP_SWEEP_H
 #define TM_HARNESS_SWEEP_SWEEP_H
@@ -10,12 +10,12 @@
 #include "harness/sweep/plan.h"
 
 typedef enum tm_sweep_event_kind {
-    TM_SWEEP_ARM,     /* an arm begins */
+    TM_SWEEP_ARM,     /* an arm starts */
     TM_SWEEP_SAMPLE,  /* a repetition was recorded */
-    TM_SWEEP_PROFILE, /* a profile was */
-    TM_SWEEP_ENERGY,  /* an energy window was */
+    TM_SWEEP_PROFILE, /* a profile was recorded */
+    TM_SWEEP_ENERGY,  /* an energy window was recorded */
     TM_SWEEP_CELL,    /* a cell was skipped or failed: record->reason */
-    TM_SWEEP_NOTE,    /* something to say: text */
+    TM_SWEEP_NOTE,    /* a note for the user: text */
 } tm_sweep_event_kind;
 
 typedef struct tm_sweep_event {
@@ -23,10 +23,10 @@ typedef struct tm_sweep_event {
     const tm_arm *arm;       /* ARM, SAMPLE, PROFILE, ENERGY, CELL */
     const tm_record *record; /* SAMPLE, PROFILE, ENERGY, CELL */
     const char *text;        /* NOTE */
-    int arm_number, n_arms;  /* of the arms this run will still start, from 1 */
+    int arm_number, n_arms;  /* of the arms that this run starts, from 1 */
     int round, n_rounds;     /* from 0 */
     double elapsed_seconds;
-    double remaining_seconds; /* predicted; NaN when not known */
+    double remaining_seconds; /* predicted */
 } tm_sweep_event;
 
 typedef struct tm_sweep_options {
@@ -36,41 +36,40 @@ typedef struct tm_sweep_options {
     const char *store_path;  /* NULL: keep records in memory only */
     const char *worker_path; /* NULL: this program (/proc/self/exe) */
     const char *build;       /* as in the plan */
-    /* The machine's limits (tm_roofline_to_json) for the run line, asked for only when something will
-     * run; owned by the sweep. NULL, or an answer of NULL: the line says they were not measured. */
+    /* Returns the limits of the machine (tm_roofline_to_json) for the run line; called only if something
+     * will run; the sweep frees them. NULL, or a result of NULL: the line says they were not measured. */
     tm_json *(*limits)(void *arg);
     void *limits_arg;
-    const tm_energy_source_choice
-        *energy; /* what answered to the suite's energy options; NULL: none asked */
+    const tm_energy_source_choice *energy; /* the source that is read; NULL: no energy requested */
     uint64_t seed;
     bool oversubscribe;
-    bool allow_machine;     /* continue a store another machine began */
-    double timeout_seconds; /* longest silence of a worker; 0: 120 s and what its work may take */
-    int interrupt_fd;       /* readable: stop and keep what there is; -1: none */
+    bool allow_machine;     /* continue a store of another machine */
+    double timeout_seconds; /* longest silence of a worker; 0: 120 s plus its predicted work */
+    int interrupt_fd;       /* readable: stop and keep what was measured; -1: none */
     void (*on_event)(void *arg, const tm_sweep_event *event); /* or NULL */
     void *on_event_arg;
 } tm_sweep_options;
 
 typedef struct tm_sweep_outcome {
-    tm_records records; /* everything in the store, or everything made without one */
+    tm_records records; /* of the whole store, or of this run without one */
     int n_new_samples;
     int n_profiles, n_profiles_lost; /* of this run */
-    char profile_lost[480];          /* why the last of these was lost */
-    int n_windows_ok,
-        n_windows_lost; /* energy windows of this run; those for a later meter are ok */
-    char lost[480];     /* why the last of these was lost */
+    char profile_lost[480];          /* reason of the last one */
+    /* Energy windows of this run; those whose meter is read later are ok. */
+    int n_windows_ok, n_windows_lost;
+    char lost[480]; /* reason of the last one */
     int n_cells_ok, n_cells_skipped, n_cells_failed, n_cells_unfinished;
-    int rounds_min, rounds_max; /* processes of the cells that ran: the budget may part them */
+    int rounds_min, rounds_max; /* processes of the cells that ran; the budget may cut some */
     bool budget_spent, interrupted;
 } tm_sweep_outcome;
 
-/* What tm_sweep_run would refuse of a store, to say it before a plan compares kernels for it: all but that
- * another run is writing it. Changes nothing. */
+/* Refuses the store as tm_sweep_run would, before kernels are compared for it; only a lock by another run
+ * is not noticed. Changes nothing. */
 tm_status tm_sweep_check_store(const char *store, const tm_machine *env, bool allow_machine,
                                tm_error *err) TM_MUST_USE;
 
-/* Errors: those of the store (IO, FORMAT, ARG: of another schema or machine, or being written),
- * NOMEM. Cells that fail are no error of the sweep; *out is to be freed also after one. */
+/* Errors: those of the store (IO, FORMAT, ARG: another schema or machine, or another writer), NOMEM.
+ * Failed cells are not an error. Free *out also after an error. */
 tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out,
                        tm_error *err) TM_MUST_USE;
 void tm_sweep_outcome_free(tm_sweep_outcome *outcome);

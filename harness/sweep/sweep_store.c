@@ -56,7 +56,7 @@ void tm_sweep_store_marker(tm_sweep_store *log, const tm_meter_marker *marker)
     tm_json_set(log->run, "meter_marker", tm_meter_marker_to_json(marker));
 }
 
-/* Refuses a store that another machine began. */
+/* Refuses a store of another machine. */
 static tm_status same_machine(const char *store, const tm_machine *env, const tm_records *records,
                               tm_error *err)
 {
@@ -81,7 +81,7 @@ static tm_status read_store(const char *store, const tm_machine *env, bool allow
                             tm_records *records, tm_error *err)
 {
     tm_status status = tm_records_read(store, records, err);
-    /* Another schema: for whoever chose the store a wrong choice, not a lack of this machine. */
+    /* Another schema: the user chose the wrong store; this machine lacks nothing. */
     if (status == TM_UNSUPPORTED) err->status = status = TM_ARG;
     return status == TM_OK && !allow_machine ? same_machine(store, env, records, err) : status;
 }
@@ -157,11 +157,11 @@ tm_status tm_sweep_store_open(tm_sweep_store *log, const tm_sweep_options *optio
     log->records = records;
     tm_status status = make_run_line(log, options, err);
     if (status != TM_OK || !options->store_path) return status;
-    /* Read before it is opened, which may cut it: a store that is refused stays as it is. */
+    /* Opening may cut the store, so read it first: a refused store stays as it is. */
     const char *store = options->store_path;
     status = tm_sweep_check_store(store, options->env, options->allow_machine, err);
     if (status == TM_OK) status = tm_store_open(store, &log->store, err);
-    /* And again behind the lock: another run may have added to it. */
+    /* Read it again under the lock: another run may have added to it. */
     if (status == TM_OK)
         status = read_store(store, options->env, options->allow_machine, records, err);
     log->room = records->n;

@@ -1,4 +1,4 @@
-/* What a sweep has and makes: the records of its store, and appending to them. */
+/* The records that a sweep has and makes: its store, with an index. */
 #ifndef TM_HARNESS_SWEEP_SWEEP_STORE_H
 #define TM_HARNESS_SWEEP_SWEEP_STORE_H
 
@@ -8,40 +8,41 @@
 
 typedef struct tm_sweep_store {
     tm_store *store;     /* NULL: memory only */
-    tm_records *records; /* borrowed: the outcome's */
+    tm_records *records; /* borrowed from the outcome */
     int room;            /* capacity of records->items */
     tm_record_index index;
-    tm_json *run; /* the run line, written before the first record; owned */
+    tm_json *run; /* the run line; NULL once it is written; owned */
     char run_id[24];
     bool run_written;
 } tm_sweep_store;
 
-/* Opens the store of the options, if any, and reads what is there into *records.
+/* Opens the store of the options, if any, and reads it into *records.
  * Errors: as tm_sweep_run. */
 tm_status tm_sweep_store_open(tm_sweep_store *log, const tm_sweep_options *options,
                               tm_records *records, tm_error *err) TM_MUST_USE;
-/* What the run line says of the machine's limits; before the first record. Takes `limits`; NULL: none. */
+/* Sets the limits of the machine in the run line. Call it before the first record. Takes over `limits`;
+ * NULL: not measured. */
 void tm_sweep_store_limits(tm_sweep_store *log, tm_json *limits);
-/* The marker shown to a meter, for the run line; before the first record. */
+/* Sets the marker in the run line. Call it before the first record. */
 void tm_sweep_store_marker(tm_sweep_store *log, const tm_meter_marker *marker);
 void tm_sweep_store_close(tm_sweep_store *log);
 
-/* Appends to store and memory; what *record owns is taken over, also on error. */
+/* Appends to store and memory. Takes over what *record owns, also after an error. */
 tm_status tm_sweep_store_add(tm_sweep_store *log, tm_record *record, tm_error *err) TM_MUST_USE;
 
 bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int process,
                         int repetition);
-/* A sample of the cell in that process, or in any (-1). */
+/* A sample of the cell in that process, or in any (TM_ANY_PROCESS). */
 bool tm_sweep_store_has_any(const tm_sweep_store *log, const char *cell_id, int process);
-/* What stands in the place of a window of a worker that cannot measure any. */
+/* Reason of a missing window if the worker cannot measure energy. */
 #define TM_NO_WINDOW "the worker of this engine measures no energy"
-/* An energy window of that phase by that source: measured, run for a meter read later, or never to be
- * had from this worker. One that is missing because its source was denied or gone does not count. */
+/* An energy window of that phase by that source: measured, run for a meter that is read later, or one that
+ * this worker can never measure. A window whose source was denied or gone does not count. */
 bool tm_sweep_store_has_energy(const tm_sweep_store *log, const char *cell_id, int process,
                                tm_phase phase, const tm_energy_source_choice *energy);
-/* What stands in the place of a profile of a worker that makes none. */
-#define TM_NO_PROFILE "the worker of this engine does not say where its time goes"
-/* A profile of the cell in that process, or the word that there will be none. One that failed does not
+/* Reason of a missing profile if the worker makes none. */
+#define TM_NO_PROFILE "the worker of this engine makes no profiles"
+/* A profile of the cell in that process, or a line that says why there is none. A failed one does not
  * count. */
 bool tm_sweep_store_has_profile(const tm_sweep_store *log, const char *cell_id, int process);
 /* Samples with greedy tokens that those of the cell must equal: of the same model and head, by kernels

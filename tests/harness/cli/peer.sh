@@ -28,10 +28,10 @@ bench="bench -m null:100000 -t 1 -p 8 -n 4 -r 2 --processes 2 -o json"
 expect 0 "a peer runs beside ours" '"kernel":.*"other"' $bench --peer "$here"
 grep -A12 '"kernel":.*"other"' out | grep -Eq '"value":.*(1000|999\.99)'
 verdict $? "at the rate it reports"
-grep -q 'timed by the peer itself (bitnet 2B TQ2_0, build abc123), its results unchecked' out
+grep -q 'timed by the peer itself (bitnet 2B TQ2_0, build abc123); results not checked' out
 verdict $? "which is said"
 grep -A30 '"kernel":.*"other"' out | grep -q '"bytes_per_token_missing"'
-verdict $? "and what it does not tell is missing"
+verdict $? "and what it does not report is missing"
 # shellcheck disable=SC2086
 expect 0 "it may be the baseline" '"speedup_over_baseline"' $bench --peer "$here" --baseline other --store ratio.jsonl
 # The fake engine spins for 100 us a token, longer where it is interrupted: what the samples say, never above ten.
@@ -74,7 +74,7 @@ expect 0 "a suite's cells have it too" "6 cells" run suite.json --peer "$here" -
 expect 0 "it runs" "32 new samples" run suite.json --peer "$here" --store r.jsonl
 expect 0 "and continues" " 0 new samples" run suite.json --peer "$here" --store r.jsonl
 expect 0 "it has no profile, and says why" "16 profiles missing" run suite.json --peer "$here" --store r.jsonl --profile
-[ "$(grep '"kernel":"other"' r.jsonl | grep -c '"status":"skipped","reason":"the worker of this engine does not say where')" -eq 4 ]
+[ "$(grep '"kernel":"other"' r.jsonl | grep -c '"status":"skipped","reason":"the worker of this engine makes no profiles')" -eq 4 ]
 verdict $? "in each of its processes"
 expect 0 "and is reported" "other" report r.jsonl
 echo "1..$n"

@@ -72,9 +72,9 @@ echo '{"name": "x",' >broken.json
 expect 2 "broken JSON" "broken.json: line" run broken.json
 suite empty.json '' '"tg4"'
 expect 2 "empty suite" '"model" must be a list of at least one value' run empty.json
-expect 2 "0 threads" '"0" is outside' run good.json -t 0
-expect 2 "absurd threads" "outside" run good.json -t 99999999
-expect 2 "more threads than CPUs" "oversubscribe allows more" run good.json -t 60000
+expect 2 "0 threads" '"0" is not from 1 to' run good.json -t 0
+expect 2 "absurd threads" "is not from 1 to" run good.json -t 99999999
+expect 2 "more threads than CPUs" "use --oversubscribe to allow it" run good.json -t 60000
 expect 2 "unknown kernel" 'did you mean "trit_mad_scalar"' run good.json --kernel trit_mad_skalar
 expect 2 "unknown model" 'did you mean "125M"' run good.json -m synth:125
 expect 2 "bad output format" "expected text or json" run good.json --format yaml
@@ -98,7 +98,7 @@ verdict $? "and the others are measured"
 suite hang.json '"null:1000:hang@3", "null:1000"' '"tg4"'
 expect 4 "a hang ends" "no answer for 0.5 s" run hang.json --store hang.jsonl --timeout 0.5
 suite garbage.json '"null:1000:garbage@3"' '"tg4"'
-expect 4 "garbage is refused" "makes no sense" run garbage.json --store garbage.jsonl
+expect 4 "garbage is refused" "cannot read a line of the worker" run garbage.json --store garbage.jsonl
 suite gone.json '"/no/such/model.gguf"' '"tg4"'
 expect 3 "nothing measurable" "skipped" run gone.json --store gone.jsonl
 expect 0 "a budget is kept" "time budget of 0.2 s" run good.json -m null:30000000 --store b.jsonl --time-budget 0.2 --processes 20

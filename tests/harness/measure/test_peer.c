@@ -58,7 +58,7 @@ static void its_samples_become_records(void **state)
     char *text = tm_json_print(json, false);
     tm_json_free(json);
     int n_missing = 0;
-    for (const char *at = text; (at = strstr(at, "does not tell")); at++) n_missing++;
+    for (const char *at = text; (at = strstr(at, "does not report")); at++) n_missing++;
     assert_true(n_missing >= 10);
     assert_null(strstr(text, "\"throttle_events\":0")); /* nothing that was not measured is 0 */
     free(text);
@@ -86,8 +86,8 @@ static void an_answer_is_not_believed_blindly(void **state)
     (void)state;
     expect_refusal(good, 1, TM_CHILD, "exited with 1: a last word");
     expect_refusal("", 0, TM_FORMAT, "llama-bench's answer");
-    expect_refusal("{}", 0, TM_FORMAT, "not an array of one object");
-    expect_refusal("[{},{}]", 0, TM_FORMAT, "not an array of one object");
+    expect_refusal("{}", 0, TM_FORMAT, "must be an array of one object");
+    expect_refusal("[{},{}]", 0, TM_FORMAT, "must be an array of one object");
     expect_refusal("[{\"n_prompt\":64,\"n_gen\":0,\"n_threads\":2,\"samples_ns\":[]}]", 0,
                    TM_FORMAT, "samples_ns");
     expect_refusal("[{\"n_prompt\":64,\"n_gen\":0,\"n_threads\":2,\"samples_ns\":[5,0]}]", 0,
@@ -95,7 +95,7 @@ static void an_answer_is_not_believed_blindly(void **state)
     expect_refusal("[{\"n_prompt\":64,\"n_gen\":0,\"n_threads\":2,\"samples_ns\":[5,\"6\"]}]", 0,
                    TM_FORMAT, "\"samples_ns\"[1]");
     expect_refusal("[{\"n_prompt\":32,\"n_gen\":0,\"n_threads\":2,\"samples_ns\":[5,6]}]", 0,
-                   TM_FORMAT, "answers for 32 prompt");
+                   TM_FORMAT, "measured 32 prompt");
     expect_refusal("[{\"n_prompt\":64,\"n_gen\":0,\"n_threads\":1,\"samples_ns\":[5,6]}]", 0,
                    TM_FORMAT, "1 threads");
     expect_refusal("[{\"n_prompt\":64,\"n_gen\":0,\"n_threads\":2,\"samples_ns\":[5]}]", 0,

@@ -179,9 +179,9 @@ static void test_refused_requests(void **state)
         {"nonsense\n", "not valid JSON", TM_FORMAT},
         {"{}\n", "protocol", TM_FORMAT},
         {"{\"protocol\": 99}\n", "protocol 99", TM_UNSUPPORTED},
-        {REQUEST("[\"prompt\"]", "\"fake\"") "\n", "no phase of the test", TM_FORMAT},
-        {REQUEST("[\"generation\"]", "\"auto\"") "\n", "in the place of a source", TM_FORMAT},
-        {REQUEST("7", "\"fake\"") "\n", "is no list", TM_FORMAT},
+        {REQUEST("[\"prompt\"]", "\"fake\"") "\n", "not a phase of the test", TM_FORMAT},
+        {REQUEST("[\"generation\"]", "\"auto\"") "\n", "need a source by name", TM_FORMAT},
+        {REQUEST("7", "\"fake\"") "\n", "must be a list", TM_FORMAT},
         {REQUEST("[]", "\"fakes\"") "\n", "unknown energy source \"fakes\"", TM_FORMAT},
         {REQUEST("[]", "{\"seconds\": 0}") "\n", "\"seconds\" is 0", TM_FORMAT},
         {"{\"protocol\": 1}", "ended before its newline", TM_IO},
@@ -481,7 +481,7 @@ static void test_lines_that_make_no_sense(void **state)
         tm_worker_line line;
         tm_error err = {0};
         assert_int_equal(tm_worker_line_parse(bad[i], &line, &err), TM_FORMAT);
-        assert_says(err.message, "makes no sense");
+        assert_says(err.message, "cannot read a line of the worker");
     }
 }
 

@@ -242,8 +242,8 @@ static void test_failures_stay_alone(void **state)
         {"null:1000:crash@30", "was killed by SIGSEGV"},
         {"null:1000:exit@30", "exited with 3"},
         {"null:1000:die@30", "was killed by SIGKILL"},
-        {"null:1000:garbage@30", "makes no sense (not JSON): Segmentation fault (just kidding)"},
-        {"null:1000:refuse@30", "the fake refuses token 30"},
+        {"null:1000:garbage@30", "(it is not JSON): Segmentation fault (just kidding)"},
+        {"null:1000:refuse@30", "the fake model refuses token 30"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         run r;
@@ -449,7 +449,7 @@ static void test_no_worker(void **state)
     static const struct {
         const char *path, *says;
     } cases[] = {{"/no/such/worker", "could not be started"},
-                 {"/bin/echo", "makes no sense"},
+                 {"/bin/echo", "cannot read a line of the worker"},
                  {"/bin/false", "exited with 1"}};
     for (int i = 0; i < 3; i++) {
         prepare(&r, NULL);
