@@ -1,4 +1,4 @@
-/* GGUF files put together by hand in memory, so that any field of them can be wrong. */
+/* GGUF files assembled in memory, so that any field can be wrong. */
 #ifndef TM_TESTS_ENGINE_GGUF_BYTES_H
 #define TM_TESTS_ENGINE_GGUF_BYTES_H
 

@@ -1,5 +1,5 @@
-/* The forward pass again, in doubles and plain loops, straight from a source: what the engine's
- * float path is compared with. No int8 activations. */
+/* The forward pass in doubles and plain loops, straight from a source, without int8 activations.
+ * The engine's float path is compared with it. */
 #ifndef TM_TESTS_ENGINE_NAIVE_H
 #define TM_TESTS_ENGINE_NAIVE_H
 
@@ -22,7 +22,7 @@ static inline void *naive_alloc(size_t n, size_t size)
     return memory;
 }
 
-/* y [n_rows] = W x; returns n_rows. y may be NULL to ask. */
+/* y [n_rows] = W x. */
 static inline void naive_multiply(const naive *m, tm_role role, int layer, const double *x,
                                   double *y)
 {

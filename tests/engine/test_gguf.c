@@ -1,4 +1,4 @@
-/* The GGUF reader on files made by hand: what it gives, and what it refuses. */
+/* The GGUF reader on files assembled in memory: values and errors. */
 #include "engine/gguf.h"
 #include "tests/engine/gguf_bytes.h"
 #include "tests/tm_test.h"
@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* Opens a copy of exactly n bytes, so that a sanitizer sees the first byte read too far. */
+/* Opens a copy of exactly n bytes, so that a sanitizer detects a read past the end. */
 static tm_status open_exactly(const uint8_t *data, size_t n, uint8_t **copy, tm_gguf **gguf,
                               tm_error *err)
 {
@@ -19,7 +19,7 @@ static tm_status open_exactly(const uint8_t *data, size_t n, uint8_t **copy, tm_
     return tm_gguf_open_memory(*copy, n, gguf, err);
 }
 
-static void check_refused(const gguf_bytes *b, tm_status status, const char *fragment)
+static void expect_error(const gguf_bytes *b, tm_status status, const char *fragment)
 {
     uint8_t *copy;
     tm_gguf *gguf;
@@ -31,7 +31,7 @@ static void check_refused(const gguf_bytes *b, tm_status status, const char *fra
     free(copy);
 }
 
-static void check_accepted(const gguf_bytes *b, int n_tensors)
+static void expect_opened(const gguf_bytes *b, int n_tensors)
 {
     uint8_t *copy;
     tm_gguf *gguf;
@@ -126,7 +126,7 @@ static void values_are_read(void **state)
     free(copy);
 }
 
-static void getters_refuse_what_does_not_fit(void **state)
+static void getters_check_type_and_range(void **state)
 {
     (void)state;
     gguf_bytes b;
@@ -143,29 +143,31 @@ static void getters_refuse_what_does_not_fit(void **state)
     assert_int_equal(open_exactly(b.data, b.n, &copy, &g, &err), TM_OK);
     assert_int_equal(tm_gguf_u32(g, "none", &n, &found, &err), TM_OK);
     assert_true(!found && n == 77);
-#define REFUSED(call, fragment)                                                                    \
+#define EXPECT_ERROR(call, fragment)                                                               \
     do {                                                                                           \
         assert_int_equal(call, TM_FORMAT);                                                         \
         if (!strstr(err.message, fragment)) fail_msg("'%s' lacks '%s'", err.message, fragment);    \
     } while (0)
-    REFUSED(tm_gguf_u32(g, "none", &n, NULL, &err), "'none' is missing");
-    REFUSED(tm_gguf_u32(g, "i8", &n, NULL, &err), "'i8' is -1; it must be 0 to 2^32 - 1");
-    REFUSED(tm_gguf_u32(g, "far", &n, NULL, &err), "1099511627776");
-    REFUSED(tm_gguf_u32(g, "string", &n, &found, &err), "type string; it must be an integer");
-    REFUSED(tm_gguf_u32(g, "bool", &n, NULL, &err), "type bool");
-    REFUSED(tm_gguf_f32(g, "u8", &x, NULL, &err), "type u8; it must be f32");
-    REFUSED(tm_gguf_f32(g, "nan", &x, NULL, &err), "must be finite");
-    REFUSED(tm_gguf_f32(g, "huge", &x, NULL, &err), "1e+300");
-    REFUSED(tm_gguf_bool(g, "u8", &yes, NULL, &err), "must be bool");
-    REFUSED(tm_gguf_str(g, "words", &text, NULL, &err), "array of string; it must be a string");
-    REFUSED(tm_gguf_array_length(g, "floats", &length, NULL, &err), "must be an array of strings");
-    REFUSED(tm_gguf_find_array(g, "u8", &array, NULL, &err), "must be an array");
+    EXPECT_ERROR(tm_gguf_u32(g, "none", &n, NULL, &err), "'none' is missing");
+    EXPECT_ERROR(tm_gguf_u32(g, "i8", &n, NULL, &err), "'i8' is -1; it must be 0 to 2^32 - 1");
+    EXPECT_ERROR(tm_gguf_u32(g, "far", &n, NULL, &err), "1099511627776");
+    EXPECT_ERROR(tm_gguf_u32(g, "string", &n, &found, &err), "type string; it must be an integer");
+    EXPECT_ERROR(tm_gguf_u32(g, "bool", &n, NULL, &err), "type bool");
+    EXPECT_ERROR(tm_gguf_f32(g, "u8", &x, NULL, &err), "type u8; it must be f32");
+    EXPECT_ERROR(tm_gguf_f32(g, "nan", &x, NULL, &err), "must be finite");
+    EXPECT_ERROR(tm_gguf_f32(g, "huge", &x, NULL, &err), "1e+300");
+    EXPECT_ERROR(tm_gguf_bool(g, "u8", &yes, NULL, &err), "must be bool");
+    EXPECT_ERROR(tm_gguf_str(g, "words", &text, NULL, &err),
+                 "array of string; it must be a string");
+    EXPECT_ERROR(tm_gguf_array_length(g, "floats", &length, NULL, &err),
+                 "must be an array of strings");
+    EXPECT_ERROR(tm_gguf_find_array(g, "u8", &array, NULL, &err), "must be an array");
     tm_gguf_close(g);
     free(copy);
 }
 
-/* The last byte is needed too, so no shorter file may pass; nor may any be read past its end. */
-static void every_shorter_file_is_refused(void **state)
+/* The last byte is needed too, so every shorter file is an error, and none is read past its end. */
+static void every_truncated_file_is_an_error(void **state)
 {
     (void)state;
     gguf_bytes b;
@@ -181,9 +183,9 @@ static void every_shorter_file_is_refused(void **state)
     }
 }
 
-/* Every 8 bytes replaced by lengths and counts that lie: opened or refused, nothing is read
- * outside. */
-static void no_field_is_trusted(void **state)
+/* Replaces every 8 bytes by false lengths and counts: whether the file opens or not, nothing
+ * outside it is read. */
+static void forged_counts_read_nothing_outside(void **state)
 {
     (void)state;
     static const uint64_t lies[] = {
@@ -211,7 +213,7 @@ static void no_field_is_trusted(void **state)
             }
             free(copy);
         }
-    assert_true(n_opened > 0); /* lies in values and data do not matter */
+    assert_true(n_opened > 0); /* false values and data do no harm */
 }
 
 static void headers_are_checked(void **state)
@@ -222,7 +224,7 @@ static void headers_are_checked(void **state)
     do {                                                                                           \
         make_sample(&b);                                                                           \
         b.data[at] = byte;                                                                         \
-        check_refused(&b, status, fragment);                                                       \
+        expect_error(&b, status, fragment);                                                        \
     } while (0)
     PATCHED(3, 'G', TM_FORMAT, "begins with 47 47 55 47");
     PATCHED(4, 1, TM_UNSUPPORTED, "version 1; versions 2 and 3");
@@ -231,10 +233,10 @@ static void headers_are_checked(void **state)
     PATCHED(22, 1, TM_FORMAT, "states 281474976710669 keys");
     make_sample(&b);
     b.data[4] = 0, b.data[7] = 3;
-    check_refused(&b, TM_UNSUPPORTED, "big-endian");
+    expect_error(&b, TM_UNSUPPORTED, "big-endian");
     make_sample(&b);
     b.data[4] = 2;
-    check_accepted(&b, 2);
+    expect_opened(&b, 2);
 }
 
 /* A file of one key of four bytes of type u32 and one tensor x of 8 x 1 F32 at `offset`. */
@@ -267,20 +269,20 @@ static void alignment_is_checked(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         make_small(&b, "general.alignment", cases[i].alignment, 0);
         if (cases[i].fragment)
-            check_refused(&b, TM_FORMAT, cases[i].fragment);
+            expect_error(&b, TM_FORMAT, cases[i].fragment);
         else
-            check_accepted(&b, 1);
+            expect_opened(&b, 1);
     }
     make_small(&b, "general.alignment", 64, 32);
-    check_refused(&b, TM_FORMAT, "begins at offset 32, not a multiple of the alignment 64");
-    make_small(&b, "other", 64, 32); /* the default is 32, and a gap before a tensor is no harm */
-    check_accepted(&b, 1);
+    expect_error(&b, TM_FORMAT, "begins at offset 32, not a multiple of the alignment 64");
+    make_small(&b, "other", 64, 32); /* the default is 32, and gaps before tensors are allowed */
+    expect_opened(&b, 1);
     make_small(&b, "other", 64, 96);
-    check_accepted(&b, 1);
+    expect_opened(&b, 1);
     make_small(&b, "other", 64, 160);
-    check_refused(&b, TM_FORMAT, "has 32 bytes at offset 160 of the data");
+    expect_error(&b, TM_FORMAT, "has 32 bytes at offset 160 of the data");
     make_small(&b, "other", 64, UINT64_MAX - 31);
-    check_refused(&b, TM_FORMAT, "at offset 18446744073709551584");
+    expect_error(&b, TM_FORMAT, "at offset 18446744073709551584");
 }
 
 static void keys_are_checked(void **state)
@@ -291,25 +293,25 @@ static void keys_are_checked(void **state)
     add_header(&b, 0, 2);
     add_key_u32(&b, "same", 1);
     add_key_u32(&b, "same", 2);
-    check_refused(&b, TM_FORMAT, "key 'same' occurs twice");
+    expect_error(&b, TM_FORMAT, "key 'same' occurs twice");
     b.n = 0, add_header(&b, 0, 1), add_key_u32(&b, "", 1);
-    check_refused(&b, TM_FORMAT, "is empty");
+    expect_error(&b, TM_FORMAT, "is empty");
     b.n = 0, add_header(&b, 0, 1), add_key(&b, "flag", 7, &two, 1);
-    check_refused(&b, TM_FORMAT, "key 'flag': a bool of value 2; it must be 0 or 1");
+    expect_error(&b, TM_FORMAT, "key 'flag': a bool of value 2; it must be 0 or 1");
     b.n = 0, add_header(&b, 0, 1), add_text(&b, "odd"), add_u32(&b, 13), add_u64(&b, 0);
-    check_refused(&b, TM_FORMAT, "key 'odd': value type 13; types are 0 to 12");
+    expect_error(&b, TM_FORMAT, "key 'odd': value type 13; types are 0 to 12");
     b.n = 0, add_header(&b, 0, 1), add_text(&b, "nest"), add_u32(&b, 9), add_u32(&b, 9),
     add_u64(&b, 0);
-    check_refused(&b, TM_FORMAT, "key 'nest': arrays of arrays are not supported");
+    expect_error(&b, TM_FORMAT, "key 'nest': arrays of arrays are not supported");
     b.n = 0, add_header(&b, 0, 1), add_text(&b, "odd"), add_u32(&b, 9), add_u32(&b, 99),
     add_u64(&b, 0);
-    check_refused(&b, TM_FORMAT, "an array of type 99");
+    expect_error(&b, TM_FORMAT, "an array of type 99");
     b.n = 0, add_header(&b, 0, 1), add_text(&b, "long"), add_u32(&b, 9), add_u32(&b, 10),
     add_u64(&b, 1ull << 61);
-    check_refused(&b, TM_FORMAT,
-                  "an array of 2305843009213693952 items, but the file has room for 0");
+    expect_error(&b, TM_FORMAT,
+                 "an array of 2305843009213693952 items, but the file has room for 0");
     b.n = 0, add_header(&b, 0, 1), add_key_u32(&b, "no\x1b[2Jcontrol", 1), add_key_u32(&b, "x", 1);
-    check_accepted(&b, 0); /* bytes behind the last key are not read */
+    expect_opened(&b, 0); /* bytes after the last key are not read */
 }
 
 static void tensors_are_checked(void **state)
@@ -322,32 +324,32 @@ static void tensors_are_checked(void **state)
     (b.n = 0, add_header(&b, 1, 0), add_info(&b, name, ne0, ne1, type, offset),                    \
      add_padding(&b, 32), add_zeros(&b, 512))
     INFO("ok", 8, 4, TM_GGUF_F32, 0);
-    check_accepted(&b, 1);
+    expect_opened(&b, 1);
     INFO(longest, 8, 1, TM_GGUF_F32, 0);
-    check_refused(&b, TM_FORMAT, "has 64 bytes; it must have 1 to 63");
+    expect_error(&b, TM_FORMAT, "has 64 bytes; it must have 1 to 63");
     longest[63] = 0;
     INFO(longest, 8, 1, TM_GGUF_F32, 0);
-    check_accepted(&b, 1);
+    expect_opened(&b, 1);
     INFO("", 8, 1, TM_GGUF_F32, 0);
-    check_refused(&b, TM_FORMAT, "has 0 bytes");
+    expect_error(&b, TM_FORMAT, "has 0 bytes");
     INFO("zero", 8, 0, TM_GGUF_F32, 0);
-    check_refused(&b, TM_FORMAT, "tensor 'zero' has 0 as dimension 1");
+    expect_error(&b, TM_FORMAT, "tensor 'zero' has 0 as dimension 1");
     INFO("neg", 1ull << 63, 1, TM_GGUF_F32, 0);
-    check_refused(&b, TM_FORMAT, "has 9223372036854775808 as dimension 0");
+    expect_error(&b, TM_FORMAT, "has 9223372036854775808 as dimension 0");
     INFO("wrap", 1ull << 32, 1ull << 32, TM_GGUF_F32, 0);
-    check_refused(&b, TM_FORMAT, "more than can be counted");
+    expect_error(&b, TM_FORMAT, "more than can be counted");
     INFO("odd", 200, 1, TM_GGUF_TQ2_0, 0);
-    check_refused(&b, TM_FORMAT, "rows of 200 weights; type TQ2_0 needs a multiple of 256");
+    expect_error(&b, TM_FORMAT, "rows of 200 weights; type TQ2_0 needs a multiple of 256");
     INFO("k", 256, 1, 12, 0);
-    check_refused(&b, TM_UNSUPPORTED, "tensor 'k' has type 12 (Q4_K); this build reads F32 F16");
+    expect_error(&b, TM_UNSUPPORTED, "tensor 'k' has type 12 (Q4_K); this build reads F32 F16");
     INFO("what", 256, 1, 9999, 0);
-    check_refused(&b, TM_UNSUPPORTED, "type 9999 (unknown)");
+    expect_error(&b, TM_UNSUPPORTED, "type 9999 (unknown)");
     INFO("nul", 8, 1, TM_GGUF_F32, 0);
     b.data[24 + 8 + 1] = 0;
-    check_refused(&b, TM_FORMAT, "contains a zero byte");
+    expect_error(&b, TM_FORMAT, "contains a zero byte");
     INFO("five", 8, 1, TM_GGUF_F32, 0);
     b.data[24 + 8 + 4] = 5;
-    check_refused(&b, TM_FORMAT, "has 5 dimensions; it must have 1 to 4");
+    expect_error(&b, TM_FORMAT, "has 5 dimensions; it must have 1 to 4");
 
     for (uint64_t second = 0; second <= 128; second += 32) { /* the first has 128 bytes at 32 */
         b.n = 0;
@@ -357,9 +359,9 @@ static void tensors_are_checked(void **state)
         add_padding(&b, 32);
         add_zeros(&b, 512);
         if (second == 0)
-            check_accepted(&b, 2); /* file order is not asked for */
+            expect_opened(&b, 2); /* tensors may be in any order */
         else
-            check_refused(&b, TM_FORMAT, "overlap");
+            expect_error(&b, TM_FORMAT, "overlap");
     }
     b.n = 0;
     add_header(&b, 2, 0);
@@ -367,7 +369,7 @@ static void tensors_are_checked(void **state)
     add_info(&b, "twin", 8, 1, TM_GGUF_F32, 32);
     add_padding(&b, 32);
     add_zeros(&b, 64);
-    check_refused(&b, TM_FORMAT, "tensor 'twin' occurs twice");
+    expect_error(&b, TM_FORMAT, "tensor 'twin' occurs twice");
 }
 
 static void many_names_are_found_quickly(void **state)
@@ -434,12 +436,12 @@ static void paths_are_checked(void **state)
     close(fd);
     unlink(path);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(tm_gguf_open(path, &g, &err), TM_IO); /* and does not wait for a writer */
+    assert_int_equal(tm_gguf_open(path, &g, &err), TM_IO); /* without waiting for a writer */
     unlink(path);
     tm_gguf_close(NULL);
 }
 
-static void a_vocabulary_alone_is_read(void **state)
+static void a_file_without_tensors_is_read(void **state)
 {
     (void)state;
     char path[512];
@@ -459,16 +461,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_read),
-        cmocka_unit_test(getters_refuse_what_does_not_fit),
-        cmocka_unit_test(every_shorter_file_is_refused),
-        cmocka_unit_test(no_field_is_trusted),
+        cmocka_unit_test(getters_check_type_and_range),
+        cmocka_unit_test(every_truncated_file_is_an_error),
+        cmocka_unit_test(forged_counts_read_nothing_outside),
         cmocka_unit_test(headers_are_checked),
         cmocka_unit_test(alignment_is_checked),
         cmocka_unit_test(keys_are_checked),
         cmocka_unit_test(tensors_are_checked),
         cmocka_unit_test(many_names_are_found_quickly),
         cmocka_unit_test(paths_are_checked),
-        cmocka_unit_test(a_vocabulary_alone_is_read),
+        cmocka_unit_test(a_file_without_tensors_is_read),
     };
     return cmocka_run_group_tests_name("gguf", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Block codecs against the bytes that llama.cpp's and bitnet.cpp's own quantizers wrote. */
+/* Block codecs against the bytes that the quantizers of llama.cpp and bitnet.cpp wrote. */
 #include "engine/gguf.h"
 #include "kernels/half.h"
 #include "tests/tm_test.h"
@@ -18,7 +18,7 @@ static tm_gguf_tensor make_tensor(tm_gguf_type type, const uint8_t *data, int64_
     return tensor;
 }
 
-/* ---- the vectors file: just enough of JSON to find a string of hexadecimal digits ---- */
+/* The vectors file: just enough JSON to find a string of hexadecimal digits. */
 
 typedef struct vectors {
     char *text;             /* owned */
@@ -99,7 +99,7 @@ static float absmax(const float *x, int n)
 static const tm_gguf_type written_types[] = {TM_GGUF_F16,  TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
                                              TM_GGUF_I2_S, TM_GGUF_Q8_0,  TM_GGUF_Q4_0};
 
-static void writers_give_the_owners_bytes(void **state)
+static void encoders_give_the_bytes_of_the_original_quantizers(void **state)
 {
     NEED_VECTORS(state);
     static uint8_t expected[N_ALL * 4], written[N_ALL * 4];
@@ -111,22 +111,22 @@ static void writers_give_the_owners_bytes(void **state)
             assert_int_equal(stored(v, m, type, expected, sizeof expected), n);
             memset(written, 0xee, sizeof written);
             float scale = absmax(v->values[m], N_ALL);
-            /* Row by row, the last one first: pieces must not depend on one another. */
+            /* Row by row from the last: pieces must not depend on each other. */
             for (int row = N_ROWS - 1; row >= 0; row--)
                 tm_gguf_write_floats(type, v->values[m] + row * N_COLS, N_COLS, N_ROWS, row,
                                      row + 1, scale, written);
             for (size_t i = 0; i < compared; i++)
                 if (written[i] != expected[i])
-                    fail_msg("%s of %s: byte %zu is %02x, the owner wrote %02x",
+                    fail_msg("%s of %s: byte %zu is %02x, the original is %02x",
                              tm_gguf_type_name(type), matrix_names[m], i, written[i], expected[i]);
             for (size_t i = compared; i < n; i++) assert_int_equal(written[i], 0);
             assert_int_equal(written[n], 0xee);
         }
 }
 
-/* The search for Q6_K's scales compares sums that the owner's compiler may add up otherwise, so a
- * group of 16 may get another scale: not a worse one. */
-static void q6_k_fits_as_well_as_the_owners(void **state)
+/* The search for Q6_K's scales compares sums that another compiler may add in another order, so a
+ * group of 16 may get another scale, but not a worse one. */
+static void q6_k_is_as_exact_as_the_original_quantizer(void **state)
 {
     NEED_VECTORS(state);
     static uint8_t bytes[2][N_ALL * 4];
@@ -147,7 +147,7 @@ static void q6_k_fits_as_well_as_the_owners(void **state)
     }
 }
 
-static void ternary_values_come_back(void **state)
+static void ternary_values_round_trip(void **state)
 {
     NEED_VECTORS(state);
     static const tm_gguf_type exact[] = {TM_GGUF_F16, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0, TM_GGUF_I2_S};
@@ -164,9 +164,9 @@ static void ternary_values_come_back(void **state)
     }
 }
 
-/* Most that rounding may move a weight, relative to the largest of its block: half a step of 1/127;
- * 7/8 stands for 1 in Q4_0, whose steps are 1/8; 1/32 with a scale of 8 bits; 8 bits of mantissa;
- * 11 bits. */
+/* The largest rounding error of a weight, relative to the largest of its block: half a step of
+ * 1/127; 7/8 stands for 1 in Q4_0, whose steps are 1/8; 1/32 with a scale of 8 bits; 8 bits of
+ * mantissa; 11 bits. */
 static const struct {
     tm_gguf_type type;
     int block;
@@ -179,7 +179,7 @@ static const struct {
     {TM_GGUF_F16, 1, 0x1p-11f},
 };
 
-static void values_come_back_within_rounding(void **state)
+static void values_round_trip_within_rounding(void **state)
 {
     NEED_VECTORS(state);
     static uint8_t bytes[N_ALL * 4];
@@ -199,7 +199,7 @@ static void values_come_back_within_rounding(void **state)
         }
 }
 
-static void trits_and_scale_come_back(void **state)
+static void trits_and_scale_round_trip(void **state)
 {
     NEED_VECTORS(state);
     static const tm_gguf_type ternary[] = {TM_GGUF_F16, TM_GGUF_BF16, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
@@ -265,14 +265,15 @@ static void row_ranges_equal_the_whole(void **state)
     }
 }
 
-/* ---- without fixtures ---- */
+/* Tests without fixtures. */
 
-/* w0 = +, w32 = -, w64 = -, w96 = +, w128 = 0: the first bytes of the formats' worked examples. */
-static void first_bytes_are_those_of_the_examples(void **state)
+/* w0 = +, w32 = -, w64 = -, w96 = +, w128 = 0: the first bytes of worked examples of the formats.
+ */
+static void first_bytes_match_worked_examples(void **state)
 {
     (void)state;
     float x[256] = {0};
-    uint8_t out[96]; /* I2_S: 64 of codes, 32 behind them */
+    uint8_t out[96]; /* I2_S: 64 of codes, then 32 */
     x[0] = x[96] = 0.3701171875f;
     x[32] = x[64] = -0.3701171875f;
     tm_gguf_write_floats(TM_GGUF_TQ1_0, x, 256, 1, 0, 1, 0, out);
@@ -291,7 +292,7 @@ static void first_bytes_are_those_of_the_examples(void **state)
     assert_memory_equal(out + 64, scale, 4);
 }
 
-static void every_byte_of_tq1_0_gives_back_its_trits(void **state)
+static void every_tq1_0_byte_round_trips(void **state)
 {
     (void)state;
     for (int value = 0; value < 243; value++) {
@@ -306,7 +307,7 @@ static void every_byte_of_tq1_0_gives_back_its_trits(void **state)
     }
 }
 
-static void check_refused(const tm_gguf_tensor *tensor, tm_status status, const char *fragment)
+static void expect_error(const tm_gguf_tensor *tensor, tm_status status, const char *fragment)
 {
     tm_error err = {0};
     float scale;
@@ -314,18 +315,18 @@ static void check_refused(const tm_gguf_tensor *tensor, tm_status status, const 
     if (!strstr(err.message, fragment)) fail_msg("'%s' lacks '%s'", err.message, fragment);
 }
 
-static void floats_that_are_not_ternary_are_named(void **state)
+static void messages_name_the_float_that_is_not_ternary(void **state)
 {
     (void)state;
     float x[8] = {0, 0.5f, -0.5f, 0, 0.5f, 0.25f, 0, 0};
     tm_gguf_tensor tensor = make_tensor(TM_GGUF_F32, (const uint8_t *)x, 4, 2);
-    check_refused(&tensor, TM_UNSUPPORTED, "weight 1 of row 1 is 0.25, but others are +-0.5");
+    expect_error(&tensor, TM_UNSUPPORTED, "weight 1 of row 1 is 0.25, but others are +-0.5");
     x[5] = NAN;
-    check_refused(&tensor, TM_FORMAT, "weight 1 of row 1 is nan");
+    expect_error(&tensor, TM_FORMAT, "weight 1 of row 1 is nan");
     assert_int_equal(tm_gguf_check_finite(&tensor, NULL), TM_FORMAT);
     x[5] = 0;
     x[1] = INFINITY;
-    check_refused(&tensor, TM_FORMAT, "weight 1 of row 0 is inf");
+    expect_error(&tensor, TM_FORMAT, "weight 1 of row 0 is inf");
     float scale = -1;
     memset(x, 0, sizeof x);
     x[3] = -0.0f;
@@ -337,19 +338,19 @@ static void floats_that_are_not_ternary_are_named(void **state)
     assert_int_equal(tm_gguf_check_finite(&tensor, NULL), TM_OK);
 }
 
-/* Looked at in chunks: a value in each place of a long row must be found. */
-static void one_wrong_value_is_found_anywhere(void **state)
+/* Rows are scanned in chunks: a value at every place of a long row must be found. */
+static void one_wrong_value_is_found_at_any_place(void **state)
 {
     (void)state;
     static tm_half x[1300];
     tm_gguf_tensor tensor = make_tensor(TM_GGUF_F16, (const uint8_t *)x, 1300, 1);
     for (int i = 0; i < 1300; i++) x[i] = i % 3 ? 0x3800 : 0;
-    for (int i = 2; i < 1300; i++) { /* 0 and 1 decide what the others are compared with */
+    for (int i = 2; i < 1300; i++) { /* the others are compared with 0 and 1 */
         tm_half kept = x[i];
         char fragment[40];
         snprintf(fragment, sizeof fragment, "weight %d of row 0", i);
         x[i] = 0xb801;
-        check_refused(&tensor, TM_UNSUPPORTED, fragment);
+        expect_error(&tensor, TM_UNSUPPORTED, fragment);
         x[i] = 0x7c00;
         assert_int_equal(tm_gguf_check_finite(&tensor, NULL), TM_FORMAT);
         x[i] = kept;
@@ -370,7 +371,7 @@ static void ternary_blocks(tm_gguf_type type, int block_bytes, int scale_at)
     assert_true(scale == 0.5f);
     zeros[1] = 0x40; /* a block of zeros may have any scale */
     assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
-    last[1] |= 0x80; /* a negative one turns its block round */
+    last[1] |= 0x80; /* a negative scale flips its block */
     assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
     assert_true(scale == 0.5f);
     tm_gguf_read_floats(&tensor, 0, 2, values);
@@ -382,22 +383,22 @@ static void ternary_blocks(tm_gguf_type type, int block_bytes, int scale_at)
     tm_gguf_read_trits(&tensor, 1, 2, trits);
     for (int i = 256; i < 512; i++) assert_int_equal(trits[i], 0);
     last[1] = 0x39;
-    check_refused(&tensor, TM_UNSUPPORTED, "from weight 256 of row 1 on is 0.625, but it was 0.5");
+    expect_error(&tensor, TM_UNSUPPORTED, "from weight 256 of row 1 on is 0.625, but it was 0.5");
     last[1] = 0x7c;
-    check_refused(&tensor, TM_FORMAT, "the scale of weight 256 of row 1 is inf");
+    expect_error(&tensor, TM_FORMAT, "the scale of weight 256 of row 1 is inf");
     assert_int_equal(tm_gguf_check_finite(&tensor, NULL), TM_FORMAT);
     last[0] = 1;
-    check_refused(&tensor, TM_FORMAT, "nan");
+    expect_error(&tensor, TM_FORMAT, "nan");
 }
 
-static void block_scales_decide(void **state)
+static void ternary_blocks_have_one_scale(void **state)
 {
     (void)state;
     ternary_blocks(TM_GGUF_TQ1_0, 54, 52);
     ternary_blocks(TM_GGUF_TQ2_0, 66, 64);
 }
 
-static void code_3_is_refused(void **state)
+static void code_3_is_an_error(void **state)
 {
     (void)state;
     uint8_t data[8 * 32 + 32], tq2[66];
@@ -407,24 +408,23 @@ static void code_3_is_refused(void **state)
     tm_gguf_tensor tensor = make_tensor(TM_GGUF_I2_S, data, 512, 2);
     float scale = -1;
     assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
-    assert_true(scale == 0); /* nothing but zeros */
+    assert_true(scale == 0); /* only zeros */
     data[5 * 32 + 3] = 0x57;
-    check_refused(&tensor, TM_FORMAT,
-                  "weight 227 of row 1 has code 3"); /* 5 * 128 + 96 + 3 - 512 */
+    expect_error(&tensor, TM_FORMAT, "weight 227 of row 1 has code 3"); /* 5 * 128 + 96 + 3 - 512 */
     data[5 * 32 + 3] = 0x56;
     assert_int_equal(tm_gguf_ternary_scale(&tensor, &scale, NULL), TM_OK);
     assert_true(scale == 1);
     one = INFINITY;
     memcpy(data + 8 * 32, &one, sizeof one);
-    check_refused(&tensor, TM_FORMAT, "its scale is inf");
+    expect_error(&tensor, TM_FORMAT, "its scale is inf");
     memset(tq2, 0x55, sizeof tq2);
     tq2[64] = 0, tq2[65] = 0x38;
     tq2[33] = 0xd5;
     tensor = make_tensor(TM_GGUF_TQ2_0, tq2, 256, 1);
-    check_refused(&tensor, TM_FORMAT, "weight 225 of row 0 has code 3");
+    expect_error(&tensor, TM_FORMAT, "weight 225 of row 0 has code 3");
 }
 
-static void sizes_are_those_of_the_formats(void **state)
+static void sizes_follow_the_formats(void **state)
 {
     (void)state;
     static const struct {
@@ -470,20 +470,20 @@ static void types_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writers_give_the_owners_bytes),
-        cmocka_unit_test(q6_k_fits_as_well_as_the_owners),
-        cmocka_unit_test(ternary_values_come_back),
-        cmocka_unit_test(values_come_back_within_rounding),
-        cmocka_unit_test(trits_and_scale_come_back),
+        cmocka_unit_test(encoders_give_the_bytes_of_the_original_quantizers),
+        cmocka_unit_test(q6_k_is_as_exact_as_the_original_quantizer),
+        cmocka_unit_test(ternary_values_round_trip),
+        cmocka_unit_test(values_round_trip_within_rounding),
+        cmocka_unit_test(trits_and_scale_round_trip),
         cmocka_unit_test(gaussian_is_not_ternary),
         cmocka_unit_test(row_ranges_equal_the_whole),
-        cmocka_unit_test(first_bytes_are_those_of_the_examples),
-        cmocka_unit_test(every_byte_of_tq1_0_gives_back_its_trits),
-        cmocka_unit_test(floats_that_are_not_ternary_are_named),
-        cmocka_unit_test(one_wrong_value_is_found_anywhere),
-        cmocka_unit_test(block_scales_decide),
-        cmocka_unit_test(code_3_is_refused),
-        cmocka_unit_test(sizes_are_those_of_the_formats),
+        cmocka_unit_test(first_bytes_match_worked_examples),
+        cmocka_unit_test(every_tq1_0_byte_round_trips),
+        cmocka_unit_test(messages_name_the_float_that_is_not_ternary),
+        cmocka_unit_test(one_wrong_value_is_found_at_any_place),
+        cmocka_unit_test(ternary_blocks_have_one_scale),
+        cmocka_unit_test(code_3_is_an_error),
+        cmocka_unit_test(sizes_follow_the_formats),
         cmocka_unit_test(types_have_names),
     };
     return cmocka_run_group_tests_name("gguf types", tests, read_vectors, free_vectors);

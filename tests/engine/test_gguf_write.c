@@ -1,4 +1,4 @@
-/* The GGUF writer: what is written is read back; what fails leaves nothing behind. */
+/* The GGUF writer: files are read back, and errors leave no file. */
 #include "engine/source.h"
 #include "kernels/half.h"
 #include "tests/tm_test.h"
@@ -25,7 +25,7 @@ static int remove_folder(void **state)
 {
     (void)state;
     unlink(path);
-    return rmdir(folder); /* fails when a test left a file */
+    return rmdir(folder); /* fails if a test left a file */
 }
 
 static int count_files(void)
@@ -38,7 +38,7 @@ static int count_files(void)
     return n;
 }
 
-/* Fills with the tensor's number; refuses the tensor *arg. */
+/* Fills with the tensor's number; tensor *arg is an error. */
 static tm_status fill(void *arg, int index, uint8_t *data, size_t bytes, tm_error *err)
 {
     if (arg && index == *(int *)arg) return tm_fail(err, TM_CHECK, "tensor %d is refused", index);
@@ -79,7 +79,7 @@ static void all_kinds_are_read_back(void **state)
     put_matrix(w, "a", TM_GGUF_F32, 3, 1); /* 12 bytes, so that the next one needs padding */
     put_matrix(w, "b", TM_GGUF_I2_S, 128, 3);
     put_matrix(w, "c", TM_GGUF_TQ2_0, 256, 1);
-    assert_int_equal(access(path, F_OK), -1); /* not there before it is whole */
+    assert_int_equal(access(path, F_OK), -1); /* absent until complete */
     tm_error err;
     if (tm_gguf_finish(w, fill, NULL, &err) != TM_OK) fail_msg("%s", err.message);
     assert_int_equal(count_files(), 1);
@@ -134,7 +134,7 @@ static void write_text(const char *text)
     fclose(file);
 }
 
-/* The file that was there before a failed write is still there, and nothing else is. */
+/* After a failed write the old file is unchanged, and there is no other. */
 static void check_untouched(void)
 {
     char text[16] = {0};
@@ -183,7 +183,7 @@ static void a_full_disk_leaves_nothing(void **state)
     check_untouched();
 }
 
-static void callers_mistakes_are_reported(void **state)
+static void wrong_arguments_are_errors(void **state)
 {
     (void)state;
     tm_error err;
@@ -207,7 +207,7 @@ static void callers_mistakes_are_reported(void **state)
     assert_int_equal(tm_gguf_create(folder, &w, &err), TM_ARG);
 }
 
-/* ---- models ---- */
+/* Models. */
 
 static tm_config make_config(const char *arch, int n_hidden, int n_ffn, int n_vocab, bool tied_head)
 {
@@ -310,8 +310,7 @@ static void models_are_read_back(void **state)
     static const tm_gguf_type types[] = {TM_GGUF_F32,   TM_GGUF_F16,   TM_GGUF_BF16,
                                          TM_GGUF_TQ1_0, TM_GGUF_TQ2_0, TM_GGUF_I2_S};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        tm_config c =
-            make_config("bitnet", 256, 384, 300, true); /* 384: blocks of 256 do not divide it */
+        tm_config c = make_config("bitnet", 256, 384, 300, true); /* 384 is not a multiple of 256 */
         check_model(&c, types[i]);
         c = make_config("llama", 256, 512, 270, false);
         c.head_dim = c.n_rot = 48;                               /* not hidden / heads */
@@ -322,14 +321,14 @@ static void models_are_read_back(void **state)
         c.head_dim = 64, c.n_rot = 32;
         check_model(&c, types[i]);
     }
-    tm_config odd = make_config("llama", 60, 100, 1, true); /* no block divides any of it */
+    tm_config odd = make_config("llama", 60, 100, 1, true); /* no size is a multiple of a block */
     odd.head_dim = odd.n_rot = 30;
     check_model(&odd, TM_GGUF_F16);
     check_model(&odd, TM_GGUF_TQ2_0);
 }
 
-static void check_refused(tm_source *source, tm_gguf_type type, tm_status status,
-                          const char *fragment)
+static void expect_error(tm_source *source, tm_gguf_type type, tm_status status,
+                         const char *fragment)
 {
     tm_error err = {0};
     assert_int_equal(tm_source_write_gguf(source, type, path, &err), status);
@@ -337,28 +336,28 @@ static void check_refused(tm_source *source, tm_gguf_type type, tm_status status
     assert_int_equal(count_files(), 0);
 }
 
-static void what_would_not_be_the_same_model_is_refused(void **state)
+static void a_model_that_would_change_is_not_written(void **state)
 {
     (void)state;
     tm_source source;
     tm_error err;
     tm_config c = make_config("bitnet", 256, 320, 300, true);
     assert_int_equal(tm_source_open_synth(&c, 1, &source, &err), TM_OK);
-    check_refused(&source, TM_GGUF_I2_S, TM_ARG,
-                  "blk.0.ffn_down.weight has rows of 320 weights; I2_S needs a multiple of 128");
-    check_refused(&source, TM_GGUF_Q8_0, TM_ARG, "F32, F16, BF16, TQ1_0, TQ2_0 or I2_S");
+    expect_error(&source, TM_GGUF_I2_S, TM_ARG,
+                 "blk.0.ffn_down.weight has rows of 320 weights; I2_S needs a multiple of 128");
+    expect_error(&source, TM_GGUF_Q8_0, TM_ARG, "F32, F16, BF16, TQ1_0, TQ2_0 or I2_S");
     source.config.relu2 = true;
-    check_refused(&source, TM_GGUF_F16, TM_ARG, "differs from architecture bitnet");
+    expect_error(&source, TM_GGUF_F16, TM_ARG, "differs from architecture bitnet");
     source.config.relu2 = false;
     source.config.tied_head = false;
-    check_refused(&source, TM_GGUF_F16, TM_ARG, "a separate head");
+    expect_error(&source, TM_GGUF_F16, TM_ARG, "a separate head");
     source.config.tied_head = true;
     source.config.n_layers = 0;
-    check_refused(&source, TM_GGUF_F16, TM_FORMAT, "the number of layers is 0");
+    expect_error(&source, TM_GGUF_F16, TM_FORMAT, "the number of layers is 0");
     tm_source_close(&source);
 }
 
-/* A source around another that is no longer ternary, or whose embedding is too large for a half. */
+/* A source that is not ternary, or whose embedding is too large for a half. */
 static float bad_value;
 static tm_role bad_role;
 static void (*good_floats)(const tm_source *, tm_role, int, int, int, float *);
@@ -382,7 +381,7 @@ static tm_status bad_describe(tm_source *source, tm_role role, int layer, tm_ten
     return status;
 }
 
-static void values_are_kept_or_refused(void **state)
+static void values_that_a_type_cannot_hold_are_an_error(void **state)
 {
     (void)state;
     tm_source source, read;
@@ -397,19 +396,19 @@ static void values_are_kept_or_refused(void **state)
     source.describe = bad_describe;
     bad_role = TM_ROLE_EMBEDDING;
     bad_value = 70000;
-    check_refused(&source, TM_GGUF_F32, TM_FORMAT,
-                  "as F16: tensor 'token_embd.weight': weight 3 of row 0 is inf");
+    expect_error(&source, TM_GGUF_F32, TM_FORMAT,
+                 "as F16: tensor 'token_embd.weight': weight 3 of row 0 is inf");
     bad_role = TM_ROLE_Q;
     bad_value = 0.25f;
-    check_refused(&source, TM_GGUF_TQ1_0, TM_ARG,
-                  "cannot be written as TQ1_0: weight 3 of row 0 is odd");
-    check_refused(&source, TM_GGUF_I2_S, TM_ARG, "cannot be written as I2_S");
+    expect_error(&source, TM_GGUF_TQ1_0, TM_ARG,
+                 "cannot be written as TQ1_0: weight 3 of row 0 is odd");
+    expect_error(&source, TM_GGUF_I2_S, TM_ARG, "cannot be written as I2_S");
     assert_int_equal(tm_source_write_gguf(&source, TM_GGUF_F32, path, &err), TM_OK);
     assert_int_equal(tm_source_open_gguf(path, &read, &err), TM_OK);
     assert_int_equal(read.describe(&read, TM_ROLE_Q, 0, &info, &err), TM_OK);
     assert_true(!info.ternary && info.post_scale == 1);
     read.floats(&read, TM_ROLE_Q, 0, 0, 1, row);
-    assert_true(row[3] == 1); /* what multiplies the product is in the weights now */
+    assert_true(row[3] == 1); /* post_scale is multiplied into the weights */
     tm_source_close(&read);
     tm_source_close(&source);
     unlink(path);
@@ -421,10 +420,10 @@ int main(void)
         cmocka_unit_test(all_kinds_are_read_back),
         cmocka_unit_test(a_failing_tensor_leaves_nothing),
         cmocka_unit_test(a_full_disk_leaves_nothing),
-        cmocka_unit_test(callers_mistakes_are_reported),
+        cmocka_unit_test(wrong_arguments_are_errors),
         cmocka_unit_test(models_are_read_back),
-        cmocka_unit_test(what_would_not_be_the_same_model_is_refused),
-        cmocka_unit_test(values_are_kept_or_refused),
+        cmocka_unit_test(a_model_that_would_change_is_not_written),
+        cmocka_unit_test(values_that_a_type_cannot_hold_are_an_error),
     };
     return cmocka_run_group_tests_name("gguf write", tests, make_folder, remove_folder);
 }

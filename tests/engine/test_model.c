@@ -44,7 +44,7 @@ static tm_config odd_config(void)
     return config;
 }
 
-/* What is packed is what the source yields, row by row, on every layout. */
+/* Packed weights equal those of the source, row by row, in every layout. */
 static void check_rows(const tm_source *source, const tm_weight *w, tm_role role, int layer)
 {
     size_t n = (size_t)w->n_cols;
@@ -58,7 +58,7 @@ static void check_rows(const tm_source *source, const tm_weight *w, tm_role role
         } else {
             w->format->unpack_floats(w->data, r, w->n_rows, w->n_cols, floats);
             source->floats(source, role, layer, r, r + 1, floats + n);
-            float room = 0; /* halves and trits are exact, the other blocks round: Q4_0 most */
+            float room = 0; /* halves and trits are exact; other blocks round, Q4_0 most */
             bool exact = w->format->block == 0 || strncmp(w->format->name, "tq", 2) == 0;
             bool bf16 = w->format == &tm_format_bf16r16; /* rounds a scale by 2^-8 */
             for (size_t c = 0; c < n && bf16; c++) room = fmaxf(room, fabsf(floats[c]) / 255);
@@ -70,7 +70,7 @@ static void check_rows(const tm_source *source, const tm_weight *w, tm_role role
     free(floats);
 }
 
-static void test_packed_is_what_the_source_yields(void **state)
+static void test_packed_weights_equal_the_source(void **state)
 {
     (void)state;
     tm_config configs[2] = {tiny_config("bitnet-b1.58"), odd_config()};
@@ -98,13 +98,13 @@ static void test_packed_is_what_the_source_yields(void **state)
     }
 }
 
-static void test_any_number_of_threads_packs_the_same_bytes(void **state)
+static void test_threads_do_not_change_packed_bytes(void **state)
 {
     (void)state;
     tm_config config = odd_config();
     tm_pool *one = tiny_pool(1);
     tm_model wanted = tiny_model(&config, "ternary", "f16r16", one);
-    for (int n = 2; n <= 9; n += 7) { /* nine: more threads than some matrices have groups */
+    for (int n = 2; n <= 9; n += 7) { /* 9: more threads than some matrices have row groups */
         tm_pool *pool = tiny_pool(n);
         tm_model model = tiny_model(&config, "ternary", "f16r16", pool);
         assert_int_equal(model.pages.bytes, wanted.pages.bytes);
@@ -116,7 +116,7 @@ static void test_any_number_of_threads_packs_the_same_bytes(void **state)
     tm_pool_close(one);
 }
 
-static void test_costs_are_what_is_mapped(void **state)
+static void test_costs_equal_the_mapping(void **state)
 {
     static const char *const kernels[] = {"ternary", "f16r16", "f32r16"};
     (void)state;
@@ -170,7 +170,7 @@ static void test_costs_of_a_published_shape(void **state)
     assert_int_equal(costs.n_layers, 30);
 }
 
-/* A synthetic source with one tensor described otherwise. */
+/* A synthetic source with one tensor whose description is changed. */
 static tm_tensor_info changed;
 static tm_role changed_role;
 static tm_status (*describe_original)(tm_source *, tm_role, int, tm_tensor_info *, tm_error *);
@@ -205,7 +205,7 @@ static tm_source changed_source(tm_role role, tm_tensor_info info)
     return source;
 }
 
-static void test_a_tensor_that_is_not_ternary(void **state)
+static void test_one_float_matrix_in_a_ternary_model(void **state)
 {
     tm_model model;
     tm_error why = {0};
@@ -218,7 +218,7 @@ static void test_a_tensor_that_is_not_ternary(void **state)
                                                       .post_scale = 1,
                                                       .type = TM_GGUF_Q4_0,
                                                       .why_not = "row 3 holds 0.875"});
-    /* Nobody asked for a kernel: that tensor alone runs as floats. */
+    /* With kernel auto only that tensor runs as floats. */
     TINY_OK(tm_model_open(&source, &options, pool, &model, &err));
     assert_true(model.kernel->format->ternary);
     assert_ptr_equal(model.layers[0].down.kernel, model.kernel);
@@ -230,7 +230,7 @@ static void test_a_tensor_that_is_not_ternary(void **state)
                      model.pages.bytes);
     tm_model_close(&model);
 
-    /* A ternary kernel by name is a promise that cannot be kept. */
+    /* A ternary kernel that is named cannot run the model. */
     TINY_OK(tm_kernel_resolve("i2r16_mad_scalar", &options.kernel, &err));
     assert_int_equal(tm_model_open(&source, &options, pool, &model, &why), TM_UNSUPPORTED);
     assert_non_null(strstr(why.message, "blk.1.ffn_down.weight"));
@@ -245,7 +245,7 @@ static void test_a_tensor_that_is_not_ternary(void **state)
     tm_pool_close(pool);
 }
 
-/* The types of a made-up file. */
+/* The types of a simulated file. */
 static struct {
     tm_gguf_type layers[2], embedding, head;
     bool ternary[2];
@@ -336,7 +336,7 @@ static void test_post_scale_multiplies_the_product(void **state)
                                                                       .type = TM_GGUF_F32});
         TINY_OK(tm_model_open(&source, &options, pool, &model, &err));
         assert_true(model.layers[1].o.post_scale == (i ? 0.25f : 1));
-        if (i == 0) { /* the same by dividing what is multiplied by it */
+        if (i == 0) { /* the same, with scaled weights */
             const tm_weight *w = &model.layers[1].o.weight;
             for (size_t j = 0; j < w->format->size(w->n_rows, w->n_cols) / 4; j++)
                 ((float *)w->data)[j] *= 0.25f;
@@ -352,7 +352,7 @@ static void test_post_scale_multiplies_the_product(void **state)
     tm_pool_close(pool);
 }
 
-static void test_missing_tensor(void **state)
+static void test_missing_tensor_is_an_error(void **state)
 {
     tm_model model;
     tm_error why = {0};
@@ -365,7 +365,7 @@ static void test_missing_tensor(void **state)
     tm_pool_close(pool);
 }
 
-/* The default follows the types stored, and the machine. */
+/* The default follows the stored types and the machine. */
 static void test_default_kernels(void **state)
 {
     tm_config config = tiny_config("bitnet");
@@ -398,7 +398,7 @@ static void test_default_kernels(void **state)
     tm_pool_close(pool);
 }
 
-/* A file of bfloat16 runs as it is stored: its weights come back bit for bit. */
+/* A bfloat16 file runs as stored: its weights are unchanged, bit for bit. */
 static void test_bf16_files_run_as_bf16(void **state)
 {
     char path[] = "/tmp/ternmark-bf16-XXXXXX";
@@ -434,7 +434,7 @@ static void test_bf16_files_run_as_bf16(void **state)
     tm_pool_close(pool);
 }
 
-/* Shares of rows: every row once, in multiples of the step, even over matrices laid end to end. */
+/* Shares have every row once, in multiples of the step, also over matrices end to end. */
 static void test_shares_cover_every_row_once(void **state)
 {
     static const int n_rows[3] = {2560, 640, 650};
@@ -464,14 +464,14 @@ static void test_shares_cover_every_row_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packed_is_what_the_source_yields),
-        cmocka_unit_test(test_any_number_of_threads_packs_the_same_bytes),
-        cmocka_unit_test(test_costs_are_what_is_mapped),
+        cmocka_unit_test(test_packed_weights_equal_the_source),
+        cmocka_unit_test(test_threads_do_not_change_packed_bytes),
+        cmocka_unit_test(test_costs_equal_the_mapping),
         cmocka_unit_test(test_costs_of_a_published_shape),
-        cmocka_unit_test(test_a_tensor_that_is_not_ternary),
+        cmocka_unit_test(test_one_float_matrix_in_a_ternary_model),
         cmocka_unit_test(test_auto_follows_the_stored_types),
         cmocka_unit_test(test_post_scale_multiplies_the_product),
-        cmocka_unit_test(test_missing_tensor),
+        cmocka_unit_test(test_missing_tensor_is_an_error),
         cmocka_unit_test(test_default_kernels),
         cmocka_unit_test(test_bf16_files_run_as_bf16),
         cmocka_unit_test(test_shares_cover_every_row_once),

@@ -1,6 +1,5 @@
-/* Between the start and the end of tm_session_eval nothing is allocated, read, written or mapped:
- * every allocation is counted, and a process that may make no system call but waiting still
- * finishes. */
+/* tm_session_eval allocates, reads, writes and maps nothing: every allocation is counted, and a
+ * process that may make no system call except waiting still finishes. */
 #include "tests/engine/tiny.h"
 
 #include <errno.h>
@@ -13,7 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* A sanitizer's runtime has its own allocator and makes system calls of its own. */
+/* A sanitizer has its own allocator and makes system calls of its own. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -73,7 +72,7 @@ typedef struct setup {
     tm_pool *pool;
     tm_model model;
     tm_session *session;
-    tm_stamps stamps; /* every test runs with one: stamps are part of what may not allocate */
+    tm_stamps stamps; /* every test has them: stamping must not allocate either */
     tm_status status;
 } setup;
 
@@ -96,7 +95,7 @@ static void close_setup(setup *s)
     tm_pool_close(s->pool);
 }
 
-/* A prompt in batches and some decoding; asserts nothing, as cmocka allocates. */
+/* A prompt in batches and some decoding. It asserts nothing, since cmocka allocates. */
 static void evaluate(setup *s)
 {
     int32_t tokens[N_PROMPT];
@@ -109,7 +108,7 @@ static void evaluate(setup *s)
     }
 }
 
-static void test_the_counter_counts(void **state)
+static void test_allocations_are_counted(void **state)
 {
     (void)state;
     if (SANITIZED) TM_SKIP("allocations: the sanitizer's allocator takes the place of ours");
@@ -142,7 +141,7 @@ static void test_eval_allocates_nothing(void **state)
     }
 }
 
-/* The arena was touched when it was opened: filling the cache faults no page in. */
+/* The arena was touched on opening, so filling the cache causes no page fault. */
 static void test_eval_touches_no_new_pages(void **state)
 {
     struct rusage before, after;
@@ -158,12 +157,12 @@ static void test_eval_touches_no_new_pages(void **state)
     s.status = tm_session_eval(s.session, tokens, N_CONTEXT, TM_LOGITS_NONE, NULL, NULL);
     getrusage(RUSAGE_SELF, &after);
     assert_int_equal(s.status, TM_OK);
-    assert_true(cache / 4096 > 400); /* so many faults it would take */
+    assert_true(cache / 4096 > 400); /* otherwise there would be this many faults */
     assert_in_range(after.ru_minflt - before.ru_minflt, 0, 50);
     close_setup(&s);
 }
 
-/* From here on any system call but waiting and ending kills the process, in every thread. */
+/* From here on any system call except waiting and exiting kills the process, in every thread. */
 static bool forbid_system_calls(void)
 {
 #define ALLOW(number)                                                                              \
@@ -172,7 +171,7 @@ static bool forbid_system_calls(void)
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
         ALLOW(SYS_futex),
-        ALLOW(SYS_clock_gettime), /* where the vDSO cannot answer */
+        ALLOW(SYS_clock_gettime), /* if the vDSO cannot answer */
         ALLOW(SYS_exit_group),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
     };
@@ -202,14 +201,14 @@ static int wait_for_child(bool break_the_rule)
     return status;
 }
 
-static void test_eval_makes_no_system_call_but_waiting(void **state)
+static void test_eval_only_waits_in_system_calls(void **state)
 {
     (void)state;
     if (SANITIZED) TM_SKIP("system calls: the sanitizer makes some of its own");
     int status = wait_for_child(true);
     if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED)
         TM_SKIP("system calls: this kernel does not let a process forbid them (seccomp)");
-    assert_true(WIFSIGNALED(status)); /* so the filter works */
+    assert_true(WIFSIGNALED(status)); /* the filter works */
     assert_int_equal(WTERMSIG(status), SIGSYS);
     status = wait_for_child(false);
     assert_true(WIFEXITED(status));
@@ -219,10 +218,10 @@ static void test_eval_makes_no_system_call_but_waiting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_counter_counts),
+        cmocka_unit_test(test_allocations_are_counted),
         cmocka_unit_test(test_eval_allocates_nothing),
         cmocka_unit_test(test_eval_touches_no_new_pages),
-        cmocka_unit_test(test_eval_makes_no_system_call_but_waiting),
+        cmocka_unit_test(test_eval_only_waits_in_system_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

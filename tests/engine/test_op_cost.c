@@ -1,4 +1,4 @@
-/* What operations cost, added up, is what the model costs. */
+/* The costs of the operations add up to the costs of the model. */
 #include "engine/op_cost.h"
 #include "tests/engine/tiny.h"
 
@@ -21,7 +21,7 @@ static totals add_up(const tm_model *model, bool f16_kv, const tm_stamps_pass *p
     return sum;
 }
 
-static void test_a_decoded_token_costs_what_the_model_says(void **state)
+static void test_decoding_costs_add_up_to_the_model(void **state)
 {
     static const char *const kernels[] = {"trit_mad_scalar", "i2r16_mad_scalar",
                                           "f32r16_fma_scalar"};
@@ -36,7 +36,7 @@ static void test_a_decoded_token_costs_what_the_model_says(void **state)
                 tm_costs costs = tm_model_costs(&config, model.kernel, model.head_kernel, f16);
                 tm_stamps_pass pass = {.n_tokens = 1, .position = 20, .n_logits = 1};
                 totals sum = add_up(&model, f16, &pass);
-                /* 21 positions read and one written, a row of the table of 100. */
+                /* 21 positions read and one written, and one row of the table of 100. */
                 double row = (double)(tied ? costs.head_bytes : costs.embedding_bytes) / 100;
                 double wanted = (double)(costs.linear_bytes + costs.head_bytes + costs.norm_bytes) +
                                 22.0 * (double)costs.kv_bytes_per_position + row;
@@ -49,8 +49,8 @@ static void test_a_decoded_token_costs_what_the_model_says(void **state)
     tm_pool_close(pool);
 }
 
-/* Of the last layer all tokens' keys and values, and the rest for those with logits. */
-static void test_prompts_pay_for_what_is_wanted(void **state)
+/* In the last layer, keys and values of all tokens, and the rest only for tokens with logits. */
+static void test_prompt_costs_depend_on_the_logits(void **state)
 {
     (void)state;
     tm_pool *pool = tiny_pool(1);
@@ -72,13 +72,13 @@ static void test_prompts_pay_for_what_is_wanted(void **state)
     }
     tm_op_cost none = tm_op_cost_of(&model, true, TM_OP_ATTN_SUB_NORM, 0,
                                     &(tm_stamps_pass){.n_tokens = 1, .n_logits = 1});
-    assert_true(none.memory_bytes == 0); /* quantised, not normed */
+    assert_true(none.memory_bytes == 0); /* quantised without a norm */
     tm_model_close(&model);
     tm_pool_close(pool);
 }
 
-/* A step reads the weights once for all sequences, and the keys and values of each. */
-static void test_a_step_of_sequences_shares_weights_alone(void **state)
+/* A step reads the weights once for all sequences, and keys and values of each. */
+static void test_a_step_of_sequences_shares_only_weights(void **state)
 {
     (void)state;
     tm_pool *pool = tiny_pool(1);
@@ -99,8 +99,8 @@ static void test_a_step_of_sequences_shares_weights_alone(void **state)
     tm_pool_close(pool);
 }
 
-/* Tables or panels that a kernel builds are counted with what they are built from. */
-static void test_preparing_is_counted(void **state)
+/* Tables or panels that a kernel builds are counted with their input. */
+static void test_prepare_is_counted(void **state)
 {
     (void)state;
     tm_pool *pool = tiny_pool(1);
@@ -120,10 +120,10 @@ static void test_preparing_is_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_decoded_token_costs_what_the_model_says),
-        cmocka_unit_test(test_prompts_pay_for_what_is_wanted),
-        cmocka_unit_test(test_a_step_of_sequences_shares_weights_alone),
-        cmocka_unit_test(test_preparing_is_counted),
+        cmocka_unit_test(test_decoding_costs_add_up_to_the_model),
+        cmocka_unit_test(test_prompt_costs_depend_on_the_logits),
+        cmocka_unit_test(test_a_step_of_sequences_shares_only_weights),
+        cmocka_unit_test(test_prepare_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,12 +52,12 @@ static void test_split_does_not_overflow(void **state)
 
 typedef struct ring {
     tm_pool *pool;
-    int slots[MAX_THREADS]; /* plain memory: the barrier alone makes it safe */
+    int slots[MAX_THREADS]; /* plain memory: only the barrier makes it safe */
     int n_rounds;
     atomic_int n_wrong, n_calls;
 } ring;
 
-/* Each round every thread writes its slot, and after the barrier reads all the others'. */
+/* In each round every thread writes its slot, and reads all others after the barrier. */
 static void go_around(void *arg, int thread, int n_threads)
 {
     ring *r = arg;
@@ -93,8 +93,8 @@ static void test_barrier_when_oversubscribed(void **state)
     check_ring(MAX_THREADS, 20, 20);
 }
 
-/* Long enough apart for workers to have gone to sleep: a lost wake-up would hang here. */
-static void test_sleepers_wake(void **state)
+/* Far enough apart for the threads to fall asleep: a lost wake-up would hang here. */
+static void test_sleeping_threads_wake(void **state)
 {
     (void)state;
     ring r = {.pool = open_pool(3), .n_rounds = 1};
@@ -116,7 +116,7 @@ static void wait_late(void *arg, int thread, int n_threads)
     }
 }
 
-static void test_barrier_wakes_those_who_sleep_in_it(void **state)
+static void test_barrier_wakes_its_sleepers(void **state)
 {
     (void)state;
     tm_pool *pool = open_pool(2);
@@ -124,7 +124,7 @@ static void test_barrier_wakes_those_who_sleep_in_it(void **state)
     tm_pool_close(pool);
 }
 
-static void expect_refused(tm_pool_options options, tm_status wanted, const char *text)
+static void expect_error(tm_pool_options options, tm_status wanted, const char *text)
 {
     tm_pool *pool;
     tm_error err = {0};
@@ -133,19 +133,19 @@ static void expect_refused(tm_pool_options options, tm_status wanted, const char
     if (!strstr(err.message, text)) fail_msg("'%s' does not say '%s'", err.message, text);
 }
 
-static void test_refuses_bad_counts(void **state)
+static void test_bad_counts_are_errors(void **state)
 {
     char limit[32];
     int n = tm_usable_cpus();
     (void)state;
     snprintf(limit, sizeof limit, "may use %d CPU", n);
-    expect_refused((tm_pool_options){.n_threads = 0}, TM_ARG, "threads: 0");
-    expect_refused((tm_pool_options){.n_threads = -3}, TM_ARG, "threads: -3");
-    expect_refused((tm_pool_options){.n_threads = n + 1}, TM_ARG, limit);
-    expect_refused((tm_pool_options){.n_threads = INT32_MAX}, TM_ARG, limit);
+    expect_error((tm_pool_options){.n_threads = 0}, TM_ARG, "threads: 0");
+    expect_error((tm_pool_options){.n_threads = -3}, TM_ARG, "threads: -3");
+    expect_error((tm_pool_options){.n_threads = n + 1}, TM_ARG, limit);
+    expect_error((tm_pool_options){.n_threads = INT32_MAX}, TM_ARG, limit);
 }
 
-static void test_refuses_bad_cpus(void **state)
+static void test_bad_cpus_are_errors(void **state)
 {
     int absent = 60000, negative = -1;
     cpu_set_t set;
@@ -154,10 +154,10 @@ static void test_refuses_bad_cpus(void **state)
     int first = 0;
     while (!CPU_ISSET(first, &set)) first++;
     int twice[2] = {first, first};
-    expect_refused((tm_pool_options){.n_threads = 1, .cpus = &absent}, TM_ARG, "CPU 60000");
-    expect_refused((tm_pool_options){.n_threads = 1, .cpus = &negative}, TM_ARG, "CPU -1");
+    expect_error((tm_pool_options){.n_threads = 1, .cpus = &absent}, TM_ARG, "CPU 60000");
+    expect_error((tm_pool_options){.n_threads = 1, .cpus = &negative}, TM_ARG, "CPU -1");
     if (tm_usable_cpus() > 1)
-        expect_refused((tm_pool_options){.n_threads = 2, .cpus = twice}, TM_ARG, "both");
+        expect_error((tm_pool_options){.n_threads = 2, .cpus = twice}, TM_ARG, "both");
 }
 
 static void note_cpu(void *arg, int thread, int n_threads)
@@ -185,7 +185,7 @@ static void test_threads_run_where_they_are_pinned(void **state)
     }
     tm_pool_close(pool);
     assert_int_equal(sched_getaffinity(0, sizeof after, &after), 0);
-    assert_true(CPU_EQUAL(&before, &after)); /* the caller has its mask back */
+    assert_true(CPU_EQUAL(&before, &after)); /* the mask of the caller is restored */
     assert_int_equal(usable_inside, CPU_COUNT(&before));
 }
 
@@ -203,11 +203,11 @@ static void test_counts_follow_the_mask(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
     assert_int_equal(tm_usable_cpus(), 1);
     assert_int_equal(tm_usable_cores(), 1);
-    expect_refused((tm_pool_options){.n_threads = 2}, TM_ARG, "may use 1 CPU");
+    expect_error((tm_pool_options){.n_threads = 2}, TM_ARG, "may use 1 CPU");
     assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 }
 
-static void test_unpinned_threads_say_so(void **state)
+static void test_unpinned_threads_have_no_cpu(void **state)
 {
     (void)state;
     tm_pool *pool = open_pool(2);
@@ -216,7 +216,7 @@ static void test_unpinned_threads_say_so(void **state)
     tm_pool_close(pool);
 }
 
-/* A fast core and a frugal one, each with memory of its own, as hwloc writes them down. */
+/* A performance core and an efficiency core, each with its own memory, as hwloc exports them. */
 static const char two_kinds[] =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n"
     "<topology version=\"2.0\">"
@@ -236,7 +236,7 @@ static const char two_kinds[] =
              "5") "</object><cpukind cpuset=\"0x1\" forced_efficiency=\"0\"/>"
                   "<cpukind cpuset=\"0x2\" forced_efficiency=\"1\"/></topology>\n";
 
-static void test_knows_kinds_and_nodes(void **state)
+static void test_kinds_of_cores_and_memory_nodes(void **state)
 {
     char path[] = "/tmp/ternmark-topology-XXXXXX";
     cpu_set_t mask;
@@ -256,7 +256,7 @@ static void test_knows_kinds_and_nodes(void **state)
         tm_pool_options options = {.n_threads = n, .cpus = (const int[]){1, 0}, .pin = true};
         status = tm_pool_open(&options, &pools[n - 1], &err);
         if (status != TM_OK) break;
-        if (n == 2) { /* the fast core is CPU 1 */
+        if (n == 2) { /* the performance core is CPU 1 */
             assert_int_equal(tm_pool_cpu(pools[1], 0), 1);
             assert_int_equal(tm_pool_node(pools[1], 0), 1);
             assert_int_equal(tm_pool_node(pools[1], 1), 0);
@@ -268,7 +268,7 @@ static void test_knows_kinds_and_nodes(void **state)
         tm_pool_options options = {.n_threads = 2, .pin = true};
         status = tm_pool_open(&options, &pools[0], &err);
         if (status == TM_OK) {
-            assert_int_equal(tm_pool_cpu(pools[0], 0), 1); /* the fast core first */
+            assert_int_equal(tm_pool_cpu(pools[0], 0), 1); /* the performance core first */
             tm_pool_close(pools[0]);
         }
     }
@@ -284,14 +284,14 @@ int main(void)
         cmocka_unit_test(test_split_does_not_overflow),
         cmocka_unit_test(test_barrier_orders_memory),
         cmocka_unit_test(test_barrier_when_oversubscribed),
-        cmocka_unit_test(test_sleepers_wake),
-        cmocka_unit_test(test_barrier_wakes_those_who_sleep_in_it),
-        cmocka_unit_test(test_refuses_bad_counts),
-        cmocka_unit_test(test_refuses_bad_cpus),
+        cmocka_unit_test(test_sleeping_threads_wake),
+        cmocka_unit_test(test_barrier_wakes_its_sleepers),
+        cmocka_unit_test(test_bad_counts_are_errors),
+        cmocka_unit_test(test_bad_cpus_are_errors),
         cmocka_unit_test(test_threads_run_where_they_are_pinned),
         cmocka_unit_test(test_counts_follow_the_mask),
-        cmocka_unit_test(test_unpinned_threads_say_so),
-        cmocka_unit_test(test_knows_kinds_and_nodes),
+        cmocka_unit_test(test_unpinned_threads_have_no_cpu),
+        cmocka_unit_test(test_kinds_of_cores_and_memory_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,7 +145,7 @@ static int odd_shapes(tm_config *out)
     return n;
 }
 
-static void test_float_path_meets_doubles(void **state)
+static void test_float_kernels_match_doubles(void **state)
 {
     tm_config configs[16];
     (void)state;
@@ -153,7 +153,7 @@ static void test_float_path_meets_doubles(void **state)
     for (int i = 0; i < n; i++) expect_near_naive(&configs[i], "f32r16", "f32r16", false, 9, 5e-6);
 }
 
-static void test_half_path_is_near(void **state)
+static void test_half_kernels_are_near_doubles(void **state)
 {
     (void)state;
     tm_config config = shaped("bitnet", 192, 500, 4, 2, 48);
@@ -163,7 +163,7 @@ static void test_half_path_is_near(void **state)
 }
 
 /* int8 activations cost some percent (published formats: 1.4 to 4.8 %), not a wrong answer. */
-static void test_ternary_path_is_near(void **state)
+static void test_ternary_kernels_are_near_doubles(void **state)
 {
     tm_config configs[16];
     (void)state;
@@ -173,7 +173,7 @@ static void test_ternary_path_is_near(void **state)
             expect_near_naive(&configs[i], "ternary", "f32r16", false, 9, 0.12);
 }
 
-/* A source with rotation factors 2^(2i / n_rot): those that turn base 10000 into base 20000. */
+/* A source with rotation factors 2^(2i / n_rot), which turn base 10000 into base 20000. */
 static tm_source plain;
 
 static tm_status describe_factors(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
@@ -248,8 +248,9 @@ static void test_threads_do_not_change_bits(void **state)
     }
 }
 
-/* Prompts in pieces, one token at a time or whole. A ternary model's hidden states are the same
- * bits in any case; a float kernel that is free to add in another order for many tokens is near. */
+/* Prompts as a whole, in pieces or by single tokens. The hidden states of a ternary model are the
+ * same bits in every case; a float kernel may add in another order for many tokens, so it is only
+ * near. */
 static void test_pieces_do_not_change_bits(void **state)
 {
     static const char *const kernels[] = {"ternary", "f16r16_fma_scalar", "f32r16_fma_scalar"};
@@ -331,9 +332,9 @@ static void long_logits(const tm_config *config, int n_threads, int piece, bool 
     tm_pool_close(pool);
 }
 
-/* Contexts of several chunks, in which threads share out chunks instead of heads while decoding:
- * the same bits for any number of threads, heads to a kv head, and passes. */
-static void test_long_contexts_depend_on_nothing_else(void **state)
+/* Contexts of several chunks, which threads share by chunk instead of by head while decoding: the
+ * same bits for any number of threads, heads per kv head, and passes. */
+static void test_threads_and_pieces_do_not_change_long_contexts(void **state)
 {
     static const int heads[][2] = {{6, 3}, {5, 1}, {3, 3}, {16, 1}};
     (void)state;
@@ -352,15 +353,15 @@ static void test_long_contexts_depend_on_nothing_else(void **state)
     }
 }
 
-/* The chunks joined are the softmax over all. */
-static void test_long_contexts_meet_doubles(void **state)
+/* The joined chunks are the softmax over all positions. */
+static void test_long_contexts_match_doubles(void **state)
 {
     (void)state;
     tm_config config = shaped("bitnet", 64, 96, 4, 2, 16);
     expect_near_naive(&config, "f32r16", "f32r16", false, TM_ATTEND_CHUNK + 40, 1e-5);
 }
 
-static void test_last_logits_are_the_last_of_all(void **state)
+static void test_last_logits_equal_the_last_of_all(void **state)
 {
     (void)state;
     tm_config config = tiny_config("llama");
@@ -374,14 +375,14 @@ static void test_last_logits_are_the_last_of_all(void **state)
     for (int again = 0; again < 2; again++) {
         TINY_OK(tm_session_eval(session, prompt, MAX_TOKENS, TM_LOGITS_LAST, &logits, &err));
         assert_memory_equal(logits, all + (MAX_TOKENS - 1) * 100, 100 * sizeof *all);
-        tm_session_reset(session); /* and once more from nothing, over the old cache */
+        tm_session_reset(session); /* and again from the start, over the old cache */
         assert_int_equal(tm_session_position(session), 0);
     }
     TINY_OK(tm_session_eval(session, prompt, MAX_TOKENS - 1, TM_LOGITS_NONE, &logits, &err));
     assert_null(logits);
     TINY_OK(tm_session_eval(session, prompt + MAX_TOKENS - 1, 1, TM_LOGITS_LAST, &logits, &err));
     assert_memory_equal(logits, all + (MAX_TOKENS - 1) * 100, 100 * sizeof *all);
-    /* Back to the middle: what was before it is still there, what came after is overwritten. */
+    /* Rewound to the middle: tokens before it stay, tokens after it are overwritten. */
     TINY_OK(tm_session_eval(session, prompt, 3, TM_LOGITS_LAST, &logits, &err));
     tm_session_rewind(session, MAX_TOKENS - 2);
     assert_int_equal(tm_session_position(session), MAX_TOKENS - 2);
@@ -392,8 +393,8 @@ static void test_last_logits_are_the_last_of_all(void **state)
     tm_pool_close(pool);
 }
 
-/* What the last layer leaves out changes nothing that is read: shapes, threads and passes of every
- * kind, the cache filled by them. A float kernel that prepares scratch of all tokens is near. */
+/* What the last layer skips changes no logits and no cache, for all kinds of shapes, threads and
+ * passes. A float kernel that prepares scratch of all tokens is only near. */
 static void expect_logits(const char *kernel, const float *got, const float *wanted, size_t n)
 {
     double exact[100];
@@ -404,7 +405,7 @@ static void expect_logits(const char *kernel, const float *got, const float *wan
         assert_true(relative_error(got, exact, n) < 3e-6);
 }
 
-static void test_what_nobody_reads_is_left_out(void **state)
+static void test_skipping_unused_outputs_changes_no_logits(void **state)
 {
     tm_config configs[16];
     (void)state;
@@ -437,8 +438,8 @@ static void test_what_nobody_reads_is_left_out(void **state)
     }
 }
 
-/* Sequences of different lengths decoded together against each of them alone. */
-static void test_sequences_are_what_they_are_alone(void **state)
+/* Sequences of different lengths decoded together, compared with each of them alone. */
+static void test_sequences_equal_single_sequences(void **state)
 {
     enum { N = 3, STEPS = 5 };
     static const int start[N] = {7, 1, 4};
@@ -454,7 +455,7 @@ static void test_sequences_are_what_they_are_alone(void **state)
         tm_session_options options = {.n_context = 16, .n_batch = 2, .f16_kv = i < n};
         tm_session *alone = tiny_session(&model, pool, options);
         options.n_sequences = N + 1;
-        options.n_context = 48; /* of one; parted into three of 16 */
+        options.n_context = 48; /* of one sequence; divided into three of 16 */
         options.n_positions = 48;
         tm_session *together = tiny_session(&model, pool, options);
         const float *logits;
@@ -468,7 +469,7 @@ static void test_sequences_are_what_they_are_alone(void **state)
             int32_t tokens[N];
             const float *one;
             for (int s = 0; s < N; s++) tokens[s] = prompt[(3 * s + step) % MAX_TOKENS];
-            /* The last becomes the first, and goes on as it. */
+            /* The last becomes a copy of the first and continues like it. */
             if (step == 3) tm_session_copy(together, 0, N - 1);
             if (step >= 3) tokens[N - 1] = tokens[0];
             TINY_OK(tm_session_step(together, tokens, N, TM_LOGITS_LAST, &logits, &err));
@@ -498,7 +499,7 @@ static void test_sequences_are_what_they_are_alone(void **state)
     }
 }
 
-static void test_predicted_bytes_are_those_mapped(void **state)
+static void test_predicted_bytes_equal_the_mapping(void **state)
 {
     (void)state;
     tm_config config = shaped("bitnet", 192, 500, 4, 2, 48);
@@ -526,8 +527,8 @@ static void test_predicted_bytes_are_those_mapped(void **state)
     }
 }
 
-static void expect_refused(tm_session *session, int n, tm_logits which, const int32_t *tokens,
-                           const char *text)
+static void expect_error(tm_session *session, int n, tm_logits which, const int32_t *tokens,
+                         const char *text)
 {
     tm_error err = {0};
     int before = tm_session_position(session);
@@ -536,7 +537,7 @@ static void expect_refused(tm_session *session, int n, tm_logits which, const in
     assert_int_equal(tm_session_position(session), before);
 }
 
-static void test_refuses_what_does_not_fit(void **state)
+static void test_tokens_that_do_not_fit_are_errors(void **state)
 {
     static const int32_t high[2] = {1, 100}, low[2] = {-1, 0};
     (void)state;
@@ -545,19 +546,19 @@ static void test_refuses_what_does_not_fit(void **state)
     tm_model model = tiny_model(&config, NULL, NULL, pool);
     tm_session *session =
         tiny_session(&model, pool, (tm_session_options){.n_context = 8, .n_batch = 4});
-    expect_refused(session, 0, TM_LOGITS_LAST, prompt, "at least 1");
-    expect_refused(session, 2, TM_LOGITS_LAST, high, "token 1 of 2: id 100");
-    expect_refused(session, 2, TM_LOGITS_LAST, low, "id -1");
-    expect_refused(session, 9, TM_LOGITS_LAST, prompt, "8 positions");
-    expect_refused(session, 2, TM_LOGITS_ALL, prompt, "without room");
+    expect_error(session, 0, TM_LOGITS_LAST, prompt, "at least 1");
+    expect_error(session, 2, TM_LOGITS_LAST, high, "token 1 of 2: id 100");
+    expect_error(session, 2, TM_LOGITS_LAST, low, "id -1");
+    expect_error(session, 9, TM_LOGITS_LAST, prompt, "8 positions");
+    expect_error(session, 2, TM_LOGITS_ALL, prompt, "without room");
     TINY_OK(tm_session_eval(session, prompt, 6, TM_LOGITS_NONE, NULL, &err));
-    expect_refused(session, 3, TM_LOGITS_NONE, prompt, "3 tokens after 6");
+    expect_error(session, 3, TM_LOGITS_NONE, prompt, "3 tokens after 6");
     TINY_OK(tm_session_eval(session, prompt, 2, TM_LOGITS_LAST, NULL, &err));
     tm_session_close(session);
 
     session = tiny_session(&model, pool,
                            (tm_session_options){.n_context = 8, .n_batch = 4, .all_logits = true});
-    expect_refused(session, 5, TM_LOGITS_ALL, prompt, "batch of 4");
+    expect_error(session, 5, TM_LOGITS_ALL, prompt, "batch of 4");
     tm_session_close(session);
 
     tm_session_options bad[] = {
@@ -571,7 +572,7 @@ static void test_refuses_what_does_not_fit(void **state)
     tm_pool_close(pool);
 }
 
-static void test_argmax_takes_the_first(void **state)
+static void test_argmax_takes_the_first_of_equals(void **state)
 {
     (void)state;
     assert_int_equal(tm_argmax((const float[]){-3, 5, 2, 5}, 4), 1);
@@ -582,22 +583,22 @@ static void test_argmax_takes_the_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_float_path_meets_doubles),
-        cmocka_unit_test(test_half_path_is_near),
-        cmocka_unit_test(test_ternary_path_is_near),
+        cmocka_unit_test(test_float_kernels_match_doubles),
+        cmocka_unit_test(test_half_kernels_are_near_doubles),
+        cmocka_unit_test(test_ternary_kernels_are_near_doubles),
         cmocka_unit_test(test_rotation_factors_divide_the_frequencies),
         cmocka_unit_test(test_threads_do_not_change_bits),
         cmocka_unit_test(test_pieces_do_not_change_bits),
         cmocka_unit_test(test_pieces_are_near_for_fast_float_kernels),
         cmocka_unit_test(test_exact_kernels_give_the_same_bits),
-        cmocka_unit_test(test_long_contexts_depend_on_nothing_else),
-        cmocka_unit_test(test_long_contexts_meet_doubles),
-        cmocka_unit_test(test_last_logits_are_the_last_of_all),
-        cmocka_unit_test(test_what_nobody_reads_is_left_out),
-        cmocka_unit_test(test_sequences_are_what_they_are_alone),
-        cmocka_unit_test(test_predicted_bytes_are_those_mapped),
-        cmocka_unit_test(test_refuses_what_does_not_fit),
-        cmocka_unit_test(test_argmax_takes_the_first),
+        cmocka_unit_test(test_threads_and_pieces_do_not_change_long_contexts),
+        cmocka_unit_test(test_long_contexts_match_doubles),
+        cmocka_unit_test(test_last_logits_equal_the_last_of_all),
+        cmocka_unit_test(test_skipping_unused_outputs_changes_no_logits),
+        cmocka_unit_test(test_sequences_equal_single_sequences),
+        cmocka_unit_test(test_predicted_bytes_equal_the_mapping),
+        cmocka_unit_test(test_tokens_that_do_not_fit_are_errors),
+        cmocka_unit_test(test_argmax_takes_the_first_of_equals),
     };
     for (int i = MAX_TOKENS; i < LONGEST; i++) prompt[i] = prompt[i * 7 % MAX_TOKENS];
     return cmocka_run_group_tests(tests, NULL, NULL);

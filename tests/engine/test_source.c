@@ -1,4 +1,4 @@
-/* Configs, roles and GGUF files as models: what is read, and what is refused. */
+/* Configs, roles and GGUF files as models: values and errors. */
 #include "engine/source.h"
 #include "tests/tm_test.h"
 
@@ -32,7 +32,7 @@ static void check_config(const tm_config *c, const char *fragment)
         fail_msg("'%s' lacks '%s'", err.message, fragment);
 }
 
-static void numbers_no_model_can_have_are_refused(void **state)
+static void impossible_sizes_are_errors(void **state)
 {
     (void)state;
     static const struct {
@@ -82,7 +82,7 @@ static void numbers_no_model_can_have_are_refused(void **state)
     check_config(&c, "is not terminated");
 }
 
-static void architectures_say_how_a_model_computes(void **state)
+static void architectures_set_rotation_norms_and_gate(void **state)
 {
     (void)state;
     tm_config c = good_config();
@@ -168,8 +168,9 @@ static tm_status describe_all(tm_source *source, tm_error *err)
     return TM_OK;
 }
 
-/* Every file of INDEX.md, and why it is refused; NULL: accepted. Of those that may go either way, a
- * bool of 2 and codes 3 are refused; text that is not UTF-8 is the tokenizer's question. */
+/* Every file of INDEX.md and its error; NULL: accepted. Where the index allows both, a bool of 2
+ * and a code 3 are errors, and text that is not UTF-8 is accepted, since the tokenizer checks it.
+ */
 static const struct {
     const char *name;
     tm_status status;
@@ -241,7 +242,7 @@ static const struct {
 };
 #define N_MALFORMED (sizeof malformed / sizeof malformed[0])
 
-static void malformed_files_are_refused_with_the_reason(void **state)
+static void malformed_files_are_errors_with_a_reason(void **state)
 {
     (void)state;
     char path[512];
@@ -266,8 +267,8 @@ static void malformed_files_are_refused_with_the_reason(void **state)
     }
 }
 
-/* The table above decides each file of the index as the index says. */
-static void the_index_is_followed(void **state)
+/* The table above has every file of the index, with the outcome that the index states. */
+static void errors_agree_with_the_index(void **state)
 {
     (void)state;
     char path[512], line[512];
@@ -340,7 +341,9 @@ static void configs_are_read(void **state)
     }
 }
 
-/* The same model stored twice has the same trits, and scales as equal as the types allow. */
+/* The same model in two types has the same trits, and the same scales up to the rounding of the
+ * types.
+ */
 static void stored_types_hold_the_same_model(void **state)
 {
     (void)state;
@@ -381,7 +384,7 @@ static void stored_types_hold_the_same_model(void **state)
     }
 }
 
-/* bn_s holds +-1 and 0; the scale of its source lies beside each matrix. */
+/* bn_s holds -1, 0 and 1; a .scale tensor belongs to each matrix. */
 static void scale_tensors_are_multiplied_in(void **state)
 {
     (void)state;
@@ -403,7 +406,7 @@ static void scale_tensors_are_multiplied_in(void **state)
             int8_t trits[512];
             int n_rows, n_cols;
             tm_tensor_info info;
-            source.floats(&source, expected[i].role, 0, 1, 2, row); /* also before describe */
+            source.floats(&source, expected[i].role, 0, 1, 2, row); /* works before describe, too */
             assert_int_equal(source.describe(&source, expected[i].role, 0, &info, NULL), TM_OK);
             assert_true(info.ternary && info.scale == expected[i].scale && info.post_scale == 1);
             source.trits(&source, expected[i].role, 0, 1, 2, trits);
@@ -414,12 +417,12 @@ static void scale_tensors_are_multiplied_in(void **state)
     }
 }
 
-static void what_is_not_ternary_says_why(void **state)
+static void description_says_why_a_tensor_is_not_ternary(void **state)
 {
     (void)state;
     tm_source source;
     tm_tensor_info info;
-    NEED_MODEL("bn_c-TQ2_0", &source); /* its ffn of 640 made the quantizer fall back */
+    NEED_MODEL("bn_c-TQ2_0", &source); /* the quantizer fell back for its ffn of 640 */
     assert_int_equal(source.describe(&source, TM_ROLE_DOWN, 1, &info, NULL), TM_OK);
     assert_true(info.present && !info.ternary && info.scale == 1 && info.post_scale == 1);
     assert_int_equal(info.type, TM_GGUF_Q4_0);
@@ -437,7 +440,7 @@ static void what_is_not_ternary_says_why(void **state)
     tm_source_close(&source);
 }
 
-static void foreign_types_are_named(void **state)
+static void messages_name_unsupported_types(void **state)
 {
     (void)state;
     char path[512];
@@ -450,22 +453,22 @@ static void foreign_types_are_named(void **state)
     assert_int_equal(tm_source_open_gguf(path, &source, &err), TM_UNSUPPORTED);
     assert_non_null(strstr(err.message, "(IQ2_BN)"));
     TM_NEED_FIXTURE("tokenizers/ggml-vocab-llama-spm.gguf", path);
-    assert_int_equal(tm_source_open_gguf(path, &source, &err), TM_FORMAT); /* no model at all */
+    assert_int_equal(tm_source_open_gguf(path, &source, &err), TM_FORMAT); /* not a model */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_no_model_can_have_are_refused),
-        cmocka_unit_test(architectures_say_how_a_model_computes),
+        cmocka_unit_test(impossible_sizes_are_errors),
+        cmocka_unit_test(architectures_set_rotation_norms_and_gate),
         cmocka_unit_test(roles_have_names_and_shapes),
-        cmocka_unit_test(malformed_files_are_refused_with_the_reason),
-        cmocka_unit_test(the_index_is_followed),
+        cmocka_unit_test(malformed_files_are_errors_with_a_reason),
+        cmocka_unit_test(errors_agree_with_the_index),
         cmocka_unit_test(configs_are_read),
         cmocka_unit_test(stored_types_hold_the_same_model),
         cmocka_unit_test(scale_tensors_are_multiplied_in),
-        cmocka_unit_test(what_is_not_ternary_says_why),
-        cmocka_unit_test(foreign_types_are_named),
+        cmocka_unit_test(description_says_why_a_tensor_is_not_ternary),
+        cmocka_unit_test(messages_name_unsupported_types),
     };
     return cmocka_run_group_tests_name("source", tests, NULL, NULL);
 }

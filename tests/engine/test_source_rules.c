@@ -1,11 +1,11 @@
-/* The rules a GGUF model must keep, each broken once in a file of a few kilobytes. */
+/* The rules for a GGUF model, each broken once in a file of a few kilobytes. */
 #include "engine/source.h"
 #include "tests/tm_test.h"
 
 #include <math.h>
 #include <string.h>
 
-/* A llama of one layer, hidden 8, ffn 12, 4 heads of 2, 2 of them for keys; what a case changes. */
+/* A llama of one layer, hidden 8, ffn 12, 4 heads of 2, 2 key-value heads. Cases change these. */
 typedef struct sample {
     const char *arch;
     int n_tokens; /* length of the token list */
@@ -17,7 +17,7 @@ typedef struct sample {
     float q_scale;        /* .scale tensor of attn_q; 0: none */
     float norm_value;     /* of attn_norm */
     float rope_freq;      /* of rope_freqs; 0: none */
-    const char *stranger; /* a tensor more; NULL: none */
+    const char *stranger; /* one more tensor; NULL: none */
     tm_gguf_type norm_type;
     int n_hidden, norm_rows;
 } sample;
@@ -107,7 +107,7 @@ static void open_sample(const sample *s, tm_source *source)
     if (tm_source_open_gguf(path, source, &err) != TM_OK) fail_msg("%s", err.message);
 }
 
-static void check_refused(const sample *s, tm_status status, const char *fragment)
+static void expect_error(const sample *s, tm_status status, const char *fragment)
 {
     tm_source source = {0};
     tm_error err = {0};
@@ -118,7 +118,7 @@ static void check_refused(const sample *s, tm_status status, const char *fragmen
     assert_null(source.self);
 }
 
-static void a_model_that_keeps_the_rules_is_opened(void **state)
+static void a_valid_model_is_opened(void **state)
 {
     (void)state;
     tm_source source;
@@ -133,7 +133,7 @@ static void a_model_that_keeps_the_rules_is_opened(void **state)
     assert_int_equal(source.describe(&source, TM_ROLE_Q, 0, &info, NULL), TM_OK);
     assert_true(info.ternary && info.scale == 0.5f && info.type == TM_GGUF_F32);
     tm_source_close(&source);
-    tm_source_close(&source); /* once more is harmless */
+    tm_source_close(&source); /* closing twice is allowed */
 
     s.key_length = s.value_length = 6;
     s.rope_type = "linear";
@@ -159,7 +159,7 @@ static void heads_follow_the_architecture(void **state)
     open_sample(&s, &source);
     assert_false(source.config.tied_head);
     tm_source_close(&source);
-    s.arch = "bitnet"; /* its programs never look at output.weight */
+    s.arch = "bitnet"; /* other programs ignore its output.weight */
     open_sample(&s, &source);
     assert_true(source.config.tied_head);
     assert_int_equal(source.describe(&source, TM_ROLE_HEAD, 0, &info, NULL), TM_OK);
@@ -167,50 +167,50 @@ static void heads_follow_the_architecture(void **state)
     tm_source_close(&source);
 }
 
-static void each_broken_rule_is_named(void **state)
+static void messages_name_the_broken_rule(void **state)
 {
     (void)state;
     sample s = good;
     s.n_tokens = 4;
-    check_refused(&s, TM_FORMAT,
-                  "'tokenizer.ggml.tokens' has 4 items, but the embedding has 5 rows");
+    expect_error(&s, TM_FORMAT,
+                 "'tokenizer.ggml.tokens' has 4 items, but the embedding has 5 rows");
     s = good, s.bos = 5;
-    check_refused(&s, TM_FORMAT,
-                  "'tokenizer.ggml.bos_token_id' is 5; it must be below the vocabulary size 5");
+    expect_error(&s, TM_FORMAT,
+                 "'tokenizer.ggml.bos_token_id' is 5; it must be below the vocabulary size 5");
     s = good, s.rms_epsilon = NAN;
-    check_refused(&s, TM_FORMAT, "layer_norm_rms_epsilon' is nan; it must be finite");
+    expect_error(&s, TM_FORMAT, "layer_norm_rms_epsilon' is nan; it must be finite");
     s = good, s.rms_epsilon = 0;
-    check_refused(&s, TM_FORMAT, "the norm epsilon is 0; it must be finite and above 0");
+    expect_error(&s, TM_FORMAT, "the norm epsilon is 0; it must be finite and above 0");
     s = good, s.n_hidden = 10;
-    check_refused(&s, TM_FORMAT,
-                  "4 heads do not divide the hidden size 10, and key 'llama.attention.key_length'");
+    expect_error(&s, TM_FORMAT,
+                 "4 heads do not divide the hidden size 10, and key 'llama.attention.key_length'");
     s = good, s.key_length = 3;
-    check_refused(&s, TM_FORMAT, "the head size is 3; it must be even");
+    expect_error(&s, TM_FORMAT, "the head size is 3; it must be even");
     s = good, s.key_length = 4, s.value_length = 2;
-    check_refused(&s, TM_UNSUPPORTED, "'llama.attention.value_length' is 2, but keys have 4");
+    expect_error(&s, TM_UNSUPPORTED, "'llama.attention.value_length' is 2, but keys have 4");
     s = good, s.rope_type = "yarn";
-    check_refused(&s, TM_UNSUPPORTED, "'llama.rope.scaling.type' must be none or linear");
+    expect_error(&s, TM_UNSUPPORTED, "'llama.rope.scaling.type' must be none or linear");
     s = good, s.rope_type = "linear", s.rope_factor = 4;
-    check_refused(&s, TM_UNSUPPORTED, "'llama.rope.scaling.factor' is 4; only 1 is supported");
+    expect_error(&s, TM_UNSUPPORTED, "'llama.rope.scaling.factor' is 4; only 1 is supported");
     s = good, s.q_scale = NAN;
-    check_refused(&s, TM_FORMAT, "'blk.0.attn_q.scale' is nan");
+    expect_error(&s, TM_FORMAT, "'blk.0.attn_q.scale' is nan");
     s = good, s.q_scale = -1;
-    check_refused(&s, TM_FORMAT, "'blk.0.attn_q.scale' is -1; it must be finite and at least 0");
+    expect_error(&s, TM_FORMAT, "'blk.0.attn_q.scale' is -1; it must be finite and at least 0");
     s = good, s.norm_value = INFINITY;
-    check_refused(&s, TM_FORMAT, "'blk.0.attn_norm.weight': weight 0 of row 0 is inf");
+    expect_error(&s, TM_FORMAT, "'blk.0.attn_norm.weight': weight 0 of row 0 is inf");
     s = good, s.norm_rows = 2;
-    check_refused(&s, TM_FORMAT, "'blk.0.attn_norm.weight' has the shape 8 x 2");
+    expect_error(&s, TM_FORMAT, "'blk.0.attn_norm.weight' has the shape 8 x 2");
     s = good, s.n_hidden = 32, s.norm_type = TM_GGUF_Q8_0;
-    check_refused(&s, TM_UNSUPPORTED,
-                  "'blk.0.attn_norm.weight' is of type Q8_0; a vector must be F32, F16 or BF16");
+    expect_error(&s, TM_UNSUPPORTED,
+                 "'blk.0.attn_norm.weight' is of type Q8_0; a vector must be F32, F16 or BF16");
     s = good, s.rope_freq = -1;
-    check_refused(&s, TM_FORMAT, "'rope_freqs.weight': value 0 is -1; it must be above 0");
+    expect_error(&s, TM_FORMAT, "'rope_freqs.weight': value 0 is -1; it must be above 0");
     s = good, s.stranger = "blk.0.attn_q.bias";
-    check_refused(
+    expect_error(
         &s, TM_UNSUPPORTED,
         "'blk.0.attn_q.bias' does not belong to a model of architecture llama with 1 layers");
     s = good, s.stranger = "blk.1.attn_norm.weight";
-    check_refused(&s, TM_UNSUPPORTED, "'blk.1.attn_norm.weight' does not belong");
+    expect_error(&s, TM_UNSUPPORTED, "'blk.1.attn_norm.weight' does not belong");
 }
 
 static int make_path(void **state)
@@ -229,9 +229,9 @@ static int remove_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_model_that_keeps_the_rules_is_opened),
+        cmocka_unit_test(a_valid_model_is_opened),
         cmocka_unit_test(heads_follow_the_architecture),
-        cmocka_unit_test(each_broken_rule_is_named),
+        cmocka_unit_test(messages_name_the_broken_rule),
     };
     return cmocka_run_group_tests_name("source rules", tests, make_path, remove_path);
 }

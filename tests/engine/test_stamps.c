@@ -1,5 +1,5 @@
-/* The stamps: what threads do lies end to end inside its pass, in the order of the pass, and
- * nothing of it changes a result. */
+/* Time stamps: the pieces of a thread lie end to end inside their pass, in its order, and stamping
+ * does not change results. */
 #include "engine/forward.h"
 #include "tests/engine/tiny.h"
 
@@ -31,7 +31,7 @@ static void close_setup(setup *s)
     tm_pool_close(s->pool);
 }
 
-/* A prompt in three passes, then tokens one by one; *last: the logits behind them. */
+/* A prompt in three passes, then single tokens; *last: the logits after them. */
 static void evaluate(setup *s, float last[N_VOCAB])
 {
     int32_t tokens[N_PROMPT];
@@ -50,15 +50,16 @@ static void test_names(void **state)
     assert_string_equal(tm_op_name(TM_OP_EMBED), "embed");
     assert_string_equal(tm_op_name(TM_OP_FFN_SUB_NORM), "ffn_sub_norm");
     assert_string_equal(tm_op_name(TM_OP_HEAD), "head");
-    /* activate() relies on it. */
+    /* Every norm is followed by its prepare. */
     const tm_op norms[] = {TM_OP_ATTN_NORM, TM_OP_ATTN_SUB_NORM, TM_OP_FFN_NORM, TM_OP_FFN_SUB_NORM,
                            TM_OP_OUTPUT_NORM};
     for (int i = 0; i < 5; i++)
         assert_memory_equal(tm_op_name(norms[i] + 1), "prepare_", strlen("prepare_"));
 }
 
-/* How often a thread does an operation in a pass. The last layer is for the tokens with logits
- * only: without any it ends behind the cache, with some its queries have a norm of their own. */
+/* How often a thread does an operation in a pass. The last layer is computed only for tokens with
+ * logits: without any it ends after the cache, otherwise its queries may have a norm of their own.
+ */
 static int wanted_count(const setup *s, const tm_stamps_pass *p, tm_op op)
 {
     const tm_config *config = &s->model.config;
@@ -78,7 +79,7 @@ static int wanted_count(const setup *s, const tm_stamps_pass *p, tm_op op)
     return (config->n_layers - 1) * all + (head && few);
 }
 
-/* One thread's events of one pass, from `at`; returns the index behind them. */
+/* Checks one thread's events of one pass, from index `at`; returns the index after them. */
 static int expect_pass(const setup *s, int thread, int pass, int at)
 {
     const tm_stamps_thread *own = &s->stamps.threads[thread];
@@ -92,7 +93,7 @@ static int expect_pass(const setup *s, int thread, int pass, int at)
         assert_int_equal(e->pass, pass);
         assert_true(e->ticks >= own->events[at - 1].ticks);
         assert_true(e->ticks <= p->end);
-        if (e->piece == TM_PIECE_WAIT) { /* behind the work it is named after */
+        if (e->piece == TM_PIECE_WAIT) { /* after the work that it is named after */
             assert_true(s->stamps.n_threads > 1);
             assert_int_equal(e->op, op);
             assert_int_equal(own->events[at - 1].piece, TM_PIECE_WORK);
@@ -102,7 +103,7 @@ static int expect_pass(const setup *s, int thread, int pass, int at)
         if (e->layer != layer && e->layer >= 0) {
             assert_int_equal(e->layer, layer + 1);
             assert_int_equal(e->op, TM_OP_ATTN_NORM);
-        } else if (e->op <= op) { /* queries apart */
+        } else if (e->op <= op) { /* queries separately */
             assert_int_equal(e->op, TM_OP_ATTN_NORM);
             assert_int_equal(op, TM_OP_V);
             assert_int_equal(layer, s->model.config.n_layers - 1);
@@ -178,7 +179,7 @@ static void test_logits_stay_the_same(void **state)
     close_setup(&s);
 }
 
-static void test_a_full_ledger_counts_what_it_lost(void **state)
+static void test_full_stamps_count_lost_events(void **state)
 {
     float full[N_VOCAB], roomy[N_VOCAB];
     (void)state;
@@ -193,7 +194,7 @@ static void test_a_full_ledger_counts_what_it_lost(void **state)
     int at = expect_pass(&s, 1, 0, 0);
     assert_int_equal(expect_pass(&s, 1, 1, at), s.stamps.threads[1].n_events);
 
-    /* A list of events too short for its passes: cut off, never written past. */
+    /* A list too short for its passes loses events, and nothing is written past it. */
     tm_stamps_clear(&s.stamps);
     tm_stamps_thread *own = &s.stamps.threads[1];
     own->max_events = 10;
@@ -206,7 +207,7 @@ static void test_a_full_ledger_counts_what_it_lost(void **state)
     close_setup(&s);
 }
 
-static void test_refused(void **state)
+static void test_errors(void **state)
 {
     tm_error err = {0};
     tm_stamps stamps;
@@ -219,8 +220,8 @@ static void test_refused(void **state)
     tm_pool_close(pool);
 }
 
-/* Operations in turns become one piece each, as long as their turns together. */
-static void test_turns_become_one_piece_each(void **state)
+/* Operations that take turns become one piece each, as long as all their laps. */
+static void test_laps_become_one_piece_each(void **state)
 {
     tm_event events[8];
     tm_stamps_thread list = {.events = events, .max_events = 8, .by_clock = true};
@@ -245,8 +246,8 @@ static void test_turns_become_one_piece_each(void **state)
     assert_int_equal(events[3].ticks, last);
 }
 
-/* Whatever the counter is, its rate turns it into the clock's time. Each span of one clock is read
- * inside a span of the other, so that being interrupted can only make the outer one longer. */
+/* The rate converts the counter to the clock's time. Each span of one clock is read inside a span
+ * of the other, so that preemption can only lengthen the outer one. */
 static void test_ticks_become_nanoseconds(void **state)
 {
     (void)state;
@@ -275,9 +276,9 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_pieces_lie_end_to_end),
         cmocka_unit_test(test_logits_stay_the_same),
-        cmocka_unit_test(test_a_full_ledger_counts_what_it_lost),
-        cmocka_unit_test(test_turns_become_one_piece_each),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_full_stamps_count_lost_events),
+        cmocka_unit_test(test_laps_become_one_piece_each),
+        cmocka_unit_test(test_errors),
         cmocka_unit_test(test_ticks_become_nanoseconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

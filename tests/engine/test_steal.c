@@ -1,5 +1,5 @@
-/* Rows shared out among threads: each is taken exactly once whoever takes it, one that is slow is
- * helped, and nothing of it changes a result. */
+/* Work stealing: each row is taken exactly once, a slow thread is helped, and results do not
+ * change. */
 #include "engine/forward.h"
 #include "tests/engine/tiny.h"
 
@@ -16,7 +16,7 @@ static void sleep_us(long us)
     nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
 }
 
-/* Threads seen from one: their claims are called in any order wanted. */
+/* Several threads simulated by one, which calls them in any order. */
 typedef struct crowd {
     tm_steal_line lines[MAX_THREADS];
     tm_steal steals[MAX_THREADS];
@@ -31,7 +31,7 @@ static void gather(crowd *c, int n_threads, bool is_cut)
             (tm_steal){.lines = c->lines, .thread = i, .n_threads = n_threads, .is_cut = is_cut};
 }
 
-/* One piece for a thread; its size, 0: none is left. */
+/* Takes one piece for a thread. Returns its size; 0: nothing remains. */
 static int take(crowd *c, int thread, int *first)
 {
     int begin = 0, end = 0;
@@ -47,7 +47,7 @@ static void expect_all_taken(const crowd *c, int total, int first, int last)
     for (int i = 0; i < total; i++) assert_int_equal(c->taken[i], i >= first && i < last);
 }
 
-static void test_own_share_from_the_front(void **state)
+static void test_a_thread_takes_its_share_from_the_front(void **state)
 {
     /* 49 units are 25 grains of 2, the last of them short: 13, 6, 3, 2, 1 of them. */
     static const int sizes[] = {26, 12, 6, 4, 1};
@@ -63,7 +63,7 @@ static void test_own_share_from_the_front(void **state)
     assert_int_equal(at, 49);
 }
 
-static void test_whole_shares_where_nobody_differs(void **state)
+static void test_shares_stay_whole_while_threads_are_equal(void **state)
 {
     crowd c;
     int first = -1;
@@ -82,8 +82,8 @@ static void test_whole_shares_where_nobody_differs(void **state)
     expect_all_taken(&c, 100, 10, 95);
 }
 
-/* One thread alone is in the phase: it does all of it, and who comes late finds nothing. */
-static void test_sleepers_are_helped(void **state)
+/* One thread begins the phase alone and does all of it; late threads find nothing. */
+static void test_shares_of_sleeping_threads_are_taken(void **state)
 {
     crowd c;
     int first;
@@ -104,14 +104,14 @@ static void test_sleepers_are_helped(void **state)
     }
 }
 
-static void test_helps_the_one_furthest_behind_from_the_back(void **state)
+static void test_steals_from_the_back_of_the_largest_rest(void **state)
 {
     crowd c;
     int first;
     (void)state;
     gather(&c, 3, true);
     for (int i = 0; i < 3; i++) tm_steal_begin(&c.steals[i], 300, 0, 300, 10);
-    assert_int_equal(take(&c, 1, &first), 50); /* 50 units of 1's share are left, of 2's all 100 */
+    assert_int_equal(take(&c, 1, &first), 50); /* 1 has 50 units left, 2 has 100 */
     int own = 0;
     while (own < 100) own += take(&c, 0, &first);
     assert_int_equal(take(&c, 0, &first), 40); /* 4 grains of 10: a third, rounded up */
@@ -122,7 +122,7 @@ static void test_helps_the_one_furthest_behind_from_the_back(void **state)
     assert_int_equal(first, 180);
 }
 
-static void test_own_node_first(void **state)
+static void test_steals_from_its_own_node_first(void **state)
 {
     crowd c;
     int first, seen = 100;
@@ -130,7 +130,7 @@ static void test_own_node_first(void **state)
     gather(&c, 3, true);
     c.lines[1].node = 1;
     for (int i = 0; i < 3; i++) tm_steal_begin(&c.steals[i], 300, 0, 300, 10);
-    take(&c, 2, &first); /* fewer are left there than at the other node */
+    take(&c, 2, &first); /* less remains there than on the other node */
     while (take(&c, 0, &first) > 0) {
         bool far = first >= 100 && first < 200;
         if (far) seen = 200;
@@ -140,8 +140,8 @@ static void test_own_node_first(void **state)
     expect_all_taken(&c, 300, 0, 300);
 }
 
-/* Words left by phases long ago, as the count begins anew. */
-static void test_the_count_of_phases_may_wrap(void **state)
+/* Words of much earlier phases when the count wraps. */
+static void test_phase_numbers_may_wrap(void **state)
 {
     crowd c;
     int first;
@@ -162,7 +162,7 @@ static void test_the_count_of_phases_may_wrap(void **state)
     }
 }
 
-/* More grains than a word counts: they become larger. Shares may be empty. */
+/* More grains than a word can count become larger grains. Shares may be empty. */
 static void test_any_number_of_units(void **state)
 {
     static const int totals[] = {0, 1, 2, 5, 65535, 65536, 1 << 20, 1 << 30, INT32_MAX};
@@ -185,7 +185,7 @@ static void test_any_number_of_units(void **state)
             }
 }
 
-/* Many phases of odd sizes by real threads, some of which dawdle. */
+/* Many phases of odd sizes by real threads, some of them slow. */
 typedef struct race {
     tm_pool *pool;
     crowd c;
@@ -197,7 +197,7 @@ typedef struct race {
     bool is_slow; /* thread 0 in the last phase: the others steal between its pieces */
 } race;
 
-/* Until everything is taken; not for ever, where nobody helps. */
+/* Waits until everything is taken, with a limit in case no thread helps. */
 static void dawdle(race *r, int n_units)
 {
     for (int i = 0; i < 30000 && r->n_taken < n_units; i++) sleep_us(1000);
@@ -274,25 +274,25 @@ static void test_a_slow_thread_takes_less(void **state)
     free(r);
 }
 
-static void test_unevenness_is_what_an_even_share_would_gain(void **state)
+static void test_unevenness_is_the_gain_of_even_shares(void **state)
 {
     tm_steal_line lines[4] = {{.ticks = 100, .work = 50}, {.ticks = 100, .work = 50}};
     (void)state;
     assert_true(fabs(tm_steal_unevenness(lines, 2)) < 1e-12);
     lines[1].ticks = 150; /* as fast as the first they would both take 125 */
     assert_true(fabs(tm_steal_unevenness(lines, 2) - 0.2) < 1e-12);
-    lines[1] = (tm_steal_line){.ticks = 100, .work = 25}; /* helped: slow all the same */
+    lines[1] = (tm_steal_line){.ticks = 100, .work = 25}; /* helped, but still slow */
     assert_true(fabs(tm_steal_unevenness(lines, 2) - 0.5) < 1e-12);
     lines[1] = (tm_steal_line){.ticks = 7}; /* did nothing: not slow */
     assert_true(fabs(tm_steal_unevenness(lines, 2)) < 1e-12);
-    lines[1] = (tm_steal_line){.ticks = 1000000, .work = 1}; /* was not there at all */
+    lines[1] = (tm_steal_line){.ticks = 1000000, .work = 1}; /* preempted all the time */
     assert_true(tm_steal_unevenness(lines, 2) <= 1);
     memset(lines, 0, sizeof lines);
     assert_true(tm_steal_unevenness(lines, 4) == 0);
 }
 
-/* Time in which something else had the CPU says nothing of how fast the thread is. */
-static void test_being_sent_away_does_not_count(void **state)
+/* Time during which a thread was preempted says nothing about its speed. */
+static void test_preemption_does_not_count(void **state)
 {
     crowd c;
     (void)state;
@@ -303,7 +303,7 @@ static void test_being_sent_away_does_not_count(void **state)
     assert_true(c.lines[0].work == 200 && c.lines[0].ticks == 2000);
     assert_true(c.lines[1].work == 160 && c.lines[1].ticks == 1600);
     assert_true(tm_steal_unevenness(c.lines, 2) < 1e-12);
-    /* A core that has become slow is, after some phases. */
+    /* A core that has become slow is recognised after some phases. */
     for (int phase = 0; phase < 30; phase++) tm_steal_end(&c.steals[1], 500, 10);
     assert_true(tm_steal_unevenness(c.lines, 2) > 0.1);
     tm_steal_end(&c.steals[1], 500, 0); /* found nothing to do */
@@ -320,7 +320,7 @@ static void test_habit(void **state)
     assert_false(habit.cut);
     for (; !habit.cut && n < 100; n++) tm_steal_learn(&habit, 0.3);
     assert_true(n >= 1 && n <= 3);
-    for (n = 0; n < 100; n++) tm_steal_learn(&habit, 0.08); /* between the two limits: as it was */
+    for (n = 0; n < 100; n++) tm_steal_learn(&habit, 0.08); /* between the two limits: unchanged */
     assert_true(habit.cut);
     for (n = 0; habit.cut && n < 100; n++) tm_steal_learn(&habit, 0.01);
     assert_true(n >= 3 && n <= 20);
@@ -330,12 +330,11 @@ static void test_habit(void **state)
     assert_true(n >= 20 && n <= 40);
 }
 
-/* --- whole passes
- * --------------------------------------------------------------------------------- */
+/* Whole passes. */
 
 enum { N_PROMPT = 17, N_DECODE = 2, N_VOCAB = 503 };
 
-/* Wide enough for several grains a share, with matrices of different sizes between two barriers. */
+/* Wide enough for several grains per share, with matrices of different sizes in a phase. */
 static tm_config wide_config(const char *arch)
 {
     tm_config config = tiny_config(arch);
@@ -355,7 +354,7 @@ static void evaluate(const tm_model *model, tm_pool *pool, bool cut, float *logi
     int32_t tokens[N_PROMPT];
     for (int i = 0; i < N_PROMPT; i++) tokens[i] = i * 7 % N_VOCAB;
     tm_session *s = tiny_session(model, pool, (tm_session_options){.n_context = 64, .n_batch = 12});
-    /* So far from even that it stays cut whatever these passes take. */
+    /* So uneven that shares stay cut whatever these passes take. */
     s->habit = (tm_steal_habit){.unevenness = cut ? 1e9 : -1e9, .cut = cut};
     TINY_OK(tm_session_eval(s, tokens, N_PROMPT, TM_LOGITS_LAST, &out, &err));
     memcpy(logits, out, N_VOCAB * sizeof *logits);
@@ -389,7 +388,7 @@ static void test_cut_shares_give_the_same_bits(void **state)
     }
 }
 
-/* A kernel that counts its rows and takes its time on the thread that opened the pool. */
+/* A kernel that counts its rows and is slow on the thread that opened the pool. */
 enum { MAX_MATRICES = 14, MAX_ROWS = 1024 };
 static const tm_kernel *real;
 static pthread_t slow_thread;
@@ -435,7 +434,7 @@ static void test_a_slow_core_gets_fewer_rows(void **state)
     int half = 0;
     for (int pass = 0; pass < 14; pass++) {
         int32_t token = pass % 100;
-        if (pass == 6) n_slow_rows = n_rows_all = 0; /* it has been learned by now */
+        if (pass == 6) n_slow_rows = n_rows_all = 0; /* the habit is learnt by now */
         TINY_OK(tm_session_eval(s, &token, 1, TM_LOGITS_LAST, NULL, &err));
         if (pass == 0) half = n_slow_rows;
         for (int m = 0; m < MAX_MATRICES; m++) {
@@ -461,17 +460,17 @@ static void test_a_slow_core_gets_fewer_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_share_from_the_front),
-        cmocka_unit_test(test_whole_shares_where_nobody_differs),
-        cmocka_unit_test(test_sleepers_are_helped),
-        cmocka_unit_test(test_helps_the_one_furthest_behind_from_the_back),
-        cmocka_unit_test(test_own_node_first),
-        cmocka_unit_test(test_the_count_of_phases_may_wrap),
+        cmocka_unit_test(test_a_thread_takes_its_share_from_the_front),
+        cmocka_unit_test(test_shares_stay_whole_while_threads_are_equal),
+        cmocka_unit_test(test_shares_of_sleeping_threads_are_taken),
+        cmocka_unit_test(test_steals_from_the_back_of_the_largest_rest),
+        cmocka_unit_test(test_steals_from_its_own_node_first),
+        cmocka_unit_test(test_phase_numbers_may_wrap),
         cmocka_unit_test(test_any_number_of_units),
         cmocka_unit_test(test_threads_take_each_unit_once),
         cmocka_unit_test(test_a_slow_thread_takes_less),
-        cmocka_unit_test(test_unevenness_is_what_an_even_share_would_gain),
-        cmocka_unit_test(test_being_sent_away_does_not_count),
+        cmocka_unit_test(test_unevenness_is_the_gain_of_even_shares),
+        cmocka_unit_test(test_preemption_does_not_count),
         cmocka_unit_test(test_habit),
         cmocka_unit_test(test_cut_shares_give_the_same_bits),
         cmocka_unit_test(test_a_slow_core_gets_fewer_rows),

@@ -46,8 +46,8 @@ static void test_any_range_gives_the_same_rows(void **state)
     }
 }
 
-/* The first columns do not depend on how many there are, nor on the file's layout. */
-static void test_wider_matrices_begin_alike(void **state)
+/* The first columns depend neither on the number of columns nor on a file's layout. */
+static void test_wider_matrices_begin_with_the_same_columns(void **state)
 {
     (void)state;
     tm_config narrow = tiny_config("llama"), wide = narrow;
@@ -168,7 +168,7 @@ static void test_scales_and_norms_stay_in_range(void **state)
     tm_source_close(&source);
 }
 
-static void test_refuses_impossible_shapes(void **state)
+static void test_impossible_shapes_are_errors(void **state)
 {
     tm_source source;
     tm_error err = {0};
@@ -183,12 +183,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_range_gives_the_same_rows),
-        cmocka_unit_test(test_wider_matrices_begin_alike),
+        cmocka_unit_test(test_wider_matrices_begin_with_the_same_columns),
         cmocka_unit_test(test_tensors_rows_and_seeds_differ),
         cmocka_unit_test(test_trits_are_uniform),
         cmocka_unit_test(test_embedding_is_normal_and_half),
         cmocka_unit_test(test_scales_and_norms_stay_in_range),
-        cmocka_unit_test(test_refuses_impossible_shapes),
+        cmocka_unit_test(test_impossible_shapes_are_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@
         if ((call) != TM_OK) fail_msg("%s: %s", #call, err.message);                               \
     } while (0)
 
-/* A model of one of the architectures; the rest may be changed before use. */
+/* A small model of an architecture; the sizes may be changed before use. */
 static inline tm_config tiny_config(const char *arch)
 {
     tm_config config = {
@@ -43,7 +43,7 @@ static inline tm_pool *tiny_pool(int n_threads)
     return pool;
 }
 
-/* A synthetic model on kernels by name (NULL: the engine's choice). */
+/* A synthetic model with kernels by name (NULL: the engine's choice). */
 static inline tm_model tiny_model(const tm_config *config, const char *kernel, const char *head,
                                   tm_pool *pool)
 {
