@@ -1,15 +1,10 @@
 /* About 10 s of processor time, more on a busy machine. check: limit 1200 */
 #include "engine/forward.h"
 #include "tests/engine/naive.h"
+#include "tests/engine/session_shapes.h"
 #include "tests/engine/tiny.h"
 
 #include <math.h>
-
-enum { MAX_TOKENS = 24, LONGEST = 2 * TM_ATTEND_CHUNK + 30 };
-
-/* A prompt of MAX_TOKENS tokens, then the same tokens in another order, for long contexts. */
-static int32_t prompt[LONGEST] = {1,  17, 60, 42, 99, 7,  23, 5,  88, 64, 3,  50,
-                                  71, 20, 33, 9,  22, 10, 80, 61, 54, 12, 77, 91};
 
 /* Logits of every token of the prompt, evaluated in pieces of `piece` tokens. out: [n][n_vocab]. */
 static void run_pieces(const tm_model *model, tm_pool *pool, bool f16_kv, int n, int piece,
@@ -109,40 +104,6 @@ static void expect_near_naive(const tm_config *config, const char *kernel, const
         free(got);
     }
     free(wanted);
-}
-
-static tm_config shaped(const char *arch, int n_hidden, int n_ffn, int n_heads, int n_kv,
-                        int head_dim)
-{
-    tm_config config = tiny_config(arch);
-    config.n_hidden = n_hidden;
-    config.n_ffn = n_ffn;
-    config.n_heads = n_heads;
-    config.n_kv_heads = n_kv;
-    config.head_dim = head_dim;
-    config.n_rot = head_dim;
-    return config;
-}
-
-/* Widths and head sizes of published models, small otherwise, and some odd ones. The wide ones have
- * one layer, which costs half the time. */
-static int odd_shapes(tm_config *out)
-{
-    int n = 0;
-    out[n++] = tiny_config("bitnet");
-    out[n++] = tiny_config("bitnet-b1.58");
-    out[n++] = tiny_config("llama");
-    out[n] = shaped("bitnet", 192, 5460, 4, 2, 48);
-    out[n++].n_layers = 1;
-    out[n++] = shaped("bitnet-25", 100, 300, 3, 3, 100);
-    out[n] = shaped("llama", 96, 8640, 6, 2, 120);
-    out[n++].n_layers = 1;
-    out[n++] = shaped("bitnet", 96, 90, 5, 1, 96);
-    out[n++] = shaped("llama", 33, 1, 1, 1, 2);
-    out[n] = shaped("llama", 64, 100, 2, 1, 64);
-    out[n].n_rot = 16; /* the rest of a head is not rotated */
-    out[n++].tied_head = false;
-    return n;
 }
 
 static void test_float_kernels_match_doubles(void **state)
@@ -290,26 +251,30 @@ static void test_pieces_are_near_for_fast_float_kernels(void **state)
     }
 }
 
+/* Each kernel meets every shape, with a token or the whole prompt at a time, in turn. */
 static void test_exact_kernels_give_the_same_bits(void **state)
 {
     tm_config configs[16];
     (void)state;
-    int n = odd_shapes(configs), n_checked = 0;
+    int n = odd_shapes(configs), n_kernels = 0;
     for (int i = 0; i < n; i++) {
-        for (int piece = 1; piece <= 7; piece += 6) {
-            run reference = {"trit_mad_scalar", NULL, 1, 7, piece, false};
-            float *wanted = reference_logits(&configs[i], reference);
-            for (const tm_kernel *const *k = tm_kernels(); *k; k++) {
-                if (tm_kernel_available(*k, NULL) != TM_OK) continue;
-                if ((*k)->tolerance != 0 || !(*k)->format->ternary) continue;
-                expect_bits(&configs[i], reference, wanted,
-                            (run){(*k)->name, NULL, 2, 7, piece, false});
-                n_checked++;
-            }
-            free(wanted);
+        run references[2];
+        float *wanted[2];
+        for (int j = 0; j < 2; j++) {
+            references[j] = (run){"trit_mad_scalar", NULL, 1, 7, j ? 7 : 1, false};
+            wanted[j] = reference_logits(&configs[i], references[j]);
         }
+        n_kernels = 0;
+        for (const tm_kernel *const *k = tm_kernels(); *k; k++) {
+            if (tm_kernel_available(*k, NULL) != TM_OK) continue;
+            if ((*k)->tolerance != 0 || !(*k)->format->ternary) continue;
+            int j = (i + n_kernels++) % 2;
+            expect_bits(&configs[i], references[j], wanted[j],
+                        (run){(*k)->name, NULL, 2, 7, references[j].piece, false});
+        }
+        for (int j = 0; j < 2; j++) free(wanted[j]);
     }
-    assert_true(n_checked >= 2 * 2 * n); /* two kernels at least */
+    assert_true(n_kernels >= 2);
 }
 
 /* Logits of the last of LONGEST tokens: a prompt in passes of `piece`, and the last 9 one by one.
@@ -438,148 +403,6 @@ static void test_skipping_unused_outputs_changes_no_logits(void **state)
     }
 }
 
-/* Sequences of different lengths decoded together, compared with each of them alone. */
-static void test_sequences_equal_single_sequences(void **state)
-{
-    enum { N = 3, STEPS = 5 };
-    static const int start[N] = {7, 1, 4};
-    tm_config configs[16];
-    (void)state;
-    int n = odd_shapes(configs);
-    for (int i = 0; i < 2 * n; i++) {
-        const tm_config *config = &configs[i % n];
-        size_t n_vocab = (size_t)config->n_vocab;
-        tm_pool *pool = tiny_pool(1 + i % 4);
-        tm_model model =
-            tiny_model(config, i % 2 ? "ternary" : "trit_mad_scalar", "f16r16_fma_scalar", pool);
-        tm_session_options options = {.n_context = 16, .n_batch = 2, .f16_kv = i < n};
-        tm_session *alone = tiny_session(&model, pool, options);
-        options.n_sequences = N + 1;
-        options.n_context = 48; /* of one sequence; divided into three of 16 */
-        options.n_positions = 48;
-        tm_session *together = tiny_session(&model, pool, options);
-        const float *logits;
-        tm_session_divide(together, N, 16);
-        for (int s = 0; s < N; s++) {
-            tm_session_use(together, s);
-            TINY_OK(tm_session_eval(together, prompt + s, start[s], TM_LOGITS_NONE, NULL, &err));
-            assert_int_equal(tm_session_position(together), start[s]);
-        }
-        for (int step = 0; step < STEPS; step++) {
-            int32_t tokens[N];
-            const float *one;
-            for (int s = 0; s < N; s++) tokens[s] = prompt[(3 * s + step) % MAX_TOKENS];
-            /* The last becomes a copy of the first and continues like it. */
-            if (step == 3) tm_session_copy(together, 0, N - 1);
-            if (step >= 3) tokens[N - 1] = tokens[0];
-            TINY_OK(tm_session_step(together, tokens, N, TM_LOGITS_LAST, &logits, &err));
-            if (step >= 3)
-                assert_memory_equal(logits, logits + (N - 1) * n_vocab, n_vocab * sizeof *logits);
-            for (int s = 0; s < N - (step >= 3); s++) {
-                tm_session_reset(alone);
-                TINY_OK(tm_session_eval(alone, prompt + s, start[s], TM_LOGITS_NONE, NULL, &err));
-                for (int k = 0; k <= step; k++)
-                    TINY_OK(tm_session_eval(alone, &prompt[(3 * s + k) % MAX_TOKENS], 1,
-                                            TM_LOGITS_LAST, &one, &err));
-                assert_memory_equal(one, logits + (size_t)s * n_vocab, n_vocab * sizeof *one);
-            }
-        }
-        tm_error why = {0};
-        const int32_t tokens[N + 1] = {0};
-        assert_int_equal(tm_session_step(together, tokens, N + 1, TM_LOGITS_NONE, NULL, &why),
-                         TM_ARG);
-        for (int k = 0; k < 16 - start[0] - STEPS; k++)
-            TINY_OK(tm_session_step(together, tokens, 1, TM_LOGITS_NONE, NULL, &err));
-        assert_int_equal(tm_session_step(together, tokens, 1, TM_LOGITS_NONE, NULL, &why), TM_ARG);
-        assert_non_null(strstr(why.message, "context of sequence 0 is full: 16 positions"));
-        tm_session_close(alone);
-        tm_session_close(together);
-        tm_model_close(&model);
-        tm_pool_close(pool);
-    }
-}
-
-static void test_predicted_bytes_equal_the_mapping(void **state)
-{
-    (void)state;
-    tm_config config = shaped("bitnet", 192, 500, 4, 2, 48);
-    for (int i = 0; i < 8; i++) {
-        tm_session_options options = {.n_context = 50 + 900 * (i & 1),
-                                      .n_batch = i & 2 ? 3 : 0,
-                                      .f16_kv = i & 4,
-                                      .all_logits = i & 1};
-        tm_pool *pool = tiny_pool(1 + i % 3);
-        tm_model model = tiny_model(&config, "ternary", "f16r16", pool);
-        tm_session *session = tiny_session(&model, pool, options);
-        size_t bytes =
-            tm_session_bytes(&config, model.kernel, model.head_kernel, &options, 1 + i % 3);
-        assert_int_equal(session->arena.bytes, bytes);
-        const tm_thread_buffers *last = &session->threads[i % 3];
-        uint8_t *end =
-            (uint8_t *)last->part + TM_ATTEND_ROWS * (size_t)config.head_dim * sizeof(float);
-        assert_true(end <= session->arena.data + bytes);
-        size_t cache =
-            (size_t)options.n_context * model.costs.kv_bytes_per_position * (i & 4 ? 1 : 2);
-        assert_true(bytes > cache);
-        tm_session_close(session);
-        tm_model_close(&model);
-        tm_pool_close(pool);
-    }
-}
-
-static void expect_error(tm_session *session, int n, tm_logits which, const int32_t *tokens,
-                         const char *text)
-{
-    tm_error err = {0};
-    int before = tm_session_position(session);
-    assert_int_equal(tm_session_eval(session, tokens, n, which, NULL, &err), TM_ARG);
-    if (!strstr(err.message, text)) fail_msg("'%s' does not say '%s'", err.message, text);
-    assert_int_equal(tm_session_position(session), before);
-}
-
-static void test_tokens_that_do_not_fit_are_errors(void **state)
-{
-    static const int32_t high[2] = {1, 100}, low[2] = {-1, 0};
-    (void)state;
-    tm_config config = tiny_config("bitnet");
-    tm_pool *pool = tiny_pool(1);
-    tm_model model = tiny_model(&config, NULL, NULL, pool);
-    tm_session *session =
-        tiny_session(&model, pool, (tm_session_options){.n_context = 8, .n_batch = 4});
-    expect_error(session, 0, TM_LOGITS_LAST, prompt, "at least 1");
-    expect_error(session, 2, TM_LOGITS_LAST, high, "token 1 of 2: id 100");
-    expect_error(session, 2, TM_LOGITS_LAST, low, "id -1");
-    expect_error(session, 9, TM_LOGITS_LAST, prompt, "8 positions");
-    expect_error(session, 2, TM_LOGITS_ALL, prompt, "without room");
-    TINY_OK(tm_session_eval(session, prompt, 6, TM_LOGITS_NONE, NULL, &err));
-    expect_error(session, 3, TM_LOGITS_NONE, prompt, "3 tokens after 6");
-    TINY_OK(tm_session_eval(session, prompt, 2, TM_LOGITS_LAST, NULL, &err));
-    tm_session_close(session);
-
-    session = tiny_session(&model, pool,
-                           (tm_session_options){.n_context = 8, .n_batch = 4, .all_logits = true});
-    expect_error(session, 5, TM_LOGITS_ALL, prompt, "batch of 4");
-    tm_session_close(session);
-
-    tm_session_options bad[] = {
-        {.n_context = 0}, {.n_context = -5}, {.n_context = 5, .n_batch = -1}};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        tm_error err = {0};
-        assert_int_equal(tm_session_open(&model, pool, &bad[i], &session, &err), TM_ARG);
-        assert_null(session);
-    }
-    tm_model_close(&model);
-    tm_pool_close(pool);
-}
-
-static void test_argmax_takes_the_first_of_equals(void **state)
-{
-    (void)state;
-    assert_int_equal(tm_argmax((const float[]){-3, 5, 2, 5}, 4), 1);
-    assert_int_equal(tm_argmax((const float[]){-INFINITY}, 1), 0);
-    assert_int_equal(tm_argmax((const float[]){0, -0.0f, 1e-30f}, 3), 2);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,11 +418,7 @@ int main(void)
         cmocka_unit_test(test_long_contexts_match_doubles),
         cmocka_unit_test(test_last_logits_equal_the_last_of_all),
         cmocka_unit_test(test_skipping_unused_outputs_changes_no_logits),
-        cmocka_unit_test(test_sequences_equal_single_sequences),
-        cmocka_unit_test(test_predicted_bytes_equal_the_mapping),
-        cmocka_unit_test(test_tokens_that_do_not_fit_are_errors),
-        cmocka_unit_test(test_argmax_takes_the_first_of_equals),
     };
-    for (int i = MAX_TOKENS; i < LONGEST; i++) prompt[i] = prompt[i * 7 % MAX_TOKENS];
+    fill_prompt();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
