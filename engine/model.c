@@ -3,7 +3,6 @@
 #include "engine/rows.h"
 
 #include <string.h>
-#include <time.h>
 
 static const tm_role linear_roles[] = {TM_ROLE_Q,    TM_ROLE_K,  TM_ROLE_V,   TM_ROLE_O,
                                        TM_ROLE_GATE, TM_ROLE_UP, TM_ROLE_DOWN};
@@ -361,13 +360,6 @@ static void pack_part(void *arg, int thread, int n_threads)
     if (model->rope_freqs) pack_vector(load, TM_ROLE_ROPE_FREQS, 0, model->rope_freqs);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* Bytes of all matrices of layers l_begin and later, each in the layout of its own kernel. */
 static size_t linear_bytes(tm_model *model, int l_begin, bool with_k_and_v)
 {
@@ -403,7 +395,7 @@ tm_status tm_model_open(tm_source *source, const tm_model_options *options, tm_p
                         tm_model *out, tm_error *err)
 {
     const tm_config *config = &source->config;
-    uint64_t start_ns = now_ns();
+    int64_t start_ns = tm_now_ns();
     void *memory;
     loading load = {.source = source, .model = out};
     memset(out, 0, sizeof *out);
@@ -435,7 +427,7 @@ tm_status tm_model_open(tm_source *source, const tm_model_options *options, tm_p
     tm_pool_run(pool, pack_part, &load);
     tm_free(load.buffer);
     tm_free(load.infos);
-    out->load_ns = now_ns() - start_ns;
+    out->load_ns = (uint64_t)(tm_now_ns() - start_ns);
     return TM_OK;
 
 fail:

@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How long a thread spins before it sleeps. A phase of a large model takes about 300 us, and
@@ -39,7 +38,7 @@ struct tm_pool {
     gate phases;  /* counts barriers that all threads have reached */
     gate arrived; /* its count: threads at the barrier */
     int n_threads;
-    long spin_ns;
+    int64_t spin_ns;
     bool stop, busy, cores_differ;
     tm_pool_fn *fn;
     void *arg;
@@ -57,23 +56,16 @@ static inline void pause_cpu(void)
 #endif
 }
 
-static long now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (long)t.tv_sec * 1000000000L + t.tv_nsec;
-}
-
 /* Waits until the gate's count is no longer `seen`. */
-static void gate_wait(gate *g, unsigned seen, long spin_ns)
+static void gate_wait(gate *g, unsigned seen, int64_t spin_ns)
 {
-    long deadline = 0;
+    int64_t deadline = 0;
     while (spin_ns > 0) {
         for (int i = 0; i < PAUSES_PER_CLOCK; i++) {
             if (atomic_load_explicit(&g->count, memory_order_acquire) != seen) return;
             pause_cpu();
         }
-        long now = now_ns();
+        int64_t now = tm_now_ns();
         if (deadline == 0) deadline = now + spin_ns;
         if (now >= deadline) break;
     }
@@ -175,7 +167,7 @@ tm_status tm_pool_open(const tm_pool_options *options, tm_pool **out, tm_error *
     bool crowded = n > topology.n_cpus;
     if (crowded && !options->oversubscribe) {
         status = tm_fail(err, TM_ARG, "threads: %d; this process may use %d CPU%s", n,
-                         topology.n_cpus, topology.n_cpus == 1 ? "" : "s");
+                         topology.n_cpus, tm_plural(topology.n_cpus));
         goto fail;
     }
     if (options->cpus) {

@@ -38,18 +38,13 @@ static bool has_steady_counter(void)
 #endif
 }
 
-static int64_t now_ns(void)
-{
-    return (int64_t)tm_stamps_ticks(true);
-}
-
 /* Reads both clocks at one moment: of five tries, the shortest counts. */
 static void read_clocks(bool by_clock, uint64_t *ticks, int64_t *ns)
 {
     uint64_t shortest = UINT64_MAX;
     for (int i = 0; i < 5; i++) {
         uint64_t before = tm_stamps_ticks(by_clock);
-        int64_t now = now_ns();
+        int64_t now = tm_now_ns();
         uint64_t took = tm_stamps_ticks(by_clock) - before;
         if (took >= shortest) continue;
         shortest = took;
@@ -141,7 +136,7 @@ double tm_stamps_ticks_per_ns(const tm_stamps *stamps)
     if (stamps->by_clock) return 1;
     uint64_t ticks = 0;
     int64_t ns = 0;
-    while (now_ns() - stamps->open_ns < 2000000) {
+    while (tm_now_ns() - stamps->open_ns < 2000000) {
     }
     read_clocks(false, &ticks, &ns);
     return (double)(ticks - stamps->open_ticks) / (double)(ns - stamps->open_ns);

@@ -11,8 +11,6 @@
 
 #include "engine/pool.h"
 
-#include <time.h>
-
 /* In the order of a pass. A norm makes the input of the matrices after it: RMSNorm and int8.
  * PREPARE_ is what their kernels build from that input, if anything (tables, panels). */
 #define TM_OPS(X)                                                                                  \
@@ -122,9 +120,7 @@ static inline uint64_t tm_stamps_ticks(bool by_clock)
         return ticks;
 #endif
     }
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return (uint64_t)tm_now_ns();
 }
 
 static inline void tm_stamps_add_at(tm_stamps_thread *thread, tm_piece piece, tm_op op, int layer,

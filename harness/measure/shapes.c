@@ -1,7 +1,7 @@
 #include "harness/measure/shapes.h"
 
 #include "harness/base/embedded.h"
-#include "harness/base/json.h"
+#include "harness/base/json_reader.h"
 #include "harness/base/user_file.h"
 #include "harness/machine/machine.h"
 #include "harness/measure/backend.h"
@@ -22,29 +22,14 @@
 #define DEFAULT_ROPE_BASE 10000.0
 #define DEFAULT_EPSILON   1e-5
 
-static tm_status copy_text(const tm_json *json, const char *key, const char *what, char *out,
-                           size_t size, tm_error *err)
+/* A required number above 0 that may be null. */
+static double read_positive_or(tm_json_reader *r, const char *key, double otherwise)
 {
-    const char *text;
-    tm_status status = tm_json_need_string(json, key, what, &text, err);
-    if (status != TM_OK) return status;
-    if (strlen(text) >= size)
-        return tm_fail(err, TM_FORMAT, "%s: \"%s\" is longer than %zu characters", what, key,
-                       size - 1);
-    strcpy(out, text);
-    return TM_OK;
-}
-
-/* *out stays as it is where the value is null. */
-static tm_status read_number_or_null(const tm_json *json, const char *key, const char *what,
-                                     double *out, tm_error *err)
-{
-    if (tm_json_is_null(tm_json_get(json, key))) return TM_OK;
-    return tm_json_need_number(json, key, what, out, err);
+    return tm_json_is_null(tm_json_get(r->json, key)) ? otherwise : tm_read_number(r, key, 0, 1e30);
 }
 
 /* The sizes of the matrices, and the numbers of weights that were published with them. */
-static tm_status read_sizes(const tm_json *json, const char *what, tm_shape *out, tm_error *err)
+static void read_sizes(tm_json_reader *r, tm_shape *out)
 {
     tm_config *config = &out->config;
     const struct {
@@ -54,69 +39,34 @@ static tm_status read_sizes(const tm_json *json, const char *what, tm_shape *out
                    {"layers", &config->n_layers},      {"heads", &config->n_heads},
                    {"kv_heads", &config->n_kv_heads},  {"head_dim", &config->head_dim},
                    {"vocab", &config->n_vocab}};
-    const struct {
-        const char *key;
-        int64_t *target;
-    } weights[] = {{"linear_params_non_embedding", &out->linear_weights},
-                   {"embedding_params", &out->embedding_weights}};
-    tm_status status = TM_OK;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && status == TM_OK; i++) {
-        int64_t value;
-        status = tm_json_need_int(json, numbers[i].key, what, 1, INT_MAX, &value, err);
-        if (status == TM_OK) *numbers[i].target = (int)value;
-    }
-    for (size_t i = 0; i < sizeof weights / sizeof weights[0] && status == TM_OK; i++)
-        status = tm_json_need_int(json, weights[i].key, what, 1, 1ll << 50, weights[i].target, err);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        *numbers[i].target = (int)tm_read_int(r, numbers[i].key, 1, INT_MAX);
+    out->linear_weights = tm_read_int(r, "linear_params_non_embedding", 1, 1ll << 50);
+    out->embedding_weights = tm_read_int(r, "embedding_params", 1, 1ll << 50);
     config->n_rot = config->head_dim; /* every published shape rotates whole heads */
-    return status;
-}
-
-/* Rotation, context, epsilon and head. */
-static tm_status read_numerics(const tm_json *json, const char *what, tm_config *config,
-                               tm_error *err)
-{
-    double rope_base = DEFAULT_ROPE_BASE, epsilon = DEFAULT_EPSILON;
-    int64_t context = 0; /* unknown */
-    tm_status status = read_number_or_null(json, "rope_base", what, &rope_base, err);
-    if (status == TM_OK) status = read_number_or_null(json, "epsilon", what, &epsilon, err);
-    if (status == TM_OK && !tm_json_is_null(tm_json_get(json, "context")))
-        status = tm_json_need_int(json, "context", what, 1, INT_MAX, &context, err);
-    if (status == TM_OK && !tm_json_is_bool(tm_json_get(json, "tied_embeddings")))
-        status = tm_fail(err, TM_FORMAT, "%s: \"tied_embeddings\" must be true or false", what);
-    config->rope_base = (float)rope_base;
-    config->rms_epsilon = (float)epsilon;
-    config->n_context = (int)context;
-    config->tied_head = tm_json_true(tm_json_get(json, "tied_embeddings"));
-    return status;
 }
 
 /* "run_as" may name another architecture than the model's own, one with the same matrices; null
  * means that the engine cannot run the shape. */
-static tm_status read_architecture(const tm_json *json, const char *what, tm_shape *out,
-                                   tm_error *err)
+static void read_architecture(tm_json_reader *r, tm_shape *out)
 {
     tm_config *config = &out->config;
-    char activation[8], run_as[sizeof config->arch];
-    tm_status status =
-        copy_text(json, "architecture", what, out->architecture, sizeof out->architecture, err);
-    if (status == TM_OK)
-        status = copy_text(json, "activation", what, activation, sizeof activation, err);
-    if (status != TM_OK) return status;
-    if (tm_json_is_null(tm_json_get(json, "run_as"))) {
+    char activation[8] = "", run_as[sizeof config->arch] = "";
+    tm_read_text(r, "architecture", out->architecture, sizeof out->architecture);
+    tm_read_text(r, "activation", activation, sizeof activation);
+    if (tm_json_is_null(tm_json_get(r->json, "run_as"))) {
         memcpy(config->arch, out->architecture, sizeof config->arch);
-        return TM_OK;
+        return;
     }
-    status = copy_text(json, "run_as", what, run_as, sizeof run_as, err);
-    if (status != TM_OK) return status;
-    if (!tm_config_set_arch(config, run_as))
-        return tm_fail(err, TM_FORMAT,
-                       "%s: \"run_as\" is \"%s\", which the engine does not support", what, run_as);
-    out->is_supported = true;
-    if (strcmp(run_as, out->architecture) != 0) return TM_OK;
-    if (strcmp(activation, config->relu2 ? "relu2" : "silu") != 0)
-        return tm_fail(err, TM_FORMAT, "%s: \"activation\" is \"%s\"; architecture %s has %s", what,
-                       activation, run_as, config->relu2 ? "relu2" : "silu");
-    return TM_OK;
+    tm_read_text(r, "run_as", run_as, sizeof run_as);
+    if (r->status != TM_OK) return;
+    out->is_supported = tm_config_set_arch(config, run_as);
+    const char *gate = config->relu2 ? "relu2" : "silu";
+    if (!out->is_supported)
+        tm_read_fail(r, "\"run_as\" is \"%s\", which the engine does not support", run_as);
+    else if (strcmp(run_as, out->architecture) == 0 && strcmp(activation, gate) != 0)
+        tm_read_fail(r, "\"activation\" is \"%s\"; architecture %s has %s", activation, run_as,
+                     gate);
 }
 
 static tm_status read_shape(const tm_json *json, const char *file, int index, tm_shape *out,
@@ -143,27 +93,30 @@ static tm_status read_shape(const tm_json *json, const char *file, int index, tm
                                         "source",
                                         "note",
                                         NULL};
+    tm_config *config = &out->config;
     char what[160];
     const char *name = tm_json_text(tm_json_get(json, "name"), "without a name");
     memset(out, 0, sizeof *out);
     snprintf(what, sizeof what, "%s: model %d (%.64s)", file, index + 1, name);
     if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "%s: not an object", what);
-    tm_status status = tm_json_only_keys(json, known, what, err);
-    for (const char *const *key = known; *key && status == TM_OK; key++)
-        if (!tm_json_get(json, *key))
-            status = tm_fail(err, TM_FORMAT, "%s: \"%s\" is missing", what, *key);
-    if (status == TM_OK) status = copy_text(json, "name", what, out->name, sizeof out->name, err);
-    if (status == TM_OK)
-        status = copy_text(json, "short_name", what, out->short_name, sizeof out->short_name, err);
-    if (status == TM_OK)
-        status = copy_text(json, "source", what, out->source, sizeof out->source, err);
-    if (status == TM_OK) status = copy_text(json, "note", what, out->note, sizeof out->note, err);
-    if (status == TM_OK) status = read_sizes(json, what, out, err);
-    if (status == TM_OK) status = read_numerics(json, what, &out->config, err);
-    if (status == TM_OK) status = read_architecture(json, what, out, err);
-    if (status != TM_OK) return status;
-    memcpy(out->config.name, out->name, sizeof out->name);
-    status = tm_config_check(&out->config, err);
+    tm_json_reader r = {.json = json, .err = err, .what = what};
+    tm_read_only_keys(&r, known);
+    for (const char *const *key = known; *key; key++)
+        if (!tm_json_get(json, *key)) tm_read_fail(&r, "\"%s\" is missing", *key);
+    tm_read_text(&r, "name", out->name, sizeof out->name);
+    tm_read_text(&r, "short_name", out->short_name, sizeof out->short_name);
+    tm_read_text(&r, "source", out->source, sizeof out->source);
+    tm_read_text(&r, "note", out->note, sizeof out->note);
+    read_sizes(&r, out);
+    read_architecture(&r, out);
+    config->tied_head = tm_read_bool(&r, "tied_embeddings");
+    config->rope_base = (float)read_positive_or(&r, "rope_base", DEFAULT_ROPE_BASE);
+    config->rms_epsilon = (float)read_positive_or(&r, "epsilon", DEFAULT_EPSILON);
+    if (!tm_json_is_null(tm_json_get(json, "context")))
+        config->n_context = (int)tm_read_int(&r, "context", 1, INT_MAX);
+    if (r.status != TM_OK) return r.status;
+    memcpy(config->name, out->name, sizeof out->name);
+    tm_status status = tm_config_check(config, err);
     return status == TM_OK ? TM_OK : tm_fail_in(err, "%s", what);
 }
 
@@ -222,16 +175,12 @@ static tm_status unknown_shape(const tm_shapes *shapes, const char *name, tm_err
 {
     const char **names = calloc((size_t)shapes->n * 2 + 1, sizeof *names);
     if (!names) return tm_fail(err, TM_NOMEM, "no memory for %d names", shapes->n * 2);
-    for (int i = 0; i < shapes->n; i++) {
-        names[2 * i] = shapes->items[i].short_name;
-        names[2 * i + 1] = shapes->items[i].name;
+    for (int i = 0, n = 0; i < shapes->n; i++) {
+        const tm_shape *shape = &shapes->items[i];
+        names[n++] = shape->short_name;
+        if (strcmp(shape->name, shape->short_name) != 0) names[n++] = shape->name;
     }
-    const char *nearest = tm_nearest_name(name, names);
-    tm_status status =
-        nearest
-            ? tm_fail(err, TM_ARG, "unknown model shape \"%s\"; did you mean \"%s\"?", name,
-                      nearest)
-            : tm_fail(err, TM_ARG, "unknown model shape \"%s\"; `ternmark list` shows them", name);
+    tm_status status = tm_unknown_name(err, "model shape", name, names);
     free(names);
     return status;
 }

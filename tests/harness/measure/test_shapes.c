@@ -117,7 +117,7 @@ static void test_errors_name_the_model(void **state)
          "\"run_as\" is \"lama\", which the engine does not support"},
         {"\"activation\": \"silu\"", "\"activation\": \"relu2\"",
          "model 1 (tiny): \"activation\" is \"relu2\"; architecture llama has silu"},
-        {"\"tied_embeddings\": true", "\"tied_embeddings\": 1", "must be true or false"},
+        {"\"tied_embeddings\": true", "\"tied_embeddings\": 1", "is neither true nor false"},
     };
     static const char *const not_lists[] = {"{}", "[]", "[{}]", "[7]", "nonsense"};
     (void)state;
