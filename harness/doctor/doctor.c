@@ -35,9 +35,9 @@ static tm_doctor_line *say(tm_doctor *out, const char *name, const tm_json *obje
     tm_doctor_line *line = tm_doctor_add(out, name);
     const tm_json *value = tm_json_get(object, key);
     if (tm_json_is_string(value))
-        snprintf(line->value, sizeof line->value, "%s", tm_json_text(value, ""));
+        tm_doctor_ok(line, "%s", tm_json_text(value, ""));
     else if (tm_json_is_number(value))
-        snprintf(line->value, sizeof line->value, "%.15g", tm_json_double(value, 0));
+        tm_doctor_ok(line, "%.15g", tm_json_double(value, 0));
     else {
         line->status = TM_DOCTOR_MISSING;
         snprintf(missing, sizeof missing, "%s_missing", key);
@@ -47,15 +47,38 @@ static tm_doctor_line *say(tm_doctor *out, const char *name, const tm_json *obje
     return line;
 }
 
-TM_PRINTF(3, 4)
-static void warn(tm_doctor_line *line, const char *fix, const char *fmt, ...)
+void tm_doctor_ok(tm_doctor_line *line, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(line->detail, sizeof line->detail, fmt, args);
+    vsnprintf(line->value, sizeof line->value, fmt, args);
     va_end(args);
-    line->status = TM_DOCTOR_WARN;
+    line->status = TM_DOCTOR_OK;
+}
+
+TM_PRINTF(4, 0)
+static void fill(tm_doctor_line *line, tm_doctor_status status, const char *fix, const char *fmt,
+                 va_list args)
+{
+    line->status = status;
+    vsnprintf(line->detail, sizeof line->detail, fmt, args);
     snprintf(line->fix, sizeof line->fix, "%s", fix);
+}
+
+void tm_doctor_warn(tm_doctor_line *line, const char *fix, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fill(line, TM_DOCTOR_WARN, fix, fmt, args);
+    va_end(args);
+}
+
+void tm_doctor_missing(tm_doctor_line *line, const char *fix, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fill(line, TM_DOCTOR_MISSING, fix, fmt, args);
+    va_end(args);
 }
 
 static bool is(const tm_doctor_line *line, const char *value)
@@ -97,7 +120,7 @@ static void core_kinds_line(const tm_json *kinds, tm_doctor *out)
         at = strlen(detail);
         snprintf(detail + at, sizeof detail - at, "; CPUs %s: %s", cpus, caches);
     }
-    warn(line, "", "%s", detail);
+    tm_doctor_warn(line, "", "%s", detail);
 }
 
 static void numa_line(const tm_machine *env, tm_doctor *out)
@@ -105,8 +128,9 @@ static void numa_line(const tm_machine *env, tm_doctor *out)
     double without = tm_json_double(tm_json_get(env->machine, "numa_nodes_without_cpus"), 0);
     tm_doctor_line *line = say(out, "numa_nodes", env->machine, "numa_nodes");
     if (line->status == TM_DOCTOR_OK && strcmp(line->value, "1") != 0)
-        warn(line, "numactl --cpunodebind=0 --membind=0 ternmark run SUITE",
-             "threads and weights on several nodes: bandwidth depends on where pages lie");
+        tm_doctor_warn(
+            line, "numactl --cpunodebind=0 --membind=0 ternmark run SUITE",
+            "threads and weights on several nodes: bandwidth depends on where pages lie");
     size_t at = strlen(line->detail);
     if (without > 0)
         snprintf(line->detail + at, sizeof line->detail - at,
@@ -120,24 +144,22 @@ static void read_processor(const tm_machine *env, const char *root, tm_doctor *o
     bool live = strcmp(root, "/") == 0;
     tm_doctor_line *line = say(out, "cpu", env->machine, "cpu_model");
     line = tm_doctor_add(out, "cpus");
-    snprintf(line->value, sizeof line->value, "%d usable, %d cores, %g in the machine", env->n_cpus,
-             env->n_cores, tm_json_double(tm_json_get(env->machine, "cpus"), NAN));
+    tm_doctor_ok(line, "%d usable, %d cores, %g in the machine", env->n_cpus, env->n_cores,
+                 tm_json_double(tm_json_get(env->machine, "cpus"), NAN));
     line = tm_doctor_add(out, "isa");
     if (live) {
-        snprintf(line->value, sizeof line->value, "%s", tm_isa_text(tm_cpu_isa(), isa, sizeof isa));
+        tm_doctor_ok(line, "%s", tm_isa_text(tm_cpu_isa(), isa, sizeof isa));
         if (tm_cpu_isa() == TM_ISA_NONE)
-            warn(line, "", "only the scalar kernels run here; their speed says nothing");
+            tm_doctor_warn(line, "", "only the scalar kernels run here; their speed says nothing");
     } else {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail, "a recorded machine cannot be asked");
+        tm_doctor_missing(line, "", "a recorded machine cannot be asked");
     }
     const tm_json *kinds = tm_json_get(env->machine, "core_kinds");
     line = tm_doctor_add(out, "caches");
     put_caches(env->machine, line->value, sizeof line->value);
     if (!line->value[0]) {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail, "%s",
-                 tm_json_text(tm_json_get(env->machine, "caches_missing"), "not known"));
+        tm_doctor_missing(line, "", "%s",
+                          tm_json_text(tm_json_get(env->machine, "caches_missing"), "not known"));
     } else if (kinds)
         snprintf(line->detail, sizeof line->detail, "of CPUs %s",
                  tm_json_text(tm_json_get(tm_json_at(kinds, 0), "cpus"), "?"));
@@ -146,10 +168,9 @@ static void read_processor(const tm_machine *env, const char *root, tm_doctor *o
     char text[64];
     line = tm_doctor_add(out, "microcode");
     if (tm_sysfs_field(root, "proc/cpuinfo", "microcode", text, sizeof text))
-        snprintf(line->value, sizeof line->value, "%s", text);
+        tm_doctor_ok(line, "%s", text);
     else {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail, "/proc/cpuinfo does not say");
+        tm_doctor_missing(line, "", "/proc/cpuinfo does not say");
     }
 }
 
@@ -158,54 +179,52 @@ static void read_clock_control(const tm_machine *env, const char *root, tm_docto
     char text[200];
     tm_doctor_line *line = say(out, "governor", env->environment, "governor");
     if (line->status == TM_DOCTOR_OK && !is(line, "performance"))
-        warn(line, "sudo cpupower frequency-set -g performance",
-             "the clock follows the load: short windows run slower than long ones");
+        tm_doctor_warn(line, "sudo cpupower frequency-set -g performance",
+                       "the clock follows the load: short windows run slower than long ones");
     line = say(out, "turbo", env->environment, "turbo");
     if (is(line, "on")) {
         bool intel =
             tm_sysfs_text(root, "sys/devices/system/cpu/intel_pstate/no_turbo", text, sizeof text);
-        warn(line,
-             intel ? "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo"
-                   : "echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost",
-             "the clock depends on temperature and on how many cores work");
+        tm_doctor_warn(line,
+                       intel ? "echo 1 | sudo tee /sys/devices/system/cpu/intel_pstate/no_turbo"
+                             : "echo 0 | sudo tee /sys/devices/system/cpu/cpufreq/boost",
+                       "the clock depends on temperature and on how many cores work");
     }
     line = say(out, "smt", env->environment, "smt");
     if (is(line, "on"))
-        warn(line, "echo off | sudo tee /sys/devices/system/cpu/smt/control",
-             "two threads may share a core; ternmark pins one thread per core where it can");
+        tm_doctor_warn(
+            line, "echo off | sudo tee /sys/devices/system/cpu/smt/control",
+            "two threads may share a core; ternmark pins one thread per core where it can");
     line = tm_doctor_add(out, "isolated_cpus");
     if (!tm_sysfs_text(root, "sys/devices/system/cpu/isolated", text, sizeof text)) {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail,
-                 "/sys/devices/system/cpu/isolated is not readable");
+        tm_doctor_missing(line, "", "/sys/devices/system/cpu/isolated is not readable");
     } else {
-        snprintf(line->value, sizeof line->value, "%s", text[0] ? text : "none");
+        tm_doctor_ok(line, "%s", text[0] ? text : "none");
         if (!text[0])
             snprintf(line->detail, sizeof line->detail,
                      "other processes may run on any CPU that is measured");
     }
     line = tm_doctor_add(out, "aslr");
     if (!tm_sysfs_text(root, "proc/sys/kernel/randomize_va_space", text, sizeof text)) {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail,
-                 "/proc/sys/kernel/randomize_va_space is not readable");
+        tm_doctor_missing(line, "", "/proc/sys/kernel/randomize_va_space is not readable");
     } else {
-        snprintf(line->value, sizeof line->value, "%s", text);
+        tm_doctor_ok(line, "%s", text);
         if (strcmp(text, "0") == 0)
-            warn(line, "sudo sysctl kernel.randomize_va_space=2",
-                 "every process has the same addresses: one layout's luck becomes the figure");
+            tm_doctor_warn(
+                line, "sudo sysctl kernel.randomize_va_space=2",
+                "every process has the same addresses: one layout's luck becomes the figure");
     }
     line = say(out, "clock_source", env->environment, "clock_source");
     if (line->status == TM_DOCTOR_OK &&
         (is(line, "hpet") || is(line, "acpi_pm") || is(line, "jiffies")))
-        warn(line,
-             "echo tsc | sudo tee /sys/devices/system/clocksource/clocksource0/"
-             "current_clocksource",
-             "reading this clock takes a system call of about a microsecond");
+        tm_doctor_warn(line,
+                       "echo tsc | sudo tee /sys/devices/system/clocksource/clocksource0/"
+                       "current_clocksource",
+                       "reading this clock takes a system call of about a microsecond");
     line = say(out, "perf_event_paranoid", env->environment, "perf_event_paranoid");
     if (line->status == TM_DOCTOR_OK && atoi(line->value) > 2)
-        warn(line, "sudo sysctl kernel.perf_event_paranoid=2",
-             "above 2 only root, or a program with CAP_PERFMON, may open counters");
+        tm_doctor_warn(line, "sudo sysctl kernel.perf_event_paranoid=2",
+                       "above 2 only root, or a program with CAP_PERFMON, may open counters");
 }
 
 static void read_memory(const tm_machine *env, const char *root, tm_doctor *out)
@@ -216,49 +235,45 @@ static void read_memory(const tm_machine *env, const char *root, tm_doctor *out)
     tm_doctor_line *line =
         say(out, "transparent_huge_pages", env->environment, "transparent_huge_pages");
     if (is(line, "never"))
-        warn(line, "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
-             "weights lie on 4 KiB pages: reading them costs more table walks");
+        tm_doctor_warn(line, "echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled",
+                       "weights lie on 4 KiB pages: reading them costs more table walks");
     line = tm_doctor_add(out, "huge_pages");
     if (tm_sysfs_field(root, "proc/meminfo", "HugePages_Total", text, sizeof text))
-        snprintf(line->value, sizeof line->value, "%s reserved", text);
+        tm_doctor_ok(line, "%s reserved", text);
     else {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail, "/proc/meminfo has no HugePages_Total");
+        tm_doctor_missing(line, "", "/proc/meminfo has no HugePages_Total");
     }
     line = tm_doctor_add(out, "memory");
     if (env->memory_available_bytes >= 0)
-        snprintf(line->value, sizeof line->value, "%.1f GiB available of %g GiB",
-                 (double)env->memory_available_bytes / gib,
-                 tm_json_double(tm_json_get(env->machine, "memory_gib"), NAN));
+        tm_doctor_ok(line, "%.1f GiB available of %g GiB",
+                     (double)env->memory_available_bytes / gib,
+                     tm_json_double(tm_json_get(env->machine, "memory_gib"), NAN));
     else {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail, "/proc/meminfo has no MemAvailable");
+        tm_doctor_missing(line, "", "/proc/meminfo has no MemAvailable");
     }
     if (env->memory_available_bytes >= 0)
         snprintf(line->detail, sizeof line->detail, "set by %s", env->memory_limit);
     tm_cgroup_read(root, &group);
     line = tm_doctor_add(out, "cgroup_memory");
     if (!group.known) {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail, "no control group is readable");
+        tm_doctor_missing(line, "", "no control group is readable");
     } else if (group.memory_limit_bytes < 0)
-        snprintf(line->value, sizeof line->value, "no limit");
+        tm_doctor_ok(line, "no limit");
     else {
-        snprintf(line->value, sizeof line->value, "%.1f GiB, %.1f GiB left",
-                 (double)group.memory_limit_bytes / gib, (double)group.memory_left_bytes / gib);
+        tm_doctor_ok(line, "%.1f GiB, %.1f GiB left", (double)group.memory_limit_bytes / gib,
+                     (double)group.memory_left_bytes / gib);
         snprintf(line->detail, sizeof line->detail, "set in /%s", group.memory_group);
     }
     line = tm_doctor_add(out, "cgroup_cpu");
     if (!group.known) {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail, "no control group is readable");
+        tm_doctor_missing(line, "", "no control group is readable");
     } else if (!(group.cpu_limit > 0))
-        snprintf(line->value, sizeof line->value, "no limit");
+        tm_doctor_ok(line, "no limit");
     else {
-        snprintf(line->value, sizeof line->value, "%g CPUs' worth of time", group.cpu_limit);
-        warn(line, "docker run without --cpus; use --cpuset-cpus instead",
-             "set in /%s: when it is used up all threads stop until the next period",
-             group.cpu_group);
+        tm_doctor_ok(line, "%g CPUs' worth of time", group.cpu_limit);
+        tm_doctor_warn(line, "docker run without --cpus; use --cpuset-cpus instead",
+                       "set in /%s: when it is used up all threads stop until the next period",
+                       group.cpu_group);
     }
 }
 
@@ -266,32 +281,34 @@ static void read_state(const tm_machine *env, tm_doctor *out)
 {
     tm_doctor_line *line = say(out, "load_average", env->environment, "load_average");
     if (line->status == TM_DOCTOR_OK) {
-        snprintf(line->value, sizeof line->value, "%.2f", env->load_average);
+        tm_doctor_ok(line, "%.2f", env->load_average);
         if (env->load_average > 0.1 * env->n_cpus)
-            warn(line, "ps aux --sort=-%cpu | head", "other work runs beside what is measured");
+            tm_doctor_warn(line, "ps aux --sort=-%cpu | head",
+                           "other work runs beside what is measured");
     }
     line = say(out, "steal_percent_since_boot", env->environment, "steal_percent_since_boot");
     if (line->status == TM_DOCTOR_OK) {
         double steal = strtod(line->value, NULL);
-        snprintf(line->value, sizeof line->value, "%.3g", steal);
+        tm_doctor_ok(line, "%.3g", steal);
         if (steal > 1)
-            warn(line, "choose a machine whose CPUs are not shared",
-                 "the hypervisor gave this machine's CPU time to others");
+            tm_doctor_warn(line, "choose a machine whose CPUs are not shared",
+                           "the hypervisor gave this machine's CPU time to others");
     }
     line = tm_doctor_add(out, "virtual_machine");
-    snprintf(line->value, sizeof line->value, "%s", env->virtual_machine ? "yes" : "no");
+    tm_doctor_ok(line, "%s", env->virtual_machine ? "yes" : "no");
     if (env->virtual_machine)
-        warn(line, "", "clock, caches and counters are what the hypervisor shows and shares");
+        tm_doctor_warn(line, "",
+                       "clock, caches and counters are what the hypervisor shows and shares");
     line = tm_doctor_add(out, "emulated");
-    snprintf(line->value, sizeof line->value, "%s", env->emulated ? "yes" : "no");
+    tm_doctor_ok(line, "%s", env->emulated ? "yes" : "no");
     if (env->emulated)
-        warn(line, "run on the machine itself",
-             "instructions are emulated: no time means anything");
+        tm_doctor_warn(line, "run on the machine itself",
+                       "instructions are emulated: no time means anything");
     (void)say(out, "kernel", env->environment, "kernel");
     line = tm_doctor_add(out, "build");
-    snprintf(line->value, sizeof line->value, "%s", tm_build_mode());
+    tm_doctor_ok(line, "%s", tm_build_mode());
     if (strcmp(tm_build_mode(), "release") != 0)
-        warn(line, "make", "only a release build may be timed");
+        tm_doctor_warn(line, "make", "only a release build may be timed");
 }
 
 /* The hottest zone, and how far the nearest passive or critical limit is. */
@@ -330,13 +347,13 @@ static void read_thermal(const char *root, tm_doctor *out)
     }
     tm_doctor_line *line = tm_doctor_add(out, "thermal");
     if (n == 0) {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail, "no /sys/class/thermal/thermal_zone*/temp");
+        tm_doctor_missing(line, "", "no /sys/class/thermal/thermal_zone*/temp");
         return;
     }
-    snprintf(line->value, sizeof line->value, "%.1f C (%s, hottest of %d)", hottest, hot_type, n);
+    tm_doctor_ok(line, "%.1f C (%s, hottest of %d)", hottest, hot_type, n);
     if (n_throttled > 0)
-        warn(line, "let the machine cool down", "a zone is at its limit: the clock is held back");
+        tm_doctor_warn(line, "let the machine cool down",
+                       "a zone is at its limit: the clock is held back");
 }
 
 static int is_visible(const struct dirent *entry)
@@ -373,11 +390,9 @@ static void read_power_supply(const char *root, tm_doctor *out)
     }
     free(entries);
     bool mains = n_online > 0, battery = !mains && n_feeding > 0 && n_batteries > 0;
-    snprintf(line->value, sizeof line->value, "%s",
-             mains     ? "mains"
-             : battery ? "battery"
-                       : "no battery is shown");
-    if (battery) warn(line, "connect the mains", "on battery the firmware lowers limits of power");
+    tm_doctor_ok(line, "%s", mains ? "mains" : battery ? "battery" : "no battery is shown");
+    if (battery)
+        tm_doctor_warn(line, "connect the mains", "on battery the firmware lowers limits of power");
 }
 
 tm_status tm_doctor_read(const tm_doctor_options *options, tm_doctor *out, tm_error *err)

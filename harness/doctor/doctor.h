@@ -1,5 +1,5 @@
-/* What can be measured on a machine and what not, line by line, with the command that would mend it.
- * Looks only: changes nothing, and runs no command it names. */
+/* What can be measured on a machine, what cannot and why, and the command that would fix it. The
+ * doctor only reads: it changes nothing and runs no command that it names. */
 #ifndef TM_HARNESS_DOCTOR_DOCTOR_H
 #define TM_HARNESS_DOCTOR_DOCTOR_H
 
@@ -7,16 +7,16 @@
 
 typedef enum tm_doctor_status {
     TM_DOCTOR_OK,
-    TM_DOCTOR_WARN,    /* figures can be had, and may be worse than they look */
-    TM_DOCTOR_MISSING, /* not to be had here */
+    TM_DOCTOR_WARN,    /* can be measured, but results may be worse or less stable */
+    TM_DOCTOR_MISSING, /* cannot be measured or read here */
 } tm_doctor_status;
 
 typedef struct tm_doctor_line {
     char name[40]; /* "governor", "energy powercap" */
     tm_doctor_status status;
-    char value[200];  /* as the machine says it; "" when it does not */
-    char detail[480]; /* why that matters, or why there is none; "" nothing to say */
-    char fix[400];    /* a command; "" none */
+    char value[200];  /* what the machine reports; "" if unknown */
+    char detail[480]; /* why the value matters, or why there is none; may be "" */
+    char fix[400];    /* a command or an action; "" if there is none */
 } tm_doctor_line;
 
 typedef struct tm_doctor {
@@ -26,27 +26,41 @@ typedef struct tm_doctor {
 
 typedef struct tm_doctor_options {
     const char *root;         /* "/" for this machine, else a folder holding proc/ and sys/ */
-    double spin_seconds;      /* per energy source, as tm_probe_options */
-    double bandwidth_seconds; /* 0: 0.1; below 0: not measured */
-    const char
-        *papi_library; /* a file; NULL: the system's, which a recorded machine is not asked */
+    double spin_seconds;      /* per energy source, as in tm_probe_options */
+    double bandwidth_seconds; /* 0: 0.1; below 0: do not measure */
+    /* A libpapi file; NULL: the system's, which is not opened for a recorded machine. */
+    const char *papi_library;
 } tm_doctor_options;
 
 const char *tm_doctor_status_text(tm_doctor_status status);
 
-/* Errors: IO when root has no proc/cpuinfo, NOMEM. */
+/* Errors: IO if root has no proc/cpuinfo, NOMEM. */
 tm_status tm_doctor_read(const tm_doctor_options *options, tm_doctor *out,
                          tm_error *err) TM_MUST_USE;
 
-/* An array of {name,status,value,detail,fix}; value is null, with value_missing, when there is none.
+/* An array of {name,status,value,detail,fix}. An unknown value is null and has a value_missing.
  * NULL: no memory. */
 tm_json *tm_doctor_to_json(const tm_doctor *doctor);
 
-/* The next line, for doctor*.c; never NULL: the last one is used again when there is no room. */
+/* For the files of this room. */
+
+/* Appends a line. Never NULL: the last line is used again when there is no room. */
 tm_doctor_line *tm_doctor_add(tm_doctor *doctor, const char *name);
-/* Lines of the machine's condition, the libraries opened at run time, and memory's bandwidth. */
-void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *env, tm_doctor *out);
-/* Lines of the energy sources and of the counters. */
+/* Sets the value, and the status ok. */
+void tm_doctor_ok(tm_doctor_line *line, const char *fmt, ...) TM_PRINTF(2, 3);
+/* These set the status, the detail and the command that would fix it ("": there is none). */
+void tm_doctor_warn(tm_doctor_line *line, const char *fix, const char *fmt, ...) TM_PRINTF(3, 4);
+void tm_doctor_missing(tm_doctor_line *line, const char *fix, const char *fmt, ...) TM_PRINTF(3, 4);
+
+/* Fixes that several lines name. */
+#define TM_DOCTOR_FIX_PMU                                                                          \
+    "give the virtual machine a PMU (qemu: -cpu host,pmu=on), or measure on the machine itself"
+#define TM_DOCTOR_FIX_PARANOID "sudo sysctl kernel.perf_event_paranoid=2"
+
+/* Lines of the machine's condition, the libraries opened at run time and the memory bandwidth. */
+void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *machine,
+                         tm_doctor *out);
+/* Lines of the energy sources and the counters. */
 void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out);
 
 #endif

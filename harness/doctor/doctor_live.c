@@ -23,15 +23,6 @@
 /* A single channel of DDR3 has more than twice that: something is throttled or shared. */
 #define SLOW_GB_PER_SECOND 5
 
-TM_PRINTF(2, 3) static void miss(tm_doctor_line *line, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(line->detail, sizeof line->detail, fmt, args);
-    va_end(args);
-    line->status = TM_DOCTOR_MISSING;
-}
-
 /* The same reading as every sample's, on all CPUs that may be used. */
 static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
 {
@@ -46,31 +37,29 @@ static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
 
     tm_doctor_line *line = tm_doctor_add(out, "clock");
     if (now.frequency_hz.missing[0])
-        miss(line, "%s; samples stand without it", now.frequency_hz.missing);
+        tm_doctor_missing(line, "", "%s; samples stand without it", now.frequency_hz.missing);
     else
-        snprintf(line->value, sizeof line->value, "%.2f GHz now, mean of %d CPUs",
-                 1e-9 * now.frequency_hz.value, n);
+        tm_doctor_ok(line, "%.2f GHz now, mean of %d CPUs", 1e-9 * now.frequency_hz.value, n);
     line = tm_doctor_add(out, "throttling");
     if (now.throttle_events.missing[0]) {
-        miss(line, "%s; a clock held back would show in the times only",
-             now.throttle_events.missing);
+        tm_doctor_missing(line, "", "%s; a clock held back would show in the times only",
+                          now.throttle_events.missing);
     } else {
-        snprintf(line->value, sizeof line->value, "%.0f events since boot",
-                 now.throttle_events.value);
+        tm_doctor_ok(line, "%.0f events since boot", now.throttle_events.value);
         if (now.throttle_events.value > 0) {
-            line->status = TM_DOCTOR_WARN;
-            snprintf(line->detail, sizeof line->detail,
-                     "the processor was too hot at times: samples in which the counter moves are "
-                     "marked");
-            snprintf(line->fix, sizeof line->fix, "improve the cooling, or turn turbo off");
+            tm_doctor_warn(
+                line, "improve the cooling, or turn turbo off",
+                "the processor was too hot at times: samples in which the counter moves are "
+                "marked");
         }
     }
     line = tm_doctor_add(out, "temperature");
     if (now.temperature_celsius.missing[0])
-        miss(line, "%s; samples stand without it", now.temperature_celsius.missing);
+        tm_doctor_missing(line, "", "%s; samples stand without it",
+                          now.temperature_celsius.missing);
     else
-        snprintf(line->value, sizeof line->value, "%.1f C, the hottest of %d sensors",
-                 now.temperature_celsius.value, conditions.n_sensors);
+        tm_doctor_ok(line, "%.1f C, the hottest of %d sensors", now.temperature_celsius.value,
+                     conditions.n_sensors);
 }
 
 /* A window of powercap's own while PAPI counts. */
@@ -106,33 +95,33 @@ static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, 
     tm_probe_options probing = {.root = options->root, .spin_seconds = options->spin_seconds};
     tm_doctor_line *line = tm_doctor_add(out, "papi powercap");
     if (!tm_papi_component(papi, "powercap", reason, sizeof reason)) {
-        miss(line, "%s; no figure would be taken from it, energy comes from powercap itself",
-             reason);
+        tm_doctor_missing(line, "",
+                          "%s; no figure would be taken from it, energy comes from powercap itself",
+                          reason);
         return;
     }
     if (!tm_sysfs_text(options->root, "sys/class/powercap/intel-rapl:0/name", name, sizeof name) ||
         tm_probe_open("powercap", &probing, &b.probe, &health, &why) != TM_OK) {
-        miss(line, "nothing to hold it against: %s", why.message[0] ? why.message : "no zone 0");
+        tm_doctor_missing(line, "", "nothing to hold it against: %s",
+                          why.message[0] ? why.message : "no zone 0");
         return;
     }
     int64_t begin = tm_now_ns();
     if (tm_papi_zone_joules(papi, 0, measure_beside, &b, &joules, &why) != TM_OK) {
-        miss(line, "%s", why.message);
+        tm_doctor_missing(line, "", "%s", why.message);
     } else {
         double seconds = 1e-9 * (double)(tm_now_ns() - begin);
         const tm_probe_value *v = zone_value(&b.window, name);
         if (!v || v->state != TM_PROBE_OK) {
-            miss(line, "nothing to hold it against: %s", v ? v->reason : name);
+            tm_doctor_missing(line, "", "nothing to hold it against: %s", v ? v->reason : name);
         } else {
-            snprintf(line->value, sizeof line->value, "%.4g J of %s; powercap %.4g J", joules, name,
-                     v->value);
+            tm_doctor_ok(line, "%.4g J of %s; powercap %.4g J", joules, name, v->value);
             /* PAPI's window lies around powercap's and is longer where something held this up. */
             double apart = v->value * (seconds / b.window.seconds - 1);
             if (!(fabs(joules - v->value) <= PAPI_DIFFERS * v->value + v->error_bound + apart)) {
-                line->status = TM_DOCTOR_WARN;
-                snprintf(line->detail, sizeof line->detail,
-                         "the two differ by more than %.0f %%; figures are powercap's",
-                         100 * PAPI_DIFFERS);
+                tm_doctor_warn(line, "sudo apt-get install libsensors-dev",
+                               "the two differ by more than %.0f %%; figures are powercap's",
+                               100 * PAPI_DIFFERS);
             }
         }
     }
@@ -141,26 +130,26 @@ static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, 
 
 static void papi_lines(const tm_doctor_options *options, tm_doctor *out)
 {
-    static const char install[] = "sudo apt-get install libpapi-dev";
-    static const char pmu[] = "give the virtual machine a PMU (qemu: -cpu host,pmu=on), or measure "
-                              "on the machine itself";
+    static const char *const fixes[] = {[TM_PAPI_COUNTS] = "",
+                                        [TM_PAPI_NO_PMU] = TM_DOCTOR_FIX_PMU,
+                                        [TM_PAPI_DENIED] = TM_DOCTOR_FIX_PARANOID,
+                                        [TM_PAPI_REFUSED] = ""};
     tm_papi *papi;
     tm_error why = {0};
-    int n_available, n_all, index;
+    int index;
     tm_doctor_line *line = tm_doctor_add(out, "papi");
     if (tm_papi_open(options->papi_library, &papi, &why) != TM_OK) {
-        miss(line, "%s; perf counts alone", why.message);
-        snprintf(line->fix, sizeof line->fix, "%s", install);
+        tm_doctor_missing(line, "sudo apt-get install libpapi-dev", "%s; only perf counts",
+                          why.message);
         return;
     }
-    tm_papi_presets(papi, &n_available, &n_all);
-    snprintf(line->value, sizeof line->value, "%s, %d of %d preset events", tm_papi_version(papi),
-             n_available, n_all);
-    if (tm_papi_add(papi, "PAPI_TOT_INS", &index, &why) != TM_OK) {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->detail, sizeof line->detail, "%s", why.message);
-        snprintf(line->fix, sizeof line->fix, "%s", pmu);
-    }
+    const tm_papi_presets *presets = tm_papi_count_presets(papi);
+    tm_doctor_ok(line, "%s, %d of %d preset events", tm_papi_version(papi), presets->n_usable,
+                 presets->n_all);
+    if (presets->n_usable == 0)
+        tm_doctor_missing(line, fixes[presets->cause], "%s", presets->reason);
+    else if (tm_papi_add(papi, "PAPI_TOT_INS", &index, &why) != TM_OK)
+        tm_doctor_missing(line, "", "%s", why.message);
     papi_powercap_line(options, papi, out);
     tm_papi_close(papi);
 }
@@ -171,18 +160,15 @@ static void sensors_line(tm_doctor *out)
     tm_error why = {0};
     tm_doctor_line *line = tm_doctor_add(out, "libsensors");
     if (tm_sensors_open(&sensors, &why) != TM_OK) {
-        miss(line, "%s; hwmon's files are read as they are, without sensors.conf", why.message);
-        snprintf(line->fix, sizeof line->fix, "sudo apt-get install libsensors-dev");
+        tm_doctor_missing(line, "", "%s; hwmon's files are read as they are, without sensors.conf",
+                          why.message);
         return;
     }
     int n = tm_sensors_n_chips(sensors);
-    snprintf(line->value, sizeof line->value, "%s, %d chip%s", tm_sensors_version(sensors), n,
-             n == 1 ? "" : "s");
+    tm_doctor_ok(line, "%s, %d chip%s", tm_sensors_version(sensors), n, n == 1 ? "" : "s");
     if (n == 0) {
-        line->status = TM_DOCTOR_WARN;
-        snprintf(line->detail, sizeof line->detail,
-                 "the kernel shows no sensor: a virtual machine, or drivers not loaded");
-        snprintf(line->fix, sizeof line->fix, "sudo sensors-detect, on the machine itself");
+        tm_doctor_warn(line, "sudo sensors-detect, on the machine itself",
+                       "the kernel shows no sensor: a virtual machine, or drivers not loaded");
     }
     tm_sensors_close(sensors);
 }
@@ -193,31 +179,31 @@ static void bandwidth_line(const tm_doctor_options *options, const tm_machine *e
     tm_doctor_line *line = tm_doctor_add(out, "memory_bandwidth");
     double seconds = options->bandwidth_seconds;
     if (seconds < 0) {
-        miss(line, "it was not asked for");
+        tm_doctor_missing(line, "", "it was not asked for");
         return;
     }
     tm_roofline *roofline = malloc(sizeof *roofline);
     if (!roofline) {
-        miss(line, "no memory to measure it");
+        tm_doctor_missing(line, "", "no memory to measure it");
         return;
     }
     tm_roofline_options o = tm_roofline_options_for(env, &env->n_cores, 1);
     o.seconds_each = seconds > 0 ? seconds : BANDWIDTH_SECONDS;
     o.no_arithmetic = true;
     if (tm_roofline_measure(&o, roofline, &why) != TM_OK || roofline->n_read == 0) {
-        miss(line, "%s", why.message[0] ? why.message : "nothing was read");
+        tm_doctor_missing(line, "", "%s", why.message[0] ? why.message : "nothing was read");
     } else {
         const tm_roofline_point *p = &roofline->read[0];
-        snprintf(line->value, sizeof line->value, "%.1f GB/s read by %d thread%s", p->value,
-                 p->threads, p->threads == 1 ? "" : "s");
+        tm_doctor_ok(line, "%.1f GB/s read by %d thread%s", p->value, p->threads,
+                     p->threads == 1 ? "" : "s");
         snprintf(line->detail, sizeof line->detail,
                  "a look of %.2g s: ternmark roofline measures it", o.seconds_each);
         if (p->value < SLOW_GB_PER_SECOND) {
-            line->status = TM_DOCTOR_WARN;
-            snprintf(line->detail, sizeof line->detail,
-                     "decoding reads every weight once per token: 1 GB of weights gives at most "
-                     "%.1f tokens per second",
-                     p->value);
+            tm_doctor_warn(
+                line, "",
+                "decoding reads every weight once per token: 1 GB of weights gives at most "
+                "%.1f tokens per second",
+                p->value);
         }
     }
     free(roofline);
@@ -235,5 +221,5 @@ void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *env
         return;
     }
     for (size_t i = has_papi ? 2 : 0; i < sizeof names / sizeof names[0]; i++)
-        miss(tm_doctor_add(out, names[i]), "a recorded machine cannot be asked");
+        tm_doctor_missing(tm_doctor_add(out, names[i]), "", "a recorded machine cannot be asked");
 }

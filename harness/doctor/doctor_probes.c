@@ -1,4 +1,4 @@
-/* The doctor's lines that open sources of energy and counters and probe them. */
+/* The lines of the energy sources and the counters. Each is opened and read. */
 #include "harness/doctor/doctor.h"
 #include "harness/probe/probe.h"
 #include "harness/base/sysfs.h"
@@ -18,10 +18,8 @@ static void energy_line(const tm_doctor_options *options, const char *source, bo
     snprintf(name, sizeof name, "energy %s", source);
     tm_doctor_line *line = tm_doctor_add(out, name);
     if (tm_probe_open(source, &probing, &probe, &health, &err) != TM_OK) {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->value, sizeof line->value, "%s", tm_probe_state_text(health.state));
-        snprintf(line->detail, sizeof line->detail, "%s", err.message);
-        snprintf(line->fix, sizeof line->fix, "%s", health.fix);
+        tm_doctor_ok(line, "%s", tm_probe_state_text(health.state));
+        tm_doctor_missing(line, health.fix, "%s", err.message);
         return;
     }
     size_t at = 0;
@@ -32,7 +30,7 @@ static void energy_line(const tm_doctor_options *options, const char *source, bo
         tm_probe_state state = tm_probe_channel_state(probe, i, &reason);
         const char *text = tm_probe_channel(probe, i)->name;
         if (state != TM_PROBE_OK) {
-            if (n_dead++ == 0) snprintf(line->detail, sizeof line->detail, "%s", reason);
+            if (n_dead++ == 0) tm_doctor_warn(line, "", "%s", reason);
             continue;
         }
         if (at + strlen(text) + 3 >= sizeof line->value) {
@@ -42,14 +40,10 @@ static void energy_line(const tm_doctor_options *options, const char *source, bo
         at += (size_t)snprintf(line->value + at, sizeof line->value - at, "%s%s", at ? ", " : "",
                                text);
     }
-    line->status = n_dead ? TM_DOCTOR_WARN : TM_DOCTOR_OK;
-    if (n_dead == 0 && sgx && strcmp(source, "hwmon") != 0) {
-        line->status = TM_DOCTOR_WARN;
-        snprintf(line->detail, sizeof line->detail,
-                 "this processor has SGX: where it is enabled the counters are filtered, which "
-                 "distorts short windows by up to half");
-        snprintf(line->fix, sizeof line->fix, "disable SGX in the firmware's set-up");
-    }
+    if (n_dead == 0 && sgx && strcmp(source, "hwmon") != 0)
+        tm_doctor_warn(line, "disable SGX in the firmware setup",
+                       "this processor has SGX; if it is enabled, the counters are filtered, which "
+                       "distorts short windows by up to half");
     tm_probe_close(probe);
 }
 
@@ -58,6 +52,7 @@ static void counter_lines(const tm_doctor_options *options, tm_doctor *out)
 {
     static const char *const software[] = {"task_clock", "page_faults", "context_switches",
                                            "cpu_migrations"};
+    static const char recorded[] = "the counters of a recorded machine cannot be opened";
     tm_doctor_line *soft = tm_doctor_add(out, "counters software");
     tm_doctor_line *hard = tm_doctor_add(out, "counters hardware");
     tm_probe *probe;
@@ -65,16 +60,13 @@ static void counter_lines(const tm_doctor_options *options, tm_doctor *out)
     tm_error err = {0};
     tm_probe_options probing = {.spin_seconds = options->spin_seconds};
     if (strcmp(options->root, "/") != 0) {
-        soft->status = hard->status = TM_DOCTOR_MISSING;
-        snprintf(soft->detail, sizeof soft->detail,
-                 "a recorded machine: its counters cannot be opened");
-        snprintf(hard->detail, sizeof hard->detail, "%s", soft->detail);
+        tm_doctor_missing(soft, "", "%s", recorded);
+        tm_doctor_missing(hard, "", "%s", recorded);
         return;
     }
     if (tm_probe_open("counters", &probing, &probe, &health, &err) != TM_OK) {
-        soft->status = hard->status = TM_DOCTOR_MISSING;
-        snprintf(soft->detail, sizeof soft->detail, "%s", err.message);
-        snprintf(hard->detail, sizeof hard->detail, "%s", err.message);
+        tm_doctor_missing(soft, "", "%s", err.message);
+        tm_doctor_missing(hard, "", "%s", err.message);
         return;
     }
     bool denied = false, cycles = false, instructions = false;
@@ -87,9 +79,7 @@ static void counter_lines(const tm_doctor_options *options, tm_doctor *out)
             is_soft = is_soft || strcmp(c->name, software[k]) == 0;
         tm_doctor_line *line = is_soft ? soft : hard;
         if (state != TM_PROBE_OK) {
-            if (line->status == TM_DOCTOR_OK)
-                snprintf(line->detail, sizeof line->detail, "%s", reason);
-            line->status = TM_DOCTOR_WARN;
+            if (line->status == TM_DOCTOR_OK) tm_doctor_warn(line, "", "%s", reason);
             denied = denied || state == TM_PROBE_DENIED;
             continue;
         }
@@ -101,11 +91,9 @@ static void counter_lines(const tm_doctor_options *options, tm_doctor *out)
     if (!cycles || !instructions) hard->status = TM_DOCTOR_MISSING;
     if (hard->status == TM_DOCTOR_MISSING && denied)
         snprintf(hard->fix, sizeof hard->fix, "%s",
-                 health.fix[0] ? health.fix : "sudo sysctl kernel.perf_event_paranoid=2");
+                 health.fix[0] ? health.fix : TM_DOCTOR_FIX_PARANOID);
     else if (hard->status == TM_DOCTOR_MISSING)
-        snprintf(hard->fix, sizeof hard->fix,
-                 "give the virtual machine a PMU (qemu: -cpu host,pmu=on), or measure on the "
-                 "machine itself");
+        snprintf(hard->fix, sizeof hard->fix, "%s", TM_DOCTOR_FIX_PMU);
     tm_probe_close(probe);
 }
 
@@ -119,13 +107,11 @@ void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out)
         if (strcmp(*s, "meter") != 0) energy_line(options, *s, sgx, out, &any);
     tm_doctor_line *line = tm_doctor_add(out, "energy");
     if (any)
-        snprintf(line->value, sizeof line->value, "measurable");
+        tm_doctor_ok(line, "measurable");
     else {
-        line->status = TM_DOCTOR_MISSING;
-        snprintf(line->value, sizeof line->value, "not measurable");
-        snprintf(line->detail, sizeof line->detail,
-                 "no source of energy is alive here; joules stay missing, none are estimated");
-        snprintf(line->fix, sizeof line->fix, "measure with an external meter");
+        tm_doctor_ok(line, "not measurable");
+        tm_doctor_missing(line, "measure with an external meter",
+                          "no energy source works here; joules are missing and are not estimated");
     }
     counter_lines(options, out);
 }

@@ -2,6 +2,7 @@
 
 #include "harness/base/dynlib.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <papi.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
     X(get_component_info)                                                                          \
     X(enum_event)                                                                                  \
     X(query_event)                                                                                 \
+    X(add_event)                                                                                   \
     X(create_eventset)                                                                             \
     X(assign_eventset_component)                                                                   \
     X(set_opt)                                                                                     \
@@ -35,6 +37,7 @@ struct tm_papi {
     int set; /* PAPI_NULL: not created yet */
     int n_events;
     bool running;
+    tm_papi_presets presets; /* n_all 0: not counted yet */
 #define MEMBER(name) __typeof__(PAPI_##name) *name;
     FUNCTIONS(MEMBER)
 #undef MEMBER
@@ -104,16 +107,73 @@ const char *tm_papi_version(const tm_papi *papi)
     return papi->version;
 }
 
-void tm_papi_presets(const tm_papi *papi, int *n_available, int *n_all)
+/* Adds the event to a set of its own, so that no other event can be in its way. Returns PAPI's code. */
+static int try_event(const tm_papi *p, int event)
 {
-    int code = (int)PAPI_PRESET_MASK;
-    *n_available = *n_all = 0;
-    if (papi->enum_event(&code, PAPI_ENUM_FIRST) != PAPI_OK) return;
+    int set = PAPI_NULL;
+    int code = p->create_eventset(&set);
+    if (code != PAPI_OK) return code;
+    code = p->add_event(set, event);
+    p->cleanup_eventset(set);
+    p->destroy_eventset(&set);
+    return code;
+}
+
+/* A PMU of the processor: "cpu", "cpu_core" and "cpu_atom" on x86, "armv8_pmuv3_0", "apple_icestorm_pmu".
+ */
+static bool kernel_shows_pmu(void)
+{
+    bool found = false;
+    DIR *folder = opendir("/sys/bus/event_source/devices");
+    if (!folder) return false;
+    for (const struct dirent *e; !found && (e = readdir(folder));)
+        found = strncmp(e->d_name, "cpu", 3) == 0 || strncmp(e->d_name, "arm", 3) == 0 ||
+                strncmp(e->d_name, "apple_", 6) == 0;
+    closedir(folder);
+    return found;
+}
+
+/* Why no preset can be opened. code: PAPI's answer to the last one that was tried. */
+static void explain(tm_papi *p, int code)
+{
+    tm_papi_presets *out = &p->presets;
+    const PAPI_component_info_t *core = p->get_component_info(CORE_COMPONENT);
+    const char *words = p->strerror(code), *cause = "";
+    if (core && core->disabled != PAPI_OK && core->disabled_reason[0])
+        words = core->disabled_reason;
+    out->cause = TM_PAPI_REFUSED;
+    if (code == PAPI_EPERM || strstr(words, "paranoid")) {
+        out->cause = TM_PAPI_DENIED;
+        cause = "the kernel does not permit it";
+    } else if (!kernel_shows_pmu()) {
+        out->cause = TM_PAPI_NO_PMU;
+        cause = "the kernel shows no PMU";
+    }
+    snprintf(out->reason, sizeof out->reason,
+             "PAPI %s knows %d of %d presets for this processor, none can be opened: %s%sPAPI: "
+             "%.80s%s",
+             p->version, out->n_known, out->n_all, cause, cause[0] ? " (" : "", words,
+             cause[0] ? ")" : "");
+}
+
+const tm_papi_presets *tm_papi_count_presets(tm_papi *papi)
+{
+    int event = (int)PAPI_PRESET_MASK, refusal = PAPI_ENOEVNT;
+    tm_papi_presets *out = &papi->presets;
+    if (out->n_all > 0 || papi->enum_event(&event, PAPI_ENUM_FIRST) != PAPI_OK) return out;
     do {
-        (*n_all)++;
-        *n_available += papi->query_event(code) == PAPI_OK;
-    } while (*n_all < PAPI_MAX_PRESET_EVENTS &&
-             papi->enum_event(&code, PAPI_ENUM_EVENTS) == PAPI_OK);
+        out->n_all++;
+        if (papi->query_event(event) != PAPI_OK) continue;
+        out->n_known++;
+        int code = try_event(papi, event);
+        if (code == PAPI_OK)
+            out->n_usable++;
+        else
+            refusal = code;
+    } while (out->n_all < PAPI_MAX_PRESET_EVENTS &&
+             papi->enum_event(&event, PAPI_ENUM_EVENTS) == PAPI_OK);
+    if (out->n_usable == 0) explain(papi, refusal);
+    return out;
 }
 
 /* Returns the index of a component if it works, otherwise -1 with the reason. */
@@ -168,12 +228,9 @@ tm_status tm_papi_zone_joules(tm_papi *papi, int zone, void (*meanwhile)(void *a
  * this fails on a machine without a PMU. */
 static tm_status create_set(tm_papi *p, tm_error *err)
 {
-    int set = PAPI_NULL, n_available, n_all;
+    int set = PAPI_NULL;
     int code = p->create_eventset(&set);
-    if (code == PAPI_OK) {
-        p->set = set;
-        code = p->assign_eventset_component(set, CORE_COMPONENT);
-    }
+    if (code == PAPI_OK) code = p->assign_eventset_component(set, CORE_COMPONENT);
     if (code != PAPI_OK)
         return tm_fail(err, TM_UNSUPPORTED, "PAPI %s cannot create an event set: %s", p->version,
                        p->strerror(code));
@@ -182,10 +239,18 @@ static tm_status create_set(tm_papi *p, tm_error *err)
     option.inherit.eventset = set;
     option.inherit.inherit = PAPI_INHERIT_ALL;
     code = p->set_opt(PAPI_INHERIT, &option);
-    if (code == PAPI_OK) return TM_OK;
-    tm_papi_presets(p, &n_available, &n_all);
-    return tm_fail(err, TM_UNSUPPORTED, "PAPI %s: %s (%d of %d preset events can be counted here)",
-                   p->version, p->strerror(code), n_available, n_all);
+    if (code == PAPI_OK) {
+        p->set = set;
+        return TM_OK;
+    }
+    p->cleanup_eventset(set);
+    p->destroy_eventset(&set);
+    const tm_papi_presets *presets = tm_papi_count_presets(p);
+    if (presets->n_usable == 0) return tm_fail(err, TM_UNSUPPORTED, "%s", presets->reason);
+    return tm_fail(err, TM_UNSUPPORTED,
+                   "PAPI %s cannot count the threads of this process: %s (%d of %d presets can be "
+                   "opened)",
+                   p->version, p->strerror(code), presets->n_usable, presets->n_all);
 }
 
 tm_status tm_papi_add(tm_papi *papi, const char *event, int *index, tm_error *err)

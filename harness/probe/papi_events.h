@@ -22,8 +22,25 @@ tm_status tm_papi_open(const char *library, tm_papi **out, tm_error *err) TM_MUS
 void tm_papi_close(tm_papi *papi);
 
 const char *tm_papi_version(const tm_papi *papi); /* "7.0.0" */
-/* Counts the preset events that this machine can count, and all that PAPI knows. */
-void tm_papi_presets(const tm_papi *papi, int *n_available, int *n_all);
+
+typedef enum tm_papi_cause {
+    TM_PAPI_COUNTS,  /* at least one preset can be opened */
+    TM_PAPI_NO_PMU,  /* the kernel shows no performance monitoring unit */
+    TM_PAPI_DENIED,  /* this user may not open counters */
+    TM_PAPI_REFUSED, /* any other reason, in PAPI's words */
+} tm_papi_cause;
+
+typedef struct tm_papi_presets {
+    int n_all;    /* that PAPI has */
+    int n_known;  /* of them, that its tables define for this processor */
+    int n_usable; /* of them, that can be opened */
+    tm_papi_cause cause;
+    char reason[240]; /* a sentence with the numbers and the cause; "" if some can be opened */
+} tm_papi_presets;
+
+/* Tries to open every preset. Needs an event set for each, so do not call it between start and stop
+ * of a measurement. The result is valid until the library is closed. */
+const tm_papi_presets *tm_papi_count_presets(tm_papi *papi);
 /* True if PAPI was built with the component and it works; otherwise gives the reason. */
 bool tm_papi_component(const tm_papi *papi, const char *name, char *reason, size_t size);
 

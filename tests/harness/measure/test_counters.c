@@ -277,7 +277,9 @@ static void test_papi_errors_are_reported(void **state)
     } cases[] = {
         {"old", "PAPI is 5.7; this program was built with"},
         {"init", "PAPI cannot be initialized: the fake's error"},
-        {"noinherit", "Event does not exist (2 of 3 preset events can be counted here)"},
+        {"noinherit", "Event does not exist (2 of 3 presets can be opened)"},
+        {"nopmu", "knows 2 of 3 presets for this processor, none can be opened: "},
+        {"denied", "none can be opened: the kernel does not permit it (PAPI: Permission level"},
         {"nostart", "PAPI cannot start counting"},
         {"negative", "PAPI: mine is -1"},
         {"readfails", "PAPI cannot read"},
@@ -346,10 +348,13 @@ static void test_installed_papi(void **state)
     (void)state;
     tm_papi *papi;
     tm_error err = {0};
-    int n_available, n_all, index;
+    int index;
     if (tm_papi_open(NULL, &papi, &err) != TM_OK) TM_SKIP("%s", err.message);
-    tm_papi_presets(papi, &n_available, &n_all);
-    assert_true(n_all > 50 && n_available <= n_all);
+    const tm_papi_presets *presets = tm_papi_count_presets(papi);
+    assert_true(presets->n_all > 50 && presets->n_known <= presets->n_all);
+    assert_true(presets->n_usable <= presets->n_known);
+    assert_int_equal(presets->n_usable == 0, presets->reason[0] != 0);
+    assert_int_equal(presets->n_usable == 0, presets->cause != TM_PAPI_COUNTS);
     assert_true(tm_papi_version(papi)[0] >= '5');
     tm_status status = tm_papi_add(papi, "PAPI_TOT_INS", &index, &err);
     if (status == TM_OK) {
@@ -363,7 +368,7 @@ static void test_installed_papi(void **state)
         return;
     }
     assert_int_equal(status, TM_UNSUPPORTED);
-    assert_says(err.message, "preset events can be counted here");
+    assert_says(err.message, presets->n_usable ? "presets can be opened" : presets->reason);
     tm_papi_close(papi);
     /* Through a group, perf counts the event, or its reason follows PAPI's. */
     assert_ok(tm_counter_group_read("instructions", &group, &err), err);

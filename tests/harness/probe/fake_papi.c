@@ -3,6 +3,8 @@
  *   old         the version is 5.7
  *   init        it cannot be initialized
  *   noinherit   it cannot follow threads
+ *   nopmu       it knows two presets, none can be opened: there is no such event
+ *   denied      as nopmu, for lack of permission
  *   nostart     it cannot start counting
  *   negative    every count is negative (as in papi issue 59)
  *   readfails   reading fails
@@ -43,6 +45,7 @@ char *PAPI_strerror(int code)
 {
     return code == PAPI_ECNFLCT   ? "Event exists, but cannot be counted due to hardware limits"
            : code == PAPI_ENOEVNT ? "Event does not exist"
+           : code == PAPI_EPERM   ? "Permission level does not permit operation"
                                   : "the fake's error";
 }
 
@@ -78,6 +81,13 @@ int PAPI_query_event(int code)
     return (code & 0xff) < 2 ? PAPI_OK : PAPI_ENOEVNT;
 }
 
+int PAPI_add_event(int set, int code)
+{
+    if (is("nopmu")) return PAPI_ENOEVNT;
+    if (is("denied")) return PAPI_EPERM;
+    return set == last_set ? PAPI_query_event(code) : PAPI_EINVAL;
+}
+
 int PAPI_create_eventset(int *set)
 {
     *set = ++last_set;
@@ -93,7 +103,8 @@ int PAPI_assign_eventset_component(int set, int component)
 
 int PAPI_set_opt(int option, PAPI_option_t *value)
 {
-    if (option != PAPI_INHERIT || n_added > 0 || is("noinherit")) return PAPI_ENOEVNT;
+    if (option != PAPI_INHERIT || n_added > 0 || is("noinherit") || is("nopmu") || is("denied"))
+        return PAPI_ENOEVNT;
     inherits = value->inherit.inherit == PAPI_INHERIT_ALL;
     return PAPI_OK;
 }
