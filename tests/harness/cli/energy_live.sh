@@ -3,8 +3,8 @@
 # window, the real paths under /sys, and a meter's command. Prints TAP. The tests in tests/harness/probe check
 # the values with a fake clock; this one checks that the whole program uses the system's clock and threads.
 #
-# If the machine is too busy, the program refuses a window. A run is then repeated with longer windows, and
-# skipped if it never succeeds.
+# All runs begin together. If the machine is too busy, the program refuses a window; the run is then repeated
+# with longer windows, and skipped if it fails again for that reason.
 # check: long
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
@@ -67,86 +67,62 @@ def near(value, expected, share):
 
 if not eval("(" + sys.argv[2] + ")"):
     print([{k: v for k, v in x.items() if not k.startswith("trace")} for x in w])
-    busy = ("was not read for", "both edges took too long", "was silent", "are required", "extends outside", "do not cover")
+    busy = ("was not read for", "both edges took too long", "was silent", "are required", "extends outside",
+            "do not cover")
     sys.exit(77 if any(b in x.get("reason", "") for x in w for b in busy) else 1)
 PYTHON
 
-# Runs `bench` with windows of 1 s, then 5 s, until the exit status and the condition hold. The first argument names
-# the run; `before NAME`, if defined, is called before each run with the name of the store.
-try_bench() { # STATUS NAME TITLE CONDITION ARGUMENT...
-    local wanted=$1 name=$2 title=$3 condition=$4 seconds status verdict
-    shift 4
-    for seconds in 1 5; do
-        rm -f "$name.jsonl"
-        [ "$(type -t "before_$name")" != function ] || "before_$name"
-        timeout 100 "$program" bench "${fake[@]}" --energy-seconds $seconds --store "$name.jsonl" "$@" \
-            >out 2>err </dev/null
-        status=$?
-        python3 windows.py "$name.jsonl" "$condition" >>err 2>&1
-        verdict=$?
-        [ $verdict -ne 0 ] || [ $status -ne "$wanted" ] || { verdict 0 "$title"; return; }
-    done
-    [ $verdict -eq 77 ] && { skipped "$title" "this machine is too busy for a window of 5 s"; return; }
-    echo "exit status $status, wanted $wanted" >>err
-    verdict 1 "$title"
+# The arguments of each run.
+declare -A arguments=(
+    [live]="-p 64 -n 0 -pg 32,16 --energy=powercap --idle 1 --sysfs-root live -o json"
+    [break]="-p 0 -n 0 -pg 32,16 --energy=auto --idle 0 --sysfs-root break"
+    [vanish]="-p 0 -n 0 -pg 32,16 --energy=require=powercap --idle 0 --sysfs-root vanish"
+    [meter]="-p 64 -n 0 --idle 0 --meter-offset 60 -o json"
+    [powercap]="-p 64 -n 0 --energy=powercap --idle 0 -o json"
+    [rail]="-p 64 -n 0 --energy=hwmon --idle 0"
+)
+run() { # NAME SECONDS: one run with windows of this length: NAME.jsonl, NAME.out, NAME.err, NAME.status
+    local name=$1 program=$program more=()
+    rm -f "$name.jsonl"
+    case $name in
+    break | vanish) fail_later "$name" ;;
+    meter) more=(--meter "python3 $work/meter.py") ;;
+    powercap | rail) program=$work/mounted.sh ;;
+    esac
+    # shellcheck disable=SC2086
+    timeout 100 "$program" bench "${fake[@]}" --energy-seconds "$2" --store "$name.jsonl" ${arguments[$name]} \
+        ${more[@]+"${more[@]}"} >"$name.out" 2>"$name.err" </dev/null
+    echo $? >"$name.status"
 }
-
-# --- live counters -----------------------------------------------------------------------------------
-
-live live intel-rapl:0=package-0=8 intel-rapl:0:0=dram=2 intel-rapl:1=psys=9
-try_bench 0 live "live counters: package and dram without psys, each phase in its own window" \
-    '[(x["test"], x["phase"]) for x in w] == [("pp64", "prompt"), ("pp32+tg16", "prompt"), ("pp32+tg16", "generation")]
-     and all(x["status"] == "ok" and x["scope"] == "package+dram" and x["method"] == "counter" for x in w)
-     and all(near(x["gross_joules"], 10 * x["window_seconds"], 0.3) for x in w)
-     and all(near(x["idle_before_watts"], 10, 0.5) and near(x["idle_after_watts"], 10, 0.5) for x in w)
-     and all([d["name"] for d in x["domains"]] == ["package-0", "dram package-0", "psys"] for x in w)
-     and all(x["window_seconds"] >= run["energy"]["seconds"] and x["idle_seconds"] >= 1 for x in w)
-     and all(x["trace_seconds"][0] <= -1 and x["trace_seconds"][-1] > x["window_seconds"] for x in w)
-     and all(0 < x["sampler_cpu_percent"] < 50 for x in w)
-     and all(x["fake"] and "instead of /" in x["marks"] for x in w)
-     and run["energy"]["chosen"] == "powercap" and run["energy"]["sources"][0]["status"] == "ok"' \
-    -p 64 -n 0 -pg 32,16 --energy=powercap --idle 1 --sysfs-root live -o json
-grep -q '"fake_joules_per_token"' out
-verdict $? "and the output has joules per token, labelled fake because of --sysfs-root"
-
-# --- sources that fail while the second window is open ------------------------------------------------------
-
-fail_later() { # NAME FLAG: a live tree that fails when the first window is in the store
+# A live tree that fails when the first of two windows is in the store, so that the second one is open.
+fail_later() { # NAME, which is also the name of the file that makes it fail
     rm -rf "$1"
     live "$1" intel-rapl:0=package-0=10
     (
-        while ! grep -q '"kind":"energy"' "$1.jsonl" 2>/dev/null; do sleep 0.02; done
+        while [ -d "$1" ] && ! grep -q '"kind":"energy"' "$1.jsonl" 2>/dev/null; do sleep 0.02; done
         sleep 0.2
-        touch "$1/$2"
+        touch "$1/$1"
     ) &
 }
-before_break() { fail_later break break; }
-before_vanish() { fail_later vanish vanish; }
-first_ok='len(w) == 2 and w[0]["status"] == "ok" and w[1]["status"] == "invalid" and w[1]["gross_joules"] is None'
-try_bench 0 break "auto: a failed read invalidates its window, not the one before" \
-    "$first_ok and 'not a count' in w[1]['reason']" \
-    -p 0 -n 0 -pg 32,16 --energy=auto --idle 0 --sysfs-root break
-try_bench 5 vanish "require: exit 5 if the source vanishes during a window" \
-    "$first_ok and 'No such file' in w[1]['reason']" \
-    -p 0 -n 0 -pg 32,16 --energy=require=powercap --idle 0 --sysfs-root vanish
+judge() { # STATUS NAME TITLE CONDITION
+    local status verdict seconds
+    for seconds in 1 5; do
+        [ $seconds -eq 1 ] || run "$2" $seconds
+        status=$(cat "$2.status")
+        cp "$2.out" out
+        cp "$2.err" err
+        python3 windows.py "$2.jsonl" "$4" >>err 2>&1
+        verdict=$?
+        [ $verdict -ne 0 ] || [ "$status" -ne "$1" ] || { verdict 0 "$3"; return; }
+    done
+    [ $verdict -eq 77 ] && { skipped "$3" "this machine is too busy for a window of 5 s"; return; }
+    echo "exit status $status, wanted $1" >>err
+    verdict 1 "$3"
+}
 
-# --- a meter's command, and the real paths -------------------------------------------------------------
-
-try_bench 0 meter "a meter's command with its own clock: imported, of the whole system" \
-    'w[0]["status"] == "ok" and w[0]["source"] == "meter" and w[0]["scope"] == "system" and w[0]["method"] == "imported"
-     and near(w[0]["gross_joules"], 42 * w[0]["window_seconds"], 0.001)' \
-    -p 64 -n 0 --idle 0 --meter "python3 $work/meter.py" --meter-offset 60 -o json
-grep -q '"joules_per_token"' out
-verdict $? "and the output has joules per token"
-
-if ! unshare -m bash -c 'mount -t tmpfs none /sys/class' 2>/dev/null; then
-    skipped "powercap and hwmon at their real paths" "a mount namespace cannot be created here"
-    echo "1..$n"
-    exit 0
-fi
+# The program in a mount namespace in which /sys/class is a test tree.
 cat >mounted.sh <<END
 #!/bin/sh
-# The program in a mount namespace in which /sys/class is this tree's.
 [ "\$IS_MOUNTED" = yes ] || IS_MOUNTED=yes exec unshare -m "$work/mounted.sh" "\$@"
 [ -e /sys/class/test ] || {
     mount -t tmpfs none /sys/class && touch /sys/class/test && mkdir -p /sys/class/powercap /sys/class/hwmon/hwmon0 &&
@@ -158,14 +134,56 @@ cat >mounted.sh <<END
 exec "$program" "\$@"
 END
 chmod +x mounted.sh
-live mounted intel-rapl:0=package-0=10
-program=$work/mounted.sh
-try_bench 0 powercap "powercap at its real path: measured, not fake" \
-    'w[0]["status"] == "ok" and w[0]["fake"] is False and w[0]["scope"] == "package"
-     and near(w[0]["gross_joules"], 10 * w[0]["window_seconds"], 0.3)' \
-    -p 64 -n 0 --energy=powercap --idle 0 -o json
-try_bench 0 rail "hwmon at its real path: a rail of 5 V and 3 A" \
-    'w[0]["status"] == "ok" and w[0]["scope"] == "rail VDD_IN" and w[0]["method"] == "integrated"
-     and near(w[0]["gross_joules"], 15 * w[0]["window_seconds"], 0.01)' \
-    -p 64 -n 0 --energy=hwmon --idle 0
+
+names=(live break vanish meter)
+live live intel-rapl:0=package-0=8 intel-rapl:0:0=dram=2 intel-rapl:1=psys=9
+mounts=no
+if unshare -m bash -c 'mount -t tmpfs none /sys/class' 2>/dev/null; then
+    mounts=yes
+    names+=(powercap rail)
+    live mounted intel-rapl:0=package-0=10
+fi
+runs=()
+for name in "${names[@]}"; do
+    run "$name" 1 &
+    runs+=($!)
+done
+wait "${runs[@]}"
+
+judge 0 live "live counters: package and dram without psys, each phase in its own window" \
+    '[(x["test"], x["phase"]) for x in w] == [("pp64", "prompt"), ("pp32+tg16", "prompt"), ("pp32+tg16", "generation")]
+     and all(x["status"] == "ok" and x["scope"] == "package+dram" and x["method"] == "counter" for x in w)
+     and all(near(x["gross_joules"], 10 * x["window_seconds"], 0.3) for x in w)
+     and all(near(x["idle_before_watts"], 10, 0.5) and near(x["idle_after_watts"], 10, 0.5) for x in w)
+     and all([d["name"] for d in x["domains"]] == ["package-0", "dram package-0", "psys"] for x in w)
+     and all(x["window_seconds"] >= run["energy"]["seconds"] and x["idle_seconds"] >= 1 for x in w)
+     and all(x["trace_seconds"][0] <= -1 and x["trace_seconds"][-1] > x["window_seconds"] for x in w)
+     and all(0 < x["sampler_cpu_percent"] < 50 for x in w)
+     and all(x["fake"] and "instead of /" in x["marks"] for x in w)
+     and run["energy"]["chosen"] == "powercap" and run["energy"]["sources"][0]["status"] == "ok"'
+grep -q '"fake_joules_per_token"' out
+verdict $? "and the output has joules per token, labelled fake because of --sysfs-root"
+
+first_ok='len(w) == 2 and w[0]["status"] == "ok" and w[1]["status"] == "invalid" and w[1]["gross_joules"] is None'
+judge 0 break "auto: a failed read invalidates its window, not the one before" \
+    "$first_ok and 'not a count' in w[1]['reason']"
+judge 5 vanish "require: exit 5 if the source vanishes during a window" \
+    "$first_ok and 'No such file' in w[1]['reason']"
+
+judge 0 meter "a meter's command with its own clock: imported, of the whole system" \
+    'w[0]["status"] == "ok" and w[0]["source"] == "meter" and w[0]["scope"] == "system" and w[0]["method"] == "imported"
+     and near(w[0]["gross_joules"], 42 * w[0]["window_seconds"], 0.001)'
+grep -q '"joules_per_token"' out
+verdict $? "and the output has joules per token"
+
+if [ $mounts = no ]; then
+    skipped "powercap and hwmon at their real paths" "a mount namespace cannot be created here"
+else
+    judge 0 powercap "powercap at its real path: measured, not fake" \
+        'w[0]["status"] == "ok" and w[0]["fake"] is False and w[0]["scope"] == "package"
+         and near(w[0]["gross_joules"], 10 * w[0]["window_seconds"], 0.3)'
+    judge 0 rail "hwmon at its real path: a rail of 5 V and 3 A" \
+        'w[0]["status"] == "ok" and w[0]["scope"] == "rail VDD_IN" and w[0]["method"] == "integrated"
+         and near(w[0]["gross_joules"], 15 * w[0]["window_seconds"], 0.01)'
+fi
 echo "1..$n"
