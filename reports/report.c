@@ -1,14 +1,13 @@
 #include "reports/report.h"
 
+#include "harness/base/atomic_file.h"
 #include "reports/energy_sheet.h"
 #include "reports/report_parts.h"
 #include "reports/speedup_sheet.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err)
 {
@@ -33,28 +32,6 @@ void tm_report_free(tm_report *report)
     tm_text_free(&report->text);
     tm_text_free(&report->files);
     tm_text_free(&report->remarks);
-}
-
-static tm_status make_directory(const char *path, tm_error *err)
-{
-    char part[4096];
-    size_t n = strlen(path);
-    if (n == 0 || n >= sizeof part)
-        return tm_fail(err, TM_IO, "output directory: its path has %zu bytes (limit %zu)", n,
-                       sizeof part - 1);
-    memcpy(part, path, n + 1);
-    for (size_t i = 1; i <= n; i++) {
-        struct stat st;
-        if (part[i] != '/' && part[i] != '\0') continue;
-        char kept = part[i];
-        part[i] = '\0';
-        if (mkdir(part, 0777) != 0 &&
-            (errno != EEXIST || stat(part, &st) != 0 || !S_ISDIR(st.st_mode)))
-            return tm_fail(err, TM_IO, "%s: cannot make the directory: %s", part,
-                           errno == EEXIST ? "a file of that name exists" : strerror(errno));
-        part[i] = kept;
-    }
-    return TM_OK;
 }
 
 /* What all sections and files share. */
@@ -242,7 +219,7 @@ static tm_status write_plots(work *w, tm_error *err)
     int n = snprintf(directory, sizeof directory, "%s/plots", w->view.options->directory);
     if (n < 0 || (size_t)n >= sizeof directory)
         return tm_fail(err, TM_IO, "plots: the path of the report is too long");
-    tm_status status = make_directory(directory, err);
+    tm_status status = tm_make_folders(directory, err);
     bool is_drawing = w->view.options->run_gnuplot;
     for (int i = 0; status == TM_OK && i < w->plots.n; i++) {
         const tm_plot *plot = &w->plots.items[i];
@@ -430,11 +407,12 @@ tm_status tm_report_write(const tm_records *records, const tm_report_options *op
                           tm_report *out, tm_error *err)
 {
     *out = (tm_report){0};
+    if (!options->directory[0]) return tm_fail(err, TM_IO, "the report's directory has no name");
     work *w = calloc(1, sizeof *w);
     if (!w) return tm_fail(err, TM_NOMEM, "report: out of memory");
     w->out = out;
     tm_status status = prepare(w, records, options, err);
-    if (status == TM_OK) status = make_directory(options->directory, err);
+    if (status == TM_OK) status = tm_make_folders(options->directory, err);
     /* Plots come first, because report.md lists those that could not be drawn. */
     if (status == TM_OK) status = write_plots(w, err);
     w->plot_remarks_length = out->remarks.length;

@@ -13,11 +13,10 @@
 
 /* Characters. A line of `article` (345 pt) holds about 72 at \small, gaps included. */
 enum {
-    GAP = 2,            /* what \tabcolsep on both sides takes */
-    NATURAL_LINE = 72,  /* up to here columns are as wide as their widest cell */
-    PORTRAIT_LINE = 76, /* up to here wrapped columns fit in portrait */
-    WRAPPED_COLUMN =
-        12, /* a wrapped column has at least this, unless all of its cells are shorter */
+    GAP = 2,             /* what \tabcolsep on both sides takes */
+    NATURAL_LINE = 72,   /* up to here columns are as wide as their widest cell */
+    PORTRAIT_LINE = 76,  /* up to here wrapped columns fit in portrait */
+    WRAPPED_COLUMN = 12, /* least width of a wrapped column with a cell as long as this */
 };
 
 void tm_latex_escape(const char *text, tm_text *out)

@@ -1,14 +1,13 @@
 #include "reports/output/text.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "harness/base/atomic_file.h"
+
 #include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void tm_text_free(tm_text *text)
 {
@@ -99,33 +98,9 @@ int tm_text_columns(const char *utf8)
 
 tm_status tm_text_save(const tm_text *text, const char *path, tm_error *err)
 {
-    char temporary[4096];
     tm_status status = tm_text_status(text, path, err);
-    if (status != TM_OK) return status;
-    int n = snprintf(temporary, sizeof temporary, "%s.part", path);
-    if (n < 0 || (size_t)n >= sizeof temporary)
-        return tm_fail(err, TM_IO, "%.200s...: a path of %zu bytes is too long (limit %zu)", path,
-                       strlen(path), sizeof temporary - sizeof ".part");
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (file < 0) return tm_fail(err, TM_IO, "%s: cannot write: %s", path, strerror(errno));
-    for (size_t done = 0; done < text->length;) {
-        ssize_t wrote = write(file, text->data + done, text->length - done);
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote <= 0) {
-            int why = wrote < 0 ? errno : ENOSPC;
-            close(file);
-            unlink(temporary);
-            return tm_fail(err, TM_IO, "%s: wrote %zu of %zu bytes: %s", path, done, text->length,
-                           strerror(why));
-        }
-        done += (size_t)wrote;
-    }
-    if (close(file) != 0 || rename(temporary, path) != 0) {
-        int why = errno;
-        unlink(temporary);
-        return tm_fail(err, TM_IO, "%s: cannot write: %s", path, strerror(why));
-    }
-    return TM_OK;
+    return status == TM_OK ? tm_atomic_file_write(path, tm_text_string(text), text->length, err)
+                           : status;
 }
 
 /* Replaces the decimal point of the locale, which printf follows and reports do not. */
