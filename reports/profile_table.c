@@ -4,8 +4,9 @@
 
 void tm_profile_table_begin(tm_table *table, const char *title, const char *first)
 {
-    static const char *const headings[] = {"time %", "us/token", "best us",    "wait %", "GB/s",
-                                           "GMAC/s", "bound",    "% of limit", "best %"};
+    static const char *const headings[] = {"time, %", "us/token",   "best, us",
+                                           "wait, %", "GB/s",       "GMAC/s",
+                                           "bound",   "% of limit", "best, % of limit"};
     tm_table_init(table, title);
     tm_table_add_column(table, first, TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)

@@ -133,17 +133,17 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         tm_align align;
     } columns[] = {
         {"model", TM_LEFT},
-        {"weights GB", TM_RIGHT},
+        {"weights, GB", TM_RIGHT},
         {"kernel", TM_LEFT},
         {"threads", TM_RIGHT},
         {"test", TM_LEFT},
-        {"tokens/s (95 %)", TM_RIGHT},
+        {"tokens/s [95 %]", TM_RIGHT},
         {"n", TM_RIGHT},
-        {"first token ms", TM_RIGHT},
-        {"p50 ms", TM_RIGHT},
-        {"p90 ms", TM_RIGHT},
-        {"p99 ms", TM_RIGHT},
-        {"RSS MiB (anon/file)", TM_RIGHT},
+        {"first token, ms", TM_RIGHT},
+        {"token p50, ms", TM_RIGHT},
+        {"p90, ms", TM_RIGHT},
+        {"p99, ms", TM_RIGHT},
+        {"RSS, MiB (anonymous/file)", TM_RIGHT},
         {"MB/token", TM_RIGHT},
         {"GB/s", TM_RIGHT},
         {"% of bandwidth", TM_RIGHT},
@@ -170,7 +170,7 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         "Weights: linear weights, embedding and head in their layouts, computed from the shape. "
         "MB/token and GB/s: what the test must read (weights, head, keys and values), not what a "
         "counter saw. MAC peak: that of the kernel's arithmetic, measured by the roofline. RSS: "
-        "peak, of it anonymous/file. J/token: gross, over all tokens of the test.");
+        "peak. J/token: gross, over all tokens of the test.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "cell table: out of memory for %d rows", out->n_rows);
     return TM_OK;

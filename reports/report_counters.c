@@ -64,8 +64,8 @@ static tm_status add_counters(const tm_report_view *view,
 
 tm_status tm_report_counters(const tm_report_view *view, tm_table *out, tm_error *err)
 {
-    static const char *const headings[] = {"model", "kernel", "threads", "test",      "counter",
-                                           "value", "unit",   "method",  "counted %", NULL};
+    static const char *const headings[] = {"model", "kernel", "threads", "test",       "counter",
+                                           "value", "unit",   "method",  "counted, %", NULL};
     add_columns(out, headings);
     tm_table_add_note(out,
                       "Medians over processes, of the whole timed region. Counted: the smallest "

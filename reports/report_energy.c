@@ -61,10 +61,18 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
         const char *heading;
         tm_align align;
     } columns[] = {
-        {"model", TM_LEFT},    {"kernel", TM_LEFT},       {"threads", TM_RIGHT},
-        {"test", TM_LEFT},     {"tokens", TM_LEFT},       {"tokens/s", TM_RIGHT},
-        {"J/token", TM_RIGHT}, {"net J/token", TM_RIGHT}, {"W", TM_RIGHT},
-        {"net W", TM_RIGHT},   {"reading +-%", TM_RIGHT}, {"source, scope, method", TM_LEFT},
+        {"model", TM_LEFT},
+        {"kernel", TM_LEFT},
+        {"threads", TM_RIGHT},
+        {"test", TM_LEFT},
+        {"tokens", TM_LEFT},
+        {"tokens/s", TM_RIGHT},
+        {"J/token", TM_RIGHT},
+        {"net J/token", TM_RIGHT},
+        {"W", TM_RIGHT},
+        {"net W", TM_RIGHT},
+        {"reading error, %", TM_RIGHT},
+        {"source, scope, method", TM_LEFT},
         {"windows", TM_LEFT},
     };
     const tm_summaries *all = view->summaries;
@@ -94,7 +102,7 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
     tm_table_add_note(
         out, "Tokens: those that the joules are divided by; all: prompt and output tokens of "
              "one repetition together. J/token and W are gross, with the 95 %% interval over "
-             "processes; net: above idle. Reading +-%%: largest error of reading a window, "
+             "processes; net: above idle. Reading error: the largest of a window, "
              "without that of the instrument. Windows: one per process, by state.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "energy by cell: out of memory for %d rows", out->n_rows);
