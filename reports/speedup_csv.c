@@ -85,19 +85,19 @@ static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_t
         return;
     }
     tm_measured why = {.value = NAN}, value = {.value = NAN};
-    const tm_published_value *claim = tm_paper_2b4t_latency(input->published, &why);
-    if (!claim || s->cell->n_prompt > 0 || s->cell->depth > 0 ||
+    const tm_published_value *printed = tm_paper_2b4t_latency(input->published, &why);
+    if (!printed || s->cell->n_prompt > 0 || s->cell->depth > 0 ||
         strcmp(tm_model_label(s->cell->model), TM_MODEL_2B4T) != 0)
         return;
     row r = {.origin = "published",
-             .paper = claim->paper,
-             .paper_table = claim->table,
-             .device = claim->device,
+             .paper = printed->paper,
+             .paper_table = printed->table,
+             .device = printed->device,
              .model = tm_model_label(s->cell->model),
-             .test = claim->conditions,
+             .test = printed->conditions,
              .kernel = "",
              .threads = 8};
-    tm_measured_set(&value, claim->value);
+    tm_measured_set(&value, printed->value);
     add_figure(out, &r, &value, "ternary", "ms per token");
 }
 

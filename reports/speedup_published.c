@@ -67,14 +67,14 @@ static void add_sizes_note(tm_sheet *s)
     const tm_published *published = s->input->published;
     tm_text sizes = {0};
     for (int i = 0; i < published->n; i++) {
-        const tm_published_value *claim = &published->items[i];
-        bool is_shown = strcmp(claim->paper, TM_PAPER_SPEED) != 0 ||
-                        strcmp(claim->table, TM_PAPER_ALL_THREADS) != 0 ||
-                        !strstr(claim->device, tm_paper_devices[0]) ||
-                        !strstr(claim->system, "fp16");
+        const tm_published_value *printed = &published->items[i];
+        bool is_shown = strcmp(printed->paper, TM_PAPER_SPEED) != 0 ||
+                        strcmp(printed->table, TM_PAPER_ALL_THREADS) != 0 ||
+                        !strstr(printed->device, tm_paper_devices[0]) ||
+                        !strstr(printed->system, "fp16");
         for (int k = 0; k < s->n_columns; k++)
-            is_shown |= strcmp(tm_model_label(s->columns[k].model), claim->model) == 0;
-        if (!is_shown) tm_text_format(&sizes, "%s%s", sizes.length ? ", " : "", claim->model);
+            is_shown |= strcmp(tm_model_label(s->columns[k].model), printed->model) == 0;
+        if (!is_shown) tm_text_format(&sizes, "%s%s", sizes.length ? ", " : "", printed->model);
     }
     if (sizes.length)
         tm_table_add_note(s->table, "Sizes of the paper that this store lacks: %s.",
@@ -86,26 +86,28 @@ static void add_sizes_note(tm_sheet *s)
 static void add_2b4t(tm_sheet *s)
 {
     tm_measured why = {.value = NAN};
-    const tm_published_value *claim = tm_paper_2b4t_latency(s->input->published, &why);
+    const tm_published_value *printed = tm_paper_2b4t_latency(s->input->published, &why);
     bool has_model = false;
-    if (s->cell->n_prompt > 0 || s->cell->depth > 0 || !claim) return;
+    if (s->cell->n_prompt > 0 || s->cell->depth > 0 || !printed) return;
     for (int i = 0; i < s->n_columns; i++)
         has_model |= strcmp(tm_model_label(s->columns[i].model), TM_MODEL_2B4T) == 0;
     if (!has_model) return;
-    tm_table_add_group(s->table, "published: %s %s, %s", claim->paper, claim->table, claim->device);
+    tm_table_add_group(s->table, "published: %s %s, %s", printed->paper, printed->table,
+                       printed->device);
     tm_table_add_row(s->table);
     tm_table_add_cell(s->table, "bitnet.cpp, ms per token");
     for (int i = 0; i < s->n_columns; i++) {
         char text[64];
         if (strcmp(tm_model_label(s->columns[i].model), TM_MODEL_2B4T) == 0)
-            tm_table_add_cell(s->table, "%s", tm_number_short(claim->value, 9, text, sizeof text));
+            tm_table_add_cell(s->table, "%s",
+                              tm_number_short(printed->value, 9, text, sizeof text));
         else
             tm_sheet_add_missing(s, "the report is only about " TM_MODEL_2B4T);
     }
     tm_table_add_note(
         s->table,
         "%s: %s; it prints no fp16 value of the same model, so there is no published speed-up.",
-        claim->paper, claim->conditions);
+        printed->paper, printed->conditions);
 }
 
 static void add_interval_note(tm_sheet *s)

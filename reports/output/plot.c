@@ -122,8 +122,8 @@ static void put_data(const tm_plot *plot, tm_text *out)
     }
 }
 
-static tm_status save(tm_text *text, const char *directory, const char *stem, const char *suffix,
-                      tm_error *err)
+static tm_status save_part(tm_text *text, const char *directory, const char *stem,
+                           const char *suffix, tm_error *err)
 {
     char path[4096];
     int n = snprintf(path, sizeof path, "%s/%s.%s", directory, stem, suffix);
@@ -143,8 +143,8 @@ tm_status tm_plot_write(const tm_plot *plot, const char *directory, tm_error *er
     tm_text data = {0}, script = {0};
     put_data(plot, &data);
     tm_plot_put_script(plot, &script);
-    tm_status status = save(&data, directory, plot->stem, "dat", err);
-    if (status == TM_OK) status = save(&script, directory, plot->stem, "gp", err);
+    tm_status status = save_part(&data, directory, plot->stem, "dat", err);
+    if (status == TM_OK) status = save_part(&script, directory, plot->stem, "gp", err);
     tm_text_free(&data);
     tm_text_free(&script);
     return status;

@@ -159,16 +159,16 @@ static int node_of(const char *device)
 }
 
 /* The quantity of a printed value; N_QUANTITIES: none of them. */
-static int quantity_of(const tm_published_value *claim)
+static int quantity_of(const tm_published_value *printed)
 {
     for (int i = 0; i < N_QUANTITIES; i++)
-        if (strcmp(claim->metric, quantities[i].metric) == 0) return i;
+        if (strcmp(printed->metric, quantities[i].metric) == 0) return i;
     return N_QUANTITIES;
 }
 
-static bool is_from(const tm_published_value *claim, const tm_arithmetic_subject *s)
+static bool is_from(const tm_published_value *printed, const tm_arithmetic_subject *s)
 {
-    return strcmp(claim->paper, s->paper) == 0 && strcmp(claim->table, s->table) == 0;
+    return strcmp(printed->paper, s->paper) == 0 && strcmp(printed->table, s->table) == 0;
 }
 
 static bool is_one_table(const tm_arithmetic_subject *a, const tm_arithmetic_subject *b)
@@ -176,10 +176,10 @@ static bool is_one_table(const tm_arithmetic_subject *a, const tm_arithmetic_sub
     return strcmp(a->paper, b->paper) == 0 && strcmp(a->table, b->table) == 0;
 }
 
-static bool is_about(const tm_published_value *claim, const tm_arithmetic_subject *s)
+static bool is_about(const tm_published_value *printed, const tm_arithmetic_subject *s)
 {
-    return is_from(claim, s) && strcmp(claim->model, s->model) == 0 &&
-           (!s->system || strcmp(claim->system, s->system) == 0);
+    return is_from(printed, s) && strcmp(printed->model, s->model) == 0 &&
+           (!s->system || strcmp(printed->system, s->system) == 0);
 }
 
 /* The number of decimals of a value. tables.jsonl holds numbers, which have no trailing zeros. */
@@ -196,8 +196,8 @@ static void look_up_memory(const tm_published *published, const tm_arithmetic_su
 {
     const tm_published_query query = {
         .paper = s->paper, .table = s->table, .metric = METRIC_MEMORY, .model = s->model};
-    memory->claim = tm_published_find(published, &query, &memory->published);
-    if (memory->claim)
+    memory->printed = tm_published_find(published, &query, &memory->published);
+    if (memory->printed)
         memory->published = tm_published_figure(published, &query);
     else
         tm_measured_miss(&memory->published, "%s %s prints no memory of %s", s->paper, s->table,
@@ -207,20 +207,21 @@ static void look_up_memory(const tm_published *published, const tm_arithmetic_su
 }
 
 /* Sets the printed value in a row. */
-static void set_published(const tm_published *published, const tm_published_value *claim,
+static void set_published(const tm_published *published, const tm_published_value *printed,
                           const tm_arithmetic_subject *s, tm_arithmetic_row *row)
 {
-    const tm_quantity quantity = (tm_quantity)quantity_of(claim);
+    const tm_quantity quantity = (tm_quantity)quantity_of(printed);
     const bool is_ratio = quantity == TM_QUANTITY_RATIO || quantity == TM_QUANTITY_OPERATION_RATIO;
     tm_estimate *estimate = is_ratio ? &row->ratio : &row->energy_joules;
-    estimate->claim = claim;
+    estimate->printed = printed;
     estimate->decimals = s->decimals;
-    if (isfinite(claim->value))
-        tm_measured_set(&estimate->published, claim->value);
+    if (isfinite(printed->value))
+        tm_measured_set(&estimate->published, printed->value);
     else
         tm_measured_miss(&estimate->published, "%s",
-                         claim->why_null ? claim->why_null : "printed as words, not as a number");
-    if (quantity == TM_QUANTITY_RATIO && !row->energy_joules.claim) {
+                         printed->why_null ? printed->why_null
+                                           : "printed as words, not as a number");
+    if (quantity == TM_QUANTITY_RATIO && !row->energy_joules.printed) {
         const tm_published_query query = {
             .paper = s->paper, .table = s->table, .metric = METRIC_ABSOLUTE, .model = s->model};
         row->energy_joules.published = tm_published_figure(published, &query);
@@ -248,21 +249,22 @@ static bool has_node(const tm_arithmetic *data, int node_nm)
 }
 
 /* Adds the row of one printed energy. */
-static tm_status add_claim(const tm_arithmetic *data, const tm_published *published,
-                           const tm_published_value *claim, const tm_arithmetic_shape *shapes,
-                           int n_shapes, tm_arithmetic_rows *out, tm_error *err)
+static tm_status add_printed(const tm_arithmetic *data, const tm_published *published,
+                             const tm_published_value *printed, const tm_arithmetic_shape *shapes,
+                             int n_shapes, tm_arithmetic_rows *out, tm_error *err)
 {
-    const int quantity = quantity_of(claim);
+    const int quantity = quantity_of(printed);
     const tm_arithmetic_subject *subject = NULL;
     for (int i = 0; i < data->n_subjects && !subject; i++)
-        if (is_about(claim, &data->subjects[i])) subject = &data->subjects[i];
+        if (is_about(printed, &data->subjects[i])) subject = &data->subjects[i];
     if (!subject)
         return tm_fail(err, TM_FORMAT, "published line %d: %s %s has no shape for %s, %s",
-                       claim->line, claim->paper, claim->table, claim->model, claim->system);
-    const int node_nm = node_of(claim->device);
+                       printed->line, printed->paper, printed->table, printed->model,
+                       printed->system);
+    const int node_nm = node_of(printed->device);
     if (!has_node(data, node_nm))
         return tm_fail(err, TM_FORMAT, "published line %d: device \"%s\" has no known node in nm",
-                       claim->line, claim->device);
+                       printed->line, printed->device);
     const bool needs_shape = quantity != TM_QUANTITY_OPERATION_RATIO;
     const tm_arithmetic_shape *shape =
         needs_shape && subject->shape ? find_shape(data, shapes, n_shapes, subject->shape) : NULL;
@@ -270,9 +272,9 @@ static tm_status add_claim(const tm_arithmetic *data, const tm_published *publis
         return tm_fail(err, TM_FORMAT, "%s %s, %s: no shape \"%s\"", subject->paper, subject->table,
                        subject->model, subject->shape ? subject->shape : "");
     tm_arithmetic_row *row = &out->items[out->n++];
-    *row = compute(data, (tm_quantity)quantity, claim->model, shape, subject->precision, node_nm);
-    row->system = claim->system;
-    set_published(published, claim, subject, row);
+    *row = compute(data, (tm_quantity)quantity, printed->model, shape, subject->precision, node_nm);
+    row->system = printed->system;
+    set_published(published, printed, subject, row);
     return TM_OK;
 }
 
@@ -289,9 +291,9 @@ tm_status tm_arithmetic_compare(const tm_arithmetic *data, const tm_published *p
         /* The subjects of one table are adjacent: the parser rejects a table that appears twice. */
         if (s > 0 && is_one_table(first, &data->subjects[s - 1])) continue;
         for (int i = 0; status == TM_OK && i < published->n; i++) {
-            const tm_published_value *claim = &published->items[i];
-            if (is_from(claim, first) && quantity_of(claim) != N_QUANTITIES)
-                status = add_claim(data, published, claim, shapes, n_shapes, out, err);
+            const tm_published_value *printed = &published->items[i];
+            if (is_from(printed, first) && quantity_of(printed) != N_QUANTITIES)
+                status = add_printed(data, published, printed, shapes, n_shapes, out, err);
         }
     }
     if (status != TM_OK) tm_arithmetic_rows_free(out);
@@ -307,11 +309,11 @@ static void look_up(const tm_arithmetic *data, const tm_published *published, in
         if (!s->shape || strcasecmp(s->shape, row->shape->name) != 0 || s->precision != precision)
             continue;
         for (int k = 0; k < published->n; k++) {
-            const tm_published_value *claim = &published->items[k];
-            const int quantity = quantity_of(claim);
+            const tm_published_value *printed = &published->items[k];
+            const int quantity = quantity_of(printed);
             if ((quantity == TM_QUANTITY_ENERGY || quantity == TM_QUANTITY_RATIO) &&
-                is_about(claim, s) && node_of(claim->device) == row->node_nm)
-                set_published(published, claim, s, row);
+                is_about(printed, s) && node_of(printed->device) == row->node_nm)
+                set_published(published, printed, s, row);
         }
     }
 }

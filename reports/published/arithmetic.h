@@ -91,8 +91,8 @@ void tm_arithmetic_free(tm_arithmetic *data);
 /* A computed value and the printed one. */
 typedef struct tm_estimate {
     tm_measured computed, published;
-    const tm_published_value *claim; /* the printed value; borrowed; NULL: not printed */
-    int decimals;                    /* of the printed value */
+    const tm_published_value *printed; /* the printed value; borrowed; NULL: not printed */
+    int decimals;                      /* of the printed value */
 } tm_estimate;
 
 /* Whether both values exist; whether the computed one, rounded, has the printed digits. */

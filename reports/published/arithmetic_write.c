@@ -16,7 +16,7 @@
     "x e_attention]; no paper prints the formula"
 
 /* With as many decimals as the paper prints, including trailing zeros. */
-static char *printed(double value, int decimals, char *out, size_t size)
+static char *as_printed(double value, int decimals, char *out, size_t size)
 {
     if (value == 0.0) return tm_number(value, 1, out, size);
     int digits = decimals + 1 + (int)floor(log10(fabs(value)));
@@ -43,7 +43,7 @@ static char *result(const tm_estimate *estimate, char *out, size_t size)
         snprintf(out, size, "match");
     else
         snprintf(out, size, "differs by %s%s", difference > 0 ? "+" : "",
-                 printed(difference, estimate->decimals, number, sizeof number));
+                 as_printed(difference, estimate->decimals, number, sizeof number));
     return out;
 }
 
@@ -54,7 +54,8 @@ static void add_estimate(tm_table *table, const tm_estimate *estimate)
     add_figure(table, &estimate->computed, DIGITS);
     if (isfinite(estimate->published.value))
         tm_table_add_cell(
-            table, "%s", printed(estimate->published.value, estimate->decimals, text, sizeof text));
+            table, "%s",
+            as_printed(estimate->published.value, estimate->decimals, text, sizeof text));
     else
         add_figure(table, &estimate->published, DIGITS);
     tm_table_add_cell(table, "%s", result(estimate, text, sizeof text));
@@ -76,19 +77,19 @@ static void tally(const tm_estimate *estimate, int *n, int *n_matches)
 
 /* Starts a group for the table that the value is printed in (NULL: none), unless it is the current
  * one. */
-static void add_origin(tm_table *table, const tm_published_value *claim,
+static void add_origin(tm_table *table, const tm_published_value *printed,
                        const tm_published_value **last)
 {
-    const bool is_new = !table->n_groups || !claim != !*last ||
-                        (claim && (strcmp(claim->paper, (*last)->paper) != 0 ||
-                                   strcmp(claim->table, (*last)->table) != 0));
+    const bool is_new = !table->n_groups || !printed != !*last ||
+                        (printed && (strcmp(printed->paper, (*last)->paper) != 0 ||
+                                     strcmp(printed->table, (*last)->table) != 0));
     if (!is_new) return;
-    if (claim)
+    if (printed)
         tm_table_add_group(table, "%s; published estimate: %s %s", TM_ARITHMETIC_ORIGIN,
-                           claim->paper, claim->table);
+                           printed->paper, printed->table);
     else
         tm_table_add_group(table, "%s", TM_ARITHMETIC_ORIGIN);
-    *last = claim;
+    *last = printed;
 }
 
 static void add_columns(tm_table *table, const char *const *headings, int n_left)
@@ -109,7 +110,7 @@ static void fill_energy(const tm_arithmetic *data, const tm_arithmetic_rows *row
     for (int i = 0; i < rows->n; i++) {
         const tm_arithmetic_row *row = &rows->items[i];
         if (row->quantity != TM_QUANTITY_ENERGY) continue;
-        add_origin(table, row->energy_joules.claim, &last);
+        add_origin(table, row->energy_joules.printed, &last);
         tm_table_add_row(table);
         tm_table_add_cell(table, "%s", row->model);
         tm_table_add_cell(table, "%s", row->precision);
@@ -139,7 +140,7 @@ static void fill_operations(const tm_arithmetic_rows *rows, tm_table *table)
     for (int i = 0; i < rows->n; i++) {
         const tm_arithmetic_row *row = &rows->items[i];
         if (row->quantity != TM_QUANTITY_ADD && row->quantity != TM_QUANTITY_MUL) continue;
-        add_origin(table, row->energy_joules.claim, &last);
+        add_origin(table, row->energy_joules.printed, &last);
         tm_table_add_row(table);
         tm_table_add_cell(table, "%s", row->model);
         tm_table_add_cell(table, "%s", row->system ? row->system : row->precision);
@@ -161,8 +162,8 @@ static void fill_ratios(const tm_arithmetic_rows *rows, tm_table *table)
     add_columns(table, headings, 3);
     for (int i = 0; i < rows->n; i++) {
         const tm_arithmetic_row *row = &rows->items[i];
-        if (!row->ratio.claim) continue;
-        add_origin(table, row->ratio.claim, &last);
+        if (!row->ratio.printed) continue;
+        add_origin(table, row->ratio.printed, &last);
         tm_table_add_row(table);
         if (row->note[0])
             tm_table_add_cell_with_note(table, row->model, row->note);
@@ -215,14 +216,14 @@ static void add_csv_row(tm_table *table, const tm_arithmetic_row *row, const cha
     tm_table_add_cell(table, "%s", tm_number_short(estimate->computed.value, 9, text, sizeof text));
     text[0] = '\0';
     if (isfinite(estimate->published.value))
-        printed(estimate->published.value, estimate->decimals, text, sizeof text);
+        as_printed(estimate->published.value, estimate->decimals, text, sizeof text);
     tm_table_add_cell(table, "%s", text);
     if (tm_estimate_is_comparable(estimate))
         tm_table_add_cell(table, "%s", result(estimate, text, sizeof text));
     else
         tm_table_add_cell(table, "not compared: %s", estimate->published.missing);
-    if (estimate->claim)
-        tm_table_add_cell(table, "%s %s", estimate->claim->paper, estimate->claim->table);
+    if (estimate->printed)
+        tm_table_add_cell(table, "%s %s", estimate->printed->paper, estimate->printed->table);
     else
         tm_table_add_cell(table, "%s", "");
     tm_table_add_cell(table, "%s", row->note);
@@ -261,9 +262,10 @@ static void put_estimate(tm_json *object, const keys *k, const char *kind,
     tm_measured_put(object, k->computed, &estimate->computed);
     tm_measured_put(object, k->published, &estimate->published);
     tm_text origin = {0};
-    if (estimate->claim)
-        tm_text_format(&origin, "%s: %s %s", kind, estimate->claim->paper, estimate->claim->table);
-    if (estimate->claim)
+    if (estimate->printed)
+        tm_text_format(&origin, "%s: %s %s", kind, estimate->printed->paper,
+                       estimate->printed->table);
+    if (estimate->printed)
         tm_json_put_string(object, k->origin, tm_text_string(&origin));
     else
         tm_json_put_missing(object, k->origin, estimate->published.missing);

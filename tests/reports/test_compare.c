@@ -85,7 +85,7 @@ static tm_summaries summarise(tm_control_hook control)
     return all;
 }
 
-static const tm_cell_summary *find(const tm_summaries *all, const char *kernel)
+static const tm_cell_summary *find_summary(const tm_summaries *all, const char *kernel)
 {
     const tm_cell_summary *s = tm_summaries_find(all, "ternmark", "synth:125M", kernel, 2, "tg100");
     if (!s) fail_msg("no summary of %s", kernel);
@@ -104,7 +104,7 @@ static void repetitions_become_one_value_per_process(void **state)
         }
     tm_summaries all = summarise(NULL);
     assert_int_equal(all.n, 1);
-    const tm_cell_summary *s = find(&all, "k");
+    const tm_cell_summary *s = find_summary(&all, "k");
     assert_int_equal(s->n_processes, 3);
     assert_int_equal(s->n_repetitions, 9);
     assert_string_equal(s->status, "ok");
@@ -133,7 +133,7 @@ static void one_process_has_no_interval(void **state)
     (void)state;
     for (int i = 0; i < 5; i++) add_sample("k", "", 0, i, 0, 10 + i);
     tm_summaries all = summarise(NULL);
-    const tm_cell_summary *s = find(&all, "k");
+    const tm_cell_summary *s = find_summary(&all, "k");
     NEAR(s->tokens_per_second.value, 12, 1e-6);
     assert_int_equal(s->tokens_per_second.n, 1);
     assert_true(isnan(s->tokens_per_second.low) && isnan(s->tokens_per_second.high));
@@ -153,7 +153,7 @@ static void missing_values_keep_their_reasons(void **state)
         r->sample.bytes_per_token = 0;               /* not recorded */
     }
     tm_summaries all = summarise(NULL);
-    const tm_cell_summary *s = find(&all, "k");
+    const tm_cell_summary *s = find_summary(&all, "k");
     NEAR(s->peak_rss_bytes.value, 6e6, 0);
     assert_string_equal(s->peak_rss_bytes.missing, "");
     NEAR(s->minor_faults.value, 0, 0);
@@ -180,7 +180,7 @@ static void cells_without_samples_have_the_reason(void **state)
     add_sample("timeless", "", 0, 0, 0, 10)->sample.elapsed_ns = 0;
     tm_summaries all = summarise(NULL);
     assert_int_equal(all.n, 3);
-    const tm_cell_summary *s = find(&all, "big");
+    const tm_cell_summary *s = find_summary(&all, "big");
     assert_string_equal(s->status, "skipped");
     assert_string_equal(s->missing, "needs 90 GiB, 8 GiB are free");
     assert_true(isnan(s->tokens_per_second.value) && s->tokens_per_second.n == 0);
@@ -189,12 +189,12 @@ static void cells_without_samples_have_the_reason(void **state)
     NEAR(s->predicted_bytes.value, 90, 0);
     assert_int_equal(s->n_processes, 0);
     assert_int_equal(s->n_failed, 0);
-    s = find(&all, "broken");
+    s = find_summary(&all, "broken");
     assert_string_equal(s->status, "failed");
     assert_string_equal(s->missing, "the worker was killed by signal 9");
     assert_true(isnan(s->predicted_bytes.value) && *s->predicted_bytes.missing);
     assert_true(isnan(s->token_p99.value_ms) && s->token_p99.n == 0 && s->token_p99.needed == 368);
-    s = find(&all, "timeless");
+    s = find_summary(&all, "timeless");
     assert_true(isnan(s->tokens_per_second.value));
     assert_string_equal(s->missing, "a sample without tokens or elapsed time");
     tm_summaries_free(&all);
@@ -202,7 +202,7 @@ static void cells_without_samples_have_the_reason(void **state)
     /* A failure before the samples is reported with the values. */
     add_sample("broken", "", 1, 0, 0, 10);
     all = summarise(NULL);
-    s = find(&all, "broken");
+    s = find_summary(&all, "broken");
     assert_string_equal(s->status, "ok");
     assert_string_equal(s->missing, "");
     NEAR(s->tokens_per_second.value, 10, 1e-6);
@@ -223,7 +223,7 @@ static void percentiles_require_enough_tokens(void **state)
         r->sample.first_token_ns = 8000000 + p * 1000;
     }
     tm_summaries all = summarise(NULL);
-    const tm_cell_summary *s = find(&all, "k");
+    const tm_cell_summary *s = find_summary(&all, "k");
     NEAR(s->token_p50.value_ms, 50.5, 1e-9);
     NEAR(s->token_p90.value_ms, 90.1, 1e-9);
     assert_true(isnan(s->token_p99.value_ms));
@@ -244,7 +244,7 @@ static void outliers_are_marked_and_kept(void **state)
     strcpy(records[1].sample.tokens, "aa");
     strcpy(records[5].sample.tokens, "bb");
     tm_summaries all = summarise(NULL);
-    const tm_cell_summary *s = find(&all, "k");
+    const tm_cell_summary *s = find_summary(&all, "k");
     assert_int_equal(s->n_outliers, 1);
     for (int p = 0; p < 10; p++) assert_int_equal(s->processes[p].is_outlier, p == 4);
     /* The pseudo-median ignores the outlier; the geometric mean would be 93.7. */
@@ -289,7 +289,7 @@ static void drift_cancels_out_of_pairs(void **state)
     tm_summaries all = summarise(NULL);
     tm_comparison c;
     char text[200];
-    compare(find(&all, "t"), find(&all, "f16"), &c);
+    compare(find_summary(&all, "t"), find_summary(&all, "f16"), &c);
     /* Ratios 2 and -2, -1, 0, 1, 2 % of it, twice each: 7 of the 55 Walsh averages lie below -1 %,
      * the 9th is -1 %. */
     assert_int_equal(c.n_pairs, 10);
@@ -309,7 +309,7 @@ static void drift_cancels_out_of_pairs(void **state)
         NEAR(c.b_values[i], 100 + 10 * i, 1e-4);
     }
     tm_comparison_free(&c);
-    compare(find(&all, "f16"), find(&all, "t"), &c);
+    compare(find_summary(&all, "f16"), find_summary(&all, "t"), &c);
     NEAR(c.ratio.value, 0.5, 0.005);
     assert_int_equal(c.verdict, TM_VERDICT_SLOWER);
     assert_string_equal(tm_comparison_words(&c, NULL, text, sizeof text),
@@ -326,7 +326,7 @@ static void words_state_the_uncertainty(void **state)
     tm_noise_floor floor = {.ratio = 1.021};
     add_pairs("t", 8, 0, 1, 1, 1);
     tm_summaries all = summarise(NULL);
-    compare(find(&all, "t"), find(&all, "f16"), &c);
+    compare(find_summary(&all, "t"), find_summary(&all, "f16"), &c);
     /* -2 and 2 % twice, 3 of the 36 Walsh averages each: the 4th is 1.5 % from 0 at either end. */
     assert_int_equal(c.verdict, TM_VERDICT_NO_DIFFERENCE);
     assert_string_equal(
@@ -338,7 +338,7 @@ static void words_state_the_uncertainty(void **state)
     forget_records(NULL);
     add_pairs("t", 4, 0, 1, 6, 1);
     all = summarise(NULL);
-    compare(find(&all, "t"), find(&all, "f16"), &c);
+    compare(find_summary(&all, "t"), find_summary(&all, "f16"), &c);
     assert_string_equal(c.ratio.method, "t on logs: n < 6");
     assert_string_equal(tm_comparison_words(&c, NULL, text, sizeof text),
                         "5.98x (95 % 5.82 to 6.15, 4 pairs, t: n < 6)");
@@ -348,7 +348,7 @@ static void words_state_the_uncertainty(void **state)
     forget_records(NULL);
     add_pairs("t", 1, 0, 1, 1.5, 1);
     all = summarise(NULL);
-    compare(find(&all, "t"), find(&all, "f16"), &c);
+    compare(find_summary(&all, "t"), find_summary(&all, "f16"), &c);
     assert_int_equal(c.verdict, TM_VERDICT_NO_INTERVAL);
     assert_string_equal(tm_comparison_words(&c, NULL, text, sizeof text),
                         "1.47x (1 pair: no interval)");
@@ -359,13 +359,13 @@ static void words_state_the_uncertainty(void **state)
     add_cell("t", TM_ROLE_TERNARY, "tg100", "skipped", "this machine lacks AVX-512");
     add_sample("f16", TM_ROLE_BASELINE, 0, 0, 0, 10);
     all = summarise(NULL);
-    compare(find(&all, "t"), find(&all, "f16"), &c);
+    compare(find_summary(&all, "t"), find_summary(&all, "f16"), &c);
     assert_int_equal(c.verdict, TM_VERDICT_MISSING);
     assert_true(isnan(c.ratio.value));
     assert_string_equal(tm_comparison_words(&c, &floor, text, sizeof text),
                         "t: this machine lacks AVX-512");
     tm_comparison_free(&c);
-    compare(NULL, find(&all, "f16"), &c);
+    compare(NULL, find_summary(&all, "f16"), &c);
     assert_int_equal(c.verdict, TM_VERDICT_MISSING);
     assert_true(*c.missing);
     tm_comparison_free(&c);
@@ -378,7 +378,7 @@ static void slower_second_slot_is_detected(void **state)
     add_pairs("t", 10, 0, 1, 2, 0.9);
     tm_summaries all = summarise(NULL);
     tm_comparison c;
-    compare(find(&all, "t"), find(&all, "f16"), &c);
+    compare(find_summary(&all, "t"), find_summary(&all, "f16"), &c);
     NEAR(c.slot.value, 0.9, 0.01);
     assert_true(c.slot_moved && c.slot.low < 0.9 && c.slot.high < 1);
     NEAR(c.ratio.value, 2, 0.02);
@@ -399,14 +399,14 @@ static void only_processes_of_one_run_are_pairs(void **state)
     add_sample("t1", TM_ROLE_TERNARY, 22, 0, 0, 900);
     tm_summaries all = summarise(NULL);
     tm_comparison c;
-    compare(find(&all, "t1"), find(&all, "f16"), &c);
-    assert_int_equal(find(&all, "f16")->n_processes, 13);
+    compare(find_summary(&all, "t1"), find_summary(&all, "f16"), &c);
+    assert_int_equal(find_summary(&all, "f16")->n_processes, 13);
     assert_int_equal(c.n_pairs, 6);
     assert_int_equal(c.n_unpaired, 9);
     assert_true(c.ratio.high < 2.1);
     assert_non_null(strstr(c.warning, "9 processes without a partner"));
     tm_comparison_free(&c);
-    compare(find(&all, "t2"), find(&all, "t1"), &c);
+    compare(find_summary(&all, "t2"), find_summary(&all, "t1"), &c);
     assert_int_equal(c.n_pairs, 0);
     assert_string_equal(c.missing, "no pair in one run among 6 and 8 processes");
     tm_comparison_free(&c);
@@ -428,7 +428,7 @@ static void moved_control_makes_a_comparison_inconclusive(void **state)
         records[i].sample.load_ns = strcmp(records[i].cell.kernel, "t") == 0 ? 1100 + i : 1000 + i;
     tm_summaries all = summarise(spin);
     tm_comparison c;
-    compare(find(&all, "t"), find(&all, "f16"), &c);
+    compare(find_summary(&all, "t"), find_summary(&all, "f16"), &c);
     assert_true(c.control_moved);
     NEAR(c.control.value, 1.1, 0.01);
     assert_int_equal(c.verdict, TM_VERDICT_INCONCLUSIVE);
@@ -440,7 +440,7 @@ static void moved_control_makes_a_comparison_inconclusive(void **state)
     /* Equal in both arms: the verdict does not change. */
     for (int i = 0; i < n_records; i++) records[i].sample.load_ns = 1000 + (i * 5) % 11;
     all = summarise(spin);
-    compare(find(&all, "t"), find(&all, "f16"), &c);
+    compare(find_summary(&all, "t"), find_summary(&all, "f16"), &c);
     assert_true(!c.control_moved && isfinite(c.control.value));
     assert_int_equal(c.verdict, TM_VERDICT_FASTER);
     tm_comparison_free(&c);
@@ -472,7 +472,7 @@ static void noise_floor_comes_from_aa_cells(void **state)
     add_aa("f16", 12, 0.02);
     all = summarise(NULL);
     assert_int_equal(all.n, 4); /* A/A cells are separate */
-    const tm_cell_summary *t = find(&all, "t");
+    const tm_cell_summary *t = find_summary(&all, "t");
     assert_string_equal(t->cell.role, TM_ROLE_TERNARY);
     assert_int_equal(t->n_processes, 6);
     assert_int_equal(tm_noise_floor_find(&all, &t->cell, &floor, &err), TM_OK);
@@ -536,7 +536,7 @@ static void another_build_has_its_own_summary(void **state)
     tm_summaries all = summarise(NULL);
     assert_int_equal(all.n, 2);
     assert_true(all.items[0].superseded && !all.items[1].superseded);
-    NEAR(find(&all, "k")->tokens_per_second.value, 90, 1e-6);
+    NEAR(find_summary(&all, "k")->tokens_per_second.value, 90, 1e-6);
     int n;
     const tm_cell_summary *best =
         tm_summaries_best(&all, TM_ROLE_TERNARY, "ternmark", "synth:125M", 2, "tg100", NULL, &n);

@@ -6,14 +6,15 @@
 
 static const sample_meter wall = {"meter", "system", "imported", false};
 
-static void make(const sample_store *store, tm_summaries *out)
+static void make_summaries(const sample_store *store, tm_summaries *out)
 {
     tm_error err = {0};
     assert_int_equal(
         tm_summaries_make(store->records.items, store->records.n, NULL, NULL, out, &err), TM_OK);
 }
 
-static const tm_cell_summary *find(const tm_summaries *all, const char *kernel, const char *test)
+static const tm_cell_summary *find_summary(const tm_summaries *all, const char *kernel,
+                                           const char *test)
 {
     const tm_cell_summary *s = tm_summaries_find(all, "ternmark", "synth:700M", kernel, 2, test);
     assert_non_null(s);
@@ -50,8 +51,8 @@ static void joules_are_watts_over_rate(void **state)
     (void)state;
     sample_add_run(&store, SAMPLE_ENERGY_RUN);
     add_processes(&store, "f16_fma_x", &sample_powercap, rates, 3);
-    make(&store, &all);
-    const tm_cell_summary *s = find(&all, "f16_fma_x", "tg32");
+    make_summaries(&store, &all);
+    const tm_cell_summary *s = find_summary(&all, "f16_fma_x", "tg32");
     const tm_energy_phase *e = output_of(s);
     /* Geometric means: 20 W over 20 tokens/s, 16 W above idle. */
     near(e->joules_per_token.value, 1.0);
@@ -85,8 +86,8 @@ static void phases_are_weighted_by_tokens(void **state)
         sample_add_window(&store, "synth:700M", "i2_mad_x", 2, 64, 16, i, 0, TM_PHASE_GENERATION,
                           &sample_powercap, 30, 18);
     }
-    make(&store, &all);
-    const tm_cell_summary *s = find(&all, "i2_mad_x", "pp64+tg16");
+    make_summaries(&store, &all);
+    const tm_cell_summary *s = find_summary(&all, "i2_mad_x", "pp64+tg16");
     near(s->energy.phases[TM_PHASE_PROMPT].joules_per_token.value, 0.1);
     near(s->energy.phases[TM_PHASE_GENERATION].joules_per_token.value, 0.6);
     near(s->energy.joules_per_token.value, 16.0 / 80);
@@ -112,8 +113,8 @@ static void lost_windows_are_counted(void **state)
     }
     sample_add_window(&store, "synth:700M", "f16_fma_x", 2, 0, 32, 2, 0, TM_PHASE_GENERATION,
                       &sample_powercap, 20, 20);
-    make(&store, &all);
-    const tm_energy_phase *e = output_of(find(&all, "f16_fma_x", "tg32"));
+    make_summaries(&store, &all);
+    const tm_energy_phase *e = output_of(find_summary(&all, "f16_fma_x", "tg32"));
     assert_int_equal(e->n_processes, 2);
     near(e->joules_per_token.value, 1.0);
     assert_string_equal(tm_energy_counts(e, text, sizeof text), "2 ok, 1 invalid");
@@ -125,8 +126,8 @@ static void lost_windows_are_counted(void **state)
         if (r->kind == TM_RECORD_ENERGY)
             tm_record_energy_lose(&r->energy, TM_PROBE_STUCK, "package-0 stayed at 7");
     }
-    make(&store, &all);
-    e = output_of(find(&all, "f16_fma_x", "tg32"));
+    make_summaries(&store, &all);
+    e = output_of(find_summary(&all, "f16_fma_x", "tg32"));
     assert_true(isnan(e->joules_per_token.value) && isnan(e->watts.value));
     assert_string_equal(e->missing, "stuck: package-0 stayed at 7");
     assert_string_equal(tm_energy_counts(e, text, sizeof text), "3 stuck");
@@ -145,8 +146,8 @@ static void joules_of_two_meters_are_not_averaged(void **state)
     add_processes(&store, "f16_fma_x", &sample_powercap, rates, 2);
     sample_add_window(&store, "synth:700M", "f16_fma_x", 2, 0, 32, 0, 0, TM_PHASE_GENERATION, &wall,
                       20, 60);
-    make(&store, &all);
-    const tm_energy_phase *e = output_of(find(&all, "f16_fma_x", "tg32"));
+    make_summaries(&store, &all);
+    const tm_energy_phase *e = output_of(find_summary(&all, "f16_fma_x", "tg32"));
     assert_string_equal(e->scope, "system");
     assert_int_equal(e->n_processes, 1);
     near(e->joules_per_token.value, 3.0);
@@ -155,8 +156,8 @@ static void joules_of_two_meters_are_not_averaged(void **state)
 
     sample_add_window(&store, "synth:700M", "f16_fma_x", 2, 0, 32, 1, 0, TM_PHASE_GENERATION,
                       &sample_fake, 20, 1000);
-    make(&store, &all);
-    e = output_of(find(&all, "f16_fma_x", "tg32"));
+    make_summaries(&store, &all);
+    e = output_of(find_summary(&all, "f16_fma_x", "tg32"));
     assert_false(e->fake);
     assert_string_equal(e->scope, "system");
     near(e->joules_per_token.value, 3.0);
@@ -171,8 +172,8 @@ static void missing_joules_have_the_reason_of_the_run(void **state)
     tm_summaries all;
     (void)state;
     sample_energy_demo(&store, NULL);
-    make(&store, &all);
-    const tm_cell_summary *s = find(&all, "f16_fma_x", "tg32");
+    make_summaries(&store, &all);
+    const tm_cell_summary *s = find_summary(&all, "f16_fma_x", "tg32");
     assert_string_equal(output_of(s)->missing, SAMPLE_NO_SOURCE);
     assert_true(s->energy.is_asked);
     s = tm_summaries_find(&all, "ternmark", "synth:70B", "f16_fma_x", 2, "tg32");
@@ -181,7 +182,7 @@ static void missing_joules_have_the_reason_of_the_run(void **state)
     sample_free(&store);
 
     sample_demo(&store);
-    make(&store, &all);
+    make_summaries(&store, &all);
     assert_string_equal(all.items[0].energy.missing, "the run did not ask for energy");
     assert_false(all.items[0].energy.is_asked);
     tm_summaries_free(&all);
@@ -211,9 +212,9 @@ static void savings_come_from_pairs(void **state)
     sample_add_window(&store, "synth:700M", "f16_fma_x", 2, 0, 32, 7, 0, TM_PHASE_GENERATION,
                       &sample_powercap, 1, 16);
     strcpy(store.records.items[store.records.n - 1].run_id, "run-2");
-    make(&store, &all);
-    const tm_energy_phase *fp16 = output_of(find(&all, "f16_fma_x", "tg32"));
-    const tm_energy_phase *ternary = output_of(find(&all, "i2_mad_x", "tg32"));
+    make_summaries(&store, &all);
+    const tm_energy_phase *fp16 = output_of(find_summary(&all, "f16_fma_x", "tg32"));
+    const tm_energy_phase *ternary = output_of(find_summary(&all, "i2_mad_x", "tg32"));
     assert_int_equal(tm_energy_compare(ternary, fp16, &ratio, &err), TM_OK);
     assert_int_equal(ratio.n_pairs, 6);
     tm_interval saving = tm_energy_saving_percent(&ratio.gross);
@@ -235,9 +236,10 @@ static void compare_meters(const sample_meter *a, const sample_meter *b, const c
     tm_error err = {0};
     add_processes(&store, "f16_fma_x", a, rates, 2);
     add_processes(&store, "i2_mad_x", b, rates, 2);
-    make(&store, &all);
-    assert_int_equal(tm_energy_compare(output_of(find(&all, "i2_mad_x", "tg32")),
-                                       output_of(find(&all, "f16_fma_x", "tg32")), &ratio, &err),
+    make_summaries(&store, &all);
+    assert_int_equal(tm_energy_compare(output_of(find_summary(&all, "i2_mad_x", "tg32")),
+                                       output_of(find_summary(&all, "f16_fma_x", "tg32")), &ratio,
+                                       &err),
                      TM_OK);
     assert_true(isnan(ratio.gross.value) && isnan(ratio.net.value));
     assert_non_null(strstr(ratio.missing, part));
@@ -258,8 +260,8 @@ static void joules_of_two_meters_are_not_divided(void **state)
     compare_meters(&perf, &sample_powercap, "different meters");
 }
 
-static tm_energy_verdict judge(const tm_published *published, const char *architecture, double low,
-                               double high)
+static tm_energy_verdict judge_saving(const tm_published *published, const char *architecture,
+                                      double low, double high)
 {
     char range[48];
     tm_interval saving = {.value = (low + high) / 2, .low = low, .high = high};
@@ -281,12 +283,12 @@ static void savings_against_the_papers_range(void **state)
     tm_interval none = {.value = NAN}, lone = {.value = 75, .low = NAN, .high = NAN};
     (void)state;
     assert_int_equal(tm_published_parse(claims, strlen(claims), "claims", &published, &err), TM_OK);
-    assert_int_equal(judge(&published, "x86_64", 70, 72), TM_ENERGY_REPRODUCED);
-    assert_int_equal(judge(&published, "aarch64", 70.1, 72), TM_ENERGY_LARGER);
-    assert_int_equal(judge(&published, "x86_64", 60, 71.8), TM_ENERGY_SMALLER);
-    assert_int_equal(judge(&published, "x86_64", -1, 75), TM_ENERGY_NOT_REPRODUCED);
-    assert_int_equal(judge(&published, "x86_64", -9, -1), TM_ENERGY_NOT_REPRODUCED);
-    assert_int_equal(judge(&published, NULL, 70, 72), TM_ENERGY_NO_CLAIM);
+    assert_int_equal(judge_saving(&published, "x86_64", 70, 72), TM_ENERGY_REPRODUCED);
+    assert_int_equal(judge_saving(&published, "aarch64", 70.1, 72), TM_ENERGY_LARGER);
+    assert_int_equal(judge_saving(&published, "x86_64", 60, 71.8), TM_ENERGY_SMALLER);
+    assert_int_equal(judge_saving(&published, "x86_64", -1, 75), TM_ENERGY_NOT_REPRODUCED);
+    assert_int_equal(judge_saving(&published, "x86_64", -9, -1), TM_ENERGY_NOT_REPRODUCED);
+    assert_int_equal(judge_saving(&published, NULL, 70, 72), TM_ENERGY_NO_CLAIM);
     assert_int_equal(tm_paper_judge_saving(&published, "x86_64", &none, range),
                      TM_ENERGY_NOT_MEASURED);
     assert_string_equal(range, "71.9%-82.2%");
@@ -303,8 +305,8 @@ static void json_names_the_meter(void **state)
         sample_store store = {0};
         tm_summaries all;
         add_processes(&store, "f16_fma_x", fake ? &sample_fake : &sample_powercap, rates, 2);
-        make(&store, &all);
-        const tm_cell_summary *s = find(&all, "f16_fma_x", "tg32");
+        make_summaries(&store, &all);
+        const tm_cell_summary *s = find_summary(&all, "f16_fma_x", "tg32");
         tm_json *json = tm_cell_energy_to_json(&s->energy, &s->cell);
         assert_int_equal(tm_json_count(json), 1);
         const tm_json *o = tm_json_at(json, 0);

@@ -43,7 +43,7 @@ static char *slurp(const scratch *s, const char *name)
     return text;
 }
 
-static void make(tm_plot *plot)
+static void make_plot(tm_plot *plot)
 {
     tm_plot_init(plot, "size", "speed-up \"over\" size", "parameters", "ratio");
     snprintf(plot->note, sizeof plot->note, "published points are hollow");
@@ -66,7 +66,7 @@ static void data_has_every_series_and_no_zero_for_missing(void **state)
 {
     tm_plot plot;
     tm_error err = {0};
-    make(&plot);
+    make_plot(&plot);
     assert_int_equal(tm_plot_count_points(&plot), 5);
     assert_int_equal(plot.n_tics, 1);
     assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_OK);
@@ -91,7 +91,7 @@ static void script_distinguishes_origins(void **state)
 {
     tm_plot plot;
     tm_error err = {0};
-    make(&plot);
+    make_plot(&plot);
     assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_OK);
     const char *script = slurp(*state, "size.gp");
     assert_non_null(script);
@@ -128,6 +128,30 @@ static void plot_without_a_value_is_an_error(void **state)
     assert_int_equal(tm_plot_count_points(&plot), 0);
     assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_ARG);
     assert_non_null(strstr(err.message, "none"));
+    tm_plot_free(&plot);
+}
+
+/* 40 long labels would make a legend higher than the plot. */
+static void legend_is_at_most_half_as_high_as_the_plot(void **state)
+{
+    (void)state;
+    tm_plot plot;
+    tm_text out = {0};
+    int n_titles = 0;
+    tm_plot_init(&plot, "many", "many series", "x", "y");
+    for (int i = 0; i < 40; i++) {
+        char label[128];
+        snprintf(label, sizeof label, "series %d with a label that is too long for two columns", i);
+        tm_plot_add_series(&plot, label, TM_MEASURED, i, i, false);
+        tm_plot_add_point(&plot, i, 1 + i, NAN, NAN);
+    }
+    tm_plot_put_script(&plot, &out);
+    const char *script = tm_text_string(&out);
+    for (const char *at = script; (at = strstr(at, "title \"measured: ")); at++) n_titles++;
+    assert_int_equal(n_titles, 13);
+    assert_non_null(strstr(script, "maxrows 13"));
+    assert_non_null(strstr(script, "The legend names 13 of 40 series; many.dat names all."));
+    tm_text_free(&out);
     tm_plot_free(&plot);
 }
 
@@ -214,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(data_has_every_series_and_no_zero_for_missing),
         cmocka_unit_test(script_distinguishes_origins),
+        cmocka_unit_test(legend_is_at_most_half_as_high_as_the_plot),
         cmocka_unit_test(plot_without_a_value_is_an_error),
         cmocka_unit_test(gnuplot_draws_png_and_svg),
         cmocka_unit_test(gnuplot_failure_is_an_error),

@@ -104,7 +104,7 @@ static void six_energies_match_the_printed_ones(void **state)
         assert_prints(r->memory_gb.computed.value, rows[i].memory_decimals, rows[i].memory);
         assert_int_equal(r->memory_gb.decimals, rows[i].memory_decimals);
         assert_int_equal(tm_estimate_matches(&r->memory_gb), rows[i].memory_matches);
-        assert_string_equal(r->energy_joules.claim->paper, "2504.12285");
+        assert_string_equal(r->energy_joules.printed->paper, "2504.12285");
     }
 }
 
