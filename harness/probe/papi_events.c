@@ -107,7 +107,7 @@ const char *tm_papi_version(const tm_papi *papi)
     return papi->version;
 }
 
-/* Adds the event to a set of its own, so that no other event can be in its way. Returns PAPI's code. */
+/* Adds the event to its own set, so that it cannot conflict with another. Returns PAPI's code. */
 static int try_event(const tm_papi *p, int event)
 {
     int set = PAPI_NULL;
@@ -119,9 +119,9 @@ static int try_event(const tm_papi *p, int event)
     return code;
 }
 
-/* A PMU of the processor: "cpu", "cpu_core" and "cpu_atom" on x86, "armv8_pmuv3_0", "apple_icestorm_pmu".
- */
-static bool kernel_shows_pmu(void)
+/* Whether the kernel has a PMU of the processor: "cpu", "cpu_core" or "cpu_atom" on x86,
+ * "armv8_pmuv3_0", "apple_icestorm_pmu". */
+static bool kernel_has_pmu(void)
 {
     bool found = false;
     DIR *folder = opendir("/sys/bus/event_source/devices");
@@ -133,8 +133,8 @@ static bool kernel_shows_pmu(void)
     return found;
 }
 
-/* Why no preset can be opened. code: PAPI's answer to the last one that was tried. */
-static void explain(tm_papi *p, int code)
+/* Sets the reason why no preset can be opened. code: PAPI's result for the last one. */
+static void set_refusal(tm_papi *p, int code)
 {
     tm_papi_presets *out = &p->presets;
     const PAPI_component_info_t *core = p->get_component_info(CORE_COMPONENT);
@@ -145,12 +145,12 @@ static void explain(tm_papi *p, int code)
     if (code == PAPI_EPERM || strstr(words, "paranoid")) {
         out->cause = TM_PAPI_DENIED;
         cause = "the kernel does not permit it";
-    } else if (!kernel_shows_pmu()) {
+    } else if (!kernel_has_pmu()) {
         out->cause = TM_PAPI_NO_PMU;
-        cause = "the kernel shows no PMU";
+        cause = "the kernel has no PMU";
     }
     snprintf(out->reason, sizeof out->reason,
-             "PAPI %s knows %d of %d presets for this processor, none can be opened: %s%sPAPI: "
+             "PAPI %s knows %d of %d presets for this processor, but none can be opened: %s%sPAPI: "
              "%.80s%s",
              p->version, out->n_known, out->n_all, cause, cause[0] ? " (" : "", words,
              cause[0] ? ")" : "");
@@ -172,7 +172,7 @@ const tm_papi_presets *tm_papi_count_presets(tm_papi *papi)
             refusal = code;
     } while (out->n_all < PAPI_MAX_PRESET_EVENTS &&
              papi->enum_event(&event, PAPI_ENUM_EVENTS) == PAPI_OK);
-    if (out->n_usable == 0) explain(papi, refusal);
+    if (out->n_usable == 0) set_refusal(papi, refusal);
     return out;
 }
 

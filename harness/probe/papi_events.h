@@ -25,9 +25,9 @@ const char *tm_papi_version(const tm_papi *papi); /* "7.0.0" */
 
 typedef enum tm_papi_cause {
     TM_PAPI_COUNTS,  /* at least one preset can be opened */
-    TM_PAPI_NO_PMU,  /* the kernel shows no performance monitoring unit */
+    TM_PAPI_NO_PMU,  /* the kernel has no performance monitoring unit */
     TM_PAPI_DENIED,  /* this user may not open counters */
-    TM_PAPI_REFUSED, /* any other reason, in PAPI's words */
+    TM_PAPI_REFUSED, /* any other reason, with PAPI's message */
 } tm_papi_cause;
 
 typedef struct tm_papi_presets {

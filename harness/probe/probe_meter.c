@@ -42,7 +42,8 @@ static void *read_samples(void *arg)
     for (;;) {
         const char *line = NULL;
         tm_error err = {0};
-        tm_status status = tm_child_read_line(m->child, 3600, &(tm_interrupt){m->stop_fd}, &line, &err);
+        tm_status status =
+            tm_child_read_line(m->child, 3600, &(tm_interrupt){m->stop_fd}, &line, &err);
         if (status == TM_TIMEOUT) continue;
         pthread_mutex_lock(&m->lock);
         if (status == TM_OK && line)

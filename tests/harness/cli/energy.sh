@@ -65,7 +65,7 @@ verdict $? "an interrupt during a window: exit 130"
 windows "and the samples are kept" interrupted.jsonl 'len(s) == 2 and not w'
 wait
 
-# In every format of bench, each row and each value that is fake says so.
+# In every format of bench, every fake row and value is labelled fake.
 for format in text md csv; do
     show_run $format && grep -q 'fake [0-9.e-]*.*fake: fake, fake package, fake counter' out
     verdict $? "$format: fake joules in a row are labelled fake"

@@ -278,7 +278,7 @@ static void test_papi_errors_are_reported(void **state)
         {"old", "PAPI is 5.7; this program was built with"},
         {"init", "PAPI cannot be initialized: the fake's error"},
         {"noinherit", "Event does not exist (2 of 3 presets can be opened)"},
-        {"nopmu", "knows 2 of 3 presets for this processor, none can be opened: "},
+        {"nopmu", "knows 2 of 3 presets for this processor, but none can be opened: "},
         {"denied", "none can be opened: the kernel does not permit it (PAPI: Permission level"},
         {"nostart", "PAPI cannot start counting"},
         {"negative", "PAPI: mine is -1"},

@@ -3,7 +3,7 @@
  *   old         the version is 5.7
  *   init        it cannot be initialized
  *   noinherit   it cannot follow threads
- *   nopmu       it knows two presets, none can be opened: there is no such event
+ *   nopmu       it knows two presets, but cannot open them: there is no such event
  *   denied      as nopmu, for lack of permission
  *   nostart     it cannot start counting
  *   negative    every count is negative (as in papi issue 59)

@@ -89,9 +89,9 @@ static void test_net_energy(void **state)
     tm_measured_miss(&e.idle_after_watts, "interrupted");
     tm_record_energy_set_net(&e);
     assert_says(e.net_joules.missing, "after the window: interrupted");
-    tm_measured_miss(&e.idle_before_watts, "not asked for");
+    tm_measured_miss(&e.idle_before_watts, "not requested");
     tm_record_energy_set_net(&e);
-    assert_says(e.net_joules.missing, "before the window: not asked for");
+    assert_says(e.net_joules.missing, "before the window: not requested");
     /* With constant power the difference is rounding, not energy. */
     tm_measured_set(&e.idle_before_watts, 30);
     tm_measured_set(&e.idle_after_watts, 30 - 1e-9);
