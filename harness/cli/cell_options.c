@@ -70,7 +70,7 @@ tm_tuner tm_cell_choice(const tm_cell_settings *s, const char *build, const tm_m
                       .oversubscribe = s->oversubscribe,
                       .retune = s->retune,
                       .measure = true,
-                      .interrupt_fd = tm_interrupt_fd(interrupt),
+                      .interrupt = interrupt,
                       .note = s->quiet ? NULL : tm_progress_note,
                       .note_arg = progress};
 }

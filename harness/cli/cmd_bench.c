@@ -82,7 +82,7 @@ static tm_status measure(const request *r, const tm_suite *suite, const tm_inter
                            .energy = &r->meter,
                            .seed = (uint64_t)r->cells.seed,
                            .oversubscribe = r->cells.oversubscribe,
-                           .interrupt_fd = interrupt->fd,
+                           .interrupt = interrupt,
                            .on_event = tm_progress_event,
                            .on_event_arg = &progress};
     if (status == TM_OK) status = tm_sweep_run(&so, outcome, err);

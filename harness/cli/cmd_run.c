@@ -229,7 +229,7 @@ static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_mac
                                 .oversubscribe = s->oversubscribe,
                                 .allow_machine = s->allow_machine,
                                 .timeout_seconds = s->timeout,
-                                .interrupt_fd = interrupt->fd,
+                                .interrupt = interrupt,
                                 .on_event = tm_progress_event,
                                 .on_event_arg = &progress};
     tm_status status = tm_sweep_run(&options, &outcome, err);
@@ -270,7 +270,7 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
                       .oversubscribe = s->oversubscribe,
                       .retune = s->retune,
                       .measure = !s->dry_run,
-                      .interrupt_fd = -1,
+                      .interrupt = &interrupt,
                       .note = s->quiet ? NULL : tm_progress_note,
                       .note_arg = &progress};
     tm_plan_options options = {.seed = (uint64_t)s->seed,
@@ -297,7 +297,6 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
     if (status == TM_OK && !s->dry_run)
         status = tm_sweep_check_store(s->store, &env, s->allow_machine, err);
     if (status == TM_OK && !s->dry_run) interrupt = tm_interrupt_open();
-    tuner.interrupt_fd = interrupt.fd;
     if (status == TM_OK) status = tm_plan_list_choices(suite, &env, &options, &choices, err);
     if (status == TM_OK) status = tm_tune_resolve(&tuner, &choices, err);
     if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, err);

@@ -13,11 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int is_interrupted(void *interrupt)
-{
-    return tm_interrupted(interrupt);
-}
-
 static void print_text(FILE *out, const char *model, const tm_tune *tune)
 {
     fprintf(out, "%s, %d of %d layers, %d thread%s: %d prompt tokens, then %d generated\n\n", model,
@@ -71,8 +66,7 @@ static tm_status measure(const settings *s, tm_interrupt *interrupt, tm_tune *ou
                                .cache_bytes =
                                    tm_roofline_options_for(&env, &n_threads, 1).cache_bytes,
                                .available_bytes = env.memory_available_bytes,
-                               .interrupted = is_interrupted,
-                               .interrupted_arg = interrupt};
+                               .interrupt = interrupt};
     status = tm_tune_measure(&options, out, err);
     tm_machine_free(&env);
     return status;

@@ -164,7 +164,7 @@ static tm_status run_arm(arm_run *a, tm_error *err)
                                        .on_line = take_line,
                                        .patience = patience,
                                        .arg = a,
-                                       .interrupt_fd = tm_interrupt_fd(a->run->interrupt)};
+                                       .interrupt = a->run->interrupt};
     const tm_cell *c = &a->arm->cells[0];
     tm_status status = make_folder(a, err);
     if (status != TM_OK) return status;

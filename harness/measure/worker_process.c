@@ -66,8 +66,7 @@ static tm_status converse(conversation *c, tm_error *err)
         const char *line;
         double seconds = p->patience(p->arg);
         if (!c->said_hello && seconds > HELLO_SECONDS) seconds = HELLO_SECONDS;
-        status =
-            tm_child_read_line(c->child, seconds, &(tm_interrupt){p->interrupt_fd}, &line, err);
+        status = tm_child_read_line(c->child, seconds, p->interrupt, &line, err);
         c->ended_early = status == TM_OK && !line;
         if (c->ended_early) status = tm_fail(err, TM_CHILD, "the worker ended early");
         if (status == TM_OK) status = take_line(c, line, err);

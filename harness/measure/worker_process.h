@@ -3,6 +3,7 @@
 #ifndef TM_HARNESS_MEASURE_WORKER_PROCESS_H
 #define TM_HARNESS_MEASURE_WORKER_PROCESS_H
 
+#include "harness/base/interrupt.h"
 #include "harness/measure/worker.h"
 
 typedef struct tm_worker_process {
@@ -13,7 +14,7 @@ typedef struct tm_worker_process {
     /* Longest silence before the next line, in seconds. */
     double (*patience)(void *arg);
     void *arg;
-    int interrupt_fd; /* readable to stop; -1: none */
+    const tm_interrupt *interrupt; /* NULL: never */
 } tm_worker_process;
 
 /* Starts the program, sends the request and hands over the lines until DONE. Errors: those of

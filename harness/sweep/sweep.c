@@ -1,7 +1,6 @@
 #include "harness/sweep/sweep.h"
 
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +36,7 @@ typedef struct sweep {
 
 static double elapsed(const sweep *s)
 {
-    return (double)(tm_now_ns() - s->begin_ns) * 1e-9;
+    return (double)(tm_clock_now(s->o->clock) - s->begin_ns) * 1e-9;
 }
 
 /* Whether a process of the arm still lacks records of cells that have not failed. */
@@ -212,7 +211,7 @@ static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, t
     s->arm_number++;
     s->predicted_end = elapsed(s) + remaining(s);
     emit(s, TM_SWEEP_ARM, NULL, NULL);
-    int64_t begin = tm_now_ns();
+    int64_t begin = tm_clock_now(s->o->clock);
     for (;;) {
         int failed;
         tm_error why;
@@ -227,15 +226,9 @@ static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, t
         if (status != TM_OK) return status;
         if (!has_work(s, arm, process)) break;
     }
-    s->arms[arm].seconds = (double)(tm_now_ns() - begin) * 1e-9;
+    s->arms[arm].seconds = (double)(tm_clock_now(s->o->clock) - begin) * 1e-9;
     s->arms[arm].n_processes++;
     return TM_OK;
-}
-
-static bool is_interrupted(const sweep *s)
-{
-    struct pollfd fd = {.fd = s->o->interrupt_fd, .events = POLLIN};
-    return s->o->interrupt_fd >= 0 && poll(&fd, 1, 0) > 0;
 }
 
 /* A first run needs only some budget left; later ones must fit into it. */
@@ -263,7 +256,7 @@ static tm_status run_pair(sweep *s, const tm_pair *pair, tm_error *err)
                     pair->b >= 0 && has_samples(s, order[0], process)};
     for (int slot = 0; slot < 2; slot++) {
         if (order[slot] < 0 || !has_work(s, order[slot], process)) continue;
-        if (is_interrupted(s)) {
+        if (tm_interrupted(s->o->interrupt)) {
             s->out->interrupted = true;
             return tm_fail(err, TM_INTERRUPTED, "interrupted");
         }
@@ -369,8 +362,7 @@ static void count(sweep *s)
 static tm_status show_marker(sweep *s, tm_error *err)
 {
     tm_meter_marker marker;
-    const tm_interrupt interrupt = {s->o->interrupt_fd};
-    tm_status status = tm_meter_marker_show(s->o->env->n_cpus, &interrupt, NULL, &marker, err);
+    tm_status status = tm_meter_marker_show(s->o->env->n_cpus, s->o->interrupt, NULL, &marker, err);
     if (status == TM_OK) tm_sweep_store_marker(&s->log, &marker);
     if (status == TM_INTERRUPTED) s->out->interrupted = true;
     return status;
@@ -378,7 +370,7 @@ static tm_status show_marker(sweep *s, tm_error *err)
 
 tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, tm_error *err)
 {
-    sweep s = {.o = options, .out = out, .begin_ns = tm_now_ns()};
+    sweep s = {.o = options, .out = out, .begin_ns = tm_clock_now(options->clock)};
     char text[200];
     memset(out, 0, sizeof *out);
     s.arms = calloc((size_t)options->plan->n_arms, sizeof *s.arms);
@@ -395,7 +387,8 @@ tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, t
         &s.log, options->limits && s.n_arms > 0 ? options->limits(options->limits_arg) : NULL);
     if (options->energy && options->suite->energy.marker && s.n_arms > 0)
         status = show_marker(&s, err);
-    s.begin_ns = tm_now_ns(); /* limits and marker do not count into the time budget */
+    s.begin_ns =
+        tm_clock_now(options->clock); /* limits and marker do not count into the time budget */
     if (status == TM_OK) status = skip_arms(&s, err);
     if (status == TM_OK) status = run_rounds(&s, err);
     if (status == TM_OK) status = skip_unstarted(&s, err);

@@ -6,6 +6,8 @@
 #ifndef TM_HARNESS_SWEEP_SWEEP_H
 #define TM_HARNESS_SWEEP_SWEEP_H
 
+#include "harness/base/clock.h"
+#include "harness/base/interrupt.h"
 #include "harness/record/store.h"
 #include "harness/sweep/plan.h"
 
@@ -45,7 +47,8 @@ typedef struct tm_sweep_options {
     bool oversubscribe;
     bool allow_machine;     /* continue a store of another machine */
     double timeout_seconds; /* longest silence of a worker; 0: 120 s plus its predicted work */
-    int interrupt_fd;       /* readable: stop and keep what was measured; -1: none */
+    const tm_interrupt *interrupt; /* stops and keeps what was measured; NULL: never */
+    const tm_clock *clock;         /* of the time budget; NULL: the system's */
     void (*on_event)(void *arg, const tm_sweep_event *event); /* or NULL */
     void *on_event_arg;
 } tm_sweep_options;

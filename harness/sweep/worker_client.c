@@ -343,7 +343,7 @@ tm_status tm_worker_client_run(tm_worker_client *client, int *failed, bool *fata
                                  .on_line = take_line,
                                  .patience = patience,
                                  .arg = s,
-                                 .interrupt_fd = client->options->interrupt_fd};
+                                 .interrupt = client->options->interrupt};
     tm_status status = s->request.n_tests > 0 ? tm_worker_process_run(&process, err) : TM_OK;
     if (status != TM_OK) *failed = failed_cell(s);
     *fatal = s->fatal;

@@ -232,7 +232,7 @@ static tm_status race(const tm_tune_options *o, tm_pool *pool, lane *lanes, tm_t
         if (status != TM_OK) fail_candidate(c, status, &why);
     }
     for (int round = 0; round < ROUNDS; round++) {
-        if (o->interrupted && o->interrupted(o->interrupted_arg))
+        if (tm_interrupted(o->interrupt))
             return tm_fail(err, TM_INTERRUPTED, "interrupted while kernels were compared");
         run_round(out, lanes, round);
         if (round == 0) leave_behind(out, lanes);

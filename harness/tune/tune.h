@@ -9,6 +9,7 @@
 #define TM_HARNESS_TUNE_TUNE_H
 
 #include "engine/source.h"
+#include "harness/base/interrupt.h"
 #include "harness/base/json.h"
 #include "kernels/kernel.h"
 
@@ -41,8 +42,7 @@ typedef struct tm_tune_options {
     uint64_t seed;
     size_t cache_bytes;            /* of the last level */
     int64_t available_bytes;       /* of memory; below 0: not known */
-    int (*interrupted)(void *arg); /* asked between rounds; NULL: never */
-    void *interrupted_arg;
+    const tm_interrupt *interrupt; /* checked between rounds; NULL: never */
 } tm_tune_options;
 
 /* The kernels of a family that are worth measuring here: those with instructions of this machine where

@@ -94,8 +94,7 @@ static tm_status ask(const tm_tuner *choice, const char *model, const char *fami
     tm_json *json = NULL;
     tm_status status = tm_child_open(argv, &child, err);
     if (status != TM_OK) return status;
-    status = tm_child_read_all(child, MAX_ANSWER, PATIENCE, &(tm_interrupt){choice->interrupt_fd},
-                               &text, &length, err);
+    status = tm_child_read_all(child, MAX_ANSWER, PATIENCE, choice->interrupt, &text, &length, err);
     tm_child_close(child, status == TM_OK ? GRACE : 0, &end);
     if (status == TM_OK && !end.ok)
         status = tm_fail(err, TM_CHILD, "%s", end.last_words[0] ? end.last_words : end.reason);

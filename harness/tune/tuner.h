@@ -7,6 +7,7 @@
 #ifndef TM_HARNESS_TUNE_TUNER_H
 #define TM_HARNESS_TUNE_TUNER_H
 
+#include "harness/base/interrupt.h"
 #include "harness/machine/machine.h"
 #include "harness/tune/tune.h"
 
@@ -17,9 +18,9 @@ typedef struct tm_tuner {
     const tm_machine *env;
     uint64_t seed;
     bool oversubscribe;
-    bool retune;  /* measure again what is remembered */
-    bool measure; /* false: what is remembered, else the fixed order */
-    int interrupt_fd;
+    bool retune;                               /* measure again what is remembered */
+    bool measure;                              /* false: what is remembered, else the fixed order */
+    const tm_interrupt *interrupt;             /* NULL: never */
     void (*note)(void *arg, const char *text); /* one sentence per choice made anew; or NULL */
     void *note_arg;
 } tm_tuner;

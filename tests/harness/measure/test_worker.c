@@ -259,13 +259,8 @@ static void test_request_round_trip(void **state)
 
 /* The fake's 10 W, read at edges that no bound is kept of: a second's window is 1 % off when a thread
  * stands still for 20 ms in the microsecond of a read. */
-static void assert_idle(double watts)
-{
-    assert_true(fabs(watts - 10) < 0.1);
-}
-
-/* Windows come after every time, a prompt and the generation behind it apart, whole repetitions of each
- * for no less than was asked; and what is made up says so. */
+/* Windows come after every timed repetition: whole repetitions of a phase for no less than requested.
+ * test_energy_window.c checks their figures. */
 static void test_energy_windows(void **state)
 {
     (void)state;
@@ -274,46 +269,30 @@ static void test_energy_windows(void **state)
     add_test(4, 2, 1, 0, 0, 1);
     add_test(0, 3, 0, 0, 0, 2);
     strcpy(request.energy.source, "fake");
-    request.energy.seconds = 1;
-    request.energy.idle_seconds = 1;
+    request.energy.seconds = TM_ENERGY_SECONDS_MIN;
+    request.energy.idle_seconds = 0;
     request.tests[0].energy[TM_PHASE_PROMPT] = true;
-    request.tests[0].energy[TM_PHASE_GENERATION] = true;
     request.tests[1].energy[TM_PHASE_GENERATION] = true;
     assert_ok(run_request(&err), err);
     static const tm_worker_line_kind kinds[] = {
         TM_WORKER_HELLO,  TM_WORKER_LOADED, TM_WORKER_CHECKED, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,
-        TM_WORKER_SAMPLE, TM_WORKER_ENERGY, TM_WORKER_ENERGY,  TM_WORKER_ENERGY, TM_WORKER_DONE};
-    assert_int_equal(n_lines, 10);
-    for (int i = 0; i < 10; i++) assert_int_equal(lines[i].kind, kinds[i]);
-    for (int i = 6; i < 9; i++) {
+        TM_WORKER_SAMPLE, TM_WORKER_ENERGY, TM_WORKER_ENERGY,  TM_WORKER_DONE};
+    assert_int_equal(n_lines, 9);
+    for (int i = 0; i < 9; i++) assert_int_equal(lines[i].kind, kinds[i]);
+    for (int i = 6; i < 8; i++) {
         const tm_record_energy *e = &lines[i].record.energy;
         bool prompt = i == 6;
-        int64_t n = prompt ? e->n_prompt_tokens : e->n_output_tokens, each = prompt ? 4 : i - 5;
-        assert_int_equal(lines[i].test, i == 8);
+        int64_t n = prompt ? e->n_prompt_tokens : e->n_output_tokens, each = prompt ? 4 : 3;
+        assert_int_equal(lines[i].test, i == 7);
         assert_int_equal(e->phase, prompt ? TM_PHASE_PROMPT : TM_PHASE_GENERATION);
         assert_int_equal(e->state, TM_PROBE_OK);
         assert_true(e->fake && strcmp(e->scope, "fake package") == 0);
-        assert_true(e->window_seconds >= 1 && e->idle_seconds >= 1);
+        assert_true(e->window_seconds >= 1);
         assert_true(n == each * e->n_repeats);
         /* A millisecond per token: no more of them fit into the window. */
         assert_true(n > 0 && (double)n <= 1000 * e->window_seconds + 1);
         assert_true(fabs(e->gross_joules.value - 10 * e->window_seconds) <=
                     e->error_bound_joules.value);
-        assert_true(e->error_bound_joules.value >= 10 * 2e-3);
-        assert_idle(e->idle_before_watts.value);
-        assert_idle(e->idle_after_watts.value);
-        assert_true(isnan(e->net_joules.value) && e->net_joules.missing[0]);
-        assert_true(e->begin_unix_seconds > e->idle_before_unix_seconds);
-        assert_true(e->idle_after_unix_seconds > e->begin_unix_seconds + e->window_seconds);
-        /* A point for each read of the window, of which none is longer apart than the largest gap; idle
-         * before and behind it. */
-        int n_inside = 0;
-        for (int k = 0; k < e->n_trace; k++)
-            n_inside += e->trace[k].seconds > 0 && e->trace[k].seconds <= e->window_seconds;
-        assert_true(e->trace[0].seconds < -0.9);
-        assert_true(e->trace[e->n_trace - 1].seconds > e->window_seconds + 0.9);
-        assert_true(n_inside >= (int)(e->window_seconds / e->largest_gap_seconds.value));
-        assert_true(n_inside >= 3 || e->largest_gap_seconds.value > 0.3);
     }
 }
 
@@ -336,6 +315,7 @@ static void test_profiles(void **state)
     request.tests[1].energy[TM_PHASE_GENERATION] = true;
     strcpy(request.energy.source, "fake");
     request.energy.seconds = TM_ENERGY_SECONDS_MIN;
+    request.energy.idle_seconds = 0;
     assert_ok(run_request(&err), err);
     static const tm_worker_line_kind kinds[] = {
         TM_WORKER_HELLO,  TM_WORKER_LOADED,  TM_WORKER_CHECKED, TM_WORKER_SAMPLE, TM_WORKER_SAMPLE,

@@ -17,7 +17,6 @@ typedef struct run {
     int stop_after; /* samples until interruption; 0: never */
     int n_samples, stop_fd;
     char order[512]; /* a letter per arm that began: f baseline, t ternary */
-    int n_late;      /* of them those that began after the time budget */
 } run;
 
 static inline void on_event(void *arg, const tm_sweep_event *event)
@@ -25,8 +24,6 @@ static inline void on_event(void *arg, const tm_sweep_event *event)
     run *r = arg;
     if (event->kind == TM_SWEEP_ARM && strlen(r->order) + 1 < sizeof r->order)
         strcat(r->order, event->arm->cells[0].role[0] == 'b' ? "f" : "t");
-    r->n_late += event->kind == TM_SWEEP_ARM && suite.time_budget_seconds > 0 &&
-                 event->elapsed_seconds > suite.time_budget_seconds;
     if (event->kind != TM_SWEEP_SAMPLE) return;
     r->n_samples++;
     if (r->stop_after && r->n_samples == r->stop_after)
@@ -62,7 +59,6 @@ static inline void prepare(run *r, const char *store)
                                     .build = "build",
                                     .seed = 1,
                                     .timeout_seconds = 60,
-                                    .interrupt_fd = -1,
                                     .on_event = on_event,
                                     .on_event_arg = r};
 }

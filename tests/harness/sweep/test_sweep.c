@@ -1,7 +1,7 @@
 /* Plans and sweeps with the fake engine: order of pairs, failures, budgets, interruption,
  * continuing. The program is its own worker: `test_sweep worker`; and `test_sweep sweep STORE` runs
  * one sweep, to be killed. */
-#include "harness/base/clock.h"
+#include "tests/harness/fake_clock.h"
 #include "tests/harness/sweep/sweeps.h"
 
 #include <errno.h>
@@ -190,7 +190,8 @@ static void test_continues(void **state)
     for (int stop = 1, i = 0; i < 4; i++, stop += 3) {
         assert_int_equal(pipe(fds), 0);
         prepare(&r, store);
-        r.options.interrupt_fd = fds[0];
+        tm_interrupt interrupt = {fds[0]};
+        r.options.interrupt = &interrupt;
         r.stop_fd = fds[1];
         r.stop_after = stop;
         assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
@@ -339,30 +340,46 @@ static void test_skips(void **state)
     finish(&r);
 }
 
+/* Every sample takes 100 ms of a fake clock, so a pair takes 0.2 s. */
+static void advance_clock(void *arg, const tm_sweep_event *event)
+{
+    fake_clock *fake = arg;
+    if (event->kind == TM_SWEEP_SAMPLE) fake->time_ns += 100000000;
+}
+
 static void test_budget(void **state)
 {
     (void)state;
     run r;
-    make_suite("null:20000000,null:10000000,null:20000001", "f16,auto", "tg8");
+    fake_clock fake;
+    fake_clock_init(&fake);
+    make_suite("null:1,null:2,null:3", "f16,auto", "tg8");
     suite.processes = 50;
     suite.repetitions = 1;
     suite.warmup = 0;
-    suite.time_budget_seconds = 3; /* a pair takes some 0.7 s or 0.35 s: two rounds or so */
-    sweep(&r, NULL);
+    suite.time_budget_seconds = 1.3; /* two rounds of three pairs, and no pair of the third */
+    prepare(&r, NULL);
+    r.options.clock = &fake.clock;
+    r.options.on_event = advance_clock;
+    r.options.on_event_arg = &fake;
+    assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
     assert_true(r.outcome.budget_spent);
-    assert_int_equal(r.outcome.n_cells_ok + r.outcome.n_cells_skipped, 6);
-    assert_true(r.outcome.rounds_max >= 1 && r.outcome.rounds_max < 50);
-    /* One pair may have begun in time and taken longer than before, however long that was; no other
-     * begins any more. */
-    assert_true(r.n_late <= 2);
+    assert_int_equal(r.outcome.n_cells_ok, 6);
+    assert_int_equal(r.outcome.n_new_samples, 12);
+    assert_int_equal(r.outcome.rounds_min, 2);
+    assert_int_equal(r.outcome.rounds_max, 2);
     finish(&r);
 
-    /* What the budget kept from running at all is skipped with that reason. */
-    suite.time_budget_seconds = 1e-9;
-    sweep(&r, NULL);
-    assert_int_equal(r.outcome.n_cells_skipped, 6);
-    assert_says(find_cell(&r.outcome.records, "null:10000000", "tg8", "skipped")->reason,
-                "time budget");
+    /* A cell that never ran because of the budget is skipped with that reason. */
+    suite.time_budget_seconds = 0.3;
+    prepare(&r, NULL);
+    r.options.clock = &fake.clock;
+    r.options.on_event = advance_clock;
+    r.options.on_event_arg = &fake;
+    assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
+    assert_int_equal(r.outcome.n_cells_ok, 4);
+    assert_int_equal(r.outcome.n_cells_skipped, 2);
+    assert_says(find_cell(&r.outcome.records, "null:3", "tg8", "skipped")->reason, "time budget");
     finish(&r);
 }
 
@@ -535,8 +552,7 @@ static int run_killable(const char *store)
                                 .store_path = store,
                                 .build = "build",
                                 .seed = 1,
-                                .timeout_seconds = 60,
-                                .interrupt_fd = -1};
+                                .timeout_seconds = 60};
     if (status == TM_OK) status = run_when_free(&options, &r.outcome, &err);
     if (status != TM_OK) fprintf(stderr, "# %s\n", err.message);
     finish(&r);

@@ -76,7 +76,6 @@ static tm_tuner fresh(const char *name)
                       .env = &env,
                       .seed = 1,
                       .measure = true,
-                      .interrupt_fd = -1,
                       .note = on_note};
 }
 
