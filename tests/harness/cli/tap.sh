@@ -1,5 +1,5 @@
-# What the command-line tests share. Sourced from the top of the checkout: finds the program, goes to a
-# folder of its own that vanishes at the end, and counts TAP lines. The test prints "1..$n" itself.
+# Shared by the command-line tests, which source it from the top of the checkout. Finds the program, enters
+# a temporary folder that is removed at the end, and counts TAP lines. The test prints "1..$n" itself.
 # shellcheck shell=bash
 program=${TERNMARK:-$PWD/build/ternmark}
 [ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
@@ -7,13 +7,14 @@ program=$(realpath "$program")
 work=$(mktemp -d) || exit 2
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit 2
-export XDG_CACHE_HOME=$work/cache # no choice of kernels is remembered from one test to the next
+export XDG_CACHE_HOME=$work/cache # no autotuned choice outlives a test
 
-# Skips the whole test where a command is not installed.
+# need COMMAND: skips the whole test if the command is not installed
 need() { command -v "$1" >/dev/null || { echo "$1 is not installed"; exit 77; }; }
 
 n=0
-verdict() { # status title
+# verdict STATUS TITLE: one TAP line, with the output of a failed command
+verdict() {
     n=$((n + 1))
     if [ "$1" -eq 0 ]; then
         echo "ok $n - $2"
@@ -23,7 +24,8 @@ verdict() { # status title
         sed 's/^/# err: /' err 2>/dev/null | tail -n 12
     fi
 }
-# expect STATUS TITLE PATTERN ARGUMENT...: exit status, and a line of either stream that has PATTERN
+# expect STATUS TITLE PATTERN ARGUMENT...: the program ends with STATUS, and a line of stdout or stderr
+# matches PATTERN
 expect() {
     local wanted=$1 title=$2 pattern=$3 got
     shift 3
