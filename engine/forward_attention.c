@@ -87,7 +87,8 @@ static void attend(const tm_thread_pass *self, int layer, int token, int n_token
         tm_attend_all(&a, s->q + at, n_heads, n_positions, s->mixed + at);
         return;
     }
-    /* Copied side by side: in many models tokens are a multiple of a cache's set stride apart. */
+    /* Copied side by side: in many models the distance of tokens is a multiple of a cache's set
+     * stride. */
     for (size_t t = 0; t < (size_t)n_tokens; t++)
         memcpy(self->own->query + t * n, s->q + at + t * row, n * sizeof(float));
     tm_attend_all(&a, self->own->query, n_tokens * n_heads, n_positions, self->own->mixed);
@@ -169,7 +170,7 @@ static int chunks_of(const tm_thread_pass *self, int token)
 }
 
 /* Attention of tokens from first_token on, shared out by chunks of positions: in a long context
- * there may be fewer heads than threads. The results of the chunks are joined behind a barrier, by
+ * there may be fewer heads than threads. The results of the chunks are joined after a barrier, by
  * head. */
 static void attend_chunks(const tm_thread_pass *self, int layer, int first_token, int n_tokens)
 {

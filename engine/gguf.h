@@ -46,7 +46,7 @@ typedef struct tm_gguf_tensor {
     int64_t ne[4];       /* ne[0] is the row length; unused dimensions are 1 */
     const uint8_t *data; /* in the map */
     size_t bytes;
-    const tm_gguf *gguf; /* borrowed, whose map that is; NULL: data lies elsewhere */
+    const tm_gguf *gguf; /* borrowed, owner of the map; NULL: data is elsewhere */
 } tm_gguf_tensor;
 
 /* Errors: IO, FORMAT (what, where in the file, value and limit), UNSUPPORTED (big-endian, version
@@ -87,7 +87,7 @@ tm_status tm_gguf_array_length(const tm_gguf *gguf, const char *key, uint64_t *o
  * tensor->bytes. */
 void tm_gguf_release(const tm_gguf_tensor *tensor, size_t begin, size_t end);
 
-/* An array as it lies in the file, not aligned: items of a fixed size follow each other, strings
+/* An array as stored in the file, unaligned: items of a fixed size follow each other, strings
  * are a u64 length and that many bytes each. All lengths were checked on opening. */
 typedef struct tm_gguf_array {
     uint32_t item_type; /* GGUF value type: 4 u32, 5 i32, 6 f32, 8 string, ... */

@@ -35,13 +35,13 @@ typedef struct tm_model_families {
 } tm_model_families;
 
 /* Decides by the types in which all the linear weights are stored:
- *   linear: "ternary" if any is I2_S; else the layout of the first TQ tensor; else the layout of
- *           the first tensor if every tensor is stored in blocks; else "f32" if all are F32,
- *           "bf16" if all are BF16; else "f16".
- *   head:   the head's own layout if it is stored in blocks, unless some linear weight needs a
- *           float kernel beside a ternary one; else "f32" or "bf16" if the embedding and the head
- *           are both stored so; else "f16".
- * kernel: the caller's choice for the linear weights, NULL for "auto".
+ * linear: "ternary" if any is I2_S; else the layout of the first TQ tensor; else the layout of
+ * the first tensor if every tensor is stored in blocks; else "f32" if all are F32,
+ * "bf16" if all are BF16; else "f16".
+ * head:   the head's own layout if it is stored in blocks, unless some linear weight needs a
+ * float kernel in addition to a ternary one; else "f32" or "bf16" if the embedding and the head
+ * are both stored so; else "f16". kernel: the caller's choice for the linear weights, NULL for
+ * "auto".
  * Errors: those of source->describe, which is called only where a type alone does not decide. */
 tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, tm_model_families *out,
                         tm_error *err) TM_MUST_USE;

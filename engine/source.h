@@ -96,7 +96,8 @@ struct tm_source {
      * function is NULL if nothing is stored (synthetic). Any thread. */
     const uint8_t *(*stored)(const tm_source *source, tm_role role, int layer);
     /* Releases rows that are not needed soon, as tm_gguf_release does, so that a file's pages do
-     * not count beside the packed weights. NULL: nothing to release (synthetic). Any thread. */
+     * not count in addition to the packed weights. NULL: nothing to release (synthetic). Any
+     * thread. */
     void (*release)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end);
     void (*close)(tm_source *source);
 };

@@ -2,15 +2,16 @@
 
 #include "kernels/check.h"
 
-/* Multiply-accumulates of one fill of one check: the scalar reference makes some 10^9 per second
- * and a check has about ten fills, so that all shapes of a model stay below a second. */
+/* Multiply-accumulates of one fill of one check. The scalar reference computes about 10^9 per
+ * second and a check has about ten fills, so all shapes of a model together take less than a
+ * second. */
 #define CHECK_MACS   2000000
-#define CHECK_TOKENS 5 /* no multiple of any kernel's token block */
+#define CHECK_TOKENS 5 /* not a multiple of any kernel's token block */
 #define MIN_ROWS     67
-#define CHECKED_MAX  32 /* kernels x shapes of a model; a file with more has some checked again */
+#define CHECKED_MAX  32 /* pairs that are remembered; further ones may be checked twice */
 
-/* Rows for a check: all of a small matrix, else as many as the work allows and the same remainder
- * by 32, so that the last, partial row group is tried as well. */
+/* Rows for a check: all of a small matrix, else as many as CHECK_MACS allows, with the same
+ * remainder by 32, so that the last, partial row group is checked too. */
 static int check_rows(int n_rows, int n_cols, int n_tokens)
 {
     int64_t rows = CHECK_MACS / ((int64_t)n_cols * n_tokens);
@@ -31,7 +32,7 @@ static tm_status check_shape(const tm_kernel *kernel, int n_rows, int n_cols, ui
     return TM_OK;
 }
 
-/* A kernel and a shape it meets in the model. */
+/* A kernel and a shape on which the model uses it. */
 typedef struct checked {
     const tm_kernel *kernel;
     int n_rows, n_cols;

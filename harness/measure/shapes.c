@@ -18,7 +18,7 @@
 #define SYNTH  "synth:"
 #define MODELS "workloads/models.json"
 
-/* What a synthetic model takes where models.json has null: the value is not published. */
+/* Values of a synthetic model where models.json has null because none is published. */
 #define DEFAULT_ROPE_BASE 10000.0
 #define DEFAULT_EPSILON   1e-5
 
