@@ -89,7 +89,6 @@ static tm_status measure(const request *r, const tm_suite *suite, const tm_inter
     tm_progress_end(&progress);
     tm_plan_free(&plan);
     tm_tune_choices_free(&choices);
-    tm_machine_free(&env);
     return status;
 }
 

@@ -361,7 +361,6 @@ tm_status tm_kernels_bench(const tm_kernels_request *request, tm_call *call, tm_
     }
 done:
     tm_kernel_runner_close(runner);
-    tm_machine_free(&env);
     tm_kernel_matrix_free(&rows);
     return status;
 }

@@ -222,7 +222,6 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     tm_profile_run_free(&st.run);
     tm_plan_free(&st.plan);
     tm_tune_choices_free(&st.choices);
-    tm_machine_free(&st.env);
     free(st.roofline);
     free(st.suite);
     return status;

@@ -77,7 +77,6 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
         status = tm_print_json(call->out, tm_roofline_to_json(roofline), err);
     else if (status == TM_OK)
         print_text(call->out, &env, roofline);
-    tm_machine_free(&env);
     free(roofline);
     return status;
 }

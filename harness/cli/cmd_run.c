@@ -310,7 +310,6 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
         print_plan_text(call->out, suite, &plan, &s->meter);
     tm_plan_free(&plan);
     tm_tune_choices_free(&choices);
-    tm_machine_free(&env);
     return status;
 }
 

@@ -68,7 +68,6 @@ static tm_status measure(const settings *s, tm_interrupt *interrupt, tm_tune *ou
                                .available_bytes = env.memory_available_bytes,
                                .interrupt = interrupt};
     status = tm_tune_measure(&options, out, err);
-    tm_machine_free(&env);
     return status;
 }
 

@@ -57,6 +57,11 @@ void tm_doctor_missing(tm_doctor_line *line, const char *fix, const char *fmt, .
     "give the virtual machine a PMU (qemu: -cpu host,pmu=on), or measure on the machine itself"
 #define TM_DOCTOR_FIX_PARANOID "sudo sysctl kernel.perf_event_paranoid=2"
 
+/* The detail of what a recorded machine cannot show. */
+#define TM_DOCTOR_RECORDED "not available from a recorded machine"
+
+/* Lines of the processor, its clock, memory and load. */
+void tm_doctor_read_machine(const tm_machine *machine, const char *root, tm_doctor *out);
 /* Lines of the machine's condition, the libraries opened at run time and the memory bandwidth. */
 void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *machine,
                          tm_doctor *out);

@@ -1,29 +1,28 @@
-/* The doctor's lines that open a library or measure for a moment: what every sample will hold of the
- * machine's condition, PAPI, libsensors, and the bandwidth of memory. */
-#include "harness/base/clock.h"
-#include "harness/measure/sample_conditions.h"
-#include "harness/machine/machine_cores.h"
+/* The lines that open a library or measure for a moment: the conditions that every sample records,
+ * PAPI, libsensors and the memory bandwidth. */
 #include "harness/doctor/doctor.h"
+
+#include "harness/base/clock.h"
+#include "harness/base/sysfs.h"
+#include "harness/machine/machine_cores.h"
+#include "harness/machine/roofline.h"
+#include "harness/measure/sample_conditions.h"
 #include "harness/probe/papi_events.h"
 #include "harness/probe/probe.h"
-#include "harness/base/sysfs.h"
-#include "harness/machine/roofline.h"
 #include "harness/probe/sensor_library.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BANDWIDTH_SECONDS 0.1
-/* Both read one counter within milliseconds of each other over a second. */
+/* Both windows last a second and start and end within milliseconds of each other. */
 #define PAPI_DIFFERS 0.1
-/* A single channel of DDR3 has more than twice that: something is throttled or shared. */
+/* One channel of DDR3 has more than twice this, so below it memory is throttled or shared. */
 #define SLOW_GB_PER_SECOND 5
 
-/* The same reading as every sample's, on all CPUs that may be used. */
+/* What every sample records, for all usable CPUs. */
 static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
 {
     tm_sample_conditions conditions;
@@ -37,32 +36,32 @@ static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
 
     tm_doctor_line *line = tm_doctor_add(out, "clock");
     if (now.frequency_hz.missing[0])
-        tm_doctor_missing(line, "", "%s; samples stand without it", now.frequency_hz.missing);
+        tm_doctor_missing(line, "", "%s; samples do not record it", now.frequency_hz.missing);
     else
         tm_doctor_ok(line, "%.2f GHz now, mean of %d CPUs", 1e-9 * now.frequency_hz.value, n);
     line = tm_doctor_add(out, "throttling");
     if (now.throttle_events.missing[0]) {
-        tm_doctor_missing(line, "", "%s; a clock held back would show in the times only",
+        tm_doctor_missing(line, "", "%s; throttling would only show in the times",
                           now.throttle_events.missing);
     } else {
         tm_doctor_ok(line, "%.0f events since boot", now.throttle_events.value);
         if (now.throttle_events.value > 0) {
             tm_doctor_warn(
                 line, "improve the cooling, or turn turbo off",
-                "the processor was too hot at times: samples in which the counter moves are "
+                "the processor has been too hot: samples during which the counter advances are "
                 "marked");
         }
     }
     line = tm_doctor_add(out, "temperature");
     if (now.temperature_celsius.missing[0])
-        tm_doctor_missing(line, "", "%s; samples stand without it",
+        tm_doctor_missing(line, "", "%s; samples do not record it",
                           now.temperature_celsius.missing);
     else
         tm_doctor_ok(line, "%.1f C, the hottest of %d sensors", now.temperature_celsius.value,
                      conditions.n_sensors);
 }
 
-/* A window of powercap's own while PAPI counts. */
+/* A powercap window that runs while PAPI counts. */
 typedef struct beside {
     tm_probe *probe;
     tm_probe_window window;
@@ -71,9 +70,8 @@ typedef struct beside {
 static void measure_beside(void *arg)
 {
     beside *b = arg;
-    struct timespec second = {1, 50000000};
     tm_probe_start(b->probe);
-    nanosleep(&second, NULL);
+    tm_clock_sleep(NULL, 1050000000);
     tm_probe_stop(b->probe, &b->window);
 }
 
@@ -84,7 +82,7 @@ static const tm_probe_value *zone_value(const tm_probe_window *window, const cha
     return NULL;
 }
 
-/* PAPI's joules of zone 0 against those of the files they come from. */
+/* Compares PAPI's joules of zone 0 with those of the powercap files that it reads. */
 static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, tm_doctor *out)
 {
     char name[48], reason[200];
@@ -95,14 +93,12 @@ static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, 
     tm_probe_options probing = {.root = options->root, .spin_seconds = options->spin_seconds};
     tm_doctor_line *line = tm_doctor_add(out, "papi powercap");
     if (!tm_papi_component(papi, "powercap", reason, sizeof reason)) {
-        tm_doctor_missing(line, "",
-                          "%s; no figure would be taken from it, energy comes from powercap itself",
-                          reason);
+        tm_doctor_missing(line, "", "%s; energy is read from powercap without PAPI", reason);
         return;
     }
     if (!tm_sysfs_text(options->root, "sys/class/powercap/intel-rapl:0/name", name, sizeof name) ||
         tm_probe_open("powercap", &probing, &b.probe, &health, &why) != TM_OK) {
-        tm_doctor_missing(line, "", "nothing to hold it against: %s",
+        tm_doctor_missing(line, "", "nothing to compare it with: %s",
                           why.message[0] ? why.message : "no zone 0");
         return;
     }
@@ -113,14 +109,14 @@ static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, 
         double seconds = 1e-9 * (double)(tm_now_ns() - begin);
         const tm_probe_value *v = zone_value(&b.window, name);
         if (!v || v->state != TM_PROBE_OK) {
-            tm_doctor_missing(line, "", "nothing to hold it against: %s", v ? v->reason : name);
+            tm_doctor_missing(line, "", "nothing to compare it with: %s", v ? v->reason : name);
         } else {
             tm_doctor_ok(line, "%.4g J of %s; powercap %.4g J", joules, name, v->value);
-            /* PAPI's window lies around powercap's and is longer where something held this up. */
+            /* PAPI's window encloses powercap's, and is longer if this thread was delayed. */
             double apart = v->value * (seconds / b.window.seconds - 1);
             if (!(fabs(joules - v->value) <= PAPI_DIFFERS * v->value + v->error_bound + apart)) {
                 tm_doctor_warn(line, "sudo apt-get install libsensors-dev",
-                               "the two differ by more than %.0f %%; figures are powercap's",
+                               "the two differ by more than %.0f %%; results use powercap",
                                100 * PAPI_DIFFERS);
             }
         }
@@ -160,26 +156,28 @@ static void sensors_line(tm_doctor *out)
     tm_error why = {0};
     tm_doctor_line *line = tm_doctor_add(out, "libsensors");
     if (tm_sensors_open(&sensors, &why) != TM_OK) {
-        tm_doctor_missing(line, "", "%s; hwmon's files are read as they are, without sensors.conf",
+        tm_doctor_missing(line, "", "%s; hwmon files are read directly, without sensors.conf",
                           why.message);
         return;
     }
     int n = tm_sensors_n_chips(sensors);
-    tm_doctor_ok(line, "%s, %d chip%s", tm_sensors_version(sensors), n, n == 1 ? "" : "s");
+    tm_doctor_ok(line, "%s, %d chip%s", tm_sensors_version(sensors), n, tm_plural(n));
     if (n == 0) {
-        tm_doctor_warn(line, "sudo sensors-detect, on the machine itself",
-                       "the kernel shows no sensor: a virtual machine, or drivers not loaded");
+        tm_doctor_warn(
+            line, "sudo sensors-detect, on the machine itself",
+            "the kernel shows no sensor: this is a virtual machine, or drivers are not loaded");
     }
     tm_sensors_close(sensors);
 }
 
-static void bandwidth_line(const tm_doctor_options *options, const tm_machine *env, tm_doctor *out)
+static void bandwidth_line(const tm_doctor_options *options, const tm_machine *machine,
+                           tm_doctor *out)
 {
     tm_error why = {0};
     tm_doctor_line *line = tm_doctor_add(out, "memory_bandwidth");
     double seconds = options->bandwidth_seconds;
     if (seconds < 0) {
-        tm_doctor_missing(line, "", "it was not asked for");
+        tm_doctor_missing(line, "", "not requested");
         return;
     }
     tm_roofline *roofline = malloc(sizeof *roofline);
@@ -187,7 +185,7 @@ static void bandwidth_line(const tm_doctor_options *options, const tm_machine *e
         tm_doctor_missing(line, "", "no memory to measure it");
         return;
     }
-    tm_roofline_options o = tm_roofline_options_for(env, &env->n_cores, 1);
+    tm_roofline_options o = tm_roofline_options_for(machine, &machine->n_cores, 1);
     o.seconds_each = seconds > 0 ? seconds : BANDWIDTH_SECONDS;
     o.no_arithmetic = true;
     if (tm_roofline_measure(&o, roofline, &why) != TM_OK || roofline->n_read == 0) {
@@ -195,9 +193,10 @@ static void bandwidth_line(const tm_doctor_options *options, const tm_machine *e
     } else {
         const tm_roofline_point *p = &roofline->read[0];
         tm_doctor_ok(line, "%.1f GB/s read by %d thread%s", p->value, p->threads,
-                     p->threads == 1 ? "" : "s");
+                     tm_plural(p->threads));
         snprintf(line->detail, sizeof line->detail,
-                 "a look of %.2g s: ternmark roofline measures it", o.seconds_each);
+                 "measured for %.2g s; use ternmark roofline for a full measurement",
+                 o.seconds_each);
         if (p->value < SLOW_GB_PER_SECOND) {
             tm_doctor_warn(
                 line, "",
@@ -209,7 +208,8 @@ static void bandwidth_line(const tm_doctor_options *options, const tm_machine *e
     free(roofline);
 }
 
-void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *env, tm_doctor *out)
+void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *machine,
+                         tm_doctor *out)
 {
     static const char *const names[] = {"papi", "papi powercap", "libsensors", "memory_bandwidth"};
     bool live = strcmp(options->root, "/") == 0, has_papi = live || options->papi_library;
@@ -217,9 +217,9 @@ void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *env
     if (has_papi) papi_lines(options, out);
     if (live) {
         sensors_line(out);
-        bandwidth_line(options, env, out);
+        bandwidth_line(options, machine, out);
         return;
     }
     for (size_t i = has_papi ? 2 : 0; i < sizeof names / sizeof names[0]; i++)
-        tm_doctor_missing(tm_doctor_add(out, names[i]), "", "a recorded machine cannot be asked");
+        tm_doctor_missing(tm_doctor_add(out, names[i]), "", TM_DOCTOR_RECORDED);
 }

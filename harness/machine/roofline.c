@@ -172,18 +172,14 @@ void tm_roofline_add_count(int *counts, int *n, int threads)
     (*n)++;
 }
 
-tm_roofline_options tm_roofline_options_for(const tm_machine *env, const int *threads,
+tm_roofline_options tm_roofline_options_for(const tm_machine *machine, const int *threads,
                                             int n_threads)
 {
-    const tm_json *caches = tm_json_get(env->machine, "caches");
-    double largest = 0;
-    for (int i = 0; i < tm_json_count(caches); i++)
-        largest =
-            fmax(largest, tm_json_double(tm_json_get(tm_json_at(caches, i), "size_bytes"), 0));
-    int64_t available = env->memory_available_bytes;
+    size_t largest = tm_machine_cache_bytes(machine, 0);
+    int64_t available = machine->memory_available_bytes;
     return (tm_roofline_options){.threads = threads,
                                  .n_threads = n_threads,
-                                 .cache_bytes = largest > 0 ? (size_t)largest : (size_t)32 << 20,
+                                 .cache_bytes = largest > 0 ? largest : (size_t)32 << 20,
                                  .available_bytes =
                                      available >= 0 ? (size_t)available : (size_t)1 << 31,
                                  .seconds_each = 1};

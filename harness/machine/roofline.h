@@ -51,7 +51,7 @@ void tm_roofline_add_count(int *counts, int *n, int threads);
 
 /* Options for a machine: regions far beyond its largest cache (32 MiB where it names none) and within
  * its memory. `threads` is borrowed. */
-tm_roofline_options tm_roofline_options_for(const tm_machine *env, const int *threads,
+tm_roofline_options tm_roofline_options_for(const tm_machine *machine, const int *threads,
                                             int n_threads);
 
 /* Errors: ARG, NOMEM, INTERRUPTED, those of tm_pool_open. Nothing else should run meanwhile. */

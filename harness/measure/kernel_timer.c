@@ -18,14 +18,8 @@
 
 static size_t cache_bytes(const tm_machine *env, int level, size_t otherwise)
 {
-    const tm_json *caches = tm_json_get(env->machine, "caches");
-    double largest = 0;
-    for (int i = 0; i < tm_json_count(caches); i++) {
-        const tm_json *cache = tm_json_at(caches, i);
-        if (level == 0 || tm_json_double(tm_json_get(cache, "level"), 0) == level)
-            largest = fmax(largest, tm_json_double(tm_json_get(cache, "size_bytes"), 0));
-    }
-    return largest >= 1 ? (size_t)largest : otherwise;
+    size_t largest = tm_machine_cache_bytes(env, level);
+    return largest > 0 ? largest : otherwise;
 }
 
 tm_kernel_timer_options tm_kernel_timer_options_for(const tm_machine *env)

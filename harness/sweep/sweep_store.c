@@ -30,8 +30,8 @@ static tm_status make_run_line(tm_sweep_store *log, const tm_sweep_options *o, t
     if (!log->run) return tm_fail(err, TM_NOMEM, "no memory for a run line");
     tm_json_set(log->run, "suite", tm_suite_to_json(o->suite));
     tm_json_put_string(log->run, "fingerprint", o->env->fingerprint);
-    tm_json_set(log->run, "machine", tm_json_copy(o->env->machine));
-    tm_json *environment = tm_json_copy(o->env->environment);
+    tm_json_set(log->run, "machine", tm_machine_hardware_to_json(o->env));
+    tm_json *environment = tm_machine_environment_to_json(o->env);
     if (o->plan->choices) tm_tune_choices_put(environment, o->plan->choices);
     tm_json_set(log->run, "environment", environment);
     tm_json_put_string(log->run, "build", o->build);

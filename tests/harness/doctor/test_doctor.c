@@ -169,7 +169,7 @@ static void test_papi_beside_powercap(void **state)
     assert_says(line_of("papi powercap")->detail, "was built without its component powercap");
     setenv("FAKE_PAPI", "powercap", 1);
     assert_ok(tm_doctor_read(&options, &doctor, &err), err);
-    assert_says(line_of("papi powercap")->detail, "nothing to hold it against: powercap: package-0 "
+    assert_says(line_of("papi powercap")->detail, "nothing to compare it with: powercap: package-0 "
                                                   "stayed at 7");
     tree_meter_start(&m);
     examine_until(&options, "papi powercap", TM_DOCTOR_OK);
@@ -185,7 +185,7 @@ static void test_papi_beside_powercap(void **state)
     unsetenv("FAKE_PAPI_WATTS");
     unsetenv("FAKE_PAPI");
     assert_int_equal(line_of("papi powercap")->status, TM_DOCTOR_WARN);
-    assert_says(line_of("papi powercap")->detail, "figures are powercap's");
+    assert_says(line_of("papi powercap")->detail, "results use powercap");
 }
 
 /* Read here in another way than the doctor does. */

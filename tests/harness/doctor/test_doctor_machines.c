@@ -1,13 +1,16 @@
-/* Whole machines, one file each in doctor_machines/: what other projects recorded or the kernel's sources
- * print, and what the doctor must say of it.
+/* Whole machines, one file each in machines/, from records of other projects or the kernel's sources,
+ * and what the doctor must report for them.
  *
- *   PATH TEXT                   a file; "cpu[0-3,8]" in PATH stands for each, and "%d" in TEXT for its number
- *   cpuinfo LIST TEXT           blocks of /proc/cpuinfo, in ascending order of the CPUs; "\n" is a new line
+ *   PATH TEXT                   a file; "cpu[0-3,8]" in PATH makes one per CPU, whose number
+ *                               replaces "%d" in TEXT
+ *   cpuinfo LIST TEXT           blocks of /proc/cpuinfo, in ascending order of the CPUs; "\n" is a
+ *                               new line
  *   expect NAME: STATUS VALUE   a line of the doctor
- *   detail NAME: PART           in its detail
- *   absent NAME                 no such line
- *   machine KEY VALUE           of the machine's description; "(none)": missing */
+ *   detail NAME: PART           text that the line's detail contains
+ *   absent NAME                 a line that must not exist
+ *   machine KEY VALUE           a member of the machine's hardware JSON; "(none)": missing */
 #include "harness/doctor/doctor.h"
+
 #include "harness/base/sysfs.h"
 #include "tests/harness/probe/energy_tree.h"
 
@@ -23,7 +26,7 @@ static struct {
     char expectations[16][300];
     int n_expectations;
     tm_doctor doctor;
-    tm_machine env;
+    tm_machine machine;
 } m;
 
 static void put_for_each(char *path, const char *text)
@@ -123,9 +126,11 @@ static void check(char *expectation)
         wanted = strchr(name, ' ');
         assert_non_null(wanted);
         *wanted++ = 0;
-        const char *value = tm_json_text(tm_json_get(m.env.machine, name), "(none)");
-        if (strcmp(value, wanted) != 0)
-            fail_msg("%s: %s is \"%s\", not \"%s\"", m.name, name, value, wanted);
+        tm_json *json = tm_machine_hardware_to_json(&m.machine);
+        snprintf(got, sizeof got, "%s", tm_json_text(tm_json_get(json, name), "(none)"));
+        tm_json_free(json);
+        if (strcmp(got, wanted) != 0)
+            fail_msg("%s: %s is \"%s\", not \"%s\"", m.name, name, got, wanted);
         return;
     }
     if (expectation[0] == 'a') {
@@ -163,9 +168,8 @@ static void test_every_machine(void **state)
             tm_doctor_options options = {
                 .root = m.root, .spin_seconds = 0.02, .bandwidth_seconds = -1};
             assert_ok(tm_doctor_read(&options, &m.doctor, &err), err);
-            assert_ok(tm_machine_read(m.root, &m.env, &err), err);
+            assert_ok(tm_machine_read(m.root, &m.machine, &err), err);
             for (int k = 0; k < m.n_expectations; k++) check(m.expectations[k]);
-            tm_machine_free(&m.env);
         }
         free(entries[i]);
     }

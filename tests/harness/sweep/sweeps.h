@@ -67,7 +67,6 @@ static inline void finish(run *r)
 {
     tm_sweep_outcome_free(&r->outcome);
     tm_plan_free(&r->plan);
-    tm_machine_free(&r->env);
 }
 
 static inline void sweep(run *r, const char *store)

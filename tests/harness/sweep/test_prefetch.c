@@ -23,7 +23,6 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
-    tm_machine_free(&env);
     return 0;
 }
 
@@ -39,7 +38,6 @@ static tm_tuner choice_in(const char *name)
 static const char *choose(const tm_tuner *choice)
 {
     unsetenv(TM_PREFETCH_VARIABLE);
-    tm_machine_free(&env);
     tm_error err;
     assert_int_equal(tm_machine_read("/", &env, &err), TM_OK);
     tm_prefetch_choose(choice, &picked);
@@ -178,10 +176,15 @@ static const char *planned(const tm_tuner *choice, const char *models, const tm_
     unsetenv(TM_PREFETCH_VARIABLE);
     assert_ok(tm_plan_list_choices(&suite, &env, &options, &choices, &err), err);
     assert_ok(tm_tune_resolve(choice, &choices, &err), err);
-    tm_tune_choices_put(env.environment, &choices);
+    static char said[256];
+    tm_json *json = tm_json_object();
+    tm_tune_choices_put(json, &choices);
     tm_tune_choices_free(&choices);
-    const tm_json *how = tm_json_get(env.environment, "prefetch_chosen");
-    return tm_json_text(how ? how : tm_json_get(env.environment, "prefetch_bytes_missing"), "");
+    const tm_json *how = tm_json_get(json, "prefetch_chosen");
+    snprintf(said, sizeof said, "%s",
+             tm_json_text(how ? how : tm_json_get(json, "prefetch_bytes_missing"), ""));
+    tm_json_free(json);
+    return said;
 }
 
 /* Nothing streams weights of ours there, so that nothing is raced, and nothing handed to children. */
@@ -194,7 +197,6 @@ static void a_plan_without_our_kernels_needs_none(void **state)
     snprintf(peer.file, sizeof peer.file, "/bin/true"); /* any file has an identity */
     for (int i = 0; i < 3; i++) {
         tm_error err;
-        tm_machine_free(&env);
         assert_int_equal(tm_machine_read("/", &env, &err), TM_OK);
         const char *said = i == 0   ? planned(&choice, "null:1000,null:2000", NULL)
                            : i == 1 ? planned(&choice, "synth:125M", &peer)

@@ -175,7 +175,6 @@ static void test_several_heads(void **state)
     assert_ok(tm_machine_read("/", &r.env, &r.err), r.err);
     assert_int_equal(tm_plan_make(&suite, &r.env, &options, &r.plan, &r.err), TM_ARG);
     assert_non_null(strstr(r.err.message, "did you mean \"q6_k\"?"));
-    tm_machine_free(&r.env);
 }
 
 static void test_continues(void **state)

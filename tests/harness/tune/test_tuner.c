@@ -303,7 +303,6 @@ static int make(void **state)
 
 static int unmake(void **state)
 {
-    tm_machine_free(&env);
     return scratch_remove(state);
 }
 
