@@ -118,7 +118,7 @@ rule_project_headers_come_before_system_headers() {
     sources | grep -vE '^kernels/|\.def$' | xargs -r awk '
         FNR == 1 { system_header = 0 }
         /^#include </ { system_header = 1 }
-        /^#include "/ && system_header && !/"tests\/|cmocka/ {
+        /^#include "/ && system_header && !/"tests\/|cmocka|\.def"/ {
             printf "%s:%d: include this before the system headers\n", FILENAME, FNR }'
 }
 

@@ -379,9 +379,8 @@ const tm_command tm_command_run = {
     .summary = "measure every cell of a suite into a store, or continue it",
     .description =
         "Measures every cell of a suite, each in fresh processes, and appends a record per "
-        "repetition "
-        "to a store. SUITE is a name of `ternmark list suites` or a JSON file. An interrupted run "
-        "continues when the same command runs again.",
+        "repetition to a store. SUITE is a name of `ternmark list suites` or a JSON file. An "
+        "interrupted run continues when the same command runs again.",
     .examples = "ternmark run quick --dry-run\n"
                 "ternmark run demo --store results/runs/demo.jsonl",
     .formats = (const char *const[]){"text", "json", NULL},

@@ -105,8 +105,7 @@ const tm_command tm_command_tune = {
     .summary = "compare the kernels of a family on a model",
     .description =
         "Compares the kernels of a family on a few layers of a model, as --kernel auto does once "
-        "per "
-        "machine, build, shape and thread count. The outcome is not cached; `run --retune` and "
+        "per machine, build, shape and thread count. The outcome is not cached; `run --retune` and "
         "`bench --retune` renew the cached choice.",
     .examples = "ternmark tune -m synth:2B-4T -t 1",
     .formats = (const char *const[]){"text", "json", NULL},

@@ -37,7 +37,7 @@ int tm_command_options(const tm_command *command, tm_option *out)
                                NULL,
                                TM_CHOICE(output_settings, format),
                                "NAME",
-                               .help = "print in this format",
+                               .help = "print in this format (default text)",
                                .choices = command->formats};
     if (command->formats || command->prints)
         out[n++] = (tm_option){"output", "o", TM_FILE(output_settings, path), "FILE",

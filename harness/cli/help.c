@@ -114,8 +114,10 @@ int tm_help_groups(const tm_option *rows, int n_rows, const char **out)
 char *tm_help_of_option(const tm_option *row, char *out, size_t size)
 {
     char names[256] = "";
+    const char *end = strstr(row->help, " (default");
+    int n = end ? (int)(end - row->help) : (int)strlen(row->help);
     if (row->kind == TM_OPTION_CHOICE) tm_names_text(row->choices, names, sizeof names);
-    snprintf(out, size, "%s%s%s%s", row->help, names[0] ? ": " : "", names,
+    snprintf(out, size, "%.*s%s%s%s%s", n, row->help, names[0] ? ": " : "", names, row->help + n,
              row->is_required ? " (required)" : "");
     return out;
 }

@@ -25,7 +25,8 @@ extern const tm_help_row tm_help_exit_statuses[], tm_help_environment[], tm_help
 
 /* The heading of each group of options, common ones first. out: [n_rows]. Returns their number. */
 int tm_help_groups(const tm_option *rows, int n_rows, const char **out);
-/* "Write FILE (default x)." for prose: the row's help with its choices. Returns out. */
+/* The help of a row with its choices: "print in this format: text or json (default text)". Returns
+ * out. */
 char *tm_help_of_option(const tm_option *row, char *out, size_t size);
 bool tm_help_is_in_group(const tm_option *row, const char *group);
 

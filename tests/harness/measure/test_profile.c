@@ -1,9 +1,8 @@
 /* The profiler: its parts add up, limits match values computed by hand, traces are valid. */
+#include "harness/measure/profile_trace.h"
 #include "tests/engine/tiny.h"
 
 #include <math.h>
-
-#include "harness/measure/profile_trace.h"
 
 #define NEAR(a, b, slack) assert_true(fabs((double)(a) - (double)(b)) <= (slack))
 
