@@ -46,7 +46,8 @@ const tm_option tm_cell_options[] = {
      .group = TM_EXECUTION_GROUP},
     {"counters", NULL, TM_TEXT(S, counters), "GROUP", .help = TM_COUNTERS_HELP,
      .group = TM_MORE_GROUP},
-    {0}};
+    {0},
+};
 
 tm_status tm_cell_fill_suite(const tm_cell_settings *s, tm_suite *suite, tm_error *err)
 {

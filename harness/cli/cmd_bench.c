@@ -155,7 +155,8 @@ static const tm_option rows[] = {
      .help = "time the first repetition as well, without a warm-up", .group = TM_EXECUTION_GROUP},
     {"store", NULL, TM_FILE(request, store), "FILE", .help = "also append the records to a store",
      .group = TM_EXECUTION_GROUP},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_bench = {
     .name = "bench",

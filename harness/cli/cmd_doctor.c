@@ -41,7 +41,8 @@ static const tm_option rows[] = {
     {"root", NULL, TM_DIR(settings, root), "DIR",
      .help = "examine a recorded machine, whose proc/ and sys/ are in DIR (default /)",
      .group = "Testing"},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_doctor = {
     .name = "doctor",

@@ -78,7 +78,8 @@ static const tm_option rows[] = {
      .help = "print the completion script for a shell", .choices = tm_completion_shells},
     {"share", NULL, TM_DIR(settings, share), "DIR",
      .help = "write all man pages and completion scripts below DIR, as in /usr/local/share"},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_help = {
     .name = "help",

@@ -73,7 +73,8 @@ static const tm_option rows[] = {
     {"meter-offset", NULL, TM_NUMBER(settings, offset), "SECONDS",
      .help = "add SECONDS to the meter's times instead of searching for the marker",
      .low = -TM_METER_OFFSET_MAX, .high = TM_METER_OFFSET_MAX},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_import = {
     .name = "import",

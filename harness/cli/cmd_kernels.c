@@ -80,7 +80,8 @@ static const tm_option rows[] = {
      .help = "timing of one row (default 0.1)", .low = 1e-3, .high = 3600},
     {"cold", NULL, TM_FLAG(settings, request.cold), NULL, .help = "only from memory"},
     {"warm", NULL, TM_FLAG(settings, request.warm), NULL, .help = "only in cache"},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_kernels = {
     .name = "kernels",

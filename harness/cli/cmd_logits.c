@@ -111,7 +111,8 @@ static const tm_option rows[] = {
      .high = TM_SEED_MAX},
     {"one-by-one", NULL, TM_FLAG(request, one_by_one), NULL,
      .help = "evaluate token by token instead of in one batch"},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_logits = {
     .name = "logits",

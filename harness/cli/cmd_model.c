@@ -99,7 +99,8 @@ static const tm_option rows[] = {
      .help = "make: write another architecture, for programs that lack the shape's own"},
     {"seed", NULL, TM_INTEGER(settings, seed), "N",
      .help = "seed for the random weights (default 1)", .high = TM_SEED_MAX},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_model = {
     .name = "model",

@@ -242,7 +242,8 @@ static const tm_option rows[] = {
     {"seconds", NULL, TM_NUMBER(settings, seconds), "SECONDS",
      .help = "time to measure each roofline limit (default 0.5; 0: no limits)",
      .group = TM_EXECUTION_GROUP, .high = 60},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_profile = {
     .name = "profile",

@@ -95,7 +95,8 @@ static const tm_option rows[] = {
      .choices = (const char *const[]){"md", "csv", "latex", "text", "all", NULL}},
     {"output", "o", TM_DIR(settings, directory), "DIR",
      .help = "write the files to DIR (default: the store's name with -report appended)"},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_report = {
     .name = "report",

@@ -81,15 +81,17 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     return status;
 }
 
-static const tm_option rows[] = {{"threads", "t", TM_LIST(settings, threads), "N,...",
-                                  .help = "measure at these thread counts (default 1,all)"},
-                                 {"seconds", NULL, TM_NUMBER(settings, seconds), "SECONDS",
-                                  .help = "time per point (default 1)", .low = 0.01, .high = 60},
-                                 {"no-sizes", NULL, TM_FLAG(settings, no_sizes), NULL,
-                                  .help = "skip the sweep over working-set sizes"},
-                                 {"oversubscribe", NULL, TM_FLAG(settings, oversubscribe), NULL,
-                                  .help = "allow more threads than CPUs", .group = "Threads"},
-                                 {0}};
+static const tm_option rows[] = {
+    {"threads", "t", TM_LIST(settings, threads), "N,...",
+     .help = "measure at these thread counts (default 1,all)"},
+    {"seconds", NULL, TM_NUMBER(settings, seconds), "SECONDS", .help = "time per point (default 1)",
+     .low = 0.01, .high = 60},
+    {"no-sizes", NULL, TM_FLAG(settings, no_sizes), NULL,
+     .help = "skip the sweep over working-set sizes"},
+    {"oversubscribe", NULL, TM_FLAG(settings, oversubscribe), NULL,
+     .help = "allow more threads than CPUs", .group = "Threads"},
+    {0},
+};
 
 const tm_command tm_command_roofline = {
     .name = "roofline",

@@ -371,7 +371,8 @@ static const tm_option rows[] = {
      .group = TM_EXECUTION_GROUP},
     {"allow-machine", NULL, TM_FLAG(settings, allow_machine), NULL,
      .help = "continue a store that another machine started", .group = TM_EXECUTION_GROUP},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_run = {
     .name = "run",

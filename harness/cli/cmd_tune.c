@@ -97,7 +97,8 @@ static const tm_option rows[] = {
      .group = "Advanced", .high = TM_SEED_MAX},
     {"oversubscribe", NULL, TM_FLAG(settings, oversubscribe), NULL,
      .help = "allow more threads than CPUs", .group = "Advanced"},
-    {0}};
+    {0},
+};
 
 const tm_command tm_command_tune = {
     .name = "tune",

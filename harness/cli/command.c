@@ -5,6 +5,7 @@
 #include "harness/cli/commands.h"
 #include "harness/cli/help.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -19,29 +20,34 @@ typedef struct output_settings {
 
 #define SETTINGS_OFFSET ((sizeof(output_settings) + 15) / 16 * 16)
 
+static void append(tm_option *out, int *n, const tm_option *rows, size_t offset)
+{
+    for (; rows && rows->name; rows++) {
+        assert(*n < TM_COMMAND_OPTIONS_MAX);
+        out[*n] = *rows;
+        out[(*n)++].offset += offset;
+    }
+}
+
 int tm_command_options(const tm_command *command, tm_option *out)
 {
+    const tm_option format[] = {
+        {"format", NULL, TM_CHOICE(output_settings, format), "NAME",
+         .help = "print in this format (default text)", .choices = command->formats},
+        {0},
+    };
+    static const tm_option path[] = {
+        {"output", "o", TM_FILE(output_settings, path), "FILE",
+         .help = "write to FILE instead of standard output"},
+        {0},
+    };
     int n = 0;
     for (const tm_option_set *set = command->options; set && set->rows; set++)
-        for (const tm_option *row = set->rows; row->name; row++) {
-            out[n] = *row;
-            out[n++].offset += SETTINGS_OFFSET + set->offset;
-        }
-    for (const tm_option *row = command->get_rows ? command->get_rows() : NULL; row && row->name;
-         row++) {
-        out[n] = *row;
-        out[n++].offset += SETTINGS_OFFSET + command->got_rows_offset;
-    }
-    if (command->formats)
-        out[n++] = (tm_option){"format",
-                               NULL,
-                               TM_CHOICE(output_settings, format),
-                               "NAME",
-                               .help = "print in this format (default text)",
-                               .choices = command->formats};
-    if (command->formats || command->prints)
-        out[n++] = (tm_option){"output", "o", TM_FILE(output_settings, path), "FILE",
-                               .help = "write to FILE instead of standard output"};
+        append(out, &n, set->rows, SETTINGS_OFFSET + set->offset);
+    if (command->get_rows)
+        append(out, &n, command->get_rows(), SETTINGS_OFFSET + command->got_rows_offset);
+    if (command->formats) append(out, &n, format, 0);
+    if (command->formats || command->prints) append(out, &n, path, 0);
     return n;
 }
 

@@ -21,7 +21,8 @@ const tm_option tm_energy_options[] = {
      .group = GROUP},
     {"sysfs-root", NULL, TM_DIR(S, root), "DIR",
      .help = "read the sources below DIR, for tests; all energy is marked fake", .group = GROUP},
-    {0}};
+    {0},
+};
 
 static tm_option row_of(const tm_probe_option *option, int index)
 {

@@ -37,6 +37,10 @@ for command in $(commands); do
         [ ! -s err ] && grep -q "^usage: ternmark $command" out && ! grep -q '.\{81\}' out
     verdict $? "$command --help and help $command agree and fit into 80 columns"
 done
+for command in $(commands); do "$program" help "$command" | sed -nE "s/^ +(-[a-z]+, )?(--[a-z-]+).*/$command \\2/p"; done |
+    sort | uniq -d >out
+[ ! -s out ]
+verdict $? "no command has an option twice"
 "$program" bench --help >out 2>err
 [ "$(grep -n '^Options:' out | cut -d: -f1)" -lt "$(grep -n '^Energy:' out | cut -d: -f1)" ]
 verdict $? "common options come first"
