@@ -1,14 +1,16 @@
-/* Which kernel a family stands for: measured for real on a small model, and asked of programs that
- * answer as the child would, or as no child should. */
+/* Which kernel a family stands for: measured on a small model, and by scripts that answer as the child
+ * process would, or wrongly. */
+#include "harness/measure/shapes.h"
+#include "harness/tune/tuner.h"
 #include "tests/harness/scratch.h"
 #include "tests/tm_test.h"
-
-#include "harness/tune/tuner.h"
-#include "harness/measure/shapes.h"
 
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* Every machine has several of its kernels. */
+#define FAMILY "ternary"
 
 static tm_machine env;
 static char last_note[640];
@@ -24,7 +26,7 @@ static void on_note(void *arg, const char *text)
 /* A program that prints `text` and ends with `code`, and counts its starts in the file "starts". */
 static void program(const char *text, int code)
 {
-    char script[4096];
+    char script[16384];
     const char *path = scratch_path("child.sh");
     int n =
         snprintf(script, sizeof script,
@@ -42,14 +44,14 @@ static int starts(void)
     return (int)size / 2;
 }
 
-/* What the child says when `best` wins among the candidates of "f32", which are at least two here. */
+/* The answer of the child if `best` wins among the candidates of FAMILY. */
 static const char *answer(const char *best)
 {
-    static char text[2048];
+    static char text[12000];
     const tm_kernel *kernels[TM_TUNE_MAX];
-    int n = tm_tune_candidates("f32", kernels);
+    int n = tm_tune_candidates(FAMILY, kernels);
     int length = snprintf(text, sizeof text,
-                          "{\"schema\":1,\"family\":\"f32\",\"threads\":1,\"layers\":1,"
+                          "{\"schema\":1,\"family\":\"" FAMILY "\",\"threads\":1,\"layers\":1,"
                           "\"of_layers\":11,\"kernel\":\"%s\",\n\"candidates\":[",
                           best);
     for (int i = 0; i < n; i++)
@@ -79,117 +81,118 @@ static tm_tuner fresh(const char *name)
                       .note = on_note};
 }
 
-static const tm_kernel *choose(const tm_tuner *choice, const char *family, int n_threads)
+static const tm_kernel *choose(const tm_tuner *tuner, const char *family, int n_threads)
 {
     const tm_kernel *kernel = NULL;
     tm_config config;
     tm_error err = {0};
     if (tm_shape_config("125M", &config, &err) != TM_OK ||
-        tm_tuner_choose(choice, "synth:125M", &config, family, n_threads, &kernel, &err) != TM_OK)
+        tm_tuner_choose(tuner, "synth:125M", &config, family, n_threads, &kernel, &err) != TM_OK)
         fail_msg("%s", err.message);
     return kernel;
 }
 
-/* The kernel the fixed order would not take. */
+/* A candidate that the fixed order does not choose. */
 static const tm_kernel *unlikely(void)
 {
-    const tm_kernel *kernels[TM_TUNE_MAX];
-    if (tm_tune_candidates("f32", kernels) < 2)
-        TM_SKIP("one f32 kernel runs here: nothing to choose");
-    return kernels[0];
+    const tm_kernel *kernels[TM_TUNE_MAX], *ordered;
+    tm_error err = {0};
+    assert_true(tm_tune_candidates(FAMILY, kernels) >= 2);
+    assert_int_equal(tm_kernel_pick(FAMILY, &ordered, &err), TM_OK);
+    return kernels[kernels[0] == ordered];
 }
 
-static void is_measured_once_and_remembered(void **state)
+static void test_choice_is_measured_once_and_cached(void **state)
 {
     (void)state;
     const tm_kernel *wanted = unlikely();
-    tm_tuner choice = fresh("deep/er/folder");
+    tm_tuner tuner = fresh("deep/er/folder");
     program(answer(wanted->name), 0);
-    assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+    assert_ptr_equal(choose(&tuner, FAMILY, 1), wanted);
     assert_int_equal(n_notes, 1);
     assert_non_null(strstr(last_note, wanted->name));
     assert_non_null(strstr(last_note, "1.20 times as fast as"));
-    assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+    assert_ptr_equal(choose(&tuner, FAMILY, 1), wanted);
     assert_int_equal(starts(), 1);
     assert_int_equal(n_notes, 1);
-    (void)choose(&choice, "f32", 2); /* another number of threads is another question */
+    (void)choose(&tuner, FAMILY, 2); /* another number of threads is another choice */
     assert_int_equal(starts(), 2);
-    choice.build = "another build";
-    (void)choose(&choice, "f32", 1);
+    tuner.build = "another build";
+    (void)choose(&tuner, FAMILY, 1);
     assert_int_equal(starts(), 3);
-    choice.retune = true;
-    (void)choose(&choice, "f32", 1);
+    tuner.retune = true;
+    (void)choose(&tuner, FAMILY, 1);
     assert_int_equal(starts(), 4);
 }
 
-static void a_dry_run_recalls_and_measures_nothing(void **state)
+static void test_dry_run_only_reads_the_cache(void **state)
 {
     (void)state;
     const tm_kernel *wanted = unlikely(), *ordered;
-    tm_tuner choice = fresh("dry");
+    tm_tuner tuner = fresh("dry");
     tm_error err = {0};
     program(answer(wanted->name), 0);
-    choice.measure = false;
-    assert_int_equal(tm_kernel_pick("f32", &ordered, &err), TM_OK);
-    assert_ptr_equal(choose(&choice, "f32", 1), ordered);
+    tuner.measure = false;
+    assert_int_equal(tm_kernel_pick(FAMILY, &ordered, &err), TM_OK);
+    assert_ptr_equal(choose(&tuner, FAMILY, 1), ordered);
     assert_int_equal(starts(), 0);
-    choice.measure = true;
-    (void)choose(&choice, "f32", 1);
-    choice.measure = false;
-    assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+    tuner.measure = true;
+    (void)choose(&tuner, FAMILY, 1);
+    tuner.measure = false;
+    assert_ptr_equal(choose(&tuner, FAMILY, 1), wanted);
 }
 
-/* The fixed order decides, a note says why, nothing is remembered. */
-static void expect_order(tm_tuner *choice, const char *said)
+/* The fixed order decides, a note says why, and nothing is cached. */
+static void expect_order(tm_tuner *tuner, const char *said)
 {
     const tm_kernel *ordered;
     tm_error err = {0};
-    assert_int_equal(tm_kernel_pick("f32", &ordered, &err), TM_OK);
+    assert_int_equal(tm_kernel_pick(FAMILY, &ordered, &err), TM_OK);
     for (int i = 1; i <= 2; i++) {
-        assert_ptr_equal(choose(choice, "f32", 1), ordered);
+        assert_ptr_equal(choose(tuner, FAMILY, 1), ordered);
         assert_int_equal(n_notes, i);
     }
     if (!strstr(last_note, said)) fail_msg("\"%s\" does not say \"%s\"", last_note, said);
 }
 
-static void a_child_that_fails_leaves_the_fixed_order(void **state)
+static void test_failing_child_leaves_the_fixed_order(void **state)
 {
     (void)state;
     (void)unlikely();
-    tm_tuner choice = fresh("failing");
+    tm_tuner tuner = fresh("failing");
     program("", 3);
-    expect_order(&choice, "it broke");
+    expect_order(&tuner, "it broke");
     n_notes = 0;
     program("{\"schema\":1", 0);
-    expect_order(&choice, "tune");
+    expect_order(&tuner, "tune");
     n_notes = 0;
     program(answer("f64r16_fma_avx9"), 0);
-    expect_order(&choice, "not among those measured");
+    expect_order(&tuner, "not among those measured");
     n_notes = 0;
-    choice.worker_path = scratch_path("no such program");
-    expect_order(&choice, "no such program");
+    tuner.worker_path = scratch_path("no such program");
+    expect_order(&tuner, "no such program");
     n_notes = 0;
     tm_machine emulated = env;
     emulated.emulated = true;
-    choice.env = &emulated;
-    expect_order(&choice, "emulated");
+    tuner.env = &emulated;
+    expect_order(&tuner, "emulated");
 }
 
-static void what_is_remembered_is_not_trusted(void **state)
+static void test_damaged_cache_is_measured_again(void **state)
 {
     (void)state;
     const tm_kernel *wanted = unlikely();
     static const char *const bad[] = {
         "", "{", "[]", "{\"schema\":2}",
-        "{\"schema\":1,\"family\":\"f32\",\"threads\":1,\"layers\":1,"
-        "\"of_layers\":1,\"kernel\":\"trit_mad_scalar\","
-        "\"candidates\":[{\"kernel\":\"trit_mad_scalar\",\"rounds\":1,"
+        "{\"schema\":1,\"family\":\"" FAMILY "\",\"threads\":1,\"layers\":1,"
+        "\"of_layers\":1,\"kernel\":\"f32r16_fma_scalar\","
+        "\"candidates\":[{\"kernel\":\"f32r16_fma_scalar\",\"rounds\":1,"
         "\"prompt_ns_per_token\":1,\"decode_ns_per_token\":1}]}"};
-    tm_tuner choice = fresh("memory");
+    tm_tuner tuner = fresh("memory");
     program(answer(wanted->name), 0);
-    (void)choose(&choice, "f32", 1);
+    (void)choose(&tuner, FAMILY, 1);
     char path[512], command[600];
-    snprintf(command, sizeof command, "ls %s/*.json", choice.folder);
+    snprintf(command, sizeof command, "ls %s/*.json", tuner.folder);
     FILE *list = popen(command, "r");
     assert_non_null(list);
     assert_non_null(fgets(path, sizeof path, list));
@@ -197,41 +200,41 @@ static void what_is_remembered_is_not_trusted(void **state)
     path[strcspn(path, "\n")] = 0;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         write_file(path, bad[i], strlen(bad[i]));
-        assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+        assert_ptr_equal(choose(&tuner, FAMILY, 1), wanted);
         assert_int_equal(starts(), 2 + (int)i);
     }
 }
 
-static void a_folder_that_cannot_be_made_is_said(void **state)
+static void test_unwritable_cache_gets_a_note(void **state)
 {
     (void)state;
     const tm_kernel *wanted = unlikely();
     write_file(scratch_path("file"), "x", 1);
-    tm_tuner choice = fresh("file/below");
+    tm_tuner tuner = fresh("file/below");
     program(answer(wanted->name), 0);
-    assert_ptr_equal(choose(&choice, "f32", 1), wanted);
+    assert_ptr_equal(choose(&tuner, FAMILY, 1), wanted);
     assert_int_equal(n_notes, 2);
     assert_non_null(strstr(last_note, "measured again next time"));
     assert_non_null(strstr(last_note, "file"));
 }
 
-static void one_candidate_needs_no_measuring(void **state)
+static void test_single_candidate_is_not_measured(void **state)
 {
     (void)state;
-    tm_tuner choice = fresh("single");
+    tm_tuner tuner = fresh("single");
     program("", 3);
-    assert_string_equal(choose(&choice, "trit", 1)->name, "trit_mad_scalar");
-    (void)choose(&choice, "q6_k", 1); /* layouts of files have a fixed order */
+    assert_string_equal(choose(&tuner, "trit", 1)->name, "trit_mad_scalar");
+    (void)choose(&tuner, "q6_k", 1); /* layouts with blocks have a fixed order */
     assert_int_equal(starts(), 0);
     tm_error err = {0};
     const tm_kernel *kernel;
     tm_config config;
     assert_int_equal(tm_shape_config("125M", &config, &err), TM_OK);
-    assert_int_equal(tm_tuner_choose(&choice, "m", &config, "ternarry", 1, &kernel, &err), TM_ARG);
+    assert_int_equal(tm_tuner_choose(&tuner, "m", &config, "ternarry", 1, &kernel, &err), TM_ARG);
     assert_non_null(strstr(err.message, "ternary"));
 }
 
-static void candidates_are_fast_and_as_exact_as_the_first(void **state)
+static void test_candidates_are_as_exact_as_the_first(void **state)
 {
     (void)state;
     static const char *const families[] = {"ternary", "f16", "f32"};
@@ -247,8 +250,8 @@ static void candidates_are_fast_and_as_exact_as_the_first(void **state)
     }
 }
 
-/* All the way: the model is loaded, checked and timed with every candidate. */
-static void every_candidate_is_measured(void **state)
+/* Loads, checks and times the model with every candidate. */
+static void test_every_candidate_is_measured(void **state)
 {
     (void)state;
     tm_config config = {.name = "small",
@@ -309,14 +312,14 @@ static int unmake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_measured_once_and_remembered),
-        cmocka_unit_test(a_dry_run_recalls_and_measures_nothing),
-        cmocka_unit_test(a_child_that_fails_leaves_the_fixed_order),
-        cmocka_unit_test(what_is_remembered_is_not_trusted),
-        cmocka_unit_test(a_folder_that_cannot_be_made_is_said),
-        cmocka_unit_test(one_candidate_needs_no_measuring),
-        cmocka_unit_test(candidates_are_fast_and_as_exact_as_the_first),
-        cmocka_unit_test(every_candidate_is_measured),
+        cmocka_unit_test(test_choice_is_measured_once_and_cached),
+        cmocka_unit_test(test_dry_run_only_reads_the_cache),
+        cmocka_unit_test(test_failing_child_leaves_the_fixed_order),
+        cmocka_unit_test(test_damaged_cache_is_measured_again),
+        cmocka_unit_test(test_unwritable_cache_gets_a_note),
+        cmocka_unit_test(test_single_candidate_is_not_measured),
+        cmocka_unit_test(test_candidates_are_as_exact_as_the_first),
+        cmocka_unit_test(test_every_candidate_is_measured),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }
