@@ -8,15 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDLE_DIFFERENCE  0.1  /* of the larger: more, and it is not known what idle draws */
-#define AGREEMENT        1e-6 /* relative, between a figure and what it follows from */
+#define IDLE_DIFFERENCE  0.1  /* of the larger; above it idle power is not known */
+#define AGREEMENT        1e-6 /* relative, between a figure and those it is computed from */
 #define SECONDS_MAX      1e7  /* of one window; a third of a year */
 #define JOULES_MAX       1e12
 #define UNIX_SECONDS_MAX 1e11
 
 static const char *const phases[TM_PHASES] = {"prompt", "generation"};
 
-/* Every figure of a window: member and key are the same word. */
+/* Every figure of a window; its key is its member's name. */
 #define FIGURES(X)                                                                                 \
     X(gross_joules)                                                                                \
     X(error_bound_joules)                                                                          \
@@ -105,7 +105,7 @@ void tm_record_energy_set_net(tm_record_energy *e)
             before, after, 100 * IDLE_DIFFERENCE);
     } else {
         double net = e->gross_joules.value - (before + after) / 2 * e->window_seconds;
-        /* What reading itself is uncertain by, or rounding leaves, is nothing. */
+        /* A difference below the uncertainty of reading or of rounding is no net energy. */
         double bound = e->error_bound_joules.value;
         if (net > AGREEMENT * e->gross_joules.value && !(net <= bound))
             tm_measured_set(&e->net_joules, net);
@@ -264,14 +264,14 @@ static void trace_of(tm_json_reader *r, tm_record_energy *out)
         point->seconds = tm_json_double(seconds, NAN);
         point->watts = tm_json_double(watts, NAN);
         if (!(point->seconds >= last && point->seconds <= SECONDS_MAX))
-            tm_read_fail(r, "trace_seconds[%d] is not behind the one before", i);
+            tm_read_fail(r, "trace_seconds[%d] is before the previous one", i);
         if (point->watts < 0 || (isnan(point->watts) && !tm_json_is_null(watts)))
             tm_read_fail(r, "trace_watts[%d] is neither watts nor null", i);
         last = point->seconds;
     }
 }
 
-/* Whether the figures are what their names say, and follow from each other. */
+/* Checks the ranges of figures and that they agree with each other. */
 static void check_figures(tm_json_reader *r, const tm_record_energy *e)
 {
     double gross = e->gross_joules.value, net = e->net_joules.value;

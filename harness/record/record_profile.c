@@ -9,8 +9,8 @@
 #define NS_MAX     1e16 /* of one region; a third of a year */
 #define AMOUNT_MAX 1e24 /* bytes or products of a region */
 #define RATIO_MAX  1e6
-/* By how much the parts may miss the region: counters of two cores differ, and small models take
- * microseconds. */
+/* Allowed difference between the region and the sum of its parts: the counters of two cores differ, and
+ * small models take microseconds. */
 #define SUM_SHARE 0.05
 #define SUM_NS    20e3
 
@@ -81,7 +81,7 @@ static void entry_of(tm_json_reader *outer, const tm_json *item, tm_record_profi
     tm_json_reader r = {item, outer->status, outer->err, outer->what};
     tm_op_cost *cost = &out->part.cost;
     tm_read_text(&r, "operation", out->operation, sizeof out->operation);
-    if (!out->operation[0]) tm_read_fail(&r, "an operation without a name");
+    if (!out->operation[0]) tm_read_fail(&r, "an operation has no name");
     out->n_layers = (int)tm_read_int(&r, "n_layers", 0, 1 << 20);
     out->part.work_ns = tm_read_number(&r, "work_ns", 0, NS_MAX);
     out->part.wait_ns = tm_read_number(&r, "wait_ns", 0, NS_MAX);
@@ -98,7 +98,7 @@ static void entries_of(tm_json_reader *r, tm_record_profile *out)
     const tm_json *list = tm_json_get(r->json, "operations");
     int n = tm_json_count(list);
     if (!tm_json_is_array(list) || n < 1 || n > TM_RECORD_PROFILE_ROWS_MAX)
-        tm_read_fail(r, "\"operations\" is no array of 1 to %d", TM_RECORD_PROFILE_ROWS_MAX);
+        tm_read_fail(r, "\"operations\" must be an array of 1 to %d", TM_RECORD_PROFILE_ROWS_MAX);
     if (r->status != TM_OK) return;
     out->entries = calloc((size_t)n, sizeof *out->entries);
     if (!out->entries) {
@@ -116,7 +116,7 @@ static void check(tm_json_reader *r, const tm_record_profile *t)
     for (int i = 0; i < t->n_entries; i++)
         sum += t->entries[i].part.work_ns + t->entries[i].part.wait_ns;
     if (fabs(sum - t->region_ns) > SUM_SHARE * t->region_ns + SUM_NS)
-        tm_read_fail(r, "operations and idle time are %g ns, of a region of %g ns", sum,
+        tm_read_fail(r, "operations and idle time add up to %g ns, but the region took %g ns", sum,
                      t->region_ns);
     if (isfinite(t->overhead_low) != isfinite(t->overhead_high) || t->overhead_low > t->overhead ||
         t->overhead_high < t->overhead)
@@ -163,7 +163,7 @@ static void read_profile(tm_json_reader *r, tm_record *record)
     if (strcmp(record->status, "ok") == 0)
         r->status = tm_record_profile_from_json(r->json, &record->profile, r->err);
     else if (!record->reason[0])
-        r->status = tm_fail(r->err, TM_FORMAT, "record: a profile that is %s without a reason",
+        r->status = tm_fail(r->err, TM_FORMAT, "record: the profile is %s without a reason",
                             record->status);
 }
 

@@ -1,4 +1,3 @@
-/* The store's file: reading it whole, appending to it safely. */
 #include "harness/record/store.h"
 
 #include <errno.h>
@@ -12,12 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Every line of a store begins so, whatever its schema: what tells a store from another file. */
+/* Every line of a store begins like this, whatever its schema. */
 static const char first_bytes[] = "{\"schema\":";
 
 struct tm_store {
     int fd;
-    off_t size; /* up to here lines are whole and synced */
+    off_t size; /* of whole, synced lines */
     char *path;
 };
 
@@ -26,7 +25,7 @@ static tm_status read_file(const char *path, char **text, size_t *length, tm_err
     struct stat st;
     *text = NULL;
     *length = 0;
-    /* O_NONBLOCK: a FIFO is refused below, not waited for; regular files do not know it. */
+    /* O_NONBLOCK: do not wait for a writer of a FIFO, which is refused below. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
     tm_status status = TM_OK;
@@ -47,7 +46,7 @@ static tm_status read_file(const char *path, char **text, size_t *length, tm_err
             status = tm_fail(err, TM_IO, "%s: reading failed: %s", path, strerror(errno));
             goto fail;
         }
-        if (got == 0) break; /* it became shorter meanwhile */
+        if (got == 0) break; /* the file became shorter */
         *length += (size_t)got;
     }
     (*text)[*length] = 0;
@@ -121,13 +120,13 @@ const char *tm_records_left_out(const tm_records *records, char *text, size_t si
     if (records->n_unknown == 0) return NULL;
     snprintf(
         text, size,
-        "lines of a kind that this program does not know were left out: %d, the first a \"%s\"; a "
+        "lines left out because this program does not know their kind: %d, the first a \"%s\"; a "
         "newer ternmark reads them",
         records->n_unknown, records->unknown_kind);
     return text;
 }
 
-/* Length of the file up to and with its last newline. */
+/* Length of the file up to and including its last newline. */
 static tm_status whole_lines(int fd, const char *path, off_t size, off_t *whole, tm_error *err)
 {
     char block[4096];
@@ -139,7 +138,7 @@ static tm_status whole_lines(int fd, const char *path, off_t size, off_t *whole,
         if (got < 0 && errno == EINTR) continue;
         if (got < (ssize_t)wanted)
             return tm_fail(err, TM_IO, "%s: reading failed: %s", path,
-                           got < 0 ? strerror(errno) : "it became shorter");
+                           got < 0 ? strerror(errno) : "the file became shorter");
         for (size_t i = wanted; i-- > 0;) {
             if (block[i] == '\n') {
                 *whole = from + (off_t)i + 1;
@@ -151,7 +150,7 @@ static tm_status whole_lines(int fd, const char *path, off_t size, off_t *whole,
     return TM_OK;
 }
 
-/* Whether the file begins as a store does; an empty file and a torn beginning do. */
+/* Whether the file begins like a store, as an empty file and a torn first line do. */
 static bool looks_like_store(int fd)
 {
     char head[sizeof first_bytes] = "";
@@ -159,8 +158,8 @@ static bool looks_like_store(int fd)
     return got >= 0 && memcmp(head, first_bytes, (size_t)got) == 0;
 }
 
-/* A writer that was killed may hold the lock a moment longer, through a child between its fork and its
- * exec: so one second of trying. */
+/* Tries for a second: a killed writer may hold the lock a moment longer, through a child between its fork
+ * and its exec. */
 static bool lock(int fd)
 {
     for (int i = 0; i < 20; i++) {
@@ -171,8 +170,8 @@ static bool lock(int fd)
     return false;
 }
 
-/* A new file's name is as durable as its folder. Folders of some file systems refuse fsync: then
- * nothing more can be done. */
+/* Makes the name of a new file durable. Some file systems refuse fsync of a folder; nothing more can be
+ * done then. */
 static void sync_folder(const char *path)
 {
     char *copy = strdup(path);
@@ -209,20 +208,20 @@ tm_status tm_store_open(const char *path, tm_store **out, tm_error *err)
         status = tm_fail(err, TM_ARG, "%s: another run is writing this store", path);
         goto fail;
     }
-    /* Again, now that nobody else writes. */
+    /* Read the size again under the lock. */
     if (fstat(store->fd, &st) != 0) {
         status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
         goto fail;
     }
     if (!looks_like_store(store->fd)) {
-        status = tm_fail(err, TM_ARG, "%s: not a store of this program; it is left as it is", path);
+        status = tm_fail(err, TM_ARG, "%s: not a ternmark store; the file is unchanged", path);
         goto fail;
     }
     status = whole_lines(store->fd, path, st.st_size, &whole, err);
     if (status != TM_OK) goto fail;
     if (whole < st.st_size && ftruncate(store->fd, whole) != 0) {
-        status = tm_fail(err, TM_IO, "%s: a torn last line of %lld bytes cannot be cut off: %s",
-                         path, (long long)(st.st_size - whole), strerror(errno));
+        status = tm_fail(err, TM_IO, "%s: cannot cut off a torn last line of %lld bytes: %s", path,
+                         (long long)(st.st_size - whole), strerror(errno));
         goto fail;
     }
     store->size = whole;
@@ -241,7 +240,7 @@ tm_status tm_store_append(tm_store *store, const tm_record *record, tm_error *er
     tm_json_free(json);
     if (!text) return tm_fail(err, TM_NOMEM, "%s: no memory for a record", store->path);
     size_t length = strlen(text);
-    text[length] = '\n'; /* in the place of the terminating NUL */
+    text[length] = '\n'; /* replaces the terminating NUL */
     ssize_t written;
     do written = pwrite(store->fd, text, length + 1, store->size);
     while (written < 0 && errno == EINTR);
@@ -255,15 +254,15 @@ tm_status tm_store_append(tm_store *store, const tm_record *record, tm_error *er
         why = errno;
     }
     bool cut = ftruncate(store->fd, store->size) == 0;
-    return tm_fail(err, TM_IO, "%s: a record of %zu bytes could not be written: %s%s", store->path,
+    return tm_fail(err, TM_IO, "%s: cannot write a record of %zu bytes: %s%s", store->path,
                    length + 1, strerror(why),
-                   cut ? "; what was there before is whole" : "; its last line is torn");
+                   cut ? "; earlier records are intact" : "; its last line is torn");
 }
 
 void tm_store_close(tm_store *store)
 {
     if (!store) return;
-    if (store->fd >= 0) close(store->fd); /* and with it the lock */
+    if (store->fd >= 0) close(store->fd); /* this releases the lock */
     free(store->path);
     free(store);
 }

@@ -24,7 +24,7 @@ tm_status tm_prefetch_from_environment(tm_error *err)
     if (!text || !*text) return TM_OK;
     long bytes = strtol(text, &end, 10);
     if (*end || end == text || bytes < 0 || bytes > TM_AHEAD_MAX)
-        return tm_fail(err, TM_ARG, "%s: '%s' is not a number of bytes from 0 to %d",
+        return tm_fail(err, TM_ARG, "%s: \"%s\" is not a number of bytes from 0 to %d",
                        TM_PREFETCH_VARIABLE, text, TM_AHEAD_MAX);
     tm_kernel_ahead = (int)bytes;
     return TM_OK;
@@ -127,16 +127,17 @@ static void choose(const tm_tuner *tuner, char *how, size_t size)
     tm_error why = {0};
     const char *wish = getenv(TM_PREFETCH_VARIABLE);
     if (wish && *wish) {
-        snprintf(how, size, "asked for: %s", TM_PREFETCH_VARIABLE);
+        snprintf(how, size, "set by %s", TM_PREFETCH_VARIABLE);
     } else if (lasting && !tuner->retune && read_cached(path, &tm_kernel_ahead)) {
-        snprintf(how, size, "measured before on this machine");
+        snprintf(how, size, "cached from an earlier measurement on this machine");
     } else if (!tuner->measure || tuner->env->emulated) {
         snprintf(how, size, "not measured: %s",
                  tuner->measure ? "instructions are emulated here" : "nothing is run");
     } else if (tm_prefetch_measure(tuner->env, &prefetch, &why) != TM_OK) {
         snprintf(how, size, "not measured: %s", why.message);
     } else {
-        int n = snprintf(how, size, "measured, GB/s of fp16 weights by bytes ahead:");
+        int n =
+            snprintf(how, size, "measured, GB/s of fp16 weights by prefetch distance in bytes:");
         for (int i = 0; i < TM_PREFETCH_DISTANCES; i++)
             n += snprintf(how + n, size - (size_t)n, " %d: %.1f", tm_prefetch_distances[i],
                           prefetch.gb_per_second[i]);

@@ -11,20 +11,21 @@
 #include "harness/measure/model_check.h"
 #include "harness/stats/stats.h"
 
-/* The first round is short and leaves the slow behind; the others tell the fast apart. */
+/* The first round is short and drops slow candidates; the others compare the fast ones. */
 #define FIRST_TOKENS  16
 #define ROUNDS        6
 #define DECODE_TOKENS 8
-#define LEFT_BEHIND   1.5 /* times the best of the first round */
-#define TIE           1.01
+#define LEFT_BEHIND                                                                                \
+    1.5 /* ratio to the best of the first round above which a candidate leaves the race */
+#define TIE 1.01
 
-/* A slice streams from memory from twice the last cache on; 256 MB do on every machine, since no core
- * keeps more than its share of a cache beyond. */
+/* A slice streams from memory if it is twice as large as the last cache. 256 MB suffice on every machine,
+ * since no core keeps more than its share of a larger cache. */
 #define SLICE_BYTES ((size_t)256 << 20)
 #define SLICE_VOCAB 256
 #define N_CONTEXT   (2 * TM_TUNE_TOKENS)
 
-/* A candidate's model in a session. */
+/* A candidate: its model in a session. */
 typedef struct lane {
     tm_model model;
     bool model_open;
@@ -47,7 +48,7 @@ int tm_tune_candidates(const char *family, const tm_kernel *out[TM_TUNE_MAX])
     return n;
 }
 
-/* The model with fewer layers: of the candidate that packs most tightly, twice the last cache. */
+/* The model with fewer layers: twice the last cache for the candidate with the fewest bits per weight. */
 static tm_config slice_of(const tm_tune_options *o, const tm_kernel *const *kernels, int n)
 {
     tm_config slice = *o->config;
@@ -102,8 +103,8 @@ static void close_lane(lane *l)
     memset(l, 0, sizeof *l);
 }
 
-/* One prompt and some tokens; per token. Logits of every token, so that the slice's last layer works
- * as a layer of the model's middle does. */
+/* One prompt and some tokens; times are per token. All tokens get logits, so that the last layer of the
+ * slice computes as much as a layer in the middle of a model. */
 static tm_status time_lane(lane *l, int n_prompt, double *prompt_ns, double *decode_ns,
                            tm_error *err)
 {
@@ -133,12 +134,11 @@ static void fail_candidate(tm_tune_candidate *c, tm_status status, const tm_erro
     snprintf(c->reason, sizeof c->reason, "%s", why->message);
 }
 
-/* Every candidate that is still in the race, once. The first run of a lane warms it and is not kept;
- * it is the first round's only cost that counts twice. */
+/* Runs every candidate that is still in the race once. The first run of a lane is its warm-up. */
 static void run_round(tm_tune *tune, lane *lanes, int round)
 {
     for (int i = 0; i < tune->n; i++) {
-        int at = round % 2 ? tune->n - 1 - i : i; /* drift hits first and last alike */
+        int at = round % 2 ? tune->n - 1 - i : i; /* drift affects first and last alike */
         tm_tune_candidate *c = &tune->candidates[at];
         lane *l = &lanes[at];
         int n_prompt = round == 0 ? FIRST_TOKENS : TM_TUNE_TOKENS;
@@ -155,7 +155,7 @@ static void run_round(tm_tune *tune, lane *lanes, int round)
 static double best_request(const tm_tune *tune)
 {
     double best = INFINITY;
-    /* What was left behind has figures of the first round only, which may have been a quieter one. */
+    /* Candidates that left the race have times of the first round only, which may have been a quieter one. */
     for (int i = 0; i < tune->n; i++)
         if (!tune->candidates[i].reason[0])
             best = fmin(best, tm_tune_request_ns(&tune->candidates[i]));
@@ -177,13 +177,13 @@ static void leave_behind(tm_tune *tune, lane *lanes)
         double times = tm_tune_request_ns(c) / best;
         if (!(times > LEFT_BEHIND)) continue;
         snprintf(c->reason, sizeof c->reason,
-                 "%.1f times the best in the first round, %d prompt tokens: not measured further",
+                 "%.1f times the best in the first round of %d prompt tokens; not measured further",
                  times, FIRST_TOKENS);
         close_lane(&lanes[i]);
     }
 }
 
-/* Medians of the full rounds; the best, and among equals the one that kernels.def puts last. */
+/* Medians of the full rounds and the best; among equals the last one in kernels.def. */
 static tm_status judge(tm_tune *tune, lane *lanes, tm_error *err)
 {
     const tm_tune_candidate *failed = NULL;
@@ -206,11 +206,11 @@ static tm_status judge(tm_tune *tune, lane *lanes, tm_error *err)
         if (!c->reason[0] && tm_tune_request_ns(c) <= best * TIE) tune->best = i;
     }
     if (tune->best >= 0) return TM_OK;
-    return tm_fail(err, TM_UNSUPPORTED, "no kernel of the family '%s' could be measured: %s",
+    return tm_fail(err, TM_UNSUPPORTED, "no kernel of the family \"%s\" could be measured: %s",
                    tune->family, failed ? failed->reason : "there is none");
 }
 
-/* One step for every candidate that is still there. */
+/* One step for every candidate in the race. */
 static void load_lanes(const tm_tune_options *o, const tm_config *slice, tm_pool *pool, lane *lanes,
                        tm_tune *out)
 {
@@ -233,14 +233,14 @@ static tm_status race(const tm_tune_options *o, tm_pool *pool, lane *lanes, tm_t
     }
     for (int round = 0; round < ROUNDS; round++) {
         if (tm_interrupted(o->interrupt))
-            return tm_fail(err, TM_INTERRUPTED, "interrupted while kernels were compared");
+            return tm_fail(err, TM_INTERRUPTED, "interrupted during kernel autotuning");
         run_round(out, lanes, round);
         if (round == 0) leave_behind(out, lanes);
     }
     return judge(out, lanes, err);
 }
 
-/* Loads with as many threads as may, races with those asked for. */
+/* Loads with all available threads and races with n_threads. */
 static tm_status load_and_race(const tm_tune_options *o, const tm_config *slice, lane *lanes,
                                tm_tune *out, tm_error *err)
 {
@@ -256,7 +256,7 @@ static tm_status load_and_race(const tm_tune_options *o, const tm_config *slice,
     pool = NULL;
     status = tm_pool_open(&running, &pool, err);
     if (status == TM_OK) status = race(o, pool, lanes, out, err);
-    for (int i = 0; i < out->n; i++) close_lane(&lanes[i]); /* sessions before their pool */
+    for (int i = 0; i < out->n; i++) close_lane(&lanes[i]); /* sessions before the pool */
     if (pool) tm_pool_close(pool);
     return status;
 }
@@ -269,11 +269,12 @@ tm_status tm_tune_measure(const tm_tune_options *o, tm_tune *out, tm_error *err)
     if (n == 0) {
         const tm_kernel *any;
         tm_status status = tm_kernel_pick(o->family, &any, err);
-        return status != TM_OK ? status
-                               : tm_fail(err, TM_UNSUPPORTED,
-                                         "the kernels of '%s' have a fixed order: its layout is "
-                                         "that of a file",
-                                         o->family);
+        return status != TM_OK
+                   ? status
+                   : tm_fail(err, TM_UNSUPPORTED,
+                             "the kernels of \"%s\" have a fixed order: their layout is "
+                             "that of a model file",
+                             o->family);
     }
     tm_config slice = slice_of(o, kernels, n);
     snprintf(out->family, sizeof out->family, "%s", o->family);

@@ -1,9 +1,9 @@
-/* Which kernel of a family is fastest here, by measuring: every candidate runs the same slice of the
+/* Measures which kernel of a family is the fastest here: every candidate runs the same slice of the
  * model, with as many threads, in the reference engine.
  *
- * What is measured is one request: TM_TUNE_TOKENS prompt tokens in one pass, then as many generated
- * one by one. The slice has the model's own layers, as many as do not stay in the caches (all of
- * them, if they do), and a small vocabulary: the head is another kernel's work.
+ * A run is one request: TM_TUNE_TOKENS prompt tokens in one pass, then as many generated one by one. The
+ * slice has layers of the model, enough to exceed the caches (or all of them), and a small vocabulary,
+ * since another kernel computes the head.
  */
 #ifndef TM_HARNESS_TUNE_TUNE_H
 #define TM_HARNESS_TUNE_TUNE_H
@@ -18,9 +18,9 @@
 
 typedef struct tm_tune_candidate {
     const tm_kernel *kernel;
-    tm_status status; /* not OK: it did not pass its check or could not run */
-    char reason[480]; /* why; also of one that was left behind after the first round */
-    int n_rounds;     /* measured */
+    tm_status status; /* not OK: the check failed or it could not run */
+    char reason[480]; /* why; also why it left the race after the first round */
+    int n_rounds;     /* that were measured */
     double prompt_ns; /* of the slice, per prompt token; median of the rounds; NaN: none */
     double decode_ns; /* of the slice, per generated token; likewise */
 } tm_tune_candidate;
@@ -45,20 +45,20 @@ typedef struct tm_tune_options {
     const tm_interrupt *interrupt; /* checked between rounds; NULL: never */
 } tm_tune_options;
 
-/* The kernels of a family that are worth measuring here: those with instructions of this machine where
- * there are any, and no looser than the family's first row, so that a choice never costs accuracy.
- * Layouts with blocks have none: their order is fixed. Returns their number. */
+/* The kernels of a family that are worth measuring here: those for the vector instructions of this
+ * machine, if there are any, and only those as exact as the first row of the family, so that a choice
+ * never costs accuracy. Layouts with blocks have none, since their order is fixed. Returns the number. */
 int tm_tune_candidates(const char *family, const tm_kernel *out[TM_TUNE_MAX]);
 
-/* Errors: ARG (unknown family), UNSUPPORTED (no candidate, or none passed), NOMEM (also when two
- * slices would not fit), those of the pool. */
+/* Errors: ARG (unknown family), UNSUPPORTED (no candidate, or none passed), NOMEM (also if two
+ * slices do not fit), those of the pool. */
 tm_status tm_tune_measure(const tm_tune_options *options, tm_tune *out, tm_error *err) TM_MUST_USE;
 
-/* Nanoseconds of the request on the slice; NaN when not measured. */
+/* Nanoseconds of the request on the slice; NaN: not measured. */
 double tm_tune_request_ns(const tm_tune_candidate *candidate);
 
 tm_json *tm_tune_to_json(const tm_tune *tune);
-/* Errors: FORMAT (a key, a kernel that is not known here, a best one that was not measured). */
+/* Errors: FORMAT (a key, an unknown kernel, a best kernel that was not measured). */
 tm_status tm_tune_from_json(const tm_json *json, tm_tune *out, tm_error *err) TM_MUST_USE;
 
 #endif

@@ -31,14 +31,14 @@ tm_json *tm_tune_to_json(const tm_tune *tune)
 
 static tm_status read_candidate(const tm_json *json, tm_tune_candidate *out, tm_error *err)
 {
-    static const char what[] = "a measured kernel";
+    static const char what[] = "tuning result";
     const char *name;
     int64_t rounds;
     tm_status status = tm_json_need_string(json, "kernel", what, &name, err);
     if (status == TM_OK) status = tm_json_need_int(json, "rounds", what, 0, 1000, &rounds, err);
     if (status != TM_OK) return status;
     out->kernel = tm_kernel_find(name);
-    if (!out->kernel) return tm_fail(err, TM_FORMAT, "%s: \"%s\" is not known", what, name);
+    if (!out->kernel) return tm_fail(err, TM_FORMAT, "%s: unknown kernel \"%s\"", what, name);
     out->n_rounds = (int)rounds;
     out->prompt_ns = tm_json_double(tm_json_get(json, "prompt_ns_per_token"), NAN);
     out->decode_ns = tm_json_double(tm_json_get(json, "decode_ns_per_token"), NAN);
@@ -49,7 +49,7 @@ static tm_status read_candidate(const tm_json *json, tm_tune_candidate *out, tm_
 
 tm_status tm_tune_from_json(const tm_json *json, tm_tune *out, tm_error *err)
 {
-    static const char what[] = "a measured choice of kernels";
+    static const char what[] = "tuning result";
     const char *family, *kernel;
     int64_t schema, threads, layers, of_layers;
     memset(out, 0, sizeof *out);
@@ -70,7 +70,7 @@ tm_status tm_tune_from_json(const tm_json *json, tm_tune *out, tm_error *err)
     const tm_json *candidates = tm_json_get(json, "candidates");
     int n = tm_json_count(candidates);
     if (n < 1 || n > TM_TUNE_MAX)
-        return tm_fail(err, TM_FORMAT, "%s: %d candidates, not 1 to %d", what, n, TM_TUNE_MAX);
+        return tm_fail(err, TM_FORMAT, "%s: %d candidates; expected 1 to %d", what, n, TM_TUNE_MAX);
     for (int i = 0; i < n && status == TM_OK; i++) {
         status = read_candidate(tm_json_at(candidates, i), &out->candidates[i], err);
         if (status != TM_OK) return status;
@@ -80,5 +80,5 @@ tm_status tm_tune_from_json(const tm_json *json, tm_tune *out, tm_error *err)
             out->best = i;
     }
     if (out->best >= 0) return TM_OK;
-    return tm_fail(err, TM_FORMAT, "%s: \"%s\" is not among those measured", what, kernel);
+    return tm_fail(err, TM_FORMAT, "%s: the best kernel \"%s\" was not measured", what, kernel);
 }

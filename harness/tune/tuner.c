@@ -9,32 +9,32 @@
 #include "harness/base/child.h"
 #include "harness/tune/tune_cache.h"
 
-#define MAX_ANSWER      (64 << 10) /* of the child: some hundred bytes a kernel */
+#define MAX_ANSWER      (64 << 10) /* of the child: some hundred bytes per kernel */
 #define PATIENCE        600
 #define GRACE           5
-#define NOT_MEASURED(n) "kernels of '%s' for %s were not compared: " n
+#define NOT_MEASURED(n) "the kernels of %s were not compared for %s: " n
 
-static void note(const tm_tuner *choice, const char *fmt, ...) TM_PRINTF(2, 3);
-static void note(const tm_tuner *choice, const char *fmt, ...)
+static void note(const tm_tuner *tuner, const char *fmt, ...) TM_PRINTF(2, 3);
+static void note(const tm_tuner *tuner, const char *fmt, ...)
 {
     char text[640];
     va_list args;
-    if (!choice->note) return;
+    if (!tuner->note) return;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    choice->note(choice->note_arg, text);
+    tuner->note(tuner->note_arg, text);
 }
 
-/* Everything a measurement depends on. */
-static uint64_t key_of(const tm_tuner *choice, const tm_config *config, const char *family,
+/* Everything that a measurement depends on. */
+static uint64_t key_of(const tm_tuner *tuner, const tm_config *config, const char *family,
                        int n_threads, const tm_kernel *const *kernels, int n)
 {
     char text[512];
     uint64_t hash = TM_HASH_START;
     int length =
         snprintf(text, sizeof text, "%s %s %s %d: %d %d %d %d %d %d %d %d %d",
-                 choice->env->fingerprint, choice->build, family, n_threads, config->n_layers,
+                 tuner->env->fingerprint, tuner->build, family, n_threads, config->n_layers,
                  config->n_hidden, config->n_ffn, config->n_heads, config->n_kv_heads,
                  config->head_dim, config->n_rot, config->sub_norms, config->relu2);
     hash = tm_hash(hash, text, (size_t)length);
@@ -42,8 +42,8 @@ static uint64_t key_of(const tm_tuner *choice, const tm_config *config, const ch
     return hash;
 }
 
-/* One of the candidates, from what is remembered; NULL: nothing that makes sense. */
-static const tm_kernel *recall(const char *path, const tm_kernel *const *kernels, int n)
+/* The candidate that the cache names; NULL: none, or a damaged file. */
+static const tm_kernel *read_cached(const char *path, const tm_kernel *const *kernels, int n)
 {
     tm_json *json = tm_tune_cache_read(path);
     tm_tune tune;
@@ -56,21 +56,23 @@ static const tm_kernel *recall(const char *path, const tm_kernel *const *kernels
     return found;
 }
 
-static void remember(const tm_tuner *choice, const char *path, const tm_tune *tune)
+static void write_cached(const tm_tuner *tuner, const char *path, const tm_tune *tune)
 {
     tm_error err = {0};
     tm_json *json = tm_tune_to_json(tune);
     tm_status status = tm_tune_cache_write(path, json, &err);
     tm_json_free(json);
     if (status != TM_OK)
-        note(choice, "the choice of a kernel will be measured again next time: %s", err.message);
+        note(tuner,
+             "the choice of a kernel could not be cached, so the next run measures again: %s",
+             err.message);
 }
 
-static tm_status ask(const tm_tuner *choice, const char *model, const char *family, int n_threads,
-                     tm_tune *out, tm_error *err)
+static tm_status measure(const tm_tuner *tuner, const char *model, const char *family,
+                         int n_threads, tm_tune *out, tm_error *err)
 {
     char threads[16], seed[24];
-    const char *program = choice->worker_path ? choice->worker_path : "/proc/self/exe";
+    const char *program = tuner->worker_path ? tuner->worker_path : "/proc/self/exe";
     const char *argv[] = {program,
                           "tune",
                           "-m",
@@ -83,10 +85,10 @@ static tm_status ask(const tm_tuner *choice, const char *model, const char *fami
                           seed,
                           "-o",
                           "json",
-                          choice->oversubscribe ? "--oversubscribe" : NULL,
+                          tuner->oversubscribe ? "--oversubscribe" : NULL,
                           NULL};
     snprintf(threads, sizeof threads, "%d", n_threads);
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)choice->seed);
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)tuner->seed);
     tm_child *child;
     tm_child_end end;
     char *text = NULL;
@@ -94,7 +96,7 @@ static tm_status ask(const tm_tuner *choice, const char *model, const char *fami
     tm_json *json = NULL;
     tm_status status = tm_child_open(argv, &child, err);
     if (status != TM_OK) return status;
-    status = tm_child_read_all(child, MAX_ANSWER, PATIENCE, choice->interrupt, &text, &length, err);
+    status = tm_child_read_all(child, MAX_ANSWER, PATIENCE, tuner->interrupt, &text, &length, err);
     tm_child_close(child, status == TM_OK ? GRACE : 0, &end);
     if (status == TM_OK && !end.ok)
         status = tm_fail(err, TM_CHILD, "%s", end.last_words[0] ? end.last_words : end.reason);
@@ -105,7 +107,7 @@ static tm_status ask(const tm_tuner *choice, const char *model, const char *fami
     return status;
 }
 
-static void tell(const tm_tuner *choice, const char *model, const tm_tune *tune)
+static void note_choice(const tm_tuner *tuner, const char *model, const tm_tune *tune)
 {
     const tm_tune_candidate *best = &tune->candidates[tune->best], *next = NULL;
     for (int i = 0; i < tune->n; i++) {
@@ -114,12 +116,12 @@ static void tell(const tm_tuner *choice, const char *model, const tm_tune *tune)
         if (!next || tm_tune_request_ns(c) < tm_tune_request_ns(next)) next = c;
     }
     if (!next) return;
-    note(choice, "%s on %d thread%s: %s, measured %.2f times as fast as %s", model, tune->n_threads,
-         tune->n_threads == 1 ? "" : "s", best->kernel->name,
+    note(tuner, "%s on %d thread%s: %s, measured %.2f times as fast as %s", model, tune->n_threads,
+         tm_plural(tune->n_threads), best->kernel->name,
          tm_tune_request_ns(next) / tm_tune_request_ns(best), next->kernel->name);
 }
 
-tm_status tm_tuner_choose(const tm_tuner *choice, const char *model, const tm_config *config,
+tm_status tm_tuner_choose(const tm_tuner *tuner, const char *model, const tm_config *config,
                           const char *family, int n_threads, const tm_kernel **out, tm_error *err)
 {
     const tm_kernel *kernels[TM_TUNE_MAX];
@@ -130,28 +132,27 @@ tm_status tm_tuner_choose(const tm_tuner *choice, const char *model, const tm_co
     int n = status == TM_OK ? tm_tune_candidates(family, kernels) : 0;
     if (n == 1) *out = kernels[0];
     if (n < 2) return status;
-    bool lasting = tm_tune_cache_path(choice->folder,
-                                      key_of(choice, config, family, n_threads, kernels, n), path);
-    const tm_kernel *known = lasting && !choice->retune ? recall(path, kernels, n) : NULL;
+    bool lasting = tm_tune_cache_path(tuner->folder,
+                                      key_of(tuner, config, family, n_threads, kernels, n), path);
+    const tm_kernel *known = lasting && !tuner->retune ? read_cached(path, kernels, n) : NULL;
     if (known) {
         *out = known;
         return TM_OK;
     }
-    if (!choice->measure) return TM_OK;
-    if (choice->env->emulated) {
-        note(choice, NOT_MEASURED("instructions are emulated here; %s is next in order"), family,
-             model, (*out)->name);
-        return TM_OK;
-    }
-    status = ask(choice, model, family, n_threads, &tune, &why);
-    if (status == TM_INTERRUPTED) return tm_fail(err, status, "%s", why.message);
-    if (status != TM_OK) {
-        note(choice, NOT_MEASURED("%s; %s is next in order"), family, model, why.message,
+    if (!tuner->measure) return TM_OK;
+    if (tuner->env->emulated) {
+        note(tuner, NOT_MEASURED("instructions are emulated here; using %s"), family, model,
              (*out)->name);
         return TM_OK;
     }
+    status = measure(tuner, model, family, n_threads, &tune, &why);
+    if (status == TM_INTERRUPTED) return tm_fail(err, status, "%s", why.message);
+    if (status != TM_OK) {
+        note(tuner, NOT_MEASURED("%s; using %s"), family, model, why.message, (*out)->name);
+        return TM_OK;
+    }
     *out = tune.candidates[tune.best].kernel;
-    tell(choice, model, &tune);
-    if (lasting) remember(choice, path, &tune);
+    note_choice(tuner, model, &tune);
+    if (lasting) write_cached(tuner, path, &tune);
     return TM_OK;
 }

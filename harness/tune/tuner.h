@@ -1,8 +1,8 @@
-/* The kernel a family stands for on this machine: measured once per machine, build, model shape and
- * number of threads by a child process (`ternmark tune`), then remembered in a file of its own.
+/* The kernel that a family stands for on this machine: measured once per machine, build, model shape and
+ * number of threads by a child process (`ternmark tune`), then cached.
  *
- * Where measuring is not wanted (a dry run), means nothing (emulation) or fails, the fixed order of
- * kernels.def decides, and a note says so.
+ * If nothing is measured (a dry run, emulation, a failing child), the order of kernels.def decides, and a
+ * note says so.
  */
 #ifndef TM_HARNESS_TUNE_TUNER_H
 #define TM_HARNESS_TUNE_TUNER_H
@@ -12,22 +12,22 @@
 #include "harness/tune/tune.h"
 
 typedef struct tm_tuner {
-    const char *folder;      /* of the remembered choices; NULL: tm_tune_cache_folder */
+    const char *folder;      /* of the cache; NULL: tm_tune_cache_folder */
     const char *worker_path; /* the program that measures; NULL: this one */
-    const char *build;       /* its hash */
+    const char *build;       /* hash of the program */
     const tm_machine *env;
     uint64_t seed;
     bool oversubscribe;
-    bool retune;                               /* measure again what is remembered */
-    bool measure;                              /* false: what is remembered, else the fixed order */
+    bool retune;                               /* measure again what is cached */
+    bool measure;                              /* false: use the cache, or the fixed order */
     const tm_interrupt *interrupt;             /* NULL: never */
-    void (*note)(void *arg, const char *text); /* one sentence per choice made anew; or NULL */
+    void (*note)(void *arg, const char *text); /* one sentence per new choice; or NULL */
     void *note_arg;
 } tm_tuner;
 
-/* The kernel of `family` for a model of this name and config. Errors: ARG, UNSUPPORTED (as
- * tm_kernel_pick), INTERRUPTED, NOMEM; a file or child that fails is no error. */
-tm_status tm_tuner_choose(const tm_tuner *choice, const char *model, const tm_config *config,
+/* The kernel of `family` for a model of this name and config. A failing file or child is not an error.
+ * Errors: ARG, UNSUPPORTED (as tm_kernel_pick), INTERRUPTED, NOMEM. */
+tm_status tm_tuner_choose(const tm_tuner *tuner, const char *model, const tm_config *config,
                           const char *family, int n_threads, const tm_kernel **out,
                           tm_error *err) TM_MUST_USE;
 

@@ -74,7 +74,7 @@ verdict $? "a torn last line is ignored with a warning"
 cp "$store" "$work/newer.jsonl"
 sed -i '2a {"schema":1,"kind":"dream","run":"r1"}' "$work/newer.jsonl"
 "$program" report "$work/newer.jsonl" >"$work/stdout" 2>"$work/stderr" &&
-    [ "$(grep -c 'were left out: 1, the first a "dream"' "$work/newer-report/report.md")" -eq 1 ] &&
+    [ "$(grep -c 'their kind: 1, the first a "dream"' "$work/newer-report/report.md")" -eq 1 ] &&
     cmp -s "$work/newer-report/speedup.csv" "$out/speedup.csv"
 verdict $? "a line of an unknown kind is ignored with one warning"
 

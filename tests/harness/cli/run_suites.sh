@@ -30,7 +30,7 @@ expect 0 "the outcome as JSON" '"cells_measured":' run good.json -o json
 
 expect 0 "counters are taken" " 16 new samples" run good.json --store c.jsonl --counters software
 [ "$(grep -c '"counters":{"task_clock":{"value":' c.jsonl)" -eq 16 ]
-verdict $? "and stand in every sample"
+verdict $? "and are in every sample"
 expect 2 "a group of counters that does not exist" 'did you mean "software"' run good.json --counters sofware
 expect 2 "a file of counters that makes no sense" 'bad.txt:1: no event "cycle"' run good.json --counters ./bad.txt
 
@@ -88,7 +88,7 @@ expect 2 "another machine's store" "another machine" run good.json --store forei
 expect 0 "unless allowed" " 0 new samples" run good.json --store foreign.jsonl --allow-machine
 sed 's/^{"schema":1/{"schema":9/' s.jsonl >newer.jsonl
 sed '2a {"schema":1,"kind":"dream","run":"r1"}' s.jsonl >later.jsonl
-expect 0 "a line of a later program's kind is left out and said" 'left out: 1, the first a "dream"' run good.json --store later.jsonl
+expect 0 "lines of an unknown kind are left out with a note" 'their kind: 1, the first a "dream"' run good.json --store later.jsonl
 expect 2 "another schema's store" "schema 9" run good.json --store newer.jsonl
 
 suite crash.json '"null:1000:crash@3", "null:1000"' '"tg4"'
@@ -106,7 +106,7 @@ expect 0 "a budget is kept" "time budget of 0.2 s" run good.json -m null:3000000
 trap '' XFSZ # a full disk: writes fail instead of ending the program
 (ulimit -f 8 && "$program" run good.json --store full.jsonl --processes 9) >out 2>err </dev/null
 status=$?
-[ $status -eq 2 ] && grep -q "what was there before is whole" err
+[ $status -eq 2 ] && grep -q "earlier records are intact" err
 verdict $? "a full disk is a clear error"
 trap - XFSZ
 expect 0 "and the store goes on with room again" "72\|new samples" run good.json --store full.jsonl --processes 9

@@ -126,22 +126,23 @@ static void test_damaged(void **state)
         refuse(true, own[i], NULL, own[i]);
         refuse(true, own[i], tm_json_object(), own[i]);
     }
-    refuse(true, "operation", tm_json_string("a name that is longer than any"), "characters; the limit");
-    refuse(true, "operation", tm_json_string(""), "without a name");
+    refuse(true, "operation", tm_json_string("a name that is longer than any"),
+           "characters; the limit");
+    refuse(true, "operation", tm_json_string(""), "has no name");
     refuse(true, "macs", tm_json_number(-1), "\"macs\" is -1");
     refuse(true, "work_ns", tm_json_number(1e17), "not from 0 to 1e+16");
-    refuse(false, "operations", tm_json_array(), "no array of 1 to 512");
+    refuse(false, "operations", tm_json_array(), "must be an array of 1 to 512");
     tm_json *many = tm_json_array();
     for (int i = 0; i <= TM_RECORD_PROFILE_ROWS_MAX; i++) tm_json_append(many, tm_json_object());
-    refuse(false, "operations", many, "no array of 1 to 512");
+    refuse(false, "operations", many, "must be an array of 1 to 512");
 }
 
 static void test_contradictions(void **state)
 {
     (void)state;
-    refuse(false, "region_ns", tm_json_number(1.1e9), "of a region of 1.1e+09 ns");
-    refuse(false, "idle_ns", tm_json_number(2e8), "operations and idle time are 1.16e+09 ns");
-    refuse(true, "work_ns", tm_json_number(9e8), "of a region of");
+    refuse(false, "region_ns", tm_json_number(1.1e9), "the region took 1.1e+09 ns");
+    refuse(false, "idle_ns", tm_json_number(2e8), "operations and idle time add up to 1.16e+09 ns");
+    refuse(true, "work_ns", tm_json_number(9e8), "the region took");
     refuse(false, "overhead", tm_json_number(1.2), "not between its bounds 1.01 and 1.03");
     refuse(false, "overhead_high", tm_json_null(), "not between its bounds");
     refuse(false, "n_pairs", tm_json_number(0), "n_pairs");

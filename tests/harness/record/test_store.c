@@ -105,7 +105,7 @@ static void test_other_files(void **state)
         size_t size;
         write_file(path, texts[i], strlen(texts[i]));
         assert_int_equal(tm_store_open(path, &store, &err), TM_ARG);
-        assert_says(err.message, "not a store");
+        assert_says(err.message, "not a ternmark store");
         char *text = read_file(path, &size);
         assert_string_equal(text, texts[i]);
         free(text);
@@ -210,7 +210,7 @@ static void test_full_disk(void **state)
             status = tm_store_append(store, &r, &err);
             tm_record_free(&r);
         }
-        bool said = strstr(err.message, "is whole") && strstr(err.message, "full.jsonl");
+        bool said = strstr(err.message, "are intact") && strstr(err.message, "full.jsonl");
         _exit(status == TM_IO && n > 2 && said ? 0 : 11);
     }
     int how;

@@ -1,4 +1,4 @@
-/* How far ahead weights are asked for: measured for real once, then remembered; a user's word wins. */
+/* The prefetch distance: measured once, then cached; the environment variable overrides it. */
 #include "tests/harness/scratch.h"
 #include "tests/tm_test.h"
 
@@ -98,7 +98,7 @@ static void it_is_measured_once_and_remembered(void **state)
     assert_true(starts_with(how, "measured, GB/s"));
     int first = tm_kernel_ahead;
     tm_kernel_ahead = TM_AHEAD_DEFAULT;
-    assert_string_equal(choose(&choice), "measured before on this machine");
+    assert_string_equal(choose(&choice), "cached from an earlier measurement on this machine");
     assert_int_equal(tm_kernel_ahead, first);
     choice.build = "another build";
     assert_true(starts_with(choose(&choice), "measured, GB/s"));
@@ -121,7 +121,7 @@ static void what_is_remembered_is_not_trusted(void **state)
         assert_true(starts_with(choose(&choice), "measured, GB/s"));
     }
     write_file(only_file(), "{\"prefetch_bytes\":12288}", 24);
-    assert_string_equal(choose(&choice), "measured before on this machine");
+    assert_string_equal(choose(&choice), "cached from an earlier measurement on this machine");
     assert_int_equal(tm_kernel_ahead, 12288);
     choice.retune = true;
     assert_true(starts_with(choose(&choice), "measured, GB/s"));
@@ -155,7 +155,7 @@ static void the_variable_wins(void **state)
     tm_tuner choice = choice_in("asked");
     tm_prefetch_choose(&choice, &picked);
     assert_int_equal(tm_kernel_ahead, 640);
-    assert_string_equal(picked.how, "asked for: " TM_PREFETCH_VARIABLE);
+    assert_string_equal(picked.how, "set by " TM_PREFETCH_VARIABLE);
     setenv(TM_PREFETCH_VARIABLE, "", 1);
     assert_int_equal(tm_prefetch_from_environment(&err), TM_OK);
 }
