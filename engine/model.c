@@ -209,7 +209,7 @@ static tm_status choose_kernels(loading *load, const tm_model_options *options, 
     tm_model_families families;
     model->kernel = options->kernel;
     model->head_kernel = options->head_kernel;
-    tm_status status = tm_model_auto(load->source, options->kernel, &families, err);
+    tm_status status = tm_model_auto(load->source, options->kernel, false, &families, err);
     if (!model->kernel && status == TM_OK)
         status = tm_kernel_pick(families.linear, &model->kernel, err);
     if (!model->head_kernel && status == TM_OK)

@@ -22,7 +22,7 @@ typedef struct tm_layer {
     const float *attn_sub_norm, *ffn_sub_norm; /* [n_heads * head_dim], [n_ffn]; NULL: none */
 } tm_layer;
 
-/* NULL: the kernel that "auto" means, see tm_model_auto. */
+/* NULL: the kernel that runs the weights as stored, see tm_model_auto. */
 typedef struct tm_model_options {
     const tm_kernel *kernel;      /* of the linear weights */
     const tm_kernel *head_kernel; /* of the output head and the embedding */
@@ -37,14 +37,15 @@ typedef struct tm_model_families {
 /* Decides by the types in which all the linear weights are stored:
  * linear: "ternary" if any is I2_S; else the layout of the first TQ tensor; else the layout of
  * the first tensor if every tensor is stored in blocks; else "f32" if all are F32,
- * "bf16" if all are BF16; else "f16".
+ * "bf16" if all are BF16; else "f16". With pack, floats become "ternary" if the first matrix
+ * holds trits: a benchmark times the ternary kernels on them. Without, they run as stored.
  * head:   the head's own layout if it is stored in blocks, unless some linear weight needs a
  * float kernel in addition to a ternary one; else "f32" or "bf16" if the embedding and the head
  * are both stored so; else "f16". kernel: the caller's choice for the linear weights, NULL for
  * "auto".
  * Errors: those of source->describe, which is called only where a type alone does not decide. */
-tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, tm_model_families *out,
-                        tm_error *err) TM_MUST_USE;
+tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, bool pack,
+                        tm_model_families *out, tm_error *err) TM_MUST_USE;
 
 /* Some layouts cannot hold every matrix: a layout of trits cannot hold a float matrix. If the
  * caller left the kernel open, or named one with a TQ layout, such a matrix runs in its own layout

@@ -63,11 +63,17 @@ static tm_status find_plain(tm_source *source, bool *out, tm_error *err)
     return TM_OK;
 }
 
-tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, tm_model_families *out,
-                        tm_error *err)
+tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, bool pack,
+                        tm_model_families *out, tm_error *err)
 {
     types t = types_of(source);
     bool ternary = t.any_i2_s || (!t.own && t.any_tq), plain = false;
+    if (pack && !ternary && !t.own) {
+        tm_tensor_info info;
+        tm_status status = source->describe(source, TM_ROLE_Q, 0, &info, err);
+        if (status != TM_OK) return status;
+        ternary = info.ternary;
+    }
     out->linear = ternary      ? "ternary"
                   : t.own      ? t.own->name
                   : t.all_f32  ? "f32"

@@ -51,7 +51,7 @@ static tm_status families_of(tm_source *source, const tm_kernel *kernel, tm_mode
                              tm_error *err)
 {
     *out = (tm_model_families){"ternary", "f16"};
-    return source ? tm_model_auto(source, kernel, out, err) : TM_OK;
+    return source ? tm_model_auto(source, kernel, true, out, err) : TM_OK;
 }
 
 tm_status tm_plan_model_families(tm_plan_model *m, const tm_kernel *kernel, tm_model_families *out,

@@ -282,19 +282,21 @@ static void test_auto_follows_the_stored_types(void **state)
         tm_gguf_type layers[2], embedding, head;
         bool ternary[2];
         const char *kernel, *linear, *head_family;
+        const char *packed; /* linear when floats are packed; NULL: the same */
     } cases[] = {
-        {{I2_S, I2_S}, F16, F16, {true, true}, NULL, "ternary", "f16"},
-        {{I2_S, I2_S}, Q6, Q6, {true, true}, NULL, "ternary", "q6_k"},
-        {{TQ2, I2_S}, F16, F16, {true, true}, NULL, "ternary", "f16"},
-        {{F16, TQ1}, F16, F16, {true, true}, NULL, "tq1_0", "f16"},
-        {{Q4, TQ2}, F16, Q6, {false, true}, NULL, "tq2_0", "q6_k"},
-        {{F16, TQ2}, F16, Q6, {false, true}, NULL, "tq2_0", "f16"},
-        {{F16, TQ2}, F16, Q6, {false, true}, "f16", "tq2_0", "q6_k"},
-        {{Q4, Q4}, F16, F16, {false, false}, NULL, "q4_0", "f16"},
-        {{Q4, F16}, F16, F16, {false, false}, NULL, "f16", "f16"},
-        {{F32, F32}, F32, F32, {true, true}, NULL, "f32", "f32"},
-        {{F32, F16}, F32, F16, {true, true}, NULL, "f16", "f16"},
-        {{BF16, BF16}, BF16, BF16, {false, false}, NULL, "bf16", "bf16"},
+        {{I2_S, I2_S}, F16, F16, {true, true}, NULL, "ternary", "f16", NULL},
+        {{I2_S, I2_S}, Q6, Q6, {true, true}, NULL, "ternary", "q6_k", NULL},
+        {{TQ2, I2_S}, F16, F16, {true, true}, NULL, "ternary", "f16", NULL},
+        {{F16, TQ1}, F16, F16, {true, true}, NULL, "tq1_0", "f16", NULL},
+        {{Q4, TQ2}, F16, Q6, {false, true}, NULL, "tq2_0", "q6_k", NULL},
+        {{F16, TQ2}, F16, Q6, {false, true}, NULL, "tq2_0", "f16", NULL},
+        {{F16, TQ2}, F16, Q6, {false, true}, "f16", "tq2_0", "q6_k", NULL},
+        {{Q4, Q4}, F16, F16, {false, false}, NULL, "q4_0", "f16", NULL},
+        {{Q4, F16}, F16, F16, {false, false}, NULL, "f16", "f16", NULL},
+        {{F32, F32}, F32, F32, {true, true}, NULL, "f32", "f32", "ternary"},
+        {{F32, F16}, F32, F16, {true, true}, NULL, "f16", "f16", "ternary"},
+        {{F16, F16}, F16, F16, {true, true}, NULL, "f16", "f16", "ternary"},
+        {{BF16, BF16}, BF16, BF16, {false, false}, NULL, "bf16", "bf16", NULL},
     };
     tm_config config = tiny_config("llama");
     tm_source source;
@@ -312,8 +314,11 @@ static void test_auto_follows_the_stored_types(void **state)
         file_types.embedding = cases[i].embedding;
         file_types.head = cases[i].head;
         if (cases[i].kernel) TINY_OK(tm_kernel_resolve(cases[i].kernel, &kernel, &err));
-        TINY_OK(tm_model_auto(&source, kernel, &families, &err));
+        TINY_OK(tm_model_auto(&source, kernel, false, &families, &err));
         assert_string_equal(families.linear, cases[i].linear);
+        assert_string_equal(families.head, cases[i].head_family);
+        TINY_OK(tm_model_auto(&source, kernel, true, &families, &err));
+        assert_string_equal(families.linear, cases[i].packed ? cases[i].packed : cases[i].linear);
         assert_string_equal(families.head, cases[i].head_family);
     }
     tm_source_close(&source);

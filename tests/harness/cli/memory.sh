@@ -35,6 +35,6 @@ holds "an i2_s file, packed as trits" -m model.gguf
 make_file tq2_0
 holds "a tq2_0 file, copied" -m model.gguf --kernel tq2_0
 make_file f16
-holds "an f16 file of trits, packed as trits" -m model.gguf --kernel ternary
+holds "an f16 file of trits, packed as trits" -m model.gguf
 holds "an f16 file of trits, packed as halves" -m model.gguf
 echo "1..$n"
