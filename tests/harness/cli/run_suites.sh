@@ -32,7 +32,7 @@ expect 0 "counters are taken" " 16 new samples" run good.json --store c.jsonl --
 [ "$(grep -c '"counters":{"task_clock":{"value":' c.jsonl)" -eq 16 ]
 verdict $? "and are in every sample"
 expect 2 "a group of counters that does not exist" 'did you mean "software"' run good.json --counters sofware
-expect 2 "a file of counters that makes no sense" 'bad.txt:1: no event "cycle"' run good.json --counters ./bad.txt
+expect 2 "a file of counters that makes no sense" 'bad.txt:1: unknown event "cycle"' run good.json --counters ./bad.txt
 
 expect 0 "dry run: cells, memory and time" "8 cells, 0 of them skipped" run quick --dry-run --threads 1,2 --oversubscribe
 expect 0 "dry run as JSON" '"predicted_bytes":' run quick --dry-run -o json
