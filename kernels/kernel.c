@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MAX_NAMES 256
+
 #if defined(__x86_64__)
 #define THIS_ARCH             "x86-64"
 #define THAT_ARCH             "AArch64"
@@ -39,7 +41,8 @@ static const tm_kernel *const kernels[] = {
     NULL,
 };
 
-/* What the name of a foreign row says about it: layout before a _, ISA behind the last. */
+/* Fills a row of the other architecture from its name: the layout before a _, the ISA after the
+ * last. */
 static void fill_foreign(tm_kernel *kernel)
 {
     for (const tm_format *const *f = tm_formats(); *f; f++) {
@@ -137,6 +140,22 @@ int tm_kernel_family(const char *family, const tm_kernel **out, int max)
     return n;
 }
 
+/* Families and kernels: whoever names one may have meant the other. */
+static tm_status unknown_kernel(const char *name, tm_error *err)
+{
+    const char *names[MAX_NAMES + 1] = {"ternary", "f16", "bf16", "f32"};
+    int n = 4;
+    for (const tm_format *const *f = tm_formats(); *f && n < MAX_NAMES; f++)
+        names[n++] = (*f)->name;
+    for (const tm_kernel *const *k = tm_kernels(); *k && n < MAX_NAMES; k++)
+        names[n++] = (*k)->name;
+    const char *nearest = tm_nearest_name(name, names);
+    if (nearest)
+        return tm_fail(err, TM_ARG, "unknown kernel \"%.80s\"; did you mean \"%s\"?", name,
+                       nearest);
+    return tm_fail(err, TM_ARG, "unknown kernel \"%.80s\"; `ternmark kernels` lists them", name);
+}
+
 tm_status tm_kernel_pick(const char *family, const tm_kernel **out, tm_error *err)
 {
     bool known = false;
@@ -148,15 +167,19 @@ tm_status tm_kernel_pick(const char *family, const tm_kernel **out, tm_error *er
     }
     if (*out) return TM_OK;
     if (known)
-        return tm_fail(err, TM_UNSUPPORTED, "no kernel of layout '%s' runs on this machine",
+        return tm_fail(err, TM_UNSUPPORTED, "no kernel of layout \"%s\" runs on this machine",
                        family);
 
-    const char *names[32] = {"ternary", "f16", "bf16", "f32"};
-    int n = 4;
-    for (const tm_format *const *f = tm_formats(); *f && n < 31; f++) names[n++] = (*f)->name;
-    const char *nearest = tm_nearest_name(family, names);
-    return tm_fail(err, TM_ARG, "kernel family '%.80s' is unknown%s%s%s", family,
-                   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return unknown_kernel(family, err);
+}
+
+tm_status tm_kernel_resolve(const char *name, const tm_kernel **out, tm_error *err)
+{
+    const tm_kernel *kernel = tm_kernel_find(name);
+    if (!kernel) return tm_kernel_pick(name, out, err);
+    tm_status status = tm_kernel_available(kernel, err);
+    *out = status == TM_OK ? kernel : NULL;
+    return status;
 }
 
 void tm_reference_trits(const int8_t *trits, float scale, int n_rows, int n_cols, const tm_act *x,

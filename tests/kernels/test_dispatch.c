@@ -1,4 +1,4 @@
-/* The choice among kernels on every machine smaller than this one. */
+/* The choice among kernels for every subset of the instruction sets of this machine. */
 #include "tests/tm_test.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@ static const char *const families[] = {"ternary", "f16",    "bf16",   "f32",    
                                        "t5r64",   "tl1r16", "f16r16", "bf16r16", "f32r16", "trit"};
 #define N_FAMILIES (sizeof families / sizeof *families)
 
-static void rows_of_the_table_are_complete(void **state)
+static void test_rows_are_complete(void **state)
 {
     (void)state;
     for (const tm_kernel *const *p = tm_kernels(); *p; p++) {
@@ -52,7 +52,7 @@ static void test_arithmetic_of_each_kernel(void **state)
     }
 }
 
-static void a_missing_bit_is_named(void **state)
+static void test_missing_isa_is_named(void **state)
 {
     tm_error err;
     (void)state;
@@ -69,9 +69,9 @@ static void a_missing_bit_is_named(void **state)
     }
 }
 
-/* Every subset of this machine's bits has a kernel of each family, one that needs no other bit; and
- * no available kernel stands behind it in the table. */
-static void every_subset_has_a_choice(void **state)
+/* For every subset of this machine's bits each family has a kernel that needs no other bit, and no
+ * available kernel of its layout comes after it in the table. */
+static void test_every_isa_subset_has_a_choice(void **state)
 {
     unsigned machine = tm_cpu_isa(), subset = machine;
     (void)state;
@@ -95,8 +95,8 @@ static void every_subset_has_a_choice(void **state)
     tm_cpu_limit(~0u);
 }
 
-/* What is faster because it rounds more is chosen by name only. */
-static void no_choice_loosens_the_tolerance(void **state)
+/* A kernel that is faster because it rounds more is only chosen by name. */
+static void test_no_choice_loosens_the_tolerance(void **state)
 {
     (void)state;
     for (const tm_format *const *f = tm_formats(); *f; f++) {
@@ -112,14 +112,14 @@ static void no_choice_loosens_the_tolerance(void **state)
     }
 }
 
-static void unknown_families_are_refused_with_the_nearest(void **state)
+static void test_unknown_family_suggests_the_nearest(void **state)
 {
     const tm_kernel *kernel;
     tm_error err;
     (void)state;
     assert_int_equal(tm_kernel_pick("ternray", &kernel, &err), TM_ARG);
     assert_null(kernel);
-    assert_non_null(strstr(err.message, "'ternary'?"));
+    assert_non_null(strstr(err.message, "\"ternary\"?"));
     assert_int_equal(tm_kernel_pick("", &kernel, &err), TM_ARG);
     assert_null(tm_kernel_find("i2r16_mad_sse"));
 }
@@ -127,12 +127,12 @@ static void unknown_families_are_refused_with_the_nearest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_of_the_table_are_complete),
+        cmocka_unit_test(test_rows_are_complete),
         cmocka_unit_test(test_arithmetic_of_each_kernel),
-        cmocka_unit_test(a_missing_bit_is_named),
-        cmocka_unit_test(every_subset_has_a_choice),
-        cmocka_unit_test(no_choice_loosens_the_tolerance),
-        cmocka_unit_test(unknown_families_are_refused_with_the_nearest),
+        cmocka_unit_test(test_missing_isa_is_named),
+        cmocka_unit_test(test_every_isa_subset_has_a_choice),
+        cmocka_unit_test(test_no_choice_loosens_the_tolerance),
+        cmocka_unit_test(test_unknown_family_suggests_the_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
