@@ -11,15 +11,14 @@
 #include "kernels/guard_pages.h"
 #include "kernels/half.h"
 
-/* Distinct rows and tokens of a large shape: the others repeat them, so that the reference needs
- * no more than 61 x 29 sums. Primes, so that a kernel that takes a row or token a power of two away
- * takes another one. */
+/* Distinct rows and tokens of a large shape: the others repeat them, so that the reference computes
+ * at most 61 x 29 sums. They are primes, so that a row or token a power of two away differs. */
 #define ROW_PERIOD   61
 #define TOKEN_PERIOD 29
-#define RANGES_MAX   40 /* up to so many row steps are computed one by one, else three ranges */
-#define UNTOUCHED    0x7fc0deadu /* a NaN: what y holds before the rows are computed */
-#define SLACK        0xa5        /* around y and the scratch */
-#define COLS_MAX     65536       /* sums of kernels fit int32, and tolerances hold, up to here */
+#define RANGES_MAX   40 /* beyond this many row steps, three ranges instead of single steps */
+#define UNTOUCHED    0x7fc0deadu /* a NaN: the content of y before a kernel writes it */
+#define SLACK        0xa5        /* fills the bytes around y and the scratch */
+#define COLS_MAX     65536       /* up to here, sums fit int32 and tolerances hold */
 
 typedef enum weight_fill { W_PLUS, W_MINUS, W_ALTERNATING, W_ONE, W_ZERO, W_RANDOM } weight_fill;
 typedef enum act_fill { A_PLUS, A_MINUS, A_ALTERNATING, A_ONE, A_ZERO, A_RANDOM, A_SMALL } act_fill;
@@ -38,7 +37,7 @@ static const struct fill {
 };
 #define N_FILLS ((int)(sizeof fills / sizeof *fills))
 
-/* Everything of one check, so that a crash can leave from anywhere. */
+/* The state of one check, in one struct so that a crash can leave from any function. */
 typedef struct check {
     const tm_kernel *kernel;
     tm_weight w;
@@ -52,10 +51,10 @@ typedef struct check {
     tm_guard_pages weights, acts, scale, sum, scratch, y;
     int8_t *trits; /* [n_row_kinds][n_cols] */
     float *values; /* [n_row_kinds][n_cols] */
-    float *x_f32;  /* [n_token_kinds][stride], what int8 blocks stand for; NULL: no blocks */
+    float *x_f32;  /* [n_token_kinds][stride], values of int8 blocks */
     void *piece;   /* [row_group][n_cols] */
     float *exact;  /* [n_token_kinds][n_row_kinds] */
-    double *wanted, *magnitude;
+    double *expected, *magnitude;
 } check;
 
 static sigjmp_buf *volatile crash_jump;
@@ -63,7 +62,7 @@ static volatile sig_atomic_t crash_signal;
 
 static void on_crash(int sig)
 {
-    if (!crash_jump) { /* not ours: let it happen again with the default action */
+    if (!crash_jump) { /* not from a kernel: it recurs with the default action */
         signal(sig, SIG_DFL);
         return;
     }
@@ -118,8 +117,8 @@ static int8_t fill_i8(act_fill fill, tm_rng *rng, int c, int one)
     return (int8_t)((int)tm_rng_below(rng, 255) - 127);
 }
 
-/* A float the layout holds exactly, between -1 and 1: a trit, or for random weights a bfloat16 or a
- * half. */
+/* A float between -1 and 1 that the layout represents exactly: a trit, or for random weights a
+ * bfloat16 or a half. */
 static float fill_value(const tm_format *format, weight_fill fill, tm_rng *rng, int r, int c,
                         int one)
 {
@@ -165,8 +164,9 @@ static void fill_weights(check *c, weight_fill fill, tm_rng *rng)
     }
 }
 
-/* A layout with blocks rounds: what it made of each row takes the row's place, unless it is further
- * away than its coarsest rounding, half of a block's largest weight in TQ1_0 and TQ2_0. */
+/* A layout in blocks rounds its weights, so the reference uses the rounded rows. No rounding error
+ * may exceed that of the coarsest layouts, TQ1_0 and TQ2_0: half of the largest weight of a
+ * block. */
 static tm_status take_rounded(check *c, tm_error *err)
 {
     float *row = c->piece;
@@ -190,7 +190,7 @@ static tm_status take_rounded(check *c, tm_error *err)
     return TM_OK;
 }
 
-/* unpack(pack(row)) is the row, for the first, the last and some rows between. */
+/* unpack(pack(row)) must equal the row, for the first, the last and some other rows. */
 static tm_status check_unpack(check *c, tm_error *err)
 {
     const tm_format *format = c->w.format;
@@ -275,16 +275,16 @@ static void fill_acts(check *c, act_fill fill, tm_rng *rng)
     }
 }
 
-/* Whether y[token][row] is what the reference gave for that kind of row and token. */
-static bool is_wanted(const check *c, float got, size_t kind)
+/* Whether y[token][row] equals the reference for that kind of row and token. */
+static bool equals_reference(const check *c, float got, size_t kind)
 {
     if (c->kernel->tolerance == 0)
         return tm_bits_from_float(got) == tm_bits_from_float(c->exact[kind]);
     double limit = (double)c->kernel->tolerance * c->magnitude[kind];
-    return fabs((double)got - c->wanted[kind]) <= limit; /* false for NaN */
+    return fabs((double)got - c->expected[kind]) <= limit; /* false for NaN */
 }
 
-/* Rows row_begin .. row_end-1 are as the reference has them; every other cell kept its bits. */
+/* Rows row_begin .. row_end-1 must equal the reference; every other cell must be untouched. */
 static tm_status compare(check *c, int row_begin, int row_end, tm_error *err)
 {
     char what[200];
@@ -296,15 +296,15 @@ static tm_status compare(check *c, int row_begin, int row_end, tm_error *err)
             size_t kind = first_kind + (size_t)row_kind;
             if (++row_kind == c->n_row_kinds) row_kind = 0;
             if (r >= row_begin && r < row_end) {
-                if (is_wanted(c, y[r], kind)) continue;
+                if (equals_reference(c, y[r], kind)) continue;
                 snprintf(what, sizeof what,
-                         "rows %d..%d: row %d, token %d: got %.9g, wanted %.9g within %.3g",
-                         row_begin, row_end - 1, r, t, (double)y[r], c->wanted[kind],
+                         "rows %d..%d: row %d, token %d: got %.9g, expected %.9g within %.3g",
+                         row_begin, row_end - 1, r, t, (double)y[r], c->expected[kind],
                          (double)c->kernel->tolerance * c->magnitude[kind]);
                 return fail(c, err, what);
             }
             if (tm_bits_from_float(y[r]) == UNTOUCHED) continue;
-            snprintf(what, sizeof what, "rows %d..%d wrote row %d of token %d, which is not theirs",
+            snprintf(what, sizeof what, "rows %d..%d: wrote row %d of token %d, outside the range",
                      row_begin, row_end - 1, r, t);
             return fail(c, err, what);
         }
@@ -336,19 +336,19 @@ static tm_status run_prepare(check *c, bool parts, tm_error *err)
     return TM_OK;
 }
 
-/* What the kernel has to give, for the distinct rows and tokens. */
+/* Computes the expected results for the distinct rows and tokens. */
 static void run_reference(check *c)
 {
     tm_act x = c->x;
     x.n_tokens = c->n_token_kinds;
     if (!c->ternary) {
         if (c->block != 0) x.f32 = c->x_f32;
-        tm_reference_floats(c->values, c->n_row_kinds, c->n_cols, &x, c->wanted, c->magnitude);
-        for (size_t i = 0; i < c->n_kinds; i++) c->exact[i] = (float)c->wanted[i];
+        tm_reference_floats(c->values, c->n_row_kinds, c->n_cols, &x, c->expected, c->magnitude);
+        for (size_t i = 0; i < c->n_kinds; i++) c->exact[i] = (float)c->expected[i];
         return;
     }
     tm_reference_trits(c->trits, c->w.scale, c->n_row_kinds, c->n_cols, &x, c->exact);
-    for (size_t i = 0; i < c->n_kinds; i++) c->wanted[i] = (double)c->exact[i];
+    for (size_t i = 0; i < c->n_kinds; i++) c->expected[i] = (double)c->exact[i];
     if (c->kernel->tolerance == 0) return;
     for (size_t i = 0; i < c->n_kinds; i++) {
         size_t row = i % (size_t)c->n_row_kinds, token = i / (size_t)c->n_row_kinds;
@@ -383,7 +383,7 @@ static tm_status run_fill(check *c, int index, tm_error *err)
     tm_guard_pages_protect(&c->scratch, false);
     if ((status = run_range(c, 0, c->n_rows, err)) != TM_OK) return status;
 
-    /* Rows are independent: a second time in ranges, as threads compute them. */
+    /* Compute the rows a second time in ranges, as threads do. */
     int step = c->kernel->row_step, n_steps = (c->n_rows + step - 1) / step, n_ranges = n_steps;
     if (n_steps > RANGES_MAX || fills[index].act != A_RANDOM) n_ranges = n_steps < 3 ? n_steps : 3;
     for (int i = 0; i < n_ranges && n_ranges > 1; i++) {
@@ -404,7 +404,7 @@ static tm_status run_all(check *c, tm_error *err)
     return TM_OK;
 }
 
-/* Catches what a kernel can do to the process while it runs. */
+/* Turns a crash of the kernel into a failed check. */
 static tm_status run_caught(check *c, tm_error *err)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
@@ -464,7 +464,7 @@ static tm_status open_buffers(check *c, tm_error *err)
                            err)) != TM_OK ||
         (status = tm_alloc((void **)&c->exact, n_kinds, sizeof *c->exact, "check: reference",
                            err)) != TM_OK ||
-        (status = tm_alloc((void **)&c->wanted, n_kinds, sizeof *c->wanted, "check: reference",
+        (status = tm_alloc((void **)&c->expected, n_kinds, sizeof *c->expected, "check: reference",
                            err)) != TM_OK ||
         (status = tm_alloc((void **)&c->magnitude, n_kinds, sizeof *c->magnitude,
                            "check: reference", err)) != TM_OK)
@@ -489,12 +489,12 @@ tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n
                        "%s: %d x %d, %d tokens: rows and tokens must be positive, columns 1 to %d",
                        kernel->name, n_rows, n_cols, n_tokens, COLS_MAX);
     const tm_format *format = kernel->format;
-    tm_act_kind wanted = format->block == TM_K_WEIGHTS   ? TM_ACT_Q8K
-                         : format->block == TM_Q_WEIGHTS ? TM_ACT_Q80
-                         : format->ternary               ? TM_ACT_I8
-                                                         : TM_ACT_F32;
-    if (format->act != wanted)
-        return tm_fail(err, TM_UNSUPPORTED, "%s: there is no reference for its activations",
+    tm_act_kind expected = format->block == TM_K_WEIGHTS   ? TM_ACT_Q8K
+                           : format->block == TM_Q_WEIGHTS ? TM_ACT_Q80
+                           : format->ternary               ? TM_ACT_I8
+                                                           : TM_ACT_F32;
+    if (format->act != expected)
+        return tm_fail(err, TM_UNSUPPORTED, "%s: no reference for its kind of activations",
                        kernel->name);
 
     check *c;
@@ -523,7 +523,7 @@ tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n
     tm_free(c->x_f32);
     tm_free(c->piece);
     tm_free(c->exact);
-    tm_free(c->wanted);
+    tm_free(c->expected);
     tm_free(c->magnitude);
     tm_free(c);
     return status;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define ALL_BITS ((1u << TM_ISA_COUNT) - 1)
-#define DETECTED (1u << 31) /* marks the cached answer as made */
+#define DETECTED (1u << 31) /* marks the cached value as valid */
 
 static const char *const isa_names[TM_ISA_COUNT + 1] = {
 #define ISA_NAME(upper, lower) #lower,
@@ -30,8 +30,8 @@ static unsigned enabled_state(void)
     return low;
 }
 
-/* Linux lets a process use tile data only once it has asked, for all its threads. Source: Linux,
- * Documentation/arch/x86/xstate.rst. */
+/* Linux permits tile data only after the process has requested it, once for all its threads.
+ * Source: Linux, Documentation/arch/x86/xstate.rst. */
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_XTILEDATA  18
 
@@ -100,7 +100,7 @@ static _Atomic unsigned limit = ALL_BITS;
 unsigned tm_cpu_isa(void)
 {
     unsigned isa = atomic_load_explicit(&machine, memory_order_relaxed);
-    if (!(isa & DETECTED)) { /* two threads may both look; they find the same */
+    if (!(isa & DETECTED)) { /* two threads may both detect it, with the same result */
         isa = detect() | DETECTED;
         atomic_store_explicit(&machine, isa, memory_order_relaxed);
     }

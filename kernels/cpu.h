@@ -1,4 +1,4 @@
-/* What instruction sets this machine has, as bits a kernel row can ask for.
+/* The instruction sets of this machine, as bits that a kernel row can require.
  *
  * x86-64: CPUID, and XGETBV for the register state the operating system saves. AArch64: HWCAP.
  * A bit is set only when both the processor and the operating system support it.
@@ -42,11 +42,11 @@ enum {
 #define TM_ISA_BF16       (1u << TM_ISA_INDEX_BF16)
 #define TM_ISA_FP16       (1u << TM_ISA_INDEX_FP16)
 
-/* Bits this machine has, less those taken away with tm_cpu_limit. Detected once; any thread. */
+/* Bits this machine has, without those that tm_cpu_limit removed. Detected once. Any thread. */
 unsigned tm_cpu_isa(void);
 
-/* Keeps only the bits in `mask` from now on (~0u: all the machine has), so that the choice among
- * kernels can be tested for every machine smaller than this one. Not while kernels run. */
+/* Restricts the bits to those in `mask` (~0u: no restriction), so that tests can choose among
+ * kernels as on a lesser machine. Not to be called while kernels run. */
 void tm_cpu_limit(unsigned mask);
 
 /* "avx2+avx512"; "none" for no bits. Returns `text`. */

@@ -1,8 +1,8 @@
 /* Weight layouts as rows of one table, and the activations their kernels read.
  *
- * A matrix has n_rows output features and n_cols input features: y[r] = sum_c W[r][c] x[c].
- * A layout pads inside itself: any n_rows and n_cols >= 1 are fine, padding weighs nothing.
- * Each layout has a drawing of its bytes and bits in format.c, beside its functions.
+ * A matrix has n_rows output features and n_cols input features: y[r] = sum_c W[r][c] x[c]. A
+ * layout pads internally: any n_rows and n_cols >= 1 work, and padding counts as zero. Each layout
+ * has a drawing of its bytes and bits beside its functions, in a file format_*.c.
  */
 #ifndef TM_KERNELS_FORMAT_H
 #define TM_KERNELS_FORMAT_H
@@ -33,7 +33,9 @@ typedef struct tm_act {
 } tm_act;
 
 #define TM_ACT_STRIDE_STEP 256
-#define TM_ACT_SUM_STEP    16 /* values to a sum of Q8K and Q80 */
+#define TM_ACT_SUM_STEP    16 /* values per sum of Q8K and Q80 */
+
+#define TM_GROUP 16 /* rows of a group, in every r16 layout */
 
 typedef struct tm_format tm_format;
 struct tm_format {
@@ -41,8 +43,8 @@ struct tm_format {
     tm_act_kind act;
     bool ternary;           /* holds trits with one float scale per matrix */
     int block;              /* weights that share a scale stored with them; 0: none do */
-    bool block_trits;       /* in blocks, and each weight is -d, 0 or d of its block's scale d */
-    double bits_per_weight; /* of the layout without its padding */
+    bool block_trits;       /* in blocks, and each weight is -d, 0 or d, with d the block's scale */
+    double bits_per_weight; /* without padding */
     int row_group;          /* rows stored together: a pack call begins on a multiple of it */
 
     /* Bytes of a whole matrix, a multiple of 64; 0 when it does not fit size_t. */
@@ -50,9 +52,9 @@ struct tm_format {
 
     /* Packs rows row_begin .. row_end-1 into `data` (the whole matrix). row_begin is a multiple of
      * row_group; row_end too unless it is n_rows. Ternary layouts take trits in {-1, 0, 1},
-     * [row_end - row_begin][n_cols]; the others floats of the same shape, which a layout with blocks
-     * rounds as its owner's quantizer does. The unused one is NULL.
-     * Different row groups may be packed by different threads. */
+     * [row_end - row_begin][n_cols]; the others floats of the same shape, which a layout in blocks
+     * rounds as llama.cpp's quantizer does. The unused one is NULL. Different row groups may be
+     * packed by different threads. */
     void (*pack_trits)(const int8_t *trits, int row_begin, int row_end, int n_rows, int n_cols,
                        void *data);
     void (*pack_floats)(const float *values, int row_begin, int row_end, int n_rows, int n_cols,
@@ -64,7 +66,7 @@ struct tm_format {
     const char *source; /* paper and section, or project and format name */
 };
 
-/* One matrix in a layout. Borrowed: whoever made `data` frees it. */
+/* One matrix in a layout. Borrowed: the caller frees `data`. */
 typedef struct tm_weight {
     const tm_format *format;
     int n_rows, n_cols;
@@ -72,7 +74,7 @@ typedef struct tm_weight {
     const void *data; /* 64-byte aligned, format->size(n_rows, n_cols) bytes */
 } tm_weight;
 
-/* One symbol per layout, tm_format_<name>; adding a layout is a line here and its functions. */
+/* One symbol per layout, tm_format_<name>. To add a layout, add a line here and its functions. */
 #define TM_FORMATS(X)                                                                              \
     X(trit)    /* canonical: one int8 per weight */                                                \
     X(f32r16)  /* floats, 16 rows interleaved */                                                   \
@@ -82,7 +84,7 @@ typedef struct tm_weight {
     X(t3r16)   /* 3 trits in 5 bits, blocks of 16 rows x 24 columns */                             \
     X(t5r64)   /* 5 trits in 8 bits, blocks of 64 rows x 20 columns */                             \
     X(tl1r16)  /* 2 trits in 4 bits, an index; blocks of 16 rows x 16 columns */                   \
-    X(tq1_0)   /* llama.cpp's, as they lie in its files: kernels/blocks/blocks.h */                \
+    X(tq1_0)   /* llama.cpp's, as stored in its files: kernels/blocks/blocks.h */                  \
     X(tq2_0)                                                                                       \
     X(q4_0)                                                                                        \
     X(q8_0)                                                                                        \

@@ -1,6 +1,6 @@
 /* Matrix times many tokens: panels of activations, tiles of weights, one loop for every variant.
  *
- * A unit is 4 bytes of a token: 4 int8 columns or 1 float column. A variant gives a micro-kernel
+ * A unit is 4 bytes of a token: 4 int8 columns or 1 float column. A variant provides a micro-kernel
  * that multiplies some row groups by one block of tokens, in registers, over up to TM_PANEL_UNITS
  * units; this file walks the matrix so that what the micro-kernel reads lies in L1 and L2:
  *
@@ -11,12 +11,11 @@
  *           for each block of tokens              micro-kernel: adds into the sums
  *       sums -> y
  *
- * The panel is made by `prepare` from the activations: [K-block][block of tokens][unit][token of the
- * block], so that one pointer and small displacements reach all tokens of a block, and the blocks lie
- * in the order in which they are read; for instructions that multiply matrices, two units of a token
- * stay together. Few blocks of tokens read the packed weights in place, since a tile would not be used
- * often enough.
- * A thread needs 200 KiB of stack here.
+ * The panel is made by `prepare` from the activations: [K-block][block of tokens][unit][token of
+ * the block], so that one pointer and small displacements reach all tokens of a block, and the
+ * blocks lie in the order in which they are read; for instructions that multiply matrices, two
+ * units of a token stay together. Few blocks of tokens read the packed weights in place, since a
+ * tile would not be used often enough. A thread needs 200 KiB of stack here.
  *
  * Only static inline: every file that includes this compiles it for its own instruction set.
  */
@@ -28,8 +27,6 @@
 
 #include "kernels/kernel.h"
 
-#define TM_GROUP            16  /* rows of a group, in every r16 layout */
-#define TM_I2_BLOCK         64  /* i2r16: bytes of 16 rows x 16 columns */
 #define TM_PANEL_UNITS      128 /* units of a K-block at most: 512 int8 or 128 float columns */
 #define TM_PANEL_GROUPS     8   /* row groups of a tile */
 #define TM_TILE_GROUPS      4   /* most row groups a micro-kernel takes */
@@ -37,23 +34,25 @@
 #define TM_PANEL_ROWS       (TM_PANEL_GROUPS * TM_GROUP)
 #define TM_TILE_GROUP_BYTES (TM_GROUP * TM_PANEL_UNITS * 4) /* 4 bytes per row and unit */
 
-/* How far ahead of the multiply the packed weights are asked for, by all row groups of it together:
- * enough lines in flight to cover a memory latency of 100 ns at 40 GB/s per core, with room. For
- * several tokens, and for layouts whose decoding is arithmetic more than reading; what only streams
- * asks tm_kernel_ahead. */
+/* Prefetch distance of the packed weights, for all row groups of a multiply together: enough lines
+ * in flight to cover a memory latency of 100 ns at 40 GB/s per core, with a margin. It serves
+ * several tokens, and layouts whose decoding is bound by arithmetic; kernels that only stream use
+ * tm_kernel_ahead. */
 #define TM_PREFETCH_BYTES 8192
 
-/* Row groups read side by side: their lines are asked for, into L2, while the groups before them at
- * the same columns are read, so that none of them begins with a miss. Of groups so long that this
- * would take more of L2 than this, a piece of the same groups is asked for. */
+/* Row groups that are read side by side prefetch the next groups at the same columns into L2, so
+ * that no group begins with a miss. If that took more of L2 than this, they prefetch further
+ * columns of the same groups. */
 #define TM_PREFETCH_GROUPS_BYTES ((size_t)512 << 10)
 
-/* The panel of a wide matrix lies behind L2. A tile's micro-kernels read it from end to end, but only
- * up to the next page does a hardware prefetcher go: they ask for it, into L1, so far ahead, 20 units
- * of 12 tokens, in which a core multiplies for more than 100 ns. 512 to 2048 are alike. */
+/* The panel of a wide matrix does not fit L2. The micro-kernels of a tile read it from end to end,
+ * but a hardware prefetcher stops at the end of a page. So they prefetch it into L1 at this
+ * distance: 20 units of 12 tokens, for which a core multiplies more than 100 ns. 512 to 2048
+ * perform alike. */
 #define TM_PANEL_AHEAD 1024
 
-/* What a layout of floats stores; TM_FMA_WEIGHT is one of them before fma_<isa>.h is included. */
+/* What a layout of floats stores: the values of TM_FMA_WEIGHT in
+ * kernels/floats/fma_<isa>_template.h. */
 #define TM_FMA_F32  0
 #define TM_FMA_F16  1
 #define TM_FMA_BF16 2 /* pairs of columns: kernels/floats/format_float.c */
@@ -70,23 +69,23 @@ typedef union tm_panel_sum {
 } tm_panel_sum;
 
 /* sums[token][row] (+)= weights x panel.
- * weights: of the first row group; the next is group_bytes further on. [n_units][16 rows][4 bytes]
- *          where unpacked, else n_units of the layout.
- * panel:   [n_units][width][4 bytes]; in pairs [n_units / 2][width][8 bytes].
- * sums:    [width][TM_PANEL_ROWS], the first row of the first group; replaced unless `add`. */
+ *   weights: of the first row group; the next begins group_bytes later. [n_units][16 rows][4 bytes]
+ *            if unpacked, else n_units of the layout.
+ *   panel:   [n_units][width][4 bytes]; in pairs [n_units / 2][width][8 bytes].
+ *   sums:    [width][TM_PANEL_ROWS], the first row of the first group; replaced unless `add`. */
 typedef void tm_panel_micro(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                             int n_units, tm_panel_sum *sums, bool add);
 
 typedef struct tm_panel_ops {
     tm_act_kind act;
-    int unit_cols;       /* columns of a unit; 0: 1 of floats, 4 of int8 */
+    int unit_cols;       /* columns of a unit; 0: 1 float or 4 int8 */
     int width_max;       /* tokens of a block, at most */
     int width_step;      /* the width of a block is a multiple of it; missing tokens are zeros */
     bool pairs;          /* the panel keeps two units of a token together; block_units is even */
     int block_units;     /* units of 16 rows that the layout stores together */
     int block_bytes;     /* packed bytes of those; a group is padded to whole blocks */
     int block_groups;    /* row groups that a block holds, 4 of every 16 bytes each; 0: one */
-    int blocks_in_place; /* so many blocks of tokens do not pay for a tile */
+    int blocks_in_place; /* up to this many blocks of tokens use no tile */
     /* packed -> tile: [n_units][16 rows][4 bytes]. NULL: the layout is that already. */
     void (*unpack)(const uint8_t *packed, int n_units, uint8_t *tile);
     /* Most row groups (1, 2 or 4) the micro-kernel takes for blocks up to `width` tokens. */
@@ -114,7 +113,7 @@ static inline size_t tm_panel_bytes(const tm_panel_ops *ops, int n_units)
     return (size_t)(n_units / ops->block_units) * (size_t)ops->block_bytes;
 }
 
-/* From a row group to the next: of those that share blocks, or of those that do not. */
+/* From a row group to the next, which may be in the same block. */
 static inline size_t tm_panel_group_bytes(const tm_panel_ops *ops, int n_units)
 {
     return ops->block_groups > 1 ? 4 : tm_panel_bytes(ops, n_units);
@@ -138,7 +137,8 @@ static inline int tm_panel_begin(const tm_panel_ops *ops, int n_tokens, int i)
     return (int)(n_slots * i / n_blocks) * ops->width_step;
 }
 
-/* Where the panel has the block of tokens at token_begin, of the K-block of n_piece units at u. */
+/* Offset in the panel of the block of tokens at token_begin, of the K-block of n_piece units at
+ * u. */
 static inline size_t tm_panel_at(const tm_panel_ops *ops, int n_tokens, int token_begin, int u,
                                  int n_piece)
 {
@@ -146,7 +146,7 @@ static inline size_t tm_panel_at(const tm_panel_ops *ops, int n_tokens, int toke
     return 4 * ((size_t)u * n_all + (size_t)token_begin * (size_t)n_piece);
 }
 
-/* A single token is read where it lies. */
+/* A single token is read in place. */
 static inline size_t tm_panel_size(const tm_panel_ops *ops, int n_cols, int n_tokens)
 {
     if (n_tokens <= 1) return 0;
@@ -167,8 +167,8 @@ TM_ALWAYS_INLINE void tm_panel_store_2(uint32_t *to, uint64_t v)
     memcpy(to, &v, sizeof v);
 }
 
-/* n units, an even number, of two tokens side by side: token after token of each unit at `to`, units
- * `step` apart. In pairs: two units of a token, then those of the next. */
+/* n units, an even number, of two tokens side by side: token after token of each unit at `to`,
+ * units `step` apart. In pairs: two units of a token, then those of the next. */
 TM_ALWAYS_INLINE void tm_panel_interleave(const uint8_t *first, const uint8_t *second, int n,
                                           bool pairs, uint32_t *to, size_t step)
 {
@@ -191,7 +191,8 @@ static inline void tm_panel_place(const uint8_t *from, int n, int n_read, bool p
     }
 }
 
-/* Makes part `part` of `n_parts` of the panel: the same share of the units of every block of tokens. */
+/* Makes part `part` of `n_parts` of the panel: the same share of the units of every block of
+ * tokens. */
 static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, void *scratch,
                                     int part, int n_parts)
 {
@@ -210,8 +211,8 @@ static inline void tm_panel_prepare(const tm_panel_ops *ops, const tm_act *x, vo
     for (int i = 0, begin = 0, end; begin < x->n_tokens; i++, begin = end) {
         end = tm_panel_begin(ops, x->n_tokens, i + 1);
         size_t width = (size_t)(end - begin);
-        /* 16 units, a cache line of each token, at a time, or what is left of a K-block: an even
-         * number, then one. */
+        /* 16 units at a time, a cache line of each token; at the end of a K-block an even number,
+         * then one. */
         for (int u = u_begin, n; u < u_end; u += n) {
             int first = u / piece_units * piece_units;
             int n_piece = n_units - first < piece_units ? n_units - first : piece_units;
@@ -253,8 +254,8 @@ static inline void tm_panel_finish(const tm_panel_ops *ops, const tm_weight *w, 
             memcpy(out, sums, (size_t)n * sizeof *out);
             continue;
         }
-        /* Whole groups, a number that compilers take vectors for: one by one, rows of 768 columns
-         * spent an eighth of their time here. */
+        /* Whole groups have a constant size, so that compilers vectorize them. Row by row, matrices
+         * of 768 columns spent an eighth of their time here. */
         for (; r + TM_GROUP <= n; r += TM_GROUP)
             tm_panel_scale(sums + r, x->sum[t], x->scale[t], w->scale, TM_GROUP, out + r);
         tm_panel_scale(sums + r, x->sum[t], x->scale[t], w->scale, n - r, out + r);
@@ -290,8 +291,8 @@ static inline const uint8_t *tm_panel_packed(const tm_panel_walk *k, int group, 
            (size_t)(group % together) * 4 + tm_panel_bytes(k->ops, u);
 }
 
-/* Asks for part i of n of a piece's lines. Always inline: gcc 12 takes a function that only
- * prefetches for one without effect, and drops calls of it. */
+/* Prefetches part i of n of the lines of a piece. Always inline: gcc 12 regards a function that
+ * only prefetches as one without effects and drops its calls. */
 TM_ALWAYS_INLINE void tm_panel_prefetch(const tm_panel_walk *k, tm_panel_piece next, int i, int n)
 {
     int units = k->n_units - next.u < k->piece_units ? k->n_units - next.u : k->piece_units;
@@ -304,8 +305,8 @@ TM_ALWAYS_INLINE void tm_panel_prefetch(const tm_panel_walk *k, tm_panel_piece n
     }
 }
 
-/* Asks for the lines of y that the sums of these row groups go to, before they are written: to L2, a
- * line of each token and group, from wherever they lie. */
+/* Prefetches the lines of y for the sums of these row groups into L2, before they are written: one
+ * line for each token and group. */
 TM_ALWAYS_INLINE void tm_panel_prefetch_y(const tm_panel_walk *k, tm_panel_piece piece,
                                           int token_begin, int token_end)
 {
@@ -317,8 +318,7 @@ TM_ALWAYS_INLINE void tm_panel_prefetch_y(const tm_panel_walk *k, tm_panel_piece
 }
 
 /* sums (+)= a piece of the weights x the chunk, for the rows from first_group on. Meanwhile the
- * piece that comes next is fetched into L2: its rows lie far apart, where no hardware prefetcher
- * looks. */
+ * next piece is prefetched into L2: its rows are too far apart for a hardware prefetcher. */
 static inline void tm_panel_step(const tm_panel_walk *k, int first_group, tm_panel_piece piece,
                                  tm_panel_piece next)
 {
@@ -349,7 +349,7 @@ static inline void tm_panel_step(const tm_panel_walk *k, int first_group, tm_pan
     }
 }
 
-/* The piece after `piece` in the tile group_begin .. group_end-1; false after the last. */
+/* Advances to the next piece in the tile group_begin .. group_end-1; false after the last. */
 static inline bool tm_panel_next(const tm_panel_walk *k, int group_begin, int group_end,
                                  tm_panel_piece *piece)
 {
@@ -383,7 +383,7 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
     k.n_units = tm_panel_units(ops, w->n_cols);
     k.piece_units = tm_panel_piece_units(ops);
     k.in_place = n_blocks <= ops->blocks_in_place;
-    /* Without a tile nothing is gained by many groups: read a few from end to end. */
+    /* Without a tile, many groups gain nothing: read a few from end to end. */
     int tile_groups = k.in_place ? k.groups_max : TM_PANEL_GROUPS;
     if (tile_groups < ops->block_groups) tile_groups = ops->block_groups;
 
@@ -400,7 +400,7 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
             while (more) {
                 tm_panel_piece piece = next;
                 more = tm_panel_next(&k, group, group + n_groups, &next);
-                if (!more) /* a tile's last piece: what comes next is the first of the next tile */
+                if (!more) /* the last piece of a tile: the first of the next tile follows */
                     next = (tm_panel_piece){group + n_groups, group_end - group - n_groups, 0};
                 if (next.groups > k.groups_max) next.groups = k.groups_max;
                 tm_panel_step(&k, group, piece, next);
@@ -411,7 +411,7 @@ static inline void tm_panel_rows(const tm_panel_ops *ops, const tm_weight *w, co
     }
 }
 
-/* 4 bytes from any address: what a broadcast repeats in every lane. */
+/* 4 bytes from any address, for a broadcast. */
 TM_ALWAYS_INLINE int32_t tm_load_i32(const void *at)
 {
     int32_t v;
@@ -419,7 +419,7 @@ TM_ALWAYS_INLINE int32_t tm_load_i32(const void *at)
     return v;
 }
 
-/* Bytes from a line of `n_groups` groups that are read side by side to the one to ask for. */
+/* Prefetch distance in bytes for `n_groups` groups that are read side by side. */
 TM_ALWAYS_INLINE size_t tm_panel_ahead(size_t group_bytes, int n_groups)
 {
     size_t all = group_bytes * (size_t)n_groups;
@@ -448,7 +448,7 @@ TM_ALWAYS_INLINE size_t tm_panel_ahead(size_t group_bytes, int n_groups)
     }
 #define TM_MICRO_AT(width, groups, packed) [width] = micro_##groups##_##width##_##packed,
 
-/* The three functions that give an ops row of this name to a kernel row. */
+/* The functions of a kernel row, from an ops row of this name. */
 #define TM_PANEL_FUNCTIONS(ops)                                                                    \
     static size_t scratch_size(int n_cols, int n_tokens)                                           \
     {                                                                                              \

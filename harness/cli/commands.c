@@ -3,11 +3,11 @@
 #include <string.h>
 
 static const tm_command_entry entries[] = {
-#define TM_GROUP(title)  {title, NULL},
-#define TM_COMMAND(name) {NULL, &tm_command_##name},
+#define TM_COMMAND_GROUP(title) {title, NULL},
+#define TM_COMMAND(name)        {NULL, &tm_command_##name},
 #include "harness/cli/commands.def"
 #undef TM_COMMAND
-#undef TM_GROUP
+#undef TM_COMMAND_GROUP
     {NULL, NULL}};
 enum { N_ENTRIES = sizeof entries / sizeof entries[0] - 1 };
 
@@ -19,11 +19,11 @@ const tm_command_entry *tm_commands(void)
 const char *const *tm_command_names(void)
 {
     static const char *const names[] = {
-#define TM_GROUP(title)
+#define TM_COMMAND_GROUP(title)
 #define TM_COMMAND(name) #name,
 #include "harness/cli/commands.def"
 #undef TM_COMMAND
-#undef TM_GROUP
+#undef TM_COMMAND_GROUP
         NULL};
     return names;
 }

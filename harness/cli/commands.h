@@ -4,11 +4,11 @@
 
 #include "harness/cli/command.h"
 
-#define TM_GROUP(title)
+#define TM_COMMAND_GROUP(title)
 #define TM_COMMAND(name) extern const tm_command tm_command_##name;
 #include "harness/cli/commands.def"
 #undef TM_COMMAND
-#undef TM_GROUP
+#undef TM_COMMAND_GROUP
 
 /* One entry of the list: the heading of a group, or a command. */
 typedef struct tm_command_entry {

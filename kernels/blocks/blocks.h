@@ -1,10 +1,10 @@
-/* Layouts of llama.cpp in blocks with a half-precision scale each: what their formats, kernels and
- * the reader of files share. A row is its blocks one after the other, the last one filled up with
- * zeros; rows follow each other without gaps, as in a file.
+/* Layouts of llama.cpp in blocks with a half-precision scale each: what formats, kernels and the
+ * file reader share. A row is a sequence of blocks, the last one padded with zeros; rows follow
+ * each other without gaps, as in a file.
  *
- * A block of weights meets a block of int8 activations: y = sum over blocks, in order and in float,
- * of (float)isum * (d_w * d_a), with isum the exact int32 sum of the products. Every kernel of a
- * layout keeps to that order, so all give the same bits.
+ * A block of weights is multiplied with a block of int8 activations: y = sum over blocks, in order
+ * and in float, of (float)isum * (d_w * d_a), with isum the exact int32 sum of the products. Every
+ * kernel of a layout keeps that order, so all give the same bits.
  */
 #ifndef TM_KERNELS_BLOCKS_BLOCKS_H
 #define TM_KERNELS_BLOCKS_BLOCKS_H
@@ -12,7 +12,7 @@
 #include "kernels/format.h"
 #include "kernels/half.h"
 
-/* bytes of a block, weights in it, and where its scale lies */
+/* Bytes of a block, the offset of its scale, weights in it. */
 #define TM_TQ1_0_BYTES 54
 #define TM_TQ1_0_SCALE 52
 #define TM_TQ2_0_BYTES 66

@@ -1,5 +1,5 @@
-/* Blocks to codes with AVX2, one byte a weight in the order of columns and never negative: what
- * tiles are made of. Only static inline: an unused one costs nothing. */
+/* Blocks to codes with AVX2, one byte a weight in the order of columns and never negative: the
+ * content of tiles. An unused function costs nothing. */
 #ifndef TM_KERNELS_BLOCKS_BLOCKS_CODES_H
 #define TM_KERNELS_BLOCKS_BLOCKS_CODES_H
 

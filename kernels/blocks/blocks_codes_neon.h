@@ -1,5 +1,5 @@
-/* Blocks to codes with NEON: 16 at a time, in the order of columns, as bytes. i is the number of the
- * 16, a literal once the loops are unrolled. Only static inline: an unused one costs nothing. */
+/* Blocks to codes with NEON: 16 at a time, in the order of columns, as bytes. i is the number of
+ * the 16, a literal once the loops are unrolled. An unused function costs nothing. */
 #ifndef TM_KERNELS_BLOCKS_BLOCKS_CODES_NEON_H
 #define TM_KERNELS_BLOCKS_BLOCKS_CODES_NEON_H
 
@@ -32,8 +32,8 @@ TM_ALWAYS_INLINE int8x16_t codes_tq2_0(const uint8_t *block, int i)
     return vreinterpretq_s8_u8(vandq_u8(shift_right(v, i % 8 / 2 * 2), vdupq_n_u8(3)));
 }
 
-/* w + 1 in units of the block's scale. A byte times 3^k, modulo 256, is led by trit k: times 3, it is
- * the part above the byte. 3 v >> 8 is (v + (v >> 1)) >> 7 for every v < 256. */
+/* w + 1 in units of the block's scale. A byte times 3^k, modulo 256, begins with trit k: that times
+ * 3, the part above the byte is the code. 3 v >> 8 is (v + (v >> 1)) >> 7 for every v < 256. */
 TM_ALWAYS_INLINE int8x16_t codes_tq1_0(const uint8_t *block, int i)
 {
     static const uint8_t powers[5] = {1, 3, 9, 27, 81};

@@ -1,5 +1,5 @@
-/* Rows of a block layout in plain C. Only static inline: the kernel file gives the integer sum of a
- * block, and with literals for the sizes this unrolls into it. */
+/* Rows of a block layout in plain C. The kernel file provides the integer sum of a block; with
+ * literals for the sizes, this unrolls into it. */
 #ifndef TM_KERNELS_BLOCKS_BLOCKS_SCALAR_H
 #define TM_KERNELS_BLOCKS_BLOCKS_SCALAR_H
 

@@ -71,17 +71,17 @@ static float largest(const float *x)
     for (int k = 1; k < 4; k++) m = most[k] > m ? most[k] : m;
     for (int i = 0; i < 16; i++)
         if (fabsf(x[i]) == m) return x[i];
-    return 0; /* nothing but NaN */
+    return 0; /* only NaN */
 }
 
-/* Factors tried for a group: -(32 + 0.1 step) / most for steps -9 .. 9, and one lane to fill. */
+/* Factors tried for a group: -(32 + 0.1 step) / most for steps -9 .. 9, and one unused lane. */
 #define N_STEPS 19
 #define N_REGS  5 /* of 4 lanes */
 #define EACH(j) _Pragma("GCC unroll 5") for (int j = 0; j < N_REGS; j++)
 
-/* The sums that tell how well codes at each factor fit, weighted with x^2. Every lane adds in the
- * order of x, as one factor after the other would. A value below 31.5 / 32.9 of the largest stays
- * within -32 .. 31 at every factor. */
+/* The sums that measure how well the codes of each factor fit, weighted by x^2. Every lane adds in
+ * the order of x, as one factor after the other would. A value below 31.5 / 32.9 of the largest
+ * stays within -32 .. 31 at every factor. */
 static void fit(const float *x, float most, const float *factor, float *sum_lx, float *sum_l2)
 {
     const float safe = fabsf(most) * 0.957f;

@@ -1,13 +1,13 @@
-/* q4_0 with AVX2: nibbles times int8 in int16 pairs, 8 times the sum of q taken off. */
-#define WEIGHTS  TM_Q_WEIGHTS
-#define BYTES    TM_Q4_0_BYTES
-#define SCALE_AT 0
-/* In tiles: -8 .. 7 times 127, 16 times: a 16-bit sum comes to 16256 in size at most. */
-#define CODE_OFFSET 8
-#define CODE_BYTES  1
-#define SCALE_UNITS 8
+/* q4_0 with AVX2: nibbles times int8 in int16 pairs, minus 8 times the sum of q. */
+#define TM_BLOCK_WEIGHTS  TM_Q_WEIGHTS
+#define TM_BLOCK_BYTES    TM_Q4_0_BYTES
+#define TM_BLOCK_SCALE_AT 0
+/* In tiles: -8 .. 7 times 127, 16 times: a 16-bit sum is at most 16256 in size. */
+#define TM_BLOCK_CODE_OFFSET 8
+#define TM_BLOCK_CODE_BYTES  1
+#define TM_BLOCK_SCALE_UNITS 8
 #include "kernels/blocks/blocks_codes.h"
-#include "kernels/blocks/blocks_panel_avx2.h"
+#include "kernels/blocks/blocks_panel_avx2_template.h"
 
 TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
 {

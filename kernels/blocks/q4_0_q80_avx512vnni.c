@@ -1,12 +1,12 @@
-/* q4_0 with AVX-512 VNNI: nibbles as the unsigned operand, 8 times the sum of q taken off. */
-#define WEIGHTS     TM_Q_WEIGHTS
-#define BYTES       TM_Q4_0_BYTES
-#define SCALE_AT    0
-#define CODE_OFFSET 8
-#define SCALE_UNITS 8
+/* q4_0 with AVX-512 VNNI: nibbles as the unsigned operand, minus 8 times the sum of q. */
+#define TM_BLOCK_WEIGHTS     TM_Q_WEIGHTS
+#define TM_BLOCK_BYTES       TM_Q4_0_BYTES
+#define TM_BLOCK_SCALE_AT    0
+#define TM_BLOCK_CODE_OFFSET 8
+#define TM_BLOCK_SCALE_UNITS 8
 #include "kernels/blocks/blocks_codes.h"
-#include "kernels/blocks/blocks_pairs_avx512.h"
-#include "kernels/blocks/blocks_panel_avx512.h"
+#include "kernels/blocks/blocks_pairs_avx512_template.h"
+#include "kernels/blocks/blocks_panel_avx512_template.h"
 
 TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
 {
@@ -19,7 +19,7 @@ TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_
     return _mm256_dpbusd_epi32(offset, vector_q4_0(block), _mm256_loadu_si256((const void *)q));
 }
 
-/* Bytes of zeros have no codes: what they are multiplied with does not matter. */
+/* Cleared bytes hold no codes: it does not matter what multiplies them. */
 TM_ALWAYS_INLINE __m512i pair_codes(__m512i dwords, int plane, int part)
 {
     unsigned shift = 4 * (unsigned)plane + (part == UPPER_HALF ? 16 : 0);

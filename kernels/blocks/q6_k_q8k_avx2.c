@@ -1,13 +1,13 @@
 /* q6_k with AVX2: 6-bit codes times int8 in int16 pairs, then times the scales. */
-#define WEIGHTS  TM_K_WEIGHTS
-#define BYTES    TM_Q6_K_BYTES
-#define SCALE_AT TM_Q6_K_SCALE
-/* In tiles: -32 .. 31 times 127, 8 times: a 16-bit sum comes to 32512 in size at most. */
-#define CODE_OFFSET 32
-#define CODE_BYTES  1
-#define SCALE_UNITS 4
+#define TM_BLOCK_WEIGHTS  TM_K_WEIGHTS
+#define TM_BLOCK_BYTES    TM_Q6_K_BYTES
+#define TM_BLOCK_SCALE_AT TM_Q6_K_SCALE
+/* In tiles: -32 .. 31 times 127, 8 times: a 16-bit sum is at most 32512 in size. */
+#define TM_BLOCK_CODE_OFFSET 32
+#define TM_BLOCK_CODE_BYTES  1
+#define TM_BLOCK_SCALE_UNITS 4
 #include "kernels/blocks/blocks_codes.h"
-#include "kernels/blocks/blocks_panel_avx2.h"
+#include "kernels/blocks/blocks_panel_avx2_template.h"
 
 TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
 {
@@ -41,7 +41,7 @@ TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_
     const __m128i even_odd = _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
     __m128i of_groups = _mm_loadu_si128((const void *)(block + 192));
     __m256i by_half = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(of_groups, even_odd));
-    /* 32 of every code taken off again: 32 * scale * sum of 16 q, which is 2032 at most. */
+    /* Subtract the offset 32 of every code: 32 * scale * sum of 16 q, which is at most 2032. */
     __m256i sums = _mm256_packs_epi32(_mm256_loadu_si256((const void *)sum),
                                       _mm256_loadu_si256((const void *)(sum + 8)));
     __m256i offset =

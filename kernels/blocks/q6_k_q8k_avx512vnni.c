@@ -1,11 +1,11 @@
 /* q6_k with AVX-512 VNNI: 64 codes a vector, four products a lane, times the lane's scale. */
-#define WEIGHTS     TM_K_WEIGHTS
-#define BYTES       TM_Q6_K_BYTES
-#define SCALE_AT    TM_Q6_K_SCALE
-#define CODE_OFFSET 32
-#define SCALE_UNITS 4
+#define TM_BLOCK_WEIGHTS     TM_K_WEIGHTS
+#define TM_BLOCK_BYTES       TM_Q6_K_BYTES
+#define TM_BLOCK_SCALE_AT    TM_Q6_K_SCALE
+#define TM_BLOCK_CODE_OFFSET 32
+#define TM_BLOCK_SCALE_UNITS 4
 #include "kernels/blocks/blocks_codes.h"
-#include "kernels/blocks/blocks_panel_avx512.h"
+#include "kernels/blocks/blocks_panel_avx512_template.h"
 
 TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
 {
@@ -37,7 +37,7 @@ TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_
     const __m512i right = _mm512_setr_epi64(0, 0, 0, 0, 2, 2, 2, 2);
     __m512i scales = _mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(block + 192)));
     scales = _mm512_and_si512(scales, _mm512_set1_epi32(0xffff));
-    /* 32 of every code taken off again: scale * sum of 16 q (2032 at most) * 32. */
+    /* Subtract the offset 32 of every code: scale * sum of 16 q (at most 2032) * 32. */
     __m512i offset = _mm512_madd_epi16(scales, _mm512_loadu_si512(sum));
     __m512i total = _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(offset, 5));
 #pragma GCC unroll 2

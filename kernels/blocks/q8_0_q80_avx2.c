@@ -1,13 +1,13 @@
 /* q8_0 with AVX2: |w| times q with the sign of w, in int16 pairs. */
-#define WEIGHTS    TM_Q_WEIGHTS
-#define BYTES      TM_Q8_0_BYTES
-#define SCALE_AT   0
-#define TOKENS_MIN 5
-/* In tiles: 16 bits a code, so that products of full range are added up without a sign apart. */
-#define CODE_OFFSET 0
-#define CODE_BYTES  2
-#define SCALE_UNITS 16
-#include "kernels/blocks/blocks_panel_avx2.h"
+#define TM_BLOCK_WEIGHTS    TM_Q_WEIGHTS
+#define TM_BLOCK_BYTES      TM_Q8_0_BYTES
+#define TM_BLOCK_SCALE_AT   0
+#define TM_BLOCK_TOKENS_MIN 5
+/* In tiles: 16 bits per code, so that products of full range are added without separate signs. */
+#define TM_BLOCK_CODE_OFFSET 0
+#define TM_BLOCK_CODE_BYTES  2
+#define TM_BLOCK_SCALE_UNITS 16
+#include "kernels/blocks/blocks_panel_avx2_template.h"
 
 TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
 {

@@ -1,12 +1,12 @@
 /* q8_0 with AVX-512 VNNI: w + 128 as the unsigned operand, 128 times the sum of q taken off. */
-#define WEIGHTS     TM_Q_WEIGHTS
-#define BYTES       TM_Q8_0_BYTES
-#define SCALE_AT    0
-#define CODE_OFFSET 128
-#define SCALE_UNITS 8
+#define TM_BLOCK_WEIGHTS     TM_Q_WEIGHTS
+#define TM_BLOCK_BYTES       TM_Q8_0_BYTES
+#define TM_BLOCK_SCALE_AT    0
+#define TM_BLOCK_CODE_OFFSET 128
+#define TM_BLOCK_SCALE_UNITS 8
 #include "kernels/blocks/blocks_codes.h"
-#include "kernels/blocks/blocks_pairs_avx512.h"
-#include "kernels/blocks/blocks_panel_avx512.h"
+#include "kernels/blocks/blocks_pairs_avx512_template.h"
+#include "kernels/blocks/blocks_panel_avx512_template.h"
 
 TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
 {

@@ -19,7 +19,8 @@ static inline int32_t magnitude_bits(const float *x, int n)
     return most;
 }
 
-/* q = x * factor, rounded, within -127 .. 127 (also when the factor is not finite), and its sums. */
+/* q = x * factor, rounded, within -127 .. 127 (also when the factor is not finite), and its
+ * sums. */
 static inline void quantize(const float *x, int n, float factor, int8_t *q, int32_t *sum)
 {
     for (int i = 0; i < n; i += 16) {

@@ -1,11 +1,11 @@
-/* tq1_0 with VBMI: a look-up in 256 bytes gives four trits of a byte, one more the fifth, for the 52
- * bytes of a block at once; vpdpbusd multiplies them. */
-#define WEIGHTS     TM_K_WEIGHTS
-#define BYTES       TM_TQ1_0_BYTES
-#define SCALE_AT    TM_TQ1_0_SCALE
-#define CODE_OFFSET 1
-#define SCALE_UNITS 64
-#include "kernels/blocks/blocks_panel_avx512.h"
+/* tq1_0 with VBMI: a look-up in 256 bytes gives four trits of a byte, one more the fifth, for the
+ * 52 bytes of a block at once; vpdpbusd multiplies them. */
+#define TM_BLOCK_WEIGHTS     TM_K_WEIGHTS
+#define TM_BLOCK_BYTES       TM_TQ1_0_BYTES
+#define TM_BLOCK_SCALE_AT    TM_TQ1_0_SCALE
+#define TM_BLOCK_CODE_OFFSET 1
+#define TM_BLOCK_SCALE_UNITS 64
+#include "kernels/blocks/blocks_panel_avx512_template.h"
 
 #define PLANES 5 /* trits of a byte; the last 4 bytes have 4 */
 

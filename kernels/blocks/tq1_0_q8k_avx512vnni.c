@@ -1,11 +1,11 @@
 /* tq1_0 with AVX-512 VNNI: trits as the unsigned operand. */
-#define WEIGHTS     TM_K_WEIGHTS
-#define BYTES       TM_TQ1_0_BYTES
-#define SCALE_AT    TM_TQ1_0_SCALE
-#define CODE_OFFSET 1
-#define SCALE_UNITS 64
+#define TM_BLOCK_WEIGHTS     TM_K_WEIGHTS
+#define TM_BLOCK_BYTES       TM_TQ1_0_BYTES
+#define TM_BLOCK_SCALE_AT    TM_TQ1_0_SCALE
+#define TM_BLOCK_CODE_OFFSET 1
+#define TM_BLOCK_SCALE_UNITS 64
 #include "kernels/blocks/blocks_codes.h"
-#include "kernels/blocks/blocks_panel_avx512.h"
+#include "kernels/blocks/blocks_panel_avx512_template.h"
 
 TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
 {

@@ -1,14 +1,14 @@
 /* tq2_0 with AVX2: 2-bit codes times int8 in int16 pairs. */
-#define WEIGHTS    TM_K_WEIGHTS
-#define BYTES      TM_TQ2_0_BYTES
-#define SCALE_AT   TM_TQ2_0_SCALE
-#define TOKENS_MIN 5
-/* In tiles: -1 .. 2 times 127, 128 times: a 16-bit sum comes to 32512 in size at most. */
-#define CODE_OFFSET 1
-#define CODE_BYTES  1
-#define SCALE_UNITS 64
+#define TM_BLOCK_WEIGHTS    TM_K_WEIGHTS
+#define TM_BLOCK_BYTES      TM_TQ2_0_BYTES
+#define TM_BLOCK_SCALE_AT   TM_TQ2_0_SCALE
+#define TM_BLOCK_TOKENS_MIN 5
+/* In tiles: -1 .. 2 times 127, 128 times: a 16-bit sum is at most 32512 in size. */
+#define TM_BLOCK_CODE_OFFSET 1
+#define TM_BLOCK_CODE_BYTES  1
+#define TM_BLOCK_SCALE_UNITS 64
 #include "kernels/blocks/blocks_codes.h"
-#include "kernels/blocks/blocks_panel_avx2.h"
+#include "kernels/blocks/blocks_panel_avx2_template.h"
 
 TM_ALWAYS_INLINE void codes(const uint8_t *block, uint8_t *to)
 {

@@ -1,5 +1,5 @@
 /* bf16r16 with vdpbf16ps: pairs of columns at twice the rate of FMA, activations rounded to
- * bfloat16. No default: the kernels by FMA multiply the activations as they are. */
+ * bfloat16. Never the default: the FMA kernels do not round the activations. */
 #include <immintrin.h>
 
 #include "kernels/half.h"
@@ -8,9 +8,10 @@
 #define UNIT_BYTES 64 /* 16 rows x 2 columns */
 #define CHAINS     8
 
-/* An activation is rounded by at most 2^-8 of its size: 8 bits of mantissa. Each of the two products
- * of a pair is added with one rounding to nearest, as counted for TM_FLOAT_TOLERANCE: 256 in a piece
- * and 256 pieces. What lies below 2^-126 counts as zero. Source: Intel SDM vol. 2, VDPBF16PS. */
+/* An activation is rounded by at most 2^-8 of its size: 8 bits of mantissa. Each of the two
+ * products of a pair is added with one rounding to nearest, as counted for TM_FLOAT_TOLERANCE: 256
+ * in a piece and 256 pieces. Values below 2^-126 count as zero. Source: Intel SDM vol. 2,
+ * VDPBF16PS. */
 #define TOLERANCE (0x1p-8f + TM_FLOAT_TOLERANCE)
 
 /* The operand of one pair of columns for all rows. */
@@ -55,7 +56,8 @@ static void decode(const tm_weight *w, const uint32_t *pairs, int row_begin, int
     }
 }
 
-/* N_GROUPS x WIDTH sums in registers, as in kernels/floats/fma_avx512.h; the layout is the tile. */
+/* N_GROUPS x WIDTH sums in registers, as in kernels/floats/fma_avx512_template.h; the layout is the
+ * tile. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)
@@ -99,7 +101,7 @@ TM_WIDTHS_2_6(TM_MICRO, 4, 1)
 TM_WIDTHS_7_12(TM_MICRO, 1, 1)
 TM_WIDTHS_7_12(TM_MICRO, 2, 1)
 
-/* Weights of many blocks of tokens are in L2 by then, but no tile was made: the same functions. */
+/* The layout is the tile, so the same functions serve packed weights and tiles. */
 static tm_panel_micro *micro(int groups, int width, bool packed)
 {
 #define AT TM_MICRO_AT
@@ -128,7 +130,7 @@ static const tm_panel_ops ops = {
     .micro = micro,
 };
 
-#include "kernels/floats/bf16_pairs.h"
+#include "kernels/floats/bf16_pairs_template.h"
 
 const tm_kernel tm_kernel_bf16r16_dot_avx512bf16 = {
     .name = "bf16r16_dot_avx512bf16",

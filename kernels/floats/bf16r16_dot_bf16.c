@@ -1,5 +1,5 @@
-/* bf16r16 with bfdot: pairs of columns at twice the rate of fmla, activations rounded to bfloat16. No
- * default: the kernels by FMA multiply the activations as they are. */
+/* bf16r16 with bfdot: pairs of columns at twice the rate of fmla, activations rounded to bfloat16.
+ * Never the default: the FMA kernels do not round the activations. */
 #include <arm_neon.h>
 
 #include "kernels/half.h"
@@ -11,8 +11,8 @@
 
 /* An activation is rounded by at most 2^-8 of its size: 8 bits of mantissa. bfdot rounds to odd, by
  * less than 2^-23: a product, the sum of two, and each of the 128 sums of a piece; with the sums of
- * 256 pieces to nearest that is 516 times 2^-24, of 768 in TM_FLOAT_TOLERANCE. What lies below
- * 2^-126 counts as zero. Source: Arm ARM, BFDotAdd. */
+ * 256 pieces to nearest that is 516 times 2^-24, of 768 in TM_FLOAT_TOLERANCE. Values below 2^-126
+ * count as zero. Source: Arm ARM, BFDotAdd. */
 #define TOLERANCE (0x1p-8f + TM_FLOAT_TOLERANCE)
 
 TM_ALWAYS_INLINE bfloat16x8_t load_pairs(const uint8_t *at)
@@ -66,7 +66,8 @@ static void decode(const tm_weight *w, const uint32_t *pairs, int row_begin, int
     }
 }
 
-/* 8 rows (2 vectors) x WIDTH sums in registers, as in kernels/floats/fma_neon.h; the layout is the tile. */
+/* 8 rows (2 vectors) x WIDTH sums in registers, as in kernels/floats/fma_neon_template.h. The
+ * layout is the tile. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)
@@ -126,7 +127,7 @@ static const tm_panel_ops ops = {
     .micro = micro,
 };
 
-#include "kernels/floats/bf16_pairs.h"
+#include "kernels/floats/bf16_pairs_template.h"
 
 const tm_kernel tm_kernel_bf16r16_dot_bf16 = {
     .name = "bf16r16_dot_bf16",

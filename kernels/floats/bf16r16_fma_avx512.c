@@ -1,6 +1,6 @@
 /* bf16r16 with AVX-512: lanes are rows, 24 sums in registers for prompts. */
 #define TM_FMA_WEIGHT TM_FMA_BF16
-#include "kernels/floats/fma_avx512.h"
+#include "kernels/floats/fma_avx512_template.h"
 
 const tm_kernel tm_kernel_bf16r16_fma_avx512 = {
     .name = "bf16r16_fma_avx512",

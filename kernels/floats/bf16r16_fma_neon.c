@@ -1,6 +1,6 @@
 /* bf16r16 with NEON: lanes are rows, 24 vectors of sums in registers for prompts. */
 #define TM_FMA_WEIGHT TM_FMA_BF16
-#include "kernels/floats/fma_neon.h"
+#include "kernels/floats/fma_neon_template.h"
 
 const tm_kernel tm_kernel_bf16r16_fma_neon = {
     .name = "bf16r16_fma_neon",

@@ -2,27 +2,26 @@
 #include "kernels/half.h"
 #include "kernels/kernel.h"
 
-#define GROUP 16
 #define PIECE 128 /* columns summed from zero before they are added to the total */
 
 static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
                  int row_end, float *y)
 {
-    float values[PIECE * GROUP];
+    float values[PIECE * TM_GROUP];
     (void)scratch;
-    for (int group = row_begin; group < row_end; group += GROUP) {
+    for (int group = row_begin; group < row_end; group += TM_GROUP) {
         const tm_half *data = (const tm_half *)w->data + (size_t)group * (size_t)w->n_cols;
-        int n = row_end - group < GROUP ? row_end - group : GROUP;
+        int n = row_end - group < TM_GROUP ? row_end - group : TM_GROUP;
         for (int begin = 0; begin < w->n_cols; begin += PIECE) {
             int n_columns = w->n_cols - begin < PIECE ? w->n_cols - begin : PIECE;
-            for (int i = 0; i < n_columns * GROUP; i++)
-                values[i] = tm_half_to_float(data[(size_t)begin * GROUP + (size_t)i]);
+            for (int i = 0; i < n_columns * TM_GROUP; i++)
+                values[i] = tm_half_to_float(data[(size_t)begin * TM_GROUP + (size_t)i]);
             for (int t = 0; t < x->n_tokens; t++) {
                 const float *v = x->f32 + (size_t)t * (size_t)x->stride + begin;
                 float *total = y + (size_t)t * (size_t)w->n_rows + (size_t)group;
-                float sum[GROUP] = {0};
+                float sum[TM_GROUP] = {0};
                 for (int c = 0; c < n_columns; c++)
-                    for (int r = 0; r < GROUP; r++) sum[r] += values[c * GROUP + r] * v[c];
+                    for (int r = 0; r < TM_GROUP; r++) sum[r] += values[c * TM_GROUP + r] * v[c];
                 for (int r = 0; r < n; r++) total[r] = begin ? total[r] + sum[r] : sum[r];
             }
         }
@@ -35,7 +34,7 @@ const tm_kernel tm_kernel_f16r16_fma_scalar = {
     .name = "f16r16_fma_scalar",
     .format = &tm_format_f16r16,
     .isa = TM_ISA_NONE,
-    .row_step = GROUP,
+    .row_step = TM_GROUP,
     .tolerance = 768 * 0x1p-24f,
     .rows = rows,
     .source = "row panels of BLIS (Van Zee, van de Geijn 2015), IEEE half",

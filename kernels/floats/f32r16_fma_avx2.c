@@ -1,6 +1,6 @@
 /* f32r16 with AVX2 and FMA: lanes are rows, 12 vectors of sums in registers for prompts. */
 #define TM_FMA_WEIGHT TM_FMA_F32
-#include "kernels/floats/fma_avx2.h"
+#include "kernels/floats/fma_avx2_template.h"
 
 const tm_kernel tm_kernel_f32r16_fma_avx2 = {
     .name = "f32r16_fma_avx2",

@@ -1,6 +1,6 @@
 /* f32r16 with AVX-512: lanes are rows, 24 sums in registers for prompts. */
 #define TM_FMA_WEIGHT TM_FMA_F32
-#include "kernels/floats/fma_avx512.h"
+#include "kernels/floats/fma_avx512_template.h"
 
 const tm_kernel tm_kernel_f32r16_fma_avx512 = {
     .name = "f32r16_fma_avx512",

@@ -1,6 +1,6 @@
 /* f32r16 with NEON: lanes are rows, 24 vectors of sums in registers for prompts. */
 #define TM_FMA_WEIGHT TM_FMA_F32
-#include "kernels/floats/fma_neon.h"
+#include "kernels/floats/fma_neon_template.h"
 
 const tm_kernel tm_kernel_f32r16_fma_neon = {
     .name = "f32r16_fma_neon",

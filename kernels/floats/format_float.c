@@ -5,8 +5,6 @@
 #include "kernels/format.h"
 #include "kernels/half.h"
 
-#define GROUP 16 /* rows stored together */
-
 /* f32r16, f16r16: 16 rows interleaved.
  *
  * Row group g holds rows 16g .. 16g+15, n_cols columns one after the other; rows past n_rows are 0.
@@ -23,14 +21,16 @@
  */
 static size_t element(int row, int c, int n_cols)
 {
-    return ((size_t)row / GROUP * (size_t)n_cols + (size_t)c) * GROUP + (size_t)row % GROUP;
+    return ((size_t)row / TM_GROUP * (size_t)n_cols + (size_t)c) * TM_GROUP +
+           (size_t)row % TM_GROUP;
 }
 
-/* Bytes of all elements, without the zeros behind them; 0 when they do not fit size_t. */
+/* Bytes of all elements, without the padding after them; 0 when they do not fit size_t. */
 static size_t used_bytes(int n_rows, int n_cols, size_t item)
 {
-    size_t n, n_groups = ((size_t)n_rows + GROUP - 1) / GROUP;
-    if (!tm_mul_size(n_groups, (size_t)n_cols, &n) || !tm_mul_size(n, GROUP * item, &n)) return 0;
+    size_t n, n_groups = ((size_t)n_rows + TM_GROUP - 1) / TM_GROUP;
+    if (!tm_mul_size(n_groups, (size_t)n_cols, &n) || !tm_mul_size(n, TM_GROUP * item, &n))
+        return 0;
     return n;
 }
 
@@ -50,11 +50,11 @@ static void f32r16_pack(const float *values, int row_begin, int row_end, int n_r
 {
     float *to = data;
     (void)n_rows;
-    assert(row_begin % GROUP == 0);
-    for (int group = row_begin; group < row_end; group += GROUP) {
+    assert(row_begin % TM_GROUP == 0);
+    for (int group = row_begin; group < row_end; group += TM_GROUP) {
         float *column = to + element(group, 0, n_cols);
-        for (int c = 0; c < n_cols; c++, column += GROUP)
-            for (int r = 0; r < GROUP; r++)
+        for (int c = 0; c < n_cols; c++, column += TM_GROUP)
+            for (int r = 0; r < TM_GROUP; r++)
                 column[r] =
                     group + r < row_end
                         ? values[(size_t)(group + r - row_begin) * (size_t)n_cols + (size_t)c]
@@ -73,7 +73,7 @@ const tm_format tm_format_f32r16 = {
     .name = "f32r16",
     .act = TM_ACT_F32,
     .bits_per_weight = 32,
-    .row_group = GROUP,
+    .row_group = TM_GROUP,
     .size = f32r16_size,
     .pack_floats = f32r16_pack,
     .unpack_floats = f32r16_unpack,
@@ -82,14 +82,13 @@ const tm_format tm_format_f32r16 = {
 
 #define PIECE_COLS 16
 
-/* Floats to halves, round to nearest even; masks instead of branches, so that compilers make
- * vectors of it. |f| is scaled up by 2^112, so that 65536 and more become infinite, and down to
- * 4|f|; adding 2^(exponent + 15) then rounds 4|f| at 2^(exponent - 8), a half's last bit; the
- * exponent is -14 at least, the one of subnormal halves. Source: fp16_ieee_from_fp32_value of FP16
- * (Dukhan). */
+/* Floats to halves, round to nearest even; masks instead of branches, so that compilers vectorize
+ * it. |f| is scaled up by 2^112, so that 65536 and more become infinite, and down to 4|f|; adding
+ * 2^(exponent + 15) then rounds 4|f| at 2^(exponent - 8), a half's last bit; the exponent is -14 at
+ * least, the one of subnormal halves. Source: fp16_ieee_from_fp32_value of FP16 (Dukhan). */
 static void to_halves(const float *restrict from, tm_half *restrict to)
 {
-    for (int i = 0; i < PIECE_COLS * GROUP; i++) {
+    for (int i = 0; i < PIECE_COLS * TM_GROUP; i++) {
         uint32_t bits = tm_bits_from_float(from[i]);
         int32_t magnitude = (int32_t)(bits & 0x7fffffffu), exponent = magnitude & 0x7f800000;
         int32_t is_nan = -(int32_t)(magnitude > 0x7f800000),
@@ -113,20 +112,20 @@ static void f16r16_pack(const float *values, int row_begin, int row_end, int n_r
                         void *data)
 {
     tm_half *to = data;
-    assert(row_begin % GROUP == 0);
-    for (int group = row_begin; group < row_end; group += GROUP) {
-        int n = row_end - group < GROUP ? row_end - group : GROUP;
+    assert(row_begin % TM_GROUP == 0);
+    for (int group = row_begin; group < row_end; group += TM_GROUP) {
+        int n = row_end - group < TM_GROUP ? row_end - group : TM_GROUP;
         const float *from = values + (size_t)(group - row_begin) * (size_t)n_cols;
         for (int c = 0; c < n_cols; c += PIECE_COLS) {
-            float piece[PIECE_COLS * GROUP] = {0};
-            tm_half halves[PIECE_COLS * GROUP];
+            float piece[PIECE_COLS * TM_GROUP] = {0};
+            tm_half halves[PIECE_COLS * TM_GROUP];
             int n_piece = n_cols - c < PIECE_COLS ? n_cols - c : PIECE_COLS;
             for (int r = 0; r < n; r++)
                 for (int k = 0; k < n_piece; k++)
-                    piece[k * GROUP + r] = from[(size_t)r * (size_t)n_cols + (size_t)(c + k)];
+                    piece[k * TM_GROUP + r] = from[(size_t)r * (size_t)n_cols + (size_t)(c + k)];
             to_halves(piece, halves);
             memcpy(to + element(group, c, n_cols), halves,
-                   (size_t)n_piece * GROUP * sizeof *halves);
+                   (size_t)n_piece * TM_GROUP * sizeof *halves);
         }
     }
     if (row_end == n_rows) { /* an odd number of columns and of groups leaves 32 bytes */
@@ -146,7 +145,7 @@ const tm_format tm_format_f16r16 = {
     .name = "f16r16",
     .act = TM_ACT_F32,
     .bits_per_weight = 16,
-    .row_group = GROUP,
+    .row_group = TM_GROUP,
     .size = f16r16_size,
     .pack_floats = f16r16_pack,
     .unpack_floats = f16r16_unpack,
@@ -171,7 +170,9 @@ const tm_format tm_format_f16r16 = {
 static size_t bf16_element(int row, int c, int n_cols)
 {
     size_t n_pairs = ((size_t)n_cols + 1) / 2;
-    return (((size_t)row / GROUP * n_pairs + (size_t)c / 2) * GROUP + (size_t)row % GROUP) * 2 +
+    return (((size_t)row / TM_GROUP * n_pairs + (size_t)c / 2) * TM_GROUP +
+            (size_t)row % TM_GROUP) *
+               2 +
            (size_t)c % 2;
 }
 
@@ -184,12 +185,12 @@ static void bf16r16_pack(const float *values, int row_begin, int row_end, int n_
                          void *data)
 {
     (void)n_rows;
-    assert(row_begin % GROUP == 0);
-    for (int group = row_begin; group < row_end; group += GROUP) {
+    assert(row_begin % TM_GROUP == 0);
+    for (int group = row_begin; group < row_end; group += TM_GROUP) {
         tm_bf16 *to = (tm_bf16 *)data + bf16_element(group, 0, n_cols);
         const float *from = values + (size_t)(group - row_begin) * (size_t)n_cols;
         for (int c = 0; c < n_cols + n_cols % 2; c += 2)
-            for (int r = 0; r < GROUP; r++)
+            for (int r = 0; r < TM_GROUP; r++)
                 for (int k = c; k < c + 2; k++) {
                     bool real = group + r < row_end && k < n_cols;
                     float value = real ? from[(size_t)r * (size_t)n_cols + (size_t)k] : 0;
@@ -210,7 +211,7 @@ const tm_format tm_format_bf16r16 = {
     .name = "bf16r16",
     .act = TM_ACT_F32,
     .bits_per_weight = 16,
-    .row_group = GROUP,
+    .row_group = TM_GROUP,
     .size = bf16r16_size,
     .pack_floats = bf16r16_pack,
     .unpack_floats = bf16r16_unpack,

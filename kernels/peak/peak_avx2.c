@@ -21,7 +21,7 @@ static uint64_t read_memory(const void *data, size_t bytes, size_t ahead)
     return (uint64_t)_mm_extract_epi64(half, 0) ^ (uint64_t)_mm_extract_epi64(half, 1);
 }
 
-/* One maddubs and one 16-bit addition per 32 products: what an exact loop cannot do without. */
+/* One maddubs and one 16-bit addition per 32 products: the least that an exact loop needs. */
 static uint64_t multiply_int8(uint64_t steps)
 {
     __m256i w = _mm256_set1_epi8(1), x = _mm256_set1_epi8(3);
@@ -29,8 +29,8 @@ static uint64_t multiply_int8(uint64_t steps)
 #define DECLARE(i) __m256i a##i = _mm256_set1_epi16(i);
     TM_PEAK_EACH(DECLARE)
     for (uint64_t s = 0; s < steps; s++) {
-        /* As asm, so that every chain makes its product anew, one at a time: told only that w may have
-         * changed, the compiler orders all products first and keeps the sums in memory. */
+        /* In asm, so that every chain makes its own product. With a mere barrier on w, the compiler
+         * computes all products first and keeps the sums in memory. */
 #define STEP(i)                                                                                    \
     {                                                                                              \
         __m256i product;                                                                           \

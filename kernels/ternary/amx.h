@@ -1,6 +1,6 @@
-/* The few AMX instructions that kernels use, by the number of the tile (a literal 0 .. 7). With
- * TM_AMX_EMULATED they are functions of the includer instead (tests/kernels/ternary/test_amx.c), so that a
- * kernel's arithmetic runs on machines without them. Only static inline.
+/* The AMX instructions that kernels use, by the number of the tile (a literal 0 .. 7). With
+ * TM_AMX_EMULATED the includer defines them as functions (tests/kernels/ternary/test_amx.c), so
+ * that a kernel's arithmetic runs on machines without AMX.
  *
  * Source: Intel SDM vol. 2, LDTILECFG, TILELOADD, TILESTORED, TDPBSUD. */
 #ifndef TM_KERNELS_TERNARY_AMX_H
@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* Of every tile: rows and bytes of a row; loading it clears all tiles. */
+/* Rows and bytes of a row, for each tile. Loading it clears all tiles. */
 typedef struct tm_tile_config {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
@@ -33,8 +33,8 @@ void tm_tile_dpbsud(int to, int a, int b);
 #define tm_tile_zero(tile)               _tile_zero(tile)
 #define tm_tile_load(tile, from, stride) _tile_loadd(tile, from, stride)
 #define tm_tile_store(tile, to, stride)  _tile_stored(tile, to, stride)
-/* to[m][n] += sum over k < row bytes of a / 4 and i < 4 of a[m][4k + i] * b[k][4n + i], a signed and
- * b unsigned bytes, in 32 bits that wrap. */
+/* to[m][n] += sum over k < row bytes of a / 4 and i < 4 of a[m][4k + i] * b[k][4n + i], a signed
+ * and b unsigned bytes, in 32 bits that wrap. */
 #define tm_tile_dpbsud(to, a, b)         _tile_dpbsud(to, a, b)
 
 #endif

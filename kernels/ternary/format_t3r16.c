@@ -27,12 +27,10 @@
  * even codes' signs are the upper half of a byte, the odd ones' the lower: shifted by 4 in every
  * second 128-bit lane, then left again and again, they come to the top in the order of their codes.
  */
-#define GROUP 16
-
 static size_t used_bytes(int n_rows, int n_cols)
 {
     size_t n;
-    size_t n_groups = ((size_t)n_rows + GROUP - 1) / GROUP;
+    size_t n_groups = ((size_t)n_rows + TM_GROUP - 1) / TM_GROUP;
     if (!tm_mul_size(n_groups, tm_t3_blocks(n_cols), &n) || !tm_mul_size(n, TM_T3_BLOCK, &n))
         return 0;
     return n;
@@ -64,7 +62,7 @@ static void pack_24(const int8_t *trits, uint8_t *to)
     uint32_t low_negative, high_negative;
     uint32_t low = pack_12(trits, &low_negative), high = pack_12(trits + 12, &high_negative);
     uint32_t bytes = low | high << 4, signs = low_negative << 1 | high_negative;
-    for (int c = 0; c < 4; c++) to[GROUP * c] = (uint8_t)(bytes >> 8 * c);
+    for (int c = 0; c < 4; c++) to[TM_GROUP * c] = (uint8_t)(bytes >> 8 * c);
     to[TM_T3_SIGNS] =
         (uint8_t)(signs << 6 | (signs >> 8 & 3) << 2 | (signs >> 16 & 3) << 4 | signs >> 24);
 }
@@ -73,11 +71,11 @@ static void t3r16_pack(const int8_t *trits, int row_begin, int row_end, int n_ro
                        void *data)
 {
     size_t n_blocks = tm_t3_blocks(n_cols), n_whole = (size_t)n_cols / TM_T3_COLS;
-    assert(row_begin % GROUP == 0);
-    for (int group = row_begin; group < row_end; group += GROUP) {
-        uint8_t *to = (uint8_t *)data + (size_t)group / GROUP * n_blocks * TM_T3_BLOCK;
-        int n = row_end - group < GROUP ? row_end - group : GROUP;
-        if (n < GROUP) memset(to, 0, n_blocks * TM_T3_BLOCK);
+    assert(row_begin % TM_GROUP == 0);
+    for (int group = row_begin; group < row_end; group += TM_GROUP) {
+        uint8_t *to = (uint8_t *)data + (size_t)group / TM_GROUP * n_blocks * TM_T3_BLOCK;
+        int n = row_end - group < TM_GROUP ? row_end - group : TM_GROUP;
+        if (n < TM_GROUP) memset(to, 0, n_blocks * TM_T3_BLOCK);
         for (int r = 0; r < n; r++) {
             const int8_t *row = trits + (size_t)(group + r - row_begin) * (size_t)n_cols;
             int8_t padded[TM_T3_COLS] = {0};
@@ -98,11 +96,11 @@ static void t3r16_unpack(const void *data, int row, int n_rows, int n_cols, int8
 {
     static const int power[3] = {1, 3, 9};
     size_t n_blocks = tm_t3_blocks(n_cols);
-    const uint8_t *from = (const uint8_t *)data + (size_t)row / GROUP * n_blocks * TM_T3_BLOCK;
+    const uint8_t *from = (const uint8_t *)data + (size_t)row / TM_GROUP * n_blocks * TM_T3_BLOCK;
     (void)n_rows;
     for (int c = 0; c < n_cols; c++) {
         int col = c % TM_T3_COLS, k = col / 12 * 4 + col % 4;
-        int code = tm_t3_code(from + (size_t)(c / TM_T3_COLS) * TM_T3_BLOCK, row % GROUP, k);
+        int code = tm_t3_code(from + (size_t)(c / TM_T3_COLS) * TM_T3_BLOCK, row % TM_GROUP, k);
         trits[c] = (int8_t)((code + TM_T3_MOST) / power[col % 12 / 4] % 3 - 1);
     }
 }
@@ -112,7 +110,7 @@ const tm_format tm_format_t3r16 = {
     .act = TM_ACT_I8,
     .ternary = true,
     .bits_per_weight = 5.0 / 3,
-    .row_group = GROUP,
+    .row_group = TM_GROUP,
     .size = t3r16_size,
     .pack_trits = t3r16_pack,
     .unpack_trits = t3r16_unpack,

@@ -21,11 +21,9 @@
  * Blocks of a row group follow each other by columns, groups follow each other. 16 bytes are one
  * pair's index of 16 rows in each half: what a look-up in a table of 16 bytes takes.
  */
-#define GROUP 16
-
 static size_t tl1r16_size(int n_rows, int n_cols)
 {
-    size_t n, n_groups = ((size_t)n_rows + GROUP - 1) / GROUP;
+    size_t n, n_groups = ((size_t)n_rows + TM_GROUP - 1) / TM_GROUP;
     if (!tm_mul_size(n_groups, tm_tl1_blocks(n_cols), &n) || !tm_mul_size(n, TM_TL1_BLOCK, &n))
         return 0;
     return n;
@@ -36,7 +34,7 @@ static void pack_16(const int8_t *trits, uint8_t *to)
 {
     for (int i = 0; i < 4; i++, trits += 4) {
         int low = 3 * trits[0] + trits[1] + 4, high = 3 * trits[2] + trits[3] + 4;
-        to[GROUP * i] = (uint8_t)(low | high << 4);
+        to[TM_GROUP * i] = (uint8_t)(low | high << 4);
     }
 }
 
@@ -45,11 +43,11 @@ static void tl1r16_pack(const int8_t *trits, int row_begin, int row_end, int n_r
 {
     size_t n_blocks = tm_tl1_blocks(n_cols), n_whole = (size_t)n_cols / TM_TL1_COLS;
     (void)n_rows;
-    assert(row_begin % GROUP == 0);
-    for (int group = row_begin; group < row_end; group += GROUP) {
-        uint8_t *to = (uint8_t *)data + (size_t)group / GROUP * n_blocks * TM_TL1_BLOCK;
-        int n = row_end - group < GROUP ? row_end - group : GROUP;
-        if (n < GROUP) memset(to, 0x44, n_blocks * TM_TL1_BLOCK);
+    assert(row_begin % TM_GROUP == 0);
+    for (int group = row_begin; group < row_end; group += TM_GROUP) {
+        uint8_t *to = (uint8_t *)data + (size_t)group / TM_GROUP * n_blocks * TM_TL1_BLOCK;
+        int n = row_end - group < TM_GROUP ? row_end - group : TM_GROUP;
+        if (n < TM_GROUP) memset(to, 0x44, n_blocks * TM_TL1_BLOCK);
         for (int r = 0; r < n; r++) {
             const int8_t *row = trits + (size_t)(group + r - row_begin) * (size_t)n_cols;
             int8_t padded[TM_TL1_COLS] = {0};
@@ -65,11 +63,11 @@ static void tl1r16_pack(const int8_t *trits, int row_begin, int row_end, int n_r
 static void tl1r16_unpack(const void *data, int row, int n_rows, int n_cols, int8_t *trits)
 {
     const uint8_t *from =
-        (const uint8_t *)data + (size_t)row / GROUP * tm_tl1_blocks(n_cols) * TM_TL1_BLOCK;
+        (const uint8_t *)data + (size_t)row / TM_GROUP * tm_tl1_blocks(n_cols) * TM_TL1_BLOCK;
     (void)n_rows;
     for (int c = 0; c < n_cols; c++) {
         const uint8_t *block = from + (size_t)(c / TM_TL1_COLS) * TM_TL1_BLOCK;
-        int index = tm_tl1_index(block, row % GROUP, c % TM_TL1_COLS / 2);
+        int index = tm_tl1_index(block, row % TM_GROUP, c % TM_TL1_COLS / 2);
         trits[c] = (int8_t)((c % 2 ? index % 3 : index / 3) - 1);
     }
 }
@@ -79,7 +77,7 @@ const tm_format tm_format_tl1r16 = {
     .act = TM_ACT_I8,
     .ternary = true,
     .bits_per_weight = 2,
-    .row_group = GROUP,
+    .row_group = TM_GROUP,
     .size = tl1r16_size,
     .pack_trits = tl1r16_pack,
     .unpack_trits = tl1r16_unpack,

@@ -1,11 +1,11 @@
 /* i2r16 x int8 with AMX: activations as the signed rows of one operand, codes as the unsigned one,
- * which i2r16's unit of 16 rows x 4 columns already is. Only static inline: the kernel file and the
- * test that emulates the tiles include it.
+ * which i2r16's unit of 16 rows x 4 columns already is. The kernel file and the test that emulates
+ * the tiles include it.
  *
  *   for each chunk of tokens                     their sums: at most 36 KiB
  *     for each 32 rows
  *       for each piece of 512 columns            unpacked: 16 KiB, L1
- *         for each 32 tokens                     4 tiles of 16 tokens x 16 rows, += 64 columns a step
+ *         for each 32 tokens                     4 tiles of 16 tokens x 16 rows, 64 columns a step
  *       sums -> y
  *
  * Columns beyond the last whole step make a piece of their own with shorter tiles, and so do tokens
@@ -16,8 +16,9 @@
 #include <stdalign.h>
 #include <string.h>
 
-#include "kernels/ternary/amx.h"
 #include "kernels/panel.h"
+#include "kernels/ternary/amx.h"
+#include "kernels/ternary/i2.h"
 
 #define AMX_ROWS       32 /* of weights: two tiles */
 #define AMX_TOKENS     32 /* two tiles */
@@ -31,8 +32,8 @@ typedef struct amx_shape {
     int units;         /* of a step */
 } amx_shape;
 
-/* Tiles 0, 1 and 2, 3: sums of the first and second 16 tokens x 16 and 16 rows; 4, 5: activations of
- * the first and second 16 tokens; 6, 7: codes of the first and second 16 rows. */
+/* Tiles 0, 1 and 2, 3: sums of the first and second 16 tokens x 16 and 16 rows; 4, 5: activations
+ * of the first and second 16 tokens; 6, 7: codes of the first and second 16 rows. */
 static inline void amx_configure(amx_shape s)
 {
     const int of_tile[8][2] = {{s.first, 64},
@@ -51,8 +52,8 @@ static inline void amx_configure(amx_shape s)
     tm_tile_configure(&config);
 }
 
-/* sums [token][AMX_ROWS] (+)= n_steps steps. codes: [step][2][units][AMX_UNIT_BYTES]; q: of the first
- * token, the first column. */
+/* sums [token][AMX_ROWS] (+)= n_steps steps. codes: [step][2][units][AMX_UNIT_BYTES]; q: of the
+ * first token, the first column. */
 static inline void amx_multiply(const uint8_t *codes, const int8_t *q, size_t stride, amx_shape s,
                                 int n_steps, int32_t *sums, bool add)
 {
@@ -91,8 +92,8 @@ static inline void amx_multiply(const uint8_t *codes, const int8_t *q, size_t st
     tm_tile_store(3, second + 16, sum_stride);
 }
 
-/* n_steps steps of `units` units of one row group, each units a multiple of 4, to every second place
- * of codes. Eight codes at a time, as kernels/format.c draws them. */
+/* n_steps steps of `units` units of one row group, each units a multiple of 4, to every second
+ * place of codes. Eight codes at a time, as kernels/ternary/format_i2r16.c draws them. */
 static inline void amx_unpack(const uint8_t *packed, int n_steps, int units, uint8_t *codes)
 {
     for (int i = 0; i < n_steps; i++, codes += units * AMX_UNIT_BYTES)
@@ -114,11 +115,10 @@ static inline void amx_tile_rows(const tm_weight *w, const tm_act *x, int row, i
     alignas(64) int32_t sums[TM_PANEL_TOKENS * AMX_ROWS];
     amx_shape now = {0};
     size_t stride = (size_t)x->stride;
-    int n_blocks = (w->n_cols + 15) / 16, n_units = 4 * n_blocks;
+    int n_blocks = (w->n_cols + TM_I2_COLS - 1) / TM_I2_COLS, n_units = 4 * n_blocks;
     size_t group_bytes = (size_t)n_blocks * TM_I2_BLOCK;
     const uint8_t *first = (const uint8_t *)w->data + (size_t)row / TM_GROUP * group_bytes;
-    const uint8_t *second =
-        n > TM_GROUP ? first + group_bytes : first; /* not stored if not there */
+    const uint8_t *second = n > TM_GROUP ? first + group_bytes : first; /* if missing, not stored */
     for (int u = 0; u < n_units;) {
         int units = n_units - u < AMX_UNITS ? n_units - u : AMX_UNITS;
         int n_steps = (n_units - u) / units < AMX_STEPS ? (n_units - u) / units : AMX_STEPS;

@@ -1,18 +1,17 @@
-/* Decoding with sdot, for the variants of i2r16 that have it. Only static: included by one kernel
- * file each. */
+/* Decoding with sdot, for the variants of i2r16 that have it. Two kernel files include it. */
 #ifndef TM_KERNELS_TERNARY_I2_DOTPROD_H
 #define TM_KERNELS_TERNARY_I2_DOTPROD_H
 
 #include "kernels/ternary/i2_neon.h"
 
-/* One token. Planes 1 and 2 stay where they are in the byte and count 4- and 16-fold; plane 3 is
- * what a shift leaves, since 128 does not fit a signed byte. A sum is at most 32 x 127 x n_cols / 4
- * in size: below 2^31 up to n_cols = 2,113,000. It is a multiple of 4^p, so the final shift is
+/* One token. Planes 1 and 2 keep their place in the byte and count 4- and 16-fold; plane 3 is what
+ * a shift leaves, since 128 does not fit a signed byte. A sum is at most 32 x 127 x n_cols / 4 in
+ * size: below 2^31 up to n_cols = 2,113,000. It is a multiple of 4^p, so the final shift is
  * exact. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     const uint8x16_t mask0 = vdupq_n_u8(0x03), mask1 = vdupq_n_u8(0x0c), mask2 = vdupq_n_u8(0x30);
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
+    size_t n_blocks = tm_i2_blocks(w->n_cols), ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 

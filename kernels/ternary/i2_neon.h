@@ -5,6 +5,7 @@
 #include <arm_neon.h>
 
 #include "kernels/panel.h"
+#include "kernels/ternary/i2.h"
 #include "kernels/ternary/trit_neon.h"
 
 /* Codes 0..2 of 4 rows x 4 columns: plane p of 16 packed bytes. p is a literal after unrolling. */

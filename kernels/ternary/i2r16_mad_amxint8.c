@@ -1,6 +1,7 @@
 /* i2r16 with AMX: 16 tokens x 16 rows x 64 columns an instruction. Few tokens go the way of the
- * 512-bit dot products. Its arithmetic was run on emulated tiles only (tests/kernels/ternary/test_amx.c), so
- * it is chosen by name only; where the instructions exist, `ternmark check` compares it first. */
+ * 512-bit dot products. Its arithmetic was run on emulated tiles only
+ * (tests/kernels/ternary/test_amx.c), so it is chosen by name only; where the instructions exist,
+ * `ternmark check` compares it first. */
 #include "kernels/ternary/i2_amx.h"
 
 #define TOKENS_MIN 8 /* below it most of a tile would be empty */

@@ -1,12 +1,13 @@
 /* i2r16 with AVX2: vpmaddubsw into int16, widened before it can overflow. */
+#include "kernels/panel.h"
+#include "kernels/ternary/i2.h"
+
 #include <immintrin.h>
 
-#include "kernels/panel.h"
-
-#define BLOCK_UNITS     4
-#define BLOCK_BYTES     64
-#define PART_UNITS      4
-#define BLOCKS_IN_PLACE 1
+#define TM_MAD_BLOCK_UNITS     4
+#define TM_MAD_BLOCK_BYTES     TM_I2_BLOCK
+#define TM_MAD_PART_UNITS      4
+#define TM_MAD_BLOCKS_IN_PLACE 1
 
 TM_ALWAYS_INLINE __m256i load_half(const uint8_t *at, int half, int part)
 {
@@ -14,7 +15,7 @@ TM_ALWAYS_INLINE __m256i load_half(const uint8_t *at, int half, int part)
     return _mm256_loadu_si256((const void *)(at + 32 * half));
 }
 
-#include "kernels/ternary/mad_avx2.h"
+#include "kernels/ternary/mad_avx2_template.h"
 
 /* One token. A byte's even planes are read after a shift by 0 and 4, the odd ones stay two bits up
  * and count 4-fold. In int16, a block adds at most 2 x 508 to even and 2 x 2032 to odd, so that 8
@@ -26,7 +27,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 {
     const __m256i mask_even = _mm256_set1_epi8(0x03), mask_odd = _mm256_set1_epi8(0x0c);
     const __m256i ones = _mm256_set1_epi16(1), sum = _mm256_set1_epi32(x->sum[0]);
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
+    size_t n_blocks = tm_i2_blocks(w->n_cols), ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 

@@ -1,12 +1,13 @@
 /* i2r16 with 512-bit vpdpbusd: codes as the unsigned operand, lanes are rows. */
+#include "kernels/panel.h"
+#include "kernels/ternary/i2.h"
+
 #include <immintrin.h>
 
-#include "kernels/panel.h"
-
-#define BLOCK_UNITS     4
-#define BLOCK_BYTES     64
-#define BLOCKS_IN_PLACE 6
-#define FOUR_GROUPS     6
+#define TM_MAD_BLOCK_UNITS     4
+#define TM_MAD_BLOCK_BYTES     TM_I2_BLOCK
+#define TM_MAD_BLOCKS_IN_PLACE 6
+#define TM_MAD_FOUR_GROUPS     6
 
 typedef __m512i block;
 
@@ -20,7 +21,7 @@ static inline __m512i block_plane(block from, int p)
     return _mm512_and_si512(_mm512_srli_epi32(from, (unsigned)(2 * p)), _mm512_set1_epi8(3));
 }
 
-#include "kernels/ternary/mad_avx512vnni.h"
+#include "kernels/ternary/mad_avx512vnni_template.h"
 
 /* One token. The four planes stay where they are in the byte and are summed apart: plane p counts
  * 4^p-fold, which saves the shifts. A sum is at most 192 x 127 x n_cols / 4 in size: below 2^31 up
@@ -29,7 +30,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 {
     const __m512i mask0 = _mm512_set1_epi8(0x03), mask1 = _mm512_set1_epi8(0x0c);
     const __m512i mask2 = _mm512_set1_epi8(0x30), mask3 = _mm512_set1_epi8((char)0xc0);
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
+    size_t n_blocks = tm_i2_blocks(w->n_cols), ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 

@@ -1,20 +1,11 @@
 /* i2r16 with the VEX-coded 256-bit vpdpbusd: processors with AVX-VNNI and no AVX-512. */
+#include "kernels/panel.h"
+#include "kernels/ternary/i2.h"
+#include "kernels/ternary/trit_avx2.h"
+
 #include <immintrin.h>
 
-#include "kernels/panel.h"
-
-/* y = (sum * x scale) * w scale for the first n of 16 rows. */
-static void store_rows(float *y, __m256i low, __m256i high, float scale, float w_scale, int n)
-{
-    float piece[TM_GROUP];
-    float *to = n >= TM_GROUP ? y : piece;
-    __m256 s = _mm256_set1_ps(scale), ws = _mm256_set1_ps(w_scale);
-    _mm256_storeu_ps(to, _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(low), s), ws));
-    _mm256_storeu_ps(to + 8, _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(high), s), ws));
-    if (n < TM_GROUP) memcpy(y, piece, (size_t)n * sizeof *y);
-}
-
-/* One token. The four planes stay where they are in the byte and are summed apart: plane p counts
+/* One token. The four planes keep their place in the byte and are summed separately: plane p counts
  * 4^p-fold. A sum is at most 192 x 127 x n_cols / 4 in size: below 2^31 up to n_cols = 352,000. It
  * is a multiple of 4^p, so the final shift is exact. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
@@ -22,7 +13,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
     const __m256i mask[4] = {_mm256_set1_epi8(0x03), _mm256_set1_epi8(0x0c), _mm256_set1_epi8(0x30),
                              _mm256_set1_epi8((char)0xc0)};
     const __m256i sum = _mm256_set1_epi32(x->sum[0]);
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
+    size_t n_blocks = tm_i2_blocks(w->n_cols), ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 
@@ -60,8 +51,8 @@ TM_ALWAYS_INLINE __m256i load_plane(const uint8_t *at, int p, bool packed)
                             _mm256_set1_epi8(3));
 }
 
-/* 2 vectors of 8 rows x WIDTH sums in registers: 2 x 6 = 12 of 16. The constants are literals where
- * this is called, so that every loop over them unrolls and acc never is memory. */
+/* 2 vectors of 8 rows x WIDTH sums in registers: 2 x 6 = 12 of 16. Callers pass literals for the
+ * constants, so that every loop over them unrolls and acc stays in registers. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)

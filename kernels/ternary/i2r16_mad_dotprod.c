@@ -1,10 +1,10 @@
 /* i2r16 with sdot: 4 rows x 4 columns a vector, one register of activations serves 16 columns. */
 #include "kernels/ternary/i2_dotprod.h"
 
-#define BLOCK_UNITS     4
-#define BLOCK_BYTES     TM_I2_BLOCK
-#define BLOCKS_IN_PLACE 3
-#include "kernels/ternary/mad_dotprod.h"
+#define TM_MAD_BLOCK_UNITS     4
+#define TM_MAD_BLOCK_BYTES     TM_I2_BLOCK
+#define TM_MAD_BLOCKS_IN_PLACE 3
+#include "kernels/ternary/mad_dotprod_template.h"
 
 TM_PANEL_FUNCTIONS(ops)
 

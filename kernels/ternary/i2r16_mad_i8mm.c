@@ -19,14 +19,14 @@ TM_ALWAYS_INLINE void multiply_columns(int32x4_t sums[4][6], const int8x16_t *pa
         int8x16_t v = vld1q_s8(values + 16 * t);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) sums[i][t] = vmmlaq_s32(sums[i][t], v, pairs[i]);
-        /* All six at once do not fit beside the sums. */
+        /* All six loads at once exceed the registers that the sums leave. */
         if (t % 2 == 1) TM_KEEP_LOADS_BELOW(sums[2][t], sums[3][t]);
     }
 }
 
 /* 8 rows (4 pairs) x WIDTH sums in registers: 4 x 6 = 24 of 32, 4 for the row pairs, the rest for
- * values; 10 loads to 24 smmla. The other 8 rows of the group afterwards. The constants are literals
- * where this is called, so that every loop over them unrolls. */
+ * values; 10 loads to 24 smmla. The other 8 rows of the group afterwards. Callers pass literals for
+ * the constants, so that every loop over them unrolls. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)

@@ -1,17 +1,17 @@
 /* i2r16 with NEON alone: smlal into int16, widened before it can overflow. */
 #include "kernels/ternary/i2_neon.h"
 
-#define BLOCK_UNITS     4
-#define BLOCK_BYTES     TM_I2_BLOCK
-#define BLOCKS_IN_PLACE 3
-#include "kernels/ternary/mad_neon.h"
+#define TM_MAD_BLOCK_UNITS     4
+#define TM_MAD_BLOCK_BYTES     TM_I2_BLOCK
+#define TM_MAD_BLOCKS_IN_PLACE 3
+#include "kernels/ternary/mad_neon_template.h"
 
 /* A code 0..2 times an int8 is at most 254 in size: 128 of them, at most 32,512, stay in int16. */
 #define BLOCKS_A_FLUSH 32 /* with 4 products a lane and block */
 
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
-    size_t n_blocks = ((size_t)w->n_cols + 15) / 16, ahead = (size_t)tm_kernel_ahead;
+    size_t n_blocks = tm_i2_blocks(w->n_cols), ahead = (size_t)tm_kernel_ahead;
     const uint8_t *data =
         (const uint8_t *)w->data + (size_t)row_begin / TM_GROUP * n_blocks * TM_I2_BLOCK;
 

@@ -1,4 +1,5 @@
-/* What the variants of t3r16 share: sizes of a block, one code of it, the columns past its end. */
+/* What the variants of t3r16 share: sizes of a block, one code of it, the columns of a token's last
+ * block. */
 #ifndef TM_KERNELS_TERNARY_T3_H
 #define TM_KERNELS_TERNARY_T3_H
 

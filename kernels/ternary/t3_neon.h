@@ -1,7 +1,7 @@
-/* t3r16 with tbl, as bitnet.cpp's TL2: one token is multiplied by look-ups in tables made of it, and
- * no weight is unpacked. Unpacked instead, 48 weights take 12 instructions before sdot has its
- * operands; looked up, they take 9 in all. Prompts unpack weights once for smlal, or sdot in a file
- * that has it. Only static inline and static: included by one kernel file each. */
+/* t3r16 with tbl, as bitnet.cpp's TL2: a token becomes tables, weights look up their products in
+ * them, and no weight is unpacked. Unpacked instead, 48 weights take 12 instructions before sdot
+ * has its operands; looked up, they take 9 in all. Prompts unpack weights once for smlal, or for
+ * sdot in a file that has it. Two kernel files include it; all its functions are static. */
 #ifndef TM_KERNELS_TERNARY_T3_NEON_H
 #define TM_KERNELS_TERNARY_T3_NEON_H
 
@@ -23,8 +23,8 @@ TM_ALWAYS_INLINE int8x16_t negatives(uint8x16_t signs, int k)
     return vreinterpretq_s8_u8(vtstq_u8(signs, vdupq_n_u8((uint8_t)(1 << tm_t3_sign_bit(k)))));
 }
 
-/* A look-up turns magnitudes into t0 + 4 t1 + 16 t2, which takes the sign and with 1 + 4 + 16 has a
- * code 0 .. 2 of each trit; 4 columns of a row come together by st4, as a tile wants them. */
+/* A look-up turns magnitudes into t0 + 4 t1 + 16 t2; after the sign is applied, adding 1 + 4 + 16
+ * gives a code 0 .. 2 for each trit. st4 interleaves 4 columns of a row, as a tile has them. */
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 {
     const int8x16_t fields = {0,      1,      4 - 1, 4,      4 + 1,  16 - 5, 16 - 4,
@@ -52,22 +52,23 @@ static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
     }
 }
 
-#define BLOCK_UNITS     6
-#define BLOCK_BYTES     TM_T3_BLOCK
-#define BLOCKS_IN_PLACE 0
+#define TM_MAD_BLOCK_UNITS     6
+#define TM_MAD_BLOCK_BYTES     TM_T3_BLOCK
+#define TM_MAD_BLOCKS_IN_PLACE 0
 #ifdef __ARM_FEATURE_DOTPROD
-#include "kernels/ternary/mad_dotprod.h"
+#include "kernels/ternary/mad_dotprod_template.h"
 #else
-#include "kernels/ternary/mad_neon.h"
+#include "kernels/ternary/mad_neon_template.h"
 #endif
 
-/* Tables of a token: the magnitude of a code looks up T = t0 q0 + t1 q1 + t2 q2, at most 381 in size,
- * as two bytes: T = 28 high + low, each at most 14 in size, so that a block's 8 of each still add up
- * in a byte, with one more for a sign: at most 120. [n_blocks][codes][low, high][16] */
-#define RADIX       28
-#define TABLE_BYTES (TM_T3_CODES * 32) /* of a block */
+/* Tables of a token: the magnitude of a code looks up T = t0 q0 + t1 q1 + t2 q2, at most 381 in
+ * size, as two bytes: T = 28 high + low, each at most 14 in size, so that a block's 8 of each still
+ * add up in a byte, with one more for a sign: at most 120. [n_blocks][codes][low, high][16] */
+#define RADIX                 28
+#define TM_LOOKUP_TABLE_BYTES (TM_T3_CODES * 32) /* of a block */
 
-/* T / 28, rounded: 1170 / 2^15 is 1 / 28.007, near enough that no rest up to 381 exceeds 14. */
+/* T / 28, rounded: 1170 / 2^15 is 1 / 28.007, close enough that no remainder exceeds 14 for T up to
+ * 381. */
 static inline int16x8_t high_of(int16x8_t t)
 {
     return vqrdmulhq_n_s16(t, 1170);
@@ -89,7 +90,7 @@ static void make_tables(const tm_act *x, int8_t *to, int64_t block_begin, int64_
     int64_t n_blocks = (int64_t)tm_t3_blocks(x->n_cols);
     int8_t last[TM_T3_COLS];
     tm_t3_last_columns(x, 0, last);
-    to += block_begin * TABLE_BYTES;
+    to += block_begin * TM_LOOKUP_TABLE_BYTES;
     for (int64_t b = block_begin; b < block_end; b++) {
         const int8_t *q = b + 1 == n_blocks ? last : x->i8 + b * TM_T3_COLS;
         for (int k = 0; k < TM_T3_CODES; k++, to += 32) {
@@ -110,12 +111,12 @@ static size_t n_blocks_of(int n_cols)
 }
 
 /* Sums of up to 2 row groups, which share what is loaded of the tables: 32 bytes a code, against 10
- * of a group's weights; gcc 12 runs out of registers with 4. A code of 16 rows is an instruction for
- * its magnitudes and one for its signs, 2 tbl, 2 to complement what is negative (-v = ~v + 1), 2
- * additions, and one that counts negatives. A block adds at most 8 x 381 = 3048 to an int16: 10
+ * of a group's weights; gcc 12 runs out of registers with 4. A code of 16 rows is an instruction
+ * for its magnitudes and one for its signs, 2 tbl, 2 to complement what is negative (-v = ~v + 1),
+ * 2 additions, and one that counts negatives. A block adds at most 8 x 381 = 3048 to an int16: 10
  * blocks reach 30,480. n_groups is a literal. */
-#define BLOCKS_A_FLUSH 10
-#define GROUPS_MAX     2
+#define BLOCKS_A_FLUSH       10
+#define TM_LOOKUP_GROUPS_MAX 2
 
 TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, const int8_t *tables,
                                     int32x4_t total[][4], const int n_groups)
@@ -125,11 +126,12 @@ TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, con
     for (int i = 0; i < 4 * n_groups; i++) total[i / 4][i % 4] = vdupq_n_s32(0);
     for (size_t b = 0; b < n_blocks;) {
         size_t end = n_blocks - b < BLOCKS_A_FLUSH ? n_blocks : b + BLOCKS_A_FLUSH;
-        int16x8_t sums[GROUPS_MAX][2];
+        int16x8_t sums[TM_LOOKUP_GROUPS_MAX][2];
 #pragma GCC unroll 4
         for (int g = 0; g < n_groups; g++) sums[g][0] = sums[g][1] = vdupq_n_s16(0);
-        for (; b < end; b++, data += TM_T3_BLOCK, tables += TABLE_BYTES) {
-            int8x16_t low[GROUPS_MAX], high[GROUPS_MAX], minus[GROUPS_MAX];
+        for (; b < end; b++, data += TM_T3_BLOCK, tables += TM_LOOKUP_TABLE_BYTES) {
+            int8x16_t low[TM_LOOKUP_GROUPS_MAX], high[TM_LOOKUP_GROUPS_MAX],
+                minus[TM_LOOKUP_GROUPS_MAX];
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++) {
                 const uint8_t *ahead =
@@ -174,6 +176,6 @@ TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, con
     }
 }
 
-#include "kernels/ternary/lookup_neon.h"
+#include "kernels/ternary/lookup_neon_template.h"
 
 #endif

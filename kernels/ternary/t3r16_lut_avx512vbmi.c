@@ -6,15 +6,15 @@
 #include "kernels/panel.h"
 #include "kernels/ternary/t3.h"
 
-#define BLOCK_UNITS     6
-#define BLOCK_BYTES     TM_T3_BLOCK
-#define BLOCKS_IN_PLACE 6
-#define FOUR_GROUPS     3
+#define TM_MAD_BLOCK_UNITS     6
+#define TM_MAD_BLOCK_BYTES     TM_T3_BLOCK
+#define TM_MAD_BLOCKS_IN_PLACE 6
+#define TM_MAD_FOUR_GROUPS     3
 
 /* Codes 0 .. 3, of the first 12 columns, and 4 .. 7, of the others: byte 4r + c of `low` has the
  * magnitude of code c of row r in bits 0 .. 3 and its sign in bit 5; byte 4r + c of `high` those of
- * code 4 + c, the sign in bit 4. The other one of these two bits is that of another code, and what
- * the two highest are never matters. */
+ * code 4 + c, the sign in bit 4. The other of these two bits belongs to another code, and the two
+ * highest bits never matter. */
 typedef struct block {
     __m512i low, high;
 } block;
@@ -36,10 +36,10 @@ static inline block join_signs(__m512i codes, __m512i signs)
 alignas(64) static const uint16_t right[32] = {EIGHT(2), EIGHT(0), EIGHT(0), EIGHT(0)};
 alignas(64) static const uint16_t left[32] = {EIGHT(0), EIGHT(2), EIGHT(0), EIGHT(4)};
 
-/* For several tokens, bound by vpdpbusd: no instruction that would take a turn of it, as
+/* For several tokens, where vpdpbusd is the bottleneck: no instruction that needs its port, as
  * vpmultishiftqb does. Codes c and 4 + c have bits 7 and 6, 3 and 2, 5 and 4, 1 and 0 of a row's
- * signs: four copies of these, each shifted so that its pair becomes bits 5 and 4, lie as the codes
- * do. Reads the 80 bytes alone, here and below: the last block may end the matrix. */
+ * signs: four copies of these, each shifted so that its pair becomes bits 5 and 4, have the order
+ * of the codes. Here and below only the 80 bytes are read: the last block may end the matrix. */
 static inline block load_block(const uint8_t *at)
 {
     const __m512i by_row = _mm512_load_si512(order);
@@ -50,8 +50,8 @@ static inline block load_block(const uint8_t *at)
     return join_signs(_mm512_permutexvar_epi8(by_row, _mm512_loadu_si512(at)), signs);
 }
 
-/* For one token, fewer instructions. Signs of two rows go to 64 bits, from where each code takes 8:
- * codes 4, 5, 6, 7 have bits 6, 2, 4, 0, each with code - 4 above it. */
+/* For one token: fewer instructions. The signs of two rows are widened to 64 bits, of which each
+ * code takes 8: codes 4, 5, 6, 7 have bits 6, 2, 4, 0, each with code - 4 above it. */
 static inline block load_block_alone(const uint8_t *at)
 {
     const __m512i shifts =
@@ -74,7 +74,7 @@ static inline block load_block_alone(const uint8_t *at)
     {                                                                                              \
         T(1), T(-1), T(1), T(-1)                                                                   \
     }
-alignas(64) static const uint8_t trits[BLOCK_UNITS][64] = {
+alignas(64) static const uint8_t trits[TM_MAD_BLOCK_UNITS][64] = {
     LOW(TRIT_0), LOW(TRIT_1), LOW(TRIT_2), HIGH(TRIT_0), HIGH(TRIT_1), HIGH(TRIT_2)};
 
 static inline __m512i block_plane(block from, int p)
@@ -82,7 +82,7 @@ static inline __m512i block_plane(block from, int p)
     return _mm512_permutexvar_epi8(p < 3 ? from.low : from.high, _mm512_load_si512(trits[p]));
 }
 
-#include "kernels/ternary/mad_avx512vnni.h"
+#include "kernels/ternary/mad_avx512vnni_template.h"
 
 /* The three trits at once: (t0 + 1) | (t1 + 1) << 2 | (t2 + 1) << 4. */
 #define FIELDS(s)                                                                                  \
@@ -90,10 +90,10 @@ static inline __m512i block_plane(block from, int p)
         21 + 15 * s, 21 + 16 * s, 21 + 17 * s, 21 + 19 * s, 21 + 20 * s, 21 + 21 * s, 0, 0
 alignas(64) static const uint8_t fields[2][64] = {LOW(FIELDS), HIGH(FIELDS)};
 
-/* One token. One look-up gives the three trits, which stay where they are in the byte and are summed
- * apart: trit p counts 4^p-fold. A sum is at most 32 x 127 x n_cols / 3 in size: below 2^31 up to
- * n_cols = 1,585,000. It is a multiple of 4^p, so the final shift is exact. Two groups of rows share
- * the activations. n_groups is a literal. */
+/* One token. One look-up gives the three trits, which keep their place in the byte and are summed
+ * separately: trit p counts 4^p-fold. A sum is at most 32 x 127 x n_cols / 3 in size: below 2^31 up
+ * to n_cols = 1,585,000. It is a multiple of 4^p, so the final shift is exact. Two groups of rows
+ * share the activations. n_groups is a literal. */
 TM_ALWAYS_INLINE void decode_groups(const tm_weight *w, const tm_act *x, const int8_t *last,
                                     int row, int row_end, float *y, const int n_groups)
 {
@@ -121,7 +121,7 @@ TM_ALWAYS_INLINE void decode_groups(const tm_weight *w, const tm_act *x, const i
             v[g][1] = _mm512_permutexvar_epi8(from.high, high);
         }
 #pragma GCC unroll 6
-        for (int p = 0; p < BLOCK_UNITS; p++) {
+        for (int p = 0; p < TM_MAD_BLOCK_UNITS; p++) {
             __m512i value = _mm512_set1_epi32(tm_load_i32(q + 4 * p));
 #pragma GCC unroll 2
             for (int g = 0; g < n_groups; g++)

@@ -1,17 +1,18 @@
-/* t3r16 with AVX2 as bitnet.cpp's TL2: one token is multiplied by look-ups in tables made of it, and
- * no weight is unpacked. Prompts unpack weights for vpmaddubsw. */
+/* t3r16 with AVX2, as bitnet.cpp's TL2: a token becomes tables, weights look up their products in
+ * them, and no weight is unpacked. Prompts unpack weights for vpmaddubsw. */
 #include <immintrin.h>
 
 #include "kernels/panel.h"
 #include "kernels/ternary/t3.h"
 
-#define BLOCK_UNITS     6
-#define BLOCK_BYTES     TM_T3_BLOCK
-#define PART_UNITS      3
-#define BLOCKS_IN_PLACE 0
+#define TM_MAD_BLOCK_UNITS     6
+#define TM_MAD_BLOCK_BYTES     TM_T3_BLOCK
+#define TM_MAD_PART_UNITS      3
+#define TM_MAD_BLOCKS_IN_PLACE 0
 
-/* Codes c of rows 0 .. 7 or 8 .. 15 come together: 4 bytes to a row. A look-up turns magnitudes into
- * t0 + 4 t1 + 16 t2, which takes the sign and with 1 + 4 + 16 has a code 0 .. 2 of each trit. */
+/* Gathers the codes of rows 0 .. 7 or 8 .. 15, 4 bytes for each row. A look-up turns magnitudes
+ * into t0 + 4 t1 + 16 t2; after the sign is applied, adding 1 + 4 + 16 gives a code 0 .. 2 for each
+ * trit. */
 TM_ALWAYS_INLINE __m256i load_half(const uint8_t *at, int half, int part)
 {
     const __m256i table = _mm256_broadcastsi128_si256(
@@ -41,15 +42,16 @@ TM_ALWAYS_INLINE __m256i load_half(const uint8_t *at, int half, int part)
     return _mm256_add_epi8(value, _mm256_set1_epi8(1 + 4 + 16));
 }
 
-#include "kernels/ternary/mad_avx2.h"
+#include "kernels/ternary/mad_avx2_template.h"
 
-/* Tables of a token: the index of a code looks up T = t0 q0 + t1 q1 + t2 q2, at most 381 in size, as
- * two bytes: T = 28 high + low, each at most 14 in size. Codes k and k + 1 share vectors of 32 bytes,
- * low and high; the pairs of a block stand in the order in which their signs come to the top. */
+/* Tables of a token: the index of a code looks up T = t0 q0 + t1 q1 + t2 q2, at most 381 in size,
+ * as two bytes: T = 28 high + low, each at most 14 in size. Codes k and k + 1 share vectors of 32
+ * bytes, low and high; the pairs of a block are in the order in which their signs become the top
+ * bit. */
 #define RADIX        28
 #define PAIRS        (TM_T3_CODES / 2)
 #define TABLE_BYTES  (PAIRS * 64) /* of a block and a token */
-#define TABLE_TOKENS 4            /* for so many tokens tables are faster than tiles */
+#define TABLE_TOKENS 4            /* up to this many tokens, tables are faster than tiles */
 static const int first_code[PAIRS] = {0, 4, 2, 6};
 
 /* T of 16 indices for a code whose first column is at q; the last two are not used. */
@@ -63,7 +65,8 @@ static inline __m256i products(const int16_t *q)
                                              _mm256_sign_epi16(_mm256_set1_epi16(q[8]), t2)));
 }
 
-/* T / 28, rounded: 1170 / 2^15 is 1 / 28.007, near enough that no rest up to 381 exceeds 14. */
+/* T / 28, rounded: 1170 / 2^15 is 1 / 28.007, close enough that no remainder exceeds 14 for T up to
+ * 381. */
 static inline __m256i high_of(__m256i t)
 {
     return _mm256_mulhrs_epi16(t, _mm256_set1_epi16(1170));
@@ -138,15 +141,16 @@ TM_ALWAYS_INLINE void add_block(__m256i *low, __m256i *high, const uint8_t *at,
         index = _mm256_and_si256(index, magnitude);
         __m256i l = _mm256_shuffle_epi8(_mm256_load_si256((const void *)tables), index);
         __m256i h = _mm256_shuffle_epi8(_mm256_load_si256((const void *)(tables + 32)), index);
-        __m256i signed_one = _mm256_or_si256(sign, one); /* only the sign counts, but 0 would too */
+        __m256i signed_one =
+            _mm256_or_si256(sign, one); /* vpsignb uses the sign, but 0 would clear the value */
         *low = _mm256_add_epi8(*low, _mm256_sign_epi8(l, signed_one));
         *high = _mm256_add_epi8(*high, _mm256_sign_epi8(h, signed_one));
         sign = _mm256_add_epi8(sign, sign);
     }
 }
 
-/* Sums of bytes 0 .. 255, those of bytes 2i in `words` modulo 2^16 once 256 times those of bytes
- * 2i + 1, in `odd`, are taken away. */
+/* Sums of unsigned bytes. `odd` has those of bytes 2i + 1; `words` minus 256 times `odd`, modulo
+ * 2^16, has those of bytes 2i. */
 typedef struct byte_sums {
     __m256i words, odd;
 } byte_sums;
@@ -178,8 +182,8 @@ TM_ALWAYS_INLINE void add_rows(__m256i total[4], const byte_sums *low, const byt
     total[3] = _mm256_add_epi32(total[3], _mm256_unpackhi_epi32(even, odd));
 }
 
-/* In bytes, 2 blocks add at most 8 x 14 = 112 to 128. In 16 bits, 256 such bytes reach at most
- * 256 x 240 = 61,440, and without their 256 x 128 at most 28,672 in size: there they go to int32.
+/* In bytes, 2 blocks add at most 8 x 14 = 112 to 128. In 16 bits, 256 such bytes reach at most 256
+ * x 240 = 61,440, and without their 256 x 128 at most 28,672 in size: then they are added to int32.
  * Two groups of rows share the look-up of the tables. n_groups is a literal. */
 #define BLOCKS_A_FLUSH (2 * 256)
 
@@ -227,7 +231,8 @@ TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, const uint8_t *tables, 
     }
 }
 
-/* y of a token and a group's rows from `row` on: a row's sum is in both lanes. */
+/* Stores y of a token and of the rows of a group from `row` on. Each lane has a part of every row's
+ * sum. */
 static inline void finish(const tm_weight *w, const tm_act *x, int token, const __m256i total[4],
                           int row, int row_end, float *y)
 {

@@ -1,5 +1,5 @@
-/* What the variants of t5r64 share: where a row's codes lie, what a byte says, the columns past the
- * end. */
+/* What the variants of t5r64 share: where the codes of a row are, the value of a byte, the columns
+ * of a token's last block. */
 #ifndef TM_KERNELS_TERNARY_T5_H
 #define TM_KERNELS_TERNARY_T5_H
 
@@ -12,7 +12,7 @@
 #define TM_T5_COLS  20
 #define TM_T5_CODES 4   /* bytes of a row in a block, 64 apart */
 #define TM_T5_UNITS 5   /* trits of a byte, 4 columns apart */
-#define TM_T5_MOST  121 /* what a byte stands for is -121 .. 121 */
+#define TM_T5_MOST  121 /* the value of a byte is -121 .. 121 */
 #define TM_T5_ZERO  27  /* a byte of zeros */
 
 static inline size_t tm_t5_blocks(int n_cols)
@@ -20,7 +20,7 @@ static inline size_t tm_t5_blocks(int n_cols)
     return ((size_t)n_cols + TM_T5_COLS - 1) / TM_T5_COLS;
 }
 
-/* Where row r % 64 lies among 64 bytes: of every 16 bytes, the first 4 are of rows 0 .. 15. */
+/* Position of row r % 64 among 64 bytes: of every 16 bytes, the first 4 belong to rows 0 .. 15. */
 static inline size_t tm_t5_place(int row)
 {
     return (size_t)(row % 16 / 4 * 16 + row % TM_T5_ROWS / 16 * 4 + row % 4);
@@ -34,7 +34,7 @@ static inline int tm_t5_value(int byte)
     return byte & 128 ? -value : value;
 }
 
-/* Trit p of what a byte stands for. */
+/* Trit p of the value of a byte. */
 static inline int tm_t5_trit(int value, int p)
 {
     static const int power[TM_T5_UNITS] = {1, 3, 9, 27, 81};

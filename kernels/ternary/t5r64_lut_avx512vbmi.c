@@ -1,25 +1,25 @@
-/* t5r64 with VBMI: one token is multiplied by look-ups in tables made of it, five weights at a time,
- * and no weight is unpacked. Prompts look up the trits for vpdpbusd. */
+/* t5r64 with VBMI: a token becomes tables, each byte of weights looks up five products in them, and
+ * no weight is unpacked. Prompts look up the trits for vpdpbusd. */
 #include <immintrin.h>
 #include <stdalign.h>
 
 #include "kernels/panel.h"
 #include "kernels/ternary/t5.h"
 
-#define BLOCK_UNITS     TM_T5_UNITS
-#define BLOCK_BYTES     TM_T5_BLOCK
-#define BLOCK_GROUPS    (TM_T5_ROWS / TM_GROUP)
-#define BLOCKS_IN_PLACE 6
-#define FOUR_GROUPS     3
+#define TM_MAD_BLOCK_UNITS     TM_T5_UNITS
+#define TM_MAD_BLOCK_BYTES     TM_T5_BLOCK
+#define TM_MAD_BLOCK_GROUPS    (TM_T5_ROWS / TM_GROUP)
+#define TM_MAD_BLOCKS_IN_PLACE 6
+#define TM_MAD_FOUR_GROUPS     3
 
 /* Bits 2p, 2p + 1 of a byte of `four`: trit p + 1. Bytes of `fifth`: trit 4 + 1. */
 typedef struct block {
     __m512i four, fifth;
 } block;
 
-/* What a byte with the sign says. low < 27 is t0, t1, t2, beside t3 and t4 of the value high + 1; the
- * five others are t0 and t1 of the values 0 .. 4, beside t2 = 0, 1, -1 and t3 = t4 = 0; all of them
- * times -1. Without the sign every code n of two bits is 2 - n. */
+/* The trits of a byte with the sign set. low < 27 means t0, t1, t2, with t3 and t4 from the value
+ * high + 1; the five others mean t0 and t1 of the values 0 .. 4, with t2 = 0, 1, -1 and t3 = t4 =
+ * 0; all of them times -1. Without the sign every code n of two bits becomes 2 - n. */
 #define DOWN(n) n + 10, n + 9, n + 8, n + 6, n + 5, n + 4, n + 2, n + 1, n
 #define MINUS(n, rest)                                                                             \
     DOWN(n + 32), DOWN(n + 16), DOWN(n), rest + 5, rest + 4, rest + 2, rest + 1, rest
@@ -42,8 +42,8 @@ static inline __m512i turn(__m512i x, __m512i plus, int twos)
                            _mm512_and_si512(plus, _mm512_set1_epi8((char)(twos + 1))));
 }
 
-/* Without a mask, where vpdpbusd bounds: making one takes a turn of it. vpshufb gives 0 for bytes with
- * the highest bit. With one, instructions are fewer. */
+/* Without a mask where vpdpbusd is the bottleneck: making a mask needs its port. vpshufb gives 0
+ * for bytes whose highest bit is set. With a mask there are fewer instructions. */
 static inline block look_up(__m512i bytes, const bool masked)
 {
     __m512i four = look_up_half(fours, bytes), fifth = look_up_half(fifths, bytes);
@@ -56,8 +56,8 @@ static inline block look_up(__m512i bytes, const bool masked)
     return (block){turn(four, plus, 0xaa), turn(fifth, plus, 2)};
 }
 
-/* Row groups 2 half and 2 half + 1 of a block have 8 of every 16 bytes. Interleaving those of the four
- * columns gives them as 4 bytes to a row, 16 rows of a group in their order. */
+/* Row groups 2 half and 2 half + 1 of a block have 8 of every 16 bytes. Interleaving those of the
+ * four columns gives them as 4 bytes to a row, 16 rows of a group in their order. */
 typedef struct pair {
     __m512i first, second;
 } pair;
@@ -71,7 +71,7 @@ static inline pair load_pair(const uint8_t *from, bool half)
     return (pair){_mm512_unpacklo_epi16(low, high), _mm512_unpackhi_epi16(low, high)};
 }
 
-/* `at` is 4 bytes further on for each group: blocks begin on a line. */
+/* `at` advances by 4 bytes for each group: blocks begin on a cache line. */
 static inline block load_block(const uint8_t *at)
 {
     size_t group = ((uintptr_t)at & 63) / 4;
@@ -100,12 +100,12 @@ static inline __m512i block_plane(block from, int p)
     return _mm512_and_si512(_mm512_srli_epi16(from.four, (unsigned)(2 * p)), _mm512_set1_epi8(3));
 }
 
-#include "kernels/ternary/mad_avx512vnni.h"
+#include "kernels/ternary/mad_avx512vnni_template.h"
 
-/* Tables of a token: the 7 bits of a code look up T = t0 q0 + .. + t4 q4, at most 635 in size, as two
- * bytes: T = 37 (high + 1/2) + low + 1/2. With the halves, -T is the complements of both: 37 (~high +
- * 1/2) + ~low + 1/2, so that a sign takes one exclusive or and nothing is counted. They are 19 for a
- * code, added in the end. low and high are -19 .. 18. */
+/* Tables of a token: the 7 bits of a code look up T = t0 q0 + .. + t4 q4, at most 635 in size, as
+ * two bytes: T = 37 (high + 1/2) + low + 1/2. With the halves, -T is the complements of both: 37
+ * (~high + 1/2) + ~low + 1/2, so that a sign takes one exclusive or and nothing is counted. They
+ * sum to 19 for a code, added at the end. low and high are -19 .. 18. */
 #define RADIX       37
 #define HALVES      19
 #define TABLE_BYTES 256 /* of a code: 128 of low, 128 of high */
@@ -192,11 +192,11 @@ static void prepare(const tm_act *x, void *scratch)
 }
 
 /* Six codes add at most 6 x 19 = 114 in size to a byte; 48 codes at most 48 x 654 = 31,392 to 16
- * bits: then they go to int32. */
+ * bits: then they are added to int32. */
 #define CODES_A_BYTE (6 * 64)
 #define CODES_A_WORD (48 * 64)
-/* Row groups read side by side are asked for so far ahead, into L2; the end of one is followed by the
- * begin of that which comes after all of them. */
+/* Prefetch distance into L2 of row groups that are read side by side. After the end of a group, the
+ * group that follows all of them begins. */
 #define AHEAD_BYTES 2048
 
 typedef struct byte_sums {
@@ -204,8 +204,8 @@ typedef struct byte_sums {
 } byte_sums;
 
 /* n_groups groups of 64 rows, so that a code's tables stay in registers for all of them. Bytes are
- * interleaved as low, high on their way to 16 bits, and those to 32 bits with zeros: rows 16j .. of a
- * group end up in total[][j] in their order. n_groups is a literal. */
+ * interleaved as low, high on their way to 16 bits, and those to 32 bits with zeros: rows 16j .. of
+ * a group end up in total[][j] in their order. n_groups is a literal. */
 TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, const uint8_t *tables,
                                     __m512i total[][4], const int n_groups)
 {
@@ -259,12 +259,13 @@ TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, con
     }
 }
 
-/* y of the rows from `row` on, n_groups groups of 64 at a time while there are so many. */
+/* Stores y of the rows from `row` on, n_groups groups of 64 at a time while that many are left.
+ * Returns the first row that is left. */
 TM_ALWAYS_INLINE int decode_rows(const tm_weight *w, const tm_act *x, const uint8_t *tables,
                                  int row, int row_end, float *y, const int n_groups)
 {
     size_t group_bytes = tm_t5_blocks(w->n_cols) * TM_T5_BLOCK;
-    /* store_rows takes the activations' sum away: here nothing has added it. */
+    /* store_rows subtracts the sum of the activations, which look-ups have not added. */
     const __m512i halves = _mm512_set1_epi32((int)(group_bytes / 64) * HALVES + x->sum[0]);
     for (; (row_end - row + TM_T5_ROWS - 1) / TM_T5_ROWS >= n_groups;
          row += n_groups * TM_T5_ROWS) {

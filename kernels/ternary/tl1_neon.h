@@ -1,7 +1,7 @@
-/* tl1r16 with tbl: one token is multiplied by look-ups in tables made of it, and no weight is
- * unpacked. Prompts unpack weights for smlal, or sdot in a file that has it: their tables, 16 bytes a
- * column and token, would not stay in a cache. Only static inline and static: included by one kernel
- * file each. */
+/* tl1r16 with tbl: a token becomes tables, weights look up their products in them, and no weight is
+ * unpacked. Prompts unpack weights for smlal, or for sdot in a file that has it: their tables, 16
+ * bytes per column and token, would not stay in a cache. Two kernel files include it; all its
+ * functions are static. */
 #ifndef TM_KERNELS_TERNARY_TL1_NEON_H
 #define TM_KERNELS_TERNARY_TL1_NEON_H
 
@@ -23,23 +23,23 @@ static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
     }
 }
 
-#define BLOCK_UNITS     4
-#define BLOCK_BYTES     TM_TL1_BLOCK
-#define BLOCKS_IN_PLACE 0
+#define TM_MAD_BLOCK_UNITS     4
+#define TM_MAD_BLOCK_BYTES     TM_TL1_BLOCK
+#define TM_MAD_BLOCKS_IN_PLACE 0
 #ifdef __ARM_FEATURE_DOTPROD
-#include "kernels/ternary/mad_dotprod.h"
+#include "kernels/ternary/mad_dotprod_template.h"
 #else
-#include "kernels/ternary/mad_neon.h"
+#include "kernels/ternary/mad_neon_template.h"
 #endif
 
 /* Tables of a token: the index of a pair looks up T = t0 q0 + t1 q1, at most 254 in size, as two
  * bytes: T = 17 high + low, high at most 15 and low at most 8 in size, so that a block's 8 of each
  * still add up in a byte: at most 120 and 64. TL1 splits at 256 and widens every look-up instead.
  * [n_blocks][pairs][low, high][16 indices, 9 of them used] */
-#define RADIX       17
-#define TABLE_BYTES (TM_TL1_PAIRS * 32) /* of a block */
+#define RADIX                 17
+#define TM_LOOKUP_TABLE_BYTES (TM_TL1_PAIRS * 32) /* of a block */
 
-/* T / 17, rounded: 1928 / 2^15 is 1 / 16.996, near enough for every T. */
+/* T / 17, rounded: 1928 / 2^15 is 1 / 16.996, close enough for every T. */
 static inline int16x8_t high_of(int16x8_t t)
 {
     return vqrdmulhq_n_s16(t, 1928);
@@ -49,7 +49,7 @@ static void make_tables(const tm_act *x, int8_t *to, int64_t block_begin, int64_
 {
     const int8x8_t t0 = {-1, -1, -1, 0, 0, 0, 1, 1}, t1 = {-1, 0, 1, -1, 0, 1, -1, 0}, last = {1};
     const int8_t *q = x->i8 + block_begin * TM_TL1_COLS;
-    to += block_begin * TABLE_BYTES;
+    to += block_begin * TM_LOOKUP_TABLE_BYTES;
     for (int64_t pair = (block_end - block_begin) * TM_TL1_PAIRS; pair > 0;
          pair--, q += 2, to += 32) {
         int8x8_t q0 = vld1_dup_s8(q), q1 = vld1_dup_s8(q + 1);
@@ -67,13 +67,13 @@ static size_t n_blocks_of(int n_cols)
     return tm_tl1_blocks(n_cols);
 }
 
-/* Sums of up to 4 row groups, which share what is loaded of the tables: 16 bytes a column, against 4
- * of a group's weights. A group's block is 4 loads, 8 to take halves of bytes, 16 tbl, 14 additions
- * and 4 that widen; beside them 16 loads for all groups. Registers: 16 for sums in bytes and int16,
- * 4 for tables. A block adds at most 8 x 254 = 2032 to an int16: 16 blocks reach 32,512. n_groups is
- * a literal. */
-#define BLOCKS_A_FLUSH 16
-#define GROUPS_MAX     4
+/* Sums of up to 4 row groups, which share what is loaded of the tables: 16 bytes a column, against
+ * 4 of a group's weights. A group's block is 4 loads, 8 to take halves of bytes, 16 tbl, 14
+ * additions and 4 that widen; beside them 16 loads for all groups. Registers: 16 for sums in bytes
+ * and int16, 4 for tables. A block adds at most 8 x 254 = 2032 to an int16: 16 blocks reach 32,512.
+ * n_groups is a literal. */
+#define BLOCKS_A_FLUSH       16
+#define TM_LOOKUP_GROUPS_MAX 4
 
 TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, const int8_t *tables,
                                     int32x4_t total[][4], const int n_groups)
@@ -83,11 +83,11 @@ TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, con
     for (int i = 0; i < 4 * n_groups; i++) total[i / 4][i % 4] = vdupq_n_s32(0);
     for (size_t b = 0; b < n_blocks;) {
         size_t end = n_blocks - b < BLOCKS_A_FLUSH ? n_blocks : b + BLOCKS_A_FLUSH;
-        int16x8_t sums[GROUPS_MAX][2];
+        int16x8_t sums[TM_LOOKUP_GROUPS_MAX][2];
 #pragma GCC unroll 4
         for (int g = 0; g < n_groups; g++) sums[g][0] = sums[g][1] = vdupq_n_s16(0);
-        for (; b < end; b++, data += TM_TL1_BLOCK, tables += TABLE_BYTES) {
-            int8x16_t low[GROUPS_MAX], high[GROUPS_MAX];
+        for (; b < end; b++, data += TM_TL1_BLOCK, tables += TM_LOOKUP_TABLE_BYTES) {
+            int8x16_t low[TM_LOOKUP_GROUPS_MAX], high[TM_LOOKUP_GROUPS_MAX];
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++) {
                 low[g] = high[g] = vdupq_n_s8(0);
@@ -128,6 +128,6 @@ TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, con
     }
 }
 
-#include "kernels/ternary/lookup_neon.h"
+#include "kernels/ternary/lookup_neon_template.h"
 
 #endif

@@ -2,7 +2,6 @@
 #include "kernels/kernel.h"
 #include "kernels/ternary/tl1.h"
 
-#define GROUP 16
 #define TABLE 16 /* entries of a pair's table, 9 of them used */
 
 /* Tables: [n_tokens][pairs][TABLE], t0 q0 + t1 q1 at 3 (t0 + 1) + (t1 + 1): at most 254 in size. */
@@ -37,17 +36,17 @@ static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int r
                  int row_end, float *y)
 {
     size_t n_blocks = tm_tl1_blocks(w->n_cols);
-    for (int group = row_begin; group < row_end; group += GROUP) {
+    for (int group = row_begin; group < row_end; group += TM_GROUP) {
         const uint8_t *data =
-            (const uint8_t *)w->data + (size_t)group / GROUP * n_blocks * TM_TL1_BLOCK;
-        int n = row_end - group < GROUP ? row_end - group : GROUP;
+            (const uint8_t *)w->data + (size_t)group / TM_GROUP * n_blocks * TM_TL1_BLOCK;
+        int n = row_end - group < TM_GROUP ? row_end - group : TM_GROUP;
         for (int t = 0; t < x->n_tokens; t++) {
             const int16_t *table = (const int16_t *)scratch + (size_t)t * table_entries(w->n_cols);
             float *out = y + (size_t)t * (size_t)w->n_rows + (size_t)group;
-            int32_t sum[GROUP] = {0};
+            int32_t sum[TM_GROUP] = {0};
             for (size_t b = 0; b < n_blocks; b++)
                 for (int pair = 0; pair < TM_TL1_PAIRS; pair++, table += TABLE)
-                    for (int r = 0; r < GROUP; r++)
+                    for (int r = 0; r < TM_GROUP; r++)
                         sum[r] += table[tm_tl1_index(data + b * TM_TL1_BLOCK, r, pair)];
             for (int r = 0; r < n; r++) out[r] = ((float)sum[r] * x->scale[t]) * w->scale;
         }
@@ -58,7 +57,7 @@ const tm_kernel tm_kernel_tl1r16_lut_scalar = {
     .name = "tl1r16_lut_scalar",
     .format = &tm_format_tl1r16,
     .isa = TM_ISA_NONE,
-    .row_step = GROUP,
+    .row_step = TM_GROUP,
     .tolerance = 0,
     .scratch_size = scratch_size,
     .prepare = prepare,

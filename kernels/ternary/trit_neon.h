@@ -6,9 +6,9 @@
 
 #include "kernels/panel.h"
 
-/* No load after this moves up past it, and a and b, vectors, are computed before: gcc 12 schedules
- * loads as early as it can, more of them than the registers beside the sums hold, and would keep
- * sums in memory. */
+/* Keeps later loads below this point and the vectors a and b computed above it. gcc 12 schedules
+ * loads as early as it can, until they take more registers than the sums leave, and then spills
+ * sums. */
 #define TM_KEEP_LOADS_BELOW(a, b) __asm__ volatile("" : "+w"(a), "+w"(b)::"memory")
 
 /* Codes of rows 4 * quad .. of unit p of a tile. */

@@ -1,14 +1,15 @@
-/* The vector operations of a transformer beside its matrices: norms, activation quantising, gates,
- * attention, softmax, rotation. One row per instruction set, like kernels, but chosen by machine.
+/* The vector operations of a transformer, other than its matrix products: norms, activation
+ * quantising, gates, attention, softmax, rotation. One row per instruction set, like kernels, but
+ * chosen by machine.
  *
  * Every row gives the same bits, so logits depend neither on the kernel nor on the machine;
  * vec_scalar.c is the definition. Its rules:
  * - A long sum runs in 64 lanes, element i in lane i % 64. Lanes are added by halves: lane i + lane
- *   i + 32, then 16, ... 1. A last group of lanes that is not full is filled up with zeros (0 * 0 is
+ *   i + 32, then 16, ... 1. A last group of lanes that is not full is padded with zeros (0 * 0 is
  *   added to those lanes).
  * - A sum of attention is one chain of fma from 0 on: vectors run over many sums, not along one.
  * - fma where a formula here says so, else each operation is rounded. exp: vec_exp.h.
- * - Of two NaN the same bits are not promised, nor of which zero max returns.
+ * - Not guaranteed: the bits of a NaN made from two NaN, and the sign of a zero that max returns.
  *
  * Lengths may be anything >= 1; pointers need only their type's alignment. Nothing outside the
  * given ranges is read or written. Any thread.
@@ -22,8 +23,9 @@
 #define TM_VEC_LANES 64 /* partial sums of a long sum: element i goes to lane i % 64 */
 #define TM_VEC_KEYS  16 /* positions of a group of keys */
 
-/* Where element d of the key at position p lies. Keys lie in groups of 16 positions, in a group by
- * element, so that a vector holds one element of 16 keys and scores need no sum across lanes:
+/* Index of element d of the key at position p. Keys are stored in groups of 16 positions, and by
+ * element within a group, so that a vector holds one element of 16 keys and scores need no sum
+ * across lanes:
  *
  *   d = 0: k0 k1 ... k15 | d = 1: k0 k1 ... k15 | ... d = head_dim-1 || the next group
  */
@@ -49,16 +51,16 @@ typedef struct tm_vec {
     void (*relu2_mul)(const float *gate, const float *up, int n, float *out);
     /* int8 absmax per token: m = max(1e-5, max|x|) and s = (float)(127.0 / m) in double, q =
      * round-half-even(x * s) with the float product clamped to -127..127; q[n .. n_padded-1] = 0;
-     * *sum = sum q. Returns the float 1 / s, so that x = q * scale. NaN counts for nothing in m and
-     * becomes -127. n < 2^24. Source: bitnet.cpp, quantize of I2_S activations. */
+     * *sum = sum q. Returns the float 1 / s, so that x = q * scale. NaN is ignored in m and becomes
+     * -127. n < 2^24. Source: bitnet.cpp, quantize of I2_S activations. */
     float (*quantize_i8)(const float *x, int n, int n_padded, int8_t *q, int32_t *sum);
 
-    /* Attention of n_queries queries over the same keys and values, half or float by suffix: query i
-     * at q + i * q_stride over the first n_positions[i] (>= 0) of them. A key or value is loaded once
-     * for several queries: the faster where neighbouring n_positions are alike.
-     * score[i * score_stride + p] = dot(q_i, k_p) * scale, fma in the order of elements from 0. k:
-     * whole groups of keys (tm_vec_key_at). Each row of score has room for the groups of the largest
-     * of n_positions; behind a query's own positions it may hold anything afterwards. */
+    /* Attention of n_queries queries over the same keys and values, half or float by suffix: query
+     * i at q + i * q_stride over the first n_positions[i] (>= 0) of them. A key or value is loaded
+     * once for several queries, which is fastest if neighbouring n_positions are alike. score[i *
+     * score_stride + p] = dot(q_i, k_p) * scale, fma in the order of elements from 0. k: whole
+     * groups of keys (tm_vec_key_at). Each row of score has room for the groups of the largest of
+     * n_positions; after a query's own positions its content is undefined. */
     void (*scores_f16)(const float *q, size_t q_stride, int n_queries, const tm_half *k,
                        int head_dim, const int *n_positions, float scale, float *score,
                        size_t score_stride);
@@ -71,8 +73,8 @@ typedef struct tm_vec {
     void (*mix_f32)(const float *score, size_t score_stride, int n_queries, const float *v,
                     int head_dim, const int *n_positions, float *out, size_t out_stride);
 
-    /* x[i] = exp(x[i] - m) in place; m = max(-FLT_MAX, the x) goes to *max; returns their sum, in 64
-     * lanes. -INFINITY gives 0; a NaN makes the sum NaN. n >= 1. */
+    /* x[i] = exp(x[i] - m) in place; m = max(-FLT_MAX, the x) goes to *max; returns their sum, in
+     * 64 lanes. -INFINITY gives 0; a NaN makes the sum NaN. n >= 1. */
     float (*exps)(float *x, int n, float *max);
     /* x[i] = fma(z[i], b, x[i] * a). */
     void (*join)(float *x, float a, const float *z, float b, int n);
@@ -87,7 +89,8 @@ typedef struct tm_vec {
     void (*from_half)(const tm_half *x, int n, float *y);
 } tm_vec;
 
-/* Every row built, ended by NULL, plain first; and the best one this machine has. Any thread. */
+/* Every row of this build, plain first, ended by NULL; and the best one for this machine. Any
+ * thread. */
 const tm_vec *const *tm_vecs(void);
 const tm_vec *tm_vec_best(void);
 

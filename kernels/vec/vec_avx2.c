@@ -2,7 +2,8 @@
 
 #include <immintrin.h>
 
-/* A v16 is two registers; 6 of it as sums, a vector and a spread value of the 16 make a tile. */
+/* A v16 is two registers. A tile takes 6 v16 of sums, a vector and a broadcast value: 15 of 16
+ * registers. */
 typedef struct v16 {
     __m256 lo, hi;
 } v16;
@@ -10,8 +11,8 @@ typedef struct i16 {
     __m256i lo, hi;
 } i16;
 #define V_INLINE __attribute__((always_inline))
-enum { V_ROWS = 6 };
-/* V_ROWS queries x v16, and fewer queries: of each number the larger tiles first. */
+#define V_ROWS   6
+/* Tiles of V_ROWS queries x v16, and of fewer queries, larger tiles first. */
 #define V_TILES_6(X, ...) X(6, 1, __VA_ARGS__)
 #define V_TILES_4(X, ...) X(4, 1, __VA_ARGS__)
 #define V_TILES_3(X, ...) X(3, 1, __VA_ARGS__)
@@ -42,7 +43,7 @@ static inline V_INLINE v16 v_set(float x)
     return (v16){_mm256_set1_ps(x), _mm256_set1_ps(x)};
 }
 /* n of four elements (0 and less: none, 4 and more: all). Not vmaskmovps: emulators read all of it,
- * and processors slow down where the rest lies on a page that is not there. */
+ * and processors slow down if the rest is on an unmapped page. */
 static inline V_INLINE __m128 load4(const float *p, int n)
 {
     if (n >= 4) return _mm_loadu_ps(p);
@@ -67,7 +68,8 @@ static inline V_INLINE void v_store(float *p, v16 v, int n)
     _mm256_maskstore_ps(p, window(clamp8(n)), v.lo);
     if (n > 8) _mm256_maskstore_ps(p + 8, window(n - 8), v.hi);
 }
-/* n halves (1 .. 8) at row + i: the eight that end there, moved to the front, where the row has them. */
+/* n halves (1 .. 8) at row + i. If the row has eight that end there, loads those and moves the n to
+ * the front. */
 static inline V_INLINE __m128i load_halves(const tm_half *row, int i, int n)
 {
     if (i + n >= 8) {
@@ -235,6 +237,6 @@ static inline V_INLINE void i_store_i8(int8_t *q, i16 a, int n)
     memcpy(q, all, (size_t)n);
 }
 
-#include "kernels/vec/vec_attend.h"
+#include "kernels/vec/vec_attend_template.h"
 
 const tm_vec tm_vec_avx2 = TM_VEC_WIDE_ROW("vec_avx2", TM_ISA_AVX2);

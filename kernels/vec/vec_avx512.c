@@ -2,12 +2,13 @@
 
 #include <immintrin.h>
 
-/* A v16 is one register; 24 sums, 4 vectors and a spread value of the 32 make a tile. */
+/* A v16 is one register. A tile takes 24 sums, 4 vectors and a broadcast value: 29 of 32
+ * registers. */
 typedef __m512 v16;
 typedef __m512i i16;
 #define V_INLINE __attribute__((always_inline))
-enum { V_ROWS = 6 };
-/* V_ROWS queries x v16, and fewer queries: of each number the larger tiles first. */
+#define V_ROWS   6
+/* Tiles of V_ROWS queries x v16, and of fewer queries, larger tiles first. */
 #define V_TILES_6(X, ...) X(6, 4, __VA_ARGS__) X(6, 2, __VA_ARGS__) X(6, 1, __VA_ARGS__)
 #define V_TILES_4(X, ...) X(4, 4, __VA_ARGS__) X(4, 2, __VA_ARGS__) X(4, 1, __VA_ARGS__)
 #define V_TILES_3(X, ...) X(3, 4, __VA_ARGS__) X(3, 2, __VA_ARGS__) X(3, 1, __VA_ARGS__)
@@ -110,7 +111,7 @@ static inline V_INLINE float v_max_lane(v16 a)
 {
     return _mm512_reduce_max_ps(a);
 }
-/* Lanes of each 128-bit part added by halves, the sum in all four. */
+/* Adds the lanes of each 128-bit part by halves; the sum is in all four. */
 static inline V_INLINE v16 halves_within(v16 a)
 {
     a = _mm512_add_ps(a, _mm512_permute_ps(a, 0x4e));
@@ -160,6 +161,6 @@ static inline V_INLINE void i_store_i8(int8_t *q, i16 a, int n)
         _mm_mask_storeu_epi8(q, first(n), _mm512_cvtepi32_epi8(a));
 }
 
-#include "kernels/vec/vec_attend.h"
+#include "kernels/vec/vec_attend_template.h"
 
 const tm_vec tm_vec_avx512 = TM_VEC_WIDE_ROW("vec_avx512", TM_ISA_AVX512 | TM_ISA_AVX2);

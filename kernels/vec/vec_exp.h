@@ -13,10 +13,10 @@
 
 #include "kernels/half.h"
 
-/* Below: 0, so that no subnormal number arises (e^-87 = 1.6e-38, the smallest normal is 1.2e-38)
- * and the result does not depend on whether the processor flushes them. */
+/* Smaller x give 0, so that no subnormal arises (e^-87 = 1.6e-38, the smallest normal is 1.2e-38)
+ * and the result does not depend on whether the processor flushes subnormals. */
 #define TM_EXP_LOW -87.0f
-/* Above: as here, infinity; float ends at e^88.723. Keeps n <= 128. */
+/* Larger x give infinity, as this does: float ends at e^88.723. Keeps n <= 128. */
 #define TM_EXP_HIGH  89.0f
 #define TM_EXP_LOG2E 0x1.715476p+0f
 #define TM_EXP_LN2_HI                                                                              \

@@ -2,7 +2,8 @@
 
 #include <arm_neon.h>
 
-/* A v16 is four registers; 6 of it as sums, a vector and a spread value of the 32 make a tile. */
+/* A v16 is four registers. A tile takes 6 v16 of sums, a vector and a broadcast value: 29 of 32
+ * registers. */
 typedef struct v16 {
     float32x4_t a, b, c, d;
 } v16;
@@ -10,8 +11,8 @@ typedef struct i16 {
     int32x4_t a, b, c, d;
 } i16;
 #define V_INLINE __attribute__((always_inline))
-enum { V_ROWS = 6 };
-/* V_ROWS queries x v16, and fewer queries: of each number the larger tiles first. */
+#define V_ROWS   6
+/* Tiles of V_ROWS queries x v16, and of fewer queries, larger tiles first. */
 #define V_TILES_6(X, ...) X(6, 1, __VA_ARGS__)
 #define V_TILES_4(X, ...) X(4, 1, __VA_ARGS__)
 #define V_TILES_3(X, ...) X(3, 2, __VA_ARGS__) X(3, 1, __VA_ARGS__)
@@ -256,6 +257,6 @@ static inline V_INLINE void i_store_i8(int8_t *q, i16 x, int n)
     memcpy(q, all, (size_t)n);
 }
 
-#include "kernels/vec/vec_attend.h"
+#include "kernels/vec/vec_attend_template.h"
 
 const tm_vec tm_vec_neon = TM_VEC_WIDE_ROW("vec_neon", TM_ISA_NEON);

@@ -1,20 +1,25 @@
-/* Rows of a block layout as they lie, 8 at a time, for AVX2 and what has more: few tokens. Only
- * static inline: included by one kernel file each through kernels/blocks_panel_<isa>.h, where
- *   WEIGHTS, BYTES, SCALE_AT   are defined, of a block, and
- *   dot(block, q, sum)         is declared: 8 int32 that add up to the block's sum; sum: x->sum of
- *                              these values
+/* Template: few tokens of a block layout with AVX2 or more, 8 rows at a time, read in place.
+ * blocks_panel_<isa>_template.h includes it. The kernel file defines before it
+ *   TM_BLOCK_WEIGHTS, TM_BLOCK_BYTES, TM_BLOCK_SCALE_AT
+ *                             weights and bytes of a block, offset of its scale
+ * and after it
+ *   dot(block, q, sum)        8 int32 whose sum is that of the block; sum: x->sum of these values
  * One block of 8 rows becomes a vector whose lanes are rows, so that no float is added across lanes
- * and each row's blocks are added in order. The next rows are asked for into L2: 8 rows lie in 8
- * places, and the misses of all of them at once would take every buffer of L1. */
-#ifndef TM_KERNELS_BLOCKS_BLOCKS_AVX2_H
-#define TM_KERNELS_BLOCKS_BLOCKS_AVX2_H
+ * and the blocks of each row are added in order. The next rows are prefetched into L2 only: the 8
+ * rows are in 8 places, and their misses together would occupy every fill buffer of L1. */
+#ifndef TM_KERNELS_BLOCKS_BLOCKS_AVX2_TEMPLATE_H
+#define TM_KERNELS_BLOCKS_BLOCKS_AVX2_TEMPLATE_H
+
+#if !defined TM_BLOCK_WEIGHTS || !defined TM_BLOCK_BYTES || !defined TM_BLOCK_SCALE_AT
+#error "blocks_avx2_template.h: define TM_BLOCK_WEIGHTS, TM_BLOCK_BYTES and TM_BLOCK_SCALE_AT first"
+#endif
 
 #include <immintrin.h>
 
 #include "kernels/blocks/blocks.h"
 #include "kernels/kernel.h"
 
-#define BLOCK_ROWS      8
+#define TM_BLOCK_ROWS   8
 #define TOKENS_IN_PLACE 3 /* that share the unpacking of a block */
 
 /* Lane i: the sum of the lanes of v[i]. */
@@ -31,9 +36,9 @@ TM_ALWAYS_INLINE __m256i dot(const uint8_t *block, const int8_t *q, const int32_
 /* The scales of 8 rows as floats: 8 loads of a half. */
 TM_ALWAYS_INLINE __m256 load_scales(const uint8_t *const *at, size_t offset)
 {
-    tm_half h[BLOCK_ROWS];
+    tm_half h[TM_BLOCK_ROWS];
 #pragma GCC unroll 8
-    for (int i = 0; i < BLOCK_ROWS; i++) memcpy(&h[i], at[i] + offset, sizeof *h);
+    for (int i = 0; i < TM_BLOCK_ROWS; i++) memcpy(&h[i], at[i] + offset, sizeof *h);
     return _mm256_cvtph_ps(_mm_setr_epi16((short)h[0], (short)h[1], (short)h[2], (short)h[3],
                                           (short)h[4], (short)h[5], (short)h[6], (short)h[7]));
 }
@@ -43,39 +48,41 @@ TM_ALWAYS_INLINE __m256 load_scales(const uint8_t *const *at, size_t offset)
 TM_ALWAYS_INLINE void tokens_of_8(const tm_weight *w, const tm_act *x, const uint8_t *const *at,
                                   int token, int row, int n, float *y, const int n_tokens)
 {
-    size_t row_bytes = tm_blocks_row_bytes(w->n_cols, WEIGHTS, BYTES), n_blocks = row_bytes / BYTES;
+    size_t row_bytes = tm_blocks_row_bytes(w->n_cols, TM_BLOCK_WEIGHTS, TM_BLOCK_BYTES),
+           n_blocks = row_bytes / TM_BLOCK_BYTES;
     size_t stride = (size_t)x->stride, from = (size_t)token * stride;
     const int8_t *q = x->i8 + from;
     const int32_t *sum = x->sum + from / TM_ACT_SUM_STEP;
-    const float *scale = x->scale + from / WEIGHTS;
+    const float *scale = x->scale + from / TM_BLOCK_WEIGHTS;
     __m256 total[TOKENS_IN_PLACE];
 #pragma GCC unroll 3
     for (int t = 0; t < n_tokens; t++) total[t] = _mm256_setzero_ps();
     for (size_t b = 0; b < n_blocks; b++) {
-        __m256i sums[TOKENS_IN_PLACE][BLOCK_ROWS];
+        __m256i sums[TOKENS_IN_PLACE][TM_BLOCK_ROWS];
 #pragma GCC unroll 8
-        for (int i = 0; i < BLOCK_ROWS; i++) {
-            const uint8_t *block = at[i] + b * BYTES;
+        for (int i = 0; i < TM_BLOCK_ROWS; i++) {
+            const uint8_t *block = at[i] + b * TM_BLOCK_BYTES;
 #pragma GCC unroll 4
-            for (int line = 0; line < BYTES; line += 64) /* the next 8 rows */
-                _mm_prefetch((const char *)block + BLOCK_ROWS * row_bytes + line, _MM_HINT_T1);
+            for (int line = 0; line < TM_BLOCK_BYTES; line += 64) /* the next 8 rows */
+                _mm_prefetch((const char *)block + TM_BLOCK_ROWS * row_bytes + line, _MM_HINT_T1);
 #pragma GCC unroll 3
             for (int t = 0; t < n_tokens; t++)
-                sums[t][i] = dot(block, q + (size_t)t * stride + b * WEIGHTS,
-                                 sum + ((size_t)t * stride + b * WEIGHTS) / TM_ACT_SUM_STEP);
+                sums[t][i] =
+                    dot(block, q + (size_t)t * stride + b * TM_BLOCK_WEIGHTS,
+                        sum + ((size_t)t * stride + b * TM_BLOCK_WEIGHTS) / TM_ACT_SUM_STEP);
         }
-        __m256 d = load_scales(at, b * BYTES + SCALE_AT);
+        __m256 d = load_scales(at, b * TM_BLOCK_BYTES + TM_BLOCK_SCALE_AT);
 #pragma GCC unroll 3
         for (int t = 0; t < n_tokens; t++) {
             __m256 factor =
-                _mm256_mul_ps(d, _mm256_set1_ps(scale[(size_t)t * stride / WEIGHTS + b]));
+                _mm256_mul_ps(d, _mm256_set1_ps(scale[(size_t)t * stride / TM_BLOCK_WEIGHTS + b]));
             __m256 value = _mm256_cvtepi32_ps(add_lanes_of_8(sums[t]));
             total[t] = _mm256_add_ps(total[t], _mm256_mul_ps(value, factor));
         }
     }
 #pragma GCC unroll 3
     for (int t = 0; t < n_tokens; t++) {
-        float out[BLOCK_ROWS];
+        float out[TM_BLOCK_ROWS];
         _mm256_storeu_ps(out, total[t]);
         memcpy(y + (size_t)(token + t) * (size_t)w->n_rows + (size_t)row, out,
                (size_t)n * sizeof *out);
@@ -85,11 +92,11 @@ TM_ALWAYS_INLINE void tokens_of_8(const tm_weight *w, const tm_act *x, const uin
 /* Any number of tokens. */
 static void rows_of_8(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
-    size_t row_bytes = tm_blocks_row_bytes(w->n_cols, WEIGHTS, BYTES);
-    for (int row = row_begin; row < row_end; row += BLOCK_ROWS) {
-        int n = row_end - row < BLOCK_ROWS ? row_end - row : BLOCK_ROWS;
-        const uint8_t *at[BLOCK_ROWS]; /* the last row again in the place of one that is not */
-        for (int i = 0; i < BLOCK_ROWS; i++)
+    size_t row_bytes = tm_blocks_row_bytes(w->n_cols, TM_BLOCK_WEIGHTS, TM_BLOCK_BYTES);
+    for (int row = row_begin; row < row_end; row += TM_BLOCK_ROWS) {
+        int n = row_end - row < TM_BLOCK_ROWS ? row_end - row : TM_BLOCK_ROWS;
+        const uint8_t *at[TM_BLOCK_ROWS]; /* the last row stands in for missing ones */
+        for (int i = 0; i < TM_BLOCK_ROWS; i++)
             at[i] = (const uint8_t *)w->data + (size_t)(row + (i < n ? i : n - 1)) * row_bytes;
         for (int t = 0, taken; t < x->n_tokens; t += taken) {
             int rest = x->n_tokens - t;
@@ -104,7 +111,7 @@ static void rows_of_8(const tm_weight *w, const tm_act *x, int row_begin, int ro
     }
 }
 
-/* 8 int32 of 16: what a wider kernel hands over. sum of 16 values each, 16 of them, negated. */
+/* sum: 16 sums of 16 values each. Returns them negated, folded into 8 int32. */
 TM_ALWAYS_INLINE __m256i minus_sums_of_256(const int32_t *sum)
 {
     __m256i all = _mm256_add_epi32(_mm256_loadu_si256((const void *)sum),

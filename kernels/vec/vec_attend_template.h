@@ -1,23 +1,24 @@
-/* Scores and mixing of attention over the v16 of vec_wide.h, which is included before it.
+/* Template: scores and mixing of attention, over the v16 of vec_wide_template.h, which it includes.
  *
  * Both are a product of matrices in tiles: queries x v16, all of whose sums stay in registers from
  * the first term to the last. Every vector of keys or values is loaded and converted once for all
- * queries of a tile, every element of a query or score spread once for all its vectors. In scores a
- * v16 is a group of 16 positions, which is how keys lie; in mixing it is 16 elements of a head. No
- * sum is added up across lanes. Sums live in arrays of constant size, whose loops are all unrolled.
+ * queries of a tile; every element of a query or score is broadcast once for all its vectors. In
+ * scores a v16 is a group of 16 positions, as keys are stored; in mixing it is 16 elements of a
+ * head. No sum is added across lanes. Sums are in arrays of constant size, and all loops over them
+ * unroll.
  */
-#ifndef TM_KERNELS_VEC_VEC_ATTEND_H
-#define TM_KERNELS_VEC_VEC_ATTEND_H
+#ifndef TM_KERNELS_VEC_VEC_ATTEND_TEMPLATE_H
+#define TM_KERNELS_VEC_VEC_ATTEND_TEMPLATE_H
 
-#include "kernels/vec/vec_wide.h"
+#include "kernels/vec/vec_wide_template.h"
 
 #define V_UNROLL _Pragma("GCC unroll 8")
 
-/* Few queries over many positions read keys and values from memory. They are fetched in the order of
- * addresses, which a tile that reads several groups or parts of rows side by side does not keep: one
- * stream is what memory is fast at. Where there are V_ROWS, as in prompts, keys and values lie in a
- * cache, and fetching is one load too many. Rows go to L1; a tile of keys, which is fetched while the
- * one before it is read, may be as large as that and goes to L2. */
+/* Few queries over many positions read keys and values from memory. They are prefetched in the
+ * order of addresses, since memory is fastest with one stream, while a tile reads several groups or
+ * parts of rows side by side. With V_ROWS queries, as in prompts, keys and values are in a cache,
+ * and a prefetch is one load too many. Rows go to L1. A tile of keys, which is prefetched while the
+ * previous one is read, may be as large as L1 and goes to L2. */
 enum { V_AHEAD_BYTES = 4096, V_LINE = 64 };
 
 static inline V_INLINE void fetch(const void *from, size_t offset, size_t bytes, bool to_l1)
@@ -37,7 +38,8 @@ static inline V_INLINE v16 load_16(const void *from, size_t at, bool half)
                 : v_load((const float *)from + at, 16);
 }
 
-/* One term of n_q x n_v sums. Of spread elements and vectors the fewer are held. */
+/* One term of n_q x n_v sums. Holds either the broadcast elements or the vectors, whichever are
+ * fewer. */
 static inline V_INLINE void add_term(int n_q, int n_v, const float *x, size_t x_stride,
                                      const v16 *vector, v16 *sum)
 {
@@ -93,10 +95,10 @@ static inline V_INLINE v16 load_values(const void *v, size_t at, bool half, int 
     return half ? v_load_half((const tm_half *)v + at, 0, n) : v_load((const float *)v + at, n);
 }
 
-/* n_q queries into n_v v16 of out: from element 16 i on, but the last from `last` on, so that a head
- * of any size ends with a whole one. Of a head smaller than that, one of n elements. The queries see
- * n_positions[j] values, `all` at least and `most` at most. `fetches`: whole rows, in the first of the
- * tiles of a head. */
+/* n_q queries into n_v v16 of out. v16 i begins at element 16 i, but the last one at `last`, so
+ * that it is whole for any head of 16 elements or more. A smaller head has one v16 of n elements.
+ * Query j sees n_positions[j] values, at least `all` and at most `most`. `fetches`: the tile
+ * prefetches whole rows; only the first tile of a head does. */
 static inline V_INLINE void mix_tile(int n_q, int n_v, const float *score, size_t score_stride,
                                      const void *v, bool half, int head_dim, int last, int n,
                                      const int *n_positions, int all, int most, bool fetches,
@@ -135,7 +137,7 @@ static inline V_INLINE void mix_tile(int n_q, int n_v, const float *score, size_
     }
 }
 
-/* A function for each tile: where many share one, compilers run out of registers. */
+/* One function for each tile: with several in one, compilers run out of registers. */
 #define V_DEFINE_TILES(n_q, n_v, name, half)                                                       \
     static __attribute__((noinline)) void scores_##n_q##x##n_v##_##name(                           \
         const float *q, size_t q_stride, const void *k, int head_dim, float scale, float *score,   \
@@ -158,7 +160,7 @@ V_TILES(V_DEFINE_TILES, f16, true)
 V_TILES(V_DEFINE_TILES, f32, false)
 #undef V_DEFINE_TILES
 
-/* As many queries as a tile has, of `left`. */
+/* Queries of the next tile, with `left` remaining. */
 static inline V_INLINE int tile_rows(int left)
 {
     return left >= V_ROWS ? V_ROWS : left == 5 ? 4 : left;
@@ -254,7 +256,7 @@ static inline void wide_mix_f32(const float *score, size_t score_stride, int n_q
     mix(score, score_stride, n_queries, v, false, head_dim, n_positions, out, out_stride);
 }
 
-/* The row made of all these. */
+/* A row of these functions. */
 #define TM_VEC_WIDE_ROW(row_name, row_isa)                                                         \
     {                                                                                              \
         .name = row_name, .isa = row_isa, .sum_squares = wide_sum_squares,                         \

@@ -1,24 +1,30 @@
-/* f32r16, f16r16 and bf16r16 with NEON: one body, for the TM_FMA_WEIGHT of before the include. Only
- * static inline and static: included by one kernel file of each layout.
+/* Template: f32r16, f16r16 and bf16r16 with NEON. A kernel file includes it once, after it has
+ * defined TM_FMA_WEIGHT (kernels/panel.h). It defines the functions of a kernel row; all are
+ * static.
  *
- * Why no half-precision arithmetic (FEAT_FP16, FEAT_FHM): fmlal multiplies halves exactly into floats,
- * but 4 lanes an instruction as fmla does, and wants activations as halves: rounded to 11 bits, or in
- * two halves and two fmlal, which are the fcvtl and fmla of here. fmla of halves has 8 lanes, but
- * rounds each sum to 11 bits and overflows at 65504, so that a row's error would grow with 2^-11 a
- * column: no baseline to compare with. */
-#ifndef TM_KERNELS_FLOATS_FMA_NEON_H
-#define TM_KERNELS_FLOATS_FMA_NEON_H
+ * Why not half-precision arithmetic (FEAT_FP16, FEAT_FHM)? fmlal multiplies halves exactly into
+ * floats, but it has 4 lanes, as fmla does, and needs the activations as halves: either rounded to
+ * 11 bits, or split into two halves with two fmlal, which costs the same as fcvtl and fmla do here.
+ * fmla of halves has 8 lanes, but it rounds each sum to 11 bits and overflows at 65504: the error
+ * of a row would grow by 2^-11 for each column, which is no baseline to compare with. */
+#ifndef TM_KERNELS_FLOATS_FMA_NEON_TEMPLATE_H
+#define TM_KERNELS_FLOATS_FMA_NEON_TEMPLATE_H
+
+#if !defined TM_FMA_WEIGHT
+#error "fma_neon_template.h: define TM_FMA_WEIGHT first"
+#endif
 
 #include <arm_neon.h>
 
 #include "kernels/panel.h"
 
-#define UNIT_BYTES  (TM_FMA_WEIGHT == TM_FMA_F32 ? 64 : 32) /* 16 rows x 1 column in the layout */
-#define BLOCK_UNITS (TM_FMA_WEIGHT == TM_FMA_BF16 ? 2 : 1)  /* columns stored together */
-#define CHAINS      4 /* x 4 vectors of 4 rows: latency 4 x 4 a cycle */
+#define TM_FMA_UNIT_BYTES                                                                          \
+    (TM_FMA_WEIGHT == TM_FMA_F32 ? 64 : 32) /* 16 rows x 1 column in the layout */
+#define TM_FMA_BLOCK_UNITS (TM_FMA_WEIGHT == TM_FMA_BF16 ? 2 : 1) /* columns stored together */
+#define TM_FMA_CHAINS      4 /* x 4 vectors of 4 rows: a latency of 4 cycles x 4 a cycle */
 
-/* Rows 4 * quad .. of column `c` of those that begin at `at`, on a multiple of BLOCK_UNITS, stored as
- * `type`. */
+/* Rows 4 * quad .. of column `c` of those that begin at `at`, on a multiple of TM_FMA_BLOCK_UNITS,
+ * stored as `type`. */
 TM_ALWAYS_INLINE float32x4_t load_quad(const uint8_t *at, int c, int quad, int type)
 {
     if (type == TM_FMA_F32)
@@ -36,8 +42,10 @@ TM_ALWAYS_INLINE float32x4_t load_quad(const uint8_t *at, int c, int quad, int t
  * of each, so that no sum is longer than TM_FLOAT_TOLERANCE counts. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
-    int n_cols = w->n_cols, n_stored = (n_cols + BLOCK_UNITS - 1) / BLOCK_UNITS * BLOCK_UNITS;
-    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES, ahead = (size_t)tm_kernel_ahead;
+    int n_cols = w->n_cols,
+        n_stored = (n_cols + TM_FMA_BLOCK_UNITS - 1) / TM_FMA_BLOCK_UNITS * TM_FMA_BLOCK_UNITS;
+    size_t group_bytes = (size_t)n_stored * (size_t)TM_FMA_UNIT_BYTES,
+           ahead = (size_t)tm_kernel_ahead;
     for (int row = row_begin; row < row_end; row += TM_GROUP) {
         const uint8_t *data = (const uint8_t *)w->data + (size_t)row / TM_GROUP * group_bytes;
         float32x4_t total[4];
@@ -45,15 +53,18 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) total[i] = vdupq_n_f32(0);
         while (c < n_cols) {
-            int piece_end =
-                n_cols - c < CHAINS * TM_PANEL_UNITS ? n_cols : c + CHAINS * TM_PANEL_UNITS;
-            float32x4_t chain[4 * CHAINS];
+            int piece_end = n_cols - c < TM_FMA_CHAINS * TM_PANEL_UNITS
+                                ? n_cols
+                                : c + TM_FMA_CHAINS * TM_PANEL_UNITS;
+            float32x4_t chain[4 * TM_FMA_CHAINS];
 #pragma GCC unroll 16
-            for (int k = 0; k < 4 * CHAINS; k++) chain[k] = vdupq_n_f32(0);
-            for (; c + CHAINS <= piece_end; c += CHAINS, data += CHAINS * UNIT_BYTES) {
+            for (int k = 0; k < 4 * TM_FMA_CHAINS; k++) chain[k] = vdupq_n_f32(0);
+            for (; c + TM_FMA_CHAINS <= piece_end;
+                 c += TM_FMA_CHAINS, data += TM_FMA_CHAINS * TM_FMA_UNIT_BYTES) {
 #pragma GCC unroll 4
-                for (int k = 0; k < CHAINS; k++) {
-                    if (k * UNIT_BYTES % 64 == 0) __builtin_prefetch(data + ahead + k * UNIT_BYTES);
+                for (int k = 0; k < TM_FMA_CHAINS; k++) {
+                    if (k * TM_FMA_UNIT_BYTES % 64 == 0)
+                        __builtin_prefetch(data + ahead + k * TM_FMA_UNIT_BYTES);
 #pragma GCC unroll 4
                     for (int i = 0; i < 4; i++)
                         chain[4 * k + i] = vfmaq_n_f32(
@@ -81,14 +92,13 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
 }
 
 /* 8 rows (2 vectors) x WIDTH sums in registers: 2 x 12 = 24 of 32; the other 8 rows of the group
- * afterwards. The constants are literals where this is called, so that every loop over them
- * unrolls. */
+ * afterwards. Callers pass literals for the constants, so that every loop over them unrolls. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)
 {
-    const int type = packed ? TM_FMA_WEIGHT : TM_FMA_F32, n_block = packed ? BLOCK_UNITS : 1;
-    const size_t block_bytes = packed ? BLOCK_UNITS * UNIT_BYTES : 64;
+    const int type = packed ? TM_FMA_WEIGHT : TM_FMA_F32, n_block = packed ? TM_FMA_BLOCK_UNITS : 1;
+    const size_t block_bytes = packed ? TM_FMA_BLOCK_UNITS * TM_FMA_UNIT_BYTES : 64;
     (void)group_bytes;
     (void)n_groups;
     for (int quad = 0; quad < 4; quad += 2) {
@@ -145,9 +155,10 @@ static int groups_of(int width)
 #if TM_FMA_WEIGHT != TM_FMA_F32
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 {
-    for (int u = 0; u < n_units; u += BLOCK_UNITS, packed += BLOCK_UNITS * UNIT_BYTES)
+    for (int u = 0; u < n_units;
+         u += TM_FMA_BLOCK_UNITS, packed += TM_FMA_BLOCK_UNITS * TM_FMA_UNIT_BYTES)
 #pragma GCC unroll 2
-        for (int k = 0; k < BLOCK_UNITS; k++, tile += 64)
+        for (int k = 0; k < TM_FMA_BLOCK_UNITS; k++, tile += 64)
 #pragma GCC unroll 4
             for (int i = 0; i < 4; i++)
                 vst1q_f32((float *)(void *)tile + 4 * i, load_quad(packed, k, i, TM_FMA_WEIGHT));
@@ -158,8 +169,8 @@ static const tm_panel_ops ops = {
     .act = TM_ACT_F32,
     .width_max = 12,
     .width_step = 4,
-    .block_units = BLOCK_UNITS,
-    .block_bytes = BLOCK_UNITS * UNIT_BYTES,
+    .block_units = TM_FMA_BLOCK_UNITS,
+    .block_bytes = TM_FMA_BLOCK_UNITS * TM_FMA_UNIT_BYTES,
     .blocks_in_place = 3,
 #if TM_FMA_WEIGHT != TM_FMA_F32
     .unpack = unpack,

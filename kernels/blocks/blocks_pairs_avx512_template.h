@@ -1,35 +1,41 @@
-/* Rows of q4_0 and q8_0 as they lie, 16 at a time, for few tokens with 512-bit vpdpbusd. A block is
- * too short to add up its lanes: its 16 rows are transposed instead, so that lanes are rows, and
- * each row's blocks are added in order.
+/* Template: few tokens of q4_0 and q8_0 with 512-bit vpdpbusd, 16 rows at a time, read in place. A
+ * block is too short for sums across lanes. Instead, blocks of 16 rows are transposed, so that
+ * lanes are rows and the blocks of each row are added in order.
  *
- * A block has an odd number of 16-bit words, two of them are whole dwords: the scale, the codes, and
- * the other scale and codes. Eight of them, the columns of a piece, are whole chunks of 16 bytes of
- * a row, which 16 rows together turn into vectors of one dword of each row. What is a scale in a
- * dword is cut off before its codes are multiplied.
+ * A block has an odd number of 16-bit words, so two of them are whole dwords: the scale, the codes,
+ * and the second scale and codes. Eight of them, the columns of a piece, are whole chunks of 16
+ * bytes of a row; 16 rows together become vectors with one dword of each row. Where a dword
+ * contains a scale, it is masked out before the codes are multiplied.
  *
- * Only static inline: included by one kernel file each, after kernels/blocks/blocks_avx2.h; it defines
- *   pair_codes(dwords, plane, part)   codes of 16 rows x 4 columns: `part` of the dwords has them;
- *                                     plane: of the codes that share a byte, WEIGHTS / 2 apart */
-#ifndef TM_KERNELS_BLOCKS_BLOCKS_PAIRS_AVX512_H
-#define TM_KERNELS_BLOCKS_BLOCKS_PAIRS_AVX512_H
+ * A kernel file includes it once, before blocks_panel_avx512_template.h and after what that one
+ * needs. After both it defines
+ *   pair_codes(dwords, plane, part)   codes of 16 rows x 4 columns: `part` of the dwords contains
+ *                                     them; plane: of the codes that share a byte, which are
+ *                                     TM_BLOCK_WEIGHTS / 2 columns apart */
+#ifndef TM_KERNELS_BLOCKS_BLOCKS_PAIRS_AVX512_TEMPLATE_H
+#define TM_KERNELS_BLOCKS_BLOCKS_PAIRS_AVX512_TEMPLATE_H
+
+#if !defined TM_BLOCK_WEIGHTS || !defined TM_BLOCK_BYTES || !defined TM_BLOCK_CODE_OFFSET
+#error "blocks_pairs_avx512_template.h: define the macros that its first comment names"
+#endif
 
 #include <stdalign.h>
 
-#include "kernels/blocks/blocks_avx2.h"
+#include "kernels/blocks/blocks_avx2_template.h"
 #include "kernels/panel.h"
 
 /* Dwords of a pair of blocks; the middle one has the end of the first and the second's scale. */
-#define PAIR_DWORDS  (2 * BYTES / 4)
+#define PAIR_DWORDS  (2 * TM_BLOCK_BYTES / 4)
 #define PAIR_MIDDLE  (PAIR_DWORDS / 2)
-#define PAIR_PLANES  (WEIGHTS / (BYTES - 2))
-#define PAIRS_BLOCKS (TM_K_WEIGHTS / WEIGHTS) /* of a piece */
-#define PAIRS_BYTES  (PAIRS_BLOCKS * BYTES)
+#define PAIR_PLANES  (TM_BLOCK_WEIGHTS / (TM_BLOCK_BYTES - 2))
+#define PAIRS_BLOCKS (TM_K_WEIGHTS / TM_BLOCK_WEIGHTS) /* of a piece */
+#define PAIRS_BYTES  (PAIRS_BLOCKS * TM_BLOCK_BYTES)
 #define PAIRS_CHUNKS (PAIRS_BYTES / 16)
 #define PAIRS_ROWS   16
-#define PAIRS_TOKENS 7 /* sums and totals of so many stay in registers */
+#define PAIRS_TOKENS 7 /* sums and totals of this many stay in registers */
 
-#define ROWS_IN_PLACE rows_of_16
-#define TOKENS_MIN    (2 * PAIRS_TOKENS + 1) /* more become tiles */
+#define TM_BLOCK_ROWS_IN_PLACE rows_of_16
+#define TM_BLOCK_TOKENS_MIN    (2 * PAIRS_TOKENS + 1) /* more become tiles */
 
 enum { WHOLE, LOWER_HALF, UPPER_HALF };
 
@@ -67,10 +73,10 @@ TM_ALWAYS_INLINE void load_chunk(const uint8_t *at, size_t stride, __m512i v[4])
     }
 }
 
-/* The next 16 rows are asked for while these are read, two lines of even rows and two of odd ones
- * for each chunk: the first lines of all rows, the second lines of all ... The odd ones are left to
- * the multiplication, so that memory does not wait for it. n: how many of them were. */
-TM_ALWAYS_INLINE void ask_for_line(const uint8_t *next, size_t stride, size_t n, size_t odd)
+/* Prefetches a line of the next 16 rows: first the first lines of all rows, then the second lines,
+ * and so on. Each chunk takes two lines of even rows while it is loaded and two of odd rows while
+ * it is multiplied, so that memory is busy during both. n: lines prefetched before this one. */
+TM_ALWAYS_INLINE void prefetch_line(const uint8_t *next, size_t stride, size_t n, size_t odd)
 {
     _mm_prefetch((const char *)next + (2 * (n % 8) + odd) * stride + n / 8 * 64, _MM_HINT_T1);
 }
@@ -82,12 +88,12 @@ TM_ALWAYS_INLINE void load_piece(const uint8_t *at, size_t stride, const uint8_t
 #pragma GCC unroll 1
     for (int c = 0; c < PAIRS_CHUNKS; c++, chunk++, at += 16) {
         load_chunk(at, stride, &tile->dwords[4 * c]);
-        ask_for_line(next, stride, 2 * chunk, 0);
-        ask_for_line(next, stride, 2 * chunk + 1, 0);
+        prefetch_line(next, stride, 2 * chunk, 0);
+        prefetch_line(next, stride, 2 * chunk + 1, 0);
     }
 }
 
-/* The activations of a pass, from a piece on: those of the next token are `stride` further. */
+/* The activations of a pass, from a piece on; those of the next token begin `stride` later. */
 typedef struct pair_tokens {
     const int8_t *q;
     const float *scale;
@@ -102,7 +108,7 @@ TM_ALWAYS_INLINE void add_block(__m512 *totals, const __m512i *sums, __m512i hal
     __m512 d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(halves));
 #pragma GCC unroll 7
     for (int t = 0; t < n_tokens; t++) {
-        const float *scale = x->scale + (size_t)t * (x->stride / WEIGHTS) + block;
+        const float *scale = x->scale + (size_t)t * (x->stride / TM_BLOCK_WEIGHTS) + block;
         __m512 factor = _mm512_mul_ps(d, _mm512_set1_ps(*scale));
         totals[t] = _mm512_add_ps(totals[t], _mm512_mul_ps(_mm512_cvtepi32_ps(sums[t]), factor));
     }
@@ -118,7 +124,8 @@ TM_ALWAYS_INLINE void add_piece(__m512 *totals, const pair_tile *tile, const pai
     for (int t = 0; t < n_tokens; t++) {
         __m512i s = _mm512_loadu_si512(x->sum + (size_t)t * (x->stride / TM_ACT_SUM_STEP));
         s = _mm512_add_epi32(s, _mm512_srli_epi64(s, 32));
-        _mm512_store_si512(first[t], _mm512_mullo_epi32(s, _mm512_set1_epi32(-CODE_OFFSET)));
+        _mm512_store_si512(first[t],
+                           _mm512_mullo_epi32(s, _mm512_set1_epi32(-TM_BLOCK_CODE_OFFSET)));
     }
 #pragma GCC unroll 1
     for (int pair = 0; pair < PAIRS_BLOCKS / 2; pair++) {
@@ -130,7 +137,7 @@ TM_ALWAYS_INLINE void add_piece(__m512 *totals, const pair_tile *tile, const pai
             int part = k == 0 ? UPPER_HALF : k == PAIR_MIDDLE ? LOWER_HALF : WHOLE;
             int col = k == 0             ? 0
                       : k <= PAIR_MIDDLE ? 4 * k - 2
-                                         : WEIGHTS + 4 * (k - PAIR_MIDDLE - 1);
+                                         : TM_BLOCK_WEIGHTS + 4 * (k - PAIR_MIDDLE - 1);
             if (k == 0 || k == PAIR_MIDDLE + 1)
 #pragma GCC unroll 7
                 for (int t = 0; t < n_tokens; t++)
@@ -138,13 +145,14 @@ TM_ALWAYS_INLINE void add_piece(__m512 *totals, const pair_tile *tile, const pai
 #pragma GCC unroll 2
             for (int p = 0; p < PAIR_PLANES; p++) {
                 __m512i codes = pair_codes(dwords[k], p, part);
-                const int8_t *q = x->q + 2 * WEIGHTS * pair + col + WEIGHTS / 2 * p;
+                const int8_t *q =
+                    x->q + 2 * TM_BLOCK_WEIGHTS * pair + col + TM_BLOCK_WEIGHTS / 2 * p;
 #pragma GCC unroll 7
                 for (int t = 0; t < n_tokens; t++)
                     sums[t] = _mm512_dpbusd_epi32(
                         sums[t], codes, _mm512_set1_epi32(tm_load_i32(q + (size_t)t * x->stride)));
             }
-            if (k % 2 == 0) ask_for_line(next, row_bytes, asked + (size_t)k / 2, 1);
+            if (k % 2 == 0) prefetch_line(next, row_bytes, asked + (size_t)k / 2, 1);
             if (k == PAIR_MIDDLE) {
                 add_block(totals, sums, scales, x, 2 * pair, n_tokens);
                 scales = _mm512_srli_epi32(dwords[k], 16);
@@ -155,16 +163,17 @@ TM_ALWAYS_INLINE void add_piece(__m512 *totals, const pair_tile *tile, const pai
 }
 
 /* 16 rows from `row` on for n_tokens tokens from `token` on. The columns after the last whole piece
- * are one filled up with zeros, whose scales are 0: a total never is -0, so they leave it as it is. */
+ * are padded with zeros to one more piece. The scales of the padding are 0, and a total is never
+ * -0, so it does not change. */
 TM_ALWAYS_INLINE void pair_rows(const tm_weight *w, const tm_act *act, int row, int token, float *y,
                                 const int n_tokens)
 {
-    size_t row_bytes = tm_blocks_row_bytes(w->n_cols, WEIGHTS, BYTES);
+    size_t row_bytes = tm_blocks_row_bytes(w->n_cols, TM_BLOCK_WEIGHTS, TM_BLOCK_BYTES);
     size_t whole = row_bytes / PAIRS_BYTES * PAIRS_BYTES, rest = row_bytes - whole;
     size_t stride = (size_t)act->stride, from = (size_t)token * stride;
     const uint8_t *at = (const uint8_t *)w->data + (size_t)row * row_bytes;
-    pair_tokens x = {act->i8 + from, act->scale + from / WEIGHTS, act->sum + from / TM_ACT_SUM_STEP,
-                     stride};
+    pair_tokens x = {act->i8 + from, act->scale + from / TM_BLOCK_WEIGHTS,
+                     act->sum + from / TM_ACT_SUM_STEP, stride};
     __m512 totals[PAIRS_TOKENS];
 #pragma GCC unroll 7
     for (int t = 0; t < n_tokens; t++) totals[t] = _mm512_setzero_ps();
@@ -203,14 +212,16 @@ PAIR_ROWS_OF(5)
 PAIR_ROWS_OF(6)
 PAIR_ROWS_OF(7)
 
-/* Any number of tokens. What is left of the rows begins before: some are written twice, the same. */
+/* Any number of tokens. The last 16 rows may overlap those before them: some rows are written
+ * twice, with the same values. */
 static void rows_of_16(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
     static void (*const rows_of[PAIRS_TOKENS + 1])(const tm_weight *, const tm_act *, int, int,
                                                    float *) = {
         NULL,        pair_rows_1, pair_rows_2, pair_rows_3,
         pair_rows_4, pair_rows_5, pair_rows_6, pair_rows_7};
-    /* One token of blocks of 32 bytes is bound by memory either way, and sooner by 8 rows. */
+    /* A single token of q8_0 is bound by memory either way, and 8 rows at a time reach that bound
+     * sooner. */
     bool narrow = x->n_tokens == 1 && PAIR_PLANES == 1;
     if (narrow || row_end - row_begin < PAIRS_ROWS) {
         rows_of_8(w, x, row_begin, row_end, y);

@@ -1,12 +1,14 @@
-/* Rows of a block layout with NEON, 4 rows x 1, 2 or 4 tokens in registers. Only static inline and
- * static: included by one kernel file each, which defines before it
- *   WEIGHTS, BYTES, SCALE_AT   of a block
- *   CODE_OFFSET                by which its codes are too large
- *   CODE_MAX                   their largest magnitude
- *   INNER_SCALES_AT            where the int8 scales of 16 weights each begin, or -1
- *   codes_16(block, i)         codes 16 i .. 16 i + 15, i a literal; an own name for codes_<layout>
+/* Template: rows of a block layout with NEON, 4 rows x 1, 2 or 4 tokens in registers. A kernel file
+ * includes it once, after it has defined
+ *   TM_BLOCK_WEIGHTS, TM_BLOCK_BYTES, TM_BLOCK_SCALE_AT
+ *                             weights and bytes of a block, offset of its scale
+ *   TM_BLOCK_CODE_OFFSET      what its codes exceed the weights by
+ *   TM_BLOCK_CODE_MAX         their largest magnitude
+ *   TM_BLOCK_INNER_SCALES_AT  where the int8 scales of 16 weights each begin, or -1
+ *   TM_BLOCK_CODES_16         a function (block, i): codes 16 i .. 16 i + 15, i a literal
  * The integer sums of 4 rows become a vector whose lanes are rows, so that no float is added across
- * lanes and each row's blocks are added in order, as kernels/blocks/blocks.h has it.
+ * lanes and the blocks of each row are added in order, as kernels/blocks/blocks.h requires. All its
+ * functions are static.
  *
  *   few tokens: codes go from the block into registers, for each 4 rows
  *   prompts:    for each chunk of tokens
@@ -15,8 +17,14 @@
  *                     for each 4 tokens              1 KiB of each piece, L1
  *                       for each 4 rows              8 loads to 16 sdot or 32 smlal
  */
-#ifndef TM_KERNELS_BLOCKS_BLOCKS_NEON_H
-#define TM_KERNELS_BLOCKS_BLOCKS_NEON_H
+#ifndef TM_KERNELS_BLOCKS_BLOCKS_NEON_TEMPLATE_H
+#define TM_KERNELS_BLOCKS_BLOCKS_NEON_TEMPLATE_H
+
+#if !defined TM_BLOCK_WEIGHTS || !defined TM_BLOCK_BYTES || !defined TM_BLOCK_SCALE_AT ||          \
+    !defined TM_BLOCK_CODE_OFFSET || !defined TM_BLOCK_CODE_MAX ||                                 \
+    !defined TM_BLOCK_INNER_SCALES_AT || !defined TM_BLOCK_CODES_16
+#error "blocks_neon_template.h: define the macros that its first comment names"
+#endif
 
 #include <arm_neon.h>
 #include <stdalign.h>
@@ -25,21 +33,22 @@
 #include "kernels/panel.h"
 #include "kernels/ternary/trit_neon.h"
 
-#define QUAD         4 /* rows whose sums become one vector */
-#define TILE_QUADS   4
-#define SIXTEENS     (WEIGHTS / 16)           /* of a block */
-#define PIECE_BLOCKS (TM_K_WEIGHTS / WEIGHTS) /* of 256 columns */
-#define TOKENS_MIN   3                        /* fewer do not pay for a tile */
-#define HAS_INNER    (INNER_SCALES_AT >= 0)
+#define QUAD                  4 /* rows whose sums become one vector */
+#define TILE_QUADS            4
+#define SIXTEENS              (TM_BLOCK_WEIGHTS / 16)           /* of a block */
+#define TM_BLOCK_PIECE_BLOCKS (TM_K_WEIGHTS / TM_BLOCK_WEIGHTS) /* of 256 columns */
+#define TM_BLOCK_TOKENS_MIN   3                                 /* fewer are not worth a tile */
+#define HAS_INNER             (TM_BLOCK_INNER_SCALES_AT >= 0)
 #ifdef __ARM_FEATURE_DOTPROD
 #define SMALL_CODES 0
 #else
 /* In int16, a lane adds 2 products for every 16 weights. */
-#define SMALL_CODES (!HAS_INNER && CODE_MAX * 127 * 2 * SIXTEENS <= 32767)
-_Static_assert(CODE_MAX * 127 * 2 <= 32767, "two products must fit 16 bits");
+#define SMALL_CODES (!HAS_INNER && TM_BLOCK_CODE_MAX * 127 * 2 * SIXTEENS <= 32767)
+_Static_assert(TM_BLOCK_CODE_MAX * 127 * 2 <= 32767, "two products must fit 16 bits");
 #endif
 
-/* A row's products with a token: int16 while a block's fit, else int32; to be added across lanes. */
+/* The products of a row with a token: int16 if those of a block fit, else int32. Not yet added
+ * across lanes. */
 #if SMALL_CODES
 typedef int16x8_t block_sum;
 #else
@@ -80,7 +89,7 @@ TM_ALWAYS_INLINE int32x4_t in_32_bits(block_sum sum)
 #endif
 }
 
-/* One block of 4 rows: where it lies, or its codes in a tile, [SIXTEENS][QUAD][16]. */
+/* One block of 4 rows: where it is, or its codes in a tile, [SIXTEENS][QUAD][16]. */
 typedef struct block_quad {
     const uint8_t *at[QUAD];
     const int8_t *tile;
@@ -91,9 +100,10 @@ typedef struct block_quad {
 TM_ALWAYS_INLINE float32x4_t load_scales(const uint8_t *const *at)
 {
     uint16x4_t bits = vdup_n_u16(0);
-    const uint16_t *half[QUAD]; /* ld1 asks for no alignment */
+    const uint16_t *half[QUAD]; /* ld1 needs no alignment */
 #pragma GCC unroll 4
-    for (int r = 0; r < QUAD; r++) half[r] = (const uint16_t *)(const void *)(at[r] + SCALE_AT);
+    for (int r = 0; r < QUAD; r++)
+        half[r] = (const uint16_t *)(const void *)(at[r] + TM_BLOCK_SCALE_AT);
     bits = vld1_lane_u16(half[0], bits, 0);
     bits = vld1_lane_u16(half[1], bits, 1);
     bits = vld1_lane_u16(half[2], bits, 2);
@@ -108,7 +118,7 @@ TM_ALWAYS_INLINE void load_factors(block_quad *quad)
 #if HAS_INNER
 #pragma GCC unroll 4
     for (int r = 0; r < QUAD; r++) {
-        int8x16_t v = vld1q_s8((const int8_t *)quad->at[r] + INNER_SCALES_AT);
+        int8x16_t v = vld1q_s8((const int8_t *)quad->at[r] + TM_BLOCK_INNER_SCALES_AT);
         int16x8_t low = vmovl_s8(vget_low_s8(v)), high = vmovl_high_s8(v);
         vst1q_s32(quad->inner[r], vmovl_s16(vget_low_s16(low)));
         vst1q_s32(quad->inner[r] + 4, vmovl_high_s16(low));
@@ -118,18 +128,18 @@ TM_ALWAYS_INLINE void load_factors(block_quad *quad)
 #endif
 }
 
-/* CODE_OFFSET times the sum of a token's block. */
+/* TM_BLOCK_CODE_OFFSET times the sum of a token's block. */
 TM_ALWAYS_INLINE int32_t offset_of(const int32_t *sum)
 {
     int32_t total = 0;
-    if (CODE_OFFSET != 0)
+    if (TM_BLOCK_CODE_OFFSET != 0)
 #pragma GCC unroll 16
         for (int i = 0; i < SIXTEENS; i++) total += sum[i];
-    return CODE_OFFSET * total;
+    return TM_BLOCK_CODE_OFFSET * total;
 }
 
-/* totals[token] += (float)sums of a block * (d * scale). q, sum, scale: of the first token's block; a
- * token has `stride` of q. width and packed are literals. */
+/* totals[token] += (float)sums of a block * (d * scale). q, sum, scale: of the first token's block;
+ * a token has `stride` of q. width and packed are literals. */
 TM_ALWAYS_INLINE void add_block(const block_quad *quad, const int8_t *q, size_t stride,
                                 const int32_t *sum, const float *scale, float32x4_t *totals,
                                 const int width, const bool packed)
@@ -145,7 +155,7 @@ TM_ALWAYS_INLINE void add_block(const block_quad *quad, const int8_t *q, size_t 
             for (int t = 0; t < width; t++) values[t] = vld1q_s8(q + (size_t)t * stride + 16 * i);
 #pragma GCC unroll 4
             for (int r = 0; r < QUAD; r++) {
-                int8x16_t codes = codes_16(quad->at[r], i);
+                int8x16_t codes = TM_BLOCK_CODES_16(quad->at[r], i);
 #pragma GCC unroll 2
                 for (int t = 0; t < width; t++)
                     acc[t][r] = add_products(acc[t][r], codes, values[t],
@@ -175,8 +185,8 @@ TM_ALWAYS_INLINE void add_block(const block_quad *quad, const int8_t *q, size_t 
         int32x4_t low = vpaddq_s32(in_32_bits(acc[t][0]), in_32_bits(acc[t][1]));
         int32x4_t high = vpaddq_s32(in_32_bits(acc[t][2]), in_32_bits(acc[t][3]));
         int32x4_t sums = vpaddq_s32(low, high);
-        float factor = scale[(size_t)t * (stride / WEIGHTS)];
-        if (packed && CODE_OFFSET != 0)
+        float factor = scale[(size_t)t * (stride / TM_BLOCK_WEIGHTS)];
+        if (packed && TM_BLOCK_CODE_OFFSET != 0)
             sums = vsubq_s32(sums,
                              vdupq_n_s32(offset_of(sum + (size_t)t * (stride / TM_ACT_SUM_STEP))));
         totals[t] =
@@ -186,14 +196,14 @@ TM_ALWAYS_INLINE void add_block(const block_quad *quad, const int8_t *q, size_t 
 
 static inline size_t n_blocks_of(int n_cols)
 {
-    return ((size_t)n_cols + WEIGHTS - 1) / WEIGHTS;
+    return ((size_t)n_cols + TM_BLOCK_WEIGHTS - 1) / TM_BLOCK_WEIGHTS;
 }
 
-/* Row r of 4, or again the last one before n. */
+/* Row r of 4; the last row before n stands in for a missing one. */
 static inline const uint8_t *row_at(const tm_weight *w, int row, int r, int n)
 {
     return (const uint8_t *)w->data +
-           (size_t)(row + (r < n ? r : n - 1)) * (n_blocks_of(w->n_cols) * BYTES);
+           (size_t)(row + (r < n ? r : n - 1)) * (n_blocks_of(w->n_cols) * TM_BLOCK_BYTES);
 }
 
 static inline void store_rows_of(float *y, float32x4_t total, int n)
@@ -203,37 +213,38 @@ static inline void store_rows_of(float *y, float32x4_t total, int n)
     memcpy(y, out, (size_t)(n < QUAD ? n : QUAD) * sizeof *out);
 }
 
-/* width: a literal. The next 4 rows are asked for into L2. */
+/* width: a literal. Prefetches the next 4 rows into L2. */
 TM_ALWAYS_INLINE void rows_in_place(const tm_weight *w, const tm_act *x, int token, int row, int n,
                                     float *y, const int width)
 {
     size_t n_blocks = n_blocks_of(w->n_cols), stride = (size_t)x->stride;
     const int8_t *q = x->i8 + (size_t)token * stride;
     const int32_t *sum = x->sum + (size_t)token * (stride / TM_ACT_SUM_STEP);
-    const float *scale = x->scale + (size_t)token * (stride / WEIGHTS);
+    const float *scale = x->scale + (size_t)token * (stride / TM_BLOCK_WEIGHTS);
     float32x4_t totals[2] = {vdupq_n_f32(0), vdupq_n_f32(0)};
     block_quad quad;
     for (int r = 0; r < QUAD; r++) quad.at[r] = row_at(w, row, r, n);
-    for (size_t b = 0; b < n_blocks; b++, q += WEIGHTS, sum += SIXTEENS, scale++) {
+    for (size_t b = 0; b < n_blocks; b++, q += TM_BLOCK_WEIGHTS, sum += SIXTEENS, scale++) {
 #pragma GCC unroll 4
         for (int r = 0; r < QUAD; r++)
-            for (int line = 0; line < BYTES; line += 64)
-                __builtin_prefetch(quad.at[r] + QUAD * n_blocks * BYTES + line, 0, 2);
+            for (int line = 0; line < TM_BLOCK_BYTES; line += 64)
+                __builtin_prefetch(quad.at[r] + QUAD * n_blocks * TM_BLOCK_BYTES + line, 0, 2);
         load_factors(&quad);
         add_block(&quad, q, stride, sum, scale, totals, width, true);
-        for (int r = 0; r < QUAD; r++) quad.at[r] += BYTES;
+        for (int r = 0; r < QUAD; r++) quad.at[r] += TM_BLOCK_BYTES;
     }
     for (int t = 0; t < width; t++)
         store_rows_of(y + (size_t)(token + t) * (size_t)w->n_rows + (size_t)row, totals[t], n);
 }
 
-/* Codes less their offset. */
+/* Codes without their offset. */
 static inline void make_tile(const uint8_t *const *at, int8_t *tile)
 {
 #pragma GCC unroll 16
     for (int i = 0; i < SIXTEENS; i++)
         for (int r = 0; r < QUAD; r++)
-            vst1q_s8(tile + 64 * i + 16 * r, vsubq_s8(codes_16(at[r], i), vdupq_n_s8(CODE_OFFSET)));
+            vst1q_s8(tile + 64 * i + 16 * r,
+                     vsubq_s8(TM_BLOCK_CODES_16(at[r], i), vdupq_n_s8(TM_BLOCK_CODE_OFFSET)));
 }
 
 /* totals[token][row of 16] += a piece of 4 rows. */
@@ -244,7 +255,8 @@ TM_ALWAYS_INLINE void add_piece(const block_quad *quads, int n_blocks, const int
 #pragma GCC unroll 4
     for (int t = 0; t < width; t++) total[t] = vld1q_f32(totals + t * TM_GROUP);
     for (int b = 0; b < n_blocks; b++)
-        add_block(quads + b, q + b * WEIGHTS, stride, NULL, scale + b, total, width, false);
+        add_block(quads + b, q + b * TM_BLOCK_WEIGHTS, stride, NULL, scale + b, total, width,
+                  false);
 #pragma GCC unroll 4
     for (int t = 0; t < width; t++) vst1q_f32(totals + t * TM_GROUP, total[t]);
 }
@@ -253,27 +265,29 @@ TM_ALWAYS_INLINE void add_piece(const block_quad *quads, int n_blocks, const int
 static void rows_by_tiles(const tm_weight *w, const tm_act *x, int row, int n, int token_begin,
                           int token_end, float *y)
 {
-    alignas(64) int8_t tile[TILE_QUADS][PIECE_BLOCKS][SIXTEENS * QUAD * 16];
+    alignas(64) int8_t tile[TILE_QUADS][TM_BLOCK_PIECE_BLOCKS][SIXTEENS * QUAD * 16];
     alignas(64) float totals[TM_PANEL_TOKENS * TM_GROUP];
-    block_quad quads[TILE_QUADS][PIECE_BLOCKS];
+    block_quad quads[TILE_QUADS][TM_BLOCK_PIECE_BLOCKS];
     size_t n_blocks = n_blocks_of(w->n_cols), stride = (size_t)x->stride;
     int n_quads = (n + QUAD - 1) / QUAD;
 
     memset(totals, 0, (size_t)(token_end - token_begin) * TM_GROUP * sizeof *totals);
-    for (size_t b = 0; b < n_blocks; b += PIECE_BLOCKS) {
-        int n_piece = n_blocks - b < PIECE_BLOCKS ? (int)(n_blocks - b) : PIECE_BLOCKS;
+    for (size_t b = 0; b < n_blocks; b += TM_BLOCK_PIECE_BLOCKS) {
+        int n_piece =
+            n_blocks - b < TM_BLOCK_PIECE_BLOCKS ? (int)(n_blocks - b) : TM_BLOCK_PIECE_BLOCKS;
         for (int i = 0; i < n_quads; i++)
             for (int k = 0; k < n_piece; k++) {
                 block_quad *quad = &quads[i][k];
                 for (int r = 0; r < QUAD; r++)
-                    quad->at[r] = row_at(w, row, QUAD * i + r, n) + (b + (size_t)k) * BYTES;
+                    quad->at[r] =
+                        row_at(w, row, QUAD * i + r, n) + (b + (size_t)k) * TM_BLOCK_BYTES;
                 load_factors(quad);
                 make_tile(quad->at, tile[i][k]);
                 quad->tile = tile[i][k];
             }
         for (int t = token_begin; t < token_end;) {
-            const int8_t *q = x->i8 + (size_t)t * stride + b * WEIGHTS;
-            const float *scale = x->scale + (size_t)t * (stride / WEIGHTS) + b;
+            const int8_t *q = x->i8 + (size_t)t * stride + b * TM_BLOCK_WEIGHTS;
+            const float *scale = x->scale + (size_t)t * (stride / TM_BLOCK_WEIGHTS) + b;
             float *to = totals + (t - token_begin) * TM_GROUP;
             int width = token_end - t >= 4 ? 4 : 1;
             for (int i = 0; i < n_quads; i++) {
@@ -294,7 +308,7 @@ static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int r
                  int row_end, float *y)
 {
     (void)scratch;
-    if (x->n_tokens < TOKENS_MIN) {
+    if (x->n_tokens < TM_BLOCK_TOKENS_MIN) {
         for (int row = row_begin; row < row_end; row += QUAD) {
             if (x->n_tokens == 1)
                 rows_in_place(w, x, 0, row, row_end - row, y, 1);

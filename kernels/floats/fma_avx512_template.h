@@ -1,17 +1,23 @@
-/* f32r16, f16r16 and bf16r16 with AVX-512: one body, for the TM_FMA_WEIGHT of before the include.
- * Only static inline and static: included by one kernel file of each layout. */
-#ifndef TM_KERNELS_FLOATS_FMA_AVX512_H
-#define TM_KERNELS_FLOATS_FMA_AVX512_H
+/* Template: f32r16, f16r16 and bf16r16 with AVX-512. A kernel file includes it once, after it has
+ * defined TM_FMA_WEIGHT (kernels/panel.h). It defines the functions of a kernel row; all are
+ * static. */
+#ifndef TM_KERNELS_FLOATS_FMA_AVX512_TEMPLATE_H
+#define TM_KERNELS_FLOATS_FMA_AVX512_TEMPLATE_H
+
+#if !defined TM_FMA_WEIGHT
+#error "fma_avx512_template.h: define TM_FMA_WEIGHT first"
+#endif
 
 #include <immintrin.h>
 
 #include "kernels/panel.h"
 
-#define UNIT_BYTES  (TM_FMA_WEIGHT == TM_FMA_F32 ? 64 : 32) /* 16 rows x 1 column in the layout */
-#define BLOCK_UNITS (TM_FMA_WEIGHT == TM_FMA_BF16 ? 2 : 1)  /* columns stored together */
-#define CHAINS      8                                       /* latency 4 x 2 a cycle */
+#define TM_FMA_UNIT_BYTES                                                                          \
+    (TM_FMA_WEIGHT == TM_FMA_F32 ? 64 : 32) /* 16 rows x 1 column in the layout */
+#define TM_FMA_BLOCK_UNITS (TM_FMA_WEIGHT == TM_FMA_BF16 ? 2 : 1) /* columns stored together */
+#define TM_FMA_CHAINS      8                                      /* latency 4 x 2 a cycle */
 
-/* Column `c` of those that begin at `at`, on a multiple of BLOCK_UNITS, stored as `type`. */
+/* Column `c` of those that begin at `at`, on a multiple of TM_FMA_BLOCK_UNITS, stored as `type`. */
 TM_ALWAYS_INLINE __m512 load_column(const uint8_t *at, int c, int type)
 {
     if (type == TM_FMA_F32) return _mm512_loadu_ps((const void *)(at + 64 * c));
@@ -26,23 +32,28 @@ TM_ALWAYS_INLINE __m512 load_column(const uint8_t *at, int c, int type)
  * of each, so that no sum is longer than TM_FLOAT_TOLERANCE counts. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
-    int n_cols = w->n_cols, n_stored = (n_cols + BLOCK_UNITS - 1) / BLOCK_UNITS * BLOCK_UNITS;
-    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES, ahead = (size_t)tm_kernel_ahead;
+    int n_cols = w->n_cols,
+        n_stored = (n_cols + TM_FMA_BLOCK_UNITS - 1) / TM_FMA_BLOCK_UNITS * TM_FMA_BLOCK_UNITS;
+    size_t group_bytes = (size_t)n_stored * (size_t)TM_FMA_UNIT_BYTES,
+           ahead = (size_t)tm_kernel_ahead;
     for (int row = row_begin; row < row_end; row += TM_GROUP) {
         const uint8_t *data = (const uint8_t *)w->data + (size_t)row / TM_GROUP * group_bytes;
         __m512 total = _mm512_setzero_ps();
         int c = 0;
         while (c < n_cols) {
-            int piece_end =
-                n_cols - c < CHAINS * TM_PANEL_UNITS ? n_cols : c + CHAINS * TM_PANEL_UNITS;
-            __m512 chain[CHAINS];
+            int piece_end = n_cols - c < TM_FMA_CHAINS * TM_PANEL_UNITS
+                                ? n_cols
+                                : c + TM_FMA_CHAINS * TM_PANEL_UNITS;
+            __m512 chain[TM_FMA_CHAINS];
 #pragma GCC unroll 8
-            for (int k = 0; k < CHAINS; k++) chain[k] = _mm512_setzero_ps();
-            for (; c + CHAINS <= piece_end; c += CHAINS, data += CHAINS * UNIT_BYTES) {
+            for (int k = 0; k < TM_FMA_CHAINS; k++) chain[k] = _mm512_setzero_ps();
+            for (; c + TM_FMA_CHAINS <= piece_end;
+                 c += TM_FMA_CHAINS, data += TM_FMA_CHAINS * TM_FMA_UNIT_BYTES) {
 #pragma GCC unroll 8
-                for (int k = 0; k < CHAINS; k++) {
-                    if (k * UNIT_BYTES % 64 == 0)
-                        _mm_prefetch((const char *)data + ahead + k * UNIT_BYTES, _MM_HINT_T0);
+                for (int k = 0; k < TM_FMA_CHAINS; k++) {
+                    if (k * TM_FMA_UNIT_BYTES % 64 == 0)
+                        _mm_prefetch((const char *)data + ahead + k * TM_FMA_UNIT_BYTES,
+                                     _MM_HINT_T0);
                     chain[k] = _mm512_fmadd_ps(load_column(data, k, TM_FMA_WEIGHT),
                                                _mm512_set1_ps(x->f32[c + k]), chain[k]);
                 }
@@ -51,7 +62,7 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
                 chain[0] = _mm512_fmadd_ps(load_column(data, k, TM_FMA_WEIGHT),
                                            _mm512_set1_ps(x->f32[c]), chain[0]);
 #pragma GCC unroll 8
-            for (int half = CHAINS / 2; half > 0; half /= 2)
+            for (int half = TM_FMA_CHAINS / 2; half > 0; half /= 2)
 #pragma GCC unroll 8
                 for (int k = 0; k < half; k++) chain[k] = _mm512_add_ps(chain[k], chain[k + half]);
             total = _mm512_add_ps(total, chain[0]);
@@ -66,8 +77,8 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)
 {
-    const int type = packed ? TM_FMA_WEIGHT : TM_FMA_F32, n_block = packed ? BLOCK_UNITS : 1;
-    const size_t block_bytes = packed ? BLOCK_UNITS * UNIT_BYTES : 64;
+    const int type = packed ? TM_FMA_WEIGHT : TM_FMA_F32, n_block = packed ? TM_FMA_BLOCK_UNITS : 1;
+    const size_t block_bytes = packed ? TM_FMA_BLOCK_UNITS * TM_FMA_UNIT_BYTES : 64;
     __m512 acc[24], v[4];
 #pragma GCC unroll 24
     for (int i = 0; i < n_groups * width; i++) acc[i] = _mm512_setzero_ps();
@@ -135,21 +146,23 @@ static int groups_of(int width)
 #if TM_FMA_WEIGHT != TM_FMA_F32
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 {
-    for (int u = 0; u < n_units; u += BLOCK_UNITS, packed += BLOCK_UNITS * UNIT_BYTES)
+    for (int u = 0; u < n_units;
+         u += TM_FMA_BLOCK_UNITS, packed += TM_FMA_BLOCK_UNITS * TM_FMA_UNIT_BYTES)
 #pragma GCC unroll 2
-        for (int k = 0; k < BLOCK_UNITS; k++, tile += 64)
+        for (int k = 0; k < TM_FMA_BLOCK_UNITS; k++, tile += 64)
             _mm512_storeu_ps(tile, load_column(packed, k, TM_FMA_WEIGHT));
 }
 #endif
 
-/* In place up to 144 tokens: converting a column again for every 12 tokens costs less than a tile of
- * twice the bytes in L1 (Zen 4, 64 and 128 tokens of f16r16: 58 and 57 GMAC/s against 50 and 51). */
+/* In place up to 144 tokens: converting a column again for every 12 tokens costs less than a tile
+ * of twice the bytes in L1 (Zen 4, 64 and 128 tokens of f16r16: 58 and 57 GMAC/s against 50 and
+ * 51). */
 static const tm_panel_ops ops = {
     .act = TM_ACT_F32,
     .width_max = 12,
     .width_step = 1,
-    .block_units = BLOCK_UNITS,
-    .block_bytes = BLOCK_UNITS * UNIT_BYTES,
+    .block_units = TM_FMA_BLOCK_UNITS,
+    .block_bytes = TM_FMA_BLOCK_UNITS * TM_FMA_UNIT_BYTES,
     .blocks_in_place = 12,
 #if TM_FMA_WEIGHT != TM_FMA_F32
     .unpack = unpack,

@@ -1,18 +1,24 @@
-/* f32r16, f16r16 and bf16r16 with AVX2, FMA and F16C: one body, for the TM_FMA_WEIGHT of before the
- * include. Only static inline and static: included by one kernel file of each layout. */
-#ifndef TM_KERNELS_FLOATS_FMA_AVX2_H
-#define TM_KERNELS_FLOATS_FMA_AVX2_H
+/* Template: f32r16, f16r16 and bf16r16 with AVX2, FMA and F16C. A kernel file includes it once,
+ * after it has defined TM_FMA_WEIGHT (kernels/panel.h). It defines the functions of a kernel row;
+ * all are static. */
+#ifndef TM_KERNELS_FLOATS_FMA_AVX2_TEMPLATE_H
+#define TM_KERNELS_FLOATS_FMA_AVX2_TEMPLATE_H
+
+#if !defined TM_FMA_WEIGHT
+#error "fma_avx2_template.h: define TM_FMA_WEIGHT first"
+#endif
 
 #include <immintrin.h>
 
 #include "kernels/panel.h"
 
-#define UNIT_BYTES  (TM_FMA_WEIGHT == TM_FMA_F32 ? 64 : 32) /* 16 rows x 1 column in the layout */
-#define BLOCK_UNITS (TM_FMA_WEIGHT == TM_FMA_BF16 ? 2 : 1)  /* columns stored together */
-#define CHAINS      4 /* x 2 vectors of 8 rows: latency 4 x 2 a cycle */
+#define TM_FMA_UNIT_BYTES                                                                          \
+    (TM_FMA_WEIGHT == TM_FMA_F32 ? 64 : 32) /* 16 rows x 1 column in the layout */
+#define TM_FMA_BLOCK_UNITS (TM_FMA_WEIGHT == TM_FMA_BF16 ? 2 : 1) /* columns stored together */
+#define TM_FMA_CHAINS      4 /* x 2 vectors of 8 rows: a latency of 4 cycles x 2 a cycle */
 
-/* 8 rows of column `c` of those that begin at `at`, on a multiple of BLOCK_UNITS, stored as `type`.
- * high: the second 8. */
+/* 8 rows of column `c` of those that begin at `at`, on a multiple of TM_FMA_BLOCK_UNITS, stored as
+ * `type`. high: the second 8. */
 TM_ALWAYS_INLINE __m256 load_column(const uint8_t *at, int c, bool high, int type)
 {
     if (type == TM_FMA_F32) return _mm256_loadu_ps((const void *)(at + 64 * c + 32 * high));
@@ -42,24 +48,29 @@ TM_ALWAYS_INLINE void store_rows(float *y, __m256 low, __m256 high, int n)
  * of each, so that no sum is longer than TM_FLOAT_TOLERANCE counts. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
 {
-    int n_cols = w->n_cols, n_stored = (n_cols + BLOCK_UNITS - 1) / BLOCK_UNITS * BLOCK_UNITS;
-    size_t group_bytes = (size_t)n_stored * (size_t)UNIT_BYTES, ahead = (size_t)tm_kernel_ahead;
+    int n_cols = w->n_cols,
+        n_stored = (n_cols + TM_FMA_BLOCK_UNITS - 1) / TM_FMA_BLOCK_UNITS * TM_FMA_BLOCK_UNITS;
+    size_t group_bytes = (size_t)n_stored * (size_t)TM_FMA_UNIT_BYTES,
+           ahead = (size_t)tm_kernel_ahead;
     for (int row = row_begin; row < row_end; row += TM_GROUP) {
         const uint8_t *data = (const uint8_t *)w->data + (size_t)row / TM_GROUP * group_bytes;
         __m256 total[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
         int c = 0;
         while (c < n_cols) {
-            int piece_end =
-                n_cols - c < CHAINS * TM_PANEL_UNITS ? n_cols : c + CHAINS * TM_PANEL_UNITS;
-            __m256 chain[2 * CHAINS];
+            int piece_end = n_cols - c < TM_FMA_CHAINS * TM_PANEL_UNITS
+                                ? n_cols
+                                : c + TM_FMA_CHAINS * TM_PANEL_UNITS;
+            __m256 chain[2 * TM_FMA_CHAINS];
 #pragma GCC unroll 8
-            for (int k = 0; k < 2 * CHAINS; k++) chain[k] = _mm256_setzero_ps();
-            for (; c + CHAINS <= piece_end; c += CHAINS, data += CHAINS * UNIT_BYTES) {
+            for (int k = 0; k < 2 * TM_FMA_CHAINS; k++) chain[k] = _mm256_setzero_ps();
+            for (; c + TM_FMA_CHAINS <= piece_end;
+                 c += TM_FMA_CHAINS, data += TM_FMA_CHAINS * TM_FMA_UNIT_BYTES) {
 #pragma GCC unroll 4
-                for (int k = 0; k < CHAINS; k++) {
+                for (int k = 0; k < TM_FMA_CHAINS; k++) {
                     __m256 value = _mm256_broadcast_ss(x->f32 + c + k);
-                    if (k * UNIT_BYTES % 64 == 0)
-                        _mm_prefetch((const char *)data + ahead + k * UNIT_BYTES, _MM_HINT_T0);
+                    if (k * TM_FMA_UNIT_BYTES % 64 == 0)
+                        _mm_prefetch((const char *)data + ahead + k * TM_FMA_UNIT_BYTES,
+                                     _MM_HINT_T0);
 #pragma GCC unroll 2
                     for (int i = 0; i < 2; i++)
                         chain[2 * k + i] = _mm256_fmadd_ps(
@@ -83,14 +94,14 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
     }
 }
 
-/* 2 vectors of 8 rows x WIDTH sums in registers: 2 x 6 = 12 of 16. The constants are literals where
- * this is called, so that every loop over them unrolls and acc never is memory. */
+/* 2 vectors of 8 rows x WIDTH sums in registers: 2 x 6 = 12 of 16. Callers pass literals for the
+ * constants, so that every loop over them unrolls and acc stays in registers. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)
 {
-    const int type = packed ? TM_FMA_WEIGHT : TM_FMA_F32, n_block = packed ? BLOCK_UNITS : 1;
-    const size_t block_bytes = packed ? BLOCK_UNITS * UNIT_BYTES : 64;
+    const int type = packed ? TM_FMA_WEIGHT : TM_FMA_F32, n_block = packed ? TM_FMA_BLOCK_UNITS : 1;
+    const size_t block_bytes = packed ? TM_FMA_BLOCK_UNITS * TM_FMA_UNIT_BYTES : 64;
     __m256 acc[12];
     (void)group_bytes;
     (void)n_groups;
@@ -142,9 +153,10 @@ static int groups_of(int width)
 #if TM_FMA_WEIGHT != TM_FMA_F32
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 {
-    for (int u = 0; u < n_units; u += BLOCK_UNITS, packed += BLOCK_UNITS * UNIT_BYTES)
+    for (int u = 0; u < n_units;
+         u += TM_FMA_BLOCK_UNITS, packed += TM_FMA_BLOCK_UNITS * TM_FMA_UNIT_BYTES)
 #pragma GCC unroll 2
-        for (int k = 0; k < BLOCK_UNITS; k++, tile += 64) {
+        for (int k = 0; k < TM_FMA_BLOCK_UNITS; k++, tile += 64) {
             _mm256_storeu_ps((float *)(void *)tile, load_column(packed, k, 0, TM_FMA_WEIGHT));
             _mm256_storeu_ps((float *)(void *)(tile + 32),
                              load_column(packed, k, 1, TM_FMA_WEIGHT));
@@ -156,8 +168,8 @@ static const tm_panel_ops ops = {
     .act = TM_ACT_F32,
     .width_max = 6,
     .width_step = 1,
-    .block_units = BLOCK_UNITS,
-    .block_bytes = BLOCK_UNITS * UNIT_BYTES,
+    .block_units = TM_FMA_BLOCK_UNITS,
+    .block_bytes = TM_FMA_BLOCK_UNITS * TM_FMA_UNIT_BYTES,
     .blocks_in_place = 3,
 #if TM_FMA_WEIGHT != TM_FMA_F32
     .unpack = unpack,

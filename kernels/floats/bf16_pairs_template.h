@@ -1,7 +1,8 @@
-/* Activations as pairs of bfloat16, for the dot products of bf16r16. Only static inline and static:
- * included by one kernel file each, after its decode() and ops. */
-#ifndef TM_KERNELS_FLOATS_BF16_PAIRS_H
-#define TM_KERNELS_FLOATS_BF16_PAIRS_H
+/* Template: activations as pairs of bfloat16, for the dot products of bf16r16. A kernel file
+ * includes it once, after it has defined decode() and `ops`. It defines the functions of a kernel
+ * row; all are static. */
+#ifndef TM_KERNELS_FLOATS_BF16_PAIRS_TEMPLATE_H
+#define TM_KERNELS_FLOATS_BF16_PAIRS_TEMPLATE_H
 
 #include "kernels/half.h"
 #include "kernels/panel.h"

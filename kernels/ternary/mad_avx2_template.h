@@ -1,35 +1,29 @@
-/* Prompts with vpmaddubsw, for any layout whose blocks decode to bytes that hold a code of 2 bits
- * per unit. Included by one kernel file of each layout, which defines before:
- *   BLOCK_UNITS, BLOCK_BYTES    units of a block, its packed bytes
- *   PART_UNITS                  units that are unpacked together, at most 4
- *   BLOCKS_IN_PLACE             so many blocks of tokens do not pay for a tile
+/* Template: prompts with vpmaddubsw, for a layout whose blocks decode to bytes with a code of 2
+ * bits per unit. A kernel file includes it once, after it has defined
+ *   TM_MAD_BLOCK_UNITS, TM_MAD_BLOCK_BYTES   units of a block, its packed bytes
+ *   TM_MAD_PART_UNITS        units that are unpacked together, at most 4
+ *   TM_MAD_BLOCKS_IN_PLACE   up to this many blocks of tokens, a tile is not worth its cost
  *   __m256i load_half(const uint8_t *at, int half, int part)
- *                               rows 8 * half .. of a block, 4 columns each: bits 2p, 2p + 1 of a
- *                               byte are its code of unit part * PART_UNITS + p; reads no byte past
- *                               the block; half and part are literals
- * Only static inline and static. */
-#ifndef TM_KERNELS_TERNARY_MAD_AVX2_H
-#define TM_KERNELS_TERNARY_MAD_AVX2_H
+ *                            rows 8 * half .. of a block, 4 columns each: bits 2p, 2p + 1 of a byte
+ *                            are its code of unit part * TM_MAD_PART_UNITS + p. It must not read
+ *                            beyond the block. half and part are literals.
+ * It defines `ops` and store_rows; all its functions are static. */
+#ifndef TM_KERNELS_TERNARY_MAD_AVX2_TEMPLATE_H
+#define TM_KERNELS_TERNARY_MAD_AVX2_TEMPLATE_H
+
+#if !defined TM_MAD_BLOCK_UNITS || !defined TM_MAD_BLOCK_BYTES || !defined TM_MAD_PART_UNITS ||    \
+    !defined TM_MAD_BLOCKS_IN_PLACE
+#error "mad_avx2_template.h: define the macros that its first comment names"
+#endif
+
+#include "kernels/panel.h"
+#include "kernels/ternary/trit_avx2.h"
 
 #include <immintrin.h>
 
-#include "kernels/panel.h"
-
-/* y = (sum * x scale) * w scale for the first n of 16 rows. */
-static inline void store_rows(float *y, __m256i low, __m256i high, float scale, float w_scale,
-                              int n)
-{
-    float piece[TM_GROUP];
-    float *to = n >= TM_GROUP ? y : piece;
-    __m256 s = _mm256_set1_ps(scale), ws = _mm256_set1_ps(w_scale);
-    _mm256_storeu_ps(to, _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(low), s), ws));
-    _mm256_storeu_ps(to + 8, _mm256_mul_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(high), s), ws));
-    if (n < TM_GROUP) memcpy(y, piece, (size_t)n * sizeof *y);
-}
-
 /* Two products of a code 0..2 and an int8 are at most 508 in size: 64 of them stay in int16. */
-#define UNITS_A_FLUSH (64 / BLOCK_UNITS * BLOCK_UNITS)
-#define BLOCK_PARTS   (BLOCK_UNITS / PART_UNITS)
+#define TM_MAD_UNITS_A_FLUSH (64 / TM_MAD_BLOCK_UNITS * TM_MAD_BLOCK_UNITS)
+#define TM_MAD_BLOCK_PARTS   (TM_MAD_BLOCK_UNITS / TM_MAD_PART_UNITS)
 
 /* Codes of unit p of a part. */
 TM_ALWAYS_INLINE __m256i part_plane(__m256i part, int p)
@@ -50,7 +44,7 @@ TM_ALWAYS_INLINE void add_unit(__m256i acc[8], __m256i low, __m256i high, const 
 }
 
 /* 2 vectors of 8 rows x WIDTH int16 sums in registers: 2 x 4 = 8 of 16, with room for the products.
- * The constants are literals where this is called, so that every loop over them unrolls. */
+ * Callers pass literals for the constants, so that every loop over them unrolls. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)
@@ -59,18 +53,18 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
     (void)group_bytes;
     (void)n_groups;
     for (int u = 0; u < n_units;) {
-        int end = n_units - u < UNITS_A_FLUSH ? n_units : u + UNITS_A_FLUSH;
+        int end = n_units - u < TM_MAD_UNITS_A_FLUSH ? n_units : u + TM_MAD_UNITS_A_FLUSH;
         __m256i acc[8];
 #pragma GCC unroll 8
         for (int i = 0; i < 2 * width; i++) acc[i] = _mm256_setzero_si256();
         if (packed) {
-            for (; u < end; u += BLOCK_UNITS, weights += BLOCK_BYTES) {
+            for (; u < end; u += TM_MAD_BLOCK_UNITS, weights += TM_MAD_BLOCK_BYTES) {
                 _mm_prefetch((const char *)weights + TM_PREFETCH_BYTES, _MM_HINT_T0);
 #pragma GCC unroll 2
-                for (int part = 0; part < BLOCK_PARTS; part++) {
+                for (int part = 0; part < TM_MAD_BLOCK_PARTS; part++) {
                     __m256i low = load_half(weights, 0, part), high = load_half(weights, 1, part);
 #pragma GCC unroll 4
-                    for (int p = 0; p < PART_UNITS; p++, panel += 4 * width)
+                    for (int p = 0; p < TM_MAD_PART_UNITS; p++, panel += 4 * width)
                         add_unit(acc, part_plane(low, p), part_plane(high, p), panel, width);
                 }
             }
@@ -113,14 +107,14 @@ static int groups_of(int width)
 
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 {
-    for (int u = 0; u < n_units; u += BLOCK_UNITS, packed += BLOCK_BYTES) {
+    for (int u = 0; u < n_units; u += TM_MAD_BLOCK_UNITS, packed += TM_MAD_BLOCK_BYTES) {
 #pragma GCC unroll 2
-        for (int part = 0; part < BLOCK_PARTS; part++, tile += 64 * PART_UNITS) {
+        for (int part = 0; part < TM_MAD_BLOCK_PARTS; part++, tile += 64 * TM_MAD_PART_UNITS) {
 #pragma GCC unroll 2
             for (int k = 0; k < 2; k++) {
                 __m256i half = load_half(packed, k, part);
 #pragma GCC unroll 4
-                for (int p = 0; p < PART_UNITS; p++)
+                for (int p = 0; p < TM_MAD_PART_UNITS; p++)
                     _mm256_storeu_si256((__m256i *)(void *)(tile + 64 * p + 32 * k),
                                         part_plane(half, p));
             }
@@ -132,9 +126,9 @@ static const tm_panel_ops ops = {
     .act = TM_ACT_I8,
     .width_max = 4,
     .width_step = 1,
-    .block_units = BLOCK_UNITS,
-    .block_bytes = BLOCK_BYTES,
-    .blocks_in_place = BLOCKS_IN_PLACE,
+    .block_units = TM_MAD_BLOCK_UNITS,
+    .block_bytes = TM_MAD_BLOCK_BYTES,
+    .blocks_in_place = TM_MAD_BLOCKS_IN_PLACE,
     .unpack = unpack,
     .groups = groups_of,
     .micro = micro,

@@ -1,18 +1,20 @@
-/* The operations of vec.h over vectors of 16 floats, written once for every instruction set.
+/* Template: the operations of vec.h over vectors of 16 floats, written once for every instruction
+ * set.
  *
- * The file that includes this defines before it, all static inline:
+ * vec_<isa>.c includes it (through vec_attend_template.h) after it has defined, all static inline,
+ *   V_INLINE                   the attribute of the functions below
  *   v16, i16                   16 floats; 16 int32
- *   V_ROWS                     attention's tiles: queries at most
+ *   V_ROWS                     queries of a tile of attention, at most
  *   V_TILES_1 .. V_TILES_6(X, ...)
- *                              those of 1, 2, 3, 4 and 6 queries: X(queries, v16, ...) for each
+ *                              the tiles of 1, 2, 3, 4 and 6 queries: X(queries, v16, ...) for each
  *   v_zero, v_set, v_load(p, n), v_store(p, v, n)
- *                              n of 16 elements; those beyond are read as 0 and not written
+ *                              n of 16 elements; the others are read as 0 and not written
  *   v_load_half(row, i, n), v_store_half
- *                              the same at row + i; may look back as far as row
+ *                              the same at row + i; v_load_half may read from row on
  *   v_add, v_sub, v_mul, v_div, v_fma(a, b, c) = a b + c, v_fnma(a, b, c) = -a b + c
  *   v_max(a, b) = a > b ? a : b, v_min(a, b) = a < b ? a : b, v_abs, v_rint (ties to even)
  *   v_scale2(p, n)             p * 2^n, n integral in -126 .. 128, rounded once
- *   v_add_exponent(p, n)       the same for p and a result that are normal, or NaN p
+ *   v_add_exponent(p, n)       the same if p and the result are normal; p may be NaN
  *   v_zero_below(x, limit, r)  x < limit ? 0 : r
  *   v_max_lane(v)              the largest lane; none is NaN
  *   v_halves(v)                the sum of the lanes, added by halves
@@ -20,8 +22,13 @@
  *   v_subadd(a, b)             a - b in even lanes, a + b in odd ones
  *   i_zero, i_add, i_sum, i_from(v), i_store_i8(q, i, n)
  */
-#ifndef TM_KERNELS_VEC_VEC_WIDE_H
-#define TM_KERNELS_VEC_VEC_WIDE_H
+#ifndef TM_KERNELS_VEC_VEC_WIDE_TEMPLATE_H
+#define TM_KERNELS_VEC_VEC_WIDE_TEMPLATE_H
+
+#if !defined V_INLINE || !defined V_ROWS || !defined V_TILES_1 || !defined V_TILES_2 ||            \
+    !defined V_TILES_3 || !defined V_TILES_4 || !defined V_TILES_6
+#error "vec_wide_template.h: define the macros that its first comment names"
+#endif
 
 #include <float.h>
 
@@ -83,7 +90,7 @@ static inline float wide_sum_squares(const float *x, int n)
     return wide_halves64(a, b, c, d);
 }
 
-/* Elementwise: each operation on n of 16 elements at i, then over a whole array. */
+/* Elementwise: each operation first on n of 16 elements at i, then over a whole array. */
 static inline V_INLINE void scale_by_at(const float *x, float factor, const float *weight, int i,
                                         int n, float *y)
 {
@@ -183,7 +190,7 @@ static inline float wide_quantize_i8(const float *x, int n, int n_padded, int8_t
     return 1 / s;
 }
 
-/* Makes exp(x - max) of n of 16 elements; 0 beyond. */
+/* Stores exp(x - max) of n of 16 elements; returns them, with 0 in the other lanes. */
 static inline V_INLINE v16 exp_at(float *x, int n, v16 max)
 {
     v16 e = wide_exp_down(v_sub(v_load(x, n), max));

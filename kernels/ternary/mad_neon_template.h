@@ -1,15 +1,20 @@
-/* Prompts with smlal, for any layout whose blocks unpack to codes 0 .. 2. Included by one kernel file
- * of each layout, which defines before:
- *   BLOCK_UNITS, BLOCK_BYTES    units of a block, its packed bytes
- *   BLOCKS_IN_PLACE             so many blocks of tokens do not pay for a tile; 0: always a tile
- *   unpack                      of tm_panel_ops
+/* Template: prompts with smlal, for a layout whose blocks unpack to codes 0 .. 2. A kernel file
+ * includes it once, after it has defined
+ *   TM_MAD_BLOCK_UNITS, TM_MAD_BLOCK_BYTES   units of a block, its packed bytes
+ *   TM_MAD_BLOCKS_IN_PLACE   up to this many blocks of tokens, a tile is not worth its cost; 0:
+ *                            always a tile
+ *   unpack                   as in tm_panel_ops
  *   int8x16_t load_codes(const uint8_t *at, int quad, int p, bool packed)
- *                               only where a tile is not always made: 4 rows x 4 columns of codes,
- *                               rows 4 * quad .. of unit p of a block, or of a tile; the numbers are
- *                               literals
- * Only static inline and static. */
-#ifndef TM_KERNELS_TERNARY_MAD_NEON_H
-#define TM_KERNELS_TERNARY_MAD_NEON_H
+ *                            only if TM_MAD_BLOCKS_IN_PLACE exceeds 0: 4 rows x 4 columns of codes,
+ *                            rows 4 * quad .. of unit p of a block, or of a tile. The numbers are
+ *                            literals.
+ * It defines `ops`; all its functions are static. */
+#ifndef TM_KERNELS_TERNARY_MAD_NEON_TEMPLATE_H
+#define TM_KERNELS_TERNARY_MAD_NEON_TEMPLATE_H
+
+#if !defined TM_MAD_BLOCK_UNITS || !defined TM_MAD_BLOCK_BYTES || !defined TM_MAD_BLOCKS_IN_PLACE
+#error "mad_neon_template.h: define the macros that its first comment names"
+#endif
 
 #include <arm_neon.h>
 
@@ -19,7 +24,7 @@
 /* A code 0..2 times an int8 is at most 254 in size: 128 of them, at most 32,512, stay in int16. */
 _Static_assert(TM_PANEL_UNITS <= 128, "a unit adds one product to an int16 lane");
 
-#if BLOCKS_IN_PLACE == 0
+#if TM_MAD_BLOCKS_IN_PLACE == 0
 TM_ALWAYS_INLINE int8x16_t load_codes(const uint8_t *at, int quad, int p, bool packed)
 {
     (void)packed;
@@ -35,7 +40,7 @@ TM_ALWAYS_INLINE void multiply_add(int16x8_t *acc, int8x16_t codes, int8x16_t va
 }
 
 /* 8 rows x WIDTH int16 sums of 4 columns in registers: 4 x 4 = 16 of 32; the other 8 rows of the
- * group afterwards. The constants are literals where this is called, so that every loop over them
+ * group afterwards. Callers pass literals for the constants, so that every loop over them
  * unrolls. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
@@ -50,10 +55,10 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
 #pragma GCC unroll 16
         for (int i = 0; i < 4 * width; i++) acc[i] = vdupq_n_s16(0);
         for (int u = 0; u < n_units;
-             u += BLOCK_UNITS, at += packed ? BLOCK_BYTES : 64 * BLOCK_UNITS) {
+             u += TM_MAD_BLOCK_UNITS, at += packed ? TM_MAD_BLOCK_BYTES : 64 * TM_MAD_BLOCK_UNITS) {
             if (packed && quad == 0) __builtin_prefetch(at + TM_PREFETCH_BYTES);
 #pragma GCC unroll 6
-            for (int p = 0; p < BLOCK_UNITS; p++, values += width) {
+            for (int p = 0; p < TM_MAD_BLOCK_UNITS; p++, values += width) {
                 int8x16_t a = load_codes(at, quad, p, packed),
                           b = load_codes(at, quad + 1, p, packed);
 #pragma GCC unroll 4
@@ -76,14 +81,14 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
 }
 
 TM_WIDTHS_2_4(TM_MICRO, 1, 0)
-#if BLOCKS_IN_PLACE > 0
+#if TM_MAD_BLOCKS_IN_PLACE > 0
 TM_WIDTHS_2_4(TM_MICRO, 1, 1)
 #endif
 
 static tm_panel_micro *micro(int groups, int width, bool packed)
 {
     static tm_panel_micro *const tiled[5] = {TM_WIDTHS_2_4(TM_MICRO_AT, 1, 0)};
-#if BLOCKS_IN_PLACE > 0
+#if TM_MAD_BLOCKS_IN_PLACE > 0
     static tm_panel_micro *const in_place[5] = {TM_WIDTHS_2_4(TM_MICRO_AT, 1, 1)};
     if (packed) return in_place[width];
 #endif
@@ -96,9 +101,9 @@ static const tm_panel_ops ops = {
     .act = TM_ACT_I8,
     .width_max = 4,
     .width_step = 1,
-    .block_units = BLOCK_UNITS,
-    .block_bytes = BLOCK_BYTES,
-    .blocks_in_place = BLOCKS_IN_PLACE,
+    .block_units = TM_MAD_BLOCK_UNITS,
+    .block_bytes = TM_MAD_BLOCK_BYTES,
+    .blocks_in_place = TM_MAD_BLOCKS_IN_PLACE,
     .unpack = unpack,
     .groups = groups_of,
     .micro = micro,

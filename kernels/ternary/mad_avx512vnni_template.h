@@ -1,25 +1,30 @@
-/* Prompts with 512-bit vpdpbusd, for any layout whose blocks decode to vectors of 16 rows x 4
- * columns of unsigned codes. Included by one kernel file of each layout, which defines before:
- *   BLOCK_UNITS, BLOCK_BYTES                  units of a block, its packed bytes
- *   BLOCKS_IN_PLACE                           so many blocks of tokens do not pay for a tile
- *   FOUR_GROUPS                               so many tokens at most, up to 6, take four row groups
- *                                             at once, more take two
- *   BLOCK_GROUPS                              row groups in a block, 4 bytes apart; undefined: 1
- *   block                                     a type: a block of 16 rows in registers
- *   block load_block(const uint8_t *at)       a block, and no byte past it
+/* Template: prompts with 512-bit vpdpbusd, for a layout whose blocks decode to vectors of 16 rows x
+ * 4 columns of unsigned codes. A kernel file includes it once, after it has defined
+ *   TM_MAD_BLOCK_UNITS, TM_MAD_BLOCK_BYTES   units of a block, its packed bytes
+ *   TM_MAD_BLOCKS_IN_PLACE   up to this many blocks of tokens, a tile is not worth its cost
+ *   TM_MAD_FOUR_GROUPS       up to this many tokens, at most 6, four row groups are multiplied at
+ *                            once; beyond that, two
+ *   TM_MAD_BLOCK_GROUPS      row groups in a block, 4 bytes apart (default 1)
+ *   block                    a type: a block of 16 rows in registers
+ *   block load_block(const uint8_t *at)        a block; it must not read beyond it
  *   void load_groups(block v[], const uint8_t *at, int n_groups)
- *                                             where BLOCK_GROUPS is more than 1: 1, 2 or 4 of them
- *   __m512i block_plane(block from, int p)    codes 0..2 of unit p; p is a literal
- * Only static inline and static. */
-#ifndef TM_KERNELS_TERNARY_MAD_AVX512VNNI_H
-#define TM_KERNELS_TERNARY_MAD_AVX512VNNI_H
+ *                            1, 2 or 4 of them; only if TM_MAD_BLOCK_GROUPS exceeds 1
+ *   __m512i block_plane(block from, int p)     codes 0..2 of unit p, a literal
+ * It defines `ops` and store_rows; all its functions are static. */
+#ifndef TM_KERNELS_TERNARY_MAD_AVX512VNNI_TEMPLATE_H
+#define TM_KERNELS_TERNARY_MAD_AVX512VNNI_TEMPLATE_H
+
+#if !defined TM_MAD_BLOCK_UNITS || !defined TM_MAD_BLOCK_BYTES ||                                  \
+    !defined TM_MAD_BLOCKS_IN_PLACE || !defined TM_MAD_FOUR_GROUPS
+#error "mad_avx512vnni_template.h: define the macros that its first comment names"
+#endif
 
 #include <immintrin.h>
 
 #include "kernels/panel.h"
 
-#ifndef BLOCK_GROUPS
-#define BLOCK_GROUPS 1
+#ifndef TM_MAD_BLOCK_GROUPS
+#define TM_MAD_BLOCK_GROUPS 1
 #endif
 
 /* y = ((float)(total - x sum) * x scale) * w scale for the first n of 16 rows. */
@@ -32,8 +37,8 @@ TM_ALWAYS_INLINE void store_rows(float *y, __m512i total, const tm_weight *w, co
     _mm512_mask_storeu_ps(y, n >= TM_GROUP ? 0xffff : (__mmask16)((1u << n) - 1), value);
 }
 
-/* N_GROUPS x WIDTH sums in registers: 2 x 12 or 4 x 6 = 24 of 32. The constants are literals where
- * this is called, so that every loop over them unrolls and acc never is memory. */
+/* N_GROUPS x WIDTH sums in registers: 2 x 12 or 4 x 6 = 24 of 32. Callers pass literals for the
+ * constants, so that every loop over them unrolls and acc stays in registers. */
 TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const uint8_t *panel,
                                int n_units, tm_panel_sum *sums, bool add, const int n_groups,
                                const int width, const bool packed)
@@ -44,22 +49,25 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
     for (int i = 0; i < n_groups * width; i++) acc[i] = _mm512_setzero_si512();
 
     if (packed) {
-        size_t ahead = BLOCK_GROUPS > 1 ? TM_PREFETCH_BYTES : tm_panel_ahead(group_bytes, n_groups);
-        const int n_here = n_groups < BLOCK_GROUPS ? n_groups : BLOCK_GROUPS; /* of one block */
-        for (int u = 0; u < n_units; u += BLOCK_UNITS, weights += BLOCK_BYTES) {
+        size_t ahead =
+            TM_MAD_BLOCK_GROUPS > 1 ? TM_PREFETCH_BYTES : tm_panel_ahead(group_bytes, n_groups);
+        const int n_here =
+            n_groups < TM_MAD_BLOCK_GROUPS ? n_groups : TM_MAD_BLOCK_GROUPS; /* of one block */
+        for (int u = 0; u < n_units; u += TM_MAD_BLOCK_UNITS, weights += TM_MAD_BLOCK_BYTES) {
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++) {
                 const uint8_t *at = weights + (size_t)g * group_bytes;
-                if (BLOCK_GROUPS == 1) v[g] = load_block(at);
-                if (g % BLOCK_GROUPS != 0) continue;
-                for (int line = 0; line < BLOCK_BYTES * n_here / BLOCK_GROUPS; line += 64)
+                if (TM_MAD_BLOCK_GROUPS == 1) v[g] = load_block(at);
+                if (g % TM_MAD_BLOCK_GROUPS != 0) continue;
+                for (int line = 0; line < TM_MAD_BLOCK_BYTES * n_here / TM_MAD_BLOCK_GROUPS;
+                     line += 64)
                     _mm_prefetch((const char *)at + ahead + line, _MM_HINT_T1);
             }
-#if BLOCK_GROUPS > 1
+#if TM_MAD_BLOCK_GROUPS > 1
             load_groups(v, weights, n_groups);
 #endif
 #pragma GCC unroll 6
-            for (int p = 0; p < BLOCK_UNITS; p++, panel += 4 * width) {
+            for (int p = 0; p < TM_MAD_BLOCK_UNITS; p++, panel += 4 * width) {
 #pragma GCC unroll 4
                 for (int g = 0; g < n_groups; g++) plane[g] = block_plane(v[g], p);
 #pragma GCC unroll 12
@@ -121,18 +129,18 @@ static tm_panel_micro *micro(int groups, int width, bool packed)
     return (groups == 2 ? tiled_2 : tiled_1)[width];
 }
 
-/* 24 sums in registers at most: more would not fit, and fewer than 8 would wait for each other. */
+/* At most 24 sums in registers: more would not fit, and fewer than 8 would stall on each other. */
 static int groups_of(int width)
 {
-    return width <= FOUR_GROUPS ? 4 : 2;
+    return width <= TM_MAD_FOUR_GROUPS ? 4 : 2;
 }
 
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 {
-    for (int u = 0; u < n_units; u += BLOCK_UNITS, packed += BLOCK_BYTES) {
+    for (int u = 0; u < n_units; u += TM_MAD_BLOCK_UNITS, packed += TM_MAD_BLOCK_BYTES) {
         block from = load_block(packed);
 #pragma GCC unroll 6
-        for (int p = 0; p < BLOCK_UNITS; p++, tile += 64)
+        for (int p = 0; p < TM_MAD_BLOCK_UNITS; p++, tile += 64)
             _mm512_storeu_si512(tile, block_plane(from, p));
     }
 }
@@ -141,10 +149,10 @@ static const tm_panel_ops ops = {
     .act = TM_ACT_I8,
     .width_max = 12,
     .width_step = 1,
-    .block_units = BLOCK_UNITS,
-    .block_bytes = BLOCK_BYTES,
-    .block_groups = BLOCK_GROUPS,
-    .blocks_in_place = BLOCKS_IN_PLACE,
+    .block_units = TM_MAD_BLOCK_UNITS,
+    .block_bytes = TM_MAD_BLOCK_BYTES,
+    .block_groups = TM_MAD_BLOCK_GROUPS,
+    .blocks_in_place = TM_MAD_BLOCKS_IN_PLACE,
     .unpack = unpack,
     .groups = groups_of,
     .micro = micro,

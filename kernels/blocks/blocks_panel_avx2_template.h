@@ -1,21 +1,26 @@
-/* Prompts of a block layout with AVX2: 16 rows x up to 4 tokens in registers. Codes of 8 bits are
- * summed in 16: a sum may pass through values that do not fit, since it wraps, but what it comes to
- * does (the kernel file says why). Codes of 16 bits are summed in 32. Only static inline and static:
- * included by one kernel file each, which defines CODE_BYTES too. */
-#ifndef TM_KERNELS_BLOCKS_BLOCKS_PANEL_AVX2_H
-#define TM_KERNELS_BLOCKS_BLOCKS_PANEL_AVX2_H
+/* Template: prompts of a block layout with AVX2, 16 rows x up to 4 tokens in registers. A kernel
+ * file includes it once; blocks_avx2_template.h and blocks_panel_template.h say what it defines for
+ * it, and TM_BLOCK_CODE_BYTES. Codes of 8 bits are summed in 16 bits: a partial sum may wrap, but
+ * the final one fits (each kernel file says why). Codes of 16 bits are summed in 32. */
+#ifndef TM_KERNELS_BLOCKS_BLOCKS_PANEL_AVX2_TEMPLATE_H
+#define TM_KERNELS_BLOCKS_BLOCKS_PANEL_AVX2_TEMPLATE_H
 
-#include "kernels/blocks/blocks_avx2.h"
+#if !defined TM_BLOCK_CODE_BYTES
+#error "blocks_panel_avx2_template.h: define TM_BLOCK_CODE_BYTES first"
+#endif
 
-#define PANEL_ROWS 16
-#define WIDTH_MAX  4
+#include "kernels/blocks/blocks_avx2_template.h"
 
-#include "kernels/blocks/blocks_panel.h"
+#define TM_BLOCK_PANEL_ROWS 16
+#define TM_BLOCK_WIDTH_MAX  4
+
+#include "kernels/blocks/blocks_panel_template.h"
 
 /* Two sums of 16 bits. */
 TM_ALWAYS_INLINE uint32_t first_sum(int32_t even, int32_t odd)
 {
-    return (uint16_t)(-CODE_OFFSET * even) | (uint32_t)(uint16_t)(-CODE_OFFSET * odd) << 16;
+    return (uint16_t)(-TM_BLOCK_CODE_OFFSET * even) |
+           (uint32_t)(uint16_t)(-TM_BLOCK_CODE_OFFSET * odd) << 16;
 }
 
 /* 8 rows of 32 bytes -> 8 units of 8 rows. */
@@ -39,9 +44,9 @@ TM_ALWAYS_INLINE void transpose_8(const uint8_t *from, size_t stride, uint8_t *t
     }
 #pragma GCC unroll 4
     for (int k = 0; k < 4; k++) {
-        uint8_t *at = to + k * PANEL_ROWS * 4;
+        uint8_t *at = to + k * TM_BLOCK_PANEL_ROWS * 4;
         _mm256_storeu_si256((void *)at, _mm256_permute2x128_si256(a[k], a[4 + k], 0x20));
-        _mm256_storeu_si256((void *)(at + 4 * PANEL_ROWS * 4),
+        _mm256_storeu_si256((void *)(at + 4 * TM_BLOCK_PANEL_ROWS * 4),
                             _mm256_permute2x128_si256(a[k], a[4 + k], 0x31));
     }
 }
@@ -49,29 +54,30 @@ TM_ALWAYS_INLINE void transpose_8(const uint8_t *from, size_t stride, uint8_t *t
 TM_ALWAYS_INLINE void transpose(const uint8_t *from, size_t stride, uint8_t *to)
 {
     for (int half = 0; half < 2; half++) {
-        transpose_8(from + 32 * half, stride, to + 8 * half * PANEL_ROWS * 4);
-        transpose_8(from + 8 * stride + 32 * half, stride, to + 8 * half * PANEL_ROWS * 4 + 32);
+        transpose_8(from + 32 * half, stride, to + 8 * half * TM_BLOCK_PANEL_ROWS * 4);
+        transpose_8(from + 8 * stride + 32 * half, stride,
+                    to + 8 * half * TM_BLOCK_PANEL_ROWS * 4 + 32);
     }
 }
 
 TM_ALWAYS_INLINE __m256i add_products(__m256i sum, __m256i w, __m256i q)
 {
-    if (CODE_BYTES == 1) return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, q));
+    if (TM_BLOCK_CODE_BYTES == 1) return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, q));
     return _mm256_add_epi32(sum, _mm256_madd_epi16(w, q));
 }
 
 TM_ALWAYS_INLINE void multiply(const block_tile *tile, int b, const uint32_t *panel, int n_units,
                                int32_t *sums, const int width)
 {
-    const uint8_t *codes_at = tile->codes[b * BLOCK_UNITS][0];
+    const uint8_t *codes_at = tile->codes[b * TM_BLOCK_UNITS][0];
     __m256i sum[8], part[8];
-    for (int s = 0; s < N_SCALES; s++) {
+    for (int s = 0; s < TM_BLOCK_N_SCALES; s++) {
 #pragma GCC unroll 4
         for (int t = 0; t < width; t++)
             part[t] = part[width + t] = _mm256_set1_epi32((int32_t)panel[t]);
         panel += width;
 #pragma GCC unroll 4
-        for (int u = 0; u < n_units; u++, panel += width, codes_at += 4 * PANEL_ROWS) {
+        for (int u = 0; u < n_units; u++, panel += width, codes_at += 4 * TM_BLOCK_PANEL_ROWS) {
             __m256i low = _mm256_loadu_si256((const void *)codes_at),
                     high = _mm256_loadu_si256((const void *)(codes_at + 32));
 #pragma GCC unroll 4
@@ -81,13 +87,13 @@ TM_ALWAYS_INLINE void multiply(const block_tile *tile, int b, const uint32_t *pa
                 part[width + t] = add_products(part[width + t], high, q);
             }
         }
-        const int32_t *of_rows = tile->scales[b * N_SCALES + s];
+        const int32_t *of_rows = tile->scales[b * TM_BLOCK_N_SCALES + s];
 #pragma GCC unroll 8
         for (int i = 0; i < 2 * width; i++) {
-            __m256i factor = N_SCALES == 1
+            __m256i factor = TM_BLOCK_N_SCALES == 1
                                  ? _mm256_set1_epi16(1)
                                  : _mm256_loadu_si256((const void *)(of_rows + i / width * 8));
-            __m256i value = CODE_BYTES == 1 ? _mm256_madd_epi16(part[i], factor) : part[i];
+            __m256i value = TM_BLOCK_CODE_BYTES == 1 ? _mm256_madd_epi16(part[i], factor) : part[i];
             sum[i] = s == 0 ? value : _mm256_add_epi32(sum[i], value);
         }
     }
@@ -95,7 +101,7 @@ TM_ALWAYS_INLINE void multiply(const block_tile *tile, int b, const uint32_t *pa
     for (int t = 0; t < width; t++)
 #pragma GCC unroll 2
         for (int g = 0; g < 2; g++) {
-            int32_t *to = sums + t * PANEL_ROWS + 8 * g;
+            int32_t *to = sums + t * TM_BLOCK_PANEL_ROWS + 8 * g;
             _mm256_storeu_si256((void *)to, sum[g * width + t]);
         }
 }
@@ -104,7 +110,7 @@ TM_ALWAYS_INLINE void add_scaled_sums(const int32_t *sums, const float *d, const
                                       int width, float *totals)
 {
     __m256 low = _mm256_loadu_ps(d), high = _mm256_loadu_ps(d + 8);
-    for (int t = 0; t < width; t++, sums += PANEL_ROWS, totals += PANEL_ROWS) {
+    for (int t = 0; t < width; t++, sums += TM_BLOCK_PANEL_ROWS, totals += TM_BLOCK_PANEL_ROWS) {
         __m256 of_token = _mm256_castsi256_ps(_mm256_set1_epi32((int32_t)scale[t]));
 #pragma GCC unroll 2
         for (int g = 0; g < 2; g++) {
