@@ -1,4 +1,4 @@
-/* The checker itself: kernels that are wrong on purpose must fail, each for its reason. */
+/* The checker itself: kernels that are wrong on purpose must fail, each for the right reason. */
 #include "tests/tm_test.h"
 
 #include <signal.h>
@@ -61,7 +61,7 @@ MUTANT(int16_sum)
     EACH_CELL *cell(w, y, r, t) = RIGHT((int16_t)sum_of(w, x, r, t, w->n_cols), t);
 }
 
-/* As a vpmaddubsw loop that widens after twice too many: wrong only near the largest sums. */
+/* As a vpmaddubsw loop that widens too late by a factor of 2: wrong only near the largest sums. */
 MUTANT(int16_sum_of_512)
 {
     (void)scratch;
@@ -111,7 +111,7 @@ MUTANT(writes_every_row)
     right(w, x, scratch, 0, w->n_rows, y);
 }
 
-MUTANT(writes_behind_y)
+MUTANT(writes_after_y)
 {
     right(w, x, scratch, row_begin, row_end, y);
     if (row_end == w->n_rows) y[(size_t)x->n_tokens * (size_t)w->n_rows] = 0;
@@ -124,13 +124,13 @@ MUTANT(writes_before_y)
 }
 
 static volatile int sink;
-MUTANT(reads_behind_weights)
+MUTANT(reads_after_weights)
 {
     sink = ((const int8_t *)w->data)[w->format->size(w->n_rows, w->n_cols)];
     right(w, x, scratch, row_begin, row_end, y);
 }
 
-MUTANT(reads_behind_activations)
+MUTANT(reads_after_activations)
 {
     sink = x->i8[(size_t)x->n_tokens * (size_t)x->stride];
     right(w, x, scratch, row_begin, row_end, y);
@@ -156,7 +156,7 @@ MUTANT(divides_by_zero)
     raise(SIGFPE);
 }
 
-/* A scratch that holds the sum of the first token, to see prepare checked. */
+/* A scratch with a mark that prepare must set. */
 static size_t scratch_64(int n_cols, int n_tokens)
 {
     (void)n_cols, (void)n_tokens;
@@ -171,13 +171,13 @@ static void prepare_mark(const tm_act *x, void *scratch)
     (void)x;
     *(int *)scratch = 1;
 }
-static void prepare_behind(const tm_act *x, void *scratch)
+static void prepare_writes_after(const tm_act *x, void *scratch)
 {
     (void)x;
     *(int *)scratch = 1;
     ((volatile int *)scratch)[16] = 0;
 }
-static void prepare_before(const tm_act *x, void *scratch)
+static void prepare_writes_before(const tm_act *x, void *scratch)
 {
     (void)x;
     *(int *)scratch = 1;
@@ -208,12 +208,13 @@ static void must_fail(const tm_kernel *kernel, const char *why)
 {
     tm_error err;
     tm_status status = tm_check_kernel(kernel, 70, 1024, 3, 11, &err);
-    if (status != TM_CHECK) fail_msg("status %s, wanted CHECK (%s)", tm_status_name(status), why);
+    if (status != TM_CHECK)
+        fail_msg("status %s instead of CHECK (%s)", tm_status_name(status), why);
     if (!strstr(err.message, why)) fail_msg("'%s' does not say '%s'", err.message, why);
     assert_non_null(strstr(err.message, "seed 11"));
 }
 
-static void right_kernels_pass(void **state)
+static void test_correct_kernels_pass(void **state)
 {
     tm_error err;
     tm_kernel kernel = kernel_of(right);
@@ -225,7 +226,7 @@ static void right_kernels_pass(void **state)
     assert_int_equal(tm_check_kernel(&kernel, 70, 1024, 3, 11, &err), TM_OK);
 }
 
-static void wrong_sums_are_found(void **state)
+static void test_wrong_sums_fail(void **state)
 {
     static const struct {
         rows_function *rows;
@@ -248,15 +249,18 @@ static void wrong_sums_are_found(void **state)
     }
 }
 
-static void wrong_memory_is_found(void **state)
+static void test_wrong_accesses_fail(void **state)
 {
     static const struct {
         rows_function *rows;
         const char *why;
     } mutants[] = {
-        {writes_the_row_before, "not theirs"},       {writes_every_row, "not theirs"},
-        {writes_behind_y, "crashed with signal 11"}, {writes_before_y, "wrote before y"},
-        {reads_behind_weights, "crashed"},           {reads_behind_activations, "crashed"},
+        {writes_the_row_before, "outside the range"},
+        {writes_every_row, "outside the range"},
+        {writes_after_y, "crashed with signal 11"},
+        {writes_before_y, "wrote before y"},
+        {reads_after_weights, "crashed"},
+        {reads_after_activations, "crashed"},
         {writes_to_activations, "crashed"},
     };
     (void)state;
@@ -266,26 +270,26 @@ static void wrong_memory_is_found(void **state)
     }
 }
 
-static void crashes_are_failed_checks(void **state)
+static void test_crashes_are_failed_checks(void **state)
 {
     tm_kernel kernel = kernel_of(illegal_instruction);
     (void)state;
     must_fail(&kernel, "illegal instruction");
     kernel.rows = divides_by_zero;
     must_fail(&kernel, "crashed with signal 8");
-    must_fail(&kernel, "crashed with signal 8"); /* and the handlers are in place again */
+    must_fail(&kernel, "crashed with signal 8"); /* the handlers are installed again */
 }
 
-static void wrong_scratch_is_found(void **state)
+static void test_wrong_scratch_fails(void **state)
 {
     tm_kernel kernel = kernel_of(needs_mark);
     (void)state;
     kernel.scratch_size = scratch_64;
     kernel.prepare = prepare_nothing;
     must_fail(&kernel, "got nan");
-    kernel.prepare = prepare_behind;
+    kernel.prepare = prepare_writes_after;
     must_fail(&kernel, "crashed");
-    kernel.prepare = prepare_before;
+    kernel.prepare = prepare_writes_before;
     must_fail(&kernel, "prepare wrote outside");
     kernel.prepare = prepare_mark;
     kernel.prepare_part = prepare_last_part_lost;
@@ -295,13 +299,13 @@ static void wrong_scratch_is_found(void **state)
     must_fail(&kernel, "crashed");
 }
 
-/* Layouts that lose something. */
+/* A layout that unpacks the wrong row. */
 static void unpack_shifted(const void *data, int row, int n_rows, int n_cols, int8_t *trits)
 {
     tm_format_trit.unpack_trits(data, row ? row - 1 : 0, n_rows, n_cols, trits);
 }
 
-static void wrong_layouts_are_found(void **state)
+static void test_wrong_layouts_fail(void **state)
 {
     tm_kernel kernel = kernel_of(right);
     tm_format format = tm_format_trit;
@@ -311,7 +315,7 @@ static void wrong_layouts_are_found(void **state)
     must_fail(&kernel, "unpacked differs");
 }
 
-/* Floats: one column short, and sums in half the precision a float has. */
+/* Floats: one column short, and sums with half the precision of a float. */
 static void float_rows(const tm_weight *w, const tm_act *x, int row_begin, int row_end, int n_cols,
                        float error, float *y)
 {
@@ -343,7 +347,7 @@ MUTANT(float_inexact)
     float_rows(w, x, row_begin, row_end, w->n_cols, 0x1p-12f, y);
 }
 
-static void wrong_floats_are_found(void **state)
+static void test_wrong_floats_fail(void **state)
 {
     tm_error err;
     tm_kernel kernel = kernel_of(float_right);
@@ -358,7 +362,7 @@ static void wrong_floats_are_found(void **state)
     must_fail(&kernel, "within");
 }
 
-static void unavailable_kernels_are_not_run(void **state)
+static void test_unavailable_kernels_do_not_run(void **state)
 {
     tm_error err;
     tm_kernel kernel = kernel_of(right);
@@ -370,10 +374,14 @@ static void unavailable_kernels_are_not_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right_kernels_pass),     cmocka_unit_test(wrong_sums_are_found),
-        cmocka_unit_test(wrong_memory_is_found),  cmocka_unit_test(crashes_are_failed_checks),
-        cmocka_unit_test(wrong_scratch_is_found), cmocka_unit_test(wrong_layouts_are_found),
-        cmocka_unit_test(wrong_floats_are_found), cmocka_unit_test(unavailable_kernels_are_not_run),
+        cmocka_unit_test(test_correct_kernels_pass),
+        cmocka_unit_test(test_wrong_sums_fail),
+        cmocka_unit_test(test_wrong_accesses_fail),
+        cmocka_unit_test(test_crashes_are_failed_checks),
+        cmocka_unit_test(test_wrong_scratch_fails),
+        cmocka_unit_test(test_wrong_layouts_fail),
+        cmocka_unit_test(test_wrong_floats_fail),
+        cmocka_unit_test(test_unavailable_kernels_do_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 #define ALL ((1u << TM_ISA_COUNT) - 1)
 
-static void bits_agree_with_the_compilers_detection(void **state)
+static void test_bits_agree_with_the_compiler(void **state)
 {
     unsigned isa = tm_cpu_isa();
     (void)state;
@@ -38,7 +38,7 @@ static void bits_agree_with_the_compilers_detection(void **state)
 #endif
 }
 
-static void limit_takes_bits_away_and_gives_them_back(void **state)
+static void test_limit_removes_and_restores_bits(void **state)
 {
     unsigned isa = tm_cpu_isa();
     (void)state;
@@ -50,7 +50,7 @@ static void limit_takes_bits_away_and_gives_them_back(void **state)
     assert_int_equal(tm_cpu_isa(), isa);
 }
 
-static void text_and_back(void **state)
+static void test_text_round_trip(void **state)
 {
     char text[200];
     unsigned isa;
@@ -73,7 +73,7 @@ static void text_and_back(void **state)
     assert_true(strlen(small) < sizeof small);
 }
 
-static void unknown_names_are_refused_with_the_nearest(void **state)
+static void test_unknown_name_suggests_the_nearest(void **state)
 {
     static const char *const bad[] = {"", ",", "avx2,", "avx2++neon", "avx2 ", "sse2"};
     unsigned isa;
@@ -89,10 +89,10 @@ static void unknown_names_are_refused_with_the_nearest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bits_agree_with_the_compilers_detection),
-        cmocka_unit_test(limit_takes_bits_away_and_gives_them_back),
-        cmocka_unit_test(text_and_back),
-        cmocka_unit_test(unknown_names_are_refused_with_the_nearest),
+        cmocka_unit_test(test_bits_agree_with_the_compiler),
+        cmocka_unit_test(test_limit_removes_and_restores_bits),
+        cmocka_unit_test(test_text_round_trip),
+        cmocka_unit_test(test_unknown_name_suggests_the_nearest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include "kernels/format.h"
 #include "kernels/half.h"
 
-static void table_is_complete(void **state)
+static void test_table_is_complete(void **state)
 {
     int n = 0;
     (void)state;
@@ -26,7 +26,7 @@ static void table_is_complete(void **state)
     assert_null(tm_format_find("i2r17"));
 }
 
-static void trit_bytes(void **state)
+static void test_trit_bytes(void **state)
 {
     const int8_t trits[6] = {1, -1, 0, 0, -1, 1};
     uint8_t data[64], wanted[64] = {1, 0xff, 0, 0, 0xff, 1};
@@ -39,7 +39,7 @@ static void trit_bytes(void **state)
 
 /* Row 0: + - 0 + | 0 0 - + | + - - 0 | 0 0 - - | - +, codes 2 0 1 2 | 1 1 0 2 | 2 0 0 1 | 1 1 0 0 |
  * 0 2. Byte 0 holds columns 12, 8, 4, 0 from the top: 01 10 01 10. */
-static void i2r16_bytes(void **state)
+static void test_i2r16_bytes(void **state)
 {
     const int8_t trits[2][18] = {
         {1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, 0, 0, -1, -1, -1, 1},
@@ -56,9 +56,9 @@ static void i2r16_bytes(void **state)
 }
 
 /* Row 0: + - 0 + | 0 0 - + | + - - 0 | -, in threes + 0 + = 10, - 0 - = -10, 0 - - = -12, + + 0 = 4
- * and, of column 12 alone, -1. Row 1, all -, has -13 four times and -1. Signs of codes 0 .. 7 are in
- * bits 7 3 5 1 6 2 4 0. */
-static void t3r16_bytes(void **state)
+ * and, of column 12 alone, -1. Row 1, all -, has -13 four times and -1. Signs of codes 0 .. 7 are
+ * in bits 7 3 5 1 6 2 4 0. */
+static void test_t3r16_bytes(void **state)
 {
     const int8_t trits[2][13] = {{1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, -1},
                                  {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}};
@@ -73,8 +73,8 @@ static void t3r16_bytes(void **state)
 }
 
 /* Row 0: + - | 0 + | 0 0 | - + | + - | - 0 | 0 0 | - - | - +, indices 6 5 4 2 6 1 4 0 2, those of
- * even pairs in the lower halves. Row 1 is all -; what is padding has 4. */
-static void tl1r16_bytes(void **state)
+ * even pairs in the lower halves. Row 1 is all -; padding has 4. */
+static void test_tl1r16_bytes(void **state)
 {
     const int8_t trits[2][18] = {
         {1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, 0, 0, -1, -1, -1, 1},
@@ -93,10 +93,10 @@ static void tl1r16_bytes(void **state)
 
 /* Row 0: + - 0 + | 0 0 - + | + - - 0 | - + 0 0 | + 0 - - | +, by column % 4: + 0 + - + as the value
  * 1 + 9 - 27 + 81 = 64 = 27 x 2 + 10, - 0 - + 0 as 17 = 27 - 10, 0 - - 0 - as -(27 x 3 + 12) and
- * + + 0 0 - as -(27 x 3 - 4): low = 23, 3, 25, 9 and high = 1, 0, 2, 2. In the next block 1 = 27 + 1
- * of the second kind. Row 1 is all -: -121 = -(27 x 4 + 13); then -1. Row 17, which lies 5 bytes on,
- * has in column 8 + and in column 4 -: 9 - 3 = 6, of which - - 0 + .. is the other sign. */
-static void t5r64_bytes(void **state)
+ * + + 0 0 - as -(27 x 3 - 4): low = 23, 3, 25, 9, high = 1, 0, 2, 2. In the next block 1 = 27 + 1
+ * of the second kind. Row 1 is all -: -121 = -(27 x 4 + 13); then -1. Row 17, 5 bytes later, has +
+ * in column 8 and - in column 4: 9 - 3 = 6. */
+static void test_t5r64_bytes(void **state)
 {
     const int8_t trits[18][21] = {
         {1, -1, 0, 1, 0, 0, -1, 1, 1, -1, -1, 0, -1, 1, 0, 0, 1, 0, -1, -1, 1},
@@ -116,7 +116,7 @@ static void t5r64_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
-static void f32r16_bytes(void **state)
+static void test_f32r16_bytes(void **state)
 {
     const float values[2][3] = {{1, 2, 3}, {-4, -5, -6}};
     float data[48], wanted[48] = {0};
@@ -129,7 +129,7 @@ static void f32r16_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
-static void f16r16_bytes(void **state)
+static void test_f16r16_bytes(void **state)
 {
     const float values[17] = {1, -2, 65504, 0x1p-24f, 0.1f, [16] = 0.5f};
     tm_half data[32], wanted[32] = {0x3c00, 0xc000, 0x7bff, 0x0001, 0x2e66, [16] = 0x3800};
@@ -140,8 +140,9 @@ static void f16r16_bytes(void **state)
     assert_memory_equal(data, wanted, sizeof data);
 }
 
-/* Three columns: two pairs, the last one half empty. 1 + 2^-8 lies between two: the even one wins. */
-static void bf16r16_bytes(void **state)
+/* Three columns: two pairs, the last one half empty. 1 + 2^-8 is between two values: the even one
+ * wins. */
+static void test_bf16r16_bytes(void **state)
 {
     const float values[2][3] = {{1, -2, 1.01171875f}, {1.00390625f, 0x1.02p-130f, INFINITY}};
     tm_bf16 data[64], wanted[64] = {0x3f80, 0xc000, 0x3f80, 0x0008, [32] = 0x3f82, 0, 0x7f80, 0};
@@ -209,7 +210,7 @@ static void pieces_are_the_whole(const tm_format *format, int n_rows, int n_cols
     free(pieces);
 }
 
-static void packing_in_pieces(void **state)
+static void test_packing_in_pieces(void **state)
 {
     static const int rows[] = {1, 15, 16, 17, 33, 48}, cols[] = {1, 2, 15, 16, 17, 100, 257};
     (void)state;
@@ -220,7 +221,7 @@ static void packing_in_pieces(void **state)
 }
 
 /* The layout's own conversion agrees with half.h at every half, between them, and beyond. */
-static void f16r16_rounds_like_half(void **state)
+static void test_f16r16_rounds_like_half(void **state)
 {
     (void)state;
     for (unsigned bits = 0; bits < 0x8000; bits += 5) {
@@ -243,7 +244,7 @@ static void f16r16_rounds_like_half(void **state)
     }
 }
 
-static void sizes_follow_bits_per_weight(void **state)
+static void test_sizes_follow_bits_per_weight(void **state)
 {
     (void)state;
     for (const tm_format *const *f = tm_formats(); *f; f++) /* whole blocks of every layout */
@@ -256,12 +257,18 @@ static void sizes_follow_bits_per_weight(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_is_complete), cmocka_unit_test(trit_bytes),
-        cmocka_unit_test(i2r16_bytes),       cmocka_unit_test(t3r16_bytes),
-        cmocka_unit_test(t5r64_bytes),       cmocka_unit_test(tl1r16_bytes),
-        cmocka_unit_test(f32r16_bytes),      cmocka_unit_test(f16r16_bytes),
-        cmocka_unit_test(bf16r16_bytes),     cmocka_unit_test(f16r16_rounds_like_half),
-        cmocka_unit_test(packing_in_pieces), cmocka_unit_test(sizes_follow_bits_per_weight),
+        cmocka_unit_test(test_table_is_complete),
+        cmocka_unit_test(test_trit_bytes),
+        cmocka_unit_test(test_i2r16_bytes),
+        cmocka_unit_test(test_t3r16_bytes),
+        cmocka_unit_test(test_t5r64_bytes),
+        cmocka_unit_test(test_tl1r16_bytes),
+        cmocka_unit_test(test_f32r16_bytes),
+        cmocka_unit_test(test_f16r16_bytes),
+        cmocka_unit_test(test_bf16r16_bytes),
+        cmocka_unit_test(test_f16r16_rounds_like_half),
+        cmocka_unit_test(test_packing_in_pieces),
+        cmocka_unit_test(test_sizes_follow_bits_per_weight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

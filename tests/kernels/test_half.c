@@ -12,7 +12,7 @@ static double value_of(unsigned bits)
     return bits & 0x8000 ? -magnitude : magnitude;
 }
 
-static void every_half_becomes_its_value(void **state)
+static void test_every_half_has_its_value(void **state)
 {
     (void)state;
     for (unsigned bits = 0; bits < 65536; bits++) {
@@ -27,7 +27,7 @@ static void every_half_becomes_its_value(void **state)
     }
 }
 
-static void every_half_survives(void **state)
+static void test_every_half_round_trips(void **state)
 {
     (void)state;
     for (unsigned bits = 0; bits < 65536; bits++) {
@@ -42,7 +42,7 @@ static void every_half_survives(void **state)
 }
 
 /* Between two neighbours: the midpoint goes to the even one, anything else to the nearer. */
-static void rounding_is_to_nearest_even(void **state)
+static void test_rounding_is_to_nearest_even(void **state)
 {
     (void)state;
     for (unsigned bits = 0; bits < 0x7c00; bits++) {
@@ -62,12 +62,12 @@ static void rounding_is_to_nearest_even(void **state)
     assert_int_equal(tm_half_from_float(1e-30f), 0);
 }
 
-static void bfloat_is_the_top_half_of_a_float(void **state)
+static void test_bfloat_is_the_top_half_of_a_float(void **state)
 {
     (void)state;
     assert_true(tm_bf16_to_float(0x3f80) == 1.0f);
     assert_true(tm_bf16_to_float(0xc040) == -3.0f);
-    /* Every one survives; between two, the midpoint goes to the even one, the rest to the nearer. */
+    /* Each round-trips; between two, the midpoint goes to the even one, the rest to the nearer. */
     for (uint32_t bits = 0; bits < 0x10000; bits++) {
         uint32_t middle = bits << 16 | 0x8000;
         if ((bits & 0x7f80) == 0x7f80) { /* infinite or NaN */
@@ -86,10 +86,10 @@ static void bfloat_is_the_top_half_of_a_float(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_half_becomes_its_value),
-        cmocka_unit_test(every_half_survives),
-        cmocka_unit_test(rounding_is_to_nearest_even),
-        cmocka_unit_test(bfloat_is_the_top_half_of_a_float),
+        cmocka_unit_test(test_every_half_has_its_value),
+        cmocka_unit_test(test_every_half_round_trips),
+        cmocka_unit_test(test_rounding_is_to_nearest_even),
+        cmocka_unit_test(test_bfloat_is_the_top_half_of_a_float),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

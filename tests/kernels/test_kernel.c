@@ -10,9 +10,9 @@
  *   again     kernels that another run has already tested in full: a quarter of the small shapes,
  *             two large ones
  *
- * A part of the shapes still has most pairs of sizes (rows and columns, columns and tokens, rows and
- * tokens). TM_TESTED_ISA marks an emulated run and names the instruction sets whose kernels other
- * runs have tested in full.
+ * A part of the shapes still has most pairs of sizes (rows and columns, columns and tokens, rows
+ * and tokens). TM_TESTED_ISA marks an emulated run and names the instruction sets whose kernels
+ * other runs have tested in full.
  *
  * The full run takes some 10 s of processor time. check: limit 1200 */
 #include "tests/tm_test.h"

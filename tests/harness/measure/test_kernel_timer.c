@@ -1,4 +1,4 @@
-/* Kernels timed alone, on a clock that only the kernels of this test move. */
+/* Timing of kernels, with a clock that only the kernels of this test advance. */
 #include "tests/tm_test.h"
 
 #include "harness/measure/kernel_matrix.h"
@@ -12,7 +12,7 @@ extern const tm_kernel tm_kernel_trit_mad_scalar;
 
 static int64_t fake_ns;
 static int64_t ns_per_row, ns_per_prepare;
-static const void *copies[MAX_COPIES]; /* data the kernel was given, each once */
+static const void *copies[MAX_COPIES]; /* distinct matrices that the kernel received */
 static int n_copies;
 
 static int64_t fake_now(void *clock)
@@ -50,7 +50,7 @@ static void null_rows(const tm_weight *w, const tm_act *x, const void *scratch, 
     (void)w, (void)x, (void)scratch, (void)begin, (void)end, (void)y;
 }
 
-/* Right, and its time is known. */
+/* Correct, with a known time. */
 static const tm_kernel slow_kernel = {.name = "slow",
                                       .format = &tm_format_trit,
                                       .row_step = 1,
@@ -58,7 +58,7 @@ static const tm_kernel slow_kernel = {.name = "slow",
                                       .prepare = prepare,
                                       .rows = slow_rows,
                                       .source = "this test"};
-/* Infinitely fast, and wrong. */
+/* Wrong, and infinitely fast. */
 static const tm_kernel null_kernel = {.name = "null",
                                       .format = &tm_format_trit,
                                       .row_step = 1,
@@ -107,7 +107,7 @@ static tm_status run_one(tm_kernel_matrix_row *row, const tm_kernel_timer_option
     return status;
 }
 
-static void test_times_are_the_clocks(void **state)
+static void test_times_follow_the_clock(void **state)
 {
     (void)state;
     tm_kernel_matrix_row row = one_row(&slow_kernel, 48, false);
@@ -117,16 +117,16 @@ static void test_times_are_the_clocks(void **state)
     assert_true(row.times.ns == 48 * 50000.0);
     assert_true(row.times.low_ns == row.times.ns && row.times.high_ns == row.times.ns);
     assert_true(row.times.prepare_ns == 300000.0);
-    /* 2.4 ms a pass: nine of them last 20 ms, and nine samples fit into 0.2 s. */
+    /* 2.4 ms a pass: nine passes take 20 ms, and nine samples fit into 0.2 s. */
     assert_int_equal(row.times.n_passes, 9);
     assert_int_equal(row.times.n_samples, 9);
     assert_true(row.bytes == 48 * 256.0 && row.macs == 48 * 256 * 2.0);
     assert_true(tm_kernel_matrix_row_matrix_ns(&row) == 48 * 50000.0 + 300000.0);
-    assert_int_equal(n_copies, 2); /* the matrix of the check, and one */
+    assert_int_equal(n_copies, 2); /* the matrix of the check and that of the timing */
 }
 
-/* What does not fit the cache is timed on fewer rows, and the whole matrix follows from them. */
-static void test_in_cache_takes_fewer_rows(void **state)
+/* A matrix that exceeds the cache is timed on fewer rows; the time of all rows follows. */
+static void test_in_cache_uses_fewer_rows(void **state)
 {
     (void)state;
     ns_per_row = 1000;
@@ -179,7 +179,7 @@ static void test_long_passes_are_shortened(void **state)
     assert_true(tm_kernel_matrix_row_matrix_ns(&row) == 64e6 + 300000.0);
 }
 
-static void test_what_is_wrong_is_not_timed(void **state)
+static void test_wrong_kernels_are_not_timed(void **state)
 {
     (void)state;
     tm_kernel_matrix_row row = one_row(&null_kernel, 48, false);
@@ -195,7 +195,7 @@ static void test_what_is_wrong_is_not_timed(void **state)
     tm_json_free(json);
 }
 
-static void test_what_is_not_available_has_its_reason(void **state)
+static void test_unavailable_kernels_have_a_reason(void **state)
 {
     (void)state;
     int n = 0;
@@ -206,10 +206,10 @@ static void test_what_is_not_available_has_its_reason(void **state)
         assert_true(strlen(row.reason) > 0 && row.n_rows_checked == 0);
         n++;
     }
-    assert_true(n > 0); /* those of the other architecture at least */
+    assert_true(n > 0); /* at least those of the other architecture */
 }
 
-static void test_a_clock_that_stands_is_no_zero(void **state)
+static void test_stopped_clock_is_an_error(void **state)
 {
     (void)state;
     ns_per_row = ns_per_prepare = 0;
@@ -221,14 +221,14 @@ static void test_a_clock_that_stands_is_no_zero(void **state)
     assert_true(isnan(row.times.ns));
 }
 
-static void test_memory_too_small_for_the_cache(void **state)
+static void test_too_little_memory_is_an_error(void **state)
 {
     (void)state;
     tm_kernel_timer_options options = fake_options;
     options.last_cache_bytes = options.far_bytes;
     tm_kernel_matrix_row row = one_row(&slow_kernel, 48, true);
     assert_int_equal(run_one(&row, &options), TM_UNSUPPORTED);
-    assert_non_null(strstr(row.reason, "last cache"));
+    assert_non_null(strstr(row.reason, "last-level cache"));
 }
 
 static void test_rows_of_a_model(void **state)
@@ -248,7 +248,7 @@ static void test_rows_of_a_model(void **state)
     tm_error err = {0};
     assert_int_equal(
         tm_kernel_matrix_add(&rows, "m", &config, kernels, 2, tokens, 3, true, true, &err), TM_OK);
-    /* q,o; k,v; gate,up; down for both, the head for the one that is not ternary. */
+    /* q,o; k,v; gate,up; down for both kernels, the head for the one that is not ternary. */
     assert_int_equal(rows.n, (4 * 2 + 1) * 3 * 2);
     int n_head = 0, n_kv = 0;
     for (int i = 0; i < rows.n; i++) {
@@ -276,7 +276,7 @@ static void test_timers_agree_within_three_percent(void **state)
     assert_int_equal(run_one(&row, &fake_options), TM_OK);
     assert_true(isnan(tm_kernel_matrix_row_timer_ratio(&row)));
     assert_false(tm_kernel_matrix_row_timers_agree(&row));
-    row.again_ns = row.times.ns * 1.04; /* the machine slows down: between both is 1.02 */
+    row.again_ns = row.times.ns * 1.04; /* the machine slows down; the mean is 1.02 */
     row.gbench_ns = row.times.ns * 1.02;
     assert_true(fabs(tm_kernel_matrix_row_timer_ratio(&row) - 1) < 1e-9);
     row.gbench_ns = row.times.ns * 1.02 * 1.029;
@@ -341,14 +341,14 @@ static void test_missing_plugin_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_times_are_the_clocks, reset),
-        cmocka_unit_test_setup(test_in_cache_takes_fewer_rows, reset),
+        cmocka_unit_test_setup(test_times_follow_the_clock, reset),
+        cmocka_unit_test_setup(test_in_cache_uses_fewer_rows, reset),
         cmocka_unit_test_setup(test_from_memory_walks_through_copies, reset),
         cmocka_unit_test_setup(test_long_passes_are_shortened, reset),
-        cmocka_unit_test_setup(test_what_is_wrong_is_not_timed, reset),
-        cmocka_unit_test_setup(test_what_is_not_available_has_its_reason, reset),
-        cmocka_unit_test_setup(test_a_clock_that_stands_is_no_zero, reset),
-        cmocka_unit_test_setup(test_memory_too_small_for_the_cache, reset),
+        cmocka_unit_test_setup(test_wrong_kernels_are_not_timed, reset),
+        cmocka_unit_test_setup(test_unavailable_kernels_have_a_reason, reset),
+        cmocka_unit_test_setup(test_stopped_clock_is_an_error, reset),
+        cmocka_unit_test_setup(test_too_little_memory_is_an_error, reset),
         cmocka_unit_test_setup(test_rows_of_a_model, reset),
         cmocka_unit_test_setup(test_timers_agree_within_three_percent, reset),
         cmocka_unit_test_setup(test_google_benchmark_times_the_rows, reset),

@@ -1,5 +1,5 @@
 /* Layouts in blocks: activations against their definition, and every variant of a layout against
- * its scalar row, bit for bit, on whatever bytes a file may hold. */
+ * its scalar row, bit for bit, for any bytes that a file may hold. */
 #include "tests/tm_test.h"
 
 #include <math.h>
@@ -27,7 +27,7 @@ static void fill_values(int fill, int n)
     }
 }
 
-/* One block by the words of blocks.h. */
+/* One block as blocks.h defines it. */
 static float by_definition(const float *x, int n, bool q80, int8_t *q)
 {
     float m = 0;
@@ -43,7 +43,7 @@ static float by_definition(const float *x, int n, bool q80, int8_t *q)
     return q80 ? tm_half_to_float(tm_half_from_float(fabsf(m) / 127)) : 1 / factor;
 }
 
-static void activations_are_their_definition(void **state)
+static void test_activations_follow_their_definition(void **state)
 {
     static const int widths[] = {1, 15, 32, 255, 256, 257, 640, MAX_COLS};
     static int8_t q[MAX_COLS + 256], wanted_q[256];
@@ -74,7 +74,7 @@ static void activations_are_their_definition(void **state)
     }
 }
 
-static void a_nan_is_not_lost(void **state)
+static void test_nan_makes_its_scale_nan(void **state)
 {
     static int8_t q[512];
     float scale[16];
@@ -116,7 +116,7 @@ static void make_act(const tm_format *format, int n_cols, int n_tokens, tm_act *
                   .sum = sum};
 }
 
-/* Random bytes, not what packing gives: every code and scale byte, finite block scales. */
+/* Random bytes instead of packed weights: every code and scale byte, finite block scales. */
 static void fill_blocks(const tm_format *format, uint8_t *data, size_t size, tm_rng *rng)
 {
     size_t bytes = (size_t)(format->bits_per_weight * format->block / 8);
@@ -136,7 +136,7 @@ static void expect_same(const tm_kernel *kernel, const float *got, const float *
                  scalar_of(kernel->format)->name, shape[0], shape[1], shape[2], how);
 }
 
-static void variants_give_the_scalar_bits(void **state)
+static void test_variants_give_the_scalar_bits(void **state)
 {
     /* More tokens than a chunk, tiles with a few rows, and every width of a block of tokens. */
     static const int shapes[][3] = {{1, 256, 1},        {7, 512, 2},         {8, 256, 3},
@@ -183,9 +183,9 @@ static void variants_give_the_scalar_bits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(activations_are_their_definition),
-        cmocka_unit_test(a_nan_is_not_lost),
-        cmocka_unit_test(variants_give_the_scalar_bits),
+        cmocka_unit_test(test_activations_follow_their_definition),
+        cmocka_unit_test(test_nan_makes_its_scale_nan),
+        cmocka_unit_test(test_variants_give_the_scalar_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The AMX kernel's arithmetic on tiles written out here by Intel's definition: no machine is needed
- * that has them. What the instructions refuse, the tiles here refuse. */
+/* The arithmetic of the AMX kernel on tiles emulated here by Intel's definition, so that it needs
+ * no machine with AMX. The emulation rejects what the instructions reject. */
 #include "tests/tm_test.h"
 
 #include <string.h>
@@ -86,7 +86,7 @@ static void rows(const tm_weight *w, const tm_act *x, const void *scratch, int r
 {
     (void)scratch;
     amx_rows(w, x, row_begin, row_end, y);
-    assert_false(is_configured); /* released: a thread's tiles would be saved at every switch */
+    assert_false(is_configured); /* released, so that context switches do not save the tiles */
 }
 
 static const tm_kernel emulated = {
@@ -99,8 +99,9 @@ static const tm_kernel emulated = {
     .source = "the test",
 };
 
-/* Shorter tiles of tokens, columns and rows; more than a piece of columns, than a chunk of tokens. */
-static void products_are_the_reference(void **state)
+/* Shorter tiles of tokens, columns and rows; more than a piece of columns; more than a chunk of
+ * tokens. */
+static void test_products_equal_the_reference(void **state)
 {
     static const int shapes[][3] = {{1, 1, 1},     {16, 64, 16},  {32, 64, 32},  {33, 65, 33},
                                     {17, 513, 17}, {48, 512, 31}, {31, 528, 15}, {64, 1100, 40},
@@ -117,6 +118,6 @@ static void products_are_the_reference(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(products_are_the_reference)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_products_equal_the_reference)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

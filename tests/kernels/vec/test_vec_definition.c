@@ -1,5 +1,5 @@
-/* The definition, vec_scalar.c, against closed forms in double; what is exact, in every row; and one
- * hash that every row on every machine must give. */
+/* The definition, vec_scalar.c, against closed forms in double; exact operations in every row; and
+ * one hash that every row must give on every machine. */
 #include "tests/kernels/vec/vec_values.h"
 
 #include "kernels/vec/vec_exp.h"
@@ -221,7 +221,7 @@ static uint64_t hash_row(const tm_vec *v)
     float largest;
     uint64_t hash = 0xcbf29ce484222325ull;
     for (enum fill fill = 0; fill < WILD; fill++) {
-        if (fill == LARGE) continue; /* overflows to NaN, whose bits nobody promises */
+        if (fill == LARGE) continue; /* overflows to NaN, whose bits are not guaranteed */
         fill_values(x, N, fill, 5);
         fill_values(z, N, PLAIN, 6);
         float one = v->sum_squares(x, N);
