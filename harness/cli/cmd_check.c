@@ -1,4 +1,4 @@
-/* ternmark check: every kernel against the reference, on shapes that find mistakes. */
+/* ternmark check: every kernel against the reference, on shapes chosen to find errors. */
 #include "harness/cli/commands.h"
 #include "kernels/check.h"
 
@@ -50,7 +50,7 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
     const settings *s = arg;
     if ((s->rows > 0) != (s->cols > 0))
-        return tm_fail(err, TM_ARG, "--rows and --cols go together");
+        return tm_fail(err, TM_ARG, "--rows and --cols must be used together");
     shape one = {(int)s->rows, (int)s->cols, (int)s->tokens};
     const shape *list = s->rows ? &one : shapes;
     int n_shapes = s->rows ? 1 : (int)(sizeof shapes / sizeof shapes[0]);
@@ -93,7 +93,8 @@ const tm_command tm_command_check = {
     .synopsis = "[OPTIONS]",
     .summary = "compare every kernel with the reference",
     .description =
-        "Compares kernels with the reference: adversarial fills, guard pages, row ranges.",
+        "Compares kernels with the reference on adversarial fills and odd shapes, with guard pages "
+        "around every buffer.",
     .examples = "ternmark check --rows 64 --cols 256",
     .prints = true,
     .options = (const tm_option_set[]){{rows, 0}, {0}},

@@ -1,4 +1,5 @@
-/* ternmark kernels: every variant this build knows, why one cannot run here, and how fast each is. */
+/* ternmark kernels: every variant this build knows, why one cannot run here, and how fast each
+ * is. */
 #include "harness/cli/commands.h"
 #include "harness/cli/cmd_kernels_bench.h"
 #include "harness/base/json.h"
@@ -57,7 +58,8 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     if (!timing && strcmp(call->format, "csv") == 0)
         return tm_fail(err, TM_ARG, "--format csv needs --bench or --gbench");
     if (call->n_arguments > 0 && !s->request.gbench)
-        return tm_fail(err, TM_ARG, "unexpected argument \"%s\"; flags belong to --gbench",
+        return tm_fail(err, TM_ARG,
+                       "unexpected argument \"%s\"; only --gbench takes flags after --",
                        call->arguments[0]);
     if (timing) return tm_kernels_bench(&s->request, call, err);
     if (strcmp(call->format, "json") == 0) return print_json(call->out, err);
@@ -69,11 +71,11 @@ static const tm_option rows[] = {
     {"bench", NULL, TM_FLAG(settings, bench), NULL,
      .help = "check, then time every kernel on the shapes of models, on one thread"},
     {"gbench", NULL, TM_FLAG(settings, request.gbench), NULL,
-     .help = "the same under Google Benchmark too, and whether the two timers agree"},
+     .help = "also time with Google Benchmark, and compare the two timers"},
     {"model", "m", TM_LIST(settings, request.models), "MODEL,...",
      .help = "synth:SHAPE or a GGUF file (default synth:2B-4T)"},
     {"tokens", NULL, TM_LIST(settings, request.tokens), "N,...",
-     .help = "tokens at once (default 1,8,32,128,512)"},
+     .help = "batch sizes in tokens (default 1,8,32,128,512)"},
     {"kernel", NULL, TM_LIST(settings, request.kernels), "KERNEL,...",
      .help = "only these kernels or families (default: all)"},
     {"seconds", NULL, TM_NUMBER(settings, request.seconds), "SECONDS",
@@ -86,8 +88,10 @@ static const tm_option rows[] = {
 const tm_command tm_command_kernels = {
     .name = "kernels",
     .synopsis = "[--bench | --gbench] [OPTIONS] [-- FLAGS of --gbench]",
-    .summary = "list the kernels, why one is not available, or time them",
-    .description = "Lists every kernel with its weight layout and instruction set, or times them.",
+    .summary = "list the kernels, or time them",
+    .description = "Lists every kernel with its weight layout, its instruction set and the reason "
+                   "if it cannot run "
+                   "here. With --bench or --gbench, checks the kernels and times them.",
     .examples = "ternmark kernels\n"
                 "ternmark kernels --bench --kernel i2r16,f16 --tokens 1",
     .formats = (const char *const[]){"text", "json", "csv", NULL},

@@ -2,10 +2,10 @@
 
 #include "harness/cli/interrupt.h"
 #include "harness/cli/progress.h"
-#include "harness/measure/kernel_matrix.h"
-#include "harness/tune/prefetch.h"
-#include "harness/measure/shapes.h"
 #include "harness/measure/backend.h"
+#include "harness/measure/kernel_matrix.h"
+#include "harness/measure/shapes.h"
+#include "harness/tune/prefetch.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static tm_status choose_kernels(const char *names, const tm_kernel **out, int *n
     tm_status status = tm_split_texts(names, "--kernel", &parts, &n_parts, err);
     if (status != TM_OK) return status;
     for (int i = 0; i < n_parts && status == TM_OK; i++) {
-        /* One that cannot run here is listed with its reason. */
+        /* A kernel that cannot run here stays in the list, with the reason. */
         const tm_kernel *kernel = tm_kernel_find(parts[i]);
         if (!kernel) status = tm_kernel_resolve(parts[i], &kernel, err);
         if (status != TM_OK) break;
@@ -44,7 +44,7 @@ static tm_status choose_kernels(const char *names, const tm_kernel **out, int *n
     return status;
 }
 
-/* "2B-4T" of "synth:2B-4T"; the last part of a path. */
+/* "2B-4T" for "synth:2B-4T"; the last part of a path. */
 static const char *short_name(const char *model)
 {
     const char *slash = strrchr(model, '/'), *colon = strchr(model, ':');
@@ -96,7 +96,7 @@ static tm_status choose_rows(const tm_kernels_request *request, tm_kernel_matrix
     return status;
 }
 
-/* --- what is printed --- */
+/* --- output --- */
 
 static void print_head(FILE *out, bool gbench)
 {
@@ -135,13 +135,13 @@ static void print_row(FILE *out, const tm_kernel_matrix_row *row, bool gbench)
     fputc('\n', out);
 }
 
-/* Kernels this machine lacks have one line, not one for each shape. */
+/* Kernels that cannot run here get one line in all, not one for each shape. */
 static bool in_table(const tm_kernel_matrix_row *row)
 {
     return row->done && (row->status == TM_OK || tm_kernel_available(row->kernel, NULL) == TM_OK);
 }
 
-static void print_lacking(FILE *out, const tm_kernel_matrix *rows)
+static void print_unavailable(FILE *out, const tm_kernel_matrix *rows)
 {
     for (int i = 0; i < rows->n; i++) {
         const tm_kernel_matrix_row *row = &rows->items[i];
@@ -155,13 +155,14 @@ static void print_foot(FILE *out, const tm_kernel_matrix *rows,
                        const tm_kernel_timer_options *options)
 {
     int n = 0, agree = 0, moved = 0;
-    print_lacking(out, rows);
+    print_unavailable(out, rows);
     fprintf(
         out,
-        "ns: one pass over `rows` of the matrix, median of samples, +-%%: half their quartiles; "
-        "w/prep: GMAC/s of the whole matrix with prepare.\n"
-        "Checked against the reference before: all columns and tokens, %d rows at most. One "
-        "thread. cache: at most %.2f MB of weights; dram: copies of %.0f MB and more.\n",
+        "ns: median time of one pass over `rows` rows; +-%%: half the interquartile range; w/prep: "
+        "GMAC/s of the whole matrix, with prepare.\n"
+        "Every row was checked against the reference first: all columns and tokens, at most %d "
+        "rows. "
+        "One thread. cache: at most %.2f MB of weights; dram: at least %.0f MB of copies.\n",
         options->check_rows, (double)options->near_bytes * 1e-6, (double)options->far_bytes * 1e-6);
     for (int i = 0; i < rows->n; i++) {
         const tm_kernel_matrix_row *row = &rows->items[i];
@@ -176,9 +177,9 @@ static void print_foot(FILE *out, const tm_kernel_matrix *rows,
             agree, n);
     if (agree < n)
         fprintf(out,
-                "; %d differ, and on %d of those our own timing before and after differs as much",
+                "; %d differ, and on %d of these our own timings before and after differ as much",
                 n - agree, moved);
-    fprintf(out, ".\nratio: gbench ns over the mean of ns and ns again.\n");
+    fprintf(out, ".\nratio: gbench ns divided by the mean of ns and ns again.\n");
 }
 
 static tm_status print_json(const tm_kernel_matrix *rows, FILE *out, tm_error *err)
@@ -190,7 +191,7 @@ static tm_status print_json(const tm_kernel_matrix *rows, FILE *out, tm_error *e
     return tm_print_json(out, array, err);
 }
 
-/* The members of the JSON objects that every row has, texts quoted as RFC 4180 wants them. */
+/* The JSON members that every row has, with text quoted as in RFC 4180. */
 static void print_csv(const tm_kernel_matrix *rows, FILE *out)
 {
     static const char *const keys[] = {"model",
@@ -249,7 +250,7 @@ static void state_estimate(const tm_kernels_request *request, const tm_kernel_ma
     char text[64];
     double seconds = tm_kernel_matrix_estimate(rows, options) * (request->gbench ? 3.5 : 1);
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "%d rows, about %s; fewer with --kernel, --tokens, --cold or --warm\n",
+        fprintf(stderr, "%d rows, about %s; use --kernel, --tokens, --cold or --warm for fewer\n",
                 rows->n, tm_duration_text(seconds, text, sizeof text));
 }
 
@@ -262,7 +263,7 @@ static int run_rows(const tm_call *call, tm_kernel_runner *runner, tm_kernel_mat
     int i = 0;
     if (text) print_head(call->out, false);
     for (; i < rows->n && !tm_interrupted(&interrupt); i++) {
-        tm_error why = {0}; /* in the row too */
+        tm_error why = {0}; /* also stored in the row */
         if (progress)
             fprintf(stderr, "\r\033[K[%d/%d] %s", i + 1, rows->n, rows->items[i].kernel->name);
         (void)!tm_kernel_runner_ready(runner, i, &why);
@@ -275,7 +276,7 @@ static int run_rows(const tm_call *call, tm_kernel_runner *runner, tm_kernel_mat
     return i < rows->n ? tm_interrupt_exit_status(&interrupt) : 0;
 }
 
-/* Our samples' length and number, unless the user's flags, which come later, say otherwise. */
+/* The user's flags come last, so that they override these defaults. */
 static tm_status run_gbench(const tm_kernels_request *request, const tm_call *call,
                             tm_gbench_run *gbench, tm_kernel_runner *runner, tm_error *err)
 {
@@ -289,7 +290,7 @@ static tm_status run_gbench(const tm_kernels_request *request, const tm_call *ca
         strcmp(call->format, "text") == 0 ? TM_GBENCH_STDOUT : TM_GBENCH_STDERR, err);
 }
 
-/* Google Benchmark has standard output for itself when its flags ask for JSON or CSV there. */
+/* stderr if Google Benchmark itself writes JSON or CSV to stdout. */
 static FILE *table_stream(const tm_kernels_request *request, FILE *data)
 {
     FILE *out = data;
@@ -336,7 +337,8 @@ tm_status tm_kernels_bench(const tm_kernels_request *request, tm_call *call, tm_
         status = tm_kernel_runner_open(&options, &rows, &runner, err);
     }
     if (status != TM_OK) goto done;
-    if (env.emulated) fprintf(stderr, "ternmark kernels: emulated: no time means anything\n");
+    if (env.emulated)
+        fprintf(stderr, "ternmark kernels: warning: times under emulation are meaningless\n");
     state_estimate(request, &rows, &options);
     if (request->gbench)
         status = run_gbench(request, call, gbench, runner, err);

@@ -1,4 +1,5 @@
-/* The plugin of harness/measure/gbench.h: the only C++ file, and the only user of Google Benchmark. */
+/* The plugin of harness/measure/gbench.h: the only C++ file, and the only user of Google
+ * Benchmark. */
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>

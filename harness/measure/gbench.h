@@ -1,8 +1,8 @@
 /* Google Benchmark as a second timer, behind a C interface.
  *
- * Its code is in a plugin, ternmark-gbench.so, that only `kernels --gbench` opens: the program itself
- * needs no C++ library. The plugin is looked for beside the program, as after a build, and in
- * ../lib/ternmark, as after an installation.
+ * Its code is in a plugin, ternmark-gbench.so, that only `kernels --gbench` opens: the program
+ * itself needs no C++ library. The plugin is looked for beside the program, as after a build, and
+ * in ../lib/ternmark, as after an installation.
  *
  * Google Benchmark prints: its reporters write to the chosen stream and to the file its flags name.
  */
@@ -30,10 +30,9 @@ typedef struct tm_gbench_rows {
     void (*result)(void *arg, int row, double ns);
 } tm_gbench_rows;
 
-/* Registers the rows and runs those that the flags select. flags: "--benchmark_filter=..." and so on.
- * Errors: ARG (an unknown flag or value, flags that select no row), IO (a file that cannot be
- * written), UNSUPPORTED (no row has a name), NOMEM.
- * Threads: one call at a time in a process. */
+/* Registers the rows and runs those that the flags select. flags: "--benchmark_filter=..." and so
+ * on. Errors: ARG (an unknown flag or value, flags that select no row), IO (a file that cannot be
+ * written), UNSUPPORTED (no row has a name), NOMEM. Threads: one call at a time in a process. */
 typedef tm_status tm_gbench_run(const tm_gbench_rows *rows, const char *const *flags, int n_flags,
                                 tm_gbench_display display, tm_error *err);
 

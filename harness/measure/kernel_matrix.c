@@ -38,7 +38,7 @@ static const char *role_text(tm_role role)
     }
 }
 
-/* The distinct shapes of a model's matrices, those of the head apart. */
+/* The distinct shapes of a model's matrices; the head is always separate. */
 static int model_shapes(const tm_config *config, shape *shapes)
 {
     int n = 0;
@@ -61,7 +61,7 @@ static int model_shapes(const tm_config *config, shape *shapes)
 
 static tm_status append(tm_kernel_matrix *rows, const tm_kernel_matrix_row *row, tm_error *err)
 {
-    /* Room is doubled where the count is a power of two. */
+    /* The capacity doubles when the count reaches a power of two. */
     if ((rows->n & (rows->n - 1)) == 0) {
         size_t room = rows->n ? 2 * (size_t)rows->n : 1;
         tm_kernel_matrix_row *more = realloc(rows->items, room * sizeof *more);
@@ -118,7 +118,7 @@ double tm_kernel_matrix_estimate(const tm_kernel_matrix *rows,
                (rows->items[k].kernel != row->kernel || rows->items[k].n_cols != row->n_cols ||
                 rows->items[k].n_tokens != row->n_tokens))
             k++;
-        if (k == i) /* a check, of which rows with as many columns need one */
+        if (k == i) /* rows with the same columns share a check */
             seconds += 0.01 + 0.003 * fmin(row->n_tokens, 32) + 0.0005 * row->n_tokens;
         if (row->cold && (!last || last->kernel->format != row->kernel->format || !last->cold ||
                           last->n_rows != row->n_rows || last->n_cols != row->n_cols))
@@ -129,7 +129,7 @@ double tm_kernel_matrix_estimate(const tm_kernel_matrix *rows,
 
 /* --- running them --- */
 
-/* A check that was made, so that shapes and places that share it do not repeat it. */
+/* A check and its outcome, which shapes and places share. */
 typedef struct done_check {
     const tm_kernel *kernel;
     int n_rows, n_cols, n_tokens;
@@ -142,10 +142,10 @@ struct tm_kernel_runner {
     tm_kernel_matrix *rows;
     tm_pool *pool; /* one thread, pinned */
     tm_kernel_weights weights;
-    int weights_rows; /* of the shape they were made for; 0: none */
+    int weights_rows; /* of the shape they are for; 0: none */
     bool weights_cold;
     tm_kernel_job job;
-    int current; /* row the job is for; -1: none */
+    int current; /* row of the job; -1: none */
     done_check *checks;
     int n_checks;
 };
@@ -195,7 +195,7 @@ void tm_kernel_runner_close(tm_kernel_runner *runner)
     free(runner);
 }
 
-/* On all columns and tokens and at most check_rows rows. */
+/* All columns and tokens, at most check_rows rows. */
 static tm_status check(tm_kernel_runner *runner, tm_kernel_matrix_row *row, tm_error *err)
 {
     done_check want = {.kernel = row->kernel,
@@ -283,7 +283,7 @@ static void row_name(void *arg, int index, char *text, size_t size)
         *text = 0;
         return;
     }
-    /* The head has a name: its shape may be that of another matrix. */
+    /* The head is named: another matrix may have the same shape. */
     snprintf(text, size, "%s/%s%dx%d/%s/%d/%s", row->model,
              strcmp(row->used_by, "head") == 0 ? "head-" : "", row->n_rows, row->n_cols,
              row->kernel->name, row->n_tokens, row->cold ? "dram" : "cache");
@@ -323,7 +323,7 @@ tm_status tm_kernel_runner_gbench(tm_kernel_runner *runner, tm_gbench_run *gbenc
                                  .ready = row_ready,
                                  .pass = row_pass,
                                  .result = row_result};
-    for (int i = 0; i < rows.n; i++) { /* those left out by their empty name have an outcome too */
+    for (int i = 0; i < rows.n; i++) { /* rows without a name need an outcome too */
         tm_error why = {0};
         if (tm_kernel_available(runner->rows->items[i].kernel, NULL) != TM_OK)
             (void)!tm_kernel_runner_ready(runner, i, &why);
@@ -331,7 +331,7 @@ tm_status tm_kernel_runner_gbench(tm_kernel_runner *runner, tm_gbench_run *gbenc
     return gbench(&rows, flags, n_flags, display, err);
 }
 
-/* --- what a row says --- */
+/* --- results --- */
 
 static bool timed(const tm_kernel_matrix_row *row)
 {

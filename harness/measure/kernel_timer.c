@@ -12,8 +12,8 @@
 #define MAX_SAMPLES 64
 #define MIN_SAMPLES 3
 #define MAX_PASSES  ((int64_t)1 << 20)
-#define PACK_ROWS   64 /* made and packed at once */
-#define SUM_STEP    16 /* values to a sum of activations in blocks, at least */
+#define PACK_ROWS   64 /* generated and packed at once */
+#define SUM_STEP    16 /* least values per sum of activations in blocks */
 #define MIB         ((size_t)1 << 20)
 
 static size_t cache_bytes(const tm_machine *env, int level, size_t otherwise)
@@ -37,8 +37,8 @@ tm_kernel_timer_options tm_kernel_timer_options_for(const tm_machine *env)
 
 /* --- weights --- */
 
-/* Rows of the shape whose matrix stays within `limit`: all of them, else a multiple of PACK_ROWS or,
- * where even that is too large, of the row group. */
+/* As many rows of the shape as fit `limit` bytes: all of them, else a multiple of PACK_ROWS or, if
+ * that is too large, of the row group. */
 static int rows_within(const tm_format *format, int n_rows, int n_cols, size_t limit)
 {
     size_t whole = format->size(n_rows, n_cols);
@@ -53,7 +53,7 @@ static int rows_within(const tm_format *format, int n_rows, int n_cols, size_t l
     return rows < (size_t)n_rows ? (int)rows : n_rows;
 }
 
-/* Uniform trits, or halves between -1 and 1; four to a number of the generator. */
+/* Uniform trits, or halves between -1 and 1; four per number of the generator. */
 static void fill_random(tm_rng *rng, size_t n, int8_t *trits, float *values)
 {
     uint64_t bits = 0;
@@ -102,11 +102,11 @@ tm_status tm_kernel_weights_open(const tm_format *format, int n_rows, int n_cols
                                .n_copies = 1,
                                .scale = format->ternary ? 0.02f : 1};
     if (cold && options->far_bytes < 2 * options->last_cache_bytes)
-        return tm_fail(
-            err, TM_UNSUPPORTED,
-            "%.0f MB of memory for copies of the weights do not exceed the last cache of "
-            "%.0f MB twice",
-            (double)options->far_bytes * 1e-6, (double)options->last_cache_bytes * 1e-6);
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "%.0f MB of memory for copies of the weights is less than twice the "
+                       "last-level cache of "
+                       "%.0f MB",
+                       (double)options->far_bytes * 1e-6, (double)options->last_cache_bytes * 1e-6);
     out->copy_bytes = format->size(out->n_rows, n_cols);
     if (out->copy_bytes == 0)
         return tm_fail(err, TM_NOMEM, "a matrix of %d x %d in %s does not fit memory", out->n_rows,
@@ -133,7 +133,7 @@ void tm_kernel_weights_close(tm_kernel_weights *weights)
 
 /* --- jobs --- */
 
-/* Activations of a kind. Values in blocks get one scale for all, which suits blocks of any length. */
+/* Fills activations of a kind. All blocks get the same scale, which suits blocks of any length. */
 static void fill_acts(tm_act_kind kind, const tm_act *x, float *f32, int8_t *i8, float *scale,
                       int32_t *sum, uint64_t seed)
 {
@@ -225,7 +225,7 @@ void tm_kernel_job_pass(tm_kernel_job *job)
     int end = job->next_row + job->n_rows_pass;
     job->kernel->rows(&weight, &job->x, job->scratch, job->next_row, end, job->y);
     job->next_row = end;
-    if (w->n_copies == 1 || w->n_rows - end < job->n_rows_pass) { /* rows left over are not timed */
+    if (w->n_copies == 1 || w->n_rows - end < job->n_rows_pass) { /* remaining rows are not timed */
         job->next_row = 0;
         if (++job->next_copy == w->n_copies) job->next_copy = 0;
     }
@@ -241,7 +241,7 @@ double tm_kernel_job_pass_macs(const tm_kernel_job *job)
     return (double)job->n_rows_pass * job->weights->n_cols * job->x.n_tokens;
 }
 
-/* --- the clock --- */
+/* --- timing --- */
 
 static int64_t now(const tm_kernel_timer_options *options)
 {
@@ -256,8 +256,8 @@ static double sample(tm_kernel_job *job, void (*work)(tm_kernel_job *), int64_t 
     return (double)(now(options) - start);
 }
 
-/* How many times `work` fills `wanted` ns: twice as many until they fill a quarter, then in
- * proportion. 0: the clock does not move. */
+/* How often to run `work` for `wanted` ns: doubles the number until it takes a quarter of that,
+ * then scales. 0: the clock does not advance. */
 static int64_t passes_for(tm_kernel_job *job, void (*work)(tm_kernel_job *), double wanted,
                           const tm_kernel_timer_options *options)
 {
@@ -269,7 +269,8 @@ static int64_t passes_for(tm_kernel_job *job, void (*work)(tm_kernel_job *), dou
     return needed < 1 ? 1 : needed > (double)MAX_PASSES ? MAX_PASSES : (int64_t)needed;
 }
 
-/* Fewer rows a pass where all of them would take longer than a sample: the first step of rows tells. */
+/* Reduces the rows of a pass if all of them would take longer than a sample, as the first step of
+ * rows predicts. */
 static void shorten_pass(tm_kernel_job *job, const tm_kernel_timer_options *options)
 {
     int step = (int)tm_round_up(16, (size_t)job->kernel->row_step), all = job->n_rows_pass;
@@ -298,7 +299,7 @@ tm_status tm_kernel_job_time(tm_kernel_job *job, const tm_kernel_timer_options *
     out->n_passes = passes_for(job, tm_kernel_job_pass, SAMPLE_NS, options);
     double first = sample(job, tm_kernel_job_pass, out->n_passes, options);
     if (out->n_passes == 0 || !(first > 0))
-        return tm_fail(err, TM_UNSUPPORTED, "%s: the clock did not move while it ran",
+        return tm_fail(err, TM_UNSUPPORTED, "%s: the clock did not advance while it ran",
                        job->kernel->name);
     double wanted = floor(options->seconds * 1e9 / first);
     int n = wanted < MIN_SAMPLES ? MIN_SAMPLES : wanted > MAX_SAMPLES ? MAX_SAMPLES : (int)wanted;

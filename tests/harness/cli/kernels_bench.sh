@@ -20,10 +20,10 @@ few=(-m synth:125M --seconds 0.001 --tokens "1,3" --kernel "trit_mad_scalar,i2r1
 
 kernels -o json && jq -e 'length > 5 and all(.[]; [has("name", "format", "isa", "bits_per_weight",
     "available", "reason")] | all)' out >log
-verdict $? "without --bench: the list"
+verdict $? "the list as JSON"
 kernels -o csv
 [ $? -eq 2 ] && grep -q 'csv needs --bench' err
-verdict $? "which has no CSV"
+verdict $? "the list has no CSV"
 
 kernels --bench "${few[@]}" -o json
 verdict $? "--bench as JSON"
@@ -34,37 +34,37 @@ jq -e 'length == 3 * 3 * 2 * 2 + 2 * 2 and all(.[]; .status == "OK" and .rows_ch
 verdict $? "every row was checked and timed"
 jq -e 'all(.[]; . as $r | ($r.rows_timed * $r.n_cols * $r.tokens / $r.ns - $r.gmac_per_second | fabs) < 1e-6 * $r.gmac_per_second)' \
     bench.json >log
-verdict $? "its rate is that of the rows timed"
+verdict $? "the rate is that of the timed rows"
 jq -e 'all(.[]; if .kernel == "i2r16_mad_scalar" then .bits_per_weight >= 2 and .bits_per_weight < 2.2
     elif .kernel == "trit_mad_scalar" then .bits_per_weight == 8 else .bits_per_weight >= 16 and .bits_per_weight < 16.2 end)' \
     bench.json >log
-verdict $? "the bits of its weights follow from its layout"
+verdict $? "bits per weight follow from the layout"
 jq -e '[.[] | select(.used_by == "head") | .kernel] | unique == ["f16r16_fma_scalar"]' bench.json >log
-verdict $? "the head is for kernels that are not ternary"
+verdict $? "only kernels that are not ternary get the head"
 jq -e 'all(.[] | select(.weights_in == "dram"); .weight_bytes >= 4e7) and
     all(.[] | select(.weights_in == "cache"); .weight_bytes <= 1e7)' bench.json >log
-verdict $? "in cache little, from memory much"
+verdict $? "few weights in cache, many from memory"
 jq -e 'all(.[]; . as $row | to_entries | all(.[]; .value != null or ($row[.key + "_missing"] | type) == "string"))' \
     bench.json >log
-verdict $? "a missing value is null and has its sentence"
+verdict $? "a missing value is null with a reason"
 
 kernels --bench "${few[@]}" --warm -o csv && [ "$(wc -l <out)" -eq $((3 * 3 * 2 + 2 + 1)) ] &&
     [ "$(awk -F'","' 'NR > 1 { print NF }' out | sort -u | wc -l)" -eq 1 ]
 verdict $? "--bench --warm as CSV"
 kernels --bench "${few[@]}" --cold && [ "$(grep -c ' dram ' out)" -eq $((3 * 3 * 2 + 2)) ] &&
-    ! grep -q ' cache  ' out && grep -q '^Checked against the reference before: ' out
-verdict $? "--bench --cold as text, which says what was checked"
+    ! grep -q ' cache  ' out && grep -q '^Every row was checked against the reference first: ' out
+verdict $? "--bench --cold as text, with what was checked"
 [ ! -s err ]
-verdict $? "and nothing beside it where there is no terminal"
+verdict $? "nothing on stderr without a terminal"
 
-# One kernel of the other architecture, of which no machine has both.
+# A kernel of the other architecture, which no machine can run.
 foreign=$("$program" kernels -o json | jq -r '[.[] | select(.reason | test("this machine is"))][0].name')
 kernels --bench -m synth:125M --tokens 1 --seconds 0.001 --warm --kernel "trit_mad_scalar,$foreign" &&
     [ "$(grep -c "^not timed: $foreign needs" out)" -eq 1 ]
-verdict $? "a kernel this machine lacks is named once, with what it lacks"
+verdict $? "an unavailable kernel has one line, with the reason"
 kernels --bench -m synth:125M --tokens 1 --kernel "$foreign" -o json
 [ $? -eq 3 ] && jq -e 'all(.[]; .ns == null and (.ns_missing | test("this machine is")))' out >log
-verdict $? "alone: nothing to measure, exit status 3"
+verdict $? "only unavailable kernels: exit status 3"
 
 # The program and, where the build has it, the plugin of Google Benchmark.
 ldd "$program" >log 2>&1
@@ -117,7 +117,7 @@ else
     refused "--gbench with a file that cannot be written" 'No such file' --gbench "${few[@]}" -- --benchmark_out=no/such/file
 fi
 
-refused "flags without --gbench" 'belong to --gbench' --bench -- --benchmark_filter=x
+refused "flags without --gbench" 'only --gbench takes flags' --bench -- --benchmark_filter=x
 refused "an unknown kernel" 'did you mean "trit_mad_scalar"' --bench --kernel trit_mad_skalar
 refused "an unknown model" 'did you mean "125M"' --bench -m synth:125
 refused "a model twice" 'names 125M twice' --bench -m synth:125M,synth:125M
