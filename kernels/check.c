@@ -1,15 +1,15 @@
 #include "kernels/check.h"
 
+#include "kernels/blocks/blocks.h"
+#include "kernels/guard_pages.h"
+#include "kernels/half.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "kernels/blocks/blocks.h"
-#include "kernels/guard_pages.h"
-#include "kernels/half.h"
 
 /* Distinct rows and tokens of a large shape: the others repeat them, so that the reference computes
  * at most 61 x 29 sums. They are primes, so that a row or token a power of two away differs. */
@@ -205,7 +205,7 @@ static tm_status check_unpack(check *c, tm_error *err)
             format->unpack_floats(c->weights.data, r, c->n_rows, c->n_cols, c->piece);
         if (memcmp(c->piece, kinds + (size_t)(r % c->n_row_kinds) * row_bytes, row_bytes) != 0) {
             char what[80];
-            snprintf(what, sizeof what, "row %d unpacked differs from what was packed", r);
+            snprintf(what, sizeof what, "row %d unpacked differs from the packed row", r);
             return fail(c, err, what);
         }
     }

@@ -1,12 +1,13 @@
-/* IEEE 754 half precision and bfloat16 <-> float, in plain integer arithmetic: what the scalar code
- * and the tests use on every machine. Round to nearest, ties to even; NaN stays NaN. */
+/* IEEE 754 half precision and bfloat16 <-> float, in plain integer arithmetic, for the scalar code
+ * and the tests on every machine. Round to nearest, ties to even; NaN stays NaN. */
 #ifndef TM_KERNELS_HALF_H
 #define TM_KERNELS_HALF_H
 
 #include <stdint.h>
 #include <string.h>
 
-typedef uint16_t tm_half; /* the bits of a half */
+/* The bits of a half. */
+typedef uint16_t tm_half;
 
 static inline float tm_float_from_bits(uint32_t bits)
 {
@@ -47,7 +48,8 @@ static inline tm_half tm_half_from_float(float f)
     return (tm_half)(sign | ((rounded - 0x38000000u) >> 13));
 }
 
-typedef uint16_t tm_bf16; /* the upper 16 bits of a float */
+/* The upper 16 bits of a float. */
+typedef uint16_t tm_bf16;
 
 static inline float tm_bf16_to_float(tm_bf16 h)
 {

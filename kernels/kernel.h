@@ -53,7 +53,7 @@ tm_arithmetic_kind tm_kernel_arithmetic(const tm_kernel *kernel);
 /* "int8", "fp32", "bf16". */
 const char *tm_arithmetic_name(tm_arithmetic_kind arithmetic);
 
-/* OK when this machine can run it; else UNSUPPORTED and the sentence says what it lacks. */
+/* OK if this machine can run it; else UNSUPPORTED, and the message names what the machine lacks. */
 tm_status tm_kernel_available(const tm_kernel *kernel, tm_error *err);
 
 /* Stores the kernels of a family (see tm_kernel_pick) that run here, at most max, in the order of

@@ -2,7 +2,7 @@
  *
  * A unit is 4 bytes of a token: 4 int8 columns or 1 float column. A variant provides a micro-kernel
  * that multiplies some row groups by one block of tokens, in registers, over up to TM_PANEL_UNITS
- * units; this file walks the matrix so that what the micro-kernel reads lies in L1 and L2:
+ * units; this file walks the matrix so that the micro-kernel reads from L1 and L2:
  *
  *   for each chunk of tokens                      its panel of a K-block: at most 144 KiB, L2
  *     for each 8 row groups                       their sums: at most 144 KiB, L2
@@ -13,7 +13,7 @@
  *
  * The panel is made by `prepare` from the activations: [K-block][block of tokens][unit][token of
  * the block], so that one pointer and small displacements reach all tokens of a block, and the
- * blocks lie in the order in which they are read; for instructions that multiply matrices, two
+ * blocks are in the order in which they are read. For instructions that multiply matrices, two
  * units of a token stay together. Few blocks of tokens read the packed weights in place, since a
  * tile would not be used often enough. A thread needs 200 KiB of stack here.
  *
@@ -22,10 +22,10 @@
 #ifndef TM_KERNELS_PANEL_H
 #define TM_KERNELS_PANEL_H
 
+#include "kernels/kernel.h"
+
 #include <stdalign.h>
 #include <string.h>
-
-#include "kernels/kernel.h"
 
 #define TM_PANEL_UNITS      128 /* units of a K-block at most: 512 int8 or 128 float columns */
 #define TM_PANEL_GROUPS     8   /* row groups of a tile */

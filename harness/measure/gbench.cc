@@ -1,5 +1,13 @@
 /* The plugin of harness/measure/gbench.h: the only C++ file, and the only user of Google
  * Benchmark. */
+extern "C" {
+#include "harness/measure/gbench.h"
+
+tm_gbench_run tm_gbench_plugin_run;
+}
+
+#include <benchmark/benchmark.h>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -10,14 +18,6 @@
 #include <map>
 #include <string>
 #include <vector>
-
-#include <benchmark/benchmark.h>
-
-extern "C" {
-#include "harness/measure/gbench.h"
-
-tm_gbench_run tm_gbench_plugin_run;
-}
 
 namespace
 {

@@ -1,8 +1,8 @@
 /* Google Benchmark as a second timer, behind a C interface.
  *
  * Its code is in a plugin, ternmark-gbench.so, that only `kernels --gbench` opens: the program
- * itself needs no C++ library. The plugin is looked for beside the program, as after a build, and
- * in ../lib/ternmark, as after an installation.
+ * itself needs no C++ library. It is loaded from the program's folder, as after a build, or from
+ * ../lib/ternmark, as after an installation.
  *
  * Google Benchmark prints: its reporters write to the chosen stream and to the file its flags name.
  */

@@ -14,10 +14,10 @@
 #error "blocks_avx2_template.h: define TM_BLOCK_WEIGHTS, TM_BLOCK_BYTES and TM_BLOCK_SCALE_AT first"
 #endif
 
-#include <immintrin.h>
-
 #include "kernels/blocks/blocks.h"
 #include "kernels/kernel.h"
+
+#include <immintrin.h>
 
 #define TM_BLOCK_ROWS   8
 #define TOKENS_IN_PLACE 3 /* that share the unpacking of a block */

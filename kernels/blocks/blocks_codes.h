@@ -3,9 +3,9 @@
 #ifndef TM_KERNELS_BLOCKS_BLOCKS_CODES_H
 #define TM_KERNELS_BLOCKS_BLOCKS_CODES_H
 
-#include <immintrin.h>
-
 #include "kernels/blocks/blocks.h"
+
+#include <immintrin.h>
 
 TM_ALWAYS_INLINE void store_32(uint8_t *to, __m256i v)
 {
@@ -106,7 +106,7 @@ TM_ALWAYS_INLINE void vectors_tq1_0(const uint8_t *block, __m256i *codes)
         codes[k] = leading_trit(bytes);
         bytes = times_3(bytes);
     }
-    /* 16 bytes with 5 trits: twice each, times 1 and 3, then 9 and 27, then 81; beside that the
+    /* 16 bytes with 5 trits: twice each, times 1 and 3, then 9 and 27, then 81 together with the
      * last 4 bytes times 1, 3, 9, 27. */
     __m128i sixteen = _mm_loadu_si128((const void *)(block + 32));
     bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(sixteen),

@@ -3,9 +3,9 @@
 #ifndef TM_KERNELS_BLOCKS_BLOCKS_CODES_NEON_H
 #define TM_KERNELS_BLOCKS_BLOCKS_CODES_NEON_H
 
-#include <arm_neon.h>
-
 #include "kernels/blocks/blocks.h"
+
+#include <arm_neon.h>
 
 TM_ALWAYS_INLINE uint8x16_t shift_right(uint8x16_t v, int n)
 {

@@ -26,12 +26,12 @@
 #error "blocks_neon_template.h: define the macros that its first comment names"
 #endif
 
-#include <arm_neon.h>
-#include <stdalign.h>
-
 #include "kernels/blocks/blocks.h"
 #include "kernels/panel.h"
 #include "kernels/ternary/trit_neon.h"
+
+#include <arm_neon.h>
+#include <stdalign.h>
 
 #define QUAD                  4 /* rows whose sums become one vector */
 #define TILE_QUADS            4

@@ -43,9 +43,9 @@
 #error "blocks_panel_template.h: define the macros that its first comment names"
 #endif
 
-#include <stdalign.h>
-
 #include "kernels/panel.h"
+
+#include <stdalign.h>
 
 #define TM_BLOCK_PIECE_COLS   TM_K_WEIGHTS
 #define TM_BLOCK_PIECE_BLOCKS (TM_BLOCK_PIECE_COLS / TM_BLOCK_WEIGHTS)

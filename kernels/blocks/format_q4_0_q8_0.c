@@ -9,9 +9,9 @@
  *
  * Byte j of the nibbles holds weight j in its low and weight j + 16 in its high half.
  */
-#include <math.h>
-
 #include "kernels/blocks/blocks.h"
+
+#include <math.h>
 
 static void store_half(float value, uint8_t *at)
 {

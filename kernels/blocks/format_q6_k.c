@@ -8,9 +8,9 @@
  * Weight 128 h + 32 g + l has its low four bits in ql[64 h + 32 (g & 1) + l], low half for g < 2,
  * and its high two in bits 2g, 2g + 1 of qh[32 h + l]; w = d * scales[i / 16] * (code - 32).
  */
-#include <math.h>
-
 #include "kernels/blocks/blocks.h"
+
+#include <math.h>
 
 #define TINY 1e-15f /* of llama.cpp: a group below it is zeros */
 

@@ -1,7 +1,7 @@
 /* TQ1_0 and TQ2_0 of llama.cpp: ternary weights, 256 to a block with one half-precision scale. */
-#include <math.h>
-
 #include "kernels/blocks/blocks.h"
+
+#include <math.h>
 
 /* Source: llama.cpp's reference quantizers of TQ1_0 and TQ2_0: weights are multiplied with the
  * reciprocal of the largest magnitude before it is rounded to a half. */

@@ -1,9 +1,9 @@
 /* bf16r16 with vdpbf16ps: pairs of columns at twice the rate of FMA, activations rounded to
  * bfloat16. Never the default: the FMA kernels do not round the activations. */
-#include <immintrin.h>
-
 #include "kernels/half.h"
 #include "kernels/panel.h"
+
+#include <immintrin.h>
 
 #define UNIT_BYTES 64 /* 16 rows x 2 columns */
 #define CHAINS     8

@@ -1,10 +1,10 @@
 /* bf16r16 with bfdot: pairs of columns at twice the rate of fmla, activations rounded to bfloat16.
  * Never the default: the FMA kernels do not round the activations. */
-#include <arm_neon.h>
-
 #include "kernels/half.h"
 #include "kernels/panel.h"
 #include "kernels/ternary/trit_neon.h"
+
+#include <arm_neon.h>
 
 #define UNIT_BYTES 64 /* 16 rows x 2 columns */
 #define CHAINS     4  /* x 4 vectors of 4 rows: latency 5 x 2 a cycle */

@@ -8,9 +8,9 @@
 #error "fma_avx512_template.h: define TM_FMA_WEIGHT first"
 #endif
 
-#include <immintrin.h>
-
 #include "kernels/panel.h"
+
+#include <immintrin.h>
 
 #define TM_FMA_UNIT_BYTES                                                                          \
     (TM_FMA_WEIGHT == TM_FMA_F32 ? 64 : 32) /* 16 rows x 1 column in the layout */

@@ -14,9 +14,9 @@
 #error "fma_neon_template.h: define TM_FMA_WEIGHT first"
 #endif
 
-#include <arm_neon.h>
-
 #include "kernels/panel.h"
+
+#include <arm_neon.h>
 
 #define TM_FMA_UNIT_BYTES                                                                          \
     (TM_FMA_WEIGHT == TM_FMA_F32 ? 64 : 32) /* 16 rows x 1 column in the layout */

@@ -1,9 +1,9 @@
 /* The layouts of floats. */
-#include <assert.h>
-#include <string.h>
-
 #include "kernels/format.h"
 #include "kernels/half.h"
+
+#include <assert.h>
+#include <string.h>
 
 /* f32r16, f16r16: 16 rows interleaved.
  *

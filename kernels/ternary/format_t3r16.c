@@ -1,8 +1,8 @@
-#include <assert.h>
-#include <string.h>
-
 #include "kernels/format.h"
 #include "kernels/ternary/t3.h"
+
+#include <assert.h>
+#include <string.h>
 
 /* t3r16: three trits in 5 bits, 16 rows x 24 columns in 80 bytes.
  *
@@ -23,9 +23,10 @@
  *   code                     0 | 4 | 2 | 6 | 1 | 5 | 3 | 7
  *
  * Blocks of a row group follow each other by columns, groups follow each other; zeros to a multiple
- * of 64 bytes. 16 bytes are one code of 16 rows: what a look-up in a table of 16 bytes takes. The
- * even codes' signs are the upper half of a byte, the odd ones' the lower: shifted by 4 in every
- * second 128-bit lane, then left again and again, they come to the top in the order of their codes.
+ * of 64 bytes. 16 bytes are one code of 16 rows, as a look-up in a table of 16 bytes needs them.
+ * The even codes' signs are the upper half of a byte, the odd ones' the lower: shifted by 4 in
+ * every second 128-bit lane, then left again and again, they come to the top in the order of their
+ * codes.
  */
 static size_t used_bytes(int n_rows, int n_cols)
 {

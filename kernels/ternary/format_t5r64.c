@@ -1,8 +1,8 @@
-#include <assert.h>
-#include <string.h>
-
 #include "kernels/format.h"
 #include "kernels/ternary/t5.h"
+
+#include <assert.h>
+#include <string.h>
 
 /* t5r64: five trits in a byte, 64 rows x 20 columns in 256 bytes.
  *

@@ -1,14 +1,14 @@
-#include <assert.h>
-#include <string.h>
-
 #include "kernels/format.h"
 #include "kernels/ternary/tl1.h"
 
+#include <assert.h>
+#include <string.h>
+
 /* tl1r16: two trits in an index of 4 bits, 16 rows x 16 columns in 64 bytes.
  *
- * Index 3 (t0 + 1) + (t1 + 1) = 0 .. 8 holds the trits t0, t1 of one row and of columns c, c + 1,
- * c even; padding (rows past n_rows, columns past n_cols) has zeros as trits, so index 4 in what is
- * all padding.
+ * Index 3 (t0 + 1) + (t1 + 1) = 0 .. 8 holds the trits t0, t1 of one row and of columns c, c + 1, c
+ * even; padding (rows past n_rows, columns past n_cols) has zeros as trits, so that full padding is
+ * index 4.
  *
  *   byte        0   1       15   16  17      31   32  33      47   48  49      63
  *             +---+---+-- --+---+---+---+-- --+---+---+---+-- --+---+---+---+-- --+---+
@@ -19,7 +19,7 @@
  *             +-----------------+-----------------+-----------------+-----------------+
  *
  * Blocks of a row group follow each other by columns, groups follow each other. 16 bytes are one
- * pair's index of 16 rows in each half: what a look-up in a table of 16 bytes takes.
+ * pair's index of 16 rows in each half, as a look-up in a table of 16 bytes needs them.
  */
 static size_t tl1r16_size(int n_rows, int n_cols)
 {

@@ -13,12 +13,12 @@
 #ifndef TM_KERNELS_TERNARY_I2_AMX_H
 #define TM_KERNELS_TERNARY_I2_AMX_H
 
-#include <stdalign.h>
-#include <string.h>
-
 #include "kernels/panel.h"
 #include "kernels/ternary/amx.h"
 #include "kernels/ternary/i2.h"
+
+#include <stdalign.h>
+#include <string.h>
 
 #define AMX_ROWS       32 /* of weights: two tiles */
 #define AMX_TOKENS     32 /* two tiles */

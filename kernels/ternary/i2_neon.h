@@ -2,11 +2,11 @@
 #ifndef TM_KERNELS_TERNARY_I2_NEON_H
 #define TM_KERNELS_TERNARY_I2_NEON_H
 
-#include <arm_neon.h>
-
 #include "kernels/panel.h"
 #include "kernels/ternary/i2.h"
 #include "kernels/ternary/trit_neon.h"
+
+#include <arm_neon.h>
 
 /* Codes 0..2 of 4 rows x 4 columns: plane p of 16 packed bytes. p is a literal after unrolling. */
 TM_ALWAYS_INLINE int8x16_t code_plane(uint8x16_t v, int p)

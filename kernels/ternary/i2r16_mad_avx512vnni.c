@@ -23,7 +23,7 @@ static inline __m512i block_plane(block from, int p)
 
 #include "kernels/ternary/mad_avx512vnni_template.h"
 
-/* One token. The four planes stay where they are in the byte and are summed apart: plane p counts
+/* One token. The four planes keep their place in the byte and are summed separately: plane p counts
  * 4^p-fold, which saves the shifts. A sum is at most 192 x 127 x n_cols / 4 in size: below 2^31 up
  * to n_cols = 352,000. It is a multiple of 4^p, so the final shift is exact. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)

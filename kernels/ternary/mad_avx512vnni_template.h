@@ -19,9 +19,9 @@
 #error "mad_avx512vnni_template.h: define the macros that its first comment names"
 #endif
 
-#include <immintrin.h>
-
 #include "kernels/panel.h"
+
+#include <immintrin.h>
 
 #ifndef TM_MAD_BLOCK_GROUPS
 #define TM_MAD_BLOCK_GROUPS 1

@@ -16,10 +16,10 @@
 #error "mad_dotprod_template.h: define the macros that its first comment names"
 #endif
 
-#include <arm_neon.h>
-
 #include "kernels/panel.h"
 #include "kernels/ternary/trit_neon.h"
+
+#include <arm_neon.h>
 
 #if TM_MAD_BLOCKS_IN_PLACE == 0
 TM_ALWAYS_INLINE int8x16_t load_codes(const uint8_t *at, int quad, int p, bool packed)

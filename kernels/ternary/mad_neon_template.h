@@ -16,10 +16,10 @@
 #error "mad_neon_template.h: define the macros that its first comment names"
 #endif
 
-#include <arm_neon.h>
-
 #include "kernels/panel.h"
 #include "kernels/ternary/trit_neon.h"
+
+#include <arm_neon.h>
 
 /* A code 0..2 times an int8 is at most 254 in size: 128 of them, at most 32,512, stay in int16. */
 _Static_assert(TM_PANEL_UNITS <= 128, "a unit adds one product to an int16 lane");

@@ -3,9 +3,9 @@
 #ifndef TM_KERNELS_TERNARY_T3_H
 #define TM_KERNELS_TERNARY_T3_H
 
-#include <string.h>
-
 #include "kernels/format.h"
+
+#include <string.h>
 
 #define TM_T3_BLOCK 80 /* bytes of 16 rows x 24 columns */
 #define TM_T3_COLS  24

@@ -5,11 +5,11 @@
 #ifndef TM_KERNELS_TERNARY_T3_NEON_H
 #define TM_KERNELS_TERNARY_T3_NEON_H
 
-#include <arm_neon.h>
-
 #include "kernels/panel.h"
 #include "kernels/ternary/t3.h"
 #include "kernels/ternary/trit_neon.h"
+
+#include <arm_neon.h>
 
 /* Magnitudes of code k of 16 rows, and all ones where it is negative. */
 TM_ALWAYS_INLINE uint8x16_t magnitudes(const uint8_t *block, int k)
@@ -110,10 +110,10 @@ static size_t n_blocks_of(int n_cols)
     return tm_t3_blocks(n_cols);
 }
 
-/* Sums of up to 2 row groups, which share what is loaded of the tables: 32 bytes a code, against 10
- * of a group's weights; gcc 12 runs out of registers with 4. A code of 16 rows is an instruction
- * for its magnitudes and one for its signs, 2 tbl, 2 to complement what is negative (-v = ~v + 1),
- * 2 additions, and one that counts negatives. A block adds at most 8 x 381 = 3048 to an int16: 10
+/* Sums of up to 2 row groups, which share each load of the tables: 32 bytes per code, against 10 of
+ * a group's weights; gcc 12 runs out of registers with 4. A code of 16 rows is an instruction for
+ * its magnitudes and one for its signs, 2 tbl, 2 to complement negative values (-v = ~v + 1), 2
+ * additions, and one that counts negatives. A block adds at most 8 x 381 = 3048 to an int16: 10
  * blocks reach 30,480. n_groups is a literal. */
 #define BLOCKS_A_FLUSH       10
 #define TM_LOOKUP_GROUPS_MAX 2

@@ -1,10 +1,10 @@
 /* t3r16 with VBMI: a byte permute brings the codes of a row together, look-ups give their trits to
  * vpdpbusd. */
-#include <immintrin.h>
-#include <stdalign.h>
-
 #include "kernels/panel.h"
 #include "kernels/ternary/t3.h"
+
+#include <immintrin.h>
+#include <stdalign.h>
 
 #define TM_MAD_BLOCK_UNITS     6
 #define TM_MAD_BLOCK_BYTES     TM_T3_BLOCK

@@ -1,9 +1,9 @@
 /* t3r16 with AVX2, as bitnet.cpp's TL2: a token becomes tables, weights look up their products in
  * them, and no weight is unpacked. Prompts unpack weights for vpmaddubsw. */
-#include <immintrin.h>
-
 #include "kernels/panel.h"
 #include "kernels/ternary/t3.h"
+
+#include <immintrin.h>
 
 #define TM_MAD_BLOCK_UNITS     6
 #define TM_MAD_BLOCK_BYTES     TM_T3_BLOCK

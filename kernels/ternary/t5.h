@@ -3,9 +3,9 @@
 #ifndef TM_KERNELS_TERNARY_T5_H
 #define TM_KERNELS_TERNARY_T5_H
 
-#include <string.h>
-
 #include "kernels/format.h"
+
+#include <string.h>
 
 #define TM_T5_ROWS  64
 #define TM_T5_BLOCK 256 /* bytes of 64 rows x 20 columns */

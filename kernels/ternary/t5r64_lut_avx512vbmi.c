@@ -1,10 +1,10 @@
 /* t5r64 with VBMI: a token becomes tables, each byte of weights looks up five products in them, and
  * no weight is unpacked. Prompts look up the trits for vpdpbusd. */
-#include <immintrin.h>
-#include <stdalign.h>
-
 #include "kernels/panel.h"
 #include "kernels/ternary/t5.h"
+
+#include <immintrin.h>
+#include <stdalign.h>
 
 #define TM_MAD_BLOCK_UNITS     TM_T5_UNITS
 #define TM_MAD_BLOCK_BYTES     TM_T5_BLOCK
@@ -118,7 +118,7 @@ alignas(64) static const int16_t of_low[3][32] = {
     {TRITS_0(-1, 0, 1), TRITS_0(-1, 0, 1), TRITS_0(-1, 0, 1), 0, 1, -1, 0, 1},
     {THREE(-1, 0, 1), THREE(-1, 0, 1), THREE(-1, 0, 1), 0, 0, 1, 1, 1},
     {NINE_OF(-1), NINE_OF(0), NINE_OF(1), 0, 0, 0, 0, 0}};
-#define THREES 0x07ffffff /* the values of `low` that say t2 */
+#define THREES 0x07ffffff /* the values of `low` that give t2 */
 
 /* q: activations of the code's columns, 4 apart. */
 static inline void make_table(const int16_t *q, uint8_t *table)

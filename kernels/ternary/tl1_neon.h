@@ -5,11 +5,11 @@
 #ifndef TM_KERNELS_TERNARY_TL1_NEON_H
 #define TM_KERNELS_TERNARY_TL1_NEON_H
 
-#include <arm_neon.h>
-
 #include "kernels/panel.h"
 #include "kernels/ternary/tl1.h"
 #include "kernels/ternary/trit_neon.h"
+
+#include <arm_neon.h>
 
 /* An index to its two trits + 1; bytes 4 columns of a row, as a tile wants them, by st4. */
 static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
@@ -67,10 +67,10 @@ static size_t n_blocks_of(int n_cols)
     return tm_tl1_blocks(n_cols);
 }
 
-/* Sums of up to 4 row groups, which share what is loaded of the tables: 16 bytes a column, against
- * 4 of a group's weights. A group's block is 4 loads, 8 to take halves of bytes, 16 tbl, 14
- * additions and 4 that widen; beside them 16 loads for all groups. Registers: 16 for sums in bytes
- * and int16, 4 for tables. A block adds at most 8 x 254 = 2032 to an int16: 16 blocks reach 32,512.
+/* Sums of up to 4 row groups, which share each load of the tables: 16 bytes per column, against 4
+ * of a group's weights. A group's block is 4 loads, 8 to take halves of bytes, 16 tbl, 14 additions
+ * and 4 that widen; and there are 16 loads for all groups. Registers: 16 for sums in bytes and
+ * int16, 4 for tables. A block adds at most 8 x 254 = 2032 to an int16: 16 blocks reach 32,512.
  * n_groups is a literal. */
 #define BLOCKS_A_FLUSH       16
 #define TM_LOOKUP_GROUPS_MAX 4

@@ -2,9 +2,9 @@
 #ifndef TM_KERNELS_TERNARY_TRIT_NEON_H
 #define TM_KERNELS_TERNARY_TRIT_NEON_H
 
-#include <arm_neon.h>
-
 #include "kernels/panel.h"
+
+#include <arm_neon.h>
 
 /* Keeps later loads below this point and the vectors a and b computed above it. gcc 12 schedules
  * loads as early as it can, until they take more registers than the sums leave, and then spills

@@ -8,10 +8,10 @@
 #ifndef TM_KERNELS_VEC_VEC_EXP_H
 #define TM_KERNELS_VEC_VEC_EXP_H
 
+#include "kernels/half.h"
+
 #include <math.h>
 #include <stdint.h>
-
-#include "kernels/half.h"
 
 /* Smaller x give 0, so that no subnormal arises (e^-87 = 1.6e-38, the smallest normal is 1.2e-38)
  * and the result does not depend on whether the processor flushes subnormals. */

@@ -1,9 +1,8 @@
 #include "kernels/vec/vec.h"
+#include "kernels/vec/vec_exp.h"
 
 #include <float.h>
 #include <math.h>
-
-#include "kernels/vec/vec_exp.h"
 
 /* Adds n lanes (a power of two) by halves: lane i + lane i + n/2, and so on. */
 static float add_lanes(float *lane, int n)

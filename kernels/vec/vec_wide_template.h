@@ -30,9 +30,9 @@
 #error "vec_wide_template.h: define the macros that its first comment names"
 #endif
 
-#include <float.h>
-
 #include "kernels/vec/vec_exp.h"
+
+#include <float.h>
 
 static inline V_INLINE int wide_min(int a, int b)
 {

@@ -1,9 +1,9 @@
 /* Errors, memory, names, the generator. */
 #include "tests/tm_test.h"
 
-#include <string.h>
-
 #include "kernels/base.h"
+
+#include <string.h>
 
 static void statuses_have_names(void **state)
 {

@@ -1,10 +1,10 @@
 /* The checker itself: kernels that are wrong on purpose must fail, each for the right reason. */
 #include "tests/tm_test.h"
 
+#include "kernels/check.h"
+
 #include <signal.h>
 #include <string.h>
-
-#include "kernels/check.h"
 
 typedef void rows_function(const tm_weight *, const tm_act *, const void *, int, int, float *);
 
@@ -210,7 +210,7 @@ static void must_fail(const tm_kernel *kernel, const char *why)
     tm_status status = tm_check_kernel(kernel, 70, 1024, 3, 11, &err);
     if (status != TM_CHECK)
         fail_msg("status %s instead of CHECK (%s)", tm_status_name(status), why);
-    if (!strstr(err.message, why)) fail_msg("'%s' does not say '%s'", err.message, why);
+    if (!strstr(err.message, why)) fail_msg("\"%s\" does not contain \"%s\"", err.message, why);
     assert_non_null(strstr(err.message, "seed 11"));
 }
 

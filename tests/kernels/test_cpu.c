@@ -1,9 +1,9 @@
 /* Instruction set bits: against the compiler's own detection, and as text. */
 #include "tests/tm_test.h"
 
-#include <string.h>
-
 #include "kernels/cpu.h"
+
+#include <string.h>
 
 #define ALL ((1u << TM_ISA_COUNT) - 1)
 

@@ -1,9 +1,9 @@
 /* The choice among kernels for every subset of the instruction sets of this machine. */
 #include "tests/tm_test.h"
 
-#include <string.h>
-
 #include "kernels/kernel.h"
+
+#include <string.h>
 
 static const char *const families[] = {"ternary", "f16",    "bf16",   "f32",     "i2r16",  "t3r16",
                                        "t5r64",   "tl1r16", "f16r16", "bf16r16", "f32r16", "trit"};

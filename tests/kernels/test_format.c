@@ -1,12 +1,12 @@
 /* Layouts: bytes written out by hand, packing in pieces, padding, sizes. */
 #include "tests/tm_test.h"
 
+#include "kernels/format.h"
+#include "kernels/half.h"
+
 #include <limits.h>
 #include <math.h>
 #include <string.h>
-
-#include "kernels/format.h"
-#include "kernels/half.h"
 
 static void test_table_is_complete(void **state)
 {

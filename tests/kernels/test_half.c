@@ -1,9 +1,9 @@
 /* Half precision against its definition: sign x 2^(e-15) x 1.m, e = 0 subnormal, e = 31 special. */
 #include "tests/tm_test.h"
 
-#include <math.h>
-
 #include "kernels/half.h"
+
+#include <math.h>
 
 static double value_of(unsigned bits)
 {

@@ -45,7 +45,7 @@ static const shape large_emulated[] = {
 static const shape large_again[] = {{17, 1025, 3}, {1, 8640, 2}};
 
 typedef struct amount {
-    int small_step, medium_step; /* one of so many shapes; 0: none */
+    int small_step, medium_step; /* takes one of this many shapes; 0: none */
     int widths;                  /* every width of a block of tokens up to this */
     const shape *large;
     size_t n_large;

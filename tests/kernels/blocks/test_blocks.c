@@ -2,11 +2,11 @@
  * its scalar row, bit for bit, for any bytes that a file may hold. */
 #include "tests/tm_test.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "kernels/blocks/blocks.h"
 #include "kernels/kernel.h"
+
+#include <math.h>
+#include <string.h>
 
 #define N(a) (sizeof(a) / sizeof *(a))
 enum { MAX_COLS = 2560, MAX_TOKENS = 301, MAX_ROWS = 37 };

@@ -2,11 +2,11 @@
  * no machine with AMX. The emulation rejects what the instructions reject. */
 #include "tests/tm_test.h"
 
-#include <string.h>
-
 #define TM_AMX_EMULATED
 #include "kernels/check.h"
 #include "kernels/ternary/i2_amx.h"
+
+#include <string.h>
 
 static tm_tile_config config;
 static bool is_configured;

@@ -3,9 +3,9 @@
  * Natively: arrays of every length up to 300 with every fill, and every shape of attention. An
  * emulated run (TM_TESTED_ISA is set) takes a third of the lengths above 64 and of the shapes, a
  * different third for each fill and head size. */
-#include <sys/mman.h>
-
 #include "tests/kernels/vec/vec_values.h"
+
+#include <sys/mman.h>
 
 /* Slots of memory that end at an inaccessible page. */
 enum { N_SLOTS = 6, SLOT_BYTES = 1 << 19, CANARY = 0xa5, MARGIN = 64 };
@@ -52,7 +52,7 @@ static void check_around(const void *data, size_t bytes, size_t gap, const char 
         if ((p - MARGIN)[i] != CANARY) fail_msg("%s wrote before its output", what);
     }
     for (size_t i = 0; i < gap; i++) {
-        if (p[bytes + i] != CANARY) fail_msg("%s wrote behind its output", what);
+        if (p[bytes + i] != CANARY) fail_msg("%s wrote after its output", what);
     }
 }
 
@@ -67,7 +67,7 @@ static void check_floats(const float *got, const float *want, size_t n, const ch
     }
 }
 
-/* One of so many cases is run. */
+/* Runs one of this many cases. */
 static int thinning(void)
 {
     return getenv("TM_TESTED_ISA") ? 3 : 1;

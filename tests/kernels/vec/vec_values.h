@@ -4,11 +4,11 @@
 
 #include "tests/tm_test.h"
 
+#include "kernels/vec/vec.h"
+
 #include <float.h>
 #include <math.h>
 #include <string.h>
-
-#include "kernels/vec/vec.h"
 
 enum fill { PLAIN, TINY, LARGE, EDGES, TIES, EQUAL, ONE_HUGE, ZEROS, WILD, N_FILLS };
 
