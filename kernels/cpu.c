@@ -143,10 +143,7 @@ tm_status tm_isa_parse(const char *text, unsigned *isa, tm_error *err)
         if (i == TM_ISA_COUNT) {
             char word[80];
             snprintf(word, sizeof word, "%.*s", (int)(n < 64 ? n : 64), p);
-            const char *nearest = tm_nearest_name(word, isa_names);
-            return tm_fail(err, TM_ARG, "instruction set '%s' in '%.80s' is unknown%s%s%s", word,
-                           text, nearest ? "; did you mean '" : "", nearest ? nearest : "",
-                           nearest ? "'?" : "");
+            return tm_unknown_name(err, "instruction set", word, isa_names);
         }
         *isa |= 1u << i;
         p += n;

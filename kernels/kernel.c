@@ -149,11 +149,7 @@ static tm_status unknown_kernel(const char *name, tm_error *err)
         names[n++] = (*f)->name;
     for (const tm_kernel *const *k = tm_kernels(); *k && n < MAX_NAMES; k++)
         names[n++] = (*k)->name;
-    const char *nearest = tm_nearest_name(name, names);
-    if (nearest)
-        return tm_fail(err, TM_ARG, "unknown kernel \"%.80s\"; did you mean \"%s\"?", name,
-                       nearest);
-    return tm_fail(err, TM_ARG, "unknown kernel \"%.80s\"; `ternmark kernels` lists them", name);
+    return tm_unknown_name(err, "kernel", name, names);
 }
 
 tm_status tm_kernel_pick(const char *family, const tm_kernel **out, tm_error *err)
