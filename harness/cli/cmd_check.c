@@ -77,13 +77,13 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
 static const tm_option rows[] = {
     {"kernel", NULL, TM_LIST(settings, kernels), "NAME,...",
      .help = "only these kernels (default: all)"},
-    {"rows", NULL, TM_INTEGER(settings, rows), "N", .help = "check one shape of N rows", .low = 1,
+    {"rows", NULL, TM_INTEGER(settings, rows), "N", .help = "check one shape with N rows", .low = 1,
      .high = 1 << 20},
-    {"cols", NULL, TM_INTEGER(settings, cols), "N", .help = "and N columns", .low = 1,
+    {"cols", NULL, TM_INTEGER(settings, cols), "N", .help = "columns of that shape", .low = 1,
      .high = 1 << 17},
-    {"tokens", NULL, TM_INTEGER(settings, tokens), "N", .help = "and N tokens (default 1)",
+    {"tokens", NULL, TM_INTEGER(settings, tokens), "N", .help = "tokens of that shape (default 1)",
      .low = 1, .high = 4096},
-    {"seed", NULL, TM_INTEGER(settings, seed), "N", .help = "of the random fills (default 1)",
+    {"seed", NULL, TM_INTEGER(settings, seed), "N", .help = "seed for the random fills (default 1)",
      .high = TM_SEED_MAX},
     {0},
 };

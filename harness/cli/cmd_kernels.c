@@ -79,9 +79,11 @@ static const tm_option rows[] = {
     {"kernel", NULL, TM_LIST(settings, request.kernels), "KERNEL,...",
      .help = "only these kernels or families (default: all)"},
     {"seconds", NULL, TM_NUMBER(settings, request.seconds), "SECONDS",
-     .help = "timing of one row (default 0.1)", .low = 1e-3, .high = 3600},
-    {"cold", NULL, TM_FLAG(settings, request.cold), NULL, .help = "only from memory"},
-    {"warm", NULL, TM_FLAG(settings, request.warm), NULL, .help = "only in cache"},
+     .help = "timing per row (default 0.1)", .low = 1e-3, .high = 3600},
+    {"cold", NULL, TM_FLAG(settings, request.cold), NULL,
+     .help = "time only with weights in memory"},
+    {"warm", NULL, TM_FLAG(settings, request.warm), NULL,
+     .help = "time only with weights in cache"},
     {0},
 };
 
