@@ -69,9 +69,9 @@ static inline size_t tm_round_up(size_t n, size_t step)
 tm_status tm_alloc(void **out, size_t n, size_t size, const char *what, tm_error *err) TM_MUST_USE;
 void tm_free(void *memory);
 
-/* A large anonymous mapping, aligned to 2 MiB and backed by huge pages where the kernel allows them.
- * The pages are not touched. The thread that will use a range should be the first to write it, so
- * that its memory lies on that thread's NUMA node. */
+/* A large anonymous mapping, aligned to 2 MiB and backed by huge pages where the kernel allows
+ * them. The pages are not touched. The thread that will use a range should be the first to write
+ * it, so that its memory lies on that thread's NUMA node. */
 typedef struct tm_pages {
     uint8_t *data;
     size_t bytes;
@@ -110,8 +110,8 @@ static inline uint64_t tm_rng_below(tm_rng *rng, uint64_t n)
 /* Nanoseconds on CLOCK_MONOTONIC, which is never set back and is the same in all processes. */
 int64_t tm_now_ns(void);
 
-/* Returns the name in `names` (NULL-terminated) that is closest to `given` by edit distance, or NULL
- * if no name is close enough to suggest. */
+/* Returns the name in `names` (NULL-terminated) that is closest to `given` by edit distance, or
+ * NULL if no name is close enough to suggest. */
 const char *tm_nearest_name(const char *given, const char *const *names);
 
 /* Fails with ARG and `unknown KIND "GOT"; did you mean "NAME"?`. If no name is close, the message

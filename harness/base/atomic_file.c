@@ -39,7 +39,8 @@ int tm_write_all(int fd, const void *data, size_t size)
     return why;
 }
 
-/* Replaces a symbolic link by what it points to, whether that exists or not. Returns 0 or an errno. */
+/* Replaces a symbolic link by what it points to, whether that exists or not. Returns 0 or an
+ * errno. */
 static int follow_links(char path[PATH_MAX])
 {
     char target[PATH_MAX], folder[PATH_MAX];

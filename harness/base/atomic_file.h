@@ -4,11 +4,11 @@
 
 #include "kernels/base.h"
 
-/* Writes a temporary file next to `path` and renames it. A symbolic link is followed: its target is
- * replaced, the link stays. A path that exists and is no regular file (a device, FIFO or socket, or
- * anything in /dev or /proc) is written in place; a FIFO that no process reads is an error. After an
- * error the earlier file is untouched and no partial file is left.
- * Errors: IO, ARG (a folder), NOMEM. */
+/* Writes a temporary file next to `path` and renames it. A symbolic link is followed: its target
+ * is replaced, the link stays. A path that exists and is no regular file (a device, FIFO or
+ * socket, or anything in /dev or /proc) is written in place; a FIFO that no process reads is an
+ * error. After an error the earlier file is untouched and no partial file is left. Errors: IO,
+ * ARG (a folder), NOMEM. */
 tm_status tm_atomic_file_write(const char *path, const void *data, size_t size,
                                tm_error *err) TM_MUST_USE;
 

@@ -328,8 +328,8 @@ void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
         tm_clock_sleep(child->clock, 1000000);
         spend(&p);
     }
-    /* Kill the group even if the child has ended, since its own children may still run. The child is
-     * not reaped yet, so no other group can have its number. */
+    /* Kill the group even if the child has ended, since its own children may still run. The child
+     * is not reaped yet, so no other group can have its number. */
     kill(-child->pid, SIGKILL);
     pid_t got;
     do got = wait4(child->pid, &how, 0, &usage);

@@ -18,8 +18,8 @@ int64_t tm_clock_now(const tm_clock *clock);
 /* Returns at once if the duration is 0 or less. A signal does not shorten the sleep. */
 void tm_clock_sleep(const tm_clock *clock, int64_t duration_ns);
 void tm_clock_sleep_until(const tm_clock *clock, int64_t time_ns);
-/* poll(2) with its time-out on this clock; 0 or less: do not wait. A replaced clock sleeps the whole
- * time-out if no descriptor is ready, then looks again. Returns poll's result. */
+/* poll(2) with its time-out on this clock; 0 or less: do not wait. A replaced clock sleeps the
+ * whole time-out if no descriptor is ready, then looks again. Returns poll's result. */
 int tm_clock_poll(const tm_clock *clock, struct pollfd *fds, int n_fds, int64_t timeout_ns);
 
 /* Add this to tm_now_ns to get CLOCK_REALTIME. The thread may be preempted between its reads of the

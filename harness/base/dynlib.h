@@ -1,5 +1,5 @@
-/* A library that is opened while the program runs, so that machines without it need none: its functions are
- * found by name and kept in members of a struct. */
+/* A shared library that is opened at run time, so that the program starts on machines without
+ * it. Its functions are looked up by name and stored in members of a struct. */
 #ifndef TM_HARNESS_BASE_DYNLIB_H
 #define TM_HARNESS_BASE_DYNLIB_H
 
@@ -7,11 +7,12 @@
 
 typedef struct tm_dynlib_function {
     const char *symbol;
-    size_t offset; /* of the member that takes its address */
+    size_t offset; /* of the member that receives its address */
 } tm_dynlib_function;
 
-/* name: of the file; product: for messages. members: the struct. *library: to dlclose, NULL where it could
- * not be opened. Errors: UNSUPPORTED (not installed, and what the system says; a function is lacking). */
+/* name: the file. product: its name in messages. members: the struct. *library: dlclose it
+ * unless it is NULL, also after an error. Errors: UNSUPPORTED (not installed, or a function is
+ * missing). */
 tm_status tm_dynlib_open(const char *name, const char *product, const tm_dynlib_function *functions,
                          int n_functions, void *members, void **library, tm_error *err) TM_MUST_USE;
 

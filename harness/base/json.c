@@ -8,7 +8,7 @@
 
 #define MAX_DEPTH 64
 
-/* tm_json is cJSON's node under a name of ours. */
+/* tm_json is cJSON's node under another name. */
 static cJSON *node(tm_json *json)
 {
     return (cJSON *)json;
@@ -32,7 +32,8 @@ static void line_and_column(const char *text, size_t length, const char *at, int
     }
 }
 
-/* Deepest bracket nesting outside strings: the library recurses, so it is bounded before parsing. */
+/* The deepest nesting of brackets outside strings. The library recurses, so this is checked
+ * first. */
 static int nesting(const char *text, size_t length)
 {
     int depth = 0, deepest = 0;
@@ -62,7 +63,7 @@ tm_status tm_json_parse(const char *text, size_t length, const char *what, tm_js
     if (nesting(text, length) > MAX_DEPTH)
         return tm_fail(err, TM_FORMAT, "%s: nested deeper than %d levels", what, MAX_DEPTH);
     const char *end = NULL;
-    /* The library wants a terminating NUL only when asked; with a length it stays inside. */
+    /* Without the flag the library needs no terminating NUL and stays within the length. */
     cJSON *root = cJSON_ParseWithLengthOpts(text, length, &end, 0);
     if (!root) {
         int line, column;
@@ -87,8 +88,8 @@ void tm_json_free(tm_json *json)
     cJSON_Delete(node(json));
 }
 
-/* The library prints 15 digits where they come within one epsilon of the value, not only where
- * they give it back. Such numbers are put as their own text, with 17. */
+/* The library prints 15 digits if they are within one epsilon of the value, even if reading them
+ * back gives another value. Print such numbers with 17 digits instead. */
 static bool keep_every_digit(cJSON *item)
 {
     for (; item; item = item->next) {

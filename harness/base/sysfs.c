@@ -154,7 +154,7 @@ int tm_sysfs_cpu_list(const char *text, int *cpus, int max)
     return n;
 }
 
-/* Hexadecimal digits from CPU 0 at the end; a comma after every 32 bits. */
+/* Hexadecimal digits, CPU 0 in the last one, with a comma between groups of 32 bits. */
 static int cpus_of_mask(const char *text, int *cpus, int max)
 {
     int n = 0, bit = 0;

@@ -9,7 +9,7 @@
 
 #include "harness/base/clock.h"
 
-/* A FIFO that was opened without waiting has no event before its first writer came. */
+/* A FIFO opened with O_NONBLOCK reports no event until its first writer has opened it. */
 static bool has_begun(int fd, int patience_ms)
 {
     const int64_t end_ns = tm_now_ns() + (int64_t)patience_ms * 1000000;
@@ -32,7 +32,7 @@ tm_status tm_user_file_open(const char *path, int patience_ms, int *fd, tm_error
         goto fail;
     }
     if (S_ISDIR(st.st_mode)) {
-        status = tm_fail(err, TM_ARG, "%s: a folder, not a file", path);
+        status = tm_fail(err, TM_ARG, "%s: is a folder, not a file", path);
         goto fail;
     }
     if (patience_ms == 0 && !S_ISREG(st.st_mode)) {
@@ -40,11 +40,11 @@ tm_status tm_user_file_open(const char *path, int patience_ms, int *fd, tm_error
         goto fail;
     }
     if (S_ISFIFO(st.st_mode) && !has_begun(*fd, patience_ms)) {
-        status = tm_fail(err, TM_ARG, "%s: a pipe that brought nothing within %g s", path,
-                         patience_ms * 1e-3);
+        status =
+            tm_fail(err, TM_ARG, "%s: no data from the pipe within %g s", path, patience_ms * 1e-3);
         goto fail;
     }
-    /* From here on its reader waits for it as for any pipe. */
+    /* Later reads may block, as on any pipe. */
     int flags = fcntl(*fd, F_GETFL);
     if (flags >= 0 && fcntl(*fd, F_SETFL, flags & ~O_NONBLOCK) == 0) return TM_OK;
     status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));

@@ -1,8 +1,7 @@
 #include "harness/base/version.h"
 
 #ifndef TM_COMMIT
-#error                                                                                             \
-    "the Makefile gives this file TM_VERSION, TM_VERSION_DATE, TM_COMMIT, TM_COMPILER and TM_BUILD_MODE"
+#error "the Makefile defines TM_VERSION, TM_COMMIT and the like for this file"
 #endif
 
 const char *tm_version(void)

@@ -7,12 +7,6 @@
 
 #define SECONDS 0.5 /* per point */
 
-static bool is_interrupted(void *request)
-{
-    const tm_plan_roofline_request *r = request;
-    return tm_interrupted(r->interrupt);
-}
-
 tm_status tm_plan_roofline_measure(const tm_plan_roofline_request *r, double seconds,
                                    tm_roofline *out, tm_error *err)
 {
@@ -27,8 +21,7 @@ tm_status tm_plan_roofline_measure(const tm_plan_roofline_request *r, double sec
     tm_roofline_options options = tm_roofline_options_for(r->env, counts, n);
     options.seconds_each = seconds;
     options.oversubscribe = r->oversubscribe;
-    options.is_interrupted = is_interrupted;
-    options.interrupt_arg = (void *)r;
+    options.interrupt = r->interrupt;
     return tm_roofline_measure(&options, out, err);
 }
 

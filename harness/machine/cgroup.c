@@ -7,11 +7,11 @@
 
 #include "harness/base/sysfs.h"
 
-/* Version 1 prints "no limit" as the largest multiple of the page size: anything from 2^60 on. */
+/* Version 1 prints "no limit" as the largest multiple of the page size, which is above 2^60. */
 #define NO_LIMIT (1ll << 60)
 
-/* The path behind "<anything>:<controllers>:" on the line whose controllers include `name` ("" for
- * version 2's only line). */
+/* The path after "<number>:<controllers>:" on the line whose controllers include `name`. name
+ * "": the line of version 2. */
 static bool group_of(const char *root, const char *name, char *path, size_t size)
 {
     char text[8192], *save = NULL;
@@ -103,7 +103,7 @@ static void walk(const char *root, const char *mount, const char *group, bool v2
                  void (*at)(const char *, const char *, bool, tm_cgroup *), tm_cgroup *out)
 {
     char folder[PATH_MAX];
-    if (strstr(group, "/../")) group = "/"; /* outside of what this namespace shows */
+    if (strstr(group, "/../")) group = "/"; /* outside this namespace */
     int n = snprintf(folder, sizeof folder, "%s%s", mount, strcmp(group, "/") == 0 ? "" : group);
     if (n >= (int)sizeof folder) return;
     for (;;) {

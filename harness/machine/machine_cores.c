@@ -11,8 +11,9 @@
 #define CPUINFO_BYTES (8 << 20)
 #define CACHES_MAX    16
 
-/* Arm's and others' part numbers (MIDR_EL1) of cores that are likely to be measured. Source: Arm's
- * technical reference manuals; util-linux, lscpu-arm.c; hwloc's record of an Nvidia GB10 (0xd85, 0xd87). */
+/* Part numbers (MIDR_EL1) of Arm cores that are likely to be measured. Source:
+ * Arm's technical reference manuals; util-linux, lscpu-arm.c; hwloc's record of an Nvidia GB10
+ * (0xd85, 0xd87). */
 static const struct {
     int implementer, part;
     const char *name;
@@ -74,11 +75,11 @@ static void name_part(int implementer, int part, char *text, size_t size)
     snprintf(text, size, "Arm implementer 0x%x part 0x%x", implementer, part);
 }
 
-/* What /proc/cpuinfo, a block of lines per CPU, says of each. */
+/* The fields of each CPU in /proc/cpuinfo. */
 typedef struct cpuinfo {
     int n; /* CPUs it lists */
     struct {
-        int cpu, implementer, part; /* -1: not said */
+        int cpu, implementer, part; /* -1: unknown */
     } of[TM_CPUS_MAX];
 } cpuinfo;
 
@@ -123,7 +124,8 @@ static bool listed(const int *cpus, int n, int cpu)
     return false;
 }
 
-/* The first thread of its core among `cpus`; every CPU is where the topology is not shown. */
+/* Whether `cpu` is the first of its core among `cpus`. True for every CPU if the topology is
+ * unknown. */
 static bool is_first_of_core(const char *root, int cpu, const int *cpus, int n)
 {
     int siblings[64];
@@ -160,7 +162,8 @@ static void cache_text(const char *root, int cpu, char *out, size_t size)
                                cache.type[0], cache.size);
 }
 
-/* Appends to "0-4,7"; in ascending order. What no longer fits is "...". */
+/* Appends a CPU, in ascending order, to a list such as "0-4,7". A list that is full ends in
+ * "...". */
 static void add_to_list(tm_core_kind *kind, int *last, int cpu)
 {
     size_t at = strlen(kind->cpus);
@@ -176,14 +179,15 @@ static void add_to_list(tm_core_kind *kind, int *last, int cpu)
         sprintf(kind->cpus + at, "%s%d", at ? "," : "", cpu);
 }
 
-/* What is not said of one CPU tells it from no other: kernels before 3.18 print the part number of the
- * CPU that reads the file, once behind all blocks, and records hold the caches of some CPUs only. */
+/* A missing field makes no difference. Kernels before 3.18 print one part number after all
+ * blocks, that of the CPU that reads the file, and some records have the caches of only some
+ * CPUs. */
 static bool differs(const char *a, const char *b)
 {
     return a[0] && b[0] && strcmp(a, b) != 0;
 }
 
-/* More kinds than fit are counted with the last one. */
+/* Kinds beyond the limit are merged into the last one. */
 static void add_to_kind(const char *root, const cpuinfo *info, int cpu, int *last,
                         tm_machine_cores *out)
 {
@@ -222,12 +226,13 @@ static void fill(const char *root, const cpuinfo *info, int *online, int *allowe
         if (n_allowed == 0 || listed(allowed, n_allowed, online[i]))
             out->usable[out->n_usable++] = online[i];
     }
-    /* Said of a CPU that has gone offline since, as of all: better than no name. */
+    /* The only part number may be that of a CPU that is offline now. It still names the machine. */
     for (int i = 0; i < info->n && !out->kinds[0].model[0] && out->n_kinds == 1; i++)
         if (info->of[i].implementer >= 0 && info->of[i].part >= 0)
             name_part(info->of[i].implementer, info->of[i].part, out->kinds[0].model,
                       sizeof out->kinds[0].model);
-    if (out->n_usable == 0) out->usable[out->n_usable++] = online[0]; /* a record of two moments */
+    /* None if the record was not taken at one moment. */
+    if (out->n_usable == 0) out->usable[out->n_usable++] = online[0];
     for (int i = 0; i < out->n_usable; i++)
         out->usable_cores += is_first_of_core(root, out->usable[i], out->usable, out->n_usable);
 }

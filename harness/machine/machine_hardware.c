@@ -51,8 +51,9 @@ static int is_node(const struct dirent *entry)
     return strncmp(entry->d_name, "node", 4) == 0 && isdigit((unsigned char)entry->d_name[4]);
 }
 
-/* Node numbers may have gaps: 0 and 8 on one machine, 0 to 73 on another. A node without a CPU holds
- * only memory, of an accelerator or behind a link. No thread runs there, and no weights go there. */
+/* Node numbers may have gaps: 0 and 8 on one machine, 0 to 73 on another. A node without a CPU
+ * holds only memory, of an accelerator or behind a link. No thread runs there, and no weights go
+ * there. */
 static void read_numa(const char *root, tm_machine *out)
 {
     char path[PATH_MAX];

@@ -12,7 +12,7 @@
 #define MAX_TRIALS 64
 #define MIN_TRIALS 5
 
-/* One timed run of all threads: what to do, and the clock thread 0 reads around it. */
+/* One timed run of all threads. Thread 0 reads the clock around it. */
 typedef struct trial {
     tm_pool *pool;
     const tm_peak *peak;
@@ -23,13 +23,13 @@ typedef struct trial {
     size_t ahead;
     uint64_t steps;
     int64_t elapsed_ns;
-    uint64_t sink; /* keeps the loops' results alive */
+    uint64_t sink; /* uses the loops' results, so that the compiler keeps the loops */
 } trial;
 
 static void work(void *arg, int thread, int n_threads)
 {
     trial *t = arg;
-    /* Parts in multiples of 1 KiB: what the read loops demand. */
+    /* The read loops need parts of whole KiB. */
     int begin = 0, end = 0;
     tm_split((int)(t->bytes / 1024), 1, thread, n_threads, &begin, &end);
     uint64_t result = 0;
@@ -60,7 +60,7 @@ static void touch(void *arg, int thread, int n_threads)
            (size_t)(end - begin) * 1024);
 }
 
-/* Repeats the trial for `seconds`, at least MIN_TRIALS times; `units`: bytes or MACs of one trial. */
+/* Repeats the trial for `seconds`, at least MIN_TRIALS times. units: bytes or MACs per trial. */
 static void repeat(trial *t, double units, double seconds, const char *method,
                    tm_roofline_point *best)
 {
@@ -105,7 +105,7 @@ static const char *read_method(const tm_peak *peak, size_t ahead)
     return which == 0 ? "64-bit loads" : "64-bit loads, prefetch";
 }
 
-/* The best of every read loop this machine can run and three prefetch distances. */
+/* The best of every read loop that runs here at three prefetch distances. */
 static void measure_read(trial *t, int threads, size_t bytes, double seconds,
                          tm_roofline_point *point)
 {
@@ -116,7 +116,7 @@ static void measure_read(trial *t, int threads, size_t bytes, double seconds,
         n_rows += runs_here(*p) && (*p)->read != NULL;
     t->what = READ;
     t->bytes = bytes;
-    /* A trial long enough for the clock: at least 8 MiB of reading. */
+    /* Read at least 8 MiB per trial, so that the clock resolves it. */
     t->rounds = bytes >= (8u << 20) ? 1 : (int)((8u << 20) / bytes);
     for (const tm_peak *const *p = tm_peaks(); *p; p++) {
         if (!runs_here(*p) || !(*p)->read) continue;
@@ -150,14 +150,14 @@ static void measure_arithmetic(trial *t, int threads, double seconds, tm_rooflin
     }
 }
 
-/* Threads with nothing to do but meet. Where they share a CPU a meeting takes a time slice, so a
- * trial has few of them. */
+/* Threads that only wait at barriers. If threads share a CPU, a barrier takes a time slice, so a
+ * trial has only 200 of them. */
 static void measure_barrier(trial *t, int threads, double seconds, tm_roofline_point *point)
 {
     *point = (tm_roofline_point){.threads = threads};
     t->what = BARRIER;
     t->steps = 200;
-    repeat(t, (double)t->steps, seconds / 4, "threads that only meet", point);
+    repeat(t, (double)t->steps, seconds / 4, "empty barriers", point);
     point->value = 1 / point->value;
     point->median = 1 / point->median;
 }
@@ -194,7 +194,8 @@ static size_t dram_bytes(const tm_roofline_options *o)
     return bytes / 4096 * 4096;
 }
 
-/* Everything at one thread count. The region is made anew, so each thread touches what it reads. */
+/* All points of one thread count. The region is mapped again, so that each thread is the first to
+ * touch what it reads. */
 static tm_status measure_count(const tm_roofline_options *o, int threads, bool sizes,
                                tm_roofline *out, tm_error *err)
 {
@@ -215,7 +216,7 @@ static tm_status measure_count(const tm_roofline_options *o, int threads, bool s
                            &out->fp32[out->n_fp32++]);
     if (!o->no_arithmetic && threads > 1)
         measure_barrier(&t, threads, o->seconds_each, &out->barrier[out->n_barrier++]);
-    /* Sizes by powers of four from 16 KiB a thread: they lie inside L1, L2, L3 and beyond. */
+    /* Powers of four from 16 KiB per thread: inside L1, L2, L3 and beyond. */
     for (size_t s = (size_t)threads << 14; sizes && s <= bytes && out->n_by_size < TM_ROOFLINE_MAX;
          s *= 4)
         measure_read(&t, threads, s / 4096 * 4096, o->seconds_each / 4,
@@ -230,15 +231,15 @@ tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *o
 {
     memset(out, 0, sizeof *out);
     if (options->n_threads < 1 || options->n_threads > TM_ROOFLINE_MAX)
-        return tm_fail(err, TM_ARG, "roofline: %d thread counts, not 1 to %d", options->n_threads,
-                       TM_ROOFLINE_MAX);
+        return tm_fail(err, TM_ARG, "roofline: %d thread counts; expected 1 to %d",
+                       options->n_threads, TM_ROOFLINE_MAX);
     if (dram_bytes(options) < (size_t)1 << 20)
         return tm_fail(err, TM_NOMEM,
-                       "roofline: %.1f MB of memory available is too little to measure reading",
+                       "roofline: %.1f MB of available memory is too little to measure bandwidth",
                        (double)options->available_bytes * 1e-6);
     for (int i = 0; i < options->n_threads; i++) {
-        if (options->is_interrupted && options->is_interrupted(options->interrupt_arg))
-            return tm_fail(err, TM_INTERRUPTED, "interrupted while limits were measured");
+        if (tm_interrupted(options->interrupt))
+            return tm_fail(err, TM_INTERRUPTED, "interrupted while the roofline was measured");
         tm_status status = measure_count(options, options->threads[i],
                                          options->sizes && i == options->n_threads - 1, out, err);
         if (status != TM_OK) return status;

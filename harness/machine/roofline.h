@@ -1,34 +1,33 @@
-/* What this machine allows, measured: read bandwidth by threads and size, and the rates of int8 and
- * float multiply-accumulates, with the loops of kernels/peak/peak.h.
+/* The measured roofline of this machine: read bandwidth by threads and size, and the rates of int8
+ * and float multiply-accumulates, with the loops of kernels/peak/peak.h.
  *
- * A limit is the best of several trials, not their mean: it says what the machine can do, and
- * fractions of it are what figures are held against.
+ * A point is the best of several trials, not their mean: it says what the machine can do. Results
+ * are reported as fractions of it.
  */
 #ifndef TM_HARNESS_MACHINE_ROOFLINE_H
 #define TM_HARNESS_MACHINE_ROOFLINE_H
 
-#include "harness/machine/machine.h"
+#include "harness/base/interrupt.h"
 #include "harness/base/json.h"
+#include "harness/machine/machine.h"
 
 #define TM_ROOFLINE_MAX 64
 
 typedef struct tm_roofline_point {
     int threads;
     size_t bytes; /* memory read by all threads together; 0 for arithmetic */
-    double
-        value; /* GB/s (10^9 bytes), 10^9 multiply-accumulates per second or ns: the best trial */
-    double median; /* over the trials */
+    double value; /* best trial: 10^9 bytes/s, 10^9 multiply-accumulates/s, or ns */
+    double median;
     int n_trials;
-    const char *method; /* the loop or instruction that reached it */
+    const char *method; /* the loop or instruction of the best trial */
 } tm_roofline_point;
 
 typedef struct tm_roofline {
     tm_roofline_point read[TM_ROOFLINE_MAX];    /* from memory beyond every cache, by threads */
-    tm_roofline_point by_size[TM_ROOFLINE_MAX]; /* all threads asked for, by size */
-    tm_roofline_point int8[TM_ROOFLINE_MAX]; /* sums exact in int32 or, on AVX2 and NEON, int16 */
+    tm_roofline_point by_size[TM_ROOFLINE_MAX]; /* with the most threads, by size */
+    tm_roofline_point int8[TM_ROOFLINE_MAX]; /* exact sums: in int32, or int16 on AVX2 and NEON */
     tm_roofline_point fp32[TM_ROOFLINE_MAX];
-    tm_roofline_point barrier[TM_ROOFLINE_MAX]; /* ns until all threads have met: the shortest; none
-                                                   for one thread */
+    tm_roofline_point barrier[TM_ROOFLINE_MAX]; /* ns per barrier; none for one thread */
     int n_read, n_by_size, n_int8, n_fp32, n_barrier;
 } tm_roofline;
 
@@ -38,23 +37,22 @@ typedef struct tm_roofline_options {
     size_t cache_bytes;     /* of the last level; the DRAM region is at least 8 times as large */
     size_t available_bytes; /* never use more than half of it */
     double seconds_each;    /* time spent on one point */
-    bool sizes;             /* also the sweep over sizes */
-    bool no_arithmetic;     /* only reading: no peaks, no barriers */
+    bool sizes;             /* also sweep over sizes */
+    bool no_arithmetic;     /* read bandwidth only: no peaks, no barriers */
     bool oversubscribe;
-    bool (*is_interrupted)(void *arg); /* asked before each number of threads; NULL: never */
-    void *interrupt_arg;
+    const tm_interrupt *interrupt; /* checked before each thread count; NULL: never */
 } tm_roofline_options;
 
-/* Puts a thread count into counts [TM_ROOFLINE_MAX], ascending; one that is there already, or that finds
- * no room, changes nothing. */
+/* Inserts a thread count into counts [TM_ROOFLINE_MAX], in ascending order. Does nothing if the
+ * count is there already or the array is full. */
 void tm_roofline_add_count(int *counts, int *n, int threads);
 
-/* Options for a machine: regions far beyond its largest cache (32 MiB where it names none) and within
- * its memory. `threads` is borrowed. */
+/* Options for a machine: regions far larger than its largest cache (32 MiB if unknown) and
+ * within its memory. `threads` is borrowed. */
 tm_roofline_options tm_roofline_options_for(const tm_machine *machine, const int *threads,
                                             int n_threads);
 
-/* Errors: ARG, NOMEM, INTERRUPTED, those of tm_pool_open. Nothing else should run meanwhile. */
+/* Run nothing else meanwhile. Errors: ARG, NOMEM, INTERRUPTED, those of tm_pool_open. */
 tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *out,
                               tm_error *err) TM_MUST_USE;
 

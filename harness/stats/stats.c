@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The least n whose signed-rank interval reaches 95 %: 2^-6 < 2.5 % < 2^-5. */
+/* The smallest n whose signed-rank interval reaches 95 %: 2^-6 < 2.5 % < 2^-5. */
 #define SIGNED_RANK_N 6
 
 double tm_mean(const double *values, int n)
@@ -33,12 +33,12 @@ static double sorted_quantile(const double *sorted, int n, double q)
     int below = (int)floor(position);
     if (below >= n - 1) return sorted[n - 1];
     double part = position - below;
-    /* No interpolation onto an order statistic itself: 0 * inf is not a number. */
+    /* Do not interpolate at an order statistic: 0 * inf is NaN. */
     if (part == 0) return sorted[below];
     return sorted[below] + part * (sorted[below + 1] - sorted[below]);
 }
 
-/* A sorted copy in the scratch; NULL for n = 0, a NaN inside, or no memory. */
+/* A sorted copy. NULL for n = 0, if a value is NaN, or without memory. */
 static double *sort_into(tm_scratch *scratch, const double *values, int n)
 {
     scratch->large = NULL;
@@ -65,8 +65,8 @@ double tm_median(const double *values, int n)
     return tm_quantile(values, n, 0.5);
 }
 
-/* P(every value lies below the q-quantile) = q^n and P(every one above) = (1 - q)^n must both be at
- * most 2.5 %: then the interval between two order statistics exists. Source: David and Nagaraja,
+/* P(all values lie below the q-quantile) = q^n and P(all lie above) = (1 - q)^n must both be at
+ * most 2.5 %. Then an interval between two order statistics exists. Source: David and Nagaraja,
  * Order Statistics (3rd ed.), 7.1. */
 static int percentile_needs(double q)
 {
@@ -82,7 +82,7 @@ double tm_percentile_supported(const double *values, int n, double q, int *neede
     return n >= *needed ? tm_quantile(values, n, q) : NAN;
 }
 
-/* Mean and standard deviation of ln(a[i] / b[i]), or of ln a[i] where b is NULL. False when a value
+/* Mean and standard deviation of ln(a[i] / b[i]), or of ln a[i] if b is NULL. False if a value
  * is not positive and finite. */
 static bool log_moments(const double *a, const double *b, int n, double *mean, double *deviation)
 {
@@ -157,8 +157,8 @@ tm_interval tm_interval_ratio(const double *a, const double *b, int n, double co
     return out;
 }
 
-/* Two samples with a pooled deviation: alternation makes the halves as large as each other, give or take
- * one, where pooling is robust to unequal variances. */
+/* Two samples with a pooled deviation. Pairs alternate, so the two halves differ in size by at
+ * most one, and pooling is then robust to unequal variances. */
 tm_interval tm_slot_effect(const double *a, const double *b, const bool *first_is_a, int n,
                            double confidence)
 {

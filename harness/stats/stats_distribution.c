@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-/* Above this the expansion around the normal quantile is closer than the incomplete beta function,
- * whose log-gamma differences lose a digit per factor of ten. */
+/* Above this, the expansion around the normal quantile is more accurate than the incomplete beta
+ * function, whose log-gamma differences lose a digit per factor of ten. */
 #define MANY_DEGREES 1e5
 
 /* Continued fraction of the regularised incomplete beta function, by the modified Lentz method.
@@ -38,7 +38,8 @@ static double log_gamma(double x)
     return lgamma_r(x, &sign); /* lgamma writes a global */
 }
 
-/* I_x(a, b) with y = 1 - x given apart, so that neither loses digits. Source: NIST DLMF 8.17(i). */
+/* I_x(a, b). y = 1 - x is a parameter of its own, so that neither loses digits. Source: NIST
+ * DLMF 8.17(i). */
 static double incomplete_beta(double a, double b, double x, double y)
 {
     if (x <= 0) return 0;
@@ -48,7 +49,7 @@ static double incomplete_beta(double a, double b, double x, double y)
     return 1 - front * beta_fraction(b, a, y) / b;
 }
 
-/* A distribution that is symmetric around 0. */
+/* A distribution symmetric around 0. */
 typedef struct symmetric {
     double degrees; /* 0: normal */
     double scale;   /* of the t density */
@@ -67,8 +68,8 @@ static double density(const symmetric *s, double t)
     return s->scale * pow(1 + t * t / s->degrees, -0.5 * (s->degrees + 1));
 }
 
-/* t > 0 with upper_tail(t) = p, 0 < p < 0.5: Newton's method on the logarithm of the tail, kept
- * inside a bracket and halving it where Newton would leave. */
+/* t > 0 with upper_tail(t) = p, 0 < p < 0.5. Newton's method on the logarithm of the tail, inside a
+ * bracket; a step that would leave the bracket halves it instead. */
 static double solve_tail(const symmetric *s, double p)
 {
     double low = 0, high = 1;

@@ -6,14 +6,14 @@
 #include <math.h>
 #include <string.h>
 
-/* Up to here the null distribution is computed, above it is taken as normal: at n = 61 an interval
- * asked for 95 % then covers 95.14 %, the exact one 95.06 %. */
+/* Up to this n the null distribution is computed, above it the normal approximation is used. At
+ * n = 61 and a requested 95 %, the approximation covers 95.14 % and the exact interval 95.06 %. */
 #define EXACT_N   60
 #define EXACT_SUM (EXACT_N * (EXACT_N + 1)) /* of doubled ranks */
 
-/* P(W = w) for w = 0 .. sum of scores, W the sum of a random half of the scores: each is in or out
- * with probability 1/2. Only sums of positive numbers and exact halving, so that the relative error
- * stays below n * 2^-53. Returns the largest w. Source: Hollander, Wolfe, Chicken, 3.1, comment 5. */
+/* P(W = w) for w = 0 .. sum of scores. W sums a random subset of the scores, each taken with
+ * probability 1/2. It only adds positive numbers and halves exactly, so the relative error stays
+ * below n * 2^-53. Returns the largest w. Source: Hollander, Wolfe, Chicken, 3.1, comment 5. */
 static int null_distribution(const int *scores, int n, double *probability)
 {
     int top = 0;
@@ -28,8 +28,8 @@ static int null_distribution(const int *scores, int n, double *probability)
     return top;
 }
 
-/* Largest c with P(W <= c - 1) <= alpha / 2: the interval goes from the c-th smallest to the c-th largest Walsh
- * average. 0: n is too small. *tail: that P. */
+/* The largest c with P(W <= c - 1) <= alpha / 2. The interval reaches from the c-th smallest to the
+ * c-th largest Walsh average. 0: n is too small. *tail: that probability. */
 static int64_t exact_rank(int n, double alpha, double *tail)
 {
     int scores[EXACT_N];
@@ -39,13 +39,13 @@ static int64_t exact_rank(int n, double alpha, double *tail)
     double sum = 0;
     int c = 0;
     *tail = 0;
-    /* A tail that equals alpha / 2 but for rounding counts as equal. */
+    /* Allow for rounding if the tail equals alpha / 2. */
     while (c <= top && sum + probability[c] <= 0.5 * alpha * (1 + 1e-12)) sum += probability[c++];
     *tail = sum;
     return c;
 }
 
-/* The doubles in their order as integers, and back. */
+/* Maps doubles to integers in the same order, and back. */
 static int64_t ordered(double x)
 {
     int64_t bits;
@@ -66,7 +66,7 @@ static double walsh(double a, double b)
     return 0.5 * a + 0.5 * b;
 }
 
-/* How many Walsh averages of the sorted d, i <= j, are at most x. */
+/* The number of Walsh averages of the sorted d, i <= j, that are at most x. */
 static int64_t count_up_to(const double *d, int n, double x)
 {
     int64_t count = 0;
@@ -79,8 +79,8 @@ static int64_t count_up_to(const double *d, int n, double x)
     return count;
 }
 
-/* The k-th smallest, k from 1, of the n (n + 1) / 2 Walsh averages of the sorted d, without making
- * them: halves an interval of doubles, at most 64 times. */
+/* The k-th smallest (k from 1) of the n (n + 1) / 2 Walsh averages of the sorted d. Computes
+ * none of them: bisects the doubles, at most 64 times. */
 static double kth_walsh(const double *d, int n, int64_t k)
 {
     int64_t low = ordered(d[0]), high = ordered(d[n - 1]);
@@ -146,7 +146,7 @@ static int compare_magnitudes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* One run of equal magnitudes d[begin..end) of the sorted differences: its doubled mid-rank. */
+/* The doubled mid-rank of a run of equal magnitudes d[begin..end) of the sorted differences. */
 static int64_t doubled_midrank(int begin, int end)
 {
     return (int64_t)begin + 1 + end;
@@ -172,14 +172,15 @@ static double exact_p(const double *d, int n)
         }
     }
     int top = null_distribution(scores, n, probability);
-    /* Symmetric around top / 2, with ties too: the tail of the nearer end, twice. */
+    /* Symmetric around top / 2, also with ties: twice the tail of the nearer end. */
     int nearer = positive < top - positive ? positive : top - positive;
     double tail = 0;
     for (int w = 0; w <= nearer; w++) tail += probability[w];
     return fmin(1, 2 * tail);
 }
 
-/* Source: Hollander, Wolfe, Chicken, 3.1, large-sample form with correction for ties, and for continuity. */
+/* Source: Hollander, Wolfe, Chicken, 3.1, large-sample form with corrections for ties and
+ * continuity. */
 static double normal_p(const double *d, int n)
 {
     double positive = 0, variance = 0, mean = 0.25 * n * (n + 1.0);

@@ -1,4 +1,4 @@
-/* Working copies for harness/stats*.c: on the stack while they are small. Not for other modules. */
+/* Working copies for the files of this room, on the stack if they are small. */
 #ifndef TM_HARNESS_STATS_STATS_SCRATCH_H
 #define TM_HARNESS_STATS_STATS_SCRATCH_H
 
@@ -7,11 +7,11 @@
 #include <stdlib.h>
 
 typedef struct tm_scratch {
-    double small[128]; /* ten pairs, a hundred processes: no allocation */
+    double small[128]; /* enough for a hundred processes without an allocation */
     double *large;
 } tm_scratch;
 
-/* Room for n values, uninitialised; NULL when memory ran out. */
+/* n uninitialised values; NULL: no memory. */
 static inline double *tm_scratch_take(tm_scratch *scratch, int n)
 {
     size_t bytes;

@@ -40,7 +40,7 @@ static void test_files(void **state)
     assert_int_equal(read_it(scratch_path("none"), 12, &n, &err), TM_IO);
     assert_says(err.message, "No such file");
     assert_int_equal(read_it(scratch_path("."), 12, &n, &err), TM_ARG);
-    assert_says(err.message, "a folder, not a file");
+    assert_says(err.message, "is a folder, not a file");
     assert_int_equal(tm_user_file_open("/dev/null", 0, &fd, &err), TM_ARG);
     assert_says(err.message, "/dev/null: not a regular file");
     assert_int_equal(fd, -1);
@@ -59,7 +59,7 @@ static void test_silent_pipes(void **state)
     assert_int_equal(tm_user_file_open(fifo, 0, &fd, &err), TM_ARG);
     assert_says(err.message, "silent: not a regular file");
     assert_int_equal(tm_user_file_open(fifo, 50, &fd, &err), TM_ARG);
-    assert_says(err.message, "silent: a pipe that brought nothing within 0.05 s");
+    assert_says(err.message, "silent: no data from the pipe within 0.05 s");
     /* A writer that says nothing is no better; one that went is the end of the file. */
     assert_int_equal(pipe(ends), 0);
     snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);

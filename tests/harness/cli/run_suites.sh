@@ -56,11 +56,11 @@ expect 2 "no such file" "No such file" run ./none.json
 expect 2 "unknown option" "did you mean .--processes." run quick --proceses 3
 expect 2 "unknown key" 'line 1: unknown key "nmae"; did you mean "name"' run <(echo '{"nmae": 1}')
 mkfifo pipe
-expect 2 "a pipe that nobody writes to is not waited for for ever" "run: pipe: a pipe that brought nothing within 10 s" run pipe
+expect 2 "a pipe that nobody writes to is not waited for for ever" "run: pipe: no data from the pipe within 10 s" run pipe
 cat good.json >pipe &
 expect 0 "one that is written to is a suite" "4 cells" run pipe --dry-run
 wait $!
-expect 2 "a folder" "a folder, not a file" run .
+expect 2 "a folder" "is a folder, not a file" run .
 # A store that will be refused is refused before kernels are compared for it.
 expect 2 "a pipe as a store" "run: pipe: not a regular file" run quick --store pipe
 expect 2 "bench: a pipe as a store" "bench: pipe: not a regular file" bench -m synth:125M --store pipe
