@@ -1,14 +1,14 @@
 #include "harness/measure/backend.h"
 
+#include "harness/base/clock.h"
+#include "harness/machine/machine.h"
+#include "harness/measure/backend_null.h"
+#include "harness/measure/model_check.h"
+#include "harness/measure/shapes.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/base/clock.h"
-#include "harness/machine/machine.h"
-#include "harness/measure/model_check.h"
-#include "harness/measure/shapes.h"
-#include "harness/measure/backend_null.h"
 
 typedef struct engine {
     tm_pool *pool;

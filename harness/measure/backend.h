@@ -1,9 +1,9 @@
 /* What a worker times: a model in a session, or a scripted fake without one.
  *
  * The fake ("null:NS", "null:NS:FAULT@TOKEN") spends NS nanoseconds per token. At the TOKENth token
- * since its start it fails as the script says: crash, die (SIGKILL), exit (with 3), hang, garbage (a line
- * that is not JSON), wrong (other greedy tokens), refuse (an error). It tests the harness and measures its
- * overhead.
+ * since its start it fails as the script says: crash, die (SIGKILL), exit (with 3), hang, garbage
+ * (a line that is not JSON), wrong (other greedy tokens), refuse (an error). It tests the harness
+ * and measures its overhead.
  */
 #ifndef TM_HARNESS_MEASURE_BACKEND_H
 #define TM_HARNESS_MEASURE_BACKEND_H
@@ -31,13 +31,14 @@ struct tm_backend {
     tm_status (*eval)(tm_backend *backend, const int32_t *tokens, int n_tokens, tm_logits which,
                       const float **logits, tm_error *err);
     void (*reset)(tm_backend *backend);
-    /* For tests with several sequences: divide is tm_session_divide, spread copies the first sequence to
-     * all others, step is tm_session_step with logits. */
+    /* For tests with several sequences: divide is tm_session_divide, spread copies the first
+     * sequence to all others, step is tm_session_step with logits. */
     void (*divide)(tm_backend *backend, int n_sequences, int n_context);
     void (*spread)(tm_backend *backend, int n_sequences);
     tm_status (*step)(tm_backend *backend, const int32_t *tokens, int n_sequences, tm_error *err);
     void (*rewind)(tm_backend *backend, int position); /* as tm_session_rewind */
-    /* Checks every kernel of the model against the reference on its shapes. Call it before timing. */
+    /* Checks every kernel of the model against the reference on its shapes. Call it before
+     * timing. */
     tm_status (*check)(tm_backend *backend, tm_error *err);
     void (*close)(tm_backend *backend);
 };

@@ -1,13 +1,13 @@
 #include "harness/measure/backend_null.h"
 
+#include "harness/base/clock.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "harness/base/clock.h"
 
 #define NULL_NAME "null:"
 #define N_VOCAB   64

@@ -1,14 +1,14 @@
 #include "harness/measure/bench.h"
 
+#include "harness/base/clock.h"
+#include "harness/base/sysfs.h"
+#include "harness/machine/machine.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-
-#include "harness/base/clock.h"
-#include "harness/machine/machine.h"
-#include "harness/base/sysfs.h"
 
 /* Tokens of the run that measures the overhead of timing: at 30 ns each it takes 0.03 ms. */
 #define OVERHEAD_TOKENS 1024
@@ -48,8 +48,8 @@ tm_status tm_bench_fill(tm_bench *bench, const tm_test *test, tm_error *err)
     return status;
 }
 
-/* The timed region: only eval and the clock run between the first stamp and the last. stamps[0] is the
- * start, stamps[1] the end of the prompt (if any), then one per generated token. */
+/* The timed region: only eval and the clock run between the first stamp and the last. stamps[0] is
+ * the start, stamps[1] the end of the prompt (if any), then one per generated token. */
 static tm_status region(tm_backend *backend, const int32_t *tokens, const tm_test *test,
                         int64_t *stamps, int *n_stamps, tm_error *err)
 {
@@ -255,9 +255,9 @@ void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
         *bytes_per_token = *macs_per_token = 0;
         return;
     }
-    /* The prompt reads the weights once per pass, and the head for its last token only. A pass reads the
-     * keys and values up to its end once; its token i multiplies with those up to itself. In the last
-     * layer only the last token goes beyond keys and values. */
+    /* The prompt reads the weights once per pass, and the head for its last token only. A pass
+     * reads the keys and values up to its end once; its token i multiplies with those up to itself.
+     * In the last layer only the last token goes beyond keys and values. */
     double last_layer = costs->n_layers > 0 ? 1.0 / (double)costs->n_layers : 0;
     for (int done = 0; done < test->n_prompt;) {
         int batch = test->n_prompt - done < n_batch ? test->n_prompt - done : n_batch;
@@ -276,8 +276,8 @@ void tm_bench_costs(const tm_costs *costs, int n_batch, const tm_test *test,
         bytes += (double)costs->head_bytes;
         macs += (double)costs->head_macs;
     }
-    /* A generating pass reads the weights once, and everything else for each of its tokens. Sum of the
-     * positions position+1 .. position+n_gen. */
+    /* A generating pass reads the weights once, and everything else for each of its tokens. Sum of
+     * the positions position+1 .. position+n_gen. */
     double gen = test->n_gen, positions = gen * position + gen * (gen + 1) / 2;
     bytes += gen * (weights + (double)costs->head_bytes) + n_sequences * kv * positions;
     macs += n_sequences *

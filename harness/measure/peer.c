@@ -1,13 +1,13 @@
 #include "harness/measure/peer.h"
 
+#include "harness/base/child.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "harness/base/child.h"
 
 #define MAX_ANSWER (1 << 20)
 #define PATIENCE   3600 /* seconds: a peer prints nothing until all repetitions are done */

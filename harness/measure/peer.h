@@ -1,14 +1,14 @@
 /* Other engines, run as subprocesses: programs that take llama-bench's options and print its JSON.
  *
- * They warm up and time themselves, and nothing checks their results. Every record of a peer has a mark
- * that says so.
- * Source: llama.cpp examples/llama-bench, whose options and output bitnet.cpp and ik_llama.cpp keep.
+ * They warm up and time themselves, and nothing checks their results. Every record of a peer has a
+ * mark that says so. Source: llama.cpp examples/llama-bench, whose options and output bitnet.cpp
+ * and ik_llama.cpp keep.
  */
 #ifndef TM_HARNESS_MEASURE_PEER_H
 #define TM_HARNESS_MEASURE_PEER_H
 
-#include "harness/record/record.h"
 #include "harness/measure/worker.h"
+#include "harness/record/record.h"
 
 #define TM_PEER_ENGINE    "llama-bench"
 #define TM_PEER_ARGUMENTS 8
@@ -24,8 +24,8 @@ typedef struct tm_peer {
     int n_arguments;
 } tm_peer;
 
-/* "NAME=PROGRAM,FILE[,ARGUMENT...]". Errors: ARG (a missing part; one that is too long; a program or file
- * that cannot be used). */
+/* "NAME=PROGRAM,FILE[,ARGUMENT...]". Errors: ARG (a missing part; one that is too long; a program
+ * or file that cannot be used). */
 tm_status tm_peer_parse(const char *text, tm_peer *out, tm_error *err) TM_MUST_USE;
 
 /* One answer: the repetitions of one test. */
@@ -37,14 +37,14 @@ typedef struct tm_peer_answer {
     int n_samples;
 } tm_peer_answer;
 
-/* Reads a JSON array of one object. Errors: FORMAT (a missing key, not one object, no samples, a time that
- * is not positive). */
+/* Reads a JSON array of one object. Errors: FORMAT (a missing key, not one object, no samples, a
+ * time that is not positive). */
 tm_status tm_peer_answer_read(const char *text, size_t length, tm_peer_answer *out,
                               tm_error *err) TM_MUST_USE;
 
-/* Runs one test n_repetitions times in one process and fills records[n_repetitions]. Errors: UNSUPPORTED
- * (a depth, several sequences), CHILD, FORMAT (the answer is for another test), those of
- * tm_child_open. */
+/* Runs one test n_repetitions times in one process and fills records[n_repetitions]. Errors:
+ * UNSUPPORTED (a depth, several sequences), CHILD, FORMAT (the answer is for another test), those
+ * of tm_child_open. */
 tm_status tm_peer_run(const tm_peer *peer, const tm_test *test, int n_threads, int n_repetitions,
                       tm_record *records, tm_error *err) TM_MUST_USE;
 

@@ -1,8 +1,7 @@
 #include "harness/measure/peer.h"
+#include "harness/measure/worker.h"
 
 #include <stdlib.h>
-
-#include "harness/measure/worker.h"
 
 tm_status tm_peer_answer_request(const tm_worker_request *request, void *arg, int fd, tm_error *err)
 {

@@ -1,7 +1,6 @@
 /* A whole profile as JSON and back: how a worker sends it to the process that shows it. */
-#include "harness/measure/profile.h"
-
 #include "harness/base/json_reader.h"
+#include "harness/measure/profile.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,20 +1,20 @@
 #include "harness/measure/worker.h"
 
+#include "harness/base/version.h"
+#include "harness/machine/machine.h"
+#include "harness/measure/backend.h"
+#include "harness/measure/bench.h"
+#include "harness/measure/energy_window.h"
+#include "harness/measure/profile_trace.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/measure/bench.h"
-#include "harness/measure/energy_window.h"
-#include "harness/machine/machine.h"
-#include "harness/measure/profile_trace.h"
-#include "harness/measure/backend.h"
-#include "harness/base/version.h"
-
-/* The hash of these greedy tokens tells apart models that are computed differently. The first follows
- * the whole prompt. */
+/* The hash of these greedy tokens tells apart models that are computed differently. The first
+ * follows the whole prompt. */
 #define GREEDY_PROMPT 4
 #define GREEDY_TOKENS 4
 /* A warm-up generates no more than this, which is enough for caches and clocks. */

@@ -1,8 +1,9 @@
 /* The process that runs one arm: JSON lines in and out.
  *
  * It sends hello (protocol, program), reads one request line, and answers with loaded, checked, one
- * sample per repetition, one profile per test and one energy line per window that the request names,
- * then done; or with an error at any point. An adapter around another engine sends the same lines.
+ * sample per repetition, one profile per test and one energy line per window that the request
+ * names, then done; or with an error at any point. An adapter around another engine sends the same
+ * lines.
  */
 #ifndef TM_HARNESS_MEASURE_WORKER_H
 #define TM_HARNESS_MEASURE_WORKER_H
@@ -15,7 +16,8 @@
 #include "harness/record/test.h"
 
 #define TM_WORKER_PROTOCOL 1
-/* Pairs of runs of a profile in a sweep: with three, a disturbed run is not the one that is shown. */
+/* Pairs of runs of a profile in a sweep: with three, a disturbed run is not the one that is
+ * shown. */
 #define TM_WORKER_PROFILE_PAIRS 3
 
 /* One test of the request. */
@@ -56,7 +58,8 @@ typedef struct tm_worker_request {
     tm_worker_profile_options profile;
 } tm_worker_request;
 
-/* Sets everything but f16_kv: what a session needs for these tests and the greedy tokens before them. */
+/* Sets everything but f16_kv: what a session needs for these tests and the greedy tokens before
+ * them. */
 void tm_worker_sizes(const tm_test *tests, int n_tests, tm_session_options *out);
 
 /* One line without its newline; free() it. NULL if memory ran out. */
@@ -100,7 +103,8 @@ typedef tm_status tm_worker_answer(const tm_worker_request *request, void *arg, 
 /* Answers with the reference engine. */
 tm_worker_answer tm_worker_answer_engine;
 
-/* Sends hello, reads one request from in_fd and answers it on out_fd. An error is sent there as well. */
+/* Sends hello, reads one request from in_fd and answers it on out_fd. An error is sent there as
+ * well. */
 tm_status tm_worker_serve(tm_worker_answer *answer, void *arg, int in_fd, int out_fd,
                           tm_error *err) TM_MUST_USE;
 

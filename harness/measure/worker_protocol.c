@@ -1,9 +1,9 @@
 /* The lines of the worker protocol: printing and parsing. */
+#include "harness/measure/worker.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/measure/worker.h"
 
 #define MAX_THREADS 65536
 #define MAX_SEED    (1ll << 53)

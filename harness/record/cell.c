@@ -32,6 +32,6 @@ char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
     bool plain = !cell->head_kernel[0] || strncmp(cell->head_kernel, "f16r16", 6) == 0;
     snprintf(text, size, "%s %s%s%s %d thread%s %s", cell->model, cell->kernel,
              plain ? "" : " head ", plain ? "" : cell->head_kernel, cell->threads,
-             cell->threads == 1 ? "" : "s", cell->test);
+             tm_plural(cell->threads), cell->test);
     return text;
 }

@@ -15,8 +15,8 @@ typedef struct tm_cell {
     char model[128]; /* as the suite names it: "synth:125M", "file.gguf" */
     char kernel[48]; /* resolved name, never "auto" */
     char head_kernel[48];
-    /* The names in the suite ("auto", "ternary", a kernel). They are not part of the cell's identity.
-     * "": not known. */
+    /* The names in the suite ("auto", "ternary", a kernel). They are not part of the cell's
+     * identity. "": not known. */
     char kernel_asked[48], head_asked[48];
     char arithmetic[8]; /* of the kernel: "int8", "fp32", "bf16"; "": not known, or a peer's */
     int threads;
@@ -27,15 +27,16 @@ typedef struct tm_cell {
     char role[16];       /* one of the above */
 } tm_cell;
 
-/* Hash of what identifies a cell: its fields except the role and the names in the suite, the build of
- * the worker, and the identity of the model. */
+/* Hash of what identifies a cell: its fields except the role and the names in the suite, the build
+ * of the worker, and the identity of the model. */
 void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24]);
 
-/* "pp512", "tg128", "pp512+tg128", followed by "@d1024" if depth > 0 and "@b8" if n_sequences > 1. */
+/* "pp512", "tg128", "pp512+tg128", followed by "@d1024" if depth > 0 and "@b8" if n_sequences >
+ * 1. */
 void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size);
 
-/* "synth:125M f16_fma_avx2 2 threads tg16"; " head NAME" follows the kernel unless the head is fp16.
- * Returns text. */
+/* "synth:125M f16_fma_avx2 2 threads tg16"; " head NAME" follows the kernel unless the head is
+ * fp16. Returns text. */
 char *tm_cell_label(const tm_cell *cell, char *text, size_t size);
 
 #endif

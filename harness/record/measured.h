@@ -23,8 +23,8 @@ void tm_read_measured(tm_json_reader *r, const char *key, tm_measured *figure);
 /* Reasons for missing bounds. */
 #define TM_LONE_PROCESS "one process has no interval"
 #define TM_LONE_PAIR    "one pair has no interval"
-/* Puts `key`: value, low, high, n and method; or null and `<key>_missing`: missing. lone: the reason of a
- * null bound. */
+/* Puts `key`: value, low, high, n and method; or null and `<key>_missing`: missing. lone: the
+ * reason of a null bound. */
 void tm_interval_put(tm_json *object, const char *key, const tm_interval *interval,
                      const char *missing, const char *lone);
 

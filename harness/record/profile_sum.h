@@ -1,5 +1,5 @@
-/* Times of operations against the limits of the machine: rates and percentages of a profile, shared by the
- * profiler and the report. */
+/* Times of operations against the limits of the machine: rates and percentages of a profile, shared
+ * by the profiler and the report. */
 #ifndef TM_HARNESS_RECORD_PROFILE_SUM_H
 #define TM_HARNESS_RECORD_PROFILE_SUM_H
 
@@ -22,16 +22,17 @@ const char *tm_profile_bound_name(tm_profile_bound bound);
 
 /* Bytes of an operation: from memory, and of activations. */
 double tm_profile_bytes(const tm_op_cost *cost);
-/* The least time that the limits allow for its bytes and products, and which of the two binds. NaN and
- * TM_BOUND_NONE if a limit is missing, or if only activations move, whose caches no limit describes. */
+/* The least time that the limits allow for its bytes and products, and which of the two binds. NaN
+ * and TM_BOUND_NONE if a limit is missing, or if only activations move, whose caches no limit
+ * describes. */
 double tm_profile_least_ns(const tm_op_cost *cost, const tm_profile_limits *limits,
                            tm_profile_bound *bound);
 
 /* One operation over all passes of a region, in one layer or in several of the same cost. */
 typedef struct tm_profile_part {
     double work_ns, wait_ns; /* mean over the threads; wait: at the barriers after it */
-    /* Work if every piece took as long as in its fastest run, mean over the threads. Prefer it on a noisy
-     * machine. 0: not known. */
+    /* Work if every piece took as long as in its fastest run, mean over the threads. Prefer it on a
+     * noisy machine. 0: not known. */
     double best_ns;
     tm_op_cost cost;
 } tm_profile_part;

@@ -69,7 +69,7 @@ tm_json *tm_record_to_json(const tm_record *record)
 
 static bool has(const tm_json_reader *r, const char *key)
 {
-    return tm_json_get(r->json, key) != NULL;
+    return tm_json_get(r->json, key);
 }
 
 static void read_cell(tm_json_reader *r, tm_record *out)

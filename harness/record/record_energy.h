@@ -1,19 +1,19 @@
 /* Energy windows: the energy of one phase of one cell, repeated in one process for some seconds.
  *
  * A window is a record of its own because it is much longer than a repetition: counters tick once a
- * millisecond, and power is read ten times a second. A prompt and the generation after it are two windows.
- * A value that could not be measured is missing with its reason, a window that is not `ok` has no joules,
- * and nothing is estimated.
+ * millisecond, and power is read ten times a second. A prompt and the generation after it are two
+ * windows. A value that could not be measured is missing with its reason, a window that is not `ok`
+ * has no joules, and nothing is estimated.
  *
- * Gross joules are those of the scope over the window, with all processes of the machine. Net joules are
- * gross minus idle power times the length of the window. Idle includes sleep states that a loaded machine
- * never enters, so net is not "what the model costs".
+ * Gross joules are those of the scope over the window, with all processes of the machine. Net
+ * joules are gross minus idle power times the length of the window. Idle includes sleep states that
+ * a loaded machine never enters, so net is not "what the model costs".
  */
 #ifndef TM_HARNESS_RECORD_RECORD_ENERGY_H
 #define TM_HARNESS_RECORD_RECORD_ENERGY_H
 
-#include "harness/record/measured.h"
 #include "harness/probe/probe.h"
+#include "harness/record/measured.h"
 
 #define TM_ENERGY_DOMAINS_MAX 64
 #define TM_ENERGY_TRACE_MAX   2000
@@ -62,8 +62,8 @@ typedef struct tm_record_energy {
     tm_energy_domain *domains; /* [n_domains], owned */
     int n_domains;
     /* Mean watts of the scope from the point before to this one, on an axis whose 0 is the window's
-     * begin: idle before it is below 0, idle after it above window_seconds. watts is NaN where nothing
-     * was read since the point before: at the first point, and behind a gap. */
+     * begin: idle before it is below 0, idle after it above window_seconds. watts is NaN where
+     * nothing was read since the point before: at the first point, and behind a gap. */
     tm_probe_point *trace; /* [n_trace], owned */
     int n_trace;
     char marks[480]; /* "; "-separated reasons to distrust this window; "" none */
@@ -77,8 +77,8 @@ void tm_record_energy_free(tm_record_energy *energy);
 void tm_record_energy_lose(tm_record_energy *energy, tm_probe_state state, const char *fmt, ...)
     TM_PRINTF(3, 4);
 
-/* Sets net_joules from gross_joules, window_seconds and the two idle figures. Missing if one of them is,
- * if the idle powers differ by more than a tenth of the larger, or if nothing is left. */
+/* Sets net_joules from gross_joules, window_seconds and the two idle figures. Missing if one of
+ * them is, if the idle powers differ by more than a tenth of the larger, or if nothing is left. */
 void tm_record_energy_set_net(tm_record_energy *energy);
 
 /* Joules per token of the window, or the reason why they are missing. */
@@ -90,8 +90,8 @@ typedef enum tm_record_energy_tokens {
 tm_measured tm_record_energy_per_token(const tm_record_energy *energy,
                                        tm_record_energy_tokens tokens, bool net);
 
-/* Puts the members of a window into the object. Per-token figures are for readers of the file; they must
- * agree with the others when they are read back. */
+/* Puts the members of a window into the object. Per-token figures are for readers of the file; they
+ * must agree with the others when they are read back. */
 void tm_record_energy_put(tm_json *object, const tm_record_energy *energy);
 /* Refuses a window that contradicts itself. After an error *out is empty.
  * Errors: FORMAT (the key, what is wrong), NOMEM. */

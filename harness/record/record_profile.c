@@ -9,8 +9,8 @@
 #define NS_MAX     1e16 /* of one region; a third of a year */
 #define AMOUNT_MAX 1e24 /* bytes or products of a region */
 #define RATIO_MAX  1e6
-/* Allowed difference between the region and the sum of its parts: the counters of two cores differ, and
- * small models take microseconds. */
+/* Allowed difference between the region and the sum of its parts: the counters of two cores differ,
+ * and small models take microseconds. */
 #define SUM_SHARE 0.05
 #define SUM_NS    20e3
 

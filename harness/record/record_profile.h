@@ -1,8 +1,8 @@
 /* Profiles: the time, bytes and products of each operation of a cell in one process.
  *
- * Layers in which an operation costs the same share one entry, so that a line does not grow with the
- * model. The least time of an entry is that of one layer times the number of layers. The run line holds
- * the limits of the machine.
+ * Layers in which an operation costs the same share one entry, so that a line does not grow with
+ * the model. The least time of an entry is that of one layer times the number of layers. The run
+ * line holds the limits of the machine.
  */
 #ifndef TM_HARNESS_RECORD_RECORD_PROFILE_H
 #define TM_HARNESS_RECORD_RECORD_PROFILE_H
@@ -23,7 +23,8 @@ typedef struct tm_record_profile {
     double region_ns;   /* of the run that is shown; the sum of its parts and idle_ns */
     double idle_ns;     /* mean over the threads */
     int64_t elapsed_ns; /* of the same run, timed by the harness */
-    /* Time with stamps over time without, from the pairs of this process. low, high: NaN for one pair. */
+    /* Time with stamps over time without, from the pairs of this process. low, high: NaN for one
+     * pair. */
     double overhead, overhead_low, overhead_high;
     double stamp_ns, stamps_per_thread;
     char clock[24];
@@ -35,8 +36,8 @@ void tm_record_profile_free(tm_record_profile *table);
 
 /* Puts the members of a profile into the object. */
 void tm_record_profile_put(tm_json *object, const tm_record_profile *table);
-/* Refuses a profile that contradicts itself; *out is empty then. Errors: FORMAT (the key, what is wrong),
- * NOMEM. */
+/* Refuses a profile that contradicts itself; *out is empty then. Errors: FORMAT (the key, what is
+ * wrong), NOMEM. */
 tm_status tm_record_profile_from_json(const tm_json *object, tm_record_profile *out,
                                       tm_error *err) TM_MUST_USE;
 

@@ -1,16 +1,17 @@
-/* One row per kind of record: how its body is written, read and freed. For the files of this room. */
+/* One row per kind of record: how its body is written, read and freed. For the files of this
+ * room. */
 #ifndef TM_HARNESS_RECORD_RECORD_ROW_H
 #define TM_HARNESS_RECORD_RECORD_ROW_H
 
-#include "harness/record/record.h"
 #include "harness/base/json_reader.h"
+#include "harness/record/record.h"
 
 typedef struct tm_record_row {
     const char *name; /* "kind" of the line */
     bool has_cell;    /* the line says which cell it belongs to */
     bool has_status;  /* ... and "status" and "reason" belong to the head, not to the body */
-    /* NULL: the kind has no body. `read` starts from a zeroed body and leaves one that `free` takes,
-     * also after an error. */
+    /* NULL: the kind has no body. `read` starts from a zeroed body and leaves one that `free`
+     * takes, also after an error. */
     void (*put)(tm_json *json, const tm_record *record);
     void (*read)(tm_json_reader *r, tm_record *record);
     void (*free)(tm_record *record);

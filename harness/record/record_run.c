@@ -1,4 +1,5 @@
-/* Run lines: a document that other rooms fill in and read, and a cell line, which is a head only. */
+/* Run lines: a document that other rooms fill in and read, and a cell line, which is a head
+ * only. */
 #include "harness/record/record_row.h"
 
 #include <string.h>

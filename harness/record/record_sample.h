@@ -9,8 +9,8 @@
 typedef struct tm_counter {
     char name[48];
     char unit[24]; /* "count", "seconds", "ratio", "1/token" */
-    /* "perf", "getrusage" or "papi", perhaps followed by ", user mode"; "formula" for a metric; "" if
-     * nothing counted it. */
+    /* "perf", "getrusage" or "papi", perhaps followed by ", user mode"; "formula" for a metric; ""
+     * if nothing counted it. */
     char method[24];
     double share; /* of the region that was counted; below 1 the value is scaled up */
     tm_measured figure;

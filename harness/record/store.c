@@ -158,8 +158,8 @@ static bool looks_like_store(int fd)
     return got >= 0 && memcmp(head, first_bytes, (size_t)got) == 0;
 }
 
-/* Tries for a second: a killed writer may hold the lock a moment longer, through a child between its fork
- * and its exec. */
+/* Tries for a second: a killed writer may hold the lock a moment longer, through a child between
+ * its fork and its exec. */
 static bool lock(int fd)
 {
     for (int i = 0; i < 20; i++) {
@@ -170,8 +170,8 @@ static bool lock(int fd)
     return false;
 }
 
-/* Makes the name of a new file durable. Some file systems refuse fsync of a folder; nothing more can be
- * done then. */
+/* Makes the name of a new file durable. Some file systems refuse fsync of a folder; nothing more
+ * can be done then. */
 static void sync_folder(const char *path)
 {
     char *copy = strdup(path);

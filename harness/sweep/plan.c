@@ -36,8 +36,8 @@ static tm_status apply_choice(planner *p, const tm_plan_model *m, const char *fa
     return TM_OK;
 }
 
-/* Like tm_kernels_resolve, but with the head that the suite names ("auto": the model's own), and with
- * the fastest kernel where a name leaves a choice. */
+/* Like tm_kernels_resolve, but with the head that the suite names ("auto": the model's own), and
+ * with the fastest kernel where a name leaves a choice. */
 static tm_status choose_kernels(planner *p, tm_plan_model *m, const wanted *w,
                                 const tm_kernel **kernel, const tm_kernel **head, tm_error *err)
 {
@@ -96,8 +96,8 @@ static void check_memory(const tm_machine *env, tm_arm *arm)
              env->memory_limit);
 }
 
-/* A new arm with a cell for every test that is not excluded. *out: NULL if nothing was added; then *index
- * is the equal arm that is there already and may serve as a baseline, or -1. */
+/* A new arm with a cell for every test that is not excluded. *out: NULL if nothing was added; then
+ * *index is the equal arm that is there already and may serve as a baseline, or -1. */
 static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *build,
                          const char *identity, tm_arm **out, int *index, tm_error *err)
 {
@@ -282,7 +282,7 @@ static tm_status resolve_threads(const planner *p, int written, int *out, tm_err
         return tm_fail(
             err, TM_ARG,
             "threads: %d exceeds the %d available CPU%s; use --oversubscribe to allow it", *out,
-            usable, usable == 1 ? "" : "s");
+            usable, tm_plural(usable));
     return TM_OK;
 }
 

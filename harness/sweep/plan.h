@@ -1,19 +1,19 @@
 /* The plan of a suite on a machine: arms and pairs, and why some of them will not run.
  *
  * An arm is engine x model x kernel x threads; a fresh worker process runs all its tests. With a
- * baseline, every other arm makes a pair with the baseline arm of its model and threads, and the two run
- * one directly after the other. Without a baseline every arm runs alone.
+ * baseline, every other arm makes a pair with the baseline arm of its model and threads, and the
+ * two run one directly after the other. Without a baseline every arm runs alone.
  */
 #ifndef TM_HARNESS_SWEEP_PLAN_H
 #define TM_HARNESS_SWEEP_PLAN_H
 
 #include "engine/model.h"
 #include "engine/session.h"
-#include "harness/tune/tune_choices.h"
 #include "harness/machine/machine.h"
 #include "harness/measure/peer.h"
 #include "harness/record/record.h"
 #include "harness/sweep/suite.h"
+#include "harness/tune/tune_choices.h"
 
 typedef struct tm_arm {
     tm_cell *cells; /* [n_cells], one per test; owned */
@@ -48,7 +48,8 @@ typedef struct tm_plan_options {
     const char *only;     /* text that the label of a cell must contain; NULL: any */
     const tm_peer *peers; /* [n_peers] other engines: an arm each, for every model and threads */
     int n_peers;
-    /* Which kernel of a family is the fastest here; NULL, or no answer: their fixed order. Borrowed. */
+    /* Which kernel of a family is the fastest here; NULL, or no answer: their fixed order.
+     * Borrowed. */
     const tm_tune_choices *choices;
     bool energy; /* a source works: every process also measures the energy windows of the suite */
 } tm_plan_options;
@@ -59,9 +60,9 @@ tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *env,
                                const tm_plan_options *options, tm_tune_choices *out,
                                tm_error *err) TM_MUST_USE;
 
-/* Measures nothing and changes nothing but *out. Errors: ARG (empty suite, no cell left after excludes,
- * threads 0 or above the available CPUs, unknown kernel or model, with the nearest name), NOMEM. A model
- * file that cannot be read and a kernel that the machine lacks give skipped arms. */
+/* Measures nothing and changes nothing but *out. Errors: ARG (empty suite, no cell left after
+ * excludes, threads 0 or above the available CPUs, unknown kernel or model, with the nearest name),
+ * NOMEM. A model file that cannot be read and a kernel that the machine lacks give skipped arms. */
 tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_plan_options *options,
                        tm_plan *out, tm_error *err) TM_MUST_USE;
 void tm_plan_free(tm_plan *plan);

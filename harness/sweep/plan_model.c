@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Guesses for the time of a process that has not run yet, per thread of a slow server core. They serve
- * --dry-run and the first estimates only; measured times replace them. */
+/* Guesses for the time of a process that has not run yet, per thread of a slow server core. They
+ * serve --dry-run and the first estimates only; measured times replace them. */
 #define GUESS_BYTES_PER_SECOND 10e9
 #define GUESS_MACS_PER_SECOND  40e9  /* prompts, ternary or not */
 #define GUESS_PACK_TERNARY     500e6 /* weights per second and core */

@@ -1,5 +1,5 @@
-/* What a plan needs to know about a model: its config and identity, what "auto" means for it, and what
- * its processes will need. For plan.c. */
+/* What a plan needs to know about a model: its config and identity, what "auto" means for it, and
+ * what its processes will need. For plan.c. */
 #ifndef TM_HARNESS_SWEEP_PLAN_MODEL_H
 #define TM_HARNESS_SWEEP_PLAN_MODEL_H
 
@@ -17,7 +17,8 @@ typedef struct tm_plan_model {
     char skip[480]; /* why no cell of it can start; "" */
 } tm_plan_model;
 
-/* A file that is missing or not a model sets `skip`, unless the options need it. Errors: ARG, NOMEM. */
+/* A file that is missing or not a model sets `skip`, unless the options need it. Errors: ARG,
+ * NOMEM. */
 tm_status tm_plan_model_open(const char *name, const tm_plan_options *options, tm_plan_model *out,
                              tm_error *err) TM_MUST_USE;
 void tm_plan_model_close(tm_plan_model *model);

@@ -45,10 +45,9 @@ static tm_status only_keys(const source *s, const tm_json *object, const char *c
         const char *const *name = known;
         while (*name && strcmp(*name, key) != 0) name++;
         if (*name) continue;
-        const char *nearest = tm_nearest_name(key, known);
-        return tm_fail(err, TM_FORMAT, "%s: unknown key \"%s\"%s%s%s",
-                       at(s, member, where, sizeof where), key, nearest ? "; did you mean \"" : "",
-                       nearest ? nearest : "", nearest ? "\"?" : "");
+        if (tm_unknown_name(err, "key", key, known) != TM_OK)
+            tm_fail_in(err, "%s", at(s, member, where, sizeof where));
+        return err->status = TM_FORMAT;
     }
     return TM_OK;
 }
@@ -283,9 +282,5 @@ tm_status tm_suite_read(const char *name_or_path, tm_suite *out, tm_error *err)
     if (data) return tm_suite_parse(data->text, data->length, path, out, err);
     bool is_path = strchr(name_or_path, '/') || strchr(name_or_path, '.');
     if (is_path || access(name_or_path, F_OK) == 0) return read_suite_file(name_or_path, out, err);
-    const char *nearest = tm_nearest_name(name_or_path, tm_suite_names());
-    return nearest ? tm_fail(err, TM_ARG, "unknown suite \"%s\"; did you mean \"%s\"?",
-                             name_or_path, nearest)
-                   : tm_fail(err, TM_ARG, "unknown suite \"%s\": it is neither built in nor a file",
-                             name_or_path);
+    return tm_unknown_name(err, "suite", name_or_path, tm_suite_names());
 }

@@ -18,8 +18,8 @@
 #include "harness/probe/energy_source.h"
 #include "harness/record/test.h"
 
-/* Excludes every cell that equals all the fields that are set. A test may end in a star, which matches
- * any end of its name. */
+/* Excludes every cell that equals all the fields that are set. A test may end in a star, which
+ * matches any end of its name. */
 typedef struct tm_exclude {
     char model[128], kernel[48], test[48]; /* "": any; kernel: as on the axis, or resolved */
     int threads;                           /* -1: any; TM_THREADS_ALL: all */
@@ -52,8 +52,8 @@ typedef struct tm_suite {
 /* No axes, no baseline; 1 process, 5 repetitions, 1 warm-up, no profile, no energy. */
 void tm_suite_init(tm_suite *suite);
 
-/* A built-in suite by name, or a file. Errors: ARG (neither; the nearest name), IO, FORMAT (line, key,
- * what is wrong; for an unknown key the nearest one), NOMEM. An empty axis is an error. */
+/* A built-in suite by name, or a file. Errors: ARG (neither; the nearest name), IO, FORMAT (line,
+ * key, what is wrong; for an unknown key the nearest one), NOMEM. An empty axis is an error. */
 tm_status tm_suite_read(const char *name_or_path, tm_suite *out, tm_error *err) TM_MUST_USE;
 tm_status tm_suite_parse(const char *text, size_t length, const char *what, tm_suite *out,
                          tm_error *err) TM_MUST_USE;
@@ -71,10 +71,10 @@ tm_status tm_suite_add_head_kernels(tm_suite *suite, const char *list, tm_error 
 tm_status tm_suite_add_threads(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
 /* "pp64,tg16,pp512+tg128,tg32@d512,tg32@b8". */
 tm_status tm_suite_add_tests(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
-/* llama-bench's -p, -n, -pg and -d, and the numbers of sequences decoded together (NULL: not given):
- * a pp for every value of `prompts`, a tg for every value of `generated`, a pg for every "P,N" pair of
- * `both` (pairs separated by ';'), each at every depth, and a tg also with every number of sequences.
- * Values are as in tm_suite_add_threads, without "all"; 0 means none. */
+/* llama-bench's -p, -n, -pg and -d, and the numbers of sequences decoded together (NULL: not
+ * given): a pp for every value of `prompts`, a tg for every value of `generated`, a pg for every
+ * "P,N" pair of `both` (pairs separated by ';'), each at every depth, and a tg also with every
+ * number of sequences. Values are as in tm_suite_add_threads, without "all"; 0 means none. */
 tm_status tm_suite_add_lengths(tm_suite *suite, const char *prompts, const char *generated,
                                const char *both, const char *depths, const char *sequences,
                                tm_error *err) TM_MUST_USE;

@@ -1,14 +1,14 @@
 #include "harness/sweep/sweep.h"
 
+#include "harness/base/clock.h"
+#include "harness/base/version.h"
+#include "harness/sweep/sweep_store.h"
+#include "harness/sweep/worker_client.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/base/clock.h"
-#include "harness/sweep/worker_client.h"
-#include "harness/sweep/sweep_store.h"
-#include "harness/base/version.h"
 
 /* Share of CPUs busy at the start above which samples are marked. */
 #define BUSY_SHARE 0.5

@@ -1,7 +1,8 @@
 /* Runs a plan: workers one after another, records into a store, continuing what the store has.
  *
- * Every round runs every pair once; the order inside a pair flips from round to round (AB BA AB BA). From
- * the second round on a pair starts only if the time that it took before fits into the budget.
+ * Every round runs every pair once; the order inside a pair flips from round to round (AB BA AB
+ * BA). From the second round on a pair starts only if the time that it took before fits into the
+ * budget.
  */
 #ifndef TM_HARNESS_SWEEP_SWEEP_H
 #define TM_HARNESS_SWEEP_SWEEP_H
@@ -38,8 +39,9 @@ typedef struct tm_sweep_options {
     const char *store_path;  /* NULL: keep records in memory only */
     const char *worker_path; /* NULL: this program (/proc/self/exe) */
     const char *build;       /* as in the plan */
-    /* Returns the limits of the machine (tm_roofline_to_json) for the run line; called only if something
-     * will run; the sweep frees them. NULL, or a result of NULL: the line says they were not measured. */
+    /* Returns the limits of the machine (tm_roofline_to_json) for the run line; called only if
+     * something will run; the sweep frees them. NULL, or a result of NULL: the line says they were
+     * not measured. */
     tm_json *(*limits)(void *arg);
     void *limits_arg;
     const tm_energy_source_choice *energy; /* the source that is read; NULL: no energy requested */
@@ -66,13 +68,13 @@ typedef struct tm_sweep_outcome {
     bool budget_spent, interrupted;
 } tm_sweep_outcome;
 
-/* Refuses the store as tm_sweep_run would, before kernels are compared for it; only a lock by another run
- * is not noticed. Changes nothing. */
+/* Refuses the store as tm_sweep_run would, before kernels are compared for it; only a lock by
+ * another run is not noticed. Changes nothing. */
 tm_status tm_sweep_check_store(const char *store, const tm_machine *env, bool allow_machine,
                                tm_error *err) TM_MUST_USE;
 
-/* Errors: those of the store (IO, FORMAT, ARG: another schema or machine, or another writer), NOMEM.
- * Failed cells are not an error. Free *out also after an error. */
+/* Errors: those of the store (IO, FORMAT, ARG: another schema or machine, or another writer),
+ * NOMEM. Failed cells are not an error. Free *out also after an error. */
 tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out,
                        tm_error *err) TM_MUST_USE;
 void tm_sweep_outcome_free(tm_sweep_outcome *outcome);

@@ -247,7 +247,7 @@ bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int proc
 bool tm_sweep_store_has_any(const tm_sweep_store *log, const char *cell_id, int process)
 {
     size_t cursor = 0;
-    return next_of(log, TM_RECORD_SAMPLE, cell_id, process, &cursor) != NULL;
+    return next_of(log, TM_RECORD_SAMPLE, cell_id, process, &cursor);
 }
 
 bool tm_sweep_store_has_energy(const tm_sweep_store *log, const char *cell_id, int process,

@@ -20,8 +20,8 @@ typedef struct tm_sweep_store {
  * Errors: as tm_sweep_run. */
 tm_status tm_sweep_store_open(tm_sweep_store *log, const tm_sweep_options *options,
                               tm_records *records, tm_error *err) TM_MUST_USE;
-/* Sets the limits of the machine in the run line. Call it before the first record. Takes over `limits`;
- * NULL: not measured. */
+/* Sets the limits of the machine in the run line. Call it before the first record. Takes over
+ * `limits`; NULL: not measured. */
 void tm_sweep_store_limits(tm_sweep_store *log, tm_json *limits);
 /* Sets the marker in the run line. Call it before the first record. */
 void tm_sweep_store_marker(tm_sweep_store *log, const tm_meter_marker *marker);
@@ -36,17 +36,19 @@ bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int proc
 bool tm_sweep_store_has_any(const tm_sweep_store *log, const char *cell_id, int process);
 /* Reason of a missing window if the worker cannot measure energy. */
 #define TM_NO_WINDOW "the worker of this engine measures no energy"
-/* An energy window of that phase by that source: measured, run for a meter that is read later, or one that
- * this worker can never measure. A window whose source was denied or gone does not count. */
+/* An energy window of that phase by that source: measured, run for a meter that is read later, or
+ * one that this worker can never measure. A window whose source was denied or gone does not
+ * count. */
 bool tm_sweep_store_has_energy(const tm_sweep_store *log, const char *cell_id, int process,
                                tm_phase phase, const tm_energy_source_choice *energy);
 /* Reason of a missing profile if the worker makes none. */
 #define TM_NO_PROFILE "the worker of this engine makes no profiles"
-/* A profile of the cell in that process, or a line that says why there is none. A failed one does not
- * count. */
+/* A profile of the cell in that process, or a line that says why there is none. A failed one does
+ * not count. */
 bool tm_sweep_store_has_profile(const tm_sweep_store *log, const char *cell_id, int process);
-/* Samples with greedy tokens that those of the cell must equal: of the same model and head, by kernels
- * that give the same bits; one for each cell and value. NULL: no more. *cursor starts at 0. */
+/* Samples with greedy tokens that those of the cell must equal: of the same model and head, by
+ * kernels that give the same bits; one for each cell and value. NULL: no more. *cursor starts at
+ * 0. */
 const tm_record *tm_sweep_store_next_tokens(const tm_sweep_store *log, const tm_cell *cell,
                                             size_t *cursor);
 /* A cell line with this status and reason. */

@@ -1,12 +1,12 @@
 #include "harness/sweep/worker_client.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "harness/measure/profile.h"
 #include "harness/measure/worker_process.h"
 #include "kernels/kernel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Longest silence: a worker sends nothing while it loads a model or runs one repetition. */
 #define PATIENCE_SECONDS 120

@@ -2,8 +2,8 @@
 #ifndef TM_HARNESS_SWEEP_WORKER_CLIENT_H
 #define TM_HARNESS_SWEEP_WORKER_CLIENT_H
 
-#include "harness/sweep/sweep_store.h"
 #include "harness/measure/worker.h"
+#include "harness/sweep/sweep_store.h"
 
 typedef struct tm_worker_client {
     const tm_sweep_options *options;
@@ -24,9 +24,9 @@ bool tm_arm_needs_energy(const tm_sweep_options *options, const tm_sweep_store *
 bool tm_arm_needs_profile(const tm_sweep_options *options, const tm_sweep_store *log,
                           const tm_arm *arm, int cell, int process);
 
-/* Runs the repetitions, profiles and energy windows of the cells in `todo` that the store lacks. *failed:
- * the cell in which it failed; -1: before any. Errors: INTERRUPTED, those of the worker (with *failed),
- * and those of the store, which set *fatal. */
+/* Runs the repetitions, profiles and energy windows of the cells in `todo` that the store lacks.
+ * *failed: the cell in which it failed; -1: before any. Errors: INTERRUPTED, those of the worker
+ * (with *failed), and those of the store, which set *fatal. */
 tm_status tm_worker_client_run(tm_worker_client *process, int *failed, bool *fatal,
                                tm_error *err) TM_MUST_USE;
 

@@ -1,13 +1,13 @@
 #include "harness/tune/prefetch.h"
 
+#include "harness/base/clock.h"
+#include "harness/measure/kernel_timer.h"
+#include "harness/stats/stats.h"
+#include "harness/tune/tune_cache.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/base/clock.h"
-#include "harness/measure/kernel_timer.h"
-#include "harness/tune/tune_cache.h"
-#include "harness/stats/stats.h"
 
 #define ROUNDS       9
 #define N_ROWS       4096 /* the matrix is wide enough that a prefetch stays in its row group */

@@ -32,8 +32,8 @@ typedef struct tm_prefetch_choice {
     char how[640]; /* one sentence: measured, cached, requested, or why not measured */
 } tm_prefetch_choice;
 
-/* Sets tm_kernel_ahead, and the variable for children. If the distance cannot be measured, it keeps its
- * value and `how` says why. */
+/* Sets tm_kernel_ahead, and the variable for children. If the distance cannot be measured, it keeps
+ * its value and `how` says why. */
 void tm_prefetch_choose(const tm_tuner *tuner, tm_prefetch_choice *out);
 
 #endif

@@ -1,15 +1,15 @@
 #include "harness/tune/tune.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "engine/model.h"
 #include "engine/session.h"
 #include "harness/base/clock.h"
 #include "harness/measure/model_check.h"
 #include "harness/stats/stats.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* The first round is short and drops slow candidates; the others compare the fast ones. */
 #define FIRST_TOKENS  16
@@ -19,8 +19,8 @@
     1.5 /* ratio to the best of the first round above which a candidate leaves the race */
 #define TIE 1.01
 
-/* A slice streams from memory if it is twice as large as the last cache. 256 MB suffice on every machine,
- * since no core keeps more than its share of a larger cache. */
+/* A slice streams from memory if it is twice as large as the last cache. 256 MB suffice on every
+ * machine, since no core keeps more than its share of a larger cache. */
 #define SLICE_BYTES ((size_t)256 << 20)
 #define SLICE_VOCAB 256
 #define N_CONTEXT   (2 * TM_TUNE_TOKENS)
@@ -48,7 +48,8 @@ int tm_tune_candidates(const char *family, const tm_kernel *out[TM_TUNE_MAX])
     return n;
 }
 
-/* The model with fewer layers: twice the last cache for the candidate with the fewest bits per weight. */
+/* The model with fewer layers: twice the last cache for the candidate with the fewest bits per
+ * weight. */
 static tm_config slice_of(const tm_tune_options *o, const tm_kernel *const *kernels, int n)
 {
     tm_config slice = *o->config;
@@ -103,8 +104,8 @@ static void close_lane(lane *l)
     memset(l, 0, sizeof *l);
 }
 
-/* One prompt and some tokens; times are per token. All tokens get logits, so that the last layer of the
- * slice computes as much as a layer in the middle of a model. */
+/* One prompt and some tokens; times are per token. All tokens get logits, so that the last layer of
+ * the slice computes as much as a layer in the middle of a model. */
 static tm_status time_lane(lane *l, int n_prompt, double *prompt_ns, double *decode_ns,
                            tm_error *err)
 {
@@ -155,7 +156,8 @@ static void run_round(tm_tune *tune, lane *lanes, int round)
 static double best_request(const tm_tune *tune)
 {
     double best = INFINITY;
-    /* Candidates that left the race have times of the first round only, which may have been a quieter one. */
+    /* Candidates that left the race have times of the first round only, which may have been a
+     * quieter one. */
     for (int i = 0; i < tune->n; i++)
         if (!tune->candidates[i].reason[0])
             best = fmin(best, tm_tune_request_ns(&tune->candidates[i]));

@@ -1,9 +1,9 @@
 /* Measures which kernel of a family is the fastest here: every candidate runs the same slice of the
  * model, with as many threads, in the reference engine.
  *
- * A run is one request: TM_TUNE_TOKENS prompt tokens in one pass, then as many generated one by one. The
- * slice has layers of the model, enough to exceed the caches (or all of them), and a small vocabulary,
- * since another kernel computes the head.
+ * A run is one request: TM_TUNE_TOKENS prompt tokens in one pass, then as many generated one by
+ * one. The slice has layers of the model, enough to exceed the caches (or all of them), and a small
+ * vocabulary, since another kernel computes the head.
  */
 #ifndef TM_HARNESS_TUNE_TUNE_H
 #define TM_HARNESS_TUNE_TUNE_H
@@ -46,8 +46,9 @@ typedef struct tm_tune_options {
 } tm_tune_options;
 
 /* The kernels of a family that are worth measuring here: those for the vector instructions of this
- * machine, if there are any, and only those as exact as the first row of the family, so that a choice
- * never costs accuracy. Layouts with blocks have none, since their order is fixed. Returns the number. */
+ * machine, if there are any, and only those as exact as the first row of the family, so that a
+ * choice never costs accuracy. Layouts with blocks have none, since their order is fixed. Returns
+ * the number. */
 int tm_tune_candidates(const char *family, const tm_kernel *out[TM_TUNE_MAX]);
 
 /* Errors: ARG (unknown family), UNSUPPORTED (no candidate, or none passed), NOMEM (also if two

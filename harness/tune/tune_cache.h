@@ -1,5 +1,5 @@
-/* Cached measurements: small JSON files in the user's cache folder, named by a hash of everything that a
- * measurement depends on. A missing or damaged file only costs the time to measure again. */
+/* Cached measurements: small JSON files in the user's cache folder, named by a hash of everything
+ * that a measurement depends on. A missing or damaged file only costs the time to measure again. */
 #ifndef TM_HARNESS_TUNE_TUNE_CACHE_H
 #define TM_HARNESS_TUNE_TUNE_CACHE_H
 

@@ -1,6 +1,6 @@
-/* The choices that a plan leaves open, and what measuring them gave: the fastest kernel of each family
- * for a model and number of threads, and the prefetch distance. A plan lists them, tm_tune_resolve
- * measures or recalls them, and the plan looks them up. */
+/* The choices that a plan leaves open, and what measuring them gave: the fastest kernel of each
+ * family for a model and number of threads, and the prefetch distance. A plan lists them,
+ * tm_tune_resolve measures or recalls them, and the plan looks them up. */
 #ifndef TM_HARNESS_TUNE_TUNE_CHOICES_H
 #define TM_HARNESS_TUNE_TUNE_CHOICES_H
 

@@ -1,8 +1,8 @@
+#include "harness/tune/tune.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "harness/tune/tune.h"
 
 #define SCHEMA 1
 

@@ -1,13 +1,13 @@
 #include "harness/tune/tuner.h"
 
+#include "harness/base/child.h"
+#include "harness/tune/tune_cache.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/base/child.h"
-#include "harness/tune/tune_cache.h"
 
 #define MAX_ANSWER      (64 << 10) /* of the child: some hundred bytes per kernel */
 #define PATIENCE        600

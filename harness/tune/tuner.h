@@ -1,8 +1,8 @@
-/* The kernel that a family stands for on this machine: measured once per machine, build, model shape and
- * number of threads by a child process (`ternmark tune`), then cached.
+/* The kernel that a family stands for on this machine: measured once per machine, build, model
+ * shape and number of threads by a child process (`ternmark tune`), then cached.
  *
- * If nothing is measured (a dry run, emulation, a failing child), the order of kernels.def decides, and a
- * note says so.
+ * If nothing is measured (a dry run, emulation, a failing child), the order of kernels.def decides,
+ * and a note says so.
  */
 #ifndef TM_HARNESS_TUNE_TUNER_H
 #define TM_HARNESS_TUNE_TUNER_H
@@ -25,8 +25,8 @@ typedef struct tm_tuner {
     void *note_arg;
 } tm_tuner;
 
-/* The kernel of `family` for a model of this name and config. A failing file or child is not an error.
- * Errors: ARG, UNSUPPORTED (as tm_kernel_pick), INTERRUPTED, NOMEM. */
+/* The kernel of `family` for a model of this name and config. A failing file or child is not an
+ * error. Errors: ARG, UNSUPPORTED (as tm_kernel_pick), INTERRUPTED, NOMEM. */
 tm_status tm_tuner_choose(const tm_tuner *tuner, const char *model, const tm_config *config,
                           const char *family, int n_threads, const tm_kernel **out,
                           tm_error *err) TM_MUST_USE;

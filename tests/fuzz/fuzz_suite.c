@@ -1,4 +1,4 @@
-/* Any bytes as a suite: refused with a sentence, or read, written out and read again to the same. */
+/* Any bytes as a suite: refused with a message, or equal after writing and reading it again. */
 #include "harness/sweep/suite.h"
 #include "tests/fuzz/replay.h"
 
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(text);
         tm_json_free(json);
     } else if (err.status != TM_OK && !err.message[0]) {
-        abort(); /* a refusal says why */
+        abort(); /* a refusal has a message */
     }
     free(suite);
     free(again);

@@ -1,4 +1,4 @@
-/* Any bytes as a remembered choice of kernels. */
+/* Any bytes as a cached tuning result. */
 #include "harness/tune/tune.h"
 #include "tests/fuzz/replay.h"
 

@@ -1,4 +1,4 @@
-/* Any bytes as a line a worker says, or as the request it is given. */
+/* Any bytes as a line of a worker, or as its request. */
 #include "harness/measure/worker.h"
 #include "tests/fuzz/replay.h"
 
@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(line, data, size);
         line[size] = 0;
         if (tm_worker_line_parse(line, said, &err) == TM_OK) {
-            tm_record_free(&said->record); /* empty in a line without one */
+            tm_worker_line_free(said);
         } else if (!err.message[0]) {
             abort();
         }

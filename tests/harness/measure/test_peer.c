@@ -1,9 +1,7 @@
-/* Other engines: how they are named, and what becomes of what they answer. A script stands in for
- * llama-bench. */
+/* Other engines: descriptions and answers. A script takes the place of llama-bench. */
+#include "harness/measure/peer.h"
 #include "tests/harness/scratch.h"
 #include "tests/tm_test.h"
-
-#include "harness/measure/peer.h"
 
 #include <math.h>
 #include <string.h>
@@ -38,7 +36,7 @@ static const char good[] = "[\n  {\n    \"build_commit\": \"c392e509\", \"n_thre
                            "    \"n_prompt\": 64, \"n_gen\": 0,\n"
                            "    \"samples_ns\": [ 32000000, 16000000 ]\n  }\n]\n";
 
-static void its_samples_become_records(void **state)
+static void test_samples_become_records(void **state)
 {
     (void)state;
     tm_peer peer = peer_of(",-fa,1");
@@ -60,7 +58,7 @@ static void its_samples_become_records(void **state)
     int n_missing = 0;
     for (const char *at = text; (at = strstr(at, "does not report")); at++) n_missing++;
     assert_true(n_missing >= 10);
-    assert_null(strstr(text, "\"throttle_events\":0")); /* nothing that was not measured is 0 */
+    assert_null(strstr(text, "\"throttle_events\":0")); /* a missing value is never 0 */
     free(text);
     assert_non_null(strstr(records[0].marks, "timed by the peer itself"));
     assert_non_null(strstr(records[0].marks, "TQ2_0"));
@@ -81,7 +79,7 @@ static void expect_refusal(const char *text, int code, tm_status status, const c
     if (!strstr(err.message, said)) fail_msg("\"%s\" does not say \"%s\"", err.message, said);
 }
 
-static void an_answer_is_not_believed_blindly(void **state)
+static void test_invalid_answers_are_refused(void **state)
 {
     (void)state;
     expect_refusal(good, 1, TM_CHILD, "exited with 1: a last word");
@@ -102,7 +100,7 @@ static void an_answer_is_not_believed_blindly(void **state)
                    TM_FORMAT, "1 times");
 }
 
-static void a_depth_is_refused(void **state)
+static void test_depth_is_refused(void **state)
 {
     (void)state;
     tm_peer peer = peer_of("");
@@ -114,7 +112,7 @@ static void a_depth_is_refused(void **state)
     assert_non_null(strstr(err.message, "other"));
 }
 
-static void a_name_says_what_is_wrong_with_it(void **state)
+static void test_invalid_descriptions_are_refused(void **state)
 {
     (void)state;
     static const struct {
@@ -155,10 +153,10 @@ static int make(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(its_samples_become_records),
-        cmocka_unit_test(an_answer_is_not_believed_blindly),
-        cmocka_unit_test(a_depth_is_refused),
-        cmocka_unit_test(a_name_says_what_is_wrong_with_it),
+        cmocka_unit_test(test_samples_become_records),
+        cmocka_unit_test(test_invalid_answers_are_refused),
+        cmocka_unit_test(test_depth_is_refused),
+        cmocka_unit_test(test_invalid_descriptions_are_refused),
     };
     return cmocka_run_group_tests(tests, make, scratch_remove);
 }

@@ -1,4 +1,4 @@
-/* The worker: its lines, what it times, and what timing itself costs. */
+/* The worker: its lines, its times, and the overhead of timing. */
 #include "harness/measure/bench.h"
 #include "harness/measure/profile_trace.h"
 #include "harness/measure/worker.h"
@@ -125,7 +125,7 @@ static void test_null_engine(void **state)
         assert_true(tg->sample.token_ns[i] >= 1000000);
         sum += tg->sample.token_ns[i];
     }
-    assert_true(sum == tg->sample.elapsed_ns); /* no time between the tokens is lost */
+    assert_true(sum == tg->sample.elapsed_ns); /* the tokens leave no time out */
     assert_true(pg->sample.n_tokens == 5 && pg->sample.first_token_ns >= 3000000);
     assert_true(pg->sample.first_token_ns + pg->sample.token_ns[0] + pg->sample.token_ns[1] ==
                 pg->sample.elapsed_ns);
@@ -257,10 +257,8 @@ static void test_request_round_trip(void **state)
     free(text);
 }
 
-/* The fake's 10 W, read at edges that no bound is kept of: a second's window is 1 % off when a thread
- * stands still for 20 ms in the microsecond of a read. */
-/* Windows come after every timed repetition: whole repetitions of a phase for no less than requested.
- * test_energy_window.c checks their figures. */
+/* Windows come after every timed repetition: whole repetitions of a phase for no less than
+ * requested. test_energy_window.c checks their figures. */
 static void test_energy_windows(void **state)
 {
     (void)state;
@@ -296,7 +294,7 @@ static void test_energy_windows(void **state)
     }
 }
 
-/* Profiles come after every time and before the energy windows, of the tests that ask for one. */
+/* Profiles come after all samples and before the energy windows, for the tests that request one. */
 static void test_profiles(void **state)
 {
     (void)state;
@@ -308,7 +306,7 @@ static void test_profiles(void **state)
     strcpy(request.counters, "software");
     add_test(5, 0, 0, 0, 0, 1);
     add_test(0, 3, 2, 0, 0, 2);
-    add_test(0, 2, 1, 0, 0, 0); /* its times are there already */
+    add_test(0, 2, 1, 0, 0, 0); /* no samples */
     request.tests[2].test.n_sequences = 3;
     request.tests[1].n_profile_pairs = 2;
     request.tests[2].n_profile_pairs = 1;
@@ -336,12 +334,13 @@ static void test_profiles(void **state)
         double macs = 0;
         for (int k = 0; k < t->n_entries; k++) macs += t->entries[k].part.cost.macs;
         assert_true(macs > 0);
-        /* What the tests say of their products, the stamps say too; of the third there is no sample. */
+        /* What the tests say of their products, the stamps say too; of the third there is no
+         * sample. */
         if (i == 6)
             assert_true(fabs(macs - lines[5].record.sample.macs_per_token * t->n_tokens) <
                         1e-6 * macs);
     }
-    assert_true(lines[4].record.sample.n_counters > 0); /* the times were taken with them */
+    assert_true(lines[4].record.sample.n_counters > 0); /* samples have counters */
 }
 
 /* `ternmark profile` gets layers, threads, counters and a trace besides the record. */
@@ -390,8 +389,9 @@ static void test_whole_profile(void **state)
     free(text);
 }
 
-/* The fake engine has no operations: a line says so, and its times are worth what they are. */
-static void test_no_profile_of_the_fake(void **state)
+/* The fake engine has no operations: the profile is skipped with this reason, and samples are
+ * kept. */
+static void test_fake_engine_has_no_profile(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -443,7 +443,7 @@ static void test_energy_of_a_real_model(void **state)
     }
 }
 
-static void test_lines_that_make_no_sense(void **state)
+static void test_invalid_lines_are_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
@@ -531,61 +531,6 @@ static void test_counters_of_a_model(void **state)
     expect_error(TM_ARG, "did you mean \"software\"");
 }
 
-/* A cache is parted anew for every test: a deep one and a wide one need no deep and wide one. */
-static void test_sizes(void **state)
-{
-    (void)state;
-    tm_session_options sizes;
-    static const tm_test tests[] = {{0, 16, 4096, 1}, {0, 16, 0, 32}, {64, 0, 0, 1}};
-    tm_worker_sizes(tests, 3, &sizes);
-    assert_int_equal(sizes.n_context, 4112);
-    assert_int_equal(sizes.n_sequences, 32);
-    assert_int_equal(sizes.n_positions, 4112);
-    assert_int_equal(sizes.n_batch, 512);
-    tm_worker_sizes(tests + 1, 2, &sizes);
-    assert_int_equal(sizes.n_context, 64);
-    assert_int_equal(sizes.n_positions, 32 * 16);
-    assert_int_equal(sizes.n_batch, 64);
-}
-
-/* Against sums worked out by hand: weights 1000, head 100, 10 bytes per position. */
-static void test_costs(void **state)
-{
-    (void)state;
-    double bytes, macs;
-    tm_costs c = {.linear_bytes = 900,
-                  .norm_bytes = 100,
-                  .head_bytes = 100,
-                  .kv_bytes_per_position = 10,
-                  .linear_macs = 7,
-                  .head_macs = 5,
-                  .attention_macs_per_position = 2};
-    tm_test tg = {0, 2, 3, 1};
-    tm_bench_costs(&c, 4, &tg, &bytes, &macs); /* positions 4 and 5 */
-    assert_true(bytes == (2 * 1100 + 10 * 9) / 2.0);
-    assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
-    tm_test pp = {6, 0, 0, 0};
-    tm_bench_costs(&c, 4, &pp, &bytes, &macs); /* passes of 4 and 2 tokens */
-    assert_true(fabs(bytes - (2 * 1000 + 10 * (4 + 6) + 100) / 6.0) < 1e-9);
-    assert_true(fabs(macs - (6 * 7 + 5 + 2 * 21) / 6.0) < 1e-9);
-    /* Two layers of which the last has 3 MACs and 300 bytes beside K and V. The first pass ends at
-     * its keys and values; in the second all but the last token do. Pairs of tokens and positions:
-     * 10 and 11, of the last layer's half only the last token's 6. */
-    c.last_bytes = 300, c.last_macs = 3, c.n_layers = 2;
-    tm_bench_costs(&c, 4, &pp, &bytes, &macs);
-    assert_true(fabs(bytes - (1000 - 300 + 10 * 4 / 2 + 1000 + 10 * 6 + 100) / 6.0) < 1e-9);
-    assert_true(fabs(macs - (6 * 7 - 5 * 3 + 5 + 21 + 6) / 6.0) < 1e-9);
-    tm_bench_costs(&c, 4, &tg, &bytes, &macs); /* decoding needs every layer */
-    assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
-    tm_test together = {0, 2, 3, 8}; /* 16 tokens of 2 passes */
-    tm_bench_costs(&c, 4, &together, &bytes, &macs);
-    assert_true(bytes == (2 * 1100 + 8 * 10 * 9) / 16.0);
-    assert_true(macs == (2 * 12 + 2 * 9) / 2.0);
-    tm_test pg = {1, 1, 0, 1};
-    tm_bench_costs(&c, 4, &pg, &bytes, &macs);
-    assert_true(bytes == (2 * 1100 + 10 * 3) / 2.0);
-}
-
 static int forget_lines(void **state)
 {
     for (int i = 0; i < n_lines; i++) tm_worker_line_free(&lines[i]);
@@ -600,14 +545,12 @@ int main(void)
         cmocka_unit_test(test_refused_requests),
         cmocka_unit_test(test_refused_work),
         cmocka_unit_test(test_request_round_trip),
-        cmocka_unit_test(test_lines_that_make_no_sense),
+        cmocka_unit_test(test_invalid_lines_are_refused),
         cmocka_unit_test(test_real_model),
-        cmocka_unit_test(test_costs),
-        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_counters_of_a_model),
         cmocka_unit_test(test_profiles),
         cmocka_unit_test(test_whole_profile),
-        cmocka_unit_test(test_no_profile_of_the_fake),
+        cmocka_unit_test(test_fake_engine_has_no_profile),
         cmocka_unit_test(test_energy_windows),
         cmocka_unit_test(test_energy_of_a_real_model),
     };

@@ -1,4 +1,4 @@
-/* Records: what is written is what is read, and what is missing stays missing. */
+/* Records: reading gives what was written, and missing values stay missing. */
 #include "harness/machine/machine.h"
 #include "harness/record/record.h"
 #include "tests/harness/samples.h"
@@ -116,7 +116,7 @@ static void test_marks_are_joined_and_cut(void **state)
     assert_int_equal(strlen(r.marks), sizeof r.marks - 1);
 }
 
-/* A figure that was not had is null with a reason, never 0. */
+/* A missing figure is null with a reason, never 0. */
 static void test_missing_is_null(void **state)
 {
     (void)state;
@@ -169,7 +169,8 @@ static void test_cell_and_run_round_trip(void **state)
     tm_record_free(&back);
 }
 
-/* Every key a sample must have: without it, and with another type, it is refused by name. */
+/* A sample without a required key, or with one of another type, is refused; the message names
+ * it. */
 static void test_damaged_samples(void **state)
 {
     (void)state;
@@ -244,8 +245,8 @@ static void test_names_and_ids(void **state)
     tm_record r = make_sample(0, 0, 2);
     tm_cell cell = r.cell;
     tm_cell_id(&cell, "build", "identity", id);
-    strcpy(cell.role, "baseline");     /* what a cell is compared with does not make it another */
-    strcpy(cell.kernel_asked, "auto"); /* nor by what name it was asked for */
+    strcpy(cell.role, "baseline");     /* neither the role */
+    strcpy(cell.kernel_asked, "auto"); /* nor the name in the suite is part of the identity */
     strcpy(cell.head_asked, "f16");
     tm_cell_id(&cell, "build", "identity", other);
     assert_string_equal(id, other);

@@ -1,9 +1,9 @@
 /* Energy records: a round trip keeps every value, contradictions are refused, and a missing value
  * never becomes a number. */
 #include "harness/record/store.h"
+#include "tests/harness/record/windows.h"
 #include "tests/harness/samples.h"
 #include "tests/harness/scratch.h"
-#include "tests/harness/record/windows.h"
 
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
-/* Profiles in a store: what is written is what is read, what contradicts itself is refused, and percents come
- * out as worked out by hand. */
+/* Profiles in a store: reading gives what was written, contradictions are refused, and percentages
+ * equal those computed by hand. */
 #include "harness/record/record.h"
 #include "tests/harness/record_profiles.h"
 #include "tests/harness/samples.h"
@@ -8,7 +8,7 @@
 static tm_record make_profile_record(void)
 {
     tm_record r = make_line_of_kind(TM_RECORD_PROFILE);
-    r.profile = make_op_table(1e6); /* a millisecond and more: nothing is rounding here */
+    r.profile = make_op_table(1e6); /* a millisecond and more, so that rounding is negligible */
     return r;
 }
 
@@ -50,7 +50,7 @@ static void test_round_trip(void **state)
     tm_record_free(&a);
 }
 
-static void test_what_is_missing_says_why(void **state)
+static void test_missing_profile_has_a_reason(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -73,7 +73,8 @@ static void test_what_is_missing_says_why(void **state)
     tm_record_free(&a);
 }
 
-/* The record, or its first operation, with one key changed (value takes over) or gone (NULL) is refused. */
+/* The record, or its first operation, with one key changed (value takes over) or gone (NULL) is
+ * refused. */
 static void refuse(bool in_operation, const char *key, tm_json *value, const char *part)
 {
     tm_error err = {0};
@@ -172,7 +173,7 @@ static void test_sums_and_percents(void **state)
     assert_true(isnan(row.gmac_per_second) && isnan(row.limit_percent));
     tm_profile_sum all = tm_record_profile_sum(&t, &limits, 0, 4);
     assert_true(all.least_ns == 340 && all.work_ns == 784 && all.bound == TM_BOUND_INT8);
-    /* Without one limit there is nothing to hold any of its parts against. */
+    /* Without the limits no part has a least time. */
     const tm_profile_limits no_int8 = {10, NAN, 20, NAN};
     down = tm_record_profile_sum(&t, &no_int8, 1, 3);
     assert_true(isnan(down.least_ns) && down.bound == TM_BOUND_NONE);
@@ -182,8 +183,10 @@ static void test_sums_and_percents(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_what_is_missing_says_why),
-        cmocka_unit_test(test_damaged),           cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_missing_profile_has_a_reason),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_sums_and_percents),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -1,4 +1,4 @@
-/* The store's file: torn lines, locks, full disks, other people's files. */
+/* The file of a store: torn lines, locks, full disks, files that are not stores. */
 #include "harness/record/store.h"
 #include "tests/harness/samples.h"
 #include "tests/harness/scratch.h"
@@ -52,7 +52,7 @@ static void test_append_and_read(void **state)
     tm_records_free(&records);
 }
 
-/* Cut anywhere, the store keeps every whole line, and appending continues behind the last. */
+/* A store that is cut anywhere keeps every whole line, and appending continues after the last. */
 static void test_torn_at_every_byte(void **state)
 {
     (void)state;
@@ -93,7 +93,7 @@ static void test_second_writer(void **state)
     tm_store_close(second);
 }
 
-/* A file that is no store keeps every byte, with or without a last newline. */
+/* A file that is not a store stays unchanged, with or without a last newline. */
 static void test_other_files(void **state)
 {
     (void)state;
@@ -116,7 +116,7 @@ static void test_other_files(void **state)
     assert_int_equal(tm_store_open(scratch_path("no/such/folder.jsonl"), &store, &err), TM_IO);
     assert_says(err.message, "No such file");
     assert_int_not_equal(tm_store_open(scratch_folder, &store, &err), TM_OK);
-    /* A FIFO without a writer is not waited for. */
+    /* Opening does not wait for a writer of a FIFO. */
     tm_records records;
     const char *fifo = scratch_path("fifo");
     assert_int_equal(mkfifo(fifo, 0600), 0);
@@ -149,8 +149,8 @@ static void test_damaged_line(void **state)
     assert_int_equal(tm_records_read(scratch_path("absent.jsonl"), &records, &err), TM_IO);
 }
 
-/* A later program's lines of the same schema are left out and counted, wherever they stand; the other
- * lines are there, and appending goes on behind them. What is no name is damage. */
+/* Lines of unknown kinds are left out and counted; the others are read, and appending continues
+ * after them. A kind that is not a name is damage. */
 static void test_unknown_kinds(void **state)
 {
     (void)state;
@@ -189,7 +189,7 @@ static void test_unknown_kinds(void **state)
     free(lines);
 }
 
-/* The file may grow to a limit only: the line that does not fit is taken back whole. */
+/* At a limit of the file size, the line that does not fit is removed completely. */
 static void test_full_disk(void **state)
 {
     (void)state;
@@ -222,7 +222,7 @@ static void test_full_disk(void **state)
     assert_true(n >= 2);
     assert_int_equal(torn, 0);
     tm_error err = {0};
-    assert_ok(append_to(path, 9, 1, &err), err); /* with room again, it goes on */
+    assert_ok(append_to(path, 9, 1, &err), err); /* without the limit, appending continues */
     assert_int_equal(count_records(path, NULL), n + 1);
 }
 

@@ -1,5 +1,5 @@
-/* An energy window with every field set, for tests of what stores and shows it: 40 s of generation at 30 W
- * above 12 W of idle. */
+/* An energy window with every field set, for tests of what stores and shows it: 40 s of generation
+ * at 30 W above 12 W of idle. */
 #ifndef TM_TESTS_HARNESS_RECORD_WINDOWS_H
 #define TM_TESTS_HARNESS_RECORD_WINDOWS_H
 

@@ -2,8 +2,8 @@
 #ifndef TM_TESTS_HARNESS_SWEEP_SWEEPS_H
 #define TM_TESTS_HARNESS_SWEEP_SWEEPS_H
 
-#include "harness/sweep/sweep.h"
 #include "harness/measure/worker.h"
+#include "harness/sweep/sweep.h"
 #include "tests/harness/scratch.h"
 
 static tm_suite suite; /* large: not on the stack */
@@ -16,7 +16,7 @@ typedef struct run {
     tm_error err;
     int stop_after; /* samples until interruption; 0: never */
     int n_samples, stop_fd;
-    char order[512]; /* a letter per arm that began: f baseline, t ternary */
+    char order[512]; /* a letter per started arm: f baseline, t ternary */
 } run;
 
 static inline void on_event(void *arg, const tm_sweep_event *event)
@@ -75,7 +75,7 @@ static inline void sweep(run *r, const char *store)
     assert_ok(tm_sweep_run(&r->options, &r->outcome, &r->err), r->err);
 }
 
-/* For main: whether the program was started as a worker, which it has been then. */
+/* For main: acts as a worker and returns true if the program was started as one. */
 static inline bool is_worker(int argc, char **argv, int *code)
 {
     tm_error err = {0};

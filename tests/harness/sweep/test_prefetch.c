@@ -1,10 +1,9 @@
 /* The prefetch distance: measured once, then cached; the environment variable overrides it. */
-#include "tests/harness/scratch.h"
-#include "tests/tm_test.h"
-
 #include "harness/sweep/plan.h"
 #include "harness/tune/prefetch.h"
 #include "kernels/kernel.h"
+#include "tests/harness/scratch.h"
+#include "tests/tm_test.h"
 
 #include <stdlib.h>
 
@@ -34,7 +33,7 @@ static tm_tuner choice_in(const char *name)
     return (tm_tuner){.folder = folder, .build = "build", .env = &env, .measure = true};
 }
 
-/* What the record says of the choice; the run is as if it began here. */
+/* How the distance was chosen, as in a new run. */
 static const char *choose(const tm_tuner *choice)
 {
     unsetenv(TM_PREFETCH_VARIABLE);
@@ -51,7 +50,7 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-/* The file of the only choice in the folder. */
+/* The only file in the cache. */
 static const char *only_file(void)
 {
     static char path[300];
@@ -65,7 +64,7 @@ static const char *only_file(void)
     return path;
 }
 
-static void the_fastest_distance_is_chosen(void **state)
+static void test_fastest_distance_is_chosen(void **state)
 {
     (void)state;
     tm_prefetch prefetch;
@@ -85,7 +84,7 @@ static void the_fastest_distance_is_chosen(void **state)
     assert_true(chosen * 1.02 > best);
 }
 
-static void it_is_measured_once_and_remembered(void **state)
+static void test_distance_is_measured_once_and_cached(void **state)
 {
     (void)state;
     tm_tuner choice = choice_in("once/more");
@@ -104,7 +103,7 @@ static void it_is_measured_once_and_remembered(void **state)
     assert_true(starts_with(choose(&choice), "measured, GB/s"));
 }
 
-static void what_is_remembered_is_not_trusted(void **state)
+static void test_damaged_cache_is_measured_again(void **state)
 {
     (void)state;
     tm_tuner choice = choice_in("broken");
@@ -127,7 +126,7 @@ static void what_is_remembered_is_not_trusted(void **state)
     assert_true(starts_with(choose(&choice), "measured, GB/s"));
 }
 
-static void a_dry_run_measures_nothing(void **state)
+static void test_dry_run_measures_nothing(void **state)
 {
     (void)state;
     tm_tuner choice = choice_in("dry");
@@ -137,7 +136,7 @@ static void a_dry_run_measures_nothing(void **state)
     assert_int_not_equal(access(folder, F_OK), 0);
 }
 
-static void the_variable_wins(void **state)
+static void test_variable_overrides_the_choice(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -160,7 +159,7 @@ static void the_variable_wins(void **state)
     assert_int_equal(tm_prefetch_from_environment(&err), TM_OK);
 }
 
-/* The plan of a suite over these models: what its record says of the distance, or of why there is none. */
+/* How the distance was chosen for a plan over these models, or why there is none. */
 static const char *planned(const tm_tuner *choice, const char *models, const tm_peer *peer)
 {
     static tm_suite suite; /* large */
@@ -187,8 +186,8 @@ static const char *planned(const tm_tuner *choice, const char *models, const tm_
     return said;
 }
 
-/* Nothing streams weights of ours there, so that nothing is raced, and nothing handed to children. */
-static void a_plan_without_our_kernels_needs_none(void **state)
+/* No kernel of ours streams weights, so nothing is measured and children get no variable. */
+static void test_plan_without_kernels_of_ours_needs_no_distance(void **state)
 {
     (void)state;
     tm_tuner choice = choice_in("plan");
@@ -214,12 +213,13 @@ static void a_plan_without_our_kernels_needs_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_fastest_distance_is_chosen, begin, end),
-        cmocka_unit_test_setup_teardown(it_is_measured_once_and_remembered, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_remembered_is_not_trusted, begin, end),
-        cmocka_unit_test_setup_teardown(a_dry_run_measures_nothing, begin, end),
-        cmocka_unit_test_setup_teardown(the_variable_wins, begin, end),
-        cmocka_unit_test_setup_teardown(a_plan_without_our_kernels_needs_none, begin, end),
+        cmocka_unit_test_setup_teardown(test_fastest_distance_is_chosen, begin, end),
+        cmocka_unit_test_setup_teardown(test_distance_is_measured_once_and_cached, begin, end),
+        cmocka_unit_test_setup_teardown(test_damaged_cache_is_measured_again, begin, end),
+        cmocka_unit_test_setup_teardown(test_dry_run_measures_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(test_variable_overrides_the_choice, begin, end),
+        cmocka_unit_test_setup_teardown(test_plan_without_kernels_of_ours_needs_no_distance, begin,
+                                        end),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

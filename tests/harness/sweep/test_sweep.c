@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* Every sample of the plan is there once, and no other: *n gets their number. */
+/* The records have every sample of the plan exactly once and no other. *n: their number. */
 static void assert_each_once(const tm_plan *plan, const tm_records *records, int *n)
 {
     *n = 0;
@@ -89,7 +89,7 @@ static void test_pairs_alternate(void **state)
     finish(&r);
 }
 
-/* Each ternary kernel has the baseline beside it; the two share a process number. */
+/* Each ternary kernel is paired with the baseline; the two share a process number. */
 static void test_several_kernels(void **state)
 {
     (void)state;
@@ -113,9 +113,9 @@ static void test_several_kernels(void **state)
     finish(&r);
 }
 
-/* A record says what was asked for. Of two names for one kernel that which leaves a choice is kept; a
- * baseline keeps its own. */
-static void test_names_asked_for(void **state)
+/* A record has the name in the suite. Of two names for one kernel the one that left a choice is
+ * kept; a baseline keeps its own. */
+static void test_requested_names_are_recorded(void **state)
 {
     static const struct {
         const char *kernels, *asked[3];
@@ -142,7 +142,7 @@ static void test_names_asked_for(void **state)
     tm_cpu_limit(isa);
 }
 
-/* Heads multiply the kernels, but not the baseline, which is a model as it is. */
+/* Every kernel runs with every head, except the baseline, which keeps the head of its model. */
 static void test_several_heads(void **state)
 {
     (void)state;
@@ -183,7 +183,8 @@ static void test_continues(void **state)
     run r;
     int n, fds[2];
     const char *store = scratch_path("continue.jsonl");
-    /* Slow enough that a process is cut in its middle, unless the machine stands still meanwhile. */
+    /* Slow enough to interrupt a process in its middle, unless the machine stands still
+     * meanwhile. */
     make_suite("null:500000,null:600000", "f16,auto", "pp8,tg4");
     bool cut = false;
     for (int stop = 1, i = 0; i < 4; i++, stop += 3) {
@@ -210,7 +211,7 @@ static void test_continues(void **state)
     assert_true(r.outcome.n_new_samples < 32);
     assert_each_once(&r.plan, &r.outcome.records, &n);
     assert_int_equal(n, 32);
-    /* A process that was cut and taken up again says so. */
+    /* Samples that complete an interrupted process are marked. */
     bool marked = false;
     for (int i = 0; i < r.outcome.records.n; i++)
         marked = marked || strstr(r.outcome.records.items[i].marks, "interrupted process");
@@ -219,21 +220,21 @@ static void test_continues(void **state)
 
     size_t before, after;
     free(read_file(store, &before));
-    sweep(&r, store); /* nothing left: not a byte */
+    sweep(&r, store); /* nothing is left to do, so the store stays as it is */
     assert_int_equal(r.outcome.n_new_samples, 0);
     assert_string_equal(r.order, "");
     finish(&r);
     free(read_file(store, &after));
     assert_int_equal(before, after);
 
-    suite.processes = 3; /* more of the same continues too */
+    suite.processes = 3; /* more processes continue the store as well */
     sweep(&r, store);
     assert_int_equal(r.outcome.n_new_samples, 16);
     assert_each_once(&r.plan, &r.outcome.records, &n);
     finish(&r);
 }
 
-static void test_failures_stay_alone(void **state)
+static void test_failure_affects_one_cell_only(void **state)
 {
     (void)state;
     static const struct {
@@ -266,7 +267,8 @@ static void test_failures_stay_alone(void **state)
     }
 }
 
-/* It ends, and the other is measured: with more patience where the machine holds that one up as well. */
+/* A hanging worker ends and the other cells are measured; a longer time-out if the machine delays
+ * those as well. */
 static void test_hang(void **state)
 {
     (void)state;
@@ -289,7 +291,7 @@ static void test_hang(void **state)
     assert_int_equal(n_samples, 2 * 2);
 }
 
-/* One kernel that computes something else than the others of its kind is a failed cell. */
+/* A kernel whose tokens differ from the others of its kind is a failed cell. */
 static void test_wrong_tokens(void **state)
 {
     (void)state;
@@ -329,7 +331,7 @@ static void test_skips(void **state)
     assert_int_equal(r.outcome.n_cells_skipped, 4);
     assert_int_equal(r.outcome.n_cells_ok, 2);
     tm_sweep_outcome_free(&r.outcome);
-    /* Said once: a second run adds nothing. */
+    /* A second run adds no line. */
     size_t before, after;
     free(read_file(store, &before));
     assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
@@ -478,15 +480,15 @@ static void test_no_worker(void **state)
     }
 }
 
-/* What `test_sweep sweep STORE` runs. */
+/* Runs for `test_sweep sweep STORE`. */
 static void kill_suite(void)
 {
     make_suite("null:200000,null:100000", "f16,auto", "pp4,tg6");
     suite.processes = 2;
 }
 
-/* A sweep that was killed may leave a child between fork and exec, and with it the lock: for longer than
- * a store is waited for, where that child is held up. */
+/* A sweep that was killed may leave a child between fork and exec, and with it the lock: for longer
+ * than a store is waited for, where that child is held up. */
 static tm_status run_when_free(const tm_sweep_options *options, tm_sweep_outcome *outcome,
                                tm_error *err)
 {
@@ -497,7 +499,7 @@ static tm_status run_when_free(const tm_sweep_options *options, tm_sweep_outcome
     }
 }
 
-/* Killed at a random moment, run again: in the end every sample is there once. */
+/* A run that is killed at random moments and started again ends with every sample once. */
 static void test_kill_and_continue(void **state)
 {
     (void)state;
@@ -566,10 +568,10 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairs_alternate),
         cmocka_unit_test(test_several_kernels),
-        cmocka_unit_test(test_names_asked_for),
+        cmocka_unit_test(test_requested_names_are_recorded),
         cmocka_unit_test(test_several_heads),
         cmocka_unit_test(test_continues),
-        cmocka_unit_test(test_failures_stay_alone),
+        cmocka_unit_test(test_failure_affects_one_cell_only),
         cmocka_unit_test(test_hang),
         cmocka_unit_test(test_wrong_tokens),
         cmocka_unit_test(test_skips),

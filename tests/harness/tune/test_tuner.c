@@ -1,5 +1,5 @@
-/* Which kernel a family stands for: measured on a small model, and by scripts that answer as the child
- * process would, or wrongly. */
+/* Which kernel a family stands for: measured on a small model, and by scripts that answer as the
+ * child process would, or wrongly. */
 #include "harness/measure/shapes.h"
 #include "harness/tune/tuner.h"
 #include "tests/harness/scratch.h"
