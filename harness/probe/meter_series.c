@@ -36,10 +36,42 @@ void tm_meter_series_free(tm_meter_series *s)
     memset(s, 0, sizeof *s);
 }
 
-/* Splits "a, b" and ignores the rest. False if there are fewer than two words. */
-static bool split_two_words(const char *line, char first[40], char second[40])
+#define BLANKS " \t\r"
+
+/* What separates the fields of a file whose first line this is. A tab separates like a blank. */
+static char find_separator(const char *line)
 {
-    return sscanf(line, " %39[^,; \t\r]%*[,; \t]%39[^,; \t\r]", first, second) == 2;
+    return strchr(line, ';') ? ';' : strchr(line, ',') ? ',' : ' ';
+}
+
+static const char *skip_blanks(const char *text)
+{
+    return text + strspn(text, BLANKS);
+}
+
+/* The fields of a line, of which the first two are copied. Returns the number of all. */
+static int split_fields(const char *line, char separator, char fields[2][40])
+{
+    char stops[] = {separator, separator == ' ' ? '\t' : 0, separator == ' ' ? '\r' : 0, 0};
+    int n = 0;
+    fields[0][0] = fields[1][0] = 0;
+    for (const char *at = skip_blanks(line); *at; n++) {
+        size_t length = strcspn(at, stops), used = length;
+        while (used > 0 && strchr(BLANKS, at[used - 1])) used--;
+        if (n < 2) snprintf(fields[n], 40, "%.*s", (int)(used < 39 ? used : 39), at);
+        at += length;
+        if (separator != ' ' && *at == separator) at++;
+        at = skip_blanks(at);
+    }
+    return n;
+}
+
+/* "45,60" */
+static bool has_decimal_comma(const char *text)
+{
+    const char *comma = strchr(text, ',');
+    return comma && comma > text && isdigit((unsigned char)comma[-1]) &&
+           isdigit((unsigned char)comma[1]);
 }
 
 static bool parse_number(const char *text, double *out)
@@ -51,21 +83,36 @@ static bool parse_number(const char *text, double *out)
 
 void tm_meter_series_add_line(tm_meter_series *s, const char *line, double offset)
 {
-    char first[40], second[40];
+    char fields[2][40];
     double time, value;
     while (isspace((unsigned char)*line)) line++;
     if (s->broken[0] || line[0] == 0 || line[0] == '#') return;
-    bool two = split_two_words(line, first, second);
+    if (!s->named) s->separator = find_separator(line);
+    /* Some loggers name columns with commas and separate values with blanks. */
+    int n = split_fields(line, strchr(line, s->separator) ? s->separator : ' ', fields);
     if (!s->named) {
-        s->named = two && strcasecmp(first, "time") == 0 &&
-                   (strcasecmp(second, "watts") == 0 || strcasecmp(second, "joules") == 0);
-        s->joules = s->named && strcasecmp(second, "joules") == 0;
+        const char *unit = fields[1];
+        s->named = n >= 2 && strcasecmp(fields[0], "time") == 0 &&
+                   (strcasecmp(unit, "watts") == 0 || strcasecmp(unit, "joules") == 0);
+        s->joules = s->named && strcasecmp(unit, "joules") == 0;
+        s->n_fields = n;
         if (!s->named)
             snprintf(s->broken, sizeof s->broken,
                      "the first line is \"%.40s\", not \"time watts\" or \"time joules\"", line);
         return;
     }
-    if (!two || !parse_number(first, &time) || !parse_number(second, &value) || value < 0)
+    bool is_sample = n == s->n_fields && parse_number(fields[0], &time) &&
+                     parse_number(fields[1], &value) && value >= 0;
+    if (!is_sample && has_decimal_comma(line) && (s->separator != ',' || n != s->n_fields))
+        snprintf(s->broken, sizeof s->broken,
+                 "sample %d, \"%.60s\", has a decimal comma or other columns than the first line; "
+                 "write numbers with a decimal point",
+                 s->n + 1, line);
+    else if (!is_sample && n != s->n_fields)
+        snprintf(s->broken, sizeof s->broken,
+                 "sample %d, \"%.60s\", has %d columns, but the first line has %d", s->n + 1, line,
+                 n, s->n_fields);
+    else if (!is_sample)
         snprintf(s->broken, sizeof s->broken, "sample %d, \"%.60s\", is not a time and %s",
                  s->n + 1, line, s->joules ? "joules" : "watts");
     else if (s->n > 0 && time + offset <= s->time[s->n - 1])

@@ -182,6 +182,59 @@ static void test_commands_and_files_without_samples(void **state)
     refuse(&(tm_probe_meter_options){.csv = scratch_path("empty.csv")}, "no complete line");
 }
 
+/* A line of a file under the first line of that file. */
+static void read_line(const char *first, const char *line, double time, double value,
+                      const char *broken)
+{
+    tm_meter_series s = {0};
+    tm_meter_series_add_line(&s, first, 0);
+    if (!s.named) fail_msg("\"%s\": %s", first, s.broken);
+    tm_meter_series_add_line(&s, line, 0);
+    if (broken) {
+        if (s.n != 0) fail_msg("\"%s\" under \"%s\": %g W", line, first, s.value[0]);
+        assert_says(s.broken, broken);
+    } else {
+        if (s.n != 1) fail_msg("\"%s\" under \"%s\": %s", line, first, s.broken);
+        assert_true(s.time[0] == time && s.value[0] == value);
+    }
+    tm_meter_series_free(&s);
+}
+
+static void test_a_decimal_comma_is_never_a_separator(void **state)
+{
+    (void)state;
+    const char *comma = "decimal comma";
+    read_line("time;watts", "1796063082,385;45,60", 0, 0, comma);
+    read_line("time;watts", "1796063082.385;45,60", 0, 0, comma);
+    read_line("time;watts", "1796063082.385;45,60;1", 0, 0, comma);
+    read_line("time watts", "1796063082.385 7,90", 0, 0, comma);
+    read_line("time watts", "1796063082,385 7.90", 0, 0, comma);
+    read_line("time watts", "1796063082 7,90", 0, 0, comma);
+    read_line("time watts volts", "1796063082 7,90 230,1", 0, 0, comma);
+    read_line("time\twatts", "1796063082,5\t7,90", 0, 0, comma);
+    read_line("time\twatts", "1796063082\t7,90", 0, 0, comma);
+    read_line("time,watts", "1796063082,385,45,60", 0, 0, comma);
+    read_line("time,watts", "1796063082,45,60", 0, 0, comma);
+    read_line("time,watts", "1796063082,385;45,60", 0, 0, comma);
+    read_line("time;watts", "1796063082.5 45,60", 0, 0, comma);
+    read_line("time joules", "1796063082 45,6", 0, 0, comma);
+    read_line("time;watts", "1796063082.5;45.5;9", 0, 0, "3 columns, but the first line has 2");
+    read_line("time watts", "1796063082.5", 0, 0, "1 columns, but the first line has 2");
+}
+
+static void test_columns_of_the_first_line(void **state)
+{
+    (void)state;
+    read_line("time watts", "1796063082.5 45.25", 1796063082.5, 45.25, NULL);
+    read_line("time watts", "  1796063082.5 \t 45.25 \r", 1796063082.5, 45.25, NULL);
+    read_line("time, watts", "1796063082.5,45.25", 1796063082.5, 45.25, NULL);
+    read_line("time,watts,", "1796063082.5 , 45.25,", 1796063082.5, 45.25, NULL);
+    read_line("Time;Watts;Volts\r", "1796063082.5; 45.25;230,1\r", 1796063082.5, 45.25, NULL);
+    read_line("time,watts,note", "1796063082.5,45.25,on the bench", 1796063082.5, 45.25, NULL);
+    read_line("time,watts", "1796063082.5 45.25", 1796063082.5, 45.25, NULL);
+    read_line("time joules", "1796063082 4e3", 1796063082, 4000, NULL);
+}
+
 /* Silence for 10 s of the fake clock. */
 static void test_a_silent_command_is_refused(void **state)
 {
@@ -235,6 +288,8 @@ int main(void)
         cmocka_unit_test(test_a_file_that_does_not_cover_the_window),
         cmocka_unit_test(test_a_late_sample_is_waited_for),
         cmocka_unit_test(test_commands_and_files_without_samples),
+        cmocka_unit_test(test_a_decimal_comma_is_never_a_separator),
+        cmocka_unit_test(test_columns_of_the_first_line),
         cmocka_unit_test(test_a_silent_command_is_refused),
         cmocka_unit_test(test_a_command_that_ends_or_repeats_a_time),
     };
