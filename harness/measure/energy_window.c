@@ -49,6 +49,13 @@ void tm_energy_window_close(tm_energy_window *run)
     run->probe = NULL;
 }
 
+/* How long to wait until the meter shows the power of now. A meter that needs longer makes the window
+ * invalid. */
+static double lag_seconds(const tm_energy_window *run)
+{
+    return run->probe ? fmin(tm_probe_lag_seconds(run->probe), 0.2 * run->options->seconds) : 0;
+}
+
 /* Measures the power while this process sleeps for the idle time. */
 static void measure_idle(tm_energy_window *run, tm_idle *idle)
 {
@@ -61,7 +68,7 @@ static void measure_idle(tm_energy_window *run, tm_idle *idle)
         snprintf(idle->reason, sizeof idle->reason, "no idle time was requested");
         return;
     }
-    sleep_seconds(run, SETTLE_SECONDS);
+    sleep_seconds(run, fmax(SETTLE_SECONDS, lag_seconds(run)));
     idle->begin_ns = tm_clock_now(run->clock);
     if (run->probe) tm_probe_start(run->probe);
     sleep_seconds(run, run->options->idle_seconds);
@@ -96,7 +103,7 @@ static tm_status fill_cache(tm_bench *bench, const tm_test *test, tm_phase phase
 
 /* Repeats the phase until the window is full, and does nothing else. */
 static tm_status repeat_phase(tm_energy_window *run, const tm_test *test, tm_phase phase,
-                              int64_t *n_repeats, tm_error *err)
+                              double seconds, int64_t *n_repeats, tm_error *err)
 {
     tm_bench *bench = run->bench;
     tm_backend *backend = bench->backend;
@@ -104,7 +111,7 @@ static tm_status repeat_phase(tm_energy_window *run, const tm_test *test, tm_pha
     int base = test->depth + (prompt ? 0 : test->n_prompt);
     const int32_t *generated = bench->tokens + test->n_prompt;
     tm_status status = TM_OK;
-    int64_t end = tm_clock_now(run->clock) + (int64_t)(1e9 * run->options->seconds);
+    int64_t end = tm_clock_now(run->clock) + (int64_t)(1e9 * seconds);
     *n_repeats = 0;
     while (status == TM_OK && (*n_repeats == 0 || tm_clock_now(run->clock) < end)) {
         backend->rewind(backend, base);
@@ -225,9 +232,12 @@ tm_status tm_energy_window_measure(tm_energy_window *run, const tm_test *test, t
     if (status != TM_OK) return status;
     if (!run->has_before) measure_idle(run, &run->before);
     run->has_before = false;
+    if (lag_seconds(run) > 0)
+        status = repeat_phase(run, test, phase, lag_seconds(run), &n_repeats, err);
+    if (status != TM_OK) return status;
     window.begin_ns = tm_clock_now(run->clock);
     if (run->probe) tm_probe_start(run->probe);
-    status = repeat_phase(run, test, phase, &n_repeats, err);
+    status = repeat_phase(run, test, phase, run->options->seconds, &n_repeats, err);
     window.end_ns = tm_clock_now(run->clock);
     if (run->probe) tm_probe_stop(run->probe, &window);
     if (status != TM_OK) return status;

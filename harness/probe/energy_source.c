@@ -226,6 +226,7 @@ static tm_status open_source(const tm_energy_source_options *o, const char *name
     const tm_probe_options probing = {.root = o->root[0] ? o->root : NULL,
                                       .clock = clock,
                                       .min_seconds = TM_ENERGY_SECONDS_MIN,
+                                      .window_seconds = o->seconds,
                                       .trace_hz = trace_hz,
                                       .own = &own};
     return tm_probe_open(name, &probing, out, health, err);

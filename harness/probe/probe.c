@@ -3,12 +3,16 @@
 #include "harness/base/sysfs.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define REFRESH_SECONDS 3.2 /* to see counters advance whose period is unknown */
+#define REFRESH_CHANGES 3
+#define REFRESH_POLL_NS 2000000
 #define SPIN_NS 50000000 /* between two reads of the counters that must advance */
 
 static const tm_probe_source *const sources[] = {
@@ -183,6 +187,47 @@ static tm_status test_channels(tm_probe *probe, tm_error *err)
     return TM_OK;
 }
 
+/* Measures how often those counters advance whose period is unknown, on a busy core. */
+static void time_counters(tm_probe *probe)
+{
+    const tm_clock *clock = probe->options.clock;
+    int64_t begin = tm_clock_now(clock), limit = (int64_t)(1e9 * REFRESH_SECONDS);
+    struct timing {
+        uint64_t last;
+        int64_t changed_ns;
+        int n;
+    } *timings = calloc((size_t)probe->n_channels, sizeof *timings);
+    if (!timings || probe->options.spin_seconds < 0) limit = 0;
+    for (bool waiting = limit > 0, first = true; waiting; first = false) {
+        waiting = false;
+        for (int i = 0; i < probe->n_channels; i++) {
+            tm_channel *c = &probe->channels[i];
+            struct timing *t = &timings[i];
+            tm_reading r = {0};
+            if (!c->is_timed || t->n > REFRESH_CHANGES) continue;
+            if (c->state != TM_PROBE_OK && c->state != TM_PROBE_STUCK) continue;
+            if (probe->source->read(probe, c, &r) != TM_PROBE_OK) continue;
+            int64_t now = tm_clock_now(clock);
+            if (first) t->last = r.raw, t->changed_ns = now;
+            bool over = now - begin > limit;
+            /* The time before the first change is only a part of a period. */
+            if (r.raw != t->last || over)
+                c->refresh_seconds =
+                    fmax(c->refresh_seconds, 1e-9 * (double)(now - t->changed_ns));
+            if (r.raw != t->last) {
+                t->last = r.raw;
+                t->changed_ns = now;
+                t->n++;
+                c->state = TM_PROBE_OK;
+                c->reason[0] = 0;
+            }
+            waiting |= t->n <= REFRESH_CHANGES && !over;
+        }
+        if (waiting) spin(clock, REFRESH_POLL_NS);
+    }
+    free(timings);
+}
+
 /* "package-0, dram-0 stuck": the channels, each with its state unless it works. */
 static void list_channels(const tm_probe *probe, char *text, size_t size)
 {
@@ -259,6 +304,7 @@ tm_status tm_probe_open(const char *source, const tm_probe_options *options, tm_
     tm_status status = copy_options(probe, options, err);
     if (status == TM_OK) status = found->open(probe, health, err);
     if (status == TM_OK) status = test_channels(probe, err);
+    if (status == TM_OK) time_counters(probe);
     if (status == TM_OK) status = decide_health(probe, health, err);
     if (status == TM_OK) status = tm_probe_window_open(probe, err);
     if (status != TM_OK) {

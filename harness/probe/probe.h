@@ -90,6 +90,8 @@ typedef struct tm_probe_options {
     double max_watts;    /* the most that a domain draws; bounds the time between reads. 0: 1000 */
     double min_seconds;  /* shorter energy windows are invalid. 0: 1 (counters update once per
                               millisecond, and not all at the same time) */
+    double window_seconds; /* of the windows to come; a meter that is too slow for them is refused.
+                              0: unknown */
     double rate_hz;      /* of power samples. 0: 10 */
     double trace_hz;     /* of a window's power trace. 0: no trace */
     double spin_seconds; /* longest spin while waiting for counters to advance. 0: 0.5; negative:
@@ -148,6 +150,10 @@ tm_probe_state tm_probe_channel_state(const tm_probe *probe, int index, const ch
  * "package+dram", "package", "system", "socket", a board's input rail, its processor's rail,
  * another rail, "psys". "" if there is none. Borrowed. */
 const char *tm_probe_scope(const tm_probe *probe);
+
+/* How long the scope's power takes to show a change in full: the time over which the meter takes
+ * its mean, and the time between two values, or a second if that is not known yet. 0: no time. */
+double tm_probe_lag_seconds(const tm_probe *probe);
 
 /* One window at a time, from one thread. Failures show in the window's values. */
 void tm_probe_start(tm_probe *probe);

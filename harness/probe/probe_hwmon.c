@@ -16,6 +16,7 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,38 @@ static const char *acpi_scope(const char *info)
     return strstr(info, " Power Socket ") ? "" : "system";
 }
 
+/* Milliseconds of a file as seconds; 0: there is none. */
+static double read_seconds(const char *root, const char *path)
+{
+    int64_t milliseconds;
+    bool found = tm_sysfs_int(root, path, &milliseconds) && milliseconds > 0;
+    return found ? 1e-3 * (double)milliseconds : 0;
+}
+
+/* How late the values of a channel are. A mean over a long time says nothing about a window that is
+ * not much longer. Source: Linux, Documentation/hwmon/sysfs-interface.rst (update_interval,
+ * power[1-*]_average_interval), drivers/hwmon/acpi_power_meter.c. */
+static void find_times(tm_probe *probe, tm_channel *c, const char *folder, int index)
+{
+    char path[PATH_MAX];
+    const char *root = probe->options.root;
+    double window = probe->options.window_seconds;
+    c->is_timed = c->kind == TM_CHANNEL_COUNTER && !c->may_rest;
+    if (c->kind != TM_CHANNEL_POWER) return;
+    snprintf(path, sizeof path, "%s/update_interval", folder);
+    c->refresh_seconds = read_seconds(root, path);
+    if (!strstr(c->path[0], "_average")) return;
+    snprintf(path, sizeof path, "%s/power%d_average_interval", folder, index);
+    c->mean_seconds = read_seconds(root, path);
+    if (!(window > 0) || c->mean_seconds <= window / TM_PROBE_SAMPLES_MIN) return;
+    c->state = TM_PROBE_INVALID;
+    snprintf(c->reason, sizeof c->reason,
+             "%s is a mean over %.3g s (power%d_average_interval), more than a tenth of the window "
+             "of %.3g s; use --energy-seconds %.0f",
+             c->info.name, c->mean_seconds, index, window,
+             ceil(TM_PROBE_SAMPLES_MIN * c->mean_seconds));
+}
+
 static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip, const char *kind,
                           int index, const char *item, tm_error *err)
 {
@@ -161,6 +194,7 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
     snprintf(c->path[0], sizeof c->path[0], "%.100s/%s%d_%s", folder, kind, index, item);
     if (strcmp(kind, "in") == 0)
         snprintf(c->path[1], sizeof c->path[1], "%.100s/curr%d_input", folder, index);
+    find_times(probe, c, folder, index);
     return TM_OK;
 }
 

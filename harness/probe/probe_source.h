@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define TM_PROBE_CHANNELS_MAX 1024
+#define TM_PROBE_SAMPLES_MIN  10 /* values of power that a window needs */
 
 typedef enum tm_channel_kind {
     TM_CHANNEL_COUNTER, /* only rises, modulo its range */
@@ -23,6 +24,10 @@ typedef struct tm_channel {
     double scale;         /* unit per raw count; POWER: watts per raw count */
     uint64_t range;       /* the raw count wraps here; 0: never */
     bool may_rest;        /* a count that stays at 0 does not mean that the counter is stuck */
+    bool is_timed;        /* COUNTER: opening measures refresh_seconds */
+    /* Between two new values; 0: unknown, or at most a millisecond. POWER: the shortest seen. */
+    double refresh_seconds;
+    double mean_seconds;  /* POWER: the value is a mean over this time; 0: it is momentary */
     char path[2][200];    /* files below the root; for the source */
     int fd, second_fd;    /* for the source; -1: none */
     int code;             /* for the source */
@@ -93,6 +98,14 @@ typedef struct tm_tally {
     double last_slack_seconds; /* the last reading is at most this far from last_ns */
     double edge_seconds;       /* the same for both edges of the window, added up */
     double largest_gap_seconds;
+    int64_t changed_ns; /* when the last value was read first */
+    int64_t n_changes;
+    double longest_still_seconds; /* between the first and the last reading of one value */
+    uint64_t still;               /* that value */
+    double first_change_seconds;  /* POWER: after the window began */
+    double quickest_change_seconds; /* POWER: between two changes; 0: there were fewer */
+    double low_watts, high_watts, step_watts; /* POWER; the last one is the sum of all steps */
+    double high_joules_per_second; /* COUNTER of energy: between two readings */
 } tm_tally;
 
 /* Joules of the scope since the window began, at some moments of it. When the room is used up,

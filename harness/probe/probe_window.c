@@ -15,9 +15,12 @@
 /* Energy counters update about once per millisecond, and not all at the same time (Khan et al.,
  * doi 10.1145/3177754), so each edge of a window is uncertain by that much. */
 #define UPDATE_SECONDS 1e-3
-#define MIN_SAMPLES    10
 #define EDGE_NS        1000000 /* no longer than a counter's update */
 #define EDGE_TRIES     4
+/* An energy counter that does not advance for longer has stopped. */
+#define STILL_SECONDS 0.3
+#define STILL_POLL_NS 100000
+#define SLOW_SHARE    0.05 /* bound of a meter with few values, of its joules */
 
 TM_PRINTF(2, 3) static void invalidate(tm_tally *t, const char *fmt, ...)
 {
@@ -52,8 +55,11 @@ static void add_count(const tm_probe *probe, const tm_channel *c, tm_tally *t, u
     if (!tm_channel_is_energy(c)) return;
     double limit = probe->options.max_watts;
     double joules = (double)delta * c->scale;
+    /* Late updates may arrive at once, so short times say nothing about the power. */
+    if (seconds > 0.05 && seconds > 2 * c->refresh_seconds)
+        t->high_joules_per_second = fmax(t->high_joules_per_second, joules / seconds);
     /* 10 ms of grace: several late updates may arrive at once. */
-    if (joules > limit * (seconds + 0.01))
+    if (joules > limit * (seconds + 0.01 + c->refresh_seconds))
         invalidate(t,
                    "%s advanced by %.3g J in %.3g s, above the limit of %.0f W per domain: it was "
                    "reset, or it wrapped unnoticed",
@@ -73,6 +79,25 @@ static void add_power(const tm_channel *c, tm_tally *t, double watts, double sec
     double step = fabs(watts - t->last_watts);
     t->joules += 0.5 * (watts + t->last_watts) * seconds;
     t->wobble_joules += step * (0.5 * seconds + (longest - seconds)) + c->scale * seconds;
+    t->step_watts += step;
+}
+
+/* Notes since when the channel has had the value that it has now. */
+static void note_change(tm_tally *t, uint64_t raw, int64_t now, bool first)
+{
+    double seconds = 1e-9 * (double)(now - t->changed_ns);
+    if (!first && raw == t->last) {
+        if (seconds <= t->longest_still_seconds) return;
+        t->longest_still_seconds = seconds;
+        t->still = raw;
+        return;
+    }
+    t->changed_ns = now;
+    if (first) return;
+    if (t->n_changes++ == 0)
+        t->first_change_seconds = seconds;
+    else if (t->quickest_change_seconds == 0 || seconds < t->quickest_change_seconds)
+        t->quickest_change_seconds = seconds;
 }
 
 static void read_channel(tm_probe *probe, int i, bool first)
@@ -94,6 +119,7 @@ static void read_channel(tm_probe *probe, int i, bool first)
     if (first) {
         t->enabled_ns = r.enabled_ns;
         t->running_ns = r.running_ns;
+        t->low_watts = t->high_watts = watts;
     } else {
         double longest = seconds + t->last_slack_seconds + slack;
         if (longest > t->largest_gap_seconds) t->largest_gap_seconds = longest;
@@ -102,6 +128,9 @@ static void read_channel(tm_probe *probe, int i, bool first)
         else
             add_power(c, t, watts, seconds, longest);
     }
+    note_change(t, r.raw, now, first);
+    t->low_watts = fmin(t->low_watts, watts);
+    t->high_watts = fmax(t->high_watts, watts);
     t->last = r.raw;
     t->last_watts = watts;
     t->last_enabled_ns = r.enabled_ns;
@@ -202,7 +231,8 @@ static void *sample_in_background(void *arg)
     return NULL;
 }
 
-/* Two reads per shortest wrap at the largest power, so that one late read misses no wrap. */
+/* Two reads per shortest wrap at the largest power, so that one late read misses no wrap. The reads
+ * for the trace also see counters that stop. */
 static double choose_period(const tm_probe *probe)
 {
     double period = probe->trace.points ? 1 / probe->options.trace_hz : 0;
@@ -291,7 +321,8 @@ static double edge_joules(const tm_channel *c, tm_tally *t, double uncertain, do
                    "reading %s at both edges took too long: they are uncertain by %.3g s of "
                    "%.3g s",
                    c->info.name, uncertain, seconds);
-    return joules * uncertain / fmax(seconds - uncertain, uncertain);
+    double mean = joules / fmax(seconds - uncertain, uncertain);
+    return uncertain * fmax(mean, t->high_joules_per_second);
 }
 
 static void check_length(const tm_probe *probe, tm_tally *t, double seconds)
@@ -301,6 +332,25 @@ static void check_length(const tm_probe *probe, tm_tally *t, double seconds)
                    seconds, probe->options.min_seconds);
 }
 
+static double still_limit(const tm_channel *c)
+{
+    return STILL_SECONDS + 2 * c->refresh_seconds;
+}
+
+/* Whether a count must advance all the time. */
+static bool must_advance(const tm_channel *c)
+{
+    return c->kind == TM_CHANNEL_COUNTER && tm_channel_is_energy(c) && !c->may_rest;
+}
+
+/* A counter that stopped and advanced before or after has not counted the whole window. */
+static void check_still(const tm_channel *c, tm_tally *t, double seconds)
+{
+    if (!must_advance(c) || t->total == 0 || t->longest_still_seconds <= still_limit(c)) return;
+    invalidate(t, "%s stayed at %llu for %.3g s of the window of %.3g s, so joules are missing",
+               c->info.name, (unsigned long long)t->still, t->longest_still_seconds, seconds);
+}
+
 static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
                            tm_probe_value *v)
 {
@@ -308,9 +358,12 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
     uint64_t enabled = t->last_enabled_ns - t->enabled_ns;
     uint64_t running = t->last_running_ns - t->running_ns;
     if (tm_channel_is_energy(c)) {
-        v->error_bound =
-            edge_joules(c, t, 2 * UPDATE_SECONDS + t->edge_seconds, value, seconds) + 2 * c->scale;
+        double uncertain = 2 * UPDATE_SECONDS + t->edge_seconds + c->refresh_seconds;
+        if (!c->may_rest && t->total > 0 && t->longest_still_seconds > c->refresh_seconds)
+            uncertain += t->longest_still_seconds - c->refresh_seconds;
         check_length(probe, t, seconds);
+        check_still(c, t, seconds);
+        v->error_bound = edge_joules(c, t, uncertain, value, seconds) + 2 * c->scale;
     }
     if (enabled > 0 && running < enabled) {
         v->counted_share = (double)running / (double)enabled;
@@ -327,14 +380,55 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
     if (t->state == TM_PROBE_OK) v->value = value;
 }
 
+/* The time between two values of a meter. It repeats one value until it has the next, so it is no
+ * longer than the shortest time between two changes. After one change it may be any time for which
+ * the value stayed. */
+static double find_refresh(const tm_channel *c, const tm_tally *t)
+{
+    double seconds = t->n_changes > 1    ? t->quickest_change_seconds
+                     : t->n_changes == 1 ? fmax(t->first_change_seconds, t->longest_still_seconds)
+                                         : 0;
+    if (c->refresh_seconds > 0 && (seconds == 0 || c->refresh_seconds < seconds))
+        seconds = c->refresh_seconds;
+    return seconds;
+}
+
+/* What a window may miss because the meter shows a change late: the difference in power for as long
+ * as it is late. A value that holds until the next may be wrong by the step to it. */
+static double lag_joules(const tm_channel *c, const tm_tally *t, double seconds)
+{
+    double refresh = find_refresh(c, t), gap = seconds / (double)(t->n_samples - 1);
+    double joules = (c->mean_seconds > 0 ? c->mean_seconds + refresh : 0) *
+                    (t->high_watts - t->low_watts);
+    return refresh > 1.5 * gap ? joules + t->step_watts * refresh : joules;
+}
+
+static void check_refresh(const tm_channel *c, tm_tally *t, double seconds, double bound)
+{
+    double refresh = find_refresh(c, t);
+    if (c->mean_seconds > seconds / TM_PROBE_SAMPLES_MIN)
+        invalidate(t,
+                   "%s is a mean over %.3g s, more than a tenth of the window of %.3g s; "
+                   "use --energy-seconds %.0f",
+                   c->info.name, c->mean_seconds, seconds, ceil(TM_PROBE_SAMPLES_MIN * c->mean_seconds));
+    if (refresh * TM_PROBE_SAMPLES_MIN > 1.1 * seconds && bound > SLOW_SHARE * t->joules)
+        invalidate(t,
+                   "%s has a new value every %.3g s, only %d in %.3g s; at least %d are required: "
+                   "use --energy-seconds %.0f",
+                   c->info.name, refresh, (int)(seconds / refresh), seconds, TM_PROBE_SAMPLES_MIN,
+                   ceil(TM_PROBE_SAMPLES_MIN * refresh));
+}
+
 static void finish_power(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
                          tm_probe_value *v)
 {
     v->error_bound = t->wobble_joules + edge_joules(c, t, t->edge_seconds, t->joules, seconds);
+    v->error_bound += lag_joules(c, t, seconds);
     check_length(probe, t, seconds);
-    if (t->n_samples < MIN_SAMPLES)
+    check_refresh(c, t, seconds, v->error_bound);
+    if (t->n_samples < TM_PROBE_SAMPLES_MIN)
         invalidate(t, "only %lld samples of %s in %.3g s; at least %d are required",
-                   (long long)t->n_samples, c->info.name, seconds, MIN_SAMPLES);
+                   (long long)t->n_samples, c->info.name, seconds, TM_PROBE_SAMPLES_MIN);
     if (t->largest_gap_seconds > TM_METER_SERIES_GAP_SECONDS)
         invalidate(t, "%s was not read for %.3g s, so its power is unknown; the limit is %.3g s",
                    c->info.name, t->largest_gap_seconds, TM_METER_SERIES_GAP_SECONDS);
@@ -343,6 +437,55 @@ static void finish_power(const tm_probe *probe, const tm_channel *c, tm_tally *t
         snprintf(t->reason, sizeof t->reason, "%s read 0 W for the whole window", c->info.name);
     }
     if (t->state == TM_PROBE_OK) v->value = t->joules;
+}
+
+/* After the window: a counter that does not advance now may have stopped since its last reading
+ * but one. A slow counter's bound covers that. */
+static void check_end(tm_probe *probe)
+{
+    const tm_clock *clock = probe->options.clock;
+    int64_t end = tm_clock_now(clock) + (int64_t)(1e9 * (STILL_SECONDS + 0.05));
+    if (probe->options.spin_seconds < 0) return;
+    for (int i = 0; i < probe->n_channels; i++) {
+        tm_channel *c = &probe->channels[i];
+        tm_tally *t = &probe->tallies[i];
+        if (!must_advance(c) || c->state != TM_PROBE_OK || t->state != TM_PROBE_OK) continue;
+        bool untimed = c->is_timed && c->refresh_seconds == 0;
+        if (untimed || c->refresh_seconds > STILL_SECONDS || t->total == 0) continue;
+        for (;;) {
+            tm_reading r = {0};
+            if (probe->source->read(probe, c, &r) != TM_PROBE_OK || r.raw != t->last) break;
+            int64_t now = tm_clock_now(clock);
+            note_change(t, r.raw, now, false);
+            if (now > end) break;
+            tm_clock_sleep(clock, STILL_POLL_NS);
+        }
+    }
+}
+
+/* What a window has shown about a meter holds for the windows after it. */
+static void learn_refresh(tm_probe *probe)
+{
+    for (int i = 0; i < probe->n_channels; i++) {
+        tm_channel *c = &probe->channels[i];
+        double seconds = probe->tallies[i].quickest_change_seconds;
+        if (c->kind == TM_CHANNEL_POWER && seconds > 0 &&
+            (c->refresh_seconds == 0 || seconds < c->refresh_seconds))
+            c->refresh_seconds = seconds;
+    }
+}
+
+double tm_probe_lag_seconds(const tm_probe *probe)
+{
+    double longest = 0;
+    for (int i = 0; i < probe->n_channels; i++) {
+        const tm_channel *c = &probe->channels[i];
+        if (!tm_probe_in_scope(&c->info, probe->scope) || c->state != TM_PROBE_OK) continue;
+        if (c->kind == TM_CHANNEL_POWER)
+            longest = fmax(longest, c->mean_seconds +
+                                        (c->refresh_seconds > 0 ? c->refresh_seconds : 1));
+    }
+    return longest;
 }
 
 static void finish_channel(const tm_probe *probe, int i, const tm_probe_window *window)
@@ -383,6 +526,8 @@ void tm_probe_stop(tm_probe *probe, tm_probe_window *out)
     out->fake = probe->source->role == TM_PROBE_ROLE_FAKE;
     if (probe->threaded)
         out->sampler_cpu_seconds = thread_cpu_seconds(probe->thread) - probe->sampler_begin_seconds;
+    check_end(probe);
+    learn_refresh(probe);
     for (int i = 0; i < probe->n_channels; i++) {
         tm_channel *c = &probe->channels[i];
         if (c->kind == TM_CHANNEL_SERIES && c->state == TM_PROBE_OK) {

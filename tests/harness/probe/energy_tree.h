@@ -49,6 +49,8 @@ typedef struct tree_meter {
     double watts[4];
     uint64_t range[4];
     double step_seconds; /* the most that one write adds; 0: the counters keep up with the clock */
+    double period_seconds; /* the files change once in this time; 0: at every write */
+    double waiting_seconds;
     uint64_t total[4];   /* microjoules since the counters began, without wrapping */
     int broken;          /* 1 + the index of a file that does not hold a number; 0: none */
     bool stop;
@@ -58,6 +60,10 @@ typedef struct tree_meter {
 
 static inline void tree_meter_write(tree_meter *m, double seconds)
 {
+    m->waiting_seconds += seconds;
+    if (m->waiting_seconds < m->period_seconds) return;
+    seconds = m->waiting_seconds;
+    m->waiting_seconds = 0;
     if (m->step_seconds > 0 && seconds > m->step_seconds) seconds = m->step_seconds;
     for (int i = 0; i < 4 && m->paths[i]; i++) {
         char text[32];

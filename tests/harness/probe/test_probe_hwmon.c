@@ -94,6 +94,7 @@ static void test_a_step_of_power_is_within_the_bound(void **state)
     tm_probe_window window;
     tree_put(root, H "hwmon0/name", "ina2xx");
     tree_put(root, H "hwmon0/power1_input", "4000000");
+    tree_put(root, H "hwmon0/update_interval", "9");
     tm_probe *probe = open_hwmon(root, 20);
     tm_probe_start(probe);
     machine_sleep(&machine, 0.51);
@@ -107,6 +108,116 @@ static void test_a_step_of_power_is_within_the_bound(void **state)
         fail_msg("%g J, truth %g J, bound %g J", v->value, truth, v->error_bound);
     assert_true(v->error_bound <= 8 * v->largest_gap_seconds + 1e-5);
     machine_close(&machine);
+}
+
+/* A meter of 100 W that shows 200 W late: it has a new value once per `refresh` seconds, as a mean
+ * over the last `mean` seconds. The power rises at the begin of the window. */
+static const tm_probe_value *measure_late(double mean, double refresh, double seconds,
+                                          tm_probe_window *window)
+{
+    char text[32];
+    snprintf(text, sizeof text, "late-%.0f-%.0f", 10 * refresh, seconds);
+    const char *root = scratch_path(text);
+    tree_put(root, H "hwmon0/name", "power_meter");
+    tree_put(root, H "hwmon0/power1_average", "100000000");
+    snprintf(text, sizeof text, "%.0f", 1e3 * mean);
+    if (mean > 0) tree_put(root, H "hwmon0/power1_average_interval", text);
+    tm_probe *probe = open_hwmon(root, 10);
+    tm_probe_start(probe);
+    for (double t = 0.35 * refresh; t < seconds; t += refresh) {
+        double share = mean > 0 ? fmin(1, t / mean) : 1;
+        machine_sleep(&machine, t < refresh ? t : refresh);
+        snprintf(text, sizeof text, "%.0f", 1e6 * (100 + 100 * share) + 1e3 * t);
+        tree_put(root, H "hwmon0/power1_average", text);
+    }
+    machine_sleep(&machine, seconds - 1e-9 * (double)(machine.fake.time_ns - probe->begin_ns));
+    tm_probe_stop(probe, window);
+    return &window->values[0];
+}
+
+static void test_a_late_meter_has_a_bound_or_no_value(void **state)
+{
+    (void)state;
+    static const struct {
+        double mean, refresh, seconds;
+        const char *reason; /* NULL: measured */
+    } rows[] = {
+        {0, 0.1, 2, NULL},
+        {0, 1, 20, NULL},
+        {1, 1, 10, NULL},
+        {2, 0.5, 30, NULL},
+        {0, 1, 2, "has a new value every"},
+        {0, 3, 4, "has a new value every"},
+        {1, 0.1, 2, "is a mean over 1 s, more than a tenth of the window"},
+        {300, 1, 10, "use --energy-seconds 3000"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        tm_probe_window window;
+        const tm_probe_value *v =
+            measure_late(rows[i].mean, rows[i].refresh, rows[i].seconds, &window);
+        if (rows[i].reason) {
+            assert_not_measured(v, TM_PROBE_INVALID, rows[i].reason);
+        } else {
+            assert_measured(v);
+            if (!(fabs(v->value - 200 * window.seconds) <= v->error_bound))
+                fail_msg("row %zu: %g J, truth %g J, bound %g J", i, v->value,
+                         200 * window.seconds, v->error_bound);
+        }
+        assert_true(tm_probe_lag_seconds(machine.probe) >= rows[i].mean);
+        machine_close(&machine);
+    }
+}
+
+/* The length of the windows is known when the source is chosen. */
+static void test_a_mean_over_a_long_time_is_refused(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("minutes");
+    tm_probe_health health;
+    tm_probe *probe;
+    tm_error err = {0};
+    tree_put(root, H "hwmon0/name", "power_meter");
+    tree_put(root, H "hwmon0/power1_average", "100000000");
+    tree_put(root, H "hwmon0/power1_average_interval", "300000");
+    machine_init(&machine);
+    tm_probe_options options = {.root = root, .clock = &machine.clock, .window_seconds = 10};
+    assert_int_equal(tm_probe_open("hwmon", &options, &probe, &health, &err), TM_UNSUPPORTED);
+    assert_int_equal(health.state, TM_PROBE_INVALID);
+    assert_says(health.reason, "is a mean over 300 s");
+    options.window_seconds = 3000;
+    assert_ok(tm_probe_open("hwmon", &options, &probe, &health, &err), err);
+    tm_probe_close(probe);
+}
+
+/* Its period is measured on opening; its bound is the power during one period. */
+static void test_the_bound_includes_a_slow_counters_period(void **state)
+{
+    (void)state;
+    static const double periods[] = {0.2, 0.4, 1};
+    const char *root = scratch_path("period");
+    tree_put(root, H "hwmon0/name", "scmi_sensors");
+    tree_put(root, H "hwmon0/energy1_input", "5");
+    for (int i = 0; i < 3; i++) {
+        tm_probe_window window;
+        machine_init(&machine);
+        tree_meter meter = {.root = root,
+                            .paths = {H "hwmon0/energy1_input"},
+                            .watts = {50},
+                            .range = {UINT64_MAX},
+                            .period_seconds = periods[i]};
+        machine.meter = &meter;
+        machine_open(&machine, "hwmon", &(tm_probe_options){.root = root, .trace_hz = 4});
+        for (int k = 0; k < 5; k++) {
+            machine_measure(&machine, 2.47, &window);
+            const tm_probe_value *v = &window.values[0];
+            assert_measured(v);
+            if (!(fabs(v->value - 50 * window.seconds) <= v->error_bound))
+                fail_msg("%g J, truth %g J, bound %g J", v->value, 50 * window.seconds,
+                         v->error_bound);
+            assert_true(v->error_bound >= 50 * periods[i]);
+        }
+        machine_close(&machine);
+    }
 }
 
 static void test_too_few_samples_are_invalid(void **state)
@@ -223,6 +334,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_jetson_pairs_voltage_with_current),
         cmocka_unit_test(test_a_step_of_power_is_within_the_bound),
+        cmocka_unit_test(test_a_late_meter_has_a_bound_or_no_value),
+        cmocka_unit_test(test_a_mean_over_a_long_time_is_refused),
+        cmocka_unit_test(test_the_bound_includes_a_slow_counters_period),
         cmocka_unit_test(test_too_few_samples_are_invalid),
         cmocka_unit_test(test_energy_before_average_before_input),
         cmocka_unit_test(test_amd_energy_cores_are_not_packages),

@@ -204,26 +204,35 @@ static tm_probe *open_meter(const char *root, const double joules[4], const tm_p
 /* As on real machines. */
 static const double wide_joules[] = {262143, 65712, 262143, 262143};
 
+/* Measures a window, and copies the counts at its end: they advance on. */
+static void measure(tm_probe *probe, double seconds, uint64_t end[4], tm_probe_window *window)
+{
+    tm_probe_start(probe);
+    machine_sleep(&machine, seconds);
+    memcpy(end, meter.total, sizeof meter.total);
+    tm_probe_stop(probe, window);
+}
+
 /* Measures a window in which every counter wraps `n_wraps` times or more, and compares the joules
  * with what the counters advanced by. */
 static void measure_wraps(const char *root, double scale, uint64_t n_wraps)
 {
     static const double ranges[] = {60, 50, 70, 100};
     double joules[4], truth[4];
-    uint64_t begin[4];
+    uint64_t begin[4], end[4];
     tm_probe_window window;
     tm_probe_value sum;
     for (int i = 0; i < 4; i++) joules[i] = scale * ranges[i];
     open_meter(root, joules, &(tm_probe_options){.max_watts = MAX_WATTS});
     memcpy(begin, meter.total, sizeof begin);
-    machine_measure(&machine, (double)n_wraps * joules[3] / 55 + 1, &window);
+    measure(machine.probe, (double)n_wraps * joules[3] / 55 + 1, end, &window);
     for (int i = 0; i < 4; i++) {
         const tm_probe_value *v = value_of(&window, names[i]);
-        truth[i] = 1e-6 * (double)(meter.total[i] - begin[i]);
+        truth[i] = 1e-6 * (double)(end[i] - begin[i]);
         assert_measured(v);
         assert_close(v->value, truth[i]);
         assert_true(v->wraps ==
-                    (int64_t)(meter.total[i] / meter.range[i] - begin[i] / meter.range[i]));
+                    (int64_t)(end[i] / meter.range[i] - begin[i] / meter.range[i]));
         assert_true(v->wraps >= (int64_t)n_wraps);
         /* Two updates of 1 ms at the mean power, and two steps of the counter. */
         assert_close(v->error_bound, v->value * 2e-3 / (window.seconds - 2e-3) + 2e-6);
@@ -263,13 +272,13 @@ static void test_trace(void **state)
     for (int turn = 0; turn < 2; turn++) {
         tm_probe_value sum;
         tm_probe_window window;
-        uint64_t begin[4];
+        uint64_t begin[4], end[4];
         double joules = 0, before = 0, truth = 0;
         tm_probe *probe = open_meter(scratch_path("trace"), wide_joules,
                                      &(tm_probe_options){.trace_hz = rows[turn].hz});
         assert_string_equal(tm_probe_scope(probe), "package+dram");
         memcpy(begin, meter.total, sizeof begin);
-        machine_measure(&machine, 1.22, &window);
+        measure(probe, 1.22, end, &window);
         tm_probe_sum(&window, tm_probe_scope(probe), &sum);
         assert_measured(&sum);
         assert_true(window.n_trace >= rows[turn].least && window.n_trace <= rows[turn].most);
@@ -278,7 +287,7 @@ static void test_trace(void **state)
             joules += window.trace[i].watts * (window.trace[i].seconds - before);
             before = window.trace[i].seconds;
         }
-        for (int i = 0; i < 3; i++) truth += 1e-6 * (double)(meter.total[i] - begin[i]);
+        for (int i = 0; i < 3; i++) truth += 1e-6 * (double)(end[i] - begin[i]);
         assert_close(sum.value, truth);
         assert_close(joules, truth);
         assert_close(before, window.seconds);
@@ -358,6 +367,28 @@ static void test_a_zone_that_vanishes_or_stops(void **state)
     machine_close(&machine);
 }
 
+/* The joules that a stopped counter misses must not look measured, even if it went on later. The
+ * last one stops between the last reading and the end. */
+static void test_a_counter_that_stops_in_the_window_is_invalid(void **state)
+{
+    (void)state;
+    static const double moves[][3] = {{0.6, 1.4, 0}, {0.5, 0.7, 0.8}, {0, 0.7, 1.3}, {1.8, 0.2, 0}};
+    for (int i = 0; i < 4; i++) {
+        tm_probe_window window;
+        tm_probe *probe =
+            open_meter(scratch_path("stops"), wide_joules, &(tm_probe_options){.trace_hz = 4});
+        tm_probe_start(probe);
+        machine_sleep(&machine, moves[i][0]);
+        machine.meter = NULL;
+        machine_sleep(&machine, moves[i][1]);
+        if (moves[i][2] > 0) machine.meter = &meter;
+        machine_sleep(&machine, moves[i][2]);
+        tm_probe_stop(probe, &window);
+        assert_not_measured(value_of(&window, "package-0"), TM_PROBE_INVALID, "joules are missing");
+        machine_close(&machine);
+    }
+}
+
 /* A counter that is reset looks like a wrap, but the joules are too many. */
 static void test_a_reset_is_not_a_wrap(void **state)
 {
@@ -402,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_reported_scope),
         cmocka_unit_test(test_a_failed_read_invalidates_its_channel),
         cmocka_unit_test(test_a_zone_that_vanishes_or_stops),
+        cmocka_unit_test(test_a_counter_that_stops_in_the_window_is_invalid),
         cmocka_unit_test(test_a_reset_is_not_a_wrap),
         cmocka_unit_test(test_a_short_window_is_invalid),
     };

@@ -191,6 +191,7 @@ static void test_the_bound_includes_a_step_during_a_slow_call(void **state)
     (void)state;
     for (int side = 0; side < 2; side++) {
         open_joules(TM_CHANNEL_POWER, 1000, 0);
+        for (int i = 0; i < 2; i++) machine.probe->channels[i].refresh_seconds = 1e-3;
         tm_probe_start(machine.probe);
         machine_sleep(&machine, 0.05);
         set_call_times(side ? 20 * MS : 0, side ? 0 : 20 * MS, 0, 0);
