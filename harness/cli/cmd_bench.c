@@ -109,7 +109,7 @@ static tm_status print(const tm_call *call, const tm_sweep_outcome *outcome, tm_
 static int exit_status(const tm_sweep_outcome *outcome, const tm_suite *suite)
 {
     if (outcome->n_cells_failed) return 4;
-    if (suite->energy.required && outcome->n_windows_lost) return 5;
+    if (suite->energy.required && (outcome->n_windows_lost || outcome->n_windows_due)) return 5;
     return outcome->n_cells_ok == 0 ? 3 : 0;
 }
 

@@ -174,6 +174,9 @@ static void print_outcome_text(FILE *out, const tm_sweep_outcome *o, const tm_su
     if (o->n_windows_lost)
         fprintf(out, "%d energy windows failed, the last one because %s\n", o->n_windows_lost,
                 o->lost);
+    if (o->n_windows_due)
+        fprintf(out, "%d energy windows of the store have no joules; run it again to repeat them\n",
+                o->n_windows_due);
     if (!o->interrupted) fprintf(out, "Next: ternmark report %s\n", store);
 }
 
@@ -190,6 +193,7 @@ static tm_json *outcome_to_json(const tm_sweep_outcome *o, const char *store)
     tm_json_put_int(json, "profiles_lost", o->n_profiles_lost);
     tm_json_put_int(json, "energy_windows", o->n_windows_ok);
     tm_json_put_int(json, "energy_windows_lost", o->n_windows_lost);
+    tm_json_put_int(json, "energy_windows_due", o->n_windows_due);
     tm_json_put_int(json, "processes_min", o->rounds_min);
     tm_json_put_int(json, "processes_max", o->rounds_max);
     tm_json_put_bool(json, "time_budget_used_up", o->budget_spent);
@@ -200,7 +204,7 @@ static tm_json *outcome_to_json(const tm_sweep_outcome *o, const char *store)
 static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
 {
     if (o->n_cells_failed > 0) return 4;
-    if (suite->energy.required && o->n_windows_lost > 0) return 5;
+    if (suite->energy.required && (o->n_windows_lost > 0 || o->n_windows_due > 0)) return 5;
     return o->n_cells_ok > 0 ? 0
                              : 3; /* 3: every cell was skipped, so nothing can be measured here */
 }

@@ -330,6 +330,23 @@ static int rounds_of(const sweep *s, int arm)
     return n;
 }
 
+/* Windows without joules, in every process of the store that has samples of the cell. */
+static int count_windows_due(const sweep *s, const tm_arm *arm, int cell)
+{
+    const tm_cell *c = &arm->cells[cell];
+    const tm_sweep_options *o = s->o;
+    const char *id = arm->cell_ids[cell];
+    int n = 0;
+    for (int process = 0; o->energy && o->energy->source[0] && process < o->suite->processes;
+         process++)
+        for (tm_phase phase = 0; phase < TM_PHASES; phase++)
+            n += (phase == TM_PHASE_PROMPT ? c->n_prompt : c->n_gen) > 0 &&
+                 tm_sweep_store_has_any(&s->log, id, process) &&
+                 !tm_sweep_store_has_energy(&s->log, id, process, phase, o->energy,
+                                            &o->suite->energy);
+    return n;
+}
+
 static void count(sweep *s)
 {
     const tm_plan *plan = s->o->plan;
@@ -341,6 +358,7 @@ static void count(sweep *s)
         for (int k = 0; k < a->n_cells; k++) {
             bool has = tm_sweep_store_has_any(&s->log, a->cell_ids[k], -1);
             any = any || has;
+            out->n_windows_due += count_windows_due(s, a, k);
             if (s->arms[i].failed[k])
                 out->n_cells_failed++;
             else if (has)

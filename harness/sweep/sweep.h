@@ -63,6 +63,7 @@ typedef struct tm_sweep_outcome {
     /* Energy windows of this run; those whose meter is read later are ok. */
     int n_windows_ok, n_windows_lost;
     char lost[480]; /* reason of the last one */
+    int n_windows_due; /* wanted ones of the whole store that have no joules */
     int n_cells_ok, n_cells_skipped, n_cells_failed, n_cells_unfinished;
     int rounds_min, rounds_max; /* processes of the cells that ran; the budget may cut some */
     bool budget_spent, interrupted;

@@ -9,6 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A window ends with the clock, so it may look shorter than asked for by the clock's rounding. */
+#define SHORT 0.999
+
 static tm_status make_run_line(tm_sweep_store *log, const tm_sweep_options *o, tm_error *err)
 {
     struct timespec now;
@@ -251,17 +254,30 @@ bool tm_sweep_store_has_any(const tm_sweep_store *log, const char *cell_id, int 
 }
 
 bool tm_sweep_store_has_energy(const tm_sweep_store *log, const char *cell_id, int process,
-                               tm_phase phase, const tm_energy_source_choice *energy)
+                               tm_phase phase, const tm_energy_source_choice *energy,
+                               const tm_energy_source_options *asked)
 {
     size_t cursor = 0;
     const tm_record *r;
+    bool fake = strcmp(energy->source, "fake") == 0 || asked->root[0];
     while ((r = next_of(log, TM_RECORD_ENERGY, cell_id, process, &cursor))) {
         const tm_record_energy *e = &r->energy;
-        if (e->phase == phase && strcmp(e->source, energy->source) == 0 &&
-            (energy->later || e->state == TM_PROBE_OK || e->state == TM_PROBE_INVALID ||
-             strcmp(e->reason, TM_NO_WINDOW) == 0))
+        if (e->phase == phase && strcmp(e->source, energy->source) == 0 && e->fake == fake &&
+            e->window_seconds > SHORT * asked->seconds &&
+            e->idle_seconds >= SHORT * asked->idle_seconds &&
+            (energy->later || e->state == TM_PROBE_OK))
             return true;
     }
+    return false;
+}
+
+bool tm_sweep_store_has_no_window(const tm_sweep_store *log, const char *cell_id, int process,
+                                  tm_phase phase)
+{
+    size_t cursor = 0;
+    const tm_record *r;
+    while ((r = next_of(log, TM_RECORD_ENERGY, cell_id, process, &cursor)))
+        if (r->energy.phase == phase && strcmp(r->energy.reason, TM_NO_WINDOW) == 0) return true;
     return false;
 }
 

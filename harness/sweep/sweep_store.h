@@ -36,11 +36,14 @@ bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int proc
 bool tm_sweep_store_has_any(const tm_sweep_store *log, const char *cell_id, int process);
 /* Reason of a missing window if the worker cannot measure energy. */
 #define TM_NO_WINDOW "the worker of this engine measures no energy"
-/* An energy window of that phase by that source: measured, run for a meter that is read later, or
- * one that this worker can never measure. A window whose source was denied or gone does not
- * count. */
+/* A real energy window of that phase by that source, as long as the one asked for: measured, or run
+ * for a meter that is read later. */
 bool tm_sweep_store_has_energy(const tm_sweep_store *log, const char *cell_id, int process,
-                               tm_phase phase, const tm_energy_source_choice *energy);
+                               tm_phase phase, const tm_energy_source_choice *energy,
+                               const tm_energy_source_options *asked);
+/* A window of that phase which this worker can never measure. */
+bool tm_sweep_store_has_no_window(const tm_sweep_store *log, const char *cell_id, int process,
+                                  tm_phase phase);
 /* Reason of a missing profile if the worker makes none. */
 #define TM_NO_PROFILE "the worker of this engine makes no profiles"
 /* A profile of the cell in that process, or a line that says why there is none. A failed one does

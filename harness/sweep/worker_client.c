@@ -32,7 +32,9 @@ bool tm_arm_needs_energy(const tm_sweep_options *options, const tm_sweep_store *
     const tm_cell *c = &arm->cells[cell];
     return options->energy && options->energy->source[0] &&
            (phase == TM_PHASE_PROMPT ? c->n_prompt : c->n_gen) > 0 &&
-           !tm_sweep_store_has_energy(log, arm->cell_ids[cell], process, phase, options->energy);
+           !tm_sweep_store_has_energy(log, arm->cell_ids[cell], process, phase, options->energy,
+                                      &options->suite->energy) &&
+           !tm_sweep_store_has_no_window(log, arm->cell_ids[cell], process, phase);
 }
 
 bool tm_arm_needs_profile(const tm_sweep_options *options, const tm_sweep_store *log,

@@ -95,6 +95,39 @@ cp small.jsonl before
 expect 0 "again: nothing is left to do" " 0 new samples" "${run[@]}" fake.json --store small.jsonl
 cmp -s small.jsonl before
 verdict $? "and the store does not change"
+# Windows that are invalid, too short or of another kind are measured again; only then is the meter's job done.
+cat >one.json <<END
+{ "name": "one", "axes": { "model": ["null:200000"], "kernel": ["f16"], "threads": [1], "test": ["pp64"] },
+  "processes": 1, "repetitions": 1, "warmup": 0 }
+END
+one=("${run[@]}" one.json --idle 0 --store one.jsonl)
+expect 0 "a required meter" "1 energy windows" "${one[@]}" --energy=require=fake --energy-seconds 1
+python3 - <<'PYTHON'
+import json
+
+lines = [json.loads(line) for line in open("one.jsonl")]
+for line in lines:
+    if line["kind"] != "energy":
+        continue
+    line["status"] = "invalid"
+    line["reason"] = "a read failed"
+    for key in [key for key in line if "joules" in key and not key.endswith("_missing")]:
+        line[key] = None
+        line[key + "_missing"] = "a read failed"
+    for domain in line.get("domains", []):
+        domain.update(status="invalid", reason="a read failed", joules=None, joules_missing="a read failed")
+with open("one.jsonl", "w") as f:
+    f.writelines(json.dumps(line) + "\n" for line in lines)
+PYTHON
+cp one.jsonl invalid.jsonl
+expect 5 "an invalid window is still missing when nothing may be measured" "have no joules" \
+    "${one[@]}" --energy=require=fake --energy-seconds 1 --time-budget 0.001
+expect 0 "an invalid window is measured again" "1 energy windows" "${one[@]}" --energy=require=fake --energy-seconds 1
+expect 0 "a window that is too short is measured again" "1 energy windows" \
+    "${one[@]}" --energy=require=fake --energy-seconds 1.5
+windows "all three are kept" one.jsonl '[x["status"] for x in w] == ["invalid", "ok", "ok"]'
+expect 0 "a longer one suffices" " 0 new samples" "${one[@]}" --energy=require=fake --energy-seconds 1
+windows "so nothing is added" one.jsonl 'len(w) == 3'
 expect 0 "the command line overrides the suite" " 8 new samples" "${run[@]}" fake.json --store other.jsonl --energy=none
 windows "there is no window" other.jsonl 'len(s) == 8 and not w'
 expect 0 "the plan includes the windows" "energy: fake, fake package, in windows of 1 s" run fake.json --dry-run
