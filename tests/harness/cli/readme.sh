@@ -65,7 +65,7 @@ done < <(commands)
 verdict $? "README shows at least six uses of the program ($n_run)"
 
 # Every command has a row in the room's README, and every row names a command.
-sed -nE 's/^TM_COMMAND\(([a-z]+),.*/\1/p' harness/cli/commands.def | sort >"$work/have"
+sed -nE 's/^TM_COMMAND\(([a-z]+)[,)].*/\1/p' harness/cli/commands.def | sort >"$work/have"
 sed -nE 's/^\| `([a-z]+)[ `].*/\1/p' harness/cli/README.md | sort -u >"$work/told"
 diff "$work/have" "$work/told" >"$work/log"
 verdict $? "harness/cli/README.md lists every command"
