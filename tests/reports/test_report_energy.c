@@ -229,7 +229,7 @@ static void table_has_the_form_of_the_paper(void **state)
     write_report(&store, false, &report);
     const char *text = tm_text_string(&report.text);
     assert_has(text,
-               "Energy of generation (tg32), 2 threads: J/output token and what ternary saves "
+               "Energy of generation (tg32), 2 threads: J/output token and saving of ternary "
                "over fp16\n");
     assert_has(text, "measured: Imaginary CPU 9000, 2 threads (all cores), tg32, generation\n");
     assert_has(text, "  fp16, J/output token                   0.952 [0.952, 0.952]           9.09 "
@@ -247,9 +247,9 @@ static void table_has_the_form_of_the_paper(void **state)
     assert_has(text, "powercap, package, counter");
     /* Prompts and other models have separate tables without published values. */
     assert_has(text, "Energy of prompt (pp128), 2 threads: J/prompt token");
-    assert_has(text, "prints energy of generation at unlimited threads (Table 6) only");
-    assert_has(text, "Energy of generation (pp64+tg16), 2 threads: J/output token and what ternary "
-                     "saves over fp16, other models\n");
+    assert_has(text, "prints energy only for generation at unlimited threads (Table 6)");
+    assert_has(text, "Energy of generation (pp64+tg16), 2 threads: J/output token and saving of "
+                     "ternary over fp16, other models\n");
     const char *csv = slurp(f.dir, "energy.csv");
     assert_has(csv, "measured,,,Imaginary CPU 9000,2,tg32,generation,700M,i2_mad_x,saving,%,80.9");
     assert_has(csv,
@@ -372,7 +372,7 @@ static void scopes_are_not_mixed(void **state)
     assert_has(script, "\"measured: 700M, fp16 (system)\"");
     assert_has(script, "\"measured: 700M, ternary (package)\"");
     script = slurp(f.dir, "plots/watts.gp");
-    assert_has(script, "fp16, mean W of system");
+    assert_has(script, "fp16, mean power of system");
     assert_null(strstr(script, "package"));
     tm_report_free(&report);
     sample_free(&store);

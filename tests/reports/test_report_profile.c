@@ -290,7 +290,7 @@ static void every_file_of_a_report_has_the_profile(void **state)
         add_profile(&store, kernel, 0, 1, NULL);
     }
     report = write_report(&store);
-    assert_has(slurp("report.md"), "The operations of 3 more cells are in the table only");
+    assert_has(slurp("report.md"), "3 more profiled cells are in the table only");
     assert_non_null(slurp("plots/operations-12.gp"));
     assert_null(slurp("plots/operations-13.gp"));
     tm_report_free(&report);
