@@ -130,11 +130,11 @@ size_t tm_gguf_bytes(tm_gguf_type type, const int64_t *ne, int n_dims);
 void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, int64_t n_rows,
                           int64_t row_begin, int64_t row_end, float scale, uint8_t *out);
 
-/* Writer: keys in order, then tensors in order, then finish. The file is written under a temporary
- * name in the same folder and renamed when complete; after an error nothing is left. */
+/* Writer: keys in order, then tensors in order, then finish. */
 typedef struct tm_gguf_writer tm_gguf_writer;
-/* Errors: IO, NOMEM, ARG (the path exists and is not a regular file). */
-tm_status tm_gguf_create(const char *path, tm_gguf_writer **out, tm_error *err) TM_MUST_USE;
+/* fd: open for writing at its start; the caller closes it after finish or abandon. path: its name,
+ * for messages. Errors: NOMEM. */
+tm_status tm_gguf_create(int fd, const char *path, tm_gguf_writer **out, tm_error *err) TM_MUST_USE;
 void tm_gguf_put_u32(tm_gguf_writer *w, const char *key, uint32_t value);
 void tm_gguf_put_f32(tm_gguf_writer *w, const char *key, float value);
 void tm_gguf_put_bool(tm_gguf_writer *w, const char *key, bool value);

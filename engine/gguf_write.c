@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define ALIGNMENT 32
@@ -20,8 +18,8 @@ typedef struct declared {
 } declared;
 
 struct tm_gguf_writer {
-    char *path, *part; /* owned; `part` is written and renamed to `path` */
-    int fd;
+    char *path;     /* owned: for messages */
+    int fd;         /* the caller's */
     tm_error error; /* the first error between create and finish */
     uint64_t n_keys;
     int n_tensors;
@@ -147,68 +145,27 @@ void tm_gguf_put_tensor(tm_gguf_writer *w, const char *name, tm_gguf_type type, 
     w->data_bytes = tm_round_up(end, ALIGNMENT);
 }
 
-static char *format_text(const char *fmt, ...) TM_PRINTF(1, 2);
-static char *format_text(const char *fmt, ...)
+tm_status tm_gguf_create(int fd, const char *path, tm_gguf_writer **out, tm_error *err)
 {
-    va_list args;
-    char *text = NULL;
-    va_start(args, fmt);
-    if (vasprintf(&text, fmt, args) < 0) text = NULL;
-    va_end(args);
-    return text;
-}
-
-/* A file of a new name in the same folder, so that renaming does not cross file systems. */
-static tm_status open_part(tm_gguf_writer *w, tm_error *err)
-{
-    for (int attempt = 0; attempt < 100; attempt++) {
-        free(w->part);
-        w->part = format_text("%s.%ld-%d.part", w->path, (long)getpid(), attempt);
-        if (!w->part) return tm_fail(err, TM_NOMEM, "%s: no memory for a file name", w->path);
-        w->fd = open(w->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (w->fd >= 0) return TM_OK;
-        if (errno != EEXIST) break;
-    }
-    return tm_fail(err, TM_IO, "%s cannot be created: %s", w->part, strerror(errno));
-}
-
-tm_status tm_gguf_create(const char *path, tm_gguf_writer **out, tm_error *err)
-{
-    struct stat info;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return tm_fail(err, TM_ARG, "%s exists and is not a regular file", path);
     tm_gguf_writer *w = calloc(1, sizeof *w);
-    if (!w) return tm_fail(err, TM_NOMEM, "%s: no memory for a writer", path);
-    w->fd = -1;
-    w->path = strdup(path);
-    tm_status status =
-        w->path ? open_part(w, err) : tm_fail(err, TM_NOMEM, "%s: no memory for a file name", path);
-    if (status) {
+    if (w) w->path = strdup(path);
+    if (!w || !w->path) {
         tm_gguf_abandon(w);
-        return status;
+        return tm_fail(err, TM_NOMEM, "%s: no memory for a writer", path);
     }
+    w->fd = fd;
     *out = w;
     return TM_OK;
-}
-
-static void free_writer(tm_gguf_writer *w)
-{
-    free(w->path);
-    free(w->part);
-    free(w->keys.data);
-    free(w->infos.data);
-    free(w->tensors);
-    free(w);
 }
 
 void tm_gguf_abandon(tm_gguf_writer *w)
 {
     if (!w) return;
-    if (w->fd >= 0) {
-        close(w->fd);
-        unlink(w->part);
-    }
-    free_writer(w);
+    free(w->path);
+    free(w->keys.data);
+    free(w->infos.data);
+    free(w->tensors);
+    free(w);
 }
 
 static tm_status write_all(tm_gguf_writer *w, const void *data, size_t n, tm_error *err)
@@ -277,36 +234,12 @@ static tm_status write_file(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg,
     return status;
 }
 
-/* Makes the new name survive a power failure. Not every file system can do that, so errors are
- * ignored. */
-static void sync_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    if (!folder) return;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd);
-        close(fd);
-    }
-    free(folder);
-}
-
 tm_status tm_gguf_finish(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg, tm_error *err)
 {
     tm_status status = write_file(w, fill, arg, err);
-    if (!status && fsync(w->fd) != 0)
+    /* EINVAL, EROFS: a device or pipe, which has nothing to sync */
+    if (!status && fsync(w->fd) != 0 && errno != EINVAL && errno != EROFS)
         status = tm_fail(err, TM_IO, "%s cannot be written to disk: %s", w->path, strerror(errno));
-    if (!status) {
-        int failed = close(w->fd);
-        w->fd = -1;
-        if (failed || rename(w->part, w->path) != 0) {
-            status = tm_fail(err, TM_IO, "%s cannot be renamed into place: %s", w->path,
-                             strerror(errno));
-            unlink(w->part);
-        }
-    }
-    if (!status) sync_folder(w->path);
     tm_gguf_abandon(w);
     return status;
 }

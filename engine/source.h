@@ -123,9 +123,9 @@ void tm_source_close(tm_source *source);
  * embedding and head F16, norms F32, with a byte-level vocabulary of n_vocab placeholder tokens so
  * that other programs load it. TQ types fall back to F16 where n_cols is not a multiple of 256; for
  * I2_S a column count that is not a multiple of 128 is an error. A ternary type needs ternary
- * matrices. An existing file is replaced once the new one is complete. Errors: ARG, IO, NOMEM,
- * those of the source. */
-tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, const char *path,
+ * matrices. fd, path: as of tm_gguf_create; nothing is written before the model is checked.
+ * Errors: ARG, IO, NOMEM, those of the source. */
+tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, int fd, const char *path,
                                tm_error *err) TM_MUST_USE;
 
 #endif

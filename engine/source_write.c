@@ -231,10 +231,10 @@ static tm_status put_vocabulary(tm_gguf_writer *w, int n_vocab, tm_error *err)
     return status;
 }
 
-static tm_status write_plan(plan *p, tm_gguf_type type, const char *path, tm_error *err)
+static tm_status write_plan(plan *p, tm_gguf_type type, int fd, const char *path, tm_error *err)
 {
     tm_gguf_writer *w;
-    tm_status status = tm_gguf_create(path, &w, err);
+    tm_status status = tm_gguf_create(fd, path, &w, err);
     if (status) return status;
     put_config(w, &p->source->config, type);
     status = put_vocabulary(w, p->source->config.n_vocab, err);
@@ -254,7 +254,7 @@ static tm_status write_plan(plan *p, tm_gguf_type type, const char *path, tm_err
     return tm_gguf_finish(w, fill, p, err);
 }
 
-tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, const char *path,
+tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, int fd, const char *path,
                                tm_error *err)
 {
     plan p = {.source = source};
@@ -266,7 +266,7 @@ tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, const char 
     tm_status status = tm_config_check(&source->config, err);
     if (!status) status = check_arch(&source->config, err);
     if (!status) status = make_plan(&p, type, err);
-    if (!status) status = write_plan(&p, type, path, err);
+    if (!status) status = write_plan(&p, type, fd, path, err);
     tm_free(p.trits);
     tm_free(p.values);
     tm_free(p.entries);

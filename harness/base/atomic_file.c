@@ -62,67 +62,156 @@ static int follow_links(char path[PATH_MAX])
     return ELOOP;
 }
 
-static int write_in_place(const char *path, const void *data, size_t size)
-{
-    /* Without O_NONBLOCK a FIFO would block until a process opens it for reading. */
-    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0) return errno;
-    int flags = fcntl(fd, F_GETFL), why = 0;
-    if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) why = errno;
-    if (why == 0) why = tm_write_all(fd, data, size);
-    if (close(fd) != 0 && why == 0) why = errno;
-    return why;
-}
-
-/* old: the file that is replaced, for its permissions; NULL: there is none. */
-static int write_and_rename(const char *path, const struct stat *old, const void *data, size_t size)
-{
-    char part[PATH_MAX];
-    int n = snprintf(part, sizeof part, "%s.%ld.part", path, (long)getpid());
-    if (n < 0 || (size_t)n >= sizeof part) return ENAMETOOLONG;
-    /* A killed process of the same number may have left this name behind. */
-    unlink(part);
-    int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) return errno;
-    int why = 0;
-    if (old && fchmod(fd, old->st_mode & 07777) != 0) why = errno;
-    if (why == 0) why = tm_write_all(fd, data, size);
-    if (close(fd) != 0 && why == 0) why = errno;
-    if (why == 0 && rename(part, path) != 0) why = errno;
-    if (why != 0) unlink(part);
-    return why;
-}
-
 /* Such a path may lead to a regular file that another process holds open: "> file" of a shell. */
 static bool is_special(const char *path)
 {
-    return strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
+    return (strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0) ||
+           strncmp(path, "/proc/", 6) == 0;
 }
 
-tm_status tm_atomic_file_write(const char *path, const void *data, size_t size, tm_error *err)
+/* Returns a descriptor, or -1 with errno. */
+static int open_in_place(const char *path)
 {
+    /* Without O_NONBLOCK a FIFO would block until a process opens it for reading. */
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) return -1;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0) return fd;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+/* The temporary name of a file; a killed process of the same number may have left it behind. */
+static char *part_name(const char *target)
+{
+    char *part = NULL;
+    if (asprintf(&part, "%s.%ld.part", target, (long)getpid()) < 0) return NULL;
+    unlink(part);
+    return part;
+}
+
+/* A file without a name; -1: this file system has none, or no way to name it later. */
+static int open_unnamed(const char *target)
+{
+    char folder[PATH_MAX], name[64];
+    memcpy(folder, target, strlen(target) + 1);
+    int fd = open(dirname(folder), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd < 0) return -1;
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    if (access(name, F_OK) == 0) return fd;
+    close(fd);
+    return -1;
+}
+
+/* old: the file that is replaced, for its permissions; NULL: there is none. Returns 0 or an
+ * errno. */
+static int open_temporary(tm_atomic_file *f, const struct stat *old)
+{
+    f->fd = open_unnamed(f->target);
+    if (f->fd < 0) {
+        f->part = part_name(f->target);
+        if (!f->part) return ENOMEM;
+        f->fd = open(f->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    }
+    if (f->fd < 0) return errno;
+    return old && fchmod(f->fd, old->st_mode & 07777) != 0 ? errno : 0;
+}
+
+/* is_there: with *st. Returns 0 or an errno. */
+static int open_file(tm_atomic_file *f, bool is_there, const struct stat *st)
+{
+    if (is_there && (!S_ISREG(st->st_mode) || is_special(f->path))) {
+        f->fd = open_in_place(f->path);
+        return f->fd < 0 ? errno : 0;
+    }
     char target[PATH_MAX];
+    memcpy(target, f->path, strlen(f->path) + 1);
+    int why = follow_links(target);
+    if (why != 0) return why;
+    f->target = strdup(target);
+    return f->target ? open_temporary(f, is_there ? st : NULL) : ENOMEM;
+}
+
+tm_status tm_atomic_file_open(const char *path, tm_atomic_file *out, tm_error *err)
+{
     struct stat st;
-    int why;
-    if (strlen(path) >= sizeof target)
+    *out = (tm_atomic_file){.fd = -1};
+    if (strlen(path) >= PATH_MAX)
         return tm_fail(err, TM_IO, "%.200s...: a path of %zu bytes is too long (limit %d)", path,
                        strlen(path), PATH_MAX - 1);
     bool is_there = stat(path, &st) == 0;
     if (is_there && S_ISDIR(st.st_mode))
         return tm_fail(err, TM_ARG, "%s: is a folder; give the name of a file", path);
-    if ((is_there && !S_ISREG(st.st_mode)) ||
-        (is_there && is_special(path) && strncmp(path, "/dev/shm/", 9) != 0)) {
-        why = write_in_place(path, data, size);
-        if (why == ENXIO && S_ISFIFO(st.st_mode))
-            return tm_fail(err, TM_IO, "%s: no process reads this pipe; start the reader first",
-                           path);
-    } else {
-        memcpy(target, path, strlen(path) + 1);
-        why = follow_links(target);
-        if (why == 0) why = write_and_rename(target, is_there ? &st : NULL, data, size);
-    }
+    out->path = strdup(path);
+    int why = out->path ? open_file(out, is_there, &st) : ENOMEM;
     if (why == 0) return TM_OK;
+    tm_atomic_file_abandon(out);
+    if (why == ENXIO && is_there && S_ISFIFO(st.st_mode))
+        return tm_fail(err, TM_IO, "%s: no process reads this pipe; start the reader first", path);
+    return tm_fail(err, TM_IO, "%s: cannot be written: %s", path, strerror(why));
+}
+
+/* Gives the unnamed file its temporary name. Returns 0 or an errno. */
+static int name_file(tm_atomic_file *f)
+{
+    char source[64];
+    f->part = part_name(f->target);
+    if (!f->part) return ENOMEM;
+    snprintf(source, sizeof source, "/proc/self/fd/%d", f->fd);
+    return linkat(AT_FDCWD, source, AT_FDCWD, f->part, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
+}
+
+tm_status tm_atomic_file_commit(tm_atomic_file *f, tm_error *err)
+{
+    int why = f->target && !f->part ? name_file(f) : 0;
+    if (close(f->fd) != 0 && why == 0) why = errno;
+    f->fd = -1;
+    if (why == 0 && f->part && rename(f->part, f->target) != 0) why = errno;
+    tm_status status =
+        why == 0 ? TM_OK : tm_fail(err, TM_IO, "%s: cannot be written: %s", f->path, strerror(why));
+    if (why == 0) {
+        free(f->part); /* it has become the file */
+        f->part = NULL;
+    }
+    tm_atomic_file_abandon(f);
+    return status;
+}
+
+void tm_atomic_file_abandon(tm_atomic_file *f)
+{
+    if (f->fd >= 0) close(f->fd);
+    if (f->part) unlink(f->part);
+    free(f->part);
+    free(f->target);
+    free(f->path);
+    *f = (tm_atomic_file){.fd = -1};
+}
+
+tm_status tm_atomic_file_write(const char *path, const void *data, size_t size, tm_error *err)
+{
+    tm_atomic_file file;
+    tm_status status = tm_atomic_file_open(path, &file, err);
+    if (status != TM_OK) return status;
+    int why = tm_write_all(file.fd, data, size);
+    if (why == 0) return tm_atomic_file_commit(&file, err);
+    tm_atomic_file_abandon(&file);
     return tm_fail(err, TM_IO, "%s: cannot write %zu bytes: %s", path, size, strerror(why));
+}
+
+tm_status tm_atomic_file_check(const char *path, tm_error *err)
+{
+    struct stat st;
+    tm_atomic_file file;
+    /* To open a pipe and close it again would end its reader's input. */
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+        if (access(path, W_OK) == 0) return TM_OK;
+        return tm_fail(err, TM_IO, "%s: cannot be written: %s", path, strerror(errno));
+    }
+    tm_status status = tm_atomic_file_open(path, &file, err);
+    if (status == TM_OK) tm_atomic_file_abandon(&file);
+    return status;
 }
 
 tm_status tm_make_folders(const char *path, tm_error *err)

@@ -1,9 +1,10 @@
 /* ternmark logits: a model's raw logits for given token ids, to compare with other programs. */
 #include "engine/session.h"
+#include "harness/base/atomic_file.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/interrupt.h"
 #include "harness/measure/shapes.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,17 +18,19 @@ typedef struct request {
     bool one_by_one;
 } request;
 
-static tm_status write_rows(FILE *file, const float *logits, size_t n, const char *path,
-                            tm_error *err)
-{
-    if (fwrite(logits, sizeof *logits, n, file) != n)
-        return tm_fail(err, TM_IO, "%s: writing failed: %s", path, strerror(errno));
-    return TM_OK;
-}
+typedef struct evaluation {
+    const request *r;
+    const int *ids;
+    int n;
+    tm_atomic_file file;
+    tm_status status;
+    tm_error err;
+} evaluation;
 
-static tm_status evaluate(const request *r, tm_model *model, tm_pool *pool, const int *ids, int n,
-                          FILE *file, tm_error *err)
+static tm_status evaluate(evaluation *e, tm_model *model, tm_pool *pool, tm_error *err)
 {
+    const request *r = e->r;
+    int n = e->n;
     tm_session *session = NULL;
     tm_session_options so = {.n_context = n,
                              .n_batch = r->one_by_one ? 1 : n,
@@ -38,16 +41,20 @@ static tm_status evaluate(const request *r, tm_model *model, tm_pool *pool, cons
     int step = r->one_by_one ? 1 : n;
     for (int i = 0; status == TM_OK && i < n; i += step) {
         const float *logits = NULL;
-        status = tm_session_eval(session, ids + i, step, TM_LOGITS_ALL, &logits, err);
-        if (status == TM_OK)
-            status = write_rows(file, logits, (size_t)step * n_vocab, r->output, err);
+        status = tm_session_eval(session, e->ids + i, step, TM_LOGITS_ALL, &logits, err);
+        size_t n_bytes = (size_t)step * n_vocab * sizeof *logits;
+        int why = status == TM_OK ? tm_write_all(e->file.fd, logits, n_bytes) : 0;
+        if (why != 0)
+            status =
+                tm_fail(err, TM_IO, "%s: cannot write the logits: %s", r->output, strerror(why));
     }
     tm_session_close(session);
     return status;
 }
 
-static tm_status write_logits(const request *r, const int *ids, int n, FILE *file, tm_error *err)
+static tm_status open_and_evaluate(evaluation *e, tm_error *err)
 {
+    const request *r = e->r;
     tm_source source;
     tm_pool *pool = NULL;
     tm_model model;
@@ -61,13 +68,36 @@ static tm_status write_logits(const request *r, const int *ids, int n, FILE *fil
     if (status == TM_OK) {
         status = tm_model_open(&source, &mo, pool, &model, err);
         if (status == TM_OK) {
-            status = evaluate(r, &model, pool, ids, n, file, err);
+            status = evaluate(e, &model, pool, err);
             tm_model_close(&model);
         }
     }
     tm_pool_close(pool);
     tm_source_close(&source);
     return status;
+}
+
+static void run_evaluation(void *arg)
+{
+    evaluation *e = arg;
+    e->status = open_and_evaluate(e, &e->err);
+}
+
+/* Leaves the program on an interrupt: the thread that evaluates uses what would be freed. */
+static tm_status write_logits(evaluation *e, tm_error *err)
+{
+    tm_status status = tm_atomic_file_open(e->r->output, &e->file, err);
+    if (status != TM_OK) return status;
+    tm_interrupt interrupt = tm_interrupt_open();
+    if (!tm_interrupt_run(&interrupt, run_evaluation, e)) {
+        tm_atomic_file_abandon(&e->file);
+        fprintf(stderr, "ternmark logits: interrupted; %s is not written\n", e->r->output);
+        _exit(tm_interrupt_exit_status(&interrupt));
+    }
+    if (e->status == TM_OK) return tm_atomic_file_commit(&e->file, err);
+    tm_atomic_file_abandon(&e->file);
+    *err = e->err;
+    return e->status;
 }
 
 static tm_status run(void *settings, tm_call *call, tm_error *err)
@@ -79,15 +109,8 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     if (status == TM_OK)
         status = tm_parse_ints(r->tokens, "--tokens", 0, INT32_MAX, ids, MAX_TOKENS, &n_ids, err);
     if (status == TM_OK) {
-        FILE *file = fopen(r->output, "wb");
-        if (!file) {
-            status = tm_fail(err, TM_IO, "%s: cannot be written: %s", r->output, strerror(errno));
-        } else {
-            status = write_logits(r, ids, n_ids, file, err);
-            if (fclose(file) != 0 && status == TM_OK)
-                status = tm_fail(err, TM_IO, "%s: writing failed: %s", r->output, strerror(errno));
-            if (status != TM_OK) unlink(r->output); /* leaves no incomplete file */
-        }
+        evaluation e = {.r = r, .ids = ids, .n = n_ids};
+        status = write_logits(&e, err);
     }
     tm_free(ids);
     return status;

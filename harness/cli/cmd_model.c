@@ -1,22 +1,56 @@
 /* ternmark model: makes a synthetic model file, or shows what a model holds. */
 #include "engine/model.h"
+#include "harness/base/atomic_file.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/interrupt.h"
 #include "harness/measure/shapes.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
+
+typedef struct writing {
+    tm_source source;
+    tm_gguf_type type;
+    const char *path;
+    tm_atomic_file file;
+    tm_status status;
+    tm_error err;
+} writing;
+
+static void write_source(void *arg)
+{
+    writing *w = arg;
+    w->status = tm_source_write_gguf(&w->source, w->type, w->file.fd, w->path, &w->err);
+}
+
+/* Leaves the program on an interrupt: the thread that writes uses what would be freed. */
+static tm_status write_file(writing *w, tm_error *err)
+{
+    tm_status status = tm_atomic_file_open(w->path, &w->file, err);
+    if (status != TM_OK) return status;
+    tm_interrupt interrupt = tm_interrupt_open();
+    if (!tm_interrupt_run(&interrupt, write_source, w)) {
+        tm_atomic_file_abandon(&w->file);
+        fprintf(stderr, "ternmark model: interrupted; %s is not written\n", w->path);
+        _exit(tm_interrupt_exit_status(&interrupt));
+    }
+    if (w->status == TM_OK) return tm_atomic_file_commit(&w->file, err);
+    tm_atomic_file_abandon(&w->file);
+    *err = w->err;
+    return w->status;
+}
 
 /* arch: NULL for the shape's own. */
 static tm_status make(const char *name, const char *type_text, const char *arch, const char *output,
                       uint64_t seed, tm_error *err)
 {
-    tm_gguf_type type;
-    tm_source source;
+    writing w = {.path = output};
     tm_config config;
     if (!output) return tm_fail(err, TM_ARG, "--output is missing; it names the file to write");
-    if (!tm_gguf_type_find(type_text, &type))
+    if (!tm_gguf_type_find(type_text, &w.type))
         return tm_fail(err, TM_ARG,
                        "--type is \"%s\"; it must be f32, f16, bf16, tq1_0, tq2_0 or i2_s",
                        type_text);
@@ -26,10 +60,10 @@ static tm_status make(const char *name, const char *type_text, const char *arch,
     if (status == TM_OK && arch && !tm_config_set_arch(&config, arch))
         status = tm_fail(err, TM_ARG, "--arch is \"%s\"; supported are %s", arch,
                          tm_config_arch_names(names, sizeof names));
-    if (status == TM_OK) status = tm_source_open_synth(&config, seed, &source, err);
+    if (status == TM_OK) status = tm_source_open_synth(&config, seed, &w.source, err);
     if (status != TM_OK) return status;
-    status = tm_source_write_gguf(&source, type, output, err);
-    tm_source_close(&source);
+    status = write_file(&w, err);
+    tm_source_close(&w.source);
     if (status == TM_OK) fprintf(stderr, "wrote %s\n", output);
     return status;
 }

@@ -71,7 +71,7 @@ static tm_status open_outputs(state *st, tm_error *err)
 {
     const settings *s = st->s;
     tm_status status = s->plot ? tm_make_folders(s->plot, err) : TM_OK;
-    if (status == TM_OK && s->folded) status = tm_output_check(s->folded, err);
+    if (status == TM_OK && s->folded) status = tm_atomic_file_check(s->folded, err);
     if (status == TM_OK && s->folded) {
         st->folded = open_memstream(&st->folded_text, &st->folded_size);
         if (!st->folded) status = tm_fail(err, TM_NOMEM, "no memory for folded stacks");
@@ -79,13 +79,19 @@ static tm_status open_outputs(state *st, tm_error *err)
     return status == TM_OK && s->trace ? tm_profile_trace_open(s->trace, &st->trace, err) : status;
 }
 
-static tm_status close_outputs(state *st, tm_error *err)
+/* status: the outcome of measuring. Only a run that has measured something and was not interrupted
+ * replaces earlier files. */
+static tm_status close_outputs(state *st, tm_status status, tm_error *err)
 {
-    tm_status status = tm_profile_trace_close(&st->trace, err);
+    bool is_kept = status == TM_OK && st->run.n_items > 0;
+    if (is_kept)
+        status = tm_profile_trace_close(&st->trace, err);
+    else
+        tm_profile_trace_abandon(&st->trace);
     if (!st->folded) return status;
     if (fclose(st->folded) != 0 && status == TM_OK)
         status = tm_fail(err, TM_NOMEM, "no memory for folded stacks");
-    if (status == TM_OK)
+    if (is_kept && status == TM_OK)
         status = tm_atomic_file_write(st->s->folded, st->folded_text, st->folded_size, err);
     free(st->folded_text);
     return status;
@@ -143,13 +149,7 @@ static tm_status measure(state *st, tm_error *err)
                                .trace = &st->trace,
                                .folded = st->folded};
     if (status == TM_OK) status = tm_profile_run_arms(&st->run, err);
-    tm_error why = {0};
-    tm_status closed = close_outputs(st, &why);
-    if (status == TM_OK && closed != TM_OK) {
-        *err = why;
-        status = closed;
-    }
-    return status;
+    return close_outputs(st, status, err);
 }
 
 static tm_status draw(const state *st, tm_error *err)

@@ -6,8 +6,7 @@
 #include "harness/cli/help.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,20 +69,9 @@ static void take_old_spelling(const tm_command *command, output_settings *output
     output->path = NULL;
 }
 
-tm_status tm_output_check(const char *path, tm_error *err)
+static bool is_interrupted(const tm_call *call)
 {
-    char folder[PATH_MAX];
-    struct stat info;
-    const char *slash = strrchr(path, '/');
-    int n = slash ? (int)(slash - path) + 1 : 0;
-    snprintf(folder, sizeof folder, "%.*s", n, path);
-    if (stat(path, &info) == 0) {
-        if (S_ISDIR(info.st_mode)) return tm_fail(err, TM_ARG, "%s: is a folder", path);
-        if (access(path, W_OK) == 0) return TM_OK;
-    } else if (access(n ? folder : ".", W_OK) == 0) {
-        return TM_OK;
-    }
-    return tm_fail(err, TM_IO, "%s: cannot be written: %s", path, strerror(errno));
+    return call->exit_status == 128 + SIGINT || call->exit_status == 128 + SIGTERM;
 }
 
 /* Runs the command with its data going to a file, which is written at the end. */
@@ -92,28 +80,75 @@ static tm_status run_to_file(const tm_command *command, void *settings, tm_call 
 {
     char *data = NULL;
     size_t n = 0;
-    tm_status status = tm_output_check(path, err);
+    tm_status status = tm_atomic_file_check(path, err);
     if (status != TM_OK) return status;
     call->out = open_memstream(&data, &n);
     if (!call->out) return tm_fail(err, TM_NOMEM, "no memory for the output");
     status = command->run(settings, call, err);
     if (fclose(call->out) != 0 && status == TM_OK)
         status = tm_fail(err, TM_NOMEM, "no memory for the output");
-    if (status == TM_OK && (n > 0 || call->exit_status == 0))
+    if (status == TM_OK && is_interrupted(call)) {
+        /* What is there is not what was asked for: it must not replace a complete file. */
+        fprintf(stderr, "ternmark %s: interrupted; %s is not written, what was measured follows\n",
+                command->name, path);
+        if (n > 0) fwrite(data, 1, n, stdout);
+    } else if (status == TM_OK && (n > 0 || call->exit_status == 0)) {
         status = tm_atomic_file_write(path, data, n, err);
+    }
     free(data);
     return status;
 }
 
 /* Data that did not reach its reader (a full disk behind stdout) is a failure. */
+static tm_status flush_stdout(tm_error *err)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) return TM_OK;
+    return tm_fail(err, TM_IO, "writing to standard output failed");
+}
+
 static tm_status run_to_stdout(const tm_command *command, void *settings, tm_call *call,
                                tm_error *err)
 {
     call->out = stdout;
     tm_status status = command->run(settings, call, err);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && status == TM_OK && call->exit_status == 0)
-        status = tm_fail(err, TM_IO, "writing to standard output failed");
+    tm_error lost = {0};
+    if (flush_stdout(&lost) != TM_OK && status == TM_OK && call->exit_status == 0) {
+        *err = lost;
+        return err->status;
+    }
     return status;
+}
+
+/* Whether both names lead to one regular file, or will. */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    bool has_a = stat(a, &x) == 0, has_b = stat(b, &y) == 0;
+    if (!has_a && !has_b) return strcmp(a, b) == 0;
+    return has_a && has_b && S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* A file has one role: what one option reads or writes must not be overwritten by another. */
+static tm_status check_files(const tm_option *rows, int n_rows, const tm_parsed *parsed,
+                             tm_error *err)
+{
+    const char *files[TM_COMMAND_OPTIONS_MAX];
+    for (int i = 0; i < n_rows; i++) {
+        const char *const *value =
+            (const char *const *)(const void *)((const char *)parsed->settings + rows[i].offset);
+        bool is_name = rows[i].kind == TM_OPTION_FILE || rows[i].kind == TM_OPTION_LIST;
+        files[i] = is_name ? *value : NULL;
+        if (!files[i] || rows[i].kind != TM_OPTION_FILE) continue;
+        for (int k = 0; k < i; k++)
+            if (files[k] && is_same_file(files[i], files[k]))
+                return tm_fail(err, TM_ARG, "--%s and --%s name the same file, %s", rows[k].name,
+                               rows[i].name, files[i]);
+        for (int k = 0; k < parsed->n_arguments && strcmp(rows[i].name, "output") == 0; k++)
+            if (is_same_file(files[i], parsed->arguments[k]) && access(files[i], F_OK) == 0)
+                return tm_fail(err, TM_ARG, "--output would overwrite %s, which the command reads",
+                               files[i]);
+    }
+    return TM_OK;
 }
 
 static int run(const tm_command *command, int argc, char **argv)
@@ -141,16 +176,19 @@ static int run(const tm_command *command, int argc, char **argv)
     tm_status status = tm_options_parse(rows, n_rows, argc, argv, &parsed, &err);
     if (status == TM_OK && parsed.wants_help) {
         tm_help_command(command, stdout);
+        status = flush_stdout(&err);
     } else if (status == TM_OK) {
         output_settings *output = (void *)block;
         void *settings = block + SETTINGS_OFFSET;
         take_old_spelling(command, output);
+        status = check_files(rows, n_rows, &parsed, &err);
         call.n_arguments = parsed.n_arguments;
         call.format = output->format     ? output->format
                       : command->formats ? command->formats[0]
                                          : NULL;
-        status = output->path ? run_to_file(command, settings, &call, output->path, &err)
-                              : run_to_stdout(command, settings, &call, &err);
+        if (status == TM_OK)
+            status = output->path ? run_to_file(command, settings, &call, output->path, &err)
+                                  : run_to_stdout(command, settings, &call, &err);
     }
     free(block);
     int exit_status = status == TM_OK ? 0 : tm_report_error(command->name, &err);
@@ -169,7 +207,7 @@ int tm_main(int argc, char **argv)
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = argv[1] = "help";
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         printf("ternmark %s (commit %s, %s)\n", tm_version(), tm_commit(), tm_compiler());
-        return 0;
+        return flush_stdout(&err) == TM_OK ? 0 : tm_report_error("", &err);
     }
     if (tm_command_need(name, &command, &err) != TM_OK) return tm_report_error("", &err);
     return run(command, argc - 1, argv + 1);

@@ -57,10 +57,6 @@ int tm_command_options(const tm_command *command, tm_option *out);
 /* argv as main has it. Returns the program's exit status. */
 int tm_main(int argc, char **argv);
 
-/* Whether a file can be written at `path`, to fail before minutes of measuring. Errors: ARG (a
- * folder), IO. */
-tm_status tm_output_check(const char *path, tm_error *err) TM_MUST_USE;
-
 /* Prints one value, indented, with a newline, and frees it. Errors: NOMEM (json NULL included). */
 tm_status tm_print_json(FILE *out, tm_json *json, tm_error *err) TM_MUST_USE;
 

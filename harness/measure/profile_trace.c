@@ -19,29 +19,42 @@ static void put_string(FILE *file, const char *text)
 
 tm_status tm_profile_trace_open(const char *path, tm_profile_trace *out, tm_error *err)
 {
-    *out = (tm_profile_trace){0};
-    if (strlen(path) >= sizeof out->path)
-        return tm_fail(err, TM_IO, "%.100s...: a path of %zu bytes (limit %zu)", path, strlen(path),
-                       sizeof out->path - 1);
-    strcpy(out->path, path);
-    out->file = fopen(path, "w");
-    if (!out->file) return tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
+    *out = (tm_profile_trace){.output.fd = -1};
+    tm_status status = tm_atomic_file_open(path, &out->output, err);
+    if (status != TM_OK) return status;
+    int fd = dup(out->output.fd); /* the stream closes its own */
+    out->file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!out->file) {
+        status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
+        if (fd >= 0) close(fd);
+        tm_atomic_file_abandon(&out->output);
+        return status;
+    }
     fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[", out->file);
     return TM_OK;
 }
 
 tm_status tm_profile_trace_close(tm_profile_trace *trace, tm_error *err)
 {
-    tm_status status = TM_OK;
     if (!trace->file) return TM_OK;
     fputs("\n]}\n", trace->file);
     errno = 0;
     bool failed = fflush(trace->file) != 0 || ferror(trace->file) != 0;
-    if (fclose(trace->file) != 0 || failed)
-        status = tm_fail(err, TM_IO, "%s: cannot write the whole trace: %s", trace->path,
-                         strerror(errno ? errno : EIO));
+    if (fclose(trace->file) != 0) failed = true;
     trace->file = NULL;
+    if (!failed) return tm_atomic_file_commit(&trace->output, err);
+    tm_status status = tm_fail(err, TM_IO, "%s: cannot write the whole trace: %s",
+                               trace->output.path, strerror(errno ? errno : EIO));
+    tm_atomic_file_abandon(&trace->output);
     return status;
+}
+
+void tm_profile_trace_abandon(tm_profile_trace *trace)
+{
+    if (!trace->file) return;
+    fclose(trace->file);
+    trace->file = NULL;
+    tm_atomic_file_abandon(&trace->output);
 }
 
 /* The context of an event. */

@@ -1,11 +1,10 @@
 #include "harness/tune/tune_cache.h"
 
-#include <errno.h>
+#include "harness/base/atomic_file.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define MAX_FILE (64 << 10) /* some hundred bytes a kernel */
 
@@ -42,34 +41,12 @@ tm_json *tm_tune_cache_read(const char *path)
     return json;
 }
 
-/* Every folder above the file. */
-static tm_status make_folders(const char *path, tm_error *err)
-{
-    char folder[TM_TUNE_CACHE_PATH];
-    snprintf(folder, sizeof folder, "%s", path);
-    for (char *c = strchr(folder + 1, '/'); c; c = strchr(c + 1, '/')) {
-        *c = 0;
-        bool failed = mkdir(folder, 0777) != 0 && errno != EEXIST;
-        if (failed) return tm_fail(err, TM_IO, "%s: cannot be made: %s", folder, strerror(errno));
-        *c = '/';
-    }
-    return TM_OK;
-}
-
 tm_status tm_tune_cache_write(const char *path, const tm_json *json, tm_error *err)
 {
-    char part[TM_TUNE_CACHE_PATH + 32];
-    tm_status status = make_folders(path, err);
-    if (status != TM_OK) return status;
     char *text = tm_json_print(json, true);
     if (!text) return tm_fail(err, TM_NOMEM, "%s: no memory to write it", path);
-    snprintf(part, sizeof part, "%s.%ld", path, (long)getpid());
-    FILE *file = fopen(part, "w");
-    bool failed = !file || fputs(text, file) < 0;
-    if (file && fclose(file) != 0) failed = true;
+    tm_status status = tm_make_folders_of_file(path, err);
+    if (status == TM_OK) status = tm_atomic_file_write(path, text, strlen(text), err);
     free(text);
-    if (!failed && rename(part, path) == 0) return TM_OK;
-    int why = errno;
-    unlink(part);
-    return tm_fail(err, TM_IO, "%s: writing failed: %s", path, strerror(why));
+    return status;
 }

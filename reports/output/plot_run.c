@@ -73,12 +73,14 @@ static tm_status check_drawn(const char *directory, const char *stem, const char
                    said[0] ? said : "no message");
 }
 
-/* A picture of an earlier run must not pass for one of this run. */
+/* A picture of an earlier run must not pass for one of this run. gnuplot writes through links and
+ * devices, which stay. */
 static void remove_picture(const char *directory, const char *stem, const char *suffix)
 {
     char path[4096];
+    struct stat st;
     snprintf(path, sizeof path, "%s/%s.%s", directory, stem, suffix);
-    unlink(path);
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode)) unlink(path);
 }
 
 tm_status tm_plot_run(const char *directory, const char *stem, tm_error *err)

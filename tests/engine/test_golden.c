@@ -122,8 +122,8 @@ static void open_written(const char *name, tm_source *out)
     TINY_OK(tm_source_open_gguf(path, &source, &err));
     int fd = mkstemp(written);
     assert_true(fd >= 0);
+    TINY_OK(tm_source_write_gguf(&source, type, fd, written, &err));
     close(fd);
-    TINY_OK(tm_source_write_gguf(&source, type, written, &err));
     tm_source_close(&source);
     TINY_OK(tm_source_open_gguf(written, out, &err));
     unlink(written);

@@ -415,10 +415,10 @@ static void test_bf16_files_run_as_bf16(void **state)
     (void)state;
     int file = mkstemp(path);
     assert_true(file >= 0);
-    close(file);
     config.tied_head = false;
     TINY_OK(tm_source_open_synth(&config, 7, &source, &err));
-    TINY_OK(tm_source_write_gguf(&source, TM_GGUF_BF16, path, &err));
+    TINY_OK(tm_source_write_gguf(&source, TM_GGUF_BF16, file, path, &err));
+    close(file);
     tm_source_close(&source);
     tm_pool *pool = tiny_pool(2);
     TINY_OK(tm_source_open_gguf(path, &source, &err));

@@ -2,6 +2,7 @@
 #include "engine/source.h"
 #include "tests/tm_test.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 
@@ -63,7 +64,9 @@ static void write_sample(const sample *s)
     filling f = {.n = 0};
     char key[64];
 #define KEY(rest) (snprintf(key, sizeof key, "%s." rest, s->arch), key)
-    if (tm_gguf_create(path, &w, &err) != TM_OK) fail_msg("%s", err.message);
+    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    assert_true(fd >= 0);
+    if (tm_gguf_create(fd, path, &w, &err) != TM_OK) fail_msg("%s", err.message);
     tm_gguf_put_str(w, "general.architecture", s->arch);
     tm_gguf_put_u32(w, KEY("block_count"), 1);
     tm_gguf_put_u32(w, KEY("embedding_length"), (uint32_t)s->n_hidden);
@@ -98,6 +101,7 @@ static void write_sample(const sample *s)
     if (s->rope_freq != 0) put(w, &f, "rope_freqs.weight", heads / 8, 1, s->rope_freq, TM_GGUF_F32);
     if (s->stranger) put(w, &f, s->stranger, h, 1, 1, TM_GGUF_F32);
     if (tm_gguf_finish(w, fill, &f, &err) != TM_OK) fail_msg("%s", err.message);
+    close(fd);
 }
 
 static void open_sample(const sample *s, tm_source *source)

@@ -139,6 +139,50 @@ static void test_error_leaves_the_earlier_file(void **state)
     assert_int_equal(n_partial_files(), 0);
 }
 
+/* Data in parts: the earlier file stays until commit, and abandoning leaves it and nothing else. */
+static void test_file_in_parts(void **state)
+{
+    tm_atomic_file file;
+    tm_error err = {0};
+    (void)state;
+    const char *target = scratch_path("large"), *link = scratch_path("large.link");
+    assert_writes(target, "good");
+    assert_int_equal(symlink("large", link), 0);
+    for (int round = 0; round < 2; round++) {
+        assert_ok(tm_atomic_file_open(link, &file, &err), err);
+        assert_int_equal(tm_write_all(file.fd, "bet", 3), 0);
+        assert_int_equal(tm_write_all(file.fd, "ter", 3), 0);
+        assert_content(target, "good");
+        if (round == 0) tm_atomic_file_abandon(&file);
+    }
+    assert_int_equal(n_partial_files(), 0); /* this file system has files without a name */
+    assert_ok(tm_atomic_file_commit(&file, &err), err);
+    assert_content(target, "better");
+    assert_int_equal(file.fd, -1);
+    tm_atomic_file_abandon(&file);
+    assert_content(target, "better");
+    assert_int_equal(n_partial_files(), 0);
+}
+
+static void test_check_changes_nothing(void **state)
+{
+    tm_error err = {0};
+    (void)state;
+    const char *path = scratch_path("checked"), *fifo = scratch_path("checked.fifo");
+    assert_ok(tm_atomic_file_check(path, &err), err);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_writes(path, "good");
+    assert_ok(tm_atomic_file_check(path, &err), err);
+    assert_content(path, "good");
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_ok(tm_atomic_file_check(fifo, &err), err);
+    assert_ok(tm_atomic_file_check("/dev/null", &err), err);
+    assert_int_equal(tm_atomic_file_check(scratch_folder, &err), TM_ARG);
+    assert_int_equal(tm_atomic_file_check(scratch_path("no/file"), &err), TM_IO);
+    assert_says(err.message, "No such file or directory");
+    assert_int_equal(n_partial_files(), 0);
+}
+
 static void test_folder_is_no_file(void **state)
 {
     tm_error err = {0};
@@ -188,6 +232,8 @@ int main(void)
         cmocka_unit_test(test_fifo_is_written_in_place),
         cmocka_unit_test(test_device_is_written_in_place),
         cmocka_unit_test(test_error_leaves_the_earlier_file),
+        cmocka_unit_test(test_file_in_parts),
+        cmocka_unit_test(test_check_changes_nothing),
         cmocka_unit_test(test_folder_is_no_file),
         cmocka_unit_test(test_folders_are_made),
         cmocka_unit_test(test_closed_pipe_is_an_error_and_no_signal),
