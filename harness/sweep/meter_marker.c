@@ -15,6 +15,11 @@
 #define MIN_SAMPLES     10      /* inside the pattern: two per part */
 #define STEPS_MAX       2000000 /* two days */
 #define EQUAL           1e-9
+#define NOISE           8.0 /* over the samples: by how much noise may change the residual; 2.8 sigma */
+
+/* Unlike each other and no multiples of a meter's period, so that the edges do not all lie at the
+ * same place between two samples. */
+static const double part_seconds[TM_METER_MARKER_PARTS] = {2.63, 3.31, 2.87, 3.57, 2.62};
 
 static void *spin(void *arg)
 {
@@ -26,10 +31,10 @@ static void *spin(void *arg)
 }
 
 /* Returns true if it was interrupted. */
-static bool sleep_part(const tm_clock *clock, const tm_interrupt *interrupt)
+static bool sleep_part(const tm_clock *clock, const tm_interrupt *interrupt, double seconds)
 {
     struct pollfd fd = {.fd = tm_interrupt_fd(interrupt), .events = POLLIN};
-    return tm_clock_poll(clock, &fd, 1, (int64_t)(1e9 * TM_METER_MARKER_SECONDS)) > 0;
+    return tm_clock_poll(clock, &fd, 1, (int64_t)(1e9 * seconds)) > 0;
 }
 
 static double unix_seconds(const tm_clock *clock)
@@ -56,7 +61,7 @@ tm_status tm_meter_marker_show(int n_threads, const tm_interrupt *interrupt, con
                 break;
             }
         }
-        if (status == TM_OK && sleep_part(clock, interrupt))
+        if (status == TM_OK && sleep_part(clock, interrupt, part_seconds[part]))
             status = tm_fail(err, TM_INTERRUPTED, "interrupted");
         atomic_store(&go_on, false);
         for (int i = 0; i < n; i++) pthread_join(threads[i], NULL);
@@ -141,6 +146,47 @@ static double correlate(const powers *p, const tm_meter_marker *m, double offset
     return n >= MIN_SAMPLES && spread > 0 ? (n * xy - x1 * y1) / sqrt(spread) : -1;
 }
 
+/* The time between two samples in the pattern. */
+static double find_period(const powers *p, const tm_meter_marker *m, double offset)
+{
+    const double *edge = m->edge_unix_seconds;
+    double first = NAN, last = NAN;
+    int n = 0;
+    for (int i = 0; i < p->n; i++) {
+        double time = p->time[i] + offset;
+        if (time < edge[0] || time >= edge[TM_METER_MARKER_PARTS]) continue;
+        if (n++ == 0) first = time;
+        last = time;
+    }
+    return n > 1 ? (last - first) / (n - 1) : 0;
+}
+
+/* How long the meter takes from idle power to load, from the share of the samples that lie between
+ * the two. A mean over some time shows an edge as a ramp of that length. */
+static double find_ramp(const powers *p, const tm_meter_marker *m, double offset, double period)
+{
+    const double *edge = m->edge_unix_seconds;
+    double sum[2] = {0}, count[2] = {0};
+    int between = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0, part = 0; i < p->n; i++) {
+            double time = p->time[i] + offset;
+            while (part < TM_METER_MARKER_PARTS && time >= edge[part + 1]) part++;
+            if (part == TM_METER_MARKER_PARTS) break;
+            if (time < edge[0]) continue;
+            double middle = 0.5 * (edge[part] + edge[part + 1]);
+            if (pass == 0 && fabs(time - middle) < 0.2 * (edge[part + 1] - edge[part])) {
+                sum[part & 1] += p->watts[i];
+                count[part & 1]++;
+            }
+            if (pass == 0 || count[0] == 0 || count[1] == 0) continue;
+            double low = sum[0] / count[0], high = sum[1] / count[1];
+            double share = (p->watts[i] - low) / (high - low);
+            between += share > 0.2 && share < 0.8;
+        }
+    return between * period / (0.6 * (TM_METER_MARKER_PARTS - 1));
+}
+
 static tm_status search(const powers *p, const tm_meter_marker *m, tm_meter_marker_match *out,
                         tm_error *err)
 {
@@ -177,19 +223,26 @@ static tm_status search(const powers *p, const tm_meter_marker *m, tm_meter_mark
                        "two places in the meter's log match the load pattern (correlations %.2f "
                        "and %.2f); give the clock offset with --meter-offset",
                        best, second);
-    double low = at, high = at;
+    double fine = at, period = find_period(p, m, at);
     for (double d = at - APART_SECONDS; d <= at + APART_SECONDS; d += FINE_SECONDS) {
         double r = correlate(p, m, d);
-        if (r > best + EQUAL) {
-            best = r;
-            low = high = d;
-        } else if (r >= best - EQUAL) {
-            low = fmin(low, d);
-            high = fmax(high, d);
-        }
+        if (r <= best) continue;
+        best = r;
+        fine = d;
     }
+    /* Offsets whose residual is no larger than noise may make it. */
+    double n = (edge[TM_METER_MARKER_PARTS] - edge[0]) / fmax(period, 1e-3);
+    double residual = (1 - best * best) * (1 + NOISE / n) + EQUAL, low = fine, high = fine;
+    for (double d = fine - APART_SECONDS; d <= fine + APART_SECONDS; d += FINE_SECONDS) {
+        double r = correlate(p, m, d);
+        if (r < 0 || 1 - r * r > residual) continue;
+        low = fmin(low, d);
+        high = fmax(high, d);
+    }
+    double ramp = find_ramp(p, m, fine, period);
     out->offset_seconds = 0.5 * (low + high);
-    out->error_seconds = 0.5 * (high - low) + FINE_SECONDS;
+    out->error_seconds =
+        fmax(0.5 * (high - low), 0.5 * period) + 0.5 * fmax(ramp, period) + FINE_SECONDS;
     out->correlation = best;
     return TM_OK;
 }

@@ -12,7 +12,7 @@
 #include "harness/probe/meter_series.h"
 
 #define TM_METER_MARKER_PARTS   5 /* the odd ones spin */
-#define TM_METER_MARKER_SECONDS 3.0
+#define TM_METER_MARKER_SECONDS 3.0 /* mean length of a part */
 
 typedef struct tm_meter_marker {
     /* Where each part begins, and where the last one ends. */
@@ -32,7 +32,8 @@ bool tm_meter_marker_from_json(const tm_json *json, tm_meter_marker *out);
  * good, their middle. */
 typedef struct tm_meter_marker_match {
     double offset_seconds; /* add it to the samples' times to get this machine's */
-    double error_seconds;  /* half the width of the range of equally good offsets */
+    double error_seconds;  /* half the range of offsets that noise cannot tell apart, and the lag of
+                              samples that are means over the time before */
     double correlation;
 } tm_meter_marker_match;
 /* Errors: UNSUPPORTED (no match, or two; says what to do instead), NOMEM. */
