@@ -262,8 +262,18 @@ static bool try_source(const tm_energy_source_options *o, const char *name,
     if (!works) return false;
     snprintf(out->source, sizeof out->source, "%s", name);
     snprintf(out->scope, sizeof out->scope, "%s", tm_probe_scope(probe));
+    if (strcmp(o->source, "auto") == 0 && tm_probe_is_foreign(probe)) {
+        answer->health.state = TM_PROBE_MISSING;
+        snprintf(answer->health.reason, sizeof answer->health.reason,
+                 "%s: %.80s may be another device than the processor or the machine", name,
+                 out->scope);
+        snprintf(answer->health.fix, sizeof answer->health.fix, "take it by name: --energy=%s",
+                 name);
+        out->source[0] = out->scope[0] = 0;
+        works = false;
+    }
     tm_probe_close(probe);
-    return true;
+    return works;
 }
 
 tm_status tm_energy_source_choose(const tm_energy_source_options *o, tm_energy_source_choice *out,

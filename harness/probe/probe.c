@@ -13,6 +13,8 @@
 #define REFRESH_SECONDS 3.2 /* to see counters advance whose period is unknown */
 #define REFRESH_CHANGES 3
 #define REFRESH_POLL_NS 2000000
+#define MIRROR_READS 4
+#define MIRROR_NS 5000000
 #define SPIN_NS 50000000 /* between two reads of the counters that must advance */
 
 static const tm_probe_source *const sources[] = {
@@ -101,6 +103,7 @@ tm_probe_state tm_probe_read_file(const char *root, const char *path, int *kept,
         out->raw = (uint64_t)value;
         return TM_PROBE_OK;
     }
+    text[strcspn(text, "\n")] = 0;
     if (why == 0 || why == EINVAL)
         snprintf(out->reason, sizeof out->reason, "/%.120s: \"%.20s\" is not a count", path, text);
     else
@@ -185,6 +188,47 @@ static tm_status test_channels(tm_probe *probe, tm_error *err)
     }
     free(first);
     return TM_OK;
+}
+
+/* Whether two counters have the same value at all times: between two readings of the one, the other
+ * lies between them. */
+static bool is_mirror(tm_probe *probe, tm_channel *a, tm_channel *b)
+{
+    uint64_t first = 0;
+    for (int i = 0; i < MIRROR_READS; i++) {
+        tm_reading before = {0}, between = {0}, after = {0};
+        if (probe->source->read(probe, a, &before) != TM_PROBE_OK ||
+            probe->source->read(probe, b, &between) != TM_PROBE_OK ||
+            probe->source->read(probe, a, &after) != TM_PROBE_OK)
+            return false;
+        if (between.raw < before.raw || between.raw > after.raw) return false;
+        if (i == 0) first = before.raw;
+        if (i == MIRROR_READS - 1) return after.raw != first;
+        spin(probe->options.clock, MIRROR_NS);
+    }
+    return false;
+}
+
+/* Some processors show one counter of the socket as a zone of each die. Adding them would double
+ * the joules, so only the first is kept. Source: codecarbon, issues 1274 and 1276. */
+static void drop_mirrors(tm_probe *probe)
+{
+    if (probe->options.spin_seconds < 0) return;
+    for (int i = 0; i < probe->n_channels; i++)
+        for (int k = i + 1; k < probe->n_channels;) {
+            tm_channel *a = &probe->channels[i], *b = &probe->channels[k];
+            bool alike = a->kind == TM_CHANNEL_COUNTER && b->kind == TM_CHANNEL_COUNTER &&
+                         tm_channel_is_energy(a) && strcmp(a->info.scope, b->info.scope) == 0 &&
+                         !a->may_rest && a->range == b->range && a->state == TM_PROBE_OK &&
+                         b->state == TM_PROBE_OK;
+            if (!alike || !is_mirror(probe, a, b)) {
+                k++;
+                continue;
+            }
+            if (b->fd >= 0) close(b->fd);
+            if (b->second_fd >= 0) close(b->second_fd);
+            memmove(b, b + 1, (size_t)(--probe->n_channels - k) * sizeof *b);
+        }
 }
 
 /* Measures how often those counters advance whose period is unknown, on a busy core. */
@@ -305,6 +349,7 @@ tm_status tm_probe_open(const char *source, const tm_probe_options *options, tm_
     if (status == TM_OK) status = found->open(probe, health, err);
     if (status == TM_OK) status = test_channels(probe, err);
     if (status == TM_OK) time_counters(probe);
+    if (status == TM_OK) drop_mirrors(probe);
     if (status == TM_OK) status = decide_health(probe, health, err);
     if (status == TM_OK) status = tm_probe_window_open(probe, err);
     if (status != TM_OK) {

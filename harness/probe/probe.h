@@ -151,6 +151,10 @@ tm_probe_state tm_probe_channel_state(const tm_probe *probe, int index, const ch
  * another rail, "psys". "" if there is none. Borrowed. */
 const char *tm_probe_scope(const tm_probe *probe);
 
+/* Whether the scope belongs to a device that is not known to be the processor or the machine, such
+ * as a pump. The user may name such a source; auto does not take it. */
+bool tm_probe_is_foreign(const tm_probe *probe);
+
 /* How long the scope's power takes to show a change in full: the time over which the meter takes
  * its mean, and the time between two values, or a second if that is not known yet. 0: no time. */
 double tm_probe_lag_seconds(const tm_probe *probe);

@@ -36,6 +36,14 @@ static const char *const others[] = {"amdgpu", "nouveau", "i915", "xe", "nvme", 
 static const char *const pairing[] = {"ina3221", "ina2xx", "ina209", "ina219",
                                       "ina226",  "ina233", "ina238"};
 
+/* Chips that measure the processor, its board or the whole machine. Source: Linux, drivers/hwmon,
+ * drivers/power/supply. */
+static const char *const machines[] = {
+    "power_meter", "amd_energy", "zenpower", "fam15h_power", "ina3221",      "ina2xx",
+    "ina209",      "ina219",     "ina220",   "ina226",       "ina230",       "ina231",
+    "ina233",      "ina237",     "ina238",   "ina260",       "scmi_sensors", "scpi_sensors",
+    "smpro_hwmon", "apm_xgene",  "ibmpowernv", "occ",        "macsmc_hwmon", "corsairpsu"};
+
 static bool is_one_of(const char *name, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -88,7 +96,10 @@ static bool is_unused(const char *root, const char *folder, const char *kind, in
     snprintf(path, sizeof path, "%s/%s%d_enable", folder, kind, index);
     if (tm_sysfs_int(root, path, &enabled) && enabled == 0) return true;
     snprintf(path, sizeof path, "%s/%s%d_label", folder, kind, index);
-    return tm_sysfs_text(root, path, label, sizeof label) && strcmp(label, "NC") == 0;
+    if (tm_sysfs_text(root, path, label, sizeof label) && strcmp(label, "NC") == 0) return true;
+    /* An ACPI meter that measures a battery. Source: acpi_power_meter.rst. */
+    snprintf(path, sizeof path, "%s/%s%d_is_battery", folder, kind, index);
+    return tm_sysfs_int(root, path, &enabled) && enabled == 1;
 }
 
 static bool name_taken(const tm_probe *probe, const char *name)
@@ -187,6 +198,7 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
         snprintf(c->info.scope, sizeof c->info.scope, "%s", acpi_scope(label));
     if (!c->info.scope[0]) snprintf(c->info.scope, sizeof c->info.scope, "rail %s", c->info.name);
     snprintf(c->info.unit, sizeof c->info.unit, "joules");
+    c->is_foreign = !is_one_of(chip, machines, sizeof machines / sizeof machines[0]);
     c->kind = energy ? TM_CHANNEL_COUNTER : TM_CHANNEL_POWER;
     c->info.method = energy ? "counter" : "integrated";
     c->scale = 1e-6;
@@ -246,6 +258,20 @@ static tm_status add_chip(tm_probe *probe, const char *folder, tm_error *err)
     return add_rails(probe, device, chip, err);
 }
 
+/* Several meters of "the whole machine" are parts of it, such as its supplies, or the same power
+ * twice. They are never added. */
+static void name_systems(tm_probe *probe)
+{
+    int n = 0;
+    for (int i = 0; i < probe->n_channels; i++)
+        n += strcmp(probe->channels[i].info.scope, "system") == 0;
+    for (int i = 0; i < probe->n_channels && n > 1; i++) {
+        tm_probe_channel_info *info = &probe->channels[i].info;
+        if (strcmp(info->scope, "system") == 0)
+            snprintf(info->scope, sizeof info->scope, "rail %s", info->name);
+    }
+}
+
 static int is_hwmon(const struct dirent *entry)
 {
     return strncmp(entry->d_name, "hwmon", 5) == 0;
@@ -270,6 +296,7 @@ static tm_status open_hwmon(tm_probe *probe, tm_probe_health *health, tm_error *
     }
     free(entries);
     if (status != TM_OK) return status;
+    name_systems(probe);
     if (probe->n_channels == 0)
         return tm_probe_refuse(health, err, TM_PROBE_MISSING, "use an external meter (--meter)",
                                "hwmon: no chip below /" FOLDER " measures energy or power");

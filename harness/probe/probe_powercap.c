@@ -128,6 +128,12 @@ static tm_status open_powercap(tm_probe *probe, tm_probe_health *health, tm_erro
     free(entries);
     if (status != TM_OK) return status;
     snprintf(health->fix, sizeof health->fix, "%s", RECIPE);
+    if (probe->n_channels == 0 && n > 0)
+        return tm_probe_refuse(
+            health, err, TM_PROBE_DENIED,
+            "start the container with --security-opt systempaths=unconfined, or with "
+            "-v /sys/devices/virtual/powercap:/sys/devices/virtual/powercap:ro",
+            "powercap: /" FOLDER " lists %d RAPL zones, but a container masks their files", n);
     if (probe->n_channels == 0)
         return tm_probe_refuse(
             health, err, TM_PROBE_MISSING,

@@ -24,6 +24,7 @@ typedef struct tm_channel {
     double scale;         /* unit per raw count; POWER: watts per raw count */
     uint64_t range;       /* the raw count wraps here; 0: never */
     bool may_rest;        /* a count that stays at 0 does not mean that the counter is stuck */
+    bool is_foreign;      /* of a device that is not known to be the processor or the machine */
     bool is_timed;        /* COUNTER: opening measures refresh_seconds */
     /* Between two new values; 0: unknown, or at most a millisecond. POWER: the shortest seen. */
     double refresh_seconds;

@@ -33,11 +33,23 @@ static bool scope_works(const tm_probe *probe, const char *scope)
     return n > 0;
 }
 
-static const char *find_working_rail(const tm_probe *probe, const char *part)
+/* A part of the joules of some packages only is the energy of nothing. */
+static bool every_package_has_dram(const tm_probe *probe)
+{
+    int n_packages = 0, n_drams = 0;
+    for (int i = 0; i < probe->n_channels; i++) {
+        n_packages += strcmp(probe->channels[i].info.scope, "package") == 0;
+        n_drams += strcmp(probe->channels[i].info.scope, "dram") == 0;
+    }
+    return n_drams >= n_packages;
+}
+
+static const char *find_working_rail(const tm_probe *probe, const char *part, bool foreign)
 {
     for (int i = 0; i < probe->n_channels; i++) {
         const char *scope = probe->channels[i].info.scope;
-        if (strncmp(scope, "rail ", 5) == 0 && strcasestr(scope, part) && scope_works(probe, scope))
+        if (strncmp(scope, "rail ", 5) == 0 && strcasestr(scope, part) &&
+            probe->channels[i].is_foreign == foreign && scope_works(probe, scope))
             return scope;
     }
     return NULL;
@@ -45,20 +57,34 @@ static const char *find_working_rail(const tm_probe *probe, const char *part)
 
 static const char *choose_scope(const tm_probe *probe)
 {
-    if (scope_works(probe, "package") && scope_works(probe, "dram")) return "package+dram";
+    if (scope_works(probe, "package") && scope_works(probe, "dram") &&
+        every_package_has_dram(probe))
+        return "package+dram";
     if (scope_works(probe, "package")) return "package";
     if (scope_works(probe, "system")) return "system";
     if (scope_works(probe, "socket")) return "socket";
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
         if (scope_works(probe, inputs[i])) return inputs[i];
-    const char *rail = find_working_rail(probe, "cpu");
-    if (!rail) rail = find_working_rail(probe, "core"); /* "power1 CORE VRD" of an Altra */
-    if (!rail) rail = find_working_rail(probe, "");
-    if (rail) return rail;
+    /* "System" of OpenPOWER, "Total System Power" of Apple's machines, "power1 CORE VRD" of an
+     * Altra. */
+    static const char *const parts[] = {"system", "total", "cpu", "core", ""};
+    for (int foreign = 0; foreign < 2; foreign++)
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+            const char *rail = find_working_rail(probe, parts[i], foreign);
+            if (rail) return rail;
+        }
     if (scope_works(probe, "psys")) return "psys";
     for (int i = 0; i < probe->n_channels; i++)
         if (scope_works(probe, probe->channels[i].info.scope)) return probe->channels[i].info.scope;
     return "";
+}
+
+bool tm_probe_is_foreign(const tm_probe *probe)
+{
+    for (int i = 0; i < probe->n_channels; i++)
+        if (strcmp(probe->channels[i].info.scope, probe->scope) == 0)
+            return probe->channels[i].is_foreign;
+    return false;
 }
 
 const char *tm_probe_scope(const tm_probe *probe)

@@ -570,6 +570,10 @@ void tm_probe_sum(const tm_probe_window *window, const char *scope, tm_probe_val
         out->state = TM_PROBE_MISSING;
         snprintf(out->reason, sizeof out->reason, "%s has no domain of scope %s", window->source,
                  with_dram && n_package ? "dram" : scope);
+    } else if (with_dram && n_dram < n_package) {
+        out->state = TM_PROBE_MISSING;
+        snprintf(out->reason, sizeof out->reason, "%s has dram for %d of %d packages only",
+                 window->source, n_dram, n_package);
     }
     if (out->state != TM_PROBE_OK) out->value = out->error_bound = NAN;
 }

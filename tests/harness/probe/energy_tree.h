@@ -45,13 +45,13 @@ static inline void tree_zone(const char *root, const char *id, const char *name,
  * tree_meter_write (see fake_machine.h), or a thread does with the system's clock. */
 typedef struct tree_meter {
     const char *root;
-    const char *paths[4]; /* NULL: none */
-    double watts[4];
-    uint64_t range[4];
+    const char *paths[5]; /* NULL: none */
+    double watts[5];
+    uint64_t range[5];
     double step_seconds; /* the most that one write adds; 0: the counters keep up with the clock */
     double period_seconds; /* the files change once in this time; 0: at every write */
     double waiting_seconds;
-    uint64_t total[4];   /* microjoules since the counters began, without wrapping */
+    uint64_t total[5];   /* microjoules since the counters began, without wrapping */
     int broken;          /* 1 + the index of a file that does not hold a number; 0: none */
     bool stop;
     pthread_mutex_t lock;
@@ -65,7 +65,7 @@ static inline void tree_meter_write(tree_meter *m, double seconds)
     seconds = m->waiting_seconds;
     m->waiting_seconds = 0;
     if (m->step_seconds > 0 && seconds > m->step_seconds) seconds = m->step_seconds;
-    for (int i = 0; i < 4 && m->paths[i]; i++) {
+    for (int i = 0; i < 5 && m->paths[i]; i++) {
         char text[32];
         m->total[i] += (uint64_t)(seconds * m->watts[i] * 1e6 + 0.5);
         snprintf(text, sizeof text, "%llu", (unsigned long long)(m->total[i] % m->range[i]));

@@ -1,4 +1,5 @@
 /* Meters on boards through hwmon: which files are used, and power integrated over a window. */
+#include "harness/probe/energy_source.h"
 #include "tests/harness/probe/fake_machine.h"
 
 #define H "sys/class/hwmon/"
@@ -220,6 +221,54 @@ static void test_the_bound_includes_a_slow_counters_period(void **state)
     }
 }
 
+static tm_status choose_auto(const char *root, tm_energy_source_choice *choice)
+{
+    tm_energy_source_options options;
+    tm_error err = {0};
+    tm_energy_source_init(&options);
+    snprintf(options.source, sizeof options.source, "auto");
+    snprintf(options.root, sizeof options.root, "%s", root);
+    return tm_energy_source_choose(&options, choice, &err);
+}
+
+/* A pump's power is not the machine's: it is measured only if the user names the source. */
+static void test_auto_takes_no_other_device(void **state)
+{
+    (void)state;
+    static tm_energy_source_choice choice;
+    const char *root = scratch_path("pump");
+    tree_put(root, H "hwmon0/name", "d5next");
+    tree_put(root, H "hwmon0/power1_input", "4000000");
+    tree_put(root, H "hwmon0/power1_label", "Pump power");
+    assert_int_equal(choose_auto(root, &choice), TM_OK);
+    assert_string_equal(choice.source, "");
+    assert_says(choice.missing, "rail Pump power may be another device");
+    tree_put(root, H "hwmon1/name", "ibmpowernv");
+    tree_put(root, H "hwmon1/power1_input", "90000000");
+    tree_put(root, H "hwmon1/power1_label", "Chip 0");
+    tree_put(root, H "hwmon1/power2_input", "190000000");
+    tree_put(root, H "hwmon1/power2_label", "System");
+    assert_int_equal(choose_auto(root, &choice), TM_OK);
+    assert_string_equal(choice.source, "hwmon");
+    assert_string_equal(choice.scope, "rail System");
+}
+
+/* Two meters of "the whole machine" are never added, and a battery is none. */
+static void test_several_system_meters_are_not_added(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("systems");
+    tree_put(root, H "hwmon0/name", "power_meter");
+    tree_put(root, H "hwmon0/power1_average", "90000000");
+    tree_put(root, H "hwmon1/name", "power_meter");
+    tree_put(root, H "hwmon1/power1_average", "80000000");
+    tree_put(root, H "hwmon2/name", "power_meter");
+    tree_put(root, H "hwmon2/power1_average", "7000000");
+    tree_put(root, H "hwmon2/power1_is_battery", "1");
+    assert_channels(root, "power_meter power1=rail power_meter power1 integrated; power_meter "
+                          "power1 hwmon1=rail power_meter power1 hwmon1 integrated");
+}
+
 static void test_too_few_samples_are_invalid(void **state)
 {
     (void)state;
@@ -337,6 +386,8 @@ int main(void)
         cmocka_unit_test(test_a_late_meter_has_a_bound_or_no_value),
         cmocka_unit_test(test_a_mean_over_a_long_time_is_refused),
         cmocka_unit_test(test_the_bound_includes_a_slow_counters_period),
+        cmocka_unit_test(test_auto_takes_no_other_device),
+        cmocka_unit_test(test_several_system_meters_are_not_added),
         cmocka_unit_test(test_too_few_samples_are_invalid),
         cmocka_unit_test(test_energy_before_average_before_input),
         cmocka_unit_test(test_amd_energy_cores_are_not_packages),

@@ -170,17 +170,18 @@ static const char *const names[] = {"package-0", "dram package-0", "package-1", 
 static tree_meter make_meter(const char *root, const double joules[4])
 {
     static const char *const ids[] = {"intel-rapl:0", "intel-rapl:0:0", "intel-rapl:1",
-                                      "intel-rapl:2"};
-    static const char *const zones[] = {"package-0", "dram", "package-1", "psys"};
+                                      "intel-rapl:2", "intel-rapl:1:0"};
+    static const char *const zones[] = {"package-0", "dram", "package-1", "psys", "dram"};
     tree_meter m = {.root = root,
                     .paths = {"sys/class/powercap/intel-rapl:0/energy_uj",
                               "sys/class/powercap/intel-rapl:0:0/energy_uj",
                               "sys/class/powercap/intel-rapl:1/energy_uj",
-                              "sys/class/powercap/intel-rapl:2/energy_uj"},
-                    .watts = {50, 40, 45, 55}};
-    for (int i = 0; i < 4; i++) {
+                              "sys/class/powercap/intel-rapl:2/energy_uj",
+                              "sys/class/powercap/intel-rapl:1:0/energy_uj"},
+                    .watts = {50, 40, 45, 55, 35}};
+    for (int i = 0; i < 5; i++) {
         char range[32];
-        m.range[i] = (uint64_t)(1e6 * joules[i]);
+        m.range[i] = (uint64_t)(1e6 * joules[i % 4 + i / 4]);
         m.total[i] = m.range[i] - 5000000;
         snprintf(range, sizeof range, "%llu", (unsigned long long)m.range[i]);
         tree_zone(root, ids[i], zones[i], "0", range);
@@ -205,7 +206,7 @@ static tm_probe *open_meter(const char *root, const double joules[4], const tm_p
 static const double wide_joules[] = {262143, 65712, 262143, 262143};
 
 /* Measures a window, and copies the counts at its end: they advance on. */
-static void measure(tm_probe *probe, double seconds, uint64_t end[4], tm_probe_window *window)
+static void measure(tm_probe *probe, double seconds, uint64_t end[5], tm_probe_window *window)
 {
     tm_probe_start(probe);
     machine_sleep(&machine, seconds);
@@ -219,7 +220,7 @@ static void measure_wraps(const char *root, double scale, uint64_t n_wraps)
 {
     static const double ranges[] = {60, 50, 70, 100};
     double joules[4], truth[4];
-    uint64_t begin[4], end[4];
+    uint64_t begin[5], end[5];
     tm_probe_window window;
     tm_probe_value sum;
     for (int i = 0; i < 4; i++) joules[i] = scale * ranges[i];
@@ -245,7 +246,7 @@ static void measure_wraps(const char *root, double scale, uint64_t n_wraps)
     tm_probe_sum(&window, "package", &sum);
     assert_close(sum.value, truth[0] + truth[2]);
     tm_probe_sum(&window, "package+dram", &sum);
-    assert_close(sum.value, truth[0] + truth[1] + truth[2]);
+    assert_close(sum.value, truth[0] + truth[1] + truth[2] + 1e-6 * (double)(end[4] - begin[4]));
     tm_probe_sum(&window, "psys", &sum);
     assert_close(sum.value, truth[3]);
     assert_false(window.fake);
@@ -272,7 +273,7 @@ static void test_trace(void **state)
     for (int turn = 0; turn < 2; turn++) {
         tm_probe_value sum;
         tm_probe_window window;
-        uint64_t begin[4], end[4];
+        uint64_t begin[5], end[5];
         double joules = 0, before = 0, truth = 0;
         tm_probe *probe = open_meter(scratch_path("trace"), wide_joules,
                                      &(tm_probe_options){.trace_hz = rows[turn].hz});
@@ -287,7 +288,7 @@ static void test_trace(void **state)
             joules += window.trace[i].watts * (window.trace[i].seconds - before);
             before = window.trace[i].seconds;
         }
-        for (int i = 0; i < 3; i++) truth += 1e-6 * (double)(end[i] - begin[i]);
+        for (int i = 0; i < 5; i++) truth += i == 3 ? 0 : 1e-6 * (double)(end[i] - begin[i]);
         assert_close(sum.value, truth);
         assert_close(joules, truth);
         assert_close(before, window.seconds);
@@ -367,6 +368,73 @@ static void test_a_zone_that_vanishes_or_stops(void **state)
     machine_close(&machine);
 }
 
+/* Two dies that show one counter of the socket are one; two sockets are two. */
+static void test_zones_that_mirror_one_counter_are_one(void **state)
+{
+    (void)state;
+    for (int mirrored = 0; mirrored < 2; mirrored++) {
+        const char *root = scratch_path(mirrored ? "one-counter" : "two-counters");
+        tree_meter dies = {.root = root,
+                           .paths = {"sys/class/powercap/intel-rapl:0/energy_uj",
+                                     "sys/class/powercap/intel-rapl:1/energy_uj"},
+                           .watts = {68, 68},
+                           .range = {262143328850, 262143328850},
+                           .total = {1000, mirrored ? 1000 : 1700}};
+        tm_probe_window window;
+        tm_probe_value sum;
+        tree_zone(root, "intel-rapl:0", "package-0-die-0", "1000", RANGE);
+        tree_zone(root, "intel-rapl:1", "package-0-die-1", "1000", RANGE);
+        machine_init(&machine);
+        machine.meter = &dies;
+        machine_open(&machine, "powercap", &(tm_probe_options){.root = root, .trace_hz = 4});
+        assert_int_equal(tm_probe_n_channels(machine.probe), mirrored ? 1 : 2);
+        machine_measure(&machine, 2, &window);
+        tm_probe_sum(&window, "package", &sum);
+        assert_measured(&sum);
+        assert_true(fabs(sum.value - (mirrored ? 136 : 272)) < 1);
+        machine_close(&machine);
+    }
+}
+
+/* A package without its memory next to one with it is no package+dram. */
+static void test_dram_of_some_packages_is_not_added(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("one-dram");
+    tm_probe_window window;
+    tm_probe_value sum;
+    tree_zone(root, "intel-rapl:0", "package-0", "1000", RANGE);
+    tree_zone(root, "intel-rapl:0:0", "dram", "1000", RANGE);
+    tree_zone(root, "intel-rapl:1", "package-1", "1000", RANGE);
+    machine_init(&machine);
+    machine_open(&machine, "powercap", &(tm_probe_options){.root = root, .spin_seconds = -1});
+    assert_string_equal(tm_probe_scope(machine.probe), "package");
+    machine_measure(&machine, 2, &window);
+    tm_probe_sum(&window, "package+dram", &sum);
+    assert_int_equal(sum.state, TM_PROBE_MISSING);
+    assert_says(sum.reason, "dram for 1 of 2 packages only");
+    machine_close(&machine);
+}
+
+/* Container runtimes mask the folder that the links lead to. */
+static void test_masked_zones(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("masked");
+    char path[300];
+    tm_probe *probe;
+    tm_probe_health health;
+    tm_error err = {0};
+    tree_put(root, "sys/class/powercap/intel-rapl/enabled", "1");
+    snprintf(path, sizeof path, "%s/sys/class/powercap/intel-rapl:0", root);
+    assert_int_equal(symlink("../../devices/virtual/powercap/intel-rapl/intel-rapl:0", path), 0);
+    const tm_probe_options options = {.root = root};
+    assert_int_equal(tm_probe_open("powercap", &options, &probe, &health, &err), TM_UNSUPPORTED);
+    assert_int_equal(health.state, TM_PROBE_DENIED);
+    assert_says(health.reason, "a container masks their files");
+    assert_says(health.fix, "systempaths=unconfined");
+}
+
 /* The joules that a stopped counter misses must not look measured, even if it went on later. The
  * last one stops between the last reading and the end. */
 static void test_a_counter_that_stops_in_the_window_is_invalid(void **state)
@@ -433,6 +501,9 @@ int main(void)
         cmocka_unit_test(test_reported_scope),
         cmocka_unit_test(test_a_failed_read_invalidates_its_channel),
         cmocka_unit_test(test_a_zone_that_vanishes_or_stops),
+        cmocka_unit_test(test_zones_that_mirror_one_counter_are_one),
+        cmocka_unit_test(test_dram_of_some_packages_is_not_added),
+        cmocka_unit_test(test_masked_zones),
         cmocka_unit_test(test_a_counter_that_stops_in_the_window_is_invalid),
         cmocka_unit_test(test_a_reset_is_not_a_wrap),
         cmocka_unit_test(test_a_short_window_is_invalid),
