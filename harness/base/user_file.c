@@ -1,4 +1,5 @@
 #include "harness/base/user_file.h"
+#include "harness/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,8 +7,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "harness/base/clock.h"
 
 /* A FIFO opened with O_NONBLOCK reports no event until its first writer has opened it. */
 static bool has_begun(int fd, int patience_ms)

@@ -1,11 +1,10 @@
 #include "harness/machine/cgroup.h"
+#include "harness/base/sysfs.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/base/sysfs.h"
 
 /* Version 1 prints "no limit" as the largest multiple of the page size, which is above 2^60. */
 #define NO_LIMIT (1ll << 60)

@@ -1,11 +1,10 @@
 #include "harness/machine/machine_cores.h"
+#include "harness/base/sysfs.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/base/sysfs.h"
 
 #define CPUS          "sys/devices/system/cpu"
 #define CPUINFO_BYTES (8 << 20)

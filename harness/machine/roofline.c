@@ -112,8 +112,7 @@ static void measure_read(trial *t, int threads, size_t bytes, double seconds,
     static const size_t distances[] = {0, 4096, 16384};
     *point = (tm_roofline_point){.threads = threads, .bytes = bytes};
     int n_rows = 0;
-    for (const tm_peak *const *p = tm_peaks(); *p; p++)
-        n_rows += runs_here(*p) && (*p)->read != NULL;
+    for (const tm_peak *const *p = tm_peaks(); *p; p++) n_rows += runs_here(*p) && (*p)->read;
     t->what = READ;
     t->bytes = bytes;
     /* Read at least 8 MiB per trial, so that the clock resolves it. */

@@ -11,7 +11,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #ifndef TM_LIBFUZZER
-/* Each file in a block of exactly its size, so that a sanitizer sees the first byte read too far. */
+/* Reads each file into a block of exactly its size, so that a sanitizer detects the first byte read
+ * past its end. */
 int main(int argc, char **argv)
 {
     int failed = 0;

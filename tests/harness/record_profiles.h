@@ -1,4 +1,4 @@
-/* A profile with figures worked out by hand, for tests of what stores and shows it. */
+/* A profile with values computed by hand, for tests of the code that stores and shows it. */
 #ifndef TM_TESTS_HARNESS_RECORD_PROFILES_H
 #define TM_TESTS_HARNESS_RECORD_PROFILES_H
 
@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 1000 ns of 2 tokens on 2 threads, 40 of them idle. At 10 GB/s, 100 int8 and 20 fp32 GMAC/s the two parts
- * of `down` take 200 ns (multiplying) and 50 ns (reading) at least, and the head 90 ns (multiplying). */
+/* 2 tokens on 2 threads in 1000 ns, of which 40 ns are idle. At 10 GB/s, 100 int8 and 20 fp32 GMAC/s
+ * the two parts of `down` take at least 200 ns (compute) and 50 ns (reading), and the head takes at
+ * least 90 ns (compute). */
 static inline tm_record_profile make_op_table(double scale)
 {
     static const tm_record_profile_row entries[] = {

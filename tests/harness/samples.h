@@ -1,4 +1,4 @@
-/* A record with every field set, for tests of what stores it. */
+/* A record with every field set, for tests of the code that stores records. */
 #ifndef TM_TESTS_HARNESS_SAMPLES_H
 #define TM_TESTS_HARNESS_SAMPLES_H
 
@@ -64,7 +64,7 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
     return r;
 }
 
-/* The same cell and process in a line of another kind, which has no tokens of its own. */
+/* A record of another kind for the same cell and process. It has no tokens. */
 static inline tm_record make_line_of_kind(tm_record_kind kind)
 {
     tm_record r = make_sample(3, 0, 128);
@@ -75,7 +75,7 @@ static inline tm_record make_line_of_kind(tm_record_kind kind)
     return r;
 }
 
-/* Written and parsed again. */
+/* Writes the record as a line and parses the line again. */
 static inline tm_json *parsed_record(const tm_record *record)
 {
     tm_error err = {0};

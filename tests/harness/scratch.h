@@ -1,4 +1,4 @@
-/* A folder of its own for a test program, and whole files in one call. */
+/* A temporary folder for a test program, and functions that read or write a whole file. */
 #ifndef TM_TESTS_HARNESS_SCRATCH_H
 #define TM_TESTS_HARNESS_SCRATCH_H
 
@@ -21,7 +21,7 @@ static inline int scratch_remove_one(const char *path, const struct stat *st, in
 static inline int scratch_make(void **state)
 {
     (void)state;
-    /* In memory where possible: stores sync every line, which a busy disk makes slow. */
+    /* Prefer a folder in memory: stores sync every line, which is slow on a busy disk. */
     snprintf(scratch_folder, sizeof scratch_folder, "%s/tm_test_XXXXXX",
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     return mkdtemp(scratch_folder) ? 0 : -1;
@@ -33,7 +33,7 @@ static inline int scratch_remove(void **state)
     return nftw(scratch_folder, scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A path in the folder; valid until the fourth call after. */
+/* A path in the folder. It is overwritten by the fourth call after this one. */
 static inline const char *scratch_path(const char *name)
 {
     static char paths[4][128];
@@ -51,7 +51,7 @@ static inline void write_file(const char *path, const void *data, size_t size)
     assert_int_equal(fclose(f), 0);
 }
 
-/* To free(); NUL-terminated. */
+/* The file's contents, NUL-terminated; the caller calls free(). */
 static inline char *read_file(const char *path, size_t *size)
 {
     FILE *f = fopen(path, "rb");
@@ -67,7 +67,8 @@ static inline char *read_file(const char *path, size_t *size)
     return text;
 }
 
-/* tests/harness/probe/fake_papi.c as a library, built in the folder above the running test program's. */
+/* Path of the library built from tests/harness/probe/fake_papi.c. It is in the parent of the folder
+ * of the running test program. */
 static inline const char *fake_papi_path(void)
 {
     static char path[512];
@@ -81,7 +82,7 @@ static inline const char *fake_papi_path(void)
 
 #define assert_says(text, part)                                                                    \
     do {                                                                                           \
-        if (!strstr((text), (part))) fail_msg("\"%s\" does not say \"%s\"", (text), (part));       \
+        if (!strstr((text), (part))) fail_msg("\"%s\" does not contain \"%s\"", (text), (part));   \
     } while (0)
 
 #define assert_ok(call, err)                                                                       \

@@ -9,8 +9,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* Seconds in which a shell answers or a process ends, even on a machine that stalls. The children of
- * these tests run longer than that. */
+/* Seconds within which a shell answers or a process ends, even on a machine that stalls. The
+ * children of these tests run longer. */
 #define PATIENCE 60
 #define FOREVER  "600"
 

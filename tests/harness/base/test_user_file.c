@@ -1,4 +1,4 @@
-/* What a user names to be read: files, pipes with a writer and without one, and what is neither. */
+/* Opens files that a user names: regular files, pipes with and without a writer, and other types. */
 #include "harness/base/user_file.h"
 #include "tests/harness/scratch.h"
 #include "tests/tm_test.h"
@@ -18,7 +18,7 @@ static tm_status read_it(const char *path, size_t limit, size_t *length, tm_erro
     return tm_user_file_read(path, limit, text, length, err);
 }
 
-static void test_files(void **state)
+static void test_regular_files_and_other_types(void **state)
 {
     (void)state;
     const char *path = scratch_path("file");
@@ -47,8 +47,9 @@ static void test_files(void **state)
     assert_int_equal(read_it("/dev/zero", 1000, &n, &err), TM_FORMAT);
 }
 
-/* Nobody writes: refused, with the time that it was waited for, or at once where no pipe will do. */
-static void test_silent_pipes(void **state)
+/* A pipe without a writer is an error after the time-out, which the message states. It is an error
+ * at once if only a regular file is accepted. */
+static void test_silent_pipes_are_errors(void **state)
 {
     (void)state;
     const char *fifo = scratch_path("silent");
@@ -60,7 +61,7 @@ static void test_silent_pipes(void **state)
     assert_says(err.message, "silent: not a regular file");
     assert_int_equal(tm_user_file_open(fifo, 50, &fd, &err), TM_ARG);
     assert_says(err.message, "silent: no data from the pipe within 0.05 s");
-    /* A writer that says nothing is no better; one that went is the end of the file. */
+    /* A writer that sends nothing is the same error. A closed writer means end of file. */
     assert_int_equal(pipe(ends), 0);
     snprintf(name, sizeof name, "/dev/fd/%d", ends[0]);
     assert_int_equal(tm_user_file_open(name, 50, &fd, &err), TM_ARG);
@@ -71,7 +72,7 @@ static void test_silent_pipes(void **state)
     close(ends[0]);
 }
 
-/* Comes late, and writes more than a pipe holds, with a pause inside. */
+/* Starts late and writes more than a pipe holds, with a pause in between. */
 static void *write_slowly(void *path)
 {
     char half[LIMIT / 2];
@@ -91,7 +92,7 @@ static void *write_slowly(void *path)
     return NULL;
 }
 
-static void test_a_pipe_is_read_to_its_end(void **state)
+static void test_pipe_is_read_to_its_end(void **state)
 {
     (void)state;
     char fifo[128];
@@ -111,9 +112,9 @@ static void test_a_pipe_is_read_to_its_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_silent_pipes),
-        cmocka_unit_test(test_a_pipe_is_read_to_its_end),
+        cmocka_unit_test(test_regular_files_and_other_types),
+        cmocka_unit_test(test_silent_pipes_are_errors),
+        cmocka_unit_test(test_pipe_is_read_to_its_end),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

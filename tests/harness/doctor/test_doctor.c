@@ -1,4 +1,4 @@
-/* The doctor's lines on recorded machines, and on this one against what /proc and /sys say. */
+/* Checks the doctor's lines on recorded machines, and on this machine against /proc and /sys. */
 #include "harness/doctor/doctor.h"
 #include "harness/base/sysfs.h"
 #include "tests/harness/probe/energy_tree.h"
@@ -26,12 +26,12 @@ static void assert_line(const char *name, const char *status, const char *value)
 {
     const tm_doctor_line *line = line_of(name);
     if (strcmp(tm_doctor_status_text(line->status), status) != 0 || strcmp(line->value, value) != 0)
-        fail_msg("%s: %s \"%s\" (%s), not %s \"%s\"", name, tm_doctor_status_text(line->status),
-                 line->value, line->detail, status, value);
+        fail_msg("%s: %s \"%s\" (%s); expected %s \"%s\"", name,
+                 tm_doctor_status_text(line->status), line->value, line->detail, status, value);
 }
 
-/* A tree's running counter is a thread of this test, which may stand still just while the doctor looks:
- * the doctor says so then, and looks again. */
+/* The energy counter of a tree is advanced by a thread of this test. If that thread is preempted
+ * while the doctor reads, the doctor reports a stuck counter, so the read is repeated. */
 static void examine_until(const tm_doctor_options *options, const char *name,
                           tm_doctor_status status)
 {
@@ -83,7 +83,7 @@ static void test_container(void **state)
     assert_line("caches", "missing", "");
 }
 
-static void test_state_of_a_made_machine(void **state)
+static void test_synthetic_machine(void **state)
 {
     (void)state;
     const char *root = scratch_path("made");
@@ -148,12 +148,12 @@ static void test_energy_lines(void **state)
     assert_says(line_of("energy powercap")->detail, "SGX");
 }
 
-/* PAPI's component is held against powercap, and is nobody's figure. */
-static void test_papi_beside_powercap(void **state)
+/* PAPI's powercap component is compared with powercap itself; results never use it. */
+static void test_papi_is_compared_with_powercap(void **state)
 {
     (void)state;
     tm_error err = {0};
-    const char *root = scratch_path("beside");
+    const char *root = scratch_path("papi");
     tree_put(root, "proc/cpuinfo", "processor\t: 0");
     tree_zone(root, "intel-rapl:0", "package-0", "7", "262143328850");
     tree_meter m = {.root = root,
@@ -188,7 +188,7 @@ static void test_papi_beside_powercap(void **state)
     assert_says(line_of("papi powercap")->detail, "results use powercap");
 }
 
-/* Read here in another way than the doctor does. */
+/* Reads the values by other means than the doctor. */
 static void test_this_machine(void **state)
 {
     (void)state;
@@ -218,8 +218,9 @@ static void test_this_machine(void **state)
     for (int i = 0; i < doctor.n_lines; i++) {
         const tm_doctor_line *line = &doctor.lines[i];
         if (line->status == TM_DOCTOR_OK && !line->value[0])
-            fail_msg("%s: ok, no value", line->name);
-        if (line->status != TM_DOCTOR_OK && !line->detail[0]) fail_msg("%s: no reason", line->name);
+            fail_msg("%s: status ok without a value", line->name);
+        if (line->status != TM_DOCTOR_OK && !line->detail[0])
+            fail_msg("%s: no reason given", line->name);
     }
 }
 
@@ -241,7 +242,7 @@ static void test_json(void **state)
     tm_json_free(json);
 }
 
-static void test_no_machine(void **state)
+static void test_root_without_machine_is_an_error(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -255,12 +256,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_laptop),
         cmocka_unit_test(test_container),
-        cmocka_unit_test(test_state_of_a_made_machine),
+        cmocka_unit_test(test_synthetic_machine),
         cmocka_unit_test(test_energy_lines),
-        cmocka_unit_test(test_papi_beside_powercap),
+        cmocka_unit_test(test_papi_is_compared_with_powercap),
         cmocka_unit_test(test_this_machine),
         cmocka_unit_test(test_json),
-        cmocka_unit_test(test_no_machine),
+        cmocka_unit_test(test_root_without_machine_is_an_error),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

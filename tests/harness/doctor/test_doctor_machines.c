@@ -1,5 +1,5 @@
-/* Whole machines, one file each in machines/, from records of other projects or the kernel's sources,
- * and what the doctor must report for them.
+/* Whole machines, one file each in machines/, and what the doctor must report for them. They come
+ * from records of other projects or from the kernel's sources.
  *
  *   PATH TEXT                   a file; "cpu[0-3,8]" in PATH makes one per CPU, whose number
  *                               replaces "%d" in TEXT
@@ -52,7 +52,7 @@ static void put_for_each(char *path, const char *text)
     }
 }
 
-/* "\n" and "\t" in a text become what they stand for. */
+/* Replaces the escapes "\n" and "\t" by their characters. */
 static void unescape(char *text)
 {
     char *to = text;
@@ -130,13 +130,13 @@ static void check(char *expectation)
         snprintf(got, sizeof got, "%s", tm_json_text(tm_json_get(json, name), "(none)"));
         tm_json_free(json);
         if (strcmp(got, wanted) != 0)
-            fail_msg("%s: %s is \"%s\", not \"%s\"", m.name, name, got, wanted);
+            fail_msg("%s: %s is \"%s\"; expected \"%s\"", m.name, name, got, wanted);
         return;
     }
     if (expectation[0] == 'a') {
         for (int i = 0; i < m.doctor.n_lines; i++)
             if (strcmp(m.doctor.lines[i].name, name) == 0)
-                fail_msg("%s: there is a line %s: %s", m.name, name, m.doctor.lines[i].value);
+                fail_msg("%s: unexpected line %s: %s", m.name, name, m.doctor.lines[i].value);
         return;
     }
     assert_non_null(wanted);
@@ -145,14 +145,14 @@ static void check(char *expectation)
     const tm_doctor_line *line = line_of(name);
     if (expectation[0] == 'd') {
         if (!strstr(line->detail, wanted))
-            fail_msg("%s: the detail of %s is \"%s\", without \"%s\"", m.name, name, line->detail,
+            fail_msg("%s: the detail of %s is \"%s\" and lacks \"%s\"", m.name, name, line->detail,
                      wanted);
         return;
     }
     snprintf(got, sizeof got, "%s%s%s", tm_doctor_status_text(line->status),
              line->value[0] ? " " : "", line->value);
     if (strcmp(got, wanted) != 0)
-        fail_msg("%s: %s: %s (%s), not %s", m.name, name, got, line->detail, wanted);
+        fail_msg("%s: %s: %s (%s); expected %s", m.name, name, got, line->detail, wanted);
 }
 
 static void test_every_machine(void **state)

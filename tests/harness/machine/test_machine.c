@@ -1,4 +1,4 @@
-/* Recorded machines; what they lack is missing with a reason. */
+/* Reads recorded machines. What a machine does not have is missing, with a reason. */
 #include "harness/machine/machine.h"
 
 #include "harness/base/sysfs.h"
@@ -67,7 +67,7 @@ static void test_container(void **state)
     (void)state;
     tm_machine m = read_machine("container");
     assert_true(m.virtual_machine);
-    /* 2 GiB limit, 1 GiB used, of which 256 MiB can be given back. */
+    /* The limit is 2 GiB; 1 GiB is used, of which 256 MiB can be reclaimed. */
     assert_true(m.memory_available_bytes == (2ll << 30) - (1ll << 30) + (256ll << 20));
     assert_string_equal(m.memory_limit, "cgroup memory limit");
     assert_true(m.cgroup.memory_limit_bytes == 2147483648);
@@ -84,7 +84,7 @@ static void test_container(void **state)
     assert_int_equal(m.caches.n, 0);
     assert_says(m.caches.missing, "not readable");
     assert_int_equal(m.n_numa_nodes, 0);
-    assert_int_equal(m.n_cores, 2); /* no topology: every CPU counts as a core */
+    assert_int_equal(m.n_cores, 2); /* without topology every CPU counts as a core */
 }
 
 static void test_arm(void **state)
@@ -94,13 +94,13 @@ static void test_arm(void **state)
     assert_string_equal(m.architecture.value, "aarch64");
     assert_string_equal(m.cpu_model, "Neoverse-N1");
     assert_int_equal(m.n_cpus, 4);
-    /* The group is outside this namespace, so the top of what is visible counts. */
+    /* The group is outside this namespace, so the topmost visible group applies. */
     assert_true(m.memory_available_bytes == 4294967296ll - 294967296);
     assert_true(m.cgroup.cpu_limit == 2);
     assert_true(isnan(m.load_average));
 }
 
-/* JSON has every member, and null with a reason for those that are unknown. */
+/* The JSON has every member. Unknown members are null, with a reason. */
 static void test_json(void **state)
 {
     (void)state;
@@ -159,7 +159,7 @@ static void test_this_machine(void **state)
     assert_says(err.message, "cpuinfo");
 }
 
-static void test_proc_fields(void **state)
+static void test_fields_of_proc_files(void **state)
 {
     (void)state;
     char value[64];
@@ -189,13 +189,13 @@ static void assert_cpus(int n, const int *cpus, int n_wanted, const int *wanted)
     for (int i = 0; i < n; i++) assert_int_equal(cpus[i], wanted[i]);
 }
 
-static void test_lists_of_cpus(void **state)
+static void test_cpu_lists(void **state)
 {
     (void)state;
     int cpus[8];
     assert_cpus(tm_sysfs_cpu_list("0-2,8", cpus, 8), cpus, 4, (const int[]){0, 1, 2, 8});
     assert_cpus(tm_sysfs_cpu_list("5", cpus, 8), cpus, 1, (const int[]){5});
-    assert_int_equal(tm_sysfs_cpu_list("0-1000", cpus, 8), 8); /* no more than there is room for */
+    assert_int_equal(tm_sysfs_cpu_list("0-1000", cpus, 8), 8); /* no more than the array holds */
     static const char *const none[] = {"", "-3", "3-1", "x", "-"};
     for (int i = 0; i < 5; i++) assert_int_equal(tm_sysfs_cpu_list(none[i], cpus, 8), 0);
     write_file(scratch_path("mask"), "00000001,80000003\n", 18);
@@ -218,17 +218,21 @@ static void test_build_hash(void **state)
     assert_ok(tm_build_hash(scratch_path("two"), b, sizeof b, &err), err);
     assert_string_not_equal(a, b);
     assert_int_equal(tm_build_hash(scratch_path("three"), b, sizeof b, &err), TM_IO);
-    /* The published test value of FNV-1a, 64 bit, for "a". */
+    /* The published test value of 64-bit FNV-1a for "a". */
     assert_true(tm_hash(TM_HASH_START, "a", 1) == 0xaf63dc4c8601ec8cull);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_laptop),       cmocka_unit_test(test_container),
-        cmocka_unit_test(test_arm),          cmocka_unit_test(test_json),
-        cmocka_unit_test(test_fingerprints), cmocka_unit_test(test_this_machine),
-        cmocka_unit_test(test_proc_fields),  cmocka_unit_test(test_lists_of_cpus),
+        cmocka_unit_test(test_laptop),
+        cmocka_unit_test(test_container),
+        cmocka_unit_test(test_arm),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_fingerprints),
+        cmocka_unit_test(test_this_machine),
+        cmocka_unit_test(test_fields_of_proc_files),
+        cmocka_unit_test(test_cpu_lists),
         cmocka_unit_test(test_build_hash),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -1,3 +1,6 @@
+#include "harness/machine/roofline.h"
+#include "kernels/peak/peak.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/machine/roofline.h"
-#include "kernels/peak/peak.h"
-
-/* The read loops must touch every byte: flipping any one changes what they return. */
+/* The read loops must read every byte: flipping any byte changes their result. */
 static void test_read_sees_every_byte(void **state)
 {
     (void)state;
@@ -45,7 +45,7 @@ static void test_points_are_positive_and_named(void **state)
     assert_int_equal(r->n_int8, 1);
     assert_int_equal(r->n_fp32, 1);
     assert_true(r->n_by_size > 3);
-    assert_true(r->read[0].bytes <= (size_t)8 << 20); /* half of what is available */
+    assert_true(r->read[0].bytes <= (size_t)8 << 20); /* half of the available memory */
     const tm_roofline_point *points[] = {r->read, r->int8, r->fp32, r->by_size};
     for (int i = 0; i < 4; i++) {
         assert_true(points[i]->value > 0 && points[i]->value >= points[i]->median);
@@ -60,7 +60,7 @@ static void test_points_are_positive_and_named(void **state)
     free(r);
 }
 
-/* One thread meets nobody; two take some time, whether or not they have a core each. */
+/* A single thread has no barrier. Two threads take some time, even when they share a core. */
 static void test_barriers_take_time(void **state)
 {
     (void)state;
@@ -84,7 +84,7 @@ static void test_barriers_take_time(void **state)
     free(r);
 }
 
-static void test_refuses(void **state)
+static void test_invalid_options_are_errors(void **state)
 {
     (void)state;
     tm_roofline *r = calloc(1, sizeof *r);
@@ -97,7 +97,7 @@ static void test_refuses(void **state)
     free(r);
 }
 
-static void test_counts_are_ascending_and_once(void **state)
+static void test_thread_counts_are_ascending_and_unique(void **state)
 {
     (void)state;
     int counts[TM_ROOFLINE_MAX], n = 0;
@@ -116,8 +116,8 @@ int main(void)
         cmocka_unit_test(test_read_sees_every_byte),
         cmocka_unit_test(test_points_are_positive_and_named),
         cmocka_unit_test(test_barriers_take_time),
-        cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_counts_are_ascending_and_once),
+        cmocka_unit_test(test_invalid_options_are_errors),
+        cmocka_unit_test(test_thread_counts_are_ascending_and_unique),
     };
     return cmocka_run_group_tests_name("roofline", tests, NULL, NULL);
 }

@@ -1,3 +1,5 @@
+#include "harness/record/measured.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "harness/record/measured.h"
 
 static tm_json *parse(const char *text)
 {

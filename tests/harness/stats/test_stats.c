@@ -1,4 +1,4 @@
-/* Statistics against worked examples and tables printed by others, and against enumeration. */
+/* Checks statistics against published worked examples and tables, and against enumeration. */
 #include "tests/tm_test.h"
 
 #include "harness/stats/stats.h"
@@ -12,7 +12,7 @@
 static void near_to(double got, double wanted, double within, const char *what, int line)
 {
     if (!(fabs(got - wanted) <= within))
-        fail_msg("line %d: %s is %.17g, wanted %.17g within %g", line, what, got, wanted, within);
+        fail_msg("line %d: %s is %.17g, expected %.17g within %g", line, what, got, wanted, within);
 }
 #define NEAR(got, wanted, within) near_to(got, wanted, within, #got, __LINE__)
 
@@ -50,14 +50,14 @@ static const double darwin[] = {49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 7
 static void maize_of_darwin(void **state)
 {
     (void)state;
-    /* R 4, wilcox.test(crossed, self, paired = TRUE, conf.int = TRUE) in inches: V = 96, p-value = 0.04126,
-     * 95 percent confidence interval 0.50 5.19, (pseudo)median 3.125. */
+    /* R 4, wilcox.test(crossed, self, paired = TRUE, conf.int = TRUE) in inches: V = 96,
+     * p-value = 0.04126, 95 percent confidence interval 0.50 5.19, (pseudo)median 3.125. */
     NEAR(tm_signed_rank_p(darwin, 15), 0.04126, 5e-6);
     tm_interval rank = tm_hodges_lehmann(darwin, 15, 0.95);
     NEAR(rank.value / 8, 3.125, 1e-12);
     NEAR(rank.low / 8, 0.50, 0.005);
     NEAR(rank.high / 8, 5.19, 0.005);
-    /* R, t.test of the same: mean 2.616667, interval 0.003899 to 5.229434. */
+    /* R, t.test of the same data: mean 2.616667, interval 0.003899 to 5.229434. */
     double factors[15];
     for (int i = 0; i < 15; i++) factors[i] = exp(darwin[i] / 8);
     tm_interval t = tm_interval_positive(factors, 15, 0.95);
@@ -65,7 +65,7 @@ static void maize_of_darwin(void **state)
     NEAR(log(t.low), 0.003899, 1e-6);
     NEAR(log(t.high), 5.229434, 1e-6);
     assert_string_equal(t.method, "t on logs");
-    /* Fisher's figure for the mean: t = 2.148 on 14 degrees. */
+    /* Fisher's result for the mean: t = 2.148 with 14 degrees of freedom. */
     NEAR(tm_mean(darwin, 15) / (tm_standard_deviation(darwin, 15) / sqrt(15)), 2.148, 5e-4);
 }
 
@@ -108,7 +108,8 @@ static void t_quantiles_of_tables_and_closed_forms(void **state)
         NEAR(tm_t_quantile(0.995, v), table[i].p995, 5.1e-4);
         NEAR(tm_t_quantile(0.999, v), table[i].p999, 5.1e-4);
     }
-    /* Source: Shaw 2006, J. Comput. Finance 9(4), 37-73: 1, 2 and 4 degrees in closed form. */
+    /* Source: Shaw 2006, J. Comput. Finance 9(4), 37-73: closed forms for 1, 2 and 4 degrees of
+     * freedom. */
     for (double p = 1e-12; p < 1; p = p < 0.1 ? p * 9 : p + 0.0371) {
         double a = 4 * p * (1 - p), q = 4 / sqrt(a) * cos(acos(sqrt(a)) / 3);
         double four = copysign(sqrt(fmax(0, q - 4)), p - 0.5);
@@ -117,7 +118,7 @@ static void t_quantiles_of_tables_and_closed_forms(void **state)
         NEAR(tm_t_quantile(p, 2), two, 1e-12 * fabs(two) + 1e-15);
         NEAR(tm_t_quantile(p, 4), four, 1e-7 * fabs(four) + 1e-7); /* q - 4 cancels near 0.5 */
     }
-    /* Both sides of the change of method at 1e5 degrees. */
+    /* The method changes at 1e5 degrees of freedom; check both sides. */
     NEAR(tm_t_quantile(0.975, 99999), tm_t_quantile(0.975, 100001), 1e-9);
 }
 
@@ -143,13 +144,14 @@ static void quantiles_at_the_ends(void **state)
 }
 
 /* Largest W- that is significant at 5 %, two-sided, n = 6 .. 60.
- * Source: OEIS A226330 (Mitic, The Mathematica Journal 6(3)); to n = 25 also Wilcoxon 1945, table 2. */
+ * Source: OEIS A226330 (Mitic, The Mathematica Journal 6(3)); up to n = 25 also Wilcoxon 1945,
+ * table 2. */
 static const int critical[] = {0,   2,   3,   5,   8,   10,  13,  17,  21,  25,  29,  34,  40,  46,
                                52,  58,  65,  73,  81,  89,  98,  107, 116, 126, 137, 147, 159, 170,
                                182, 195, 208, 221, 235, 249, 264, 279, 294, 310, 327, 343, 361, 378,
                                396, 415, 434, 453, 473, 494, 514, 536, 557, 579, 602, 625, 648};
 
-/* Differences of magnitudes 1 .. n whose negative ranks sum to w. */
+/* Makes differences of magnitudes 1 .. n whose negative ranks sum to w. */
 static void differences_with_sum(int n, int w, double *d)
 {
     for (int rank = n; rank >= 1; rank--) {
@@ -208,7 +210,8 @@ static void intervals_end_at_the_walsh_averages_of_the_table(void **state)
         NEAR(interval.high, all[count - c], 0);
         assert_true(interval.confidence >= 0.95 && interval.confidence < 0.97);
     }
-    /* Above 60, Hollander, Wolfe, Chicken, 3.3, large-sample form: c near n(n+1)/4 - 1.96 sqrt(n(n+1)(2n+1)/24). */
+    /* n > 60 uses the large-sample form of Hollander, Wolfe, Chicken, 3.3:
+     * c near n(n+1)/4 - 1.96 sqrt(n(n+1)(2n+1)/24). */
     int n = 300;
     for (int i = 0; i < n; i++) d[i] = floor(tm_rng_uniform(&rng) * 50) - 20; /* many ties */
     int count = walsh_averages(d, n, all);
@@ -220,7 +223,8 @@ static void intervals_end_at_the_walsh_averages_of_the_table(void **state)
     assert_string_equal(interval.method, "Wilcoxon signed-rank, normal approximation");
 }
 
-/* The definition: mid-ranks of the non-zero differences, every pattern of signs equally likely. */
+/* The p-value by its definition: mid-ranks of the non-zero differences, with every pattern of signs
+ * equally likely. */
 static double p_by_enumeration(const double *d, int n)
 {
     int doubled[16], m = 0, observed = 0, total = 0, kept[16];
@@ -265,7 +269,7 @@ static void signed_rank_p_continues_into_the_normal_approximation(void **state)
 {
     (void)state;
     double d[80];
-    /* Sum of negative ranks 40 % of all: far from both ends. */
+    /* The negative ranks sum to 40 % of the total, far from both ends. */
     for (int n = 58; n <= 64; n++) {
         differences_with_sum(n, n * (n + 1) / 5, d);
         double mean = n * (n + 1) / 4.0, sd = sqrt(n * (n + 1.0) * (2 * n + 1) / 24);
@@ -293,7 +297,7 @@ static void ratios_do_not_depend_on_which_arm_is_first(void **state)
         assert_true(r.value > 1.5 && r.value < 2.8);
         assert_string_equal(r.method, n < 6 ? "t on logs: n < 6" : "Wilcoxon signed-rank");
     }
-    /* n = 6: the interval is the range of the ratios, at 1 - 2/64. */
+    /* At n = 6 the interval is the range of the ratios; its confidence is 1 - 2/64. */
     tm_interval six = tm_interval_ratio(a, b, 6, 0.95);
     double low = INFINITY, high = 0;
     for (int i = 0; i < 6; i++) {
@@ -303,7 +307,7 @@ static void ratios_do_not_depend_on_which_arm_is_first(void **state)
     NEAR(six.low, low, 1e-14);
     NEAR(six.high, high, 1e-14);
     NEAR(six.confidence, 0.96875, 0);
-    /* 99 % needs 8 pairs. */
+    /* A 99 % interval needs 8 pairs. */
     assert_string_equal(tm_interval_ratio(a, b, 7, 0.99).method,
                         "t on logs: n too small for signed-rank");
     assert_string_equal(tm_interval_ratio(a, b, 8, 0.99).method, "Wilcoxon signed-rank");
@@ -339,7 +343,7 @@ static void what_is_not_there_is_not_a_number(void **state)
     double with_nan[] = {1, NAN, 2};
     assert_true(isnan(tm_median(with_nan, 3)) && isnan(tm_signed_rank_p(with_nan, 3)));
     assert_true(isnan(tm_quantile(many, 7, 1.5)) && isnan(tm_quantile(many, 7, NAN)));
-    /* Equal values: an interval of no width, not a missing one. */
+    /* Equal values give an interval of zero width, not a missing one. */
     double equal[] = {2, 2, 2, 2, 2, 2};
     x = tm_interval_positive(equal, 6, 0.95);
     assert_true(x.value == x.low && x.value == x.high);
@@ -360,7 +364,7 @@ static void order_statistics(void **state)
     NEAR(tm_quantile(values, 10, 1), 10, 0);
     NEAR(tm_median(values, 9), 6, 0);
     assert_memory_equal(values, before, sizeof values);
-    static double many[1001]; /* more than the stack copy holds */
+    static double many[1001]; /* larger than the copy on the stack */
     for (int i = 0; i < 1001; i++) many[i] = (i * 387) % 1001;
     NEAR(tm_median(many, 1001), 500, 0);
     NEAR(tm_quantile(many, 1001, 0.99), 990, 1e-9);
@@ -372,7 +376,7 @@ static void percentiles_only_where_samples_support_them(void **state)
     static double values[400];
     for (int i = 0; i < 400; i++) values[i] = i;
     int needed;
-    /* 97.5 % one-sided on each side: ln 0.025 / ln q, rounded up. */
+    /* 97.5 % on each side: ln 0.025 / ln q, rounded up. */
     assert_true(isnan(tm_percentile_supported(values, 367, 0.99, &needed)));
     assert_int_equal(needed, 368);
     NEAR(tm_percentile_supported(values, 368, 0.99, &needed), 0.99 * 367, 1e-9);
@@ -381,7 +385,7 @@ static void percentiles_only_where_samples_support_them(void **state)
     assert_false(isnan(tm_percentile_supported(values, 36, 0.9, &needed)));
     tm_percentile_supported(values, 1, 0.1, &needed);
     assert_int_equal(needed, 36);
-    /* The median's interval begins at n = 6, as in the sign test. */
+    /* The median has an interval from n = 6 on, as in the sign test. */
     assert_true(isnan(tm_percentile_supported(values, 5, 0.5, &needed)));
     assert_int_equal(needed, 6);
     NEAR(tm_percentile_supported(values, 6, 0.5, &needed), 2.5, 0);
@@ -392,7 +396,7 @@ static void percentiles_only_where_samples_support_them(void **state)
 static void outliers_beyond_tukeys_fences(void **state)
 {
     (void)state;
-    /* Quartiles 3.25 and 7.75: fences at -3.5 and 14.5. */
+    /* The quartiles are 3.25 and 7.75, so the fences are -3.5 and 14.5. */
     double values[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 14.6};
     bool marked[10];
     assert_int_equal(tm_mark_outliers(values, 10, marked), 1);
@@ -420,7 +424,7 @@ static void slot_effect_is_found_and_does_not_move_the_ratio(void **state)
         b[i] = 100 * (first_is_a[i] ? 0.97 : 1);
     }
     tm_interval slot = tm_slot_effect(a, b, first_is_a, 12, 0.95);
-    /* Pairs with a first gain 1 / 0.97, the others lose as much. */
+    /* Pairs that run a first gain 1 / 0.97; the others lose as much. */
     NEAR(slot.value, -2 * log(0.97), 0.002);
     assert_true(slot.low > 0 && slot.high > slot.value);
     NEAR(tm_interval_ratio(a, b, 12, 0.95).value, 1.3, 0.002);
@@ -451,13 +455,13 @@ static void slot_effect_is_found_and_does_not_move_the_ratio(void **state)
 static void geometric_mean_of_fleming_and_wallace(void **state)
 {
     (void)state;
-    /* Fleming and Wallace 1986, the point of the paper: normalised to either machine, the geometric
+    /* The main point of Fleming and Wallace 1986: normalised to either machine, the geometric
      * mean ranks them the same way. Ratios 2 and 1/2 average to 1. */
     double ratios[] = {2, 0.5, 4, 0.25};
     tm_interval mean = tm_interval_geometric(ratios, 4, 0.95);
     NEAR(mean.value, 1, 1e-15);
     NEAR(mean.low * mean.high, 1, 1e-12);
-    /* Logs +-1, +-2 doublings: sd sqrt(10/3) ln 2, t = 3.182446 on 3 degrees. */
+    /* Logs +-1, +-2 doublings: sd sqrt(10/3) ln 2, t = 3.182446 with 3 degrees of freedom. */
     NEAR(log(mean.high), 3.1824463 * sqrt(10.0 / 3) * M_LN2 / 2, 1e-6);
     assert_string_equal(mean.method, "t on log-ratios");
 }

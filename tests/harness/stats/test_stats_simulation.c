@@ -1,6 +1,7 @@
-/* Does the interval of a paired ratio keep its promise on a noisy machine, and would these tests
- * notice if it did not? Noise of a run, on log time: AR(1) drift, Gaussian, and a 5 % chance of a
- * slow spike (exponential, mean 15 %). A model with fixed seeds, not a measured machine. */
+/* Checks by simulation that the interval of a paired ratio covers the true ratio as often as it
+ * claims on a noisy machine, and that these tests fail for a method that does not. The noise of a
+ * run, on log time, is AR(1) drift, Gaussian noise and a 5 % chance of a slow spike (exponential,
+ * mean 15 %). Seeds are fixed; no machine is measured. */
 #include "tests/tm_test.h"
 
 #include "harness/stats/stats.h"
@@ -28,7 +29,7 @@ static double gaussian(tm_rng *rng)
     return sqrt(-2 * log(u)) * cos(2 * M_PI * tm_rng_uniform(rng));
 }
 
-/* Times of n runs, one after the other. */
+/* Times of n consecutive runs. */
 static void make_runs(tm_rng *rng, const noise_model *noise, int n, double *times)
 {
     double drift = noise->drift * gaussian(rng);
@@ -46,7 +47,8 @@ typedef struct pairs {
     bool first_is_a[MAX_PAIRS];
 } pairs;
 
-/* n pairs in the order AB BA AB BA; b takes `factor` times as long, the second slot `second` times. */
+/* Makes n pairs in the order AB BA AB BA. b takes `factor` times as long as a; the second slot takes
+ * `second` times as long as the first. */
 static void make_pairs(tm_rng *rng, const noise_model *noise, int n, double factor, double second,
                        pairs *out)
 {
@@ -74,7 +76,8 @@ static void expect_share(int count, double low, double high, const char *name, i
                  what, 100 * share, TRIALS, 100 * low, 100 * high);
 }
 
-/* Four standard deviations of an observed share: a correct method leaves it once in 16 000 seeds. */
+/* Four standard deviations of an observed share. A correct method exceeds it for one seed in
+ * 16 000. */
 static double four_sigma(double p, double trials)
 {
     return 4 * sqrt(p * (1 - p) / trials);
@@ -98,14 +101,14 @@ static void paired_interval_gives_the_promised_false_alarms(void **state)
             alarms_t += excludes(tm_interval_ratio_t(p.b, p.a, n, 0.95), 1);
         }
         expect_share(alarms, 0.05 - around, 0.05 + around, noise->name, n, "false alarm");
-        /* Spikes widen t intervals: fewer alarms than promised, but not many more. */
+        /* Spikes widen t intervals, so they may raise fewer false alarms than 5 %, but not many more. */
         expect_share(alarms_t, 0.02, 0.05 + around, noise->name, n, "false alarm of t");
         expect_share(beyond_5_percent, 0, 0.02, noise->name, n, "false alarm beyond 5 %");
     }
 }
 
-/* The comparison this project does not make: Welch's t interval of the difference of the means of all of one
- * arm, then all of the other. */
+/* The comparison that this project avoids: all runs of one arm, then all of the other, and Welch's
+ * t interval of the difference of their means. */
 static bool welch_excludes_zero(const double *a, const double *b, int n)
 {
     double va = tm_standard_deviation(a, n), vb = tm_standard_deviation(b, n);
@@ -128,7 +131,7 @@ static void one_arm_after_the_other_fires_on_drift(void **state)
             make_runs(&rng, noise, 2 * n, times);
             alarms += welch_excludes_zero(times, times + n, n);
         }
-        /* Six times the promised 5 %: the limits of the test above are far from letting this pass. */
+        /* Six times the nominal 5 %, so the limits of the test above would reject this method. */
         if (noise->drift > 0)
             expect_share(alarms, 0.30, 0.60, noise->name, n, "Welch's false alarm");
         else
@@ -139,7 +142,7 @@ static void one_arm_after_the_other_fires_on_drift(void **state)
 static void real_slow_downs_are_found(void **state)
 {
     (void)state;
-    /* Shares that another program found for the same model, in 1500 trials. */
+    /* Shares that an independent program found for the same model in 1500 trials. */
     static const struct {
         const noise_model *noise;
         int n;
@@ -159,7 +162,7 @@ static void real_slow_downs_are_found(void **state)
             tm_interval ratio = tm_interval_ratio(p.b, p.a, n, 0.95);
             found += excludes(ratio, 1) && ratio.value > 1.05;
         }
-        /* Both counts vary, and the table is rounded. */
+        /* Both shares vary by chance, and the table is rounded. */
         double around = four_sigma(table[k].found, 1 / (1.0 / TRIALS + 1.0 / 1500)) + 0.01;
         expect_share(found, table[k].found - around, table[k].found + around, table[k].noise->name,
                      n, "slow-down found");
@@ -203,7 +206,7 @@ static void interval_and_p_value_say_the_same(void **state)
         assert_int_equal(excludes(interval, 0), tm_signed_rank_p(d, n) <= 0.05);
         excluding += excludes(interval, 0);
     }
-    assert_in_range(excluding, TRIALS / 10, TRIALS * 9 / 10); /* both answers occurred */
+    assert_in_range(excluding, TRIALS / 10, TRIALS * 9 / 10); /* both outcomes occurred */
 }
 
 static void slot_effect_is_told_from_a_difference(void **state)
@@ -219,7 +222,7 @@ static void slot_effect_is_told_from_a_difference(void **state)
         make_pairs(&rng, &quiet, n, 1, 1.05, &p);
         tm_interval slot = tm_slot_effect(p.a, p.b, p.first_is_a, n, 0.95);
         tm_interval ratio = tm_interval_ratio(p.a, p.b, n, 0.95);
-        found += slot.high < 0; /* times: the arm that ran first is the faster */
+        found += slot.high < 0; /* the values are times: the arm that ran first is faster */
         ratio_alarms += excludes(ratio, 1);
         estimate += slot.value / TRIALS;
     }
@@ -227,7 +230,7 @@ static void slot_effect_is_told_from_a_difference(void **state)
     expect_share(found, 0.8, 1, "quiet", n, "slot effect of 5 % found");
     /* A slower second slot must not look like a difference between the arms. */
     expect_share(ratio_alarms, 0, 0.05 + four_sigma(0.05, TRIALS), "quiet", n,
-                 "slot taken for an arm");
+                 "slot effect taken for a difference of the arms");
     if (fabs(estimate + 2 * log(1.05)) > 0.005) fail_msg("mean slot effect %.4f", estimate);
 }
 
