@@ -152,7 +152,8 @@ static tm_status check_vocabulary(const tm_gguf *gguf, const tm_config *c, tm_er
     for (size_t i = 0; i < 2 && !status; i++) {
         uint32_t id = 0;
         status = tm_gguf_u32(gguf, ids[i], &id, &found, err);
-        if (!status && found && id >= (uint32_t)c->n_vocab)
+        bool is_none = id == UINT32_MAX; /* -1 in llama.cpp: the vocabulary lacks this token */
+        if (!status && found && !is_none && id >= (uint32_t)c->n_vocab)
             status =
                 tm_fail(err, TM_FORMAT, "key '%s' is %u; it must be below the vocabulary size %d",
                         ids[i], id, c->n_vocab);

@@ -302,7 +302,7 @@ tm_status tm_child_read_all(tm_child *child, size_t max_bytes, double timeout_se
         tm_status status = tm_child_read_line(child, timeout_seconds, interrupt, &line, err);
         if (status == TM_OK && !line) return TM_OK;
         size_t n = status == TM_OK ? strlen(line) : 0;
-        if (n > max_bytes - *length)
+        if (status == TM_OK && n + 1 > max_bytes - *length)
             status = tm_fail(err, TM_CHILD, "an answer of more than %zu bytes", max_bytes);
         if (status != TM_OK) {
             free(*text);
@@ -311,6 +311,7 @@ tm_status tm_child_read_all(tm_child *child, size_t max_bytes, double timeout_se
         }
         memcpy(*text + *length, line, n);
         *length += n;
+        (*text)[(*length)++] = '\n';
     }
 }
 

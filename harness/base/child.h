@@ -44,7 +44,7 @@ tm_status tm_child_write(tm_child *child, const char *text, size_t length,
 tm_status tm_child_read_line(tm_child *child, double timeout_seconds, const tm_interrupt *interrupt,
                              const char **line, tm_error *err) TM_MUST_USE;
 
-/* All lines up to the end of the output, joined without their newlines. Free *text, which is NULL
+/* All lines up to the end of the output, each with a newline. Free *text, which is NULL
  * after an error. Errors: those of reading a line, CHILD for more than max_bytes. */
 tm_status tm_child_read_all(tm_child *child, size_t max_bytes, double timeout_seconds,
                             const tm_interrupt *interrupt, char **text, size_t *length,

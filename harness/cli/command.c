@@ -190,6 +190,7 @@ static int run(const tm_command *command, int argc, char **argv)
             status = output->path ? run_to_file(command, settings, &call, output->path, &err)
                                   : run_to_stdout(command, settings, &call, &err);
     }
+    tm_parsed_free(&parsed);
     free(block);
     int exit_status = status == TM_OK ? 0 : tm_report_error(command->name, &err);
     return call.exit_status ? call.exit_status : exit_status;

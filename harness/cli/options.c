@@ -1,5 +1,6 @@
 #include "harness/cli/options.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -112,15 +113,55 @@ static tm_status unknown(const tm_option *rows, int n_rows, const char *given, t
     return tm_fail(err, TM_ARG, "unknown option \"%s\"; use --help to list the options", bare);
 }
 
-/* One option at argv[*i], with its value, which may be argv[*i + 1]. */
+/* `-t4` and `-msynth:125M`, as llama-bench takes them: the longest letters before a value that
+ * looks like one. Returns its row, with the length of the letters; NULL: none. */
+static const tm_option *find_glued(const tm_option *rows, int n_rows, const char *name,
+                                   size_t *length)
+{
+    for (size_t n = 2; n > 0; n--) {
+        if (strlen(name) <= n) continue;
+        const tm_option *option = find(rows, n_rows, name, n, false);
+        bool is_value = isdigit((unsigned char)name[n]) || name[n] == '/' || name[n] == '.' ||
+                        strncmp(name + n, "synth:", 6) == 0;
+        if (!option || option->kind == TM_OPTION_FLAG || !is_value) continue;
+        *length = n;
+        return option;
+    }
+    return NULL;
+}
+
+/* Appends a repeated list to the one before, as llama-bench does. */
+static tm_status append_list(tm_parsed *out, const char *before, const char **list, tm_error *err)
+{
+    char *joined = NULL;
+    if (out->n_joined == TM_OPTIONS_JOINED_MAX)
+        return tm_fail(err, TM_ARG, "more than %d repeated options", TM_OPTIONS_JOINED_MAX);
+    if (asprintf(&joined, "%s,%s", before, *list) < 0)
+        return tm_fail(err, TM_NOMEM, "no memory for a list");
+    *list = out->joined[out->n_joined++] = joined;
+    return TM_OK;
+}
+
+void tm_parsed_free(tm_parsed *parsed)
+{
+    for (int i = 0; i < parsed->n_joined; i++) free(parsed->joined[i]);
+    parsed->n_joined = 0;
+}
+
+/* One option at argv[*i], with its value, which may be argv[*i + 1]. is_given: [n_rows], which
+ * options came before on this command line. */
 static tm_status parse_option(const tm_option *rows, int n_rows, int argc, char **argv, int *i,
-                              void *settings, tm_error *err)
+                              bool *is_given, tm_parsed *out, tm_error *err)
 {
     const char *arg = argv[*i];
     bool is_long = arg[1] == '-';
     const char *name = arg + (is_long ? 2 : 1), *equals = strchr(name, '=');
     size_t length = equals ? (size_t)(equals - name) : strlen(name);
     const tm_option *option = find(rows, n_rows, name, length, is_long);
+    if (!option && !is_long) {
+        option = find_glued(rows, n_rows, name, &length);
+        if (option) equals = name + length - 1; /* the value begins after the letters */
+    }
     if (!option) return unknown(rows, n_rows, arg, err);
     char shown[64];
     snprintf(shown, sizeof shown, "%.*s", (int)(name - arg) + (int)length, arg);
@@ -132,7 +173,12 @@ static tm_status parse_option(const tm_option *rows, int n_rows, int argc, char 
             return tm_fail(err, TM_ARG, "%s needs a value: %s", shown, option->value);
         text = argv[++*i];
     }
-    return set(option, shown, text, settings, err);
+    const char **value = (const char **)(void *)((char *)out->settings + option->offset);
+    bool is_repeated = option->kind == TM_OPTION_LIST && is_given[option - rows];
+    const char *before = is_repeated ? *value : NULL;
+    tm_status status = set(option, shown, text, out->settings, err);
+    is_given[option - rows] = true;
+    return status == TM_OK && before ? append_list(out, before, value, err) : status;
 }
 
 static tm_status check_required(const tm_option *rows, int n_rows, const void *settings,
@@ -151,7 +197,8 @@ static tm_status check_required(const tm_option *rows, int n_rows, const void *s
 tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **argv, tm_parsed *out,
                            tm_error *err)
 {
-    out->n_arguments = 0;
+    assert(n_rows <= TM_OPTIONS_ROWS_MAX);
+    out->n_arguments = out->n_joined = 0;
     out->wants_help = false;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -161,7 +208,7 @@ tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **a
     tm_status status = TM_OK;
     for (int i = 0; i < n_rows && status == TM_OK; i++)
         status = set_from_environment(&rows[i], out->settings, err);
-    bool only_arguments = false;
+    bool only_arguments = false, is_given[TM_OPTIONS_ROWS_MAX] = {false};
     for (int i = 1; i < argc && status == TM_OK; i++) {
         const char *arg = argv[i];
         if (only_arguments || arg[0] != '-' || !arg[1]) {
@@ -172,7 +219,7 @@ tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **a
         } else if (strcmp(arg, "--") == 0) {
             only_arguments = true;
         } else {
-            status = parse_option(rows, n_rows, argc, argv, &i, out->settings, err);
+            status = parse_option(rows, n_rows, argc, argv, &i, is_given, out, err);
         }
     }
     if (status == TM_OK && out->n_arguments < out->min_arguments)

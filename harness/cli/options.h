@@ -2,7 +2,8 @@
  * page and shell completion, so none of them can contradict another.
  *
  * A value comes, in rising priority, from the command's defaults, from TERNMARK_<NAME> in the
- * environment, and from the command line (`--name value`, `--name=value`, `-x value`).
+ * environment, and from the command line (`--name value`, `--name=value`, `-x value`, `-x4`). The
+ * values of a repeated list are joined; of another repeated option the last value counts.
  */
 #ifndef TM_HARNESS_CLI_OPTIONS_H
 #define TM_HARNESS_CLI_OPTIONS_H
@@ -53,12 +54,17 @@ typedef struct tm_option_set {
     size_t offset;         /* of the rows' settings in the command's */
 } tm_option_set;
 
+#define TM_OPTIONS_ROWS_MAX   64 /* of one command */
+#define TM_OPTIONS_JOINED_MAX 64 /* repeated lists on one command line */
+
 /* The values of a command line: `settings` holds the options' values at their rows' offsets. */
 typedef struct tm_parsed {
     void *settings;
     const char *usage;      /* for messages: "ternmark report [OPTIONS] STORE" */
     const char **arguments; /* [max_arguments] room; [n_arguments] filled */
     int min_arguments, max_arguments, n_arguments;
+    char *joined[TM_OPTIONS_JOINED_MAX]; /* owned: repeated lists; free with tm_parsed_free */
+    int n_joined;
     bool wants_help; /* --help was given; what stands behind it was not read */
 } tm_parsed;
 
@@ -66,6 +72,9 @@ typedef struct tm_parsed {
  * name, a missing or wrong value with its limits, a wrong number of arguments). */
 tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **argv, tm_parsed *out,
                            tm_error *err) TM_MUST_USE;
+
+/* Ends the validity of the lists in `settings`. */
+void tm_parsed_free(tm_parsed *parsed);
 
 /* "text, md or json" of a list ended by NULL. Returns out. */
 char *tm_names_text(const char *const *names, char *out, size_t size);

@@ -66,13 +66,50 @@ void tm_peer_print(const tm_peer *peer, char *text, size_t size)
 
 /* Its answer. */
 
+/* Whether a line can be one of llama-bench's JSON. Some builds print other lines beside it. */
+static bool is_json_line(const char *line, size_t n)
+{
+    size_t blanks = 0;
+    while (blanks < n && (line[blanks] == ' ' || line[blanks] == '\t')) blanks++;
+    return blanks == n || strchr("[]{}\",-0123456789", line[blanks]);
+}
+
+/* Parses the answer without the lines that are none of JSON. The error cites the first of them. */
+static tm_status parse_answer(const char *text, size_t length, const char *what, tm_json **out,
+                              tm_error *err)
+{
+    tm_error ignored;
+    if (tm_json_parse(text, length, what, out, &ignored) == TM_OK) return TM_OK;
+    char *kept = malloc(length + 1);
+    if (!kept) return tm_fail(err, TM_NOMEM, "%s: no memory for %zu bytes", what, length);
+    const char *other = NULL, *end = text + length;
+    size_t n_kept = 0, n_other = 0;
+    for (const char *line = text; line < end;) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        size_t n = (size_t)((newline ? newline + 1 : end) - line);
+        if (is_json_line(line, n - (newline ? 1 : 0))) {
+            memcpy(kept + n_kept, line, n);
+            n_kept += n;
+        } else if (!other) {
+            other = line;
+            n_other = n - (newline ? 1 : 0);
+        }
+        line += n;
+    }
+    tm_status status = tm_json_parse(kept, n_kept, what, out, err);
+    free(kept);
+    if (status == TM_OK || !other) return status;
+    return tm_fail(err, TM_FORMAT, "%s is not JSON: \"%.*s\"; it must print JSON for -o json", what,
+                   (int)(n_other < 100 ? n_other : 100), other);
+}
+
 tm_status tm_peer_answer_read(const char *text, size_t length, tm_peer_answer *out, tm_error *err)
 {
     static const char what[] = "llama-bench's answer";
     tm_json *json = NULL;
     int64_t n_prompt, n_gen, n_threads;
     memset(out, 0, sizeof *out);
-    tm_status status = tm_json_parse(text, length, what, &json, err);
+    tm_status status = parse_answer(text, length, what, &json, err);
     if (status != TM_OK) return status;
     const tm_json *test = tm_json_at(json, 0);
     if (!tm_json_is_array(json) || tm_json_count(json) != 1 || !tm_json_is_object(test))

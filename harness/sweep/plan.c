@@ -216,6 +216,8 @@ static tm_status add_peer(planner *p, tm_plan_model *m, const tm_peer *peer, con
     if (status == TM_OK) status = new_arm(p, w, cell, build, identity, &arm, index, err);
     if (status != TM_OK || !arm) return status;
     arm->peer = peer;
+    if (w->threads > p->env->n_cpus && !p->options->oversubscribe)
+        memcpy(arm->skip, m->skip, sizeof arm->skip);
     tm_plan_predict_peer(m, p->suite, arm);
     *index = keep_arm(p, arm);
     return TM_OK;
@@ -286,6 +288,29 @@ static tm_status resolve_threads(const planner *p, int written, int *out, tm_err
     return TM_OK;
 }
 
+/* Whether some number of threads of the axis can run here, so that the others are only skipped. */
+static bool has_threads_that_fit(const planner *p)
+{
+    int n;
+    tm_error ignored;
+    for (int t = 0; t < p->suite->n_threads; t++)
+        if (resolve_threads(p, p->suite->threads[t], &n, &ignored) == TM_OK) return true;
+    return false;
+}
+
+/* Adds the cells of a number of threads that this machine lacks: why. */
+static tm_status add_skipped_group(planner *p, tm_plan_model *m, int threads, const char *why,
+                                   tm_error *err)
+{
+    char before[sizeof m->skip];
+    if (p->open) return TM_OK; /* nothing to choose */
+    memcpy(before, m->skip, sizeof before);
+    if (!m->skip[0]) snprintf(m->skip, sizeof m->skip, "%s", why);
+    tm_status status = add_group(p, m, false, threads, err);
+    memcpy(m->skip, before, sizeof before);
+    return status;
+}
+
 static tm_status add_model(planner *p, const char *name, tm_error *err)
 {
     tm_plan_model m;
@@ -295,7 +320,9 @@ static tm_status add_model(planner *p, const char *name, tm_error *err)
         int k = 0;
         status = resolve_threads(p, p->suite->threads[t], &seen[t], err);
         while (k < t && seen[k] != seen[t]) k++; /* "all" may equal a number of the axis */
-        if (status == TM_OK && k == t)
+        if (status != TM_OK && seen[t] >= 1 && has_threads_that_fit(p))
+            status = k == t ? add_skipped_group(p, &m, seen[t], err->message, err) : TM_OK;
+        else if (status == TM_OK && k == t)
             status = add_group(p, &m, p->suite->threads[t] == TM_THREADS_ALL, seen[t], err);
     }
     tm_plan_model_close(&m);

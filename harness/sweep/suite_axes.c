@@ -5,9 +5,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_THREADS 65536
 
@@ -20,13 +22,34 @@ void tm_suite_init(tm_suite *suite)
     tm_energy_source_init(&suite->energy);
 }
 
+/* Length of the first part of a comma list of models. A path may hold commas: what is a file only
+ * together with the parts after it is that file. */
+static size_t model_length(const char *list)
+{
+    char path[PATH_MAX];
+    size_t first = strcspn(list, ",");
+    for (size_t n = first; n < sizeof path; n += 1 + strcspn(list + n + 1, ",")) {
+        memcpy(path, list, n);
+        path[n] = 0;
+        if (access(path, F_OK) == 0) return n;
+        if (!list[n]) break;
+    }
+    return first;
+}
+
+static size_t value_length(const char *list)
+{
+    return strcspn(list, ",");
+}
+
 /* Calls `add` for each part of a comma list. */
 static tm_status each_part(tm_suite *suite, const char *list, const char *what,
+                           size_t (*part_length)(const char *),
                            tm_status (*add)(tm_suite *, const char *, tm_error *), tm_error *err)
 {
     for (const char *p = list;; p++) {
         char part[256];
-        size_t n = strcspn(p, ",");
+        size_t n = part_length(p);
         if (n == 0) return tm_fail(err, TM_ARG, "%s: \"%s\" has an empty part", what, list);
         if (n >= sizeof part)
             return tm_fail(err, TM_ARG, "%s: \"%.40s...\" is longer than %zu characters", what, p,
@@ -74,17 +97,17 @@ static tm_status add_head_kernel(tm_suite *suite, const char *part, tm_error *er
 
 tm_status tm_suite_add_models(tm_suite *suite, const char *list, tm_error *err)
 {
-    return each_part(suite, list, "model", add_model, err);
+    return each_part(suite, list, "model", model_length, add_model, err);
 }
 
 tm_status tm_suite_add_kernels(tm_suite *suite, const char *list, tm_error *err)
 {
-    return each_part(suite, list, "kernel", add_kernel, err);
+    return each_part(suite, list, "kernel", value_length, add_kernel, err);
 }
 
 tm_status tm_suite_add_head_kernels(tm_suite *suite, const char *list, tm_error *err)
 {
-    return each_part(suite, list, "head kernel", add_head_kernel, err);
+    return each_part(suite, list, "head kernel", value_length, add_head_kernel, err);
 }
 
 static bool read_number(const char **p, long long *out)
@@ -147,7 +170,7 @@ static tm_status add_threads(tm_suite *suite, const char *part, tm_error *err)
 
 tm_status tm_suite_add_threads(tm_suite *suite, const char *list, tm_error *err)
 {
-    return each_part(suite, list, "threads", add_threads, err);
+    return each_part(suite, list, "threads", value_length, add_threads, err);
 }
 
 static tm_status add_test_values(tm_suite *suite, int n_prompt, int n_gen, int depth,
@@ -217,7 +240,7 @@ static tm_status add_test(tm_suite *suite, const char *part, tm_error *err)
 
 tm_status tm_suite_add_tests(tm_suite *suite, const char *list, tm_error *err)
 {
-    return each_part(suite, list, "test", add_test, err);
+    return each_part(suite, list, "test", value_length, add_test, err);
 }
 
 /* A comma list of ranges. NULL gives `otherwise` alone, or nothing if that is below 0. */

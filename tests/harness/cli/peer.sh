@@ -66,6 +66,23 @@ expect 2 "two of a name" "two peers are named other" $bench --peer "$here;$here"
 expect 2 "the name of a family" "name of a kernel" $bench --peer "f16=$work/llama-bench,$work/model.gguf"
 # shellcheck disable=SC2086
 expect 2 "nothing behind the name" "the file is missing" $bench --peer "a=$work/llama-bench"
+# Some builds print lines of their own before and inside the JSON.
+cat >chatty <<'END'
+#!/usr/bin/env bash
+echo "============ Repacked 210 tensors"
+"$(dirname "$0")/llama-bench" "$@" | sed '1a ==== HAVE_FANCY_SIMD is defined'
+END
+cat >mute <<'END'
+#!/usr/bin/env bash
+echo "no table today"
+END
+chmod +x chatty mute
+# shellcheck disable=SC2086
+expect 0 "lines beside the JSON are left out" '"kernel":.*"other"' \
+    $bench --peer "other=$work/chatty,$work/model.gguf"
+# shellcheck disable=SC2086
+expect 4 "an answer without JSON is shown" 'is not JSON: "no table today"' \
+    $bench --peer "other=$work/mute,$work/model.gguf"
 cat >suite.json <<'END'
 { "name": "small", "axes": { "model": ["null:100000"], "kernel": ["auto"], "threads": [1], "test": ["pp8", "tg4"] },
   "baseline": { "kernel": "f16" }, "processes": 2, "repetitions": 2, "warmup": 0 }

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Command lines and files as people have them: repeated and glued options, commas in paths, a suite
+# with more threads than this machine. Prints TAP.
+set -u
+cd "$(dirname "$0")/../../.." || exit 2
+. tests/harness/cli/tap.sh
+
+plan="run quick --test tg8 --dry-run"
+# planned TITLE PATTERN... -- ARGUMENT...: each pattern is in the plan
+planned() {
+    local title=$1 patterns=() pattern status=0
+    shift
+    while [ "$1" != -- ]; do patterns+=("$1"); shift; done
+    shift
+    # shellcheck disable=SC2086
+    "$program" $plan "$@" >out 2>err </dev/null || status=1
+    for pattern in "${patterns[@]}"; do grep -q -- "$pattern" out || status=1; done
+    verdict $status "$title"
+}
+planned "a repeated -m adds a model" synth:125M synth:700M -- -m synth:125M -m synth:700M -t 1
+planned "a repeated --kernel adds a kernel" i2r16 f16r16 -- -m synth:125M -t 1 --kernel i2r16 --kernel f16
+planned "short options may be glued to their values" "synth:350M .* 1  tg8" -- -msynth:350M -t1
+TERNMARK_MODEL=synth:700M planned "an option replaces its variable" synth:125M -- -m synth:125M -t 1
+! grep -q 700M out
+verdict $? "and adds nothing to it"
+expect 2 "letters glued to a word are no option" 'unknown option' run quick -nonsense
+
+mkdir 'a,b'
+"$program" model make 125M -o 'a,b/m,n.gguf' >/dev/null 2>err
+expect 0 "a path may hold commas" 'a,b/m,n.gguf' run quick --dry-run -t 1 -m 'a,b/m,n.gguf'
+expect 0 "also beside another model" 'a,b/m,n.gguf' run quick --dry-run -t 1 -m 'synth:125M,a,b/m,n.gguf'
+grep -q synth:125M out
+verdict $? "which is planned too"
+
+cat >threads.json <<'END'
+{ "name": "threads", "axes": { "model": ["null:100000"], "kernel": ["auto"], "threads": [1, 4000], "test": ["tg4"] },
+  "processes": 1, "repetitions": 1, "warmup": 0 }
+END
+expect 0 "a number of threads that this machine lacks is skipped" "4000 exceeds the" \
+    run threads.json --store threads.jsonl
+[ "$(grep -c '"kind":"sample"' threads.jsonl)" -eq 1 ]
+verdict $? "and the others run"
+expect 2 "unless no number fits" "exceeds the .* available CPU" run threads.json -t 4000 --dry-run
+echo "1..$n"
