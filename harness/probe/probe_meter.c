@@ -17,6 +17,7 @@
 
 #define MAX_STEP_SECONDS   0.2 /* of this machine's clock against CLOCK_MONOTONIC */
 #define FIRST_LINE_SECONDS 10.0
+#define STALE_SECONDS      10.0 /* on opening: older samples come from a logger that stopped */
 #define POLL_COMMAND_NS    5000000
 #define POLL_FILE_NS       100000000
 
@@ -88,6 +89,30 @@ static tm_status start_command(tm_probe *probe, meter *m, tm_probe_health *healt
     }
 }
 
+/* Refuses a meter whose samples are not of now, before any work is done for it. */
+static tm_status check_now(tm_probe *probe, const meter *m, const char *what,
+                           tm_probe_health *health, tm_error *err)
+{
+    const tm_meter_series *s = &m->samples;
+    double now = 1e-9 * (double)tm_clock_now(probe->options.clock) + m->clock_seconds;
+    if (s->n == 0 && s->broken[0])
+        return tm_probe_refuse(health, err, TM_PROBE_INVALID, "", "meter: %s", s->broken);
+    if (s->n == 0)
+        return tm_probe_refuse(health, err, TM_PROBE_INVALID, "start the logger before the run",
+                               "meter: \"%.120s\" has no sample", what);
+    double late = now - s->time[s->n - 1], early = s->time[0] - now;
+    if (late <= STALE_SECONDS && early <= STALE_SECONDS) return TM_OK;
+    char fix[120];
+    double off = late > STALE_SECONDS ? late : -early;
+    snprintf(fix, sizeof fix,
+             "start the logger, or if its clock differs, use --meter-offset %.0f",
+             m->options->offset_seconds + off);
+    return tm_probe_refuse(health, err, TM_PROBE_INVALID, fix,
+                           "meter: the samples of \"%.120s\" are %.0f s %s this machine's clock; "
+                           "the limit is %.0f s",
+                           what, fabs(off), off > 0 ? "behind" : "ahead of", STALE_SECONDS);
+}
+
 static tm_status open_meter(tm_probe *probe, tm_probe_health *health, tm_error *err)
 {
     const tm_probe_meter_options *o = probe->own;
@@ -106,6 +131,10 @@ static tm_status open_meter(tm_probe *probe, tm_probe_health *health, tm_error *
         status = start_command(probe, m, health, err);
     else if (!tm_meter_series_read(o->csv, o->offset_seconds, &m->samples))
         status = tm_probe_refuse(health, err, TM_PROBE_INVALID, "", "meter: %s", m->samples.broken);
+    if (status != TM_OK) return status;
+    pthread_mutex_lock(&m->lock);
+    status = check_now(probe, m, o->command ? o->command : o->csv, health, err);
+    pthread_mutex_unlock(&m->lock);
     if (status != TM_OK) return status;
     tm_channel *c;
     status = tm_probe_add(probe, &c, err);

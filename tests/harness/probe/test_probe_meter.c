@@ -111,7 +111,7 @@ static void test_a_file_that_does_not_cover_the_window(void **state)
         int n;
         const char *unit, *says;
     } rows[] = {
-        {30, 60, 300, "watts", "extends outside the samples"},  /* begins late */
+        {6, 60, 540, "watts", "extends outside the samples"},   /* begins late */
         {-5, 0.5, 200, "watts", "extends outside the samples"}, /* ends early */
         {-5, 60, 66, "watts", "at least 10 are required"},      /* one per second */
         {-5, 60, 651, "joules", "fell from"},                   /* reset again and again */
@@ -180,6 +180,12 @@ static void test_commands_and_files_without_samples(void **state)
     refuse(&(tm_probe_meter_options){.csv = scratch_path("absent.csv")}, "No such file");
     write_file(scratch_path("empty.csv"), "", 0);
     refuse(&(tm_probe_meter_options){.csv = scratch_path("empty.csv")}, "no complete line");
+    write_file(scratch_path("header.csv"), "time,watts\n", 11);
+    refuse(&(tm_probe_meter_options){.csv = scratch_path("header.csv")}, "has no sample");
+    refuse(&(tm_probe_meter_options){.command = "echo time watts; echo 1700000000 40; sleep 5"},
+           "behind this machine's clock; the limit is 10 s");
+    write_file(scratch_path("ahead.csv"), "time,watts\n99999999999,5\n", 25);
+    refuse(&(tm_probe_meter_options){.csv = scratch_path("ahead.csv")}, "ahead of this machine's");
 }
 
 /* A line of a file under the first line of that file. */
