@@ -107,12 +107,15 @@ void tm_record_energy_set_net(tm_record_energy *e)
         double net = e->gross_joules.value - (before + after) / 2 * e->window_seconds;
         /* A difference below the uncertainty of reading or of rounding is no net energy. */
         double bound = e->error_bound_joules.value;
+        bound = (isfinite(bound) ? bound : 0) + fabs(before - after) / 2 * e->window_seconds;
         if (net > AGREEMENT * e->gross_joules.value && !(net <= bound))
             tm_measured_set(&e->net_joules, net);
         else
             tm_measured_miss(&e->net_joules,
-                             "the window drew no more than idle does, %.3g W beside %.3g W",
-                             e->gross_joules.value / e->window_seconds, (before + after) / 2);
+                             "the window drew no more than idle does, %.3g W beside %.3g W, within "
+                             "%.2g W",
+                             e->gross_joules.value / e->window_seconds, (before + after) / 2,
+                             bound / e->window_seconds);
     }
 }
 

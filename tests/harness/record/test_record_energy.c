@@ -101,6 +101,11 @@ static void test_net_energy(void **state)
     tm_measured_set(&e.idle_after_watts, 28.5);
     tm_record_energy_set_net(&e);
     assert_true(fabs(e.net_joules.value - 80) < 1e-9);
+    /* Less than half of what the idle powers differ by is no energy either. */
+    tm_measured_set(&e.idle_before_watts, 29);
+    tm_measured_set(&e.idle_after_watts, 30.5);
+    tm_record_energy_set_net(&e);
+    assert_says(e.net_joules.missing, "no more than idle");
     tm_record_energy_free(&e);
 }
 
