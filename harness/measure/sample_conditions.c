@@ -1,15 +1,22 @@
 #include "harness/measure/sample_conditions.h"
 
+#include "harness/base/clock.h"
 #include "harness/base/sysfs.h"
+#include "harness/machine/cgroup.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define CPUS     "sys/devices/system/cpu"
 #define MAX_DIRS 64
+/* CPU time of others that marks a sample, of the region and in the kernel's ticks. */
+#define OTHERS_SHARE 0.02
+#define OTHERS_TICKS 3
 
 /* Chips that measure the processor's temperature. The chip of a thermal zone is named after the
  * zone's type. Source: Linux, drivers/hwmon (smpro-hwmon.c, xgene-hwmon.c),
@@ -146,6 +153,14 @@ static void find_sensors(tm_sample_conditions *c)
                  "neither /sys/class/hwmon nor /sys/class/thermal has a processor sensor");
 }
 
+/* The control group whose quota limits this process. */
+static void find_quota(tm_sample_conditions *c)
+{
+    tm_cgroup group;
+    tm_cgroup_read(c->root, &group);
+    if (group.cpu_limit > 0) snprintf(c->quota, sizeof c->quota, "%s/cpu.stat", group.cpu_group);
+}
+
 void tm_sample_conditions_open(const char *root, const int *cpus, int n_cpus,
                                tm_sample_conditions *out)
 {
@@ -157,6 +172,46 @@ void tm_sample_conditions_open(const char *root, const int *cpus, int n_cpus,
     find_clock(out);
     find_throttle_counts(out);
     find_sensors(out);
+    find_quota(out);
+}
+
+/* CPU time of the pinned CPUs since boot. Source: proc_stat(5). */
+static void read_cpu_time(const tm_sample_conditions *c, tm_sample_condition *out)
+{
+    enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, FIELDS };
+    double tick = 1.0 / (double)sysconf(_SC_CLK_TCK), busy = 0, stolen = 0;
+    char name[16], line[256], path[512];
+    int n = 0;
+    out->busy_seconds = out->stolen_seconds = NAN;
+    snprintf(path, sizeof path, "%s/proc/stat", c->root);
+    FILE *f = c->n_cpus > 0 ? fopen(path, "re") : NULL;
+    if (!f) return;
+    while (fgets(line, sizeof line, f)) {
+        unsigned long long t[FIELDS] = {0};
+        int cpu;
+        if (sscanf(line, "cpu%d %llu %llu %llu %llu %llu %llu %llu %llu", &cpu, &t[USER], &t[NICE],
+                   &t[SYSTEM], &t[IDLE], &t[IOWAIT], &t[IRQ], &t[SOFTIRQ], &t[STEAL]) < 5)
+            continue;
+        snprintf(name, sizeof name, "cpu%d ", cpu);
+        if (strncmp(line, name, strlen(name)) != 0) continue; /* "cpu  12", their sum */
+        for (int i = 0; i < c->n_cpus; i++) {
+            if (c->cpus[i] != cpu) continue;
+            n++;
+            busy += tick * (double)(t[USER] + t[NICE] + t[SYSTEM] + t[IRQ] + t[SOFTIRQ]);
+            stolen += tick * (double)t[STEAL];
+        }
+    }
+    fclose(f);
+    if (n < c->n_cpus) return;
+    out->busy_seconds = busy;
+    out->stolen_seconds = stolen;
+}
+
+static int64_t read_throttled_periods(const tm_sample_conditions *c)
+{
+    char text[64];
+    bool found = c->quota[0] && tm_sysfs_field(c->root, c->quota, "nr_throttled", text, sizeof text);
+    return found ? strtoll(text, NULL, 10) : -1;
 }
 
 static void read_clock(const tm_sample_conditions *c, tm_measured *out)
@@ -239,11 +294,40 @@ void tm_sample_conditions_read(const tm_sample_conditions *conditions, tm_sample
     read_throttle_counts(conditions, &out->throttle_events);
     read_temperature(conditions, &out->temperature_celsius);
     read_load(conditions, &out->load_average);
+    read_cpu_time(conditions, out);
+    out->throttled_periods = read_throttled_periods(conditions);
+    out->ns = tm_now_ns();
+    struct rusage usage;
+    out->own_seconds = NAN;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        out->own_seconds = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                           1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
 static bool is_lower(double hz, double than)
 {
     return hz < (1 - TM_SAMPLE_CONDITIONS_CLOCK_DROP) * than; /* false if one is NaN */
+}
+
+/* Marks a sample during which others ran on its CPUs. The load average would also count this
+ * program's processes before. */
+static void mark_others(const tm_sample_conditions *c, const tm_sample_condition *before,
+                        const tm_sample_condition *after, tm_record *record)
+{
+    double ticks = OTHERS_TICKS / (double)sysconf(_SC_CLK_TCK);
+    double seconds = 1e-9 * (double)(after->ns - before->ns) * c->n_cpus;
+    double least = fmax(OTHERS_SHARE * seconds, ticks);
+    double stolen = after->stolen_seconds - before->stolen_seconds;
+    double others = after->busy_seconds - before->busy_seconds -
+                    (after->own_seconds - before->own_seconds);
+    int64_t periods = after->throttled_periods - before->throttled_periods;
+    if (stolen > least)
+        tm_record_mark(record, "the hypervisor took %.2g s of the CPUs' %.2g s", stolen, seconds);
+    if (others > least)
+        tm_record_mark(record, "other processes took %.2g s of the CPUs' %.2g s", others, seconds);
+    if (before->throttled_periods >= 0 && periods > 0)
+        tm_record_mark(record, "the control group's CPU quota stopped the process in %lld periods",
+                       (long long)periods);
 }
 
 void tm_sample_conditions_put(tm_sample_conditions *c, const tm_sample_condition *before,
@@ -265,6 +349,7 @@ void tm_sample_conditions_put(tm_sample_conditions *c, const tm_sample_condition
         if (events > 0)
             tm_record_mark(record, "the processor was thermally throttled %.0f times", events);
     }
+    mark_others(c, before, after, record);
     if (is_lower(last, first))
         tm_record_mark(record, "the clock fell by %.0f %% during the region",
                        100 * (1 - last / first));

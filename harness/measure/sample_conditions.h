@@ -33,6 +33,7 @@ typedef struct tm_sample_conditions {
     int n_sensors;
     char clock_missing[160], throttle_missing[160], temperature_missing[160];
     double first_hz; /* after the first region; NaN: there was none yet */
+    char quota[200]; /* file with the throttled periods of the control group; "": none */
 } tm_sample_conditions;
 
 typedef struct tm_sample_condition {
@@ -40,6 +41,10 @@ typedef struct tm_sample_condition {
     tm_measured throttle_events;     /* since boot; each core and each package counts once */
     tm_measured temperature_celsius; /* of the processor's hottest sensor */
     tm_measured load_average;        /* over the last minute */
+    int64_t ns;                      /* when it was read */
+    double busy_seconds, stolen_seconds; /* of the pinned CPUs, since boot; NaN: unknown */
+    double own_seconds;                  /* CPU time of this process */
+    int64_t throttled_periods;           /* of the control group; -1: unknown */
 } tm_sample_condition;
 
 /* root: "/" or a recorded machine. cpus: [n_cpus], which the threads are pinned to; none if n_cpus
@@ -49,7 +54,7 @@ void tm_sample_conditions_open(const char *root, const int *cpus, int n_cpus,
 void tm_sample_conditions_read(const tm_sample_conditions *conditions, tm_sample_condition *out);
 
 /* Puts the conditions into a sample. Marks it if the frequency fell during the region or since the
- * first region, or if the processor was throttled. */
+ * first region, if the processor or the control group was throttled, or if others took CPU time. */
 void tm_sample_conditions_put(tm_sample_conditions *conditions, const tm_sample_condition *before,
                               const tm_sample_condition *after, tm_record *record);
 

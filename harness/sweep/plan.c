@@ -4,6 +4,7 @@
 #include "harness/measure/worker.h"
 #include "harness/sweep/plan_model.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,7 +279,9 @@ static tm_status add_group(planner *p, tm_plan_model *m, bool threads_all, int t
 static tm_status resolve_threads(const planner *p, int written, int *out, tm_error *err)
 {
     int usable = p->env->n_cpus;
-    *out = written == TM_THREADS_ALL ? p->env->n_cores : written;
+    double quota = p->env->cgroup.cpu_limit; /* more threads than this would only wait */
+    int all = quota > 0 ? (int)fmin(ceil(quota), p->env->n_cores) : p->env->n_cores;
+    *out = written == TM_THREADS_ALL ? all : written;
     if (*out < 1) return tm_fail(err, TM_ARG, "threads: %d is below 1", *out);
     if (*out > usable && !p->options->oversubscribe)
         return tm_fail(

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Share of CPUs busy at the start above which samples are marked. */
-#define BUSY_SHARE 0.5
-
 /* State of an arm. */
 typedef struct arm_state {
     bool given_up[TM_SUITE_MAX]; /* cells that this run does not try again */
@@ -302,18 +299,18 @@ static tm_status skip_unstarted(sweep *s, tm_error *err)
 static void run_marks(sweep *s)
 {
     const tm_machine *env = s->o->env;
-    char load[96] = "";
+    char quota[96] = "";
     int most = 0;
     for (int i = 0; i < s->o->plan->n_arms; i++)
         if (s->o->plan->arms[i].cells[0].threads > most)
             most = s->o->plan->arms[i].cells[0].threads;
-    if (env->load_average > BUSY_SHARE * env->n_cpus)
-        snprintf(load, sizeof load, "load average %.1f on %d CPUs at the start", env->load_average,
-                 env->n_cpus);
+    if (env->cgroup.cpu_limit > 0 && most > ceil(env->cgroup.cpu_limit))
+        snprintf(quota, sizeof quota, "more threads than the control group's quota of %.3g CPUs",
+                 env->cgroup.cpu_limit);
     bool odd_build = strcmp(tm_build_mode(), "release") != 0;
     const char *parts[] = {env->emulated ? "instructions are emulated" : "",
                            odd_build ? "not a release build" : "",
-                           most > env->n_cpus ? "more threads than CPUs" : "", load};
+                           most > env->n_cpus ? "more threads than CPUs" : "", quota};
     for (int i = 0; i < 4; i++) {
         size_t n = strlen(s->marks);
         if (parts[i][0])

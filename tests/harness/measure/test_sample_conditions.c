@@ -99,6 +99,42 @@ static void test_a_drop_of_the_clock_marks_the_sample(void **state)
     assert_string_equal(region_marks(), "the clock was 22 % below that of the first repetition");
 }
 
+/* What others took of the pinned CPUs marks a sample; a load average of before does not. */
+static void test_time_of_others_marks_the_sample(void **state)
+{
+    (void)state;
+    make_machine("others");
+    put("proc/loadavg", "9.00 0.80 0.50 2/345 6789");
+    put("proc/stat", "cpu  300 0 0 900 0 0 0 0 0 0\ncpu0 100 0 0 300 0 0 0 5 0 0\n"
+                     "cpu1 100 0 0 300 0 0 0 0 0 0\ncpu10 100 0 0 300 0 0 0 0 0 0");
+    open_pinned();
+    tm_sample_conditions_read(&conditions, &before);
+    assert_string_equal(region_marks(), "");
+    /* Two ticks are less than the kernel's clock can tell. */
+    put("proc/stat", "cpu0 101 0 0 300 0 0 0 6 0 0\ncpu1 101 0 0 300 0 0 0 1 0 0\n"
+                     "cpu10 900 0 0 300 0 0 0 0 0 0");
+    assert_string_equal(region_marks(), "");
+    put("proc/stat", "cpu0 150 0 50 300 0 0 0 5 0 0\ncpu1 150 0 50 300 0 0 0 0 0 0");
+    assert_says(region_marks(), "other processes took 2 s");
+    put("proc/stat", "cpu0 100 0 0 300 0 0 0 105 0 0\ncpu1 100 0 0 300 0 0 0 0 0 0");
+    assert_says(region_marks(), "the hypervisor took 1 s");
+}
+
+static void test_a_quota_that_stops_the_process_marks_the_sample(void **state)
+{
+    (void)state;
+    make_machine("quota");
+    put("proc/self/cgroup", "0::/box");
+    put("sys/fs/cgroup/box/cpu.max", "50000 100000");
+    put("sys/fs/cgroup/box/cpu.stat", "usage_usec 10\nnr_periods 20\nnr_throttled 7");
+    open_pinned();
+    tm_sample_conditions_read(&conditions, &before);
+    assert_string_equal(region_marks(), "");
+    put("sys/fs/cgroup/box/cpu.stat", "usage_usec 10\nnr_periods 30\nnr_throttled 11");
+    assert_string_equal(region_marks(),
+                        "the control group's CPU quota stopped the process in 4 periods");
+}
+
 static void test_throttling_marks_the_sample(void **state)
 {
     (void)state;
@@ -186,6 +222,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_conditions_are_read),
         cmocka_unit_test(test_a_drop_of_the_clock_marks_the_sample),
+        cmocka_unit_test(test_time_of_others_marks_the_sample),
+        cmocka_unit_test(test_a_quota_that_stops_the_process_marks_the_sample),
         cmocka_unit_test(test_throttling_marks_the_sample),
         cmocka_unit_test(test_missing_conditions_have_a_reason),
         cmocka_unit_test(test_thermal_zones_without_hwmon),

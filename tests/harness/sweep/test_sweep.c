@@ -82,7 +82,9 @@ static void test_pairs_alternate(void **state)
         if (s->kind != TM_RECORD_SAMPLE) continue;
         bool first = (strcmp(s->cell.role, "baseline") == 0) == (s->process % 2 == 0);
         assert_int_equal(s->slot, first ? 0 : 1);
-        assert_string_equal(s->marks, strcmp(s->marks, "not a release build") == 0 ? s->marks : "");
+        /* A sample may be marked for what others took of a busy machine. */
+        bool expected = strcmp(s->marks, "not a release build") == 0 || strstr(s->marks, " took ");
+        assert_string_equal(s->marks, expected ? s->marks : "");
         assert_int_equal(strlen(s->sample.tokens), 16);
     }
     assert_int_equal(r.outcome.records.items[0].kind, TM_RECORD_RUN);
