@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Paths are from the repository's root, where the compiler runs. A NUL follows every file. */
+/* Paths are relative to the repository's root, where the compiler runs. A NUL ends every file. */
 #define EMBED(symbol, path)                                                                        \
     __asm__(".pushsection .rodata\n"                                                               \
             ".balign 16\n"                                                                         \
@@ -15,7 +15,7 @@
     extern const char tm_embedded_##symbol[] __attribute__((visibility("hidden")));                \
     extern const char tm_embedded_##symbol##_end[] __attribute__((visibility("hidden")));
 
-/* symbol, path: one line per file */
+/* X(symbol, path), one line per file */
 #define FILES(X)                                                                                   \
     X(models, "workloads/models.json")                                                             \
     X(suite_demo, "workloads/suites/demo.json")                                                    \
@@ -41,7 +41,7 @@ enum {
 
 const tm_embedded *tm_embedded_files(void)
 {
-    /* A length is a difference of two addresses, which no static initialiser may hold. */
+    /* A static initialiser cannot hold a length, which is the difference of two addresses. */
     static _Thread_local tm_embedded files[N_FILES + 1];
 #define FILE_ROW(symbol, name)                                                                     \
     files[FILE_##symbol] = (tm_embedded){                                                          \

@@ -1,4 +1,4 @@
-/* The lines that open a library or measure for a moment: the conditions that every sample records,
+/* The lines that need a library or a short measurement: the conditions that every sample records,
  * PAPI, libsensors and the memory bandwidth. */
 #include "harness/doctor/doctor.h"
 
@@ -17,12 +17,13 @@
 #include <string.h>
 
 #define BANDWIDTH_SECONDS 0.1
-/* Both windows last a second and start and end within milliseconds of each other. */
+/* Largest accepted difference. Both windows last one second and start and end within milliseconds
+ * of each other. */
 #define PAPI_DIFFERS 0.1
-/* One channel of DDR3 has more than twice this, so below it memory is throttled or shared. */
+/* GB/s. One DDR3 channel has more than twice this; lower values mean throttled or shared memory. */
 #define SLOW_GB_PER_SECOND 5
 
-/* What every sample records, for all usable CPUs. */
+/* The conditions that every sample records, read for all usable CPUs. */
 static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
 {
     tm_sample_conditions conditions;
@@ -82,7 +83,7 @@ static const tm_probe_value *zone_value(const tm_probe_window *window, const cha
     return NULL;
 }
 
-/* Compares PAPI's joules of zone 0 with those of the powercap files that it reads. */
+/* Compares the joules that PAPI reports for zone 0 with those of the powercap files. */
 static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, tm_doctor *out)
 {
     char name[48], reason[200];

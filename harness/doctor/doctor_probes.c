@@ -1,4 +1,4 @@
-/* The lines of the energy sources and the counters. Each is opened and read. */
+/* The lines of the energy sources and counters. The doctor opens and reads each of them. */
 #include "harness/doctor/doctor.h"
 #include "harness/probe/probe.h"
 #include "harness/base/sysfs.h"
@@ -47,7 +47,7 @@ static void energy_line(const tm_doctor_options *options, const char *source, bo
     tm_probe_close(probe);
 }
 
-/* One line for the processor's events, one for the system's. */
+/* One line for the processor's events and one for the kernel's. */
 static void counter_lines(const tm_doctor_options *options, tm_doctor *out)
 {
     static const char *const software[] = {"task_clock", "page_faults", "context_switches",
@@ -74,7 +74,7 @@ static void counter_lines(const tm_doctor_options *options, tm_doctor *out)
         const tm_probe_channel_info *c = tm_probe_channel(probe, i);
         const char *reason;
         tm_probe_state state = tm_probe_channel_state(probe, i, &reason);
-        bool is_soft = i < 6; /* of getrusage */
+        bool is_soft = i < 6; /* these six come from getrusage */
         for (size_t k = 0; k < sizeof software / sizeof software[0]; k++)
             is_soft = is_soft || strcmp(c->name, software[k]) == 0;
         tm_doctor_line *line = is_soft ? soft : hard;
@@ -110,8 +110,9 @@ void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out)
         tm_doctor_ok(line, "measurable");
     else {
         tm_doctor_ok(line, "not measurable");
-        tm_doctor_missing(line, "measure with an external meter",
-                          "no energy source works here; joules are missing and are not estimated");
+        tm_doctor_missing(
+            line, "measure with an external meter",
+            "no energy source is available; joules are missing and are not estimated");
     }
     counter_lines(options, out);
 }

@@ -12,13 +12,13 @@
 #define MAX_TRIALS 64
 #define MIN_TRIALS 5
 
-/* One timed run of all threads. Thread 0 reads the clock around it. */
+/* One timed run of all threads. Thread 0 reads the clock before and after it. */
 typedef struct trial {
     tm_pool *pool;
     const tm_peak *peak;
     enum { READ, INT8, FP32, BARRIER } what;
     const uint8_t *data;
-    size_t bytes; /* of all threads */
+    size_t bytes; /* read by all threads together */
     int rounds;
     size_t ahead;
     uint64_t steps;
@@ -29,7 +29,7 @@ typedef struct trial {
 static void work(void *arg, int thread, int n_threads)
 {
     trial *t = arg;
-    /* The read loops need parts of whole KiB. */
+    /* The read loops need a multiple of 1 KiB per thread. */
     int begin = 0, end = 0;
     tm_split((int)(t->bytes / 1024), 1, thread, n_threads, &begin, &end);
     uint64_t result = 0;
@@ -105,7 +105,7 @@ static const char *read_method(const tm_peak *peak, size_t ahead)
     return which == 0 ? "64-bit loads" : "64-bit loads, prefetch";
 }
 
-/* The best of every read loop that runs here at three prefetch distances. */
+/* The fastest of all read loops that this CPU can run, each at three prefetch distances. */
 static void measure_read(trial *t, int threads, size_t bytes, double seconds,
                          tm_roofline_point *point)
 {
@@ -149,8 +149,8 @@ static void measure_arithmetic(trial *t, int threads, double seconds, tm_rooflin
     }
 }
 
-/* Threads that only wait at barriers. If threads share a CPU, a barrier takes a time slice, so a
- * trial has only 200 of them. */
+/* The threads do nothing but wait at barriers. If threads share a CPU, each barrier takes a time
+ * slice, so a trial has only 200 barriers. */
 static void measure_barrier(trial *t, int threads, double seconds, tm_roofline_point *point)
 {
     *point = (tm_roofline_point){.threads = threads};

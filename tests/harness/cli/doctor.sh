@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# ternmark doctor on the command line: its JSON, what it says beside what /proc and /sys say, and that
-# it changes nothing. Prints TAP.
+# Checks ternmark doctor: its JSON agrees with /proc and /sys, and it changes no setting. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 program=${TERNMARK:-$PWD/build/ternmark}
@@ -27,8 +26,8 @@ before=$(cat /proc/sys/kernel/perf_event_paranoid /proc/sys/kernel/randomize_va_
 status=$?
 after=$(cat /proc/sys/kernel/perf_event_paranoid /proc/sys/kernel/randomize_va_space \
     /sys/kernel/mm/transparent_hugepage/enabled /sys/devices/system/cpu/smt/control 2>/dev/null)
-check "exit status 0 and a silent stderr" test $status -eq 0 -a ! -s "$work/stderr"
-check "the settings are as they were" test "$before" = "$after"
+check "doctor exits with 0 and an empty stderr" test $status -eq 0 -a ! -s "$work/stderr"
+check "doctor changes no setting" test "$before" = "$after"
 
 cat >"$work/check.py" <<'PYTHON'
 import glob, json, os, re, sys
@@ -97,7 +96,7 @@ assert (by_name["clock"]["value"] is None) == (clock is None), by_name["clock"]
 throttle = text("/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count")
 assert (by_name["throttling"]["value"] is None) == (throttle is None), by_name["throttling"]
 assert has_prefix("memory_bandwidth", tuple("123456789")), by_name["memory_bandwidth"]
-# PAPI and perf look at one PMU: where perf has no cycles, PAPI has no presets.
+# PAPI and perf read the same PMU: without cycles in perf, PAPI has no presets.
 if by_name["papi"]["value"] and by_name["counters hardware"]["status"] == "missing":
     assert ", 0 of " in by_name["papi"]["value"], by_name["papi"]
 chips = len(glob.glob("/sys/class/hwmon/hwmon*/name"))
@@ -105,19 +104,19 @@ if chips == 0 and by_name["libsensors"]["value"]:
     assert by_name["libsensors"]["value"].endswith(" 0 chips"), by_name["libsensors"]
 hypervisor = " hypervisor" in text("/proc/cpuinfo")
 assert not hypervisor or by_name["virtual_machine"]["value"] == "yes"
-alive = any(
+available = any(
     row["status"] != "missing" for name, row in by_name.items() if name.startswith("energy ")
 )
-assert (by_name["energy"]["value"] == "measurable") == alive
+assert (by_name["energy"]["value"] == "measurable") == available
 PYTHON
-check "JSON, and the lines say what /proc and /sys say" python3 "$work/check.py" "$work/doctor.json"
+check "the JSON agrees with /proc and /sys" python3 "$work/check.py" "$work/doctor.json"
 
 "$program" doctor --root tests/harness/machine/machines/laptop >"$work/text" 2>/dev/null
-check "text of a recorded machine" grep -q '^warn  *governor  *powersave$' "$work/text"
-check "the command that would fix it" grep -q 'fix: sudo cpupower frequency-set -g performance' "$work/text"
+check "doctor prints a recorded machine as text" grep -q '^warn  *governor  *powersave$' "$work/text"
+check "a warning has the command that fixes it" grep -q 'fix: sudo cpupower frequency-set -g performance' "$work/text"
 
 "$program" doctor --root "$work/nowhere" >"$work/stdout" 2>"$work/stderr"
-check "a root without a machine is refused" test $? -eq 2 -a ! -s "$work/stdout" -a -s "$work/stderr"
+check "a root without a machine is an error" test $? -eq 2 -a ! -s "$work/stdout" -a -s "$work/stderr"
 "$program" doctor --format yaml >"$work/stdout" 2>"$work/stderr"
-check "a format that is not known is refused" test $? -eq 2 -a ! -s "$work/stdout" -a -s "$work/stderr"
+check "an unknown format is an error" test $? -eq 2 -a ! -s "$work/stdout" -a -s "$work/stderr"
 echo "1..$n"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Other engines beside ours: --peer of bench and run. Prints TAP. A script stands in for llama-bench and the
-# fake engine for ours, so nothing here depends on speed.
+# --peer of bench and run: other engines as peers. Prints TAP. A script replaces llama-bench and the
+# fake engine replaces a model, so nothing here depends on speed.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 . tests/harness/cli/tap.sh
 need python3
 
-# 1 ms a token, whatever is asked; -x fails.
+# Reports 1 ms per token for every test; -x fails.
 cat >llama-bench <<'END'
 #!/usr/bin/env bash
 while [ $# -gt 0 ]; do
@@ -25,16 +25,16 @@ echo x >model.gguf
 here="other=$work/llama-bench,$work/model.gguf"
 bench="bench -m null:100000 -t 1 -p 8 -n 4 -r 2 --processes 2 -o json"
 # shellcheck disable=SC2086
-expect 0 "a peer runs beside ours" '"kernel":.*"other"' $bench --peer "$here"
+expect 0 "a peer runs in the same bench" '"kernel":.*"other"' $bench --peer "$here"
 grep -A12 '"kernel":.*"other"' out | grep -Eq '"value":.*(1000|999\.99)'
-verdict $? "at the rate it reports"
+verdict $? "the table has the rate that the peer reports"
 grep -q 'timed by the peer itself (bitnet 2B TQ2_0, build abc123); results not checked' out
-verdict $? "which is said"
+verdict $? "the output says that the peer timed itself"
 grep -A30 '"kernel":.*"other"' out | grep -q '"bytes_per_token_missing"'
-verdict $? "and what it does not report is missing"
+verdict $? "a value that the peer does not report is missing"
 # shellcheck disable=SC2086
-expect 0 "it may be the baseline" '"speedup_over_baseline"' $bench --peer "$here" --baseline other --store ratio.jsonl
-# The fake engine spins for 100 us a token, longer where it is interrupted: what the samples say, never above ten.
+expect 0 "a peer can be the baseline" '"speedup_over_baseline"' $bench --peer "$here" --baseline other --store ratio.jsonl
+# The fake engine spins for 100 us per token, longer if it is preempted, so the ratio is at most ten.
 python3 - out ratio.jsonl 2>err <<'PYTHON'
 import json, math, statistics, sys
 
@@ -53,20 +53,20 @@ for test, ratio in ratios.items():
     assert abs(ratio / math.sqrt(pairs[0] * pairs[1]) - 1) < 1e-9, (ratio, pairs)
     assert 0 < ratio <= 10 + 1e-9, ratio
 PYTHON
-verdict $? "as many times as fast as 1 ms a token as its samples are: ten at most"
+verdict $? "the speed-up follows from the samples and is at most ten"
 # shellcheck disable=SC2086
-expect 4 "one that fails is a failed cell, in its words" "no model in this file" $bench --peer "$here,-x" --store s.jsonl
+expect 4 "a failing peer is a failed cell with its message" "no model in this file" $bench --peer "$here,-x" --store s.jsonl
 grep -q '"kind":"sample"' s.jsonl
-verdict $? "and the others were measured"
+verdict $? "cells other than the failed one are measured"
 # shellcheck disable=SC2086
-expect 2 "no program" "no/such/program" $bench --peer "a=/no/such/program,$work/model.gguf"
+expect 2 "missing program of a peer" "no/such/program" $bench --peer "a=/no/such/program,$work/model.gguf"
 # shellcheck disable=SC2086
-expect 2 "two of a name" "two peers are named other" $bench --peer "$here;$here"
+expect 2 "two peers of one name" "two peers are named other" $bench --peer "$here;$here"
 # shellcheck disable=SC2086
-expect 2 "the name of a family" "name of a kernel" $bench --peer "f16=$work/llama-bench,$work/model.gguf"
+expect 2 "a peer named like a kernel family" "name of a kernel" $bench --peer "f16=$work/llama-bench,$work/model.gguf"
 # shellcheck disable=SC2086
-expect 2 "nothing behind the name" "the file is missing" $bench --peer "a=$work/llama-bench"
-# Some builds print lines of their own before and inside the JSON.
+expect 2 "a peer without a file" "the file is missing" $bench --peer "a=$work/llama-bench"
+# Some builds of llama-bench print other lines before and inside the JSON.
 cat >chatty <<'END'
 #!/usr/bin/env bash
 echo "============ Repacked 210 tensors"
@@ -78,20 +78,20 @@ echo "no table today"
 END
 chmod +x chatty mute
 # shellcheck disable=SC2086
-expect 0 "lines beside the JSON are left out" '"kernel":.*"other"' \
+expect 0 "a peer's lines outside the JSON are ignored" '"kernel":.*"other"' \
     $bench --peer "other=$work/chatty,$work/model.gguf"
 # shellcheck disable=SC2086
-expect 4 "an answer without JSON is shown" 'is not JSON: "no table today"' \
+expect 4 "the error shows a peer's answer without JSON" 'is not JSON: "no table today"' \
     $bench --peer "other=$work/mute,$work/model.gguf"
 cat >suite.json <<'END'
 { "name": "small", "axes": { "model": ["null:100000"], "kernel": ["auto"], "threads": [1], "test": ["pp8", "tg4"] },
   "baseline": { "kernel": "f16" }, "processes": 2, "repetitions": 2, "warmup": 0 }
 END
-expect 0 "a suite's cells have it too" "6 cells" run suite.json --peer "$here" --dry-run
-expect 0 "it runs" "32 new samples" run suite.json --peer "$here" --store r.jsonl
-expect 0 "and continues" " 0 new samples" run suite.json --peer "$here" --store r.jsonl
-expect 0 "it has no profile, and says why" "16 profiles missing" run suite.json --peer "$here" --store r.jsonl --profile
+expect 0 "run --peer adds cells to a suite" "6 cells" run suite.json --peer "$here" --dry-run
+expect 0 "run measures the peer" "32 new samples" run suite.json --peer "$here" --store r.jsonl
+expect 0 "run resumes with the peer" " 0 new samples" run suite.json --peer "$here" --store r.jsonl
+expect 0 "a peer has no profile" "16 profiles missing" run suite.json --peer "$here" --store r.jsonl --profile
 [ "$(grep '"kernel":"other"' r.jsonl | grep -c '"status":"skipped","reason":"the worker of this engine makes no profiles')" -eq 4 ]
-verdict $? "in each of its processes"
-expect 0 "and is reported" "other" report r.jsonl
+verdict $? "the reason is recorded for each process"
+expect 0 "the report shows the peer" "other" report r.jsonl
 echo "1..$n"

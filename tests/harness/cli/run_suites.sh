@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# ternmark run: suites, --dry-run, stores that are continued, and every refusal with its exit status.
-# Prints TAP. The fake engine stands in for a model, so nothing here depends on speed.
+# ternmark run: suites, --dry-run, resumed stores, and the exit status of every error. Prints TAP.
+# The fake engine replaces a model, so nothing here depends on speed.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 . tests/harness/cli/tap.sh
@@ -16,106 +16,106 @@ echo 'event cycle' >bad.txt
 suite good.json '"null:10000"' '"pp8", "tg4"'
 expect 0 "a suite runs" "8 new samples\|16 new samples" run good.json --store s.jsonl
 [ "$(grep -c '"kind":"sample"' s.jsonl)" -eq 16 ]
-verdict $? "every repetition is a line of the store"
+verdict $? "the store has a line for every repetition"
 cp s.jsonl before
-expect 0 "again: nothing is left to do" " 0 new samples" run good.json --store s.jsonl
+expect 0 "a second run measures nothing" " 0 new samples" run good.json --store s.jsonl
 cmp -s s.jsonl before
-verdict $? "and the store keeps its bytes"
-expect 0 "more processes continue it" " 8 new samples" run good.json --store s.jsonl --processes 3
+verdict $? "a second run leaves the store unchanged"
+expect 0 "--processes adds processes to a store" " 8 new samples" run good.json --store s.jsonl --processes 3
 head -c -7 s.jsonl >torn && mv torn s.jsonl
 expect 0 "a torn last line is measured again" " 1 new samples" run good.json --store s.jsonl --processes 3
-expect 0 "the default store has the suite's name" "results/runs/small.jsonl" run good.json
-expect 0 "the end names the report" "ternmark report results/runs/small.jsonl" run good.json
-expect 0 "the outcome as JSON" '"cells_measured":' run good.json -o json
+expect 0 "the default store is named after the suite" "results/runs/small.jsonl" run good.json
+expect 0 "the last message names the report command" "ternmark report results/runs/small.jsonl" run good.json
+expect 0 "-o json prints the outcome" '"cells_measured":' run good.json -o json
 
-expect 0 "counters are taken" " 16 new samples" run good.json --store c.jsonl --counters software
+expect 0 "--counters counts events" " 16 new samples" run good.json --store c.jsonl --counters software
 [ "$(grep -c '"counters":{"task_clock":{"value":' c.jsonl)" -eq 16 ]
-verdict $? "and are in every sample"
-expect 2 "a group of counters that does not exist" 'did you mean "software"' run good.json --counters sofware
-expect 2 "a file of counters that makes no sense" 'bad.txt:1: unknown event "cycle"' run good.json --counters ./bad.txt
+verdict $? "every sample has the counters"
+expect 2 "unknown group of counters" 'did you mean "software"' run good.json --counters sofware
+expect 2 "unknown event in a file of counters" 'bad.txt:1: unknown event "cycle"' run good.json --counters ./bad.txt
 
 expect 0 "dry run: cells, memory and time" "8 cells, 0 of them skipped" run quick --dry-run --threads 1,2 --oversubscribe
 expect 0 "dry run as JSON" '"predicted_bytes":' run quick --dry-run -o json
-expect 0 "dry run: only" "1 cells" run good.json --dry-run --only "f16r16_fma_scalar 1 thread pp8" --kernel f16r16_fma_scalar
+expect 0 "dry run: --only selects cells" "1 cells" run good.json --dry-run --only "f16r16_fma_scalar 1 thread pp8" --kernel f16r16_fma_scalar
 [ ! -e results/runs/quick.jsonl ]
 verdict $? "a dry run writes no store"
 TERNMARK_ISA=none "$program" run paper --dry-run >out 2>err
 grep -q 'synth:100B .*pp128 .*\(GB\|skipped: needs\)' out
-verdict $? "dry run: the paper's largest model has its memory predicted"
+verdict $? "dry run predicts the memory of the largest model of the suite paper"
 
-expect 2 "bench of a file that is not there" "bench: ./none.gguf cannot be opened" bench -m null:1000,./none.gguf
-expect 2 "bench of a file that is no model" "not with 47 47 55 46" bench -m good.json
+expect 2 "bench: missing model file" "bench: ./none.gguf cannot be opened" bench -m null:1000,./none.gguf
+expect 2 "bench: a file that is not a model" "not with 47 47 55 46" bench -m good.json
 [ ! -s out ]
-verdict $? "and no table is printed"
-expect 0 "bench: sequences together" '"tg4@d2@b3"' bench -m null:1000 -p 0 -n 4 -d 2 --sequences 3 -r 1 --processes 1 -q -o json
-expect 2 "bench: no sequence" 'sequences: "0" is not from 1 to 256' bench -m null:1000 --sequences 0
-expect 2 "bench: an unknown head" 'did you mean "q6_k"' bench -m synth:125M --head-kernel q6_j
+verdict $? "bench prints no table after an error"
+expect 0 "bench: several sequences at once" '"tg4@d2@b3"' bench -m null:1000 -p 0 -n 4 -d 2 --sequences 3 -r 1 --processes 1 -q -o json
+expect 2 "bench: 0 sequences" 'sequences: "0" is not from 1 to 256' bench -m null:1000 --sequences 0
+expect 2 "bench: unknown head kernel" 'did you mean "q6_k"' bench -m synth:125M --head-kernel q6_j
 
 expect 2 "unknown suite" 'did you mean "quick"' run qick
-expect 2 "no such file" "No such file" run ./none.json
+expect 2 "missing suite file" "No such file" run ./none.json
 expect 2 "unknown option" "did you mean .--processes." run quick --proceses 3
 expect 2 "unknown key" 'line 1: unknown key "nmae"; did you mean "name"' run <(echo '{"nmae": 1}')
 mkfifo pipe
-expect 2 "a pipe that nobody writes to is not waited for for ever" "run: pipe: no data from the pipe within 10 s" run pipe
+expect 2 "reading a pipe without a writer times out" "run: pipe: no data from the pipe within 10 s" run pipe
 cat good.json >pipe &
-expect 0 "one that is written to is a suite" "4 cells" run pipe --dry-run
+expect 0 "a suite is read from a pipe" "4 cells" run pipe --dry-run
 wait $!
 expect 2 "a folder" "is a folder, not a file" run .
-# A store that will be refused is refused before kernels are compared for it.
+# An invalid store is an error before kernels are tuned for it.
 expect 2 "a pipe as a store" "run: pipe: not a regular file" run quick --store pipe
 expect 2 "bench: a pipe as a store" "bench: pipe: not a regular file" bench -m synth:125M --store pipe
-expect 2 "bench: a store in no folder" "no/such: cannot be written: No such file" bench -m synth:125M --store no/such
+expect 2 "bench: a store in a missing folder" "no/such: cannot be written: No such file" bench -m synth:125M --store no/such
 [ ! -e cache/ternmark ]
-verdict $? "before anything is measured"
+verdict $? "invalid stores are found before kernels are tuned"
 expect 2 "a pipe as a peer's model" "bench: pipe: not a regular file" bench -m null:1000 --peer "a=$program,pipe"
 echo '{"name": "x",' >broken.json
 expect 2 "broken JSON" "broken.json: line" run broken.json
 suite empty.json '' '"tg4"'
 expect 2 "empty suite" '"model" must be a list of at least one value' run empty.json
 expect 2 "0 threads" '"0" is not from 1 to' run good.json -t 0
-expect 2 "absurd threads" "is not from 1 to" run good.json -t 99999999
+expect 2 "thread count out of range" "is not from 1 to" run good.json -t 99999999
 expect 2 "more threads than CPUs" "use --oversubscribe to allow it" run good.json -t 60000
 expect 2 "unknown kernel" 'did you mean "trit_mad_scalar"' run good.json --kernel trit_mad_skalar
 expect 2 "unknown model" 'did you mean "125M"' run good.json -m synth:125
 expect 2 "bad output format" "expected text or json" run good.json --format yaml
 expect 2 "unwritable store" "cannot be written" run good.json --store no/such/folder/s.jsonl
 echo "dear diary" >diary
-expect 2 "a file that is no store" "diary" run good.json --store diary
+expect 2 "a file that is not a store" "diary" run good.json --store diary
 [ "$(cat diary)" = "dear diary" ]
-verdict $? "and it is left as it was"
+verdict $? "a file that is not a store stays unchanged"
 sed 's/"fingerprint":"./"fingerprint":"x/' s.jsonl >foreign.jsonl
 expect 2 "another machine's store" "another machine" run good.json --store foreign.jsonl
-expect 0 "unless allowed" " 0 new samples" run good.json --store foreign.jsonl --allow-machine
+expect 0 "--allow-machine accepts another machine's store" " 0 new samples" run good.json --store foreign.jsonl --allow-machine
 sed 's/^{"schema":1/{"schema":9/' s.jsonl >newer.jsonl
 sed '2a {"schema":1,"kind":"dream","run":"r1"}' s.jsonl >later.jsonl
-expect 0 "lines of an unknown kind are left out with a note" 'their kind: 1, the first a "dream"' run good.json --store later.jsonl
-expect 2 "another schema's store" "schema 9" run good.json --store newer.jsonl
+expect 0 "lines of an unknown kind are skipped with a note" 'their kind: 1, the first a "dream"' run good.json --store later.jsonl
+expect 2 "a store of another schema" "schema 9" run good.json --store newer.jsonl
 
 suite crash.json '"null:1000:crash@3", "null:1000"' '"tg4"'
 expect 4 "a crash is one failed cell" "was killed by SIGSEGV" run crash.json --store crash.jsonl
 [ "$(grep -c '"kind":"sample"' crash.jsonl)" -eq 8 ]
-verdict $? "and the others are measured"
+verdict $? "cells other than the crashed one are measured"
 suite hang.json '"null:1000:hang@3", "null:1000"' '"tg4"'
-expect 4 "a hang ends" "no answer for 0.5 s" run hang.json --store hang.jsonl --timeout 0.5
+expect 4 "a hanging worker times out" "no answer for 0.5 s" run hang.json --store hang.jsonl --timeout 0.5
 suite garbage.json '"null:1000:garbage@3"' '"tg4"'
-expect 4 "garbage is refused" "cannot read a line of the worker" run garbage.json --store garbage.jsonl
+expect 4 "an unreadable line of the worker is an error" "cannot read a line of the worker" run garbage.json --store garbage.jsonl
 suite gone.json '"/no/such/model.gguf"' '"tg4"'
-expect 3 "nothing measurable" "skipped" run gone.json --store gone.jsonl
-expect 0 "a budget is kept" "time budget of 0.2 s" run good.json -m null:30000000 --store b.jsonl --time-budget 0.2 --processes 20
+expect 3 "a run without measurable cells" "skipped" run gone.json --store gone.jsonl
+expect 0 "--time-budget stops the run" "time budget of 0.2 s" run good.json -m null:30000000 --store b.jsonl --time-budget 0.2 --processes 20
 
 trap '' XFSZ # a full disk: writes fail instead of ending the program
 (ulimit -f 8 && "$program" run good.json --store full.jsonl --processes 9) >out 2>err </dev/null
 status=$?
 [ $status -eq 2 ] && grep -q "earlier records are intact" err
-verdict $? "a full disk is a clear error"
+verdict $? "a full disk is an error that says the store is intact"
 trap - XFSZ
-expect 0 "and the store goes on with room again" "72\|new samples" run good.json --store full.jsonl --processes 9
+expect 0 "a store is resumed after a full disk" "72\|new samples" run good.json --store full.jsonl --processes 9
 [ "$(grep -c '"kind":"sample"' full.jsonl)" -eq 72 ]
-verdict $? "with every sample once"
+verdict $? "a store resumed after a full disk has every sample once"
 
 interrupt() { # SIGNAL STATUS
     rm -f i.jsonl
-    # Most of a minute: it is not over when the signal comes, however late that is.
+    # Takes most of a minute, so that the run has not finished when the signal arrives.
     "$program" run good.json -m null:20000000 --store i.jsonl --processes 40 >out 2>err </dev/null &
     local pid=$! i=0
     until [ "$(grep -c '"kind":"sample"' i.jsonl 2>/dev/null || true)" -ge 2 ] 2>/dev/null || [ $i -gt 600 ]; do
@@ -126,15 +126,15 @@ interrupt() { # SIGNAL STATUS
     wait $pid
     local status=$?
     [ $status -eq "$2" ] && grep -q "run the same command again to continue" err
-    verdict $? "SIG$1: exit status $2 and how to go on"
+    verdict $? "SIG$1: exit status $2 and how to resume"
 }
 interrupt INT 130
 interrupt TERM 143
-expect 0 "interrupted: continued" "processes per cell" run good.json -m null:20000000 --store i.jsonl
+expect 0 "an interrupted run is resumed" "processes per cell" run good.json -m null:20000000 --store i.jsonl
 grep '"kind":"sample"' i.jsonl | grep -o '"cell_id":"[0-9a-f]*"\|"process":[0-9]*,"repetition":[0-9]*' | paste - - | sort >samples
 [ "$(grep -c '"process":[01],' samples)" -eq 16 ] && [ -z "$(uniq -d samples)" ]
-verdict $? "with every sample once"
+verdict $? "a resumed run has every sample once"
 NO_COLOR=1 "$program" run crash.json --store c2.jsonl >out 2>err </dev/null
 ! grep -q "$(printf '\033')" out err
-verdict $? "no escape codes where there is no terminal"
+verdict $? "no escape codes without a terminal"
 echo "1..$n"

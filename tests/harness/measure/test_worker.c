@@ -1,4 +1,4 @@
-/* The worker: its lines, its times, and the overhead of timing. */
+/* Checks the worker: its lines, its times and the overhead of timing. */
 #include "harness/measure/bench.h"
 #include "harness/measure/profile_trace.h"
 #include "harness/measure/worker.h"
@@ -112,8 +112,8 @@ static void test_null_engine(void **state)
     assert_int_equal(lines[4].test, 1);
     assert_int_equal(tg->sample.repetition, 2);
     assert_int_equal(lines[5].record.sample.repetition, 3);
-    /* The fake works 1 ms per token: the depth before it is not timed, the prompt is. No upper
-     * limit: others use this machine too. */
+    /* The fake engine takes 1 ms per token. The prompt is timed, the depth before it is not.
+     * There is no upper limit, because other programs may use this machine. */
     assert_true(pp->sample.elapsed_ns >= 4000000 && pp->sample.n_tokens == 4 &&
                 pp->sample.n_token_ns == 0);
     assert_true(pp->sample.first_token_ns == pp->sample.elapsed_ns);
@@ -125,7 +125,7 @@ static void test_null_engine(void **state)
         assert_true(tg->sample.token_ns[i] >= 1000000);
         sum += tg->sample.token_ns[i];
     }
-    assert_true(sum == tg->sample.elapsed_ns); /* the tokens leave no time out */
+    assert_true(sum == tg->sample.elapsed_ns); /* the token times cover the whole time */
     assert_true(pg->sample.n_tokens == 5 && pg->sample.first_token_ns >= 3000000);
     assert_true(pg->sample.first_token_ns + pg->sample.token_ns[0] + pg->sample.token_ns[1] ==
                 pg->sample.elapsed_ns);
@@ -139,11 +139,12 @@ static void test_null_engine(void **state)
     assert_true(tg->sample.peak_rss_bytes.value > 1e5 && tg->sample.rss_file_bytes.value > 0);
     assert_true(tg->sample.minor_faults.value >= 0 && tg->sample.voluntary_switches.value >= 0);
     assert_true(isnan(tg->sample.steal_percent.value) ? tg->sample.steal_percent.missing[0] : true);
-    assert_true(tg->sample.bytes_per_token == 0); /* null in the record: the fake has no weights */
+    assert_true(tg->sample.bytes_per_token ==
+                0); /* null in the record: the fake engine has no weights */
 }
 
-/* The clock, the loop and the call: below 5 us per token, and in every record. The best of a few
- * processes, since another program may take the CPU. */
+/* The overhead of the clock, the loop and the call is below 5 us per token and is in every record.
+ * The test takes the best of a few processes, because another program may use the CPU. */
 static void test_overhead(void **state)
 {
     (void)state;
@@ -156,7 +157,7 @@ static void test_overhead(void **state)
         const tm_record *r = &lines[3].record;
         assert_true(r->sample.harness_ns_per_token.value > 0);
         double whole =
-            (double)r->sample.elapsed_ns / 256; /* the fake's own call and clock included */
+            (double)r->sample.elapsed_ns / 256; /* includes the fake engine's own call and clock */
         if (r->sample.harness_ns_per_token.value < best && whole < 5000)
             best = r->sample.harness_ns_per_token.value;
     }
@@ -169,7 +170,7 @@ static void test_overhead(void **state)
     "\"threads\":1,\"seed\":1,\"tests\":[{\"n_prompt\":0,\"n_gen\":2,\"depth\":0,\"warmup\":0,"    \
     "\"first_repetition\":0,\"repetitions\":0,\"energy\":" phases "}],\"energy\":" energy "}"
 
-static void test_refused_requests(void **state)
+static void test_invalid_requests_are_errors(void **state)
 {
     (void)state;
     static const struct {
@@ -206,7 +207,7 @@ static void expect_error(tm_status status, const char *says)
     assert_says(err.message, says);
 }
 
-static void test_refused_work(void **state)
+static void test_unsupported_work_is_an_error(void **state)
 {
     (void)state;
     make_request("null:1:refuse@3", "any", 1);
@@ -257,8 +258,8 @@ static void test_request_round_trip(void **state)
     free(text);
 }
 
-/* Windows come after every timed repetition: whole repetitions of a phase for no less than
- * requested. test_energy_window.c checks their figures. */
+/* Energy windows follow all timed repetitions. Each consists of whole repetitions of one phase and
+ * lasts at least as long as requested. test_energy_window.c checks their values. */
 static void test_energy_windows(void **state)
 {
     (void)state;
@@ -287,14 +288,14 @@ static void test_energy_windows(void **state)
         assert_true(e->fake && strcmp(e->scope, "fake package") == 0);
         assert_true(e->window_seconds >= 1);
         assert_true(n == each * e->n_repeats);
-        /* A millisecond per token: no more of them fit into the window. */
+        /* At 1 ms per token, no more tokens fit into the window. */
         assert_true(n > 0 && (double)n <= 1000 * e->window_seconds + 1);
         assert_true(fabs(e->gross_joules.value - 10 * e->window_seconds) <=
                     e->error_bound_joules.value);
     }
 }
 
-/* Profiles come after all samples and before the energy windows, for the tests that request one. */
+/* Tests that request a profile get it after all samples and before the energy windows. */
 static void test_profiles(void **state)
 {
     (void)state;
@@ -334,7 +335,7 @@ static void test_profiles(void **state)
         double macs = 0;
         for (int k = 0; k < t->n_entries; k++) macs += t->entries[k].part.cost.macs;
         assert_true(macs > 0);
-        /* What the tests say of their products, the stamps say too; of the third there is no
+        /* The profile counts as many multiply-accumulates as the sample; the third test has no
          * sample. */
         if (i == 6)
             assert_true(fabs(macs - lines[5].record.sample.macs_per_token * t->n_tokens) <
@@ -406,8 +407,8 @@ static void test_fake_engine_has_no_profile(void **state)
     assert_says(lines[4].record.reason, "fake engine has no operations");
 }
 
-/* A source that is not there makes lines that say why, and no work; and work that is repeated stays
- * inside its context. */
+/* An unavailable source gives lines with the reason and runs nothing. Repeated work stays within
+ * its context. */
 static void test_energy_of_a_real_model(void **state)
 {
     (void)state;
@@ -443,7 +444,7 @@ static void test_energy_of_a_real_model(void **state)
     }
 }
 
-static void test_invalid_lines_are_refused(void **state)
+static void test_invalid_lines_are_errors(void **state)
 {
     (void)state;
     static const char *const bad[] = {
@@ -465,7 +466,7 @@ static void test_invalid_lines_are_refused(void **state)
     }
 }
 
-/* A real model: checked, loaded, timed; every exact ternary kernel gives the same greedy tokens. */
+/* A real model is checked, loaded and timed. All exact ternary kernels give the same tokens. */
 static void test_real_model(void **state)
 {
     (void)state;
@@ -487,21 +488,21 @@ static void test_real_model(void **state)
         assert_true(r->sample.bytes_per_token > 1000 && r->sample.macs_per_token > 1000);
         assert_true(r->sample.bits_per_weight >= 1.58);
         assert_true(r->sample.load_ns > 0);
-        /* The condition of the machine: a figure or its reason, in every sample. */
+        /* Every sample has each machine condition, as a value or a reason. */
         assert_true(isnan(r->sample.frequency_after_hz.value) ==
                     (r->sample.frequency_after_hz.missing[0] != 0));
         assert_false(strstr(r->sample.frequency_after_hz.missing, "not in the record"));
         assert_true(r->sample.load_average.value >= 0);
     }
     assert_int_equal(strlen(tokens), 16);
-    /* A layout that is not ternary computes with other activations, but must load all the same. */
+    /* A layout that is not ternary uses other activations, but must load as well. */
     tm_error err = {0};
     make_request(path, "f16r16_fma_scalar", 1);
     add_test(0, 2, 0, 0, 0, 1);
     assert_ok(run_request(&err), err);
 }
 
-/* The threads start after the counters were opened, so that their time is in it. */
+/* The threads start after the counters are opened, so the counters include their time. */
 static void test_counters_of_a_model(void **state)
 {
     (void)state;
@@ -521,7 +522,7 @@ static void test_counters_of_a_model(void **state)
             assert_true(isnan(c->figure.value) == (c->figure.missing[0] != 0));
             if (strcmp(c->name, "task_clock") != 0 || c->figure.missing[0]) continue;
             found = true;
-            /* Two threads can use no more than two CPUs' time; some of it is the edges'. */
+            /* Two threads use at most twice the elapsed time, plus some at the start and end. */
             assert_true(c->figure.value > 0);
             assert_true(c->figure.value < 2.2e-9 * (double)r->sample.elapsed_ns + 0.002);
         }
@@ -542,10 +543,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_null_engine),
         cmocka_unit_test(test_overhead),
-        cmocka_unit_test(test_refused_requests),
-        cmocka_unit_test(test_refused_work),
+        cmocka_unit_test(test_invalid_requests_are_errors),
+        cmocka_unit_test(test_unsupported_work_is_an_error),
         cmocka_unit_test(test_request_round_trip),
-        cmocka_unit_test(test_invalid_lines_are_refused),
+        cmocka_unit_test(test_invalid_lines_are_errors),
         cmocka_unit_test(test_real_model),
         cmocka_unit_test(test_counters_of_a_model),
         cmocka_unit_test(test_profiles),

@@ -1,4 +1,4 @@
-/* Records: reading gives what was written, and missing values stay missing. */
+/* Checks that records read back as written and that missing values stay missing. */
 #include "harness/machine/machine.h"
 #include "harness/record/record.h"
 #include "tests/harness/samples.h"
@@ -116,7 +116,7 @@ static void test_marks_are_joined_and_cut(void **state)
     assert_int_equal(strlen(r.marks), sizeof r.marks - 1);
 }
 
-/* A missing figure is null with a reason, never 0. */
+/* A missing value is null with a reason, never 0. */
 static void test_missing_is_null(void **state)
 {
     (void)state;
@@ -169,9 +169,9 @@ static void test_cell_and_run_round_trip(void **state)
     tm_record_free(&back);
 }
 
-/* A sample without a required key, or with one of another type, is refused; the message names
- * it. */
-static void test_damaged_samples(void **state)
+/* A sample that lacks a required key, or has one of the wrong type, is an error that names the
+ * key. */
+static void test_damaged_samples_are_errors(void **state)
 {
     (void)state;
     static const char *const keys[] = {
@@ -216,7 +216,7 @@ static void refuse(const char *key, double value, tm_status wanted, const char *
     tm_record_free(&r);
 }
 
-static void test_impossible_values(void **state)
+static void test_impossible_values_are_errors(void **state)
 {
     (void)state;
     refuse("schema", 2, TM_UNSUPPORTED, "schema 2; this program reads schema 1");
@@ -245,8 +245,9 @@ static void test_names_and_ids(void **state)
     tm_record r = make_sample(0, 0, 2);
     tm_cell cell = r.cell;
     tm_cell_id(&cell, "build", "identity", id);
-    strcpy(cell.role, "baseline");     /* neither the role */
-    strcpy(cell.kernel_asked, "auto"); /* nor the name in the suite is part of the identity */
+    /* The role and the kernel name in the suite are not part of the cell's identity. */
+    strcpy(cell.role, "baseline");
+    strcpy(cell.kernel_asked, "auto");
     strcpy(cell.head_asked, "f16");
     tm_cell_id(&cell, "build", "identity", other);
     assert_string_equal(id, other);
@@ -263,10 +264,14 @@ static void test_names_and_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample_round_trip),        cmocka_unit_test(test_missing_is_null),
-        cmocka_unit_test(test_cell_and_run_round_trip),  cmocka_unit_test(test_damaged_samples),
-        cmocka_unit_test(test_impossible_values),        cmocka_unit_test(test_names_and_ids),
-        cmocka_unit_test(test_marks_are_joined_and_cut), cmocka_unit_test(test_counters_round_trip),
+        cmocka_unit_test(test_sample_round_trip),
+        cmocka_unit_test(test_missing_is_null),
+        cmocka_unit_test(test_cell_and_run_round_trip),
+        cmocka_unit_test(test_damaged_samples_are_errors),
+        cmocka_unit_test(test_impossible_values_are_errors),
+        cmocka_unit_test(test_names_and_ids),
+        cmocka_unit_test(test_marks_are_joined_and_cut),
+        cmocka_unit_test(test_counters_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Suites from JSON and from lists, and what is embedded. */
+/* Suites from JSON and from lists, and the embedded suites. */
 #include "harness/base/embedded.h"
 #include "harness/measure/shapes.h"
 #include "harness/sweep/suite.h"
@@ -16,7 +16,7 @@ static tm_status parse(const char *text, tm_error *err)
     "\"axes\": {\"model\": [\"synth:125M\", \"a.gguf\"], \"kernel\": [\"f16\", \"auto\"],\n"       \
     " \"threads\": [1, \"all\"], \"test\": [\"pp64\", \"tg16\", \"pp512+tg128\", \"tg32@d512\"]}"
 
-static void test_whole(void **state)
+static void test_suite_with_every_key(void **state)
 {
     (void)state;
     tm_error err;
@@ -54,7 +54,7 @@ static void test_whole(void **state)
     assert_ok(tm_suite_add_head_kernels(&suite, "auto,q6_k,auto", &err), err);
     assert_int_equal(suite.n_head_kernels, 2);
 
-    /* What it prints is the same suite. */
+    /* Its printed JSON is the same suite. */
     tm_suite before = suite;
     tm_json *json = tm_suite_to_json(&suite);
     char *text = tm_json_print(json, true);
@@ -64,7 +64,7 @@ static void test_whole(void **state)
     tm_json_free(json);
 }
 
-static void test_refusals(void **state)
+static void test_invalid_suites_are_errors(void **state)
 {
     (void)state;
     static const struct {
@@ -99,7 +99,7 @@ static void test_refusals(void **state)
         {"{\"name\": \"n\", " AXES ", \"exclude\": [{}]}", "an exclude"},
         {"{\"name\": \"n\", " AXES ", \"baseline\": {\"kernal\": \"f16\"}}", "\"baseline\""},
         {"{\"name\": \"n\", " AXES, "not valid JSON"},
-        /* The line of the value itself, though an axis has the same key and comes first. */
+        /* The line is that of the value, although an axis with the same key comes first. */
         {"{\"name\": \"n\", " AXES ",\n\"exclude\": [{\"kernel\": \"f16\"},\n{\"model\": 7}]}",
          "my.json: line 4: key \"model\" is a number"},
         {"{\"name\": \"n\",\n\"exclude\": [{\"model\": \"a\"}], "
@@ -118,7 +118,7 @@ static void test_refusals(void **state)
     }
 }
 
-static void test_lists(void **state)
+static void test_axes_from_lists(void **state)
 {
     (void)state;
     tm_error err = {0};
@@ -132,13 +132,13 @@ static void test_lists(void **state)
     assert_ok(tm_suite_add_models(&suite, "a,b,a", &err), err);
     assert_int_equal(suite.n_models, 2);
     assert_ok(tm_suite_add_lengths(&suite, "64,0", "16", "32,8;7,9", "0,100", NULL, &err), err);
-    /* At each depth: one pp (0 is none), one tg, two pg. */
+    /* Each depth has one pp (pp0 is left out), one tg and two pg tests. */
     assert_int_equal(suite.n_tests, 8);
     assert_int_equal(suite.tests[0].n_prompt, 64);
     assert_int_equal(suite.tests[3].n_prompt, 7);
     assert_int_equal(suite.tests[3].n_gen, 9);
     assert_int_equal(suite.tests[5].depth, 100);
-    /* Numbers of sequences are for generation alone. */
+    /* Numbers of sequences apply to generation only. */
     suite.n_tests = 0;
     assert_ok(tm_suite_add_lengths(&suite, "64", "16", "32,8", "0,100", "1,4-8*2", &err), err);
     assert_int_equal(suite.n_tests, 2 * (1 + 3 + 1));
@@ -216,7 +216,7 @@ static void test_built_in(void **state)
     assert_says(err.message, "s.json");
 }
 
-/* The embedded bytes are the files'. */
+/* Embedded files equal the files on disk byte for byte. */
 static void test_embedded(void **state)
 {
     (void)state;
@@ -236,9 +236,12 @@ static void test_embedded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),    cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_lists),    cmocka_unit_test(test_test_names),
-        cmocka_unit_test(test_built_in), cmocka_unit_test(test_embedded),
+        cmocka_unit_test(test_suite_with_every_key),
+        cmocka_unit_test(test_invalid_suites_are_errors),
+        cmocka_unit_test(test_axes_from_lists),
+        cmocka_unit_test(test_test_names),
+        cmocka_unit_test(test_built_in),
+        cmocka_unit_test(test_embedded),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
