@@ -62,11 +62,11 @@ tm_status tm_cell_fill_suite(const tm_cell_settings *s, tm_suite *suite, tm_erro
     return status == TM_OK && s->counters ? tm_suite_set_counters(suite, s->counters, err) : status;
 }
 
-tm_tuner tm_cell_choice(const tm_cell_settings *s, const char *build, const tm_machine *env,
+tm_tuner tm_cell_choice(const tm_cell_settings *s, const char *build, const tm_machine *machine,
                         tm_progress *progress, const tm_interrupt *interrupt)
 {
     return (tm_tuner){.build = build,
-                      .env = env,
+                      .machine = machine,
                       .seed = (uint64_t)s->seed,
                       .oversubscribe = s->oversubscribe,
                       .retune = s->retune,

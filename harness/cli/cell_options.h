@@ -42,9 +42,10 @@ extern const char *const tm_cell_kernel_names[];
 /* Adds the axes and the counters to a suite. Errors: ARG (the part of a list that is wrong). */
 tm_status tm_cell_fill_suite(const tm_cell_settings *settings, tm_suite *suite,
                              tm_error *err) TM_MUST_USE;
-/* The tuner that picks a kernel where a name leaves several; build, env and progress are
+/* The tuner that picks a kernel where a name leaves several; build, machine and progress are
  * borrowed. */
-tm_tuner tm_cell_choice(const tm_cell_settings *settings, const char *build, const tm_machine *env,
-                        tm_progress *progress, const tm_interrupt *interrupt);
+tm_tuner tm_cell_choice(const tm_cell_settings *settings, const char *build,
+                        const tm_machine *machine, tm_progress *progress,
+                        const tm_interrupt *interrupt);
 
 #endif

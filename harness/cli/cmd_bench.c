@@ -68,12 +68,12 @@ static tm_status measure(const request *r, const tm_suite *suite, const tm_inter
     if (status == TM_OK) status = tm_plan_make(suite, &env, &po, &plan, err);
     /* Only profiles are compared with the roofline here. */
     tm_plan_roofline_request limits = {.command = "bench",
-                                       .env = &env,
+                                       .machine = &env,
                                        .plan = &plan,
                                        .oversubscribe = r->cells.oversubscribe,
                                        .interrupt = interrupt};
     tm_sweep_options so = {.suite = suite,
-                           .env = &env,
+                           .machine = &env,
                            .plan = &plan,
                            .store_path = r->store,
                            .build = build,

@@ -319,7 +319,7 @@ tm_status tm_kernels_bench(const tm_kernels_request *request, tm_call *call, tm_
     tm_kernel_matrix rows = {0};
     tm_kernel_runner *runner = NULL;
     tm_gbench_run *gbench = NULL;
-    tm_machine env = {0};
+    tm_machine machine = {0};
     char build[24];
     if (request->n_flags > MAX_FLAGS)
         return tm_fail(err, TM_ARG, "%d flags for Google Benchmark exceed the limit of %d",
@@ -327,17 +327,17 @@ tm_status tm_kernels_bench(const tm_kernels_request *request, tm_call *call, tm_
     tm_status status = choose_rows(request, &rows, err);
     if (status == TM_OK && request->gbench) status = tm_gbench_open(&gbench, err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
-    if (status == TM_OK) status = tm_machine_read("/", &env, err);
+    if (status == TM_OK) status = tm_machine_read("/", &machine, err);
     tm_kernel_timer_options options = {0};
     if (status == TM_OK) {
-        tm_prefetch_choose(&(tm_tuner){.build = build, .env = &env, .measure = true},
+        tm_prefetch_choose(&(tm_tuner){.build = build, .machine = &machine, .measure = true},
                            &(tm_prefetch_choice){0});
-        options = tm_kernel_timer_options_for(&env);
+        options = tm_kernel_timer_options_for(&machine);
         options.seconds = request->seconds;
         status = tm_kernel_runner_open(&options, &rows, &runner, err);
     }
     if (status != TM_OK) goto done;
-    if (env.emulated)
+    if (machine.emulated)
         fprintf(stderr, "ternmark kernels: warning: times under emulation are meaningless\n");
     state_estimate(request, &rows, &options);
     if (request->gbench)

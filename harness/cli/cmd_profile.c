@@ -23,7 +23,7 @@ typedef struct settings {
 /* Everything that is open while cells are measured. */
 typedef struct state {
     const settings *s;
-    tm_machine env;
+    tm_machine machine;
     tm_suite *suite;
     tm_tune_choices choices;
     tm_plan plan;
@@ -53,15 +53,15 @@ static tm_status make_plan(state *st, tm_error *err)
     char build[24];
     tm_progress_init(&progress, cells->quiet);
     tm_status status = tm_build_hash(NULL, build, sizeof build, err);
-    tm_tuner tuner = tm_cell_choice(cells, build, &st->env, &progress, &st->interrupt);
+    tm_tuner tuner = tm_cell_choice(cells, build, &st->machine, &progress, &st->interrupt);
     tm_plan_options options = {.seed = (uint64_t)cells->seed,
                                .oversubscribe = cells->oversubscribe,
                                .build = build,
                                .choices = &st->choices};
     if (status == TM_OK)
-        status = tm_plan_list_choices(st->suite, &st->env, &options, &st->choices, err);
+        status = tm_plan_list_choices(st->suite, &st->machine, &options, &st->choices, err);
     if (status == TM_OK) status = tm_tune_resolve(&tuner, &st->choices, err);
-    if (status == TM_OK) status = tm_plan_make(st->suite, &st->env, &options, &st->plan, err);
+    if (status == TM_OK) status = tm_plan_make(st->suite, &st->machine, &options, &st->plan, err);
     tm_progress_end(&progress);
     return status;
 }
@@ -106,7 +106,7 @@ typedef struct roofline_job {
 static void run_roofline_job(void *arg)
 {
     roofline_job *job = arg;
-    const tm_plan_roofline_request request = {.env = &job->st->env,
+    const tm_plan_roofline_request request = {.machine = &job->st->machine,
                                               .plan = &job->st->plan,
                                               .oversubscribe = job->st->s->cells.oversubscribe,
                                               .interrupt = NULL};
@@ -133,7 +133,7 @@ static tm_status measure(state *st, tm_error *err)
 {
     const settings *s = st->s;
     tm_status status = fill_suite(s, st->suite, err);
-    if (status == TM_OK) status = tm_machine_read("/", &st->env, err);
+    if (status == TM_OK) status = tm_machine_read("/", &st->machine, err);
     if (status == TM_OK) status = make_plan(st, err);
     if (status == TM_OK) status = open_outputs(st, err);
     if (status == TM_OK) status = measure_roofline(st, err);

@@ -21,10 +21,10 @@ static void print_points(FILE *out, const char *title, const char *unit, const t
     }
 }
 
-static void print_text(FILE *out, const tm_machine *env, const tm_roofline *r)
+static void print_text(FILE *out, const tm_machine *machine, const tm_roofline *r)
 {
-    fprintf(out, "%s, %d cores\n", env->cpu_model[0] ? env->cpu_model : "unknown processor",
-            env->n_cores);
+    fprintf(out, "%s, %d cores\n", machine->cpu_model[0] ? machine->cpu_model : "unknown processor",
+            machine->n_cores);
     print_points(out, "read", "GB/s", r->read, r->n_read);
     print_points(out, "read by size", "GB/s", r->by_size, r->n_by_size);
     print_points(out, "int8", "GMAC/s", r->int8, r->n_int8);
@@ -33,7 +33,7 @@ static void print_text(FILE *out, const tm_machine *env, const tm_roofline *r)
 }
 
 /* Thread counts as a suite writes them, ascending, each once. */
-static tm_status thread_counts(const char *text, const tm_machine *env, int *out, int *n,
+static tm_status thread_counts(const char *text, const tm_machine *machine, int *out, int *n,
                                tm_error *err)
 {
     tm_suite *suite = malloc(sizeof *suite);
@@ -43,7 +43,7 @@ static tm_status thread_counts(const char *text, const tm_machine *env, int *out
     *n = 0;
     for (int i = 0; status == TM_OK && i < suite->n_threads; i++)
         tm_roofline_add_count(
-            out, n, suite->threads[i] == TM_THREADS_ALL ? env->n_cores : suite->threads[i]);
+            out, n, suite->threads[i] == TM_THREADS_ALL ? machine->n_cores : suite->threads[i]);
     free(suite);
     return status;
 }
@@ -54,12 +54,13 @@ typedef struct settings {
     bool no_sizes, oversubscribe;
 } settings;
 
-static tm_status measure(const settings *s, const tm_machine *env, tm_roofline *out, tm_error *err)
+static tm_status measure(const settings *s, const tm_machine *machine, tm_roofline *out,
+                         tm_error *err)
 {
     int counts[TM_ROOFLINE_MAX], n = 0;
-    tm_status status = thread_counts(s->threads, env, counts, &n, err);
+    tm_status status = thread_counts(s->threads, machine, counts, &n, err);
     if (status != TM_OK) return status;
-    tm_roofline_options options = tm_roofline_options_for(env, counts, n);
+    tm_roofline_options options = tm_roofline_options_for(machine, counts, n);
     options.seconds_each = s->seconds;
     options.sizes = !s->no_sizes;
     options.oversubscribe = s->oversubscribe;
@@ -68,15 +69,15 @@ static tm_status measure(const settings *s, const tm_machine *env, tm_roofline *
 
 static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
-    tm_machine env = {0};
+    tm_machine machine = {0};
     tm_roofline *roofline = calloc(1, sizeof *roofline);
     tm_status status = roofline ? TM_OK : tm_fail(err, TM_NOMEM, "no memory for the roofline");
-    if (status == TM_OK) status = tm_machine_read("/", &env, err);
-    if (status == TM_OK) status = measure(arg, &env, roofline, err);
+    if (status == TM_OK) status = tm_machine_read("/", &machine, err);
+    if (status == TM_OK) status = measure(arg, &machine, roofline, err);
     if (status == TM_OK && strcmp(call->format, "json") == 0)
         status = tm_print_json(call->out, tm_roofline_to_json(roofline), err);
     else if (status == TM_OK)
-        print_text(call->out, &env, roofline);
+        print_text(call->out, &machine, roofline);
     free(roofline);
     return status;
 }

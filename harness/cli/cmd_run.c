@@ -209,20 +209,20 @@ static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
                              : 3; /* 3: every cell was skipped, so nothing can be measured here */
 }
 
-static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_machine *env,
+static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_machine *machine,
                           const tm_plan *plan, const tm_interrupt *interrupt, tm_call *call,
                           tm_error *err)
 {
     tm_progress progress;
     tm_sweep_outcome outcome;
     tm_plan_roofline_request limits = {.command = "run",
-                                       .env = env,
+                                       .machine = machine,
                                        .plan = plan,
                                        .oversubscribe = s->oversubscribe,
                                        .interrupt = interrupt};
     tm_progress_init(&progress, s->quiet);
     tm_sweep_options options = {.suite = suite,
-                                .env = env,
+                                .machine = machine,
                                 .plan = plan,
                                 .store_path = s->store,
                                 .build = s->build,
@@ -259,7 +259,7 @@ static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_mac
 static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_call *call,
                            tm_error *err)
 {
-    tm_machine env = {0};
+    tm_machine machine = {0};
     tm_plan plan = {0};
     char build[32], store[128];
     s->build = build;
@@ -269,7 +269,7 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
     tm_progress_init(&progress, s->quiet);
     tm_tune_choices choices = {0};
     tm_tuner tuner = {.build = build,
-                      .env = &env,
+                      .machine = &machine,
                       .seed = (uint64_t)s->seed,
                       .oversubscribe = s->oversubscribe,
                       .retune = s->retune,
@@ -292,22 +292,22 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
         if (status == TM_UNSUPPORTED) call->exit_status = 5;
     }
     options.energy = s->meter.source[0] != 0;
-    if (status == TM_OK) status = tm_machine_read("/", &env, err);
+    if (status == TM_OK) status = tm_machine_read("/", &machine, err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK && !s->dry_run && !s->store) {
         status = default_store(suite, store, sizeof store, err);
         s->store = store;
     }
     if (status == TM_OK && !s->dry_run)
-        status = tm_sweep_check_store(s->store, &env, s->allow_machine, err);
+        status = tm_sweep_check_store(s->store, &machine, s->allow_machine, err);
     if (status == TM_OK && !s->dry_run) interrupt = tm_interrupt_open();
-    if (status == TM_OK) status = tm_plan_list_choices(suite, &env, &options, &choices, err);
+    if (status == TM_OK) status = tm_plan_list_choices(suite, &machine, &options, &choices, err);
     if (status == TM_OK) status = tm_tune_resolve(&tuner, &choices, err);
-    if (status == TM_OK) status = tm_plan_make(suite, &env, &options, &plan, err);
+    if (status == TM_OK) status = tm_plan_make(suite, &machine, &options, &plan, err);
     if (status == TM_INTERRUPTED)
         call->exit_status = tm_interrupt_exit_status(&interrupt);
     else if (status == TM_OK && !s->dry_run)
-        status = run_plan(s, suite, &env, &plan, &interrupt, call, err);
+        status = run_plan(s, suite, &machine, &plan, &interrupt, call, err);
     else if (status == TM_OK && strcmp(call->format, "json") == 0)
         status = tm_print_json(call->out, plan_to_json(suite, &plan), err);
     else if (status == TM_OK)

@@ -45,7 +45,7 @@ typedef struct settings {
 
 static tm_status measure(const settings *s, tm_interrupt *interrupt, tm_tune *out, tm_error *err)
 {
-    tm_machine env = {0};
+    tm_machine machine = {0};
     tm_source source;
     tm_status status = tm_source_open_name(s->model, (uint64_t)s->seed, &source, err);
     if (status != TM_OK) return status;
@@ -53,19 +53,19 @@ static tm_status measure(const settings *s, tm_interrupt *interrupt, tm_tune *ou
     tm_source_close(&source);
     char build[24];
     status = tm_build_hash(NULL, build, sizeof build, err);
-    if (status == TM_OK) status = tm_machine_read("/", &env, err);
+    if (status == TM_OK) status = tm_machine_read("/", &machine, err);
     if (status != TM_OK) return status;
-    tm_prefetch_choose(&(tm_tuner){.build = build, .env = &env, .measure = true},
+    tm_prefetch_choose(&(tm_tuner){.build = build, .machine = &machine, .measure = true},
                        &(tm_prefetch_choice){0});
-    int n_threads = s->threads > 0 ? (int)s->threads : env.n_cores;
+    int n_threads = s->threads > 0 ? (int)s->threads : machine.n_cores;
     tm_tune_options options = {.config = &config,
                                .family = s->family,
                                .n_threads = n_threads,
                                .oversubscribe = s->oversubscribe,
                                .seed = (uint64_t)s->seed,
                                .cache_bytes =
-                                   tm_roofline_options_for(&env, &n_threads, 1).cache_bytes,
-                               .available_bytes = env.memory_available_bytes,
+                                   tm_roofline_options_for(&machine, &n_threads, 1).cache_bytes,
+                               .available_bytes = machine.memory_available_bytes,
                                .interrupt = interrupt};
     status = tm_tune_measure(&options, out, err);
     return status;

@@ -18,7 +18,7 @@ tm_status tm_plan_roofline_measure(const tm_plan_roofline_request *r, double sec
         tm_roofline_add_count(counts, &n, arm->cells[0].threads);
     }
     if (n == 0) return TM_OK;
-    tm_roofline_options options = tm_roofline_options_for(r->env, counts, n);
+    tm_roofline_options options = tm_roofline_options_for(r->machine, counts, n);
     options.seconds_each = seconds;
     options.oversubscribe = r->oversubscribe;
     options.interrupt = r->interrupt;

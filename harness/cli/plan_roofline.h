@@ -9,7 +9,7 @@
 
 typedef struct tm_plan_roofline_request {
     const char *command; /* for the warning on stderr if it cannot be measured */
-    const tm_machine *env;
+    const tm_machine *machine;
     const tm_plan *plan;
     bool oversubscribe;
     const tm_interrupt *interrupt; /* checked before each thread count; NULL: never */

@@ -16,20 +16,20 @@
 #define SUM_STEP    16 /* least values per sum of activations in blocks */
 #define MIB         ((size_t)1 << 20)
 
-static size_t cache_bytes(const tm_machine *env, int level, size_t otherwise)
+static size_t cache_bytes(const tm_machine *machine, int level, size_t otherwise)
 {
-    size_t largest = tm_machine_cache_bytes(env, level);
+    size_t largest = tm_machine_cache_bytes(machine, level);
     return largest > 0 ? largest : otherwise;
 }
 
-tm_kernel_timer_options tm_kernel_timer_options_for(const tm_machine *env)
+tm_kernel_timer_options tm_kernel_timer_options_for(const tm_machine *machine)
 {
     tm_kernel_timer_options options = {.seconds = 0.1, .check_rows = 64, .seed = 1};
-    options.near_bytes = cache_bytes(env, 2, MIB / 4) / 2;
-    options.last_cache_bytes = cache_bytes(env, 0, 32 * MIB);
+    options.near_bytes = cache_bytes(machine, 2, MIB / 4) / 2;
+    options.last_cache_bytes = cache_bytes(machine, 0, 32 * MIB);
     size_t far = 4 * options.last_cache_bytes, most = 2048 * MIB;
-    if (env->memory_available_bytes >= 0 && (size_t)env->memory_available_bytes / 4 < most)
-        most = (size_t)env->memory_available_bytes / 4;
+    if (machine->memory_available_bytes >= 0 && (size_t)machine->memory_available_bytes / 4 < most)
+        most = (size_t)machine->memory_available_bytes / 4;
     if (far < 128 * MIB) far = 128 * MIB;
     options.far_bytes = far < most ? far : most;
     return options;

@@ -24,7 +24,7 @@ typedef struct tm_kernel_timer_options {
 
 /* Options for a machine: 32 MiB of last-level cache if it is unknown; at most a quarter of the
  * available memory. */
-tm_kernel_timer_options tm_kernel_timer_options_for(const tm_machine *env);
+tm_kernel_timer_options tm_kernel_timer_options_for(const tm_machine *machine);
 
 /* Copies of one random matrix in a layout. */
 typedef struct tm_kernel_weights {

@@ -198,9 +198,9 @@ static tm_status run_profile(tm_bench *bench, const tm_worker_request *request, 
                                   .see_arg = &seen};
     tm_record record = {.kind = TM_RECORD_PROFILE};
     tm_profile profile = {0};
-    tm_machine env = {0}; /* only now does the model have its memory */
-    if (tm_machine_read("/", &env, &why) == TM_OK)
-        options.available_bytes = env.memory_available_bytes;
+    tm_machine machine = {0}; /* only now does the model have its memory */
+    if (tm_machine_read("/", &machine, &why) == TM_OK)
+        options.available_bytes = machine.memory_available_bytes;
     why = (tm_error){0};
     tm_status status = bench->backend->model
                            ? tm_profile_measure(bench, &t->test, &options, &profile, &why)

@@ -12,7 +12,7 @@
 /* State while the plan is made. */
 typedef struct planner {
     const tm_suite *suite;
-    const tm_machine *env;
+    const tm_machine *machine;
     const tm_plan_options *options;
     tm_plan *plan;
     tm_tune_choices *open; /* not NULL: only list the choices that measuring decides */
@@ -88,13 +88,13 @@ int tm_plan_profile_pairs(const tm_suite *suite)
                                                         : TM_WORKER_PROFILE_PAIRS;
 }
 
-static void check_memory(const tm_machine *env, tm_arm *arm)
+static void check_memory(const tm_machine *machine, tm_arm *arm)
 {
-    if (arm->skip[0] || env->memory_available_bytes < 0) return;
-    if (arm->predicted_bytes <= env->memory_available_bytes) return;
+    if (arm->skip[0] || machine->memory_available_bytes < 0) return;
+    if (arm->predicted_bytes <= machine->memory_available_bytes) return;
     snprintf(arm->skip, sizeof arm->skip, "needs %.1f GB, %.1f GB available (%s)",
-             (double)arm->predicted_bytes * 1e-9, (double)env->memory_available_bytes * 1e-9,
-             env->memory_limit);
+             (double)arm->predicted_bytes * 1e-9, (double)machine->memory_available_bytes * 1e-9,
+             machine->memory_limit);
 }
 
 /* A new arm with a cell for every test that is not excluded. *out: NULL if nothing was added; then
@@ -158,7 +158,7 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
 /* Adds the arm to the plan; returns its index. */
 static int keep_arm(planner *p, tm_arm *arm)
 {
-    check_memory(p->env, arm);
+    check_memory(p->machine, arm);
     p->plan->n_cells += arm->n_cells;
     if (arm->skip[0]) p->plan->n_skipped_cells += arm->n_cells;
     return p->plan->n_arms++;
@@ -194,7 +194,7 @@ static tm_status add_arm(planner *p, tm_plan_model *m, const wanted *w, int *ind
     if (status != TM_OK || !arm) return status;
     memcpy(arm->skip, why, sizeof arm->skip);
     if (!why[0])
-        tm_plan_predict(m, kernel, head, p->suite, p->options->energy, p->env->n_cores, arm);
+        tm_plan_predict(m, kernel, head, p->suite, p->options->energy, p->machine->n_cores, arm);
     *index = keep_arm(p, arm);
     return TM_OK;
 }
@@ -217,7 +217,7 @@ static tm_status add_peer(planner *p, tm_plan_model *m, const tm_peer *peer, con
     if (status == TM_OK) status = new_arm(p, w, cell, build, identity, &arm, index, err);
     if (status != TM_OK || !arm) return status;
     arm->peer = peer;
-    if (w->threads > p->env->n_cpus && !p->options->oversubscribe)
+    if (w->threads > p->machine->n_cpus && !p->options->oversubscribe)
         memcpy(arm->skip, m->skip, sizeof arm->skip);
     tm_plan_predict_peer(m, p->suite, arm);
     *index = keep_arm(p, arm);
@@ -278,9 +278,9 @@ static tm_status add_group(planner *p, tm_plan_model *m, bool threads_all, int t
 
 static tm_status resolve_threads(const planner *p, int written, int *out, tm_error *err)
 {
-    int usable = p->env->n_cpus;
-    double quota = p->env->cgroup.cpu_limit; /* more threads than this would only wait */
-    int all = quota > 0 ? (int)fmin(ceil(quota), p->env->n_cores) : p->env->n_cores;
+    int usable = p->machine->n_cpus;
+    double quota = p->machine->cgroup.cpu_limit; /* more threads than this would only wait */
+    int all = quota > 0 ? (int)fmin(ceil(quota), p->machine->n_cores) : p->machine->n_cores;
     *out = written == TM_THREADS_ALL ? all : written;
     if (*out < 1) return tm_fail(err, TM_ARG, "threads: %d is below 1", *out);
     if (*out > usable && !p->options->oversubscribe)
@@ -340,21 +340,21 @@ static tm_status add_models(planner *p, tm_error *err)
     return status;
 }
 
-tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *env,
+tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *machine,
                                const tm_plan_options *options, tm_tune_choices *out, tm_error *err)
 {
     tm_plan none = {0};
-    planner p = {suite, env, options, &none, out};
+    planner p = {suite, machine, options, &none, out};
     *out = (tm_tune_choices){0};
     tm_status status = add_models(&p, err);
     if (status != TM_OK) tm_tune_choices_free(out);
     return status;
 }
 
-tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_plan_options *options,
-                       tm_plan *out, tm_error *err)
+tm_status tm_plan_make(const tm_suite *suite, const tm_machine *machine,
+                       const tm_plan_options *options, tm_plan *out, tm_error *err)
 {
-    planner p = {suite, env, options, out, NULL};
+    planner p = {suite, machine, options, out, NULL};
     *out = (tm_plan){.choices = options->choices};
     /* At most 64 x 64 x (64 x 64 + 65): one arm more per model and threads for the baseline. */
     size_t n_heads = suite->n_head_kernels > 0 ? (size_t)suite->n_head_kernels : 1;

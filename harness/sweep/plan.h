@@ -56,15 +56,15 @@ typedef struct tm_plan_options {
 
 /* Lists the choices between kernels that the suite leaves open, for tm_tune_resolve. Free them also
  * after the plan is made. Errors: as tm_plan_make. */
-tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *env,
+tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *machine,
                                const tm_plan_options *options, tm_tune_choices *out,
                                tm_error *err) TM_MUST_USE;
 
 /* Measures nothing and changes nothing but *out. Errors: ARG (empty suite, no cell left after
  * excludes, threads 0 or above the available CPUs, unknown kernel or model, with the nearest name),
  * NOMEM. A model file that cannot be read and a kernel that the machine lacks give skipped arms. */
-tm_status tm_plan_make(const tm_suite *suite, const tm_machine *env, const tm_plan_options *options,
-                       tm_plan *out, tm_error *err) TM_MUST_USE;
+tm_status tm_plan_make(const tm_suite *suite, const tm_machine *machine,
+                       const tm_plan_options *options, tm_plan *out, tm_error *err) TM_MUST_USE;
 void tm_plan_free(tm_plan *plan);
 
 /* The kernel and the head kernel a name stands for: "auto" (see tm_model_auto), a family, or a

@@ -298,19 +298,19 @@ static tm_status skip_unstarted(sweep *s, tm_error *err)
 /* Marks of every sample of this run. */
 static void run_marks(sweep *s)
 {
-    const tm_machine *env = s->o->env;
+    const tm_machine *machine = s->o->machine;
     char quota[96] = "";
     int most = 0;
     for (int i = 0; i < s->o->plan->n_arms; i++)
         if (s->o->plan->arms[i].cells[0].threads > most)
             most = s->o->plan->arms[i].cells[0].threads;
-    if (env->cgroup.cpu_limit > 0 && most > ceil(env->cgroup.cpu_limit))
+    if (machine->cgroup.cpu_limit > 0 && most > ceil(machine->cgroup.cpu_limit))
         snprintf(quota, sizeof quota, "more threads than the control group's quota of %.3g CPUs",
-                 env->cgroup.cpu_limit);
+                 machine->cgroup.cpu_limit);
     bool odd_build = strcmp(tm_build_mode(), "release") != 0;
-    const char *parts[] = {env->emulated ? "instructions are emulated" : "",
+    const char *parts[] = {machine->emulated ? "instructions are emulated" : "",
                            odd_build ? "not a release build" : "",
-                           most > env->n_cpus ? "more threads than CPUs" : "", quota};
+                           most > machine->n_cpus ? "more threads than CPUs" : "", quota};
     for (int i = 0; i < 4; i++) {
         size_t n = strlen(s->marks);
         if (parts[i][0])
@@ -377,7 +377,8 @@ static void count(sweep *s)
 static tm_status show_marker(sweep *s, tm_error *err)
 {
     tm_meter_marker marker;
-    tm_status status = tm_meter_marker_show(s->o->env->n_cpus, s->o->interrupt, NULL, &marker, err);
+    tm_status status =
+        tm_meter_marker_show(s->o->machine->n_cpus, s->o->interrupt, NULL, &marker, err);
     if (status == TM_OK) tm_sweep_store_marker(&s->log, &marker);
     if (status == TM_INTERRUPTED) s->out->interrupted = true;
     return status;

@@ -34,7 +34,7 @@ typedef struct tm_sweep_event {
 
 typedef struct tm_sweep_options {
     const tm_suite *suite;
-    const tm_machine *env;
+    const tm_machine *machine;
     const tm_plan *plan;
     const char *store_path;  /* NULL: keep records in memory only */
     const char *worker_path; /* NULL: this program (/proc/self/exe) */
@@ -62,7 +62,7 @@ typedef struct tm_sweep_outcome {
     char profile_lost[480];          /* reason of the last one */
     /* Energy windows of this run; those whose meter is read later are ok. */
     int n_windows_ok, n_windows_lost;
-    char lost[480]; /* reason of the last one */
+    char lost[480];    /* reason of the last one */
     int n_windows_due; /* wanted ones of the whole store that have no joules */
     int n_cells_ok, n_cells_skipped, n_cells_failed, n_cells_unfinished;
     int rounds_min, rounds_max; /* processes of the cells that ran; the budget may cut some */
@@ -71,7 +71,7 @@ typedef struct tm_sweep_outcome {
 
 /* Refuses the store as tm_sweep_run would, before kernels are compared for it; only a lock by
  * another run is not noticed. Changes nothing. */
-tm_status tm_sweep_check_store(const char *store, const tm_machine *env, bool allow_machine,
+tm_status tm_sweep_check_store(const char *store, const tm_machine *machine, bool allow_machine,
                                tm_error *err) TM_MUST_USE;
 
 /* Errors: those of the store (IO, FORMAT, ARG: another schema or machine, or another writer),

@@ -32,9 +32,9 @@ static tm_status make_run_line(tm_sweep_store *log, const tm_sweep_options *o, t
     log->run = tm_json_object();
     if (!log->run) return tm_fail(err, TM_NOMEM, "no memory for a run line");
     tm_json_set(log->run, "suite", tm_suite_to_json(o->suite));
-    tm_json_put_string(log->run, "fingerprint", o->env->fingerprint);
-    tm_json_set(log->run, "machine", tm_machine_hardware_to_json(o->env));
-    tm_json *environment = tm_machine_environment_to_json(o->env);
+    tm_json_put_string(log->run, "fingerprint", o->machine->fingerprint);
+    tm_json_set(log->run, "machine", tm_machine_hardware_to_json(o->machine));
+    tm_json *environment = tm_machine_environment_to_json(o->machine);
     if (o->plan->choices) tm_tune_choices_put(environment, o->plan->choices);
     tm_json_set(log->run, "environment", environment);
     tm_json_put_string(log->run, "build", o->build);
@@ -60,14 +60,14 @@ void tm_sweep_store_marker(tm_sweep_store *log, const tm_meter_marker *marker)
 }
 
 /* Refuses a store of another machine. */
-static tm_status same_machine(const char *store, const tm_machine *env, const tm_records *records,
-                              tm_error *err)
+static tm_status same_machine(const char *store, const tm_machine *machine,
+                              const tm_records *records, tm_error *err)
 {
     for (int i = 0; i < records->n; i++) {
         if (records->items[i].kind != TM_RECORD_RUN) continue;
         const tm_json *run = records->items[i].run.document;
         const char *theirs = tm_json_text(tm_json_get(run, "fingerprint"), NULL);
-        if (theirs && strcmp(theirs, env->fingerprint) == 0) continue;
+        if (theirs && strcmp(theirs, machine->fingerprint) == 0) continue;
         const char *model =
             tm_json_text(tm_json_get(tm_json_get(run, "machine"), "cpu_model"), "not named");
         return tm_fail(
@@ -75,21 +75,21 @@ static tm_status same_machine(const char *store, const tm_machine *env, const tm
             "%s: made on another machine (processor %s, fingerprint %s; this one is %s, %s); "
             "choose another store, or continue it with --allow-machine",
             store, model, theirs ? theirs : "none",
-            env->cpu_model[0] ? env->cpu_model : "not named", env->fingerprint);
+            machine->cpu_model[0] ? machine->cpu_model : "not named", machine->fingerprint);
     }
     return TM_OK;
 }
 
-static tm_status read_store(const char *store, const tm_machine *env, bool allow_machine,
+static tm_status read_store(const char *store, const tm_machine *machine, bool allow_machine,
                             tm_records *records, tm_error *err)
 {
     tm_status status = tm_records_read(store, records, err);
     /* Another schema: the user chose the wrong store; this machine lacks nothing. */
     if (status == TM_UNSUPPORTED) err->status = status = TM_ARG;
-    return status == TM_OK && !allow_machine ? same_machine(store, env, records, err) : status;
+    return status == TM_OK && !allow_machine ? same_machine(store, machine, records, err) : status;
 }
 
-tm_status tm_sweep_check_store(const char *store, const tm_machine *env, bool allow_machine,
+tm_status tm_sweep_check_store(const char *store, const tm_machine *machine, bool allow_machine,
                                tm_error *err)
 {
     tm_records records = {0};
@@ -99,7 +99,7 @@ tm_status tm_sweep_check_store(const char *store, const tm_machine *env, bool al
         if (access(dirname(folder), W_OK | X_OK) == 0) return TM_OK;
         return tm_fail(err, TM_IO, "%s: cannot be written: %s", store, strerror(errno));
     }
-    tm_status status = read_store(store, env, allow_machine, &records, err);
+    tm_status status = read_store(store, machine, allow_machine, &records, err);
     tm_records_free(&records);
     return status;
 }
@@ -162,11 +162,11 @@ tm_status tm_sweep_store_open(tm_sweep_store *log, const tm_sweep_options *optio
     if (status != TM_OK || !options->store_path) return status;
     /* Opening may cut the store, so read it first: a refused store stays as it is. */
     const char *store = options->store_path;
-    status = tm_sweep_check_store(store, options->env, options->allow_machine, err);
+    status = tm_sweep_check_store(store, options->machine, options->allow_machine, err);
     if (status == TM_OK) status = tm_store_open(store, &log->store, err);
     /* Read it again under the lock: another run may have added to it. */
     if (status == TM_OK)
-        status = read_store(store, options->env, options->allow_machine, records, err);
+        status = read_store(store, options->machine, options->allow_machine, records, err);
     log->room = records->n;
     for (int i = 0; i < records->n && status == TM_OK; i++) status = add_to_index(log, i, err);
     return status;

@@ -57,9 +57,9 @@ static void race(tm_kernel_job *job, tm_prefetch *out)
         if (out->gb_per_second[i] * TIE >= best) out->bytes = tm_prefetch_distances[i];
 }
 
-tm_status tm_prefetch_measure(const tm_machine *env, tm_prefetch *out, tm_error *err)
+tm_status tm_prefetch_measure(const tm_machine *machine, tm_prefetch *out, tm_error *err)
 {
-    tm_kernel_timer_options options = tm_kernel_timer_options_for(env);
+    tm_kernel_timer_options options = tm_kernel_timer_options_for(machine);
     tm_kernel_weights weights;
     tm_kernel_job job;
     const tm_kernel *kernel;
@@ -83,8 +83,8 @@ tm_status tm_prefetch_measure(const tm_machine *env, tm_prefetch *out, tm_error 
 static uint64_t key_of(const tm_tuner *tuner)
 {
     char text[256], isa[128];
-    int n = snprintf(text, sizeof text, "prefetch %s %s %s", tuner->env->fingerprint, tuner->build,
-                     tm_isa_text(tm_cpu_isa(), isa, sizeof isa));
+    int n = snprintf(text, sizeof text, "prefetch %s %s %s", tuner->machine->fingerprint,
+                     tuner->build, tm_isa_text(tm_cpu_isa(), isa, sizeof isa));
     return tm_hash(TM_HASH_START, text, (size_t)n);
 }
 
@@ -130,10 +130,10 @@ static void choose(const tm_tuner *tuner, char *how, size_t size)
         snprintf(how, size, "set by %s", TM_PREFETCH_VARIABLE);
     } else if (lasting && !tuner->retune && read_cached(path, &tm_kernel_ahead)) {
         snprintf(how, size, "cached from an earlier measurement on this machine");
-    } else if (!tuner->measure || tuner->env->emulated) {
+    } else if (!tuner->measure || tuner->machine->emulated) {
         snprintf(how, size, "not measured: %s",
                  tuner->measure ? "instructions are emulated here" : "nothing is run");
-    } else if (tm_prefetch_measure(tuner->env, &prefetch, &why) != TM_OK) {
+    } else if (tm_prefetch_measure(tuner->machine, &prefetch, &why) != TM_OK) {
         snprintf(how, size, "not measured: %s", why.message);
     } else {
         int n =

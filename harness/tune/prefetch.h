@@ -25,7 +25,8 @@ typedef struct tm_prefetch {
 tm_status tm_prefetch_from_environment(tm_error *err) TM_MUST_USE;
 
 /* Errors: UNSUPPORTED, NOMEM (too little memory to exceed the caches). */
-tm_status tm_prefetch_measure(const tm_machine *env, tm_prefetch *out, tm_error *err) TM_MUST_USE;
+tm_status tm_prefetch_measure(const tm_machine *machine, tm_prefetch *out,
+                              tm_error *err) TM_MUST_USE;
 
 typedef struct tm_prefetch_choice {
     int bytes;

@@ -34,7 +34,7 @@ static uint64_t key_of(const tm_tuner *tuner, const tm_config *config, const cha
     uint64_t hash = TM_HASH_START;
     int length =
         snprintf(text, sizeof text, "%s %s %s %d: %d %d %d %d %d %d %d %d %d",
-                 tuner->env->fingerprint, tuner->build, family, n_threads, config->n_layers,
+                 tuner->machine->fingerprint, tuner->build, family, n_threads, config->n_layers,
                  config->n_hidden, config->n_ffn, config->n_heads, config->n_kv_heads,
                  config->head_dim, config->n_rot, config->sub_norms, config->relu2);
     hash = tm_hash(hash, text, (size_t)length);
@@ -140,7 +140,7 @@ tm_status tm_tuner_choose(const tm_tuner *tuner, const char *model, const tm_con
         return TM_OK;
     }
     if (!tuner->measure) return TM_OK;
-    if (tuner->env->emulated) {
+    if (tuner->machine->emulated) {
         note(tuner, NOT_MEASURED("instructions are emulated here; using %s"), family, model,
              (*out)->name);
         return TM_OK;

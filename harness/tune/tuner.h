@@ -15,7 +15,7 @@ typedef struct tm_tuner {
     const char *folder;      /* of the cache; NULL: tm_tune_cache_folder */
     const char *worker_path; /* the program that measures; NULL: this one */
     const char *build;       /* hash of the program */
-    const tm_machine *env;
+    const tm_machine *machine;
     uint64_t seed;
     bool oversubscribe;
     bool retune;                               /* measure again what is cached */

@@ -9,7 +9,7 @@
 static tm_suite suite; /* large: not on the stack */
 
 typedef struct run {
-    tm_machine env;
+    tm_machine machine;
     tm_plan plan;
     tm_sweep_options options;
     tm_sweep_outcome outcome;
@@ -48,12 +48,12 @@ static inline void make_suite(const char *models, const char *kernels, const cha
 static inline void prepare(run *r, const char *store)
 {
     memset(r, 0, sizeof *r);
-    assert_ok(tm_machine_read("/", &r->env, &r->err), r->err);
-    r->env.load_average = 0; /* a busy machine would mark every sample */
+    assert_ok(tm_machine_read("/", &r->machine, &r->err), r->err);
+    r->machine.load_average = 0; /* a busy machine would mark every sample */
     tm_plan_options plan = {.seed = 1, .build = "build"};
-    assert_ok(tm_plan_make(&suite, &r->env, &plan, &r->plan, &r->err), r->err);
+    assert_ok(tm_plan_make(&suite, &r->machine, &plan, &r->plan, &r->err), r->err);
     r->options = (tm_sweep_options){.suite = &suite,
-                                    .env = &r->env,
+                                    .machine = &r->machine,
                                     .plan = &r->plan,
                                     .store_path = store,
                                     .build = "build",

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-static tm_machine env;
+static tm_machine machine;
 static char folder[128];
 
 static int begin(void **state)
@@ -16,7 +16,7 @@ static int begin(void **state)
     tm_error err;
     unsetenv(TM_PREFETCH_VARIABLE);
     tm_kernel_ahead = TM_AHEAD_DEFAULT;
-    return tm_machine_read("/", &env, &err) == TM_OK ? 0 : -1;
+    return tm_machine_read("/", &machine, &err) == TM_OK ? 0 : -1;
 }
 
 static int end(void **state)
@@ -30,7 +30,7 @@ static tm_prefetch_choice picked;
 static tm_tuner choice_in(const char *name)
 {
     snprintf(folder, sizeof folder, "%s", scratch_path(name));
-    return (tm_tuner){.folder = folder, .build = "build", .env = &env, .measure = true};
+    return (tm_tuner){.folder = folder, .build = "build", .machine = &machine, .measure = true};
 }
 
 /* How the distance was chosen, as in a new run. */
@@ -38,7 +38,7 @@ static const char *choose(const tm_tuner *choice)
 {
     unsetenv(TM_PREFETCH_VARIABLE);
     tm_error err;
-    assert_int_equal(tm_machine_read("/", &env, &err), TM_OK);
+    assert_int_equal(tm_machine_read("/", &machine, &err), TM_OK);
     tm_prefetch_choose(choice, &picked);
     assert_int_equal(atoi(getenv(TM_PREFETCH_VARIABLE)), tm_kernel_ahead); /* for children */
     assert_int_equal(picked.bytes, tm_kernel_ahead);
@@ -69,8 +69,8 @@ static void test_fastest_distance_is_chosen(void **state)
     (void)state;
     tm_prefetch prefetch;
     tm_error err = {0};
-    if (env.emulated) TM_SKIP("instructions are emulated: no time means anything");
-    tm_status status = tm_prefetch_measure(&env, &prefetch, &err);
+    if (machine.emulated) TM_SKIP("instructions are emulated: no time means anything");
+    tm_status status = tm_prefetch_measure(&machine, &prefetch, &err);
     if (status == TM_UNSUPPORTED) TM_SKIP("%s", err.message);
     assert_int_equal(status, TM_OK);
     assert_int_equal(tm_kernel_ahead, TM_AHEAD_DEFAULT); /* measuring sets nothing */
@@ -88,7 +88,7 @@ static void test_distance_is_measured_once_and_cached(void **state)
 {
     (void)state;
     tm_tuner choice = choice_in("once/more");
-    if (env.emulated) {
+    if (machine.emulated) {
         assert_string_equal(choose(&choice), "not measured: instructions are emulated here");
         return;
     }
@@ -107,7 +107,7 @@ static void test_damaged_cache_is_measured_again(void **state)
 {
     (void)state;
     tm_tuner choice = choice_in("broken");
-    if (env.emulated) TM_SKIP("instructions are emulated: nothing is remembered");
+    if (machine.emulated) TM_SKIP("instructions are emulated: nothing is remembered");
     if (starts_with(choose(&choice), "not measured: ")) TM_SKIP("too little memory to measure");
     static const char *const broken[] = {"",
                                          "{",
@@ -173,7 +173,7 @@ static const char *planned(const tm_tuner *choice, const char *models, const tm_
     tm_tune_choices choices;
     tm_plan_options options = {.build = "build", .peers = peer, .n_peers = peer ? 1 : 0};
     unsetenv(TM_PREFETCH_VARIABLE);
-    assert_ok(tm_plan_list_choices(&suite, &env, &options, &choices, &err), err);
+    assert_ok(tm_plan_list_choices(&suite, &machine, &options, &choices, &err), err);
     assert_ok(tm_tune_resolve(choice, &choices, &err), err);
     static char said[256];
     tm_json *json = tm_json_object();
@@ -196,7 +196,7 @@ static void test_plan_without_kernels_of_ours_needs_no_distance(void **state)
     snprintf(peer.file, sizeof peer.file, "/bin/true"); /* any file has an identity */
     for (int i = 0; i < 3; i++) {
         tm_error err;
-        assert_int_equal(tm_machine_read("/", &env, &err), TM_OK);
+        assert_int_equal(tm_machine_read("/", &machine, &err), TM_OK);
         const char *said = i == 0   ? planned(&choice, "null:1000,null:2000", NULL)
                            : i == 1 ? planned(&choice, "synth:125M", &peer)
                                     : planned(&choice, "/no/such.gguf,null:1000", NULL);

@@ -174,8 +174,8 @@ static void test_several_heads(void **state)
     assert_ok(tm_suite_add_head_kernels(&suite, "q6_j", &r.err), r.err);
     tm_plan_options options = {.build = "build"};
     memset(&r, 0, sizeof r);
-    assert_ok(tm_machine_read("/", &r.env, &r.err), r.err);
-    assert_int_equal(tm_plan_make(&suite, &r.env, &options, &r.plan, &r.err), TM_ARG);
+    assert_ok(tm_machine_read("/", &r.machine, &r.err), r.err);
+    assert_int_equal(tm_plan_make(&suite, &r.machine, &options, &r.plan, &r.err), TM_ARG);
     assert_non_null(strstr(r.err.message, "did you mean \"q6_k\"?"));
 }
 
@@ -318,9 +318,9 @@ static void test_skips(void **state)
     const char *store = scratch_path("skips.jsonl");
     make_suite("synth:100B,/no/such.gguf,null:1000", "f16,auto", "tg4");
     prepare(&r, store);
-    r.env.memory_available_bytes = 11900000000;
+    r.machine.memory_available_bytes = 11900000000;
     tm_plan_options options = {.seed = 1, .build = "build"};
-    assert_ok(tm_plan_make(&suite, &r.env, &options, &plan, &err), err);
+    assert_ok(tm_plan_make(&suite, &r.machine, &options, &plan, &err), err);
     r.options.plan = &plan;
     assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
     const tm_record *big = find_cell(&r.outcome.records, "synth:100B", "tg4", "skipped");
@@ -433,29 +433,29 @@ static void test_bad_plans(void **state)
     tm_plan_options options = {.seed = 1, .build = "b"};
     make_suite("null:1000", "f16,auto", "tg4");
     prepare(&r, NULL);
-    suite.threads[0] = r.env.n_cpus + 1;
-    assert_int_equal(tm_plan_make(&suite, &r.env, &options, &plan, &err), TM_ARG);
+    suite.threads[0] = r.machine.n_cpus + 1;
+    assert_int_equal(tm_plan_make(&suite, &r.machine, &options, &plan, &err), TM_ARG);
     assert_says(err.message, "--oversubscribe");
     options.oversubscribe = true;
-    assert_ok(tm_plan_make(&suite, &r.env, &options, &plan, &err), err);
+    assert_ok(tm_plan_make(&suite, &r.machine, &options, &plan, &err), err);
     tm_plan_free(&plan);
     suite.threads[0] = 1;
     options.only = "nothing has this name";
-    assert_int_equal(tm_plan_make(&suite, &r.env, &options, &plan, &err), TM_ARG);
+    assert_int_equal(tm_plan_make(&suite, &r.machine, &options, &plan, &err), TM_ARG);
     assert_says(err.message, "empty");
     options.only = "tg4";
-    assert_ok(tm_plan_make(&suite, &r.env, &options, &plan, &err), err);
+    assert_ok(tm_plan_make(&suite, &r.machine, &options, &plan, &err), err);
     assert_int_equal(plan.n_cells, 2);
     tm_plan_free(&plan);
     suite.n_excludes = 1;
     suite.excludes[0] = (tm_exclude){.test = "tg4", .threads = -1};
-    assert_int_equal(tm_plan_make(&suite, &r.env, &options, &plan, &err), TM_ARG);
+    assert_int_equal(tm_plan_make(&suite, &r.machine, &options, &plan, &err), TM_ARG);
     suite.n_excludes = 0;
     strcpy(suite.kernels[1], "i2r16_mad_skalar");
-    assert_int_equal(tm_plan_make(&suite, &r.env, &options, &plan, &err), TM_ARG);
+    assert_int_equal(tm_plan_make(&suite, &r.machine, &options, &plan, &err), TM_ARG);
     assert_says(err.message, "did you mean \"i2r16_mad_scalar\"?");
     strcpy(suite.models[0], "synth:126M");
-    assert_int_equal(tm_plan_make(&suite, &r.env, &options, &plan, &err), TM_ARG);
+    assert_int_equal(tm_plan_make(&suite, &r.machine, &options, &plan, &err), TM_ARG);
     assert_says(err.message, "did you mean \"125M\"?");
     finish(&r);
 }
@@ -547,10 +547,10 @@ static int run_killable(const char *store)
     kill_suite();
     memset(&r, 0, sizeof r);
     tm_plan_options plan = {.seed = 1, .build = "build"};
-    tm_status status = tm_machine_read("/", &r.env, &err);
-    if (status == TM_OK) status = tm_plan_make(&suite, &r.env, &plan, &r.plan, &err);
+    tm_status status = tm_machine_read("/", &r.machine, &err);
+    if (status == TM_OK) status = tm_plan_make(&suite, &r.machine, &plan, &r.plan, &err);
     tm_sweep_options options = {.suite = &suite,
-                                .env = &r.env,
+                                .machine = &r.machine,
                                 .plan = &r.plan,
                                 .store_path = store,
                                 .build = "build",

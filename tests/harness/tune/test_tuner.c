@@ -12,7 +12,7 @@
 /* Every machine has several of its kernels. */
 #define FAMILY "ternary"
 
-static tm_machine env;
+static tm_machine machine;
 static char last_note[640];
 static int n_notes;
 
@@ -75,7 +75,7 @@ static tm_tuner fresh(const char *name)
     return (tm_tuner){.folder = folder,
                       .worker_path = worker,
                       .build = "build",
-                      .env = &env,
+                      .machine = &machine,
                       .seed = 1,
                       .measure = true,
                       .note = on_note};
@@ -172,9 +172,9 @@ static void test_failing_child_leaves_the_fixed_order(void **state)
     tuner.worker_path = scratch_path("no such program");
     expect_order(&tuner, "no such program");
     n_notes = 0;
-    tm_machine emulated = env;
+    tm_machine emulated = machine;
     emulated.emulated = true;
-    tuner.env = &emulated;
+    tuner.machine = &emulated;
     expect_order(&tuner, "emulated");
 }
 
@@ -301,7 +301,7 @@ static void test_every_candidate_is_measured(void **state)
 static int make(void **state)
 {
     tm_error err;
-    return scratch_make(state) == 0 && tm_machine_read("/", &env, &err) == TM_OK ? 0 : -1;
+    return scratch_make(state) == 0 && tm_machine_read("/", &machine, &err) == TM_OK ? 0 : -1;
 }
 
 static int unmake(void **state)
