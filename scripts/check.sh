@@ -232,6 +232,7 @@ if wants x86; then
     fi
 fi
 if wants arm; then
+    # shellcheck disable=SC2046 # one test program per word
     if [ "$(uname -m)" = aarch64 ]; then
         skip_all arm "this machine is AArch64: the unit stage runs these tests natively"
     elif ! scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc cmocka >/dev/null 2>&1; then

@@ -15,7 +15,7 @@
 #define MIN_SAMPLES     10      /* inside the pattern: two per part */
 #define STEPS_MAX       2000000 /* two days */
 #define EQUAL           1e-9
-#define NOISE           8.0 /* over the samples: by how much noise may change the residual; 2.8 sigma */
+#define NOISE           8.0 /* over the samples: how far noise may change the residual; 2.8 sigma */
 
 /* Unlike each other and no multiples of a meter's period, so that the edges do not all lie at the
  * same place between two samples. */

@@ -11,7 +11,7 @@
 #include "harness/base/interrupt.h"
 #include "harness/probe/meter_series.h"
 
-#define TM_METER_MARKER_PARTS   5 /* the odd ones spin */
+#define TM_METER_MARKER_PARTS   5   /* the odd ones spin */
 #define TM_METER_MARKER_SECONDS 3.0 /* mean length of a part */
 
 typedef struct tm_meter_marker {

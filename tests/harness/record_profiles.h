@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 2 tokens on 2 threads in 1000 ns, of which 40 ns are idle. At 10 GB/s, 100 int8 and 20 fp32 GMAC/s
- * the two parts of `down` take at least 200 ns (compute) and 50 ns (reading), and the head takes at
- * least 90 ns (compute). */
+/* 2 tokens on 2 threads in 1000 ns, of which 40 ns are idle. At 10 GB/s, 100 int8 and 20 fp32
+ * GMAC/s the two parts of `down` take at least 200 ns (compute) and 50 ns (reading), and the head
+ * takes at least 90 ns (compute). */
 static inline tm_record_profile make_op_table(double scale)
 {
     static const tm_record_profile_row entries[] = {

@@ -1,4 +1,4 @@
-/* Opens files that a user names: regular files, pipes with and without a writer, and other types. */
+/* Opens files that a user names: regular files, pipes with and without a writer, other types. */
 #include "harness/base/user_file.h"
 #include "tests/harness/scratch.h"
 #include "tests/tm_test.h"

@@ -99,7 +99,7 @@ static void test_a_drop_of_the_clock_marks_the_sample(void **state)
     assert_string_equal(region_marks(), "the clock was 22 % below that of the first repetition");
 }
 
-/* What others took of the pinned CPUs marks a sample; a load average of before does not. */
+/* Other programs' use of the pinned CPUs marks a sample; an earlier load average does not. */
 static void test_time_of_others_marks_the_sample(void **state)
 {
     (void)state;

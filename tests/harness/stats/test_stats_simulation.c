@@ -47,8 +47,8 @@ typedef struct pairs {
     bool first_is_a[MAX_PAIRS];
 } pairs;
 
-/* Makes n pairs in the order AB BA AB BA. b takes `factor` times as long as a; the second slot takes
- * `second` times as long as the first. */
+/* Makes n pairs in the order AB BA AB BA. b takes `factor` times as long as a; the second slot
+ * takes `second` times as long as the first. */
 static void make_pairs(tm_rng *rng, const noise_model *noise, int n, double factor, double second,
                        pairs *out)
 {
@@ -101,7 +101,7 @@ static void paired_interval_gives_the_promised_false_alarms(void **state)
             alarms_t += excludes(tm_interval_ratio_t(p.b, p.a, n, 0.95), 1);
         }
         expect_share(alarms, 0.05 - around, 0.05 + around, noise->name, n, "false alarm");
-        /* Spikes widen t intervals, so they may raise fewer false alarms than 5 %, but not many more. */
+        /* Spikes widen t intervals: fewer false alarms than 5 % are possible, many more are not. */
         expect_share(alarms_t, 0.02, 0.05 + around, noise->name, n, "false alarm of t");
         expect_share(beyond_5_percent, 0, 0.02, noise->name, n, "false alarm beyond 5 %");
     }
