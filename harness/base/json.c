@@ -295,17 +295,21 @@ tm_status tm_json_need_int(const tm_json *object, const char *key, const char *w
     return TM_OK;
 }
 
+const tm_json *tm_json_unknown_key(const tm_json *object, const char *const *known)
+{
+    for (const tm_json *member = tm_json_at(object, 0); member; member = tm_json_next(member)) {
+        const char *const *name = known;
+        while (*name && strcmp(*name, tm_json_key(member)) != 0) name++;
+        if (!*name) return member;
+    }
+    return NULL;
+}
+
 tm_status tm_json_only_keys(const tm_json *object, const char *const *known, const char *what,
                             tm_error *err)
 {
-    for (const cJSON *member = view(object)->child; member; member = member->next) {
-        const char *const *name = known;
-        while (*name && strcmp(*name, member->string) != 0) name++;
-        if (*name) continue;
-        const char *nearest = tm_nearest_name(member->string, known);
-        return tm_fail(err, TM_FORMAT, "%s: unknown key \"%s\"%s%s%s", what, member->string,
-                       nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                       nearest ? "\"?" : "");
-    }
-    return TM_OK;
+    const char *key = tm_json_key(tm_json_unknown_key(object, known));
+    if (!key) return TM_OK;
+    if (tm_unknown_name(err, "key", key, known) != TM_OK) tm_fail_in(err, "%s", what);
+    return err->status = TM_FORMAT;
 }

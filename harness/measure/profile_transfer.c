@@ -91,7 +91,8 @@ static void read_times(tm_json_reader *r, const char *key, int n, double *out)
 
 static void read_op(tm_json_reader *outer, const tm_json *item, tm_profile *out)
 {
-    tm_json_reader r = {item, outer->status, outer->err, outer->what};
+    tm_json_reader r = {
+        .json = item, .status = outer->status, .err = outer->err, .what = outer->what};
     int layer = (int)tm_read_int(&r, "layer", -1, out->n_layers - 1);
     int o = (int)tm_read_int(&r, "op", 0, TM_OP_COUNT - 1);
     if (r.status == TM_OK) {
@@ -112,7 +113,8 @@ static void read_op(tm_json_reader *outer, const tm_json *item, tm_profile *out)
 
 static void read_thread(tm_json_reader *outer, const tm_json *item, tm_profile_thread *out)
 {
-    tm_json_reader r = {item, outer->status, outer->err, outer->what};
+    tm_json_reader r = {
+        .json = item, .status = outer->status, .err = outer->err, .what = outer->what};
     out->busy_ns = tm_read_number(&r, "busy_ns", 0, NS_MAX);
     out->wait_ns = tm_read_number(&r, "wait_ns", 0, NS_MAX);
     out->idle_ns = tm_read_number(&r, "idle_ns", 0, NS_MAX);
@@ -144,7 +146,7 @@ static void read_lists(tm_json_reader *r, tm_profile *out)
 
 tm_status tm_profile_transfer_from_json(const tm_json *json, tm_profile *out, tm_error *err)
 {
-    tm_json_reader r = {json, TM_OK, err, "profile"};
+    tm_json_reader r = {.json = json, .err = err, .what = "profile"};
     *out = (tm_profile){0};
     out->n_layers = (int)tm_read_int(&r, "n_layers", 0, 10000);
     out->n_threads = (int)tm_read_int(&r, "n_threads", 1, 1 << 16);

@@ -124,7 +124,7 @@ tm_status tm_record_from_json(const tm_json *json, tm_record *out, tm_error *err
 {
     memset(out, 0, sizeof *out);
     if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "record: not a JSON object");
-    tm_json_reader r = {json, TM_OK, err, "record"};
+    tm_json_reader r = {.json = json, .err = err, .what = "record"};
     int64_t schema = tm_read_int(&r, "schema", INT_MIN, INT_MAX);
     if (r.status == TM_OK && schema != TM_SCHEMA)
         return tm_fail(err, TM_UNSUPPORTED,

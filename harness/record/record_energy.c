@@ -224,7 +224,7 @@ static void domains_of(tm_json_reader *r, tm_record_energy *out)
     const tm_json *item = tm_json_at(list, 0);
     for (int i = 0; i < n && r->status == TM_OK; i++, item = tm_json_next(item)) {
         tm_energy_domain *d = &out->domains[i];
-        tm_json_reader inner = {item, TM_OK, r->err, r->what};
+        tm_json_reader inner = {.json = item, .err = r->err, .what = r->what};
         tm_measured joules = {.value = NAN};
         tm_read_text(&inner, "name", d->name, sizeof d->name);
         tm_read_text(&inner, "scope", d->scope, sizeof d->scope);
@@ -334,7 +334,7 @@ static void check(tm_json_reader *r, const tm_record_energy *e)
 
 tm_status tm_record_energy_from_json(const tm_json *json, tm_record_energy *out, tm_error *err)
 {
-    tm_json_reader r = {json, TM_OK, err, "energy record"};
+    tm_json_reader r = {.json = json, .err = err, .what = "energy record"};
     char phase[16] = "";
     tm_record_energy_init(out);
     tm_read_text(&r, "phase", phase, sizeof phase);

@@ -78,7 +78,8 @@ void tm_record_profile_put(tm_json *json, const tm_record_profile *t)
 
 static void entry_of(tm_json_reader *outer, const tm_json *item, tm_record_profile_row *out)
 {
-    tm_json_reader r = {item, outer->status, outer->err, outer->what};
+    tm_json_reader r = {
+        .json = item, .status = outer->status, .err = outer->err, .what = outer->what};
     tm_op_cost *cost = &out->part.cost;
     tm_read_text(&r, "operation", out->operation, sizeof out->operation);
     if (!out->operation[0]) tm_read_fail(&r, "an operation has no name");
@@ -126,7 +127,7 @@ static void check(tm_json_reader *r, const tm_record_profile *t)
 
 tm_status tm_record_profile_from_json(const tm_json *json, tm_record_profile *out, tm_error *err)
 {
-    tm_json_reader r = {json, TM_OK, err, "profile record"};
+    tm_json_reader r = {.json = json, .err = err, .what = "profile record"};
     *out = (tm_record_profile){0};
     out->n_threads = (int)tm_read_int(&r, "n_threads", 1, 1 << 20);
     out->n_tokens = (int)tm_read_int(&r, "n_tokens", 1, TM_RECORD_COUNT_MAX);

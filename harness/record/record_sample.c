@@ -145,7 +145,7 @@ static void read_token_times(tm_json_reader *r, tm_record_sample *out)
 static void read_counter(tm_json_reader *r, const tm_json *item, tm_counter *out)
 {
     const char *name = tm_json_key(item);
-    tm_json_reader inner = {item, r->status, r->err, r->what};
+    tm_json_reader inner = {.json = item, .status = r->status, .err = r->err, .what = r->what};
     if (r->status == TM_OK && (!tm_json_is_object(item) || strlen(name) >= sizeof out->name))
         inner.status =
             tm_fail(r->err, TM_FORMAT, "record: counter \"%.60s\" is not an object", name);

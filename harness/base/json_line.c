@@ -1,10 +1,10 @@
-#include "harness/sweep/suite_lines.h"
+#include "harness/base/json_line.h"
 
 #include <ctype.h>
 #include <string.h>
 
-/* Number of a value in the order in which values begin in the text, from 0; -1: not below `json`.
- * *n counts the values before. */
+/* Index of a value in the order in which values begin in the text; -1: `json` does not contain it.
+ * *n counts the values before it. */
 static int order_of(const tm_json *json, const tm_json *value, int *n)
 {
     if (json == value) return *n;
@@ -17,7 +17,7 @@ static int order_of(const tm_json *json, const tm_json *value, int *n)
     return -1;
 }
 
-/* p: at the opening quote. The character after the closing one. */
+/* p: at the opening quote. Returns the character after the closing quote. */
 static const char *skip_string(const char *p, const char *end)
 {
     for (p++; p < end && *p != '"'; p++)
@@ -31,12 +31,12 @@ static bool is_key(const char *p, const char *end)
     return p < end && *p == ':';
 }
 
-int tm_suite_line(const char *text, size_t length, const tm_json *root, const tm_json *value)
+int tm_json_line(const tm_json_source *source, const tm_json *value)
 {
-    const char *end = text + length;
-    int before = 0, order = order_of(root, value, &before), line = 1, key_line = 0;
+    const char *end = source->text + source->length;
+    int before = 0, order = order_of(source->root, value, &before), line = 1, key_line = 0;
     if (order < 0) return 0;
-    for (const char *p = text; p < end;) {
+    for (const char *p = source->text; p < end;) {
         if (*p == '"') {
             p = skip_string(p, end);
             if (is_key(p, end)) {
@@ -51,7 +51,7 @@ int tm_suite_line(const char *text, size_t length, const tm_json *root, const tm
             line += *p++ == '\n';
             continue;
         }
-        /* A value begins; its key, if it has one, is the last string that was a key. */
+        /* A value begins. If it has a key, that is the key before it. */
         if (order-- == 0) return key_line ? key_line : line;
         key_line = 0;
     }
