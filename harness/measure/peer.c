@@ -1,6 +1,7 @@
 #include "harness/measure/peer.h"
 
 #include "harness/base/child.h"
+#include "harness/base/json_reader.h"
 
 #include <errno.h>
 #include <math.h>
@@ -103,46 +104,42 @@ static tm_status parse_answer(const char *text, size_t length, const char *what,
                    (int)(n_other < 100 ? n_other : 100), other);
 }
 
+static void read_samples(tm_json_reader *r, tm_peer_answer *out)
+{
+    const tm_json *samples = tm_json_get(r->json, "samples_ns");
+    int n = tm_json_count(samples);
+    if (!tm_json_is_array(samples) || n < 1 || n > TM_PEER_SAMPLES)
+        tm_read_fail(r, "\"samples_ns\" must be an array of 1 to %d numbers", TM_PEER_SAMPLES);
+    for (int i = 0; i < n && r->status == TM_OK; i++) {
+        double ns = tm_json_double(tm_json_at(samples, i), NAN);
+        if (ns >= 1 && ns < 9e15)
+            out->samples_ns[out->n_samples++] = (int64_t)ns;
+        else
+            tm_read_fail(r, "\"samples_ns\"[%d] must be above 0", i);
+    }
+}
+
 tm_status tm_peer_answer_read(const char *text, size_t length, tm_peer_answer *out, tm_error *err)
 {
     static const char what[] = "llama-bench's answer";
     tm_json *json = NULL;
-    int64_t n_prompt, n_gen, n_threads;
     memset(out, 0, sizeof *out);
     tm_status status = parse_answer(text, length, what, &json, err);
     if (status != TM_OK) return status;
     const tm_json *test = tm_json_at(json, 0);
+    tm_json_reader r = {.json = test, .err = err, .what = what};
     if (!tm_json_is_array(json) || tm_json_count(json) != 1 || !tm_json_is_object(test))
-        status = tm_fail(err, TM_FORMAT, "%s must be an array of one object", what);
-    if (status == TM_OK)
-        status = tm_json_need_int(test, "n_prompt", what, 0, 1 << 30, &n_prompt, err);
-    if (status == TM_OK) status = tm_json_need_int(test, "n_gen", what, 0, 1 << 30, &n_gen, err);
-    if (status == TM_OK)
-        status = tm_json_need_int(test, "n_threads", what, 1, 1 << 20, &n_threads, err);
-    const tm_json *samples = tm_json_get(test, "samples_ns");
-    int n = tm_json_count(samples);
-    if (status == TM_OK && (!tm_json_is_array(samples) || n < 1 || n > TM_PEER_SAMPLES))
-        status = tm_fail(err, TM_FORMAT, "%s: \"samples_ns\" must be an array of 1 to %d numbers",
-                         what, TM_PEER_SAMPLES);
-    for (int i = 0; i < n && status == TM_OK; i++) {
-        double ns = tm_json_double(tm_json_at(samples, i), NAN);
-        if (!(ns >= 1 && ns < 9e15))
-            status = tm_fail(err, TM_FORMAT, "%s: \"samples_ns\"[%d] must be above 0", what, i);
-        else
-            out->samples_ns[i] = (int64_t)ns;
-    }
-    if (status == TM_OK) {
-        out->n_prompt = (int)n_prompt;
-        out->n_gen = (int)n_gen;
-        out->n_threads = (int)n_threads;
-        out->n_samples = n;
-        snprintf(out->build, sizeof out->build, "%s",
-                 tm_json_text(tm_json_get(test, "build_commit"), "unknown"));
-        snprintf(out->model_type, sizeof out->model_type, "%s",
-                 tm_json_text(tm_json_get(test, "model_type"), "unknown"));
-    }
+        r.status = tm_fail(err, TM_FORMAT, "%s must be an array of one object", what);
+    out->n_prompt = (int)tm_read_int(&r, "n_prompt", 0, 1 << 30);
+    out->n_gen = (int)tm_read_int(&r, "n_gen", 0, 1 << 30);
+    out->n_threads = (int)tm_read_int(&r, "n_threads", 1, 1 << 20);
+    read_samples(&r, out);
+    snprintf(out->build, sizeof out->build, "%s",
+             tm_json_text(tm_json_get(test, "build_commit"), "unknown"));
+    snprintf(out->model_type, sizeof out->model_type, "%s",
+             tm_json_text(tm_json_get(test, "model_type"), "unknown"));
     tm_json_free(json);
-    return status;
+    return r.status;
 }
 
 /* Running it. */

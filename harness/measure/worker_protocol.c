@@ -1,6 +1,8 @@
 /* The lines of the worker protocol: printing and parsing. */
 #include "harness/measure/worker.h"
 
+#include "harness/base/json_reader.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,45 +69,24 @@ char *tm_worker_request_print(const tm_worker_request *request)
     return text;
 }
 
-static tm_status text_of(const tm_json *json, const char *key, char *out, size_t size,
-                         tm_error *err)
+static void read_phases(tm_json_reader *r, tm_worker_test *out)
 {
-    const char *text;
-    tm_status status = tm_json_need_string(json, key, "request", &text, err);
-    if (status != TM_OK) return status;
-    if (strlen(text) >= size)
-        return tm_fail(err, TM_FORMAT, "request: \"%s\" is longer than %zu characters", key,
-                       size - 1);
-    strcpy(out, text);
-    return TM_OK;
-}
-
-static tm_status int_of(const tm_json *json, const char *key, int64_t low, int64_t high, int *out,
-                        tm_error *err)
-{
-    int64_t value = 0;
-    tm_status status = tm_json_need_int(json, key, "request", low, high, &value, err);
-    if (status == TM_OK) *out = (int)value;
-    return status;
-}
-
-static tm_status read_phases(const tm_json *list, tm_worker_test *out, tm_error *err)
-{
-    if (list && !tm_json_is_array(list))
-        return tm_fail(err, TM_FORMAT, "request: \"energy\" of a test must be a list");
-    for (const tm_json *item = tm_json_at(list, 0); item; item = tm_json_next(item)) {
+    const tm_json *list = tm_json_get(r->json, "energy");
+    if (list && !tm_json_is_array(list)) tm_read_fail(r, "\"energy\" of a test must be a list");
+    for (const tm_json *item = tm_json_at(list, 0); item && r->status == TM_OK;
+         item = tm_json_next(item)) {
         const char *name = tm_json_text(item, "");
         tm_phase phase = 0;
         while (phase < TM_PHASES && strcmp(name, tm_phase_text(phase)) != 0) phase++;
         if (phase == TM_PHASES ||
             (phase == TM_PHASE_PROMPT ? out->test.n_prompt : out->test.n_gen) < 1)
-            return tm_fail(err, TM_FORMAT, "request: \"%.40s\" is not a phase of the test", name);
-        out->energy[phase] = true;
+            tm_read_fail(r, "\"%.40s\" is not a phase of the test", name);
+        else
+            out->energy[phase] = true;
     }
-    return TM_OK;
 }
 
-static tm_status read_test(const tm_json *json, tm_worker_test *out, tm_error *err)
+static void read_test(tm_json_reader *outer, const tm_json *json, tm_worker_test *out)
 {
     const struct {
         const char *key;
@@ -116,123 +97,113 @@ static tm_status read_test(const tm_json *json, tm_worker_test *out, tm_error *e
                    {"warmup", 1000, &out->warmup},
                    {"first_repetition", 1000000, &out->first_repetition},
                    {"repetitions", 1000000, &out->n_repetitions}};
-    if (!tm_json_is_object(json))
-        return tm_fail(err, TM_FORMAT, "request: a test must be an object");
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        tm_status status = int_of(json, numbers[i].key, 0, numbers[i].high, numbers[i].target, err);
-        if (status != TM_OK) return status;
-    }
-    if (tm_json_get(json, "n_sequences")) { /* optional: 1 */
-        tm_status status =
-            int_of(json, "n_sequences", 1, TM_SEQUENCES_MAX, &out->test.n_sequences, err);
-        if (status != TM_OK) return status;
-    }
-    if (tm_json_get(json, "profile_pairs")) { /* optional: 0 */
-        tm_status status =
-            int_of(json, "profile_pairs", 1, TM_PROFILE_PAIRS_MAX, &out->n_profile_pairs, err);
-        if (status != TM_OK) return status;
-    }
+    tm_json_reader r = *outer;
+    r.json = json;
+    if (!tm_json_is_object(json)) tm_read_fail(&r, "a test must be an object");
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        *numbers[i].target = (int)tm_read_int(&r, numbers[i].key, 0, numbers[i].high);
+    tm_read_optional_int(&r, "n_sequences", 1, TM_SEQUENCES_MAX, &out->test.n_sequences);
+    tm_read_optional_int(&r, "profile_pairs", 1, TM_PROFILE_PAIRS_MAX, &out->n_profile_pairs);
     if (out->test.n_prompt + out->test.n_gen < 1)
-        return tm_fail(err, TM_FORMAT, "request: a test needs at least one token");
+        tm_read_fail(&r, "a test needs at least one token");
     if (out->test.n_sequences > 1 && out->test.n_prompt > 0)
-        return tm_fail(err, TM_FORMAT, "request: %d sequences cannot share a prompt",
-                       out->test.n_sequences);
-    return read_phases(tm_json_get(json, "energy"), out, err);
+        tm_read_fail(&r, "%d sequences cannot share a prompt", out->test.n_sequences);
+    read_phases(&r, out);
+    outer->status = r.status;
 }
 
 /* All three keys are optional; without them nothing measures energy. */
-static tm_status read_energy(const tm_json *json, tm_worker_request *out, tm_error *err)
+static void read_energy(tm_json_reader *r, tm_worker_request *out)
 {
-    const tm_json *energy = tm_json_get(json, "energy");
+    const tm_json *energy = tm_json_get(r->json, "energy");
     tm_energy_source_init(&out->energy);
-    tm_status status =
-        energy ? tm_energy_source_from_json(energy, "request: \"energy\"", &out->energy, err)
-               : TM_OK;
-    out->energy_later = tm_json_true(tm_json_get(json, "energy_later"));
-    if (status == TM_OK && tm_json_get(json, "sysfs_root"))
-        status = text_of(json, "sysfs_root", out->energy.root, sizeof out->energy.root, err);
+    if (energy && r->status == TM_OK)
+        r->status = tm_energy_source_from_json(energy, "request: \"energy\"", &out->energy, r->err);
+    out->energy_later = tm_json_true(tm_json_get(r->json, "energy_later"));
+    tm_read_optional_text(r, "sysfs_root", out->energy.root, sizeof out->energy.root);
     bool automatic = strcmp(out->energy.source, "auto") == 0;
     bool none = strcmp(out->energy.source, "none") == 0;
-    for (int i = 0; i < out->n_tests && status == TM_OK; i++)
-        for (tm_phase phase = 0; phase < TM_PHASES && status == TM_OK; phase++)
+    for (int i = 0; i < out->n_tests; i++)
+        for (tm_phase phase = 0; phase < TM_PHASES; phase++)
             if (out->tests[i].energy[phase] && (automatic || none))
-                status = tm_fail(err, TM_FORMAT,
-                                 "request: energy windows need a source by name, not \"%s\"",
-                                 out->energy.source);
-    return status;
+                tm_read_fail(r, "energy windows need a source by name, not \"%s\"",
+                             out->energy.source);
 }
 
 /* Optional as a whole. */
-static tm_status read_profile_options(const tm_json *json, tm_worker_profile_options *out,
-                                      tm_error *err)
+static void read_profile_options(tm_json_reader *outer, tm_worker_profile_options *out)
 {
-    const tm_json *profile = tm_json_get(json, "profile");
-    if (!profile) return TM_OK;
-    out->fastest = tm_json_true(tm_json_get(profile, "fastest"));
-    out->whole = tm_json_true(tm_json_get(profile, "whole"));
-    tm_status status = int_of(profile, "first_cell", 0, 1 << 30, &out->first_cell, err);
-    return status == TM_OK ? text_of(profile, "trace", out->trace, sizeof out->trace, err) : status;
+    tm_json_reader r = *outer;
+    r.json = tm_json_get(outer->json, "profile");
+    if (!r.json) return;
+    out->fastest = tm_json_true(tm_json_get(r.json, "fastest"));
+    out->whole = tm_json_true(tm_json_get(r.json, "whole"));
+    out->first_cell = (int)tm_read_int(&r, "first_cell", 0, 1 << 30);
+    tm_read_text(&r, "trace", out->trace, sizeof out->trace);
+    outer->status = r.status;
 }
 
-static tm_status read_lists(const tm_json *json, tm_worker_request *out, tm_error *err)
+static void read_cpus(tm_json_reader *r, tm_worker_request *out)
 {
-    const tm_json *cpus = tm_json_get(json, "cpus"), *tests = tm_json_get(json, "tests");
-    int n_cpus = tm_json_count(cpus), n_tests = tm_json_count(tests);
-    int max_cpus = (int)(sizeof out->cpus / sizeof out->cpus[0]);
-    if (cpus && (!tm_json_is_array(cpus) || n_cpus > max_cpus))
-        return tm_fail(err, TM_FORMAT, "request: \"cpus\" must be a list of at most %d", max_cpus);
-    if (n_cpus > 0 && n_cpus != out->cell.threads)
-        return tm_fail(err, TM_FORMAT, "request: %d cpus for %d threads", n_cpus,
-                       out->cell.threads);
-    for (int i = 0; i < n_cpus; i++) {
+    const tm_json *cpus = tm_json_get(r->json, "cpus");
+    int n = tm_json_count(cpus), max = (int)(sizeof out->cpus / sizeof out->cpus[0]);
+    if (cpus && (!tm_json_is_array(cpus) || n > max))
+        tm_read_fail(r, "\"cpus\" must be a list of at most %d", max);
+    else if (n > 0 && n != out->cell.threads)
+        tm_read_fail(r, "%d cpus for %d threads", n, out->cell.threads);
+    for (int i = 0; i < n && r->status == TM_OK; i++) {
         double cpu = tm_json_double(tm_json_at(cpus, i), -1);
-        if (!(cpu >= 0 && cpu < MAX_THREADS))
-            return tm_fail(err, TM_FORMAT, "request: cpus[%d] is not a CPU", i);
-        out->cpus[out->n_cpus++] = (int)cpu;
+        if (cpu >= 0 && cpu < MAX_THREADS)
+            out->cpus[out->n_cpus++] = (int)cpu;
+        else
+            tm_read_fail(r, "cpus[%d] is not a CPU", i);
     }
-    if (!tm_json_is_array(tests) || n_tests < 1 || n_tests > TM_SUITE_MAX)
-        return tm_fail(err, TM_FORMAT, "request: \"tests\" must be a list of 1 to %d",
-                       TM_SUITE_MAX);
-    for (int i = 0; i < n_tests; i++) {
-        tm_status status = read_test(tm_json_at(tests, i), &out->tests[out->n_tests++], err);
-        if (status != TM_OK) return status;
-    }
-    return TM_OK;
+}
+
+static void read_tests(tm_json_reader *r, tm_worker_request *out)
+{
+    const tm_json *tests = tm_json_get(r->json, "tests");
+    int n = tm_json_count(tests);
+    if (!tm_json_is_array(tests) || n < 1 || n > TM_SUITE_MAX)
+        tm_read_fail(r, "\"tests\" must be a list of 1 to %d", TM_SUITE_MAX);
+    for (int i = 0; i < n && r->status == TM_OK; i++)
+        read_test(r, tm_json_at(tests, i), &out->tests[out->n_tests++]);
+}
+
+static void read_request(tm_json_reader *r, tm_worker_request *out)
+{
+    tm_cell *cell = &out->cell;
+    int protocol = (int)tm_read_int(r, "protocol", 0, 1 << 20);
+    if (r->status == TM_OK && protocol != TM_WORKER_PROTOCOL)
+        r->status = tm_fail(r->err, TM_UNSUPPORTED,
+                            "the request uses protocol %d; this worker uses protocol %d", protocol,
+                            TM_WORKER_PROTOCOL);
+    tm_read_text(r, "engine", cell->engine, sizeof cell->engine);
+    tm_read_text(r, "model", cell->model, sizeof cell->model);
+    tm_read_text(r, "kernel", cell->kernel, sizeof cell->kernel);
+    tm_read_text(r, "head_kernel", cell->head_kernel, sizeof cell->head_kernel);
+    cell->threads = (int)tm_read_int(r, "threads", 1, MAX_THREADS);
+    out->seed = (uint64_t)tm_read_int(r, "seed", 0, MAX_SEED);
+    tm_read_optional_text(r, "counters", out->counters, sizeof out->counters);
+    out->oversubscribe = tm_json_true(tm_json_get(r->json, "oversubscribe"));
+    out->f16_kv = tm_json_true(tm_json_get(r->json, "f16_kv"));
+    out->check = tm_json_true(tm_json_get(r->json, "check"));
+    read_cpus(r, out);
+    read_tests(r, out);
+    read_energy(r, out);
+    read_profile_options(r, &out->profile);
 }
 
 tm_status tm_worker_request_parse(const char *line, tm_worker_request *out, tm_error *err)
 {
     tm_json *json;
-    tm_cell *cell = &out->cell;
-    int protocol = 0;
-    int64_t seed = 0;
     memset(out, 0, sizeof *out);
     tm_status status = tm_json_parse(line, strlen(line), "request", &json, err);
     if (status != TM_OK) return status;
-    status = int_of(json, "protocol", 0, 1 << 20, &protocol, err);
-    if (status == TM_OK && protocol != TM_WORKER_PROTOCOL)
-        status = tm_fail(err, TM_UNSUPPORTED,
-                         "the request uses protocol %d; this worker uses protocol %d", protocol,
-                         TM_WORKER_PROTOCOL);
-    if (status == TM_OK) status = text_of(json, "engine", cell->engine, sizeof cell->engine, err);
-    if (status == TM_OK) status = text_of(json, "model", cell->model, sizeof cell->model, err);
-    if (status == TM_OK) status = text_of(json, "kernel", cell->kernel, sizeof cell->kernel, err);
-    if (status == TM_OK)
-        status = text_of(json, "head_kernel", cell->head_kernel, sizeof cell->head_kernel, err);
-    if (status == TM_OK) status = int_of(json, "threads", 1, MAX_THREADS, &cell->threads, err);
-    if (status == TM_OK)
-        status = tm_json_need_int(json, "seed", "request", 0, MAX_SEED, &seed, err);
-    out->seed = (uint64_t)seed;
-    if (status == TM_OK && tm_json_get(json, "counters"))
-        status = text_of(json, "counters", out->counters, sizeof out->counters, err);
-    out->oversubscribe = tm_json_true(tm_json_get(json, "oversubscribe"));
-    out->f16_kv = tm_json_true(tm_json_get(json, "f16_kv"));
-    out->check = tm_json_true(tm_json_get(json, "check"));
-    if (status == TM_OK) status = read_lists(json, out, err);
-    if (status == TM_OK) status = read_energy(json, out, err);
-    if (status == TM_OK) status = read_profile_options(json, &out->profile, err);
+    tm_json_reader r = {.json = json, .err = err, .what = "request"};
+    read_request(&r, out);
     tm_json_free(json);
-    return status;
+    return r.status;
 }
 
 static tm_status garbage(const char *line, const char *why, tm_error *err)

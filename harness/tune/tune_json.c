@@ -1,5 +1,7 @@
 #include "harness/tune/tune.h"
 
+#include "harness/base/json_reader.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,56 +31,45 @@ tm_json *tm_tune_to_json(const tm_tune *tune)
     return json;
 }
 
-static tm_status read_candidate(const tm_json *json, tm_tune_candidate *out, tm_error *err)
+static void read_candidate(tm_json_reader *outer, const tm_json *json, tm_tune_candidate *out)
 {
-    static const char what[] = "tuning result";
-    const char *name;
-    int64_t rounds;
-    tm_status status = tm_json_need_string(json, "kernel", what, &name, err);
-    if (status == TM_OK) status = tm_json_need_int(json, "rounds", what, 0, 1000, &rounds, err);
-    if (status != TM_OK) return status;
+    char name[64] = "";
+    tm_json_reader r = *outer;
+    r.json = json;
+    tm_read_text(&r, "kernel", name, sizeof name);
+    out->n_rounds = (int)tm_read_int(&r, "rounds", 0, 1000);
     out->kernel = tm_kernel_find(name);
-    if (!out->kernel) return tm_fail(err, TM_FORMAT, "%s: unknown kernel \"%s\"", what, name);
-    out->n_rounds = (int)rounds;
+    if (!out->kernel) tm_read_fail(&r, "unknown kernel \"%s\"", name);
     out->prompt_ns = tm_json_double(tm_json_get(json, "prompt_ns_per_token"), NAN);
     out->decode_ns = tm_json_double(tm_json_get(json, "decode_ns_per_token"), NAN);
     snprintf(out->reason, sizeof out->reason, "%s",
              tm_json_text(tm_json_get(json, "left_behind"), ""));
-    return TM_OK;
+    outer->status = r.status;
 }
 
 tm_status tm_tune_from_json(const tm_json *json, tm_tune *out, tm_error *err)
 {
-    static const char what[] = "tuning result";
-    const char *family, *kernel;
-    int64_t schema, threads, layers, of_layers;
+    tm_json_reader r = {.json = json, .err = err, .what = "tuning result"};
+    char kernel[64] = "";
     memset(out, 0, sizeof *out);
-    tm_status status = tm_json_need_int(json, "schema", what, SCHEMA, SCHEMA, &schema, err);
-    if (status == TM_OK) status = tm_json_need_string(json, "family", what, &family, err);
-    if (status == TM_OK) status = tm_json_need_string(json, "kernel", what, &kernel, err);
-    if (status == TM_OK)
-        status = tm_json_need_int(json, "threads", what, 1, 1 << 20, &threads, err);
-    if (status == TM_OK) status = tm_json_need_int(json, "layers", what, 1, 1 << 20, &layers, err);
-    if (status == TM_OK)
-        status = tm_json_need_int(json, "of_layers", what, 1, 1 << 20, &of_layers, err);
-    if (status != TM_OK) return status;
-    snprintf(out->family, sizeof out->family, "%s", family);
-    out->n_threads = (int)threads;
-    out->n_layers = (int)layers;
-    out->of_layers = (int)of_layers;
+    (void)tm_read_int(&r, "schema", SCHEMA, SCHEMA);
+    tm_read_text(&r, "family", out->family, sizeof out->family);
+    tm_read_text(&r, "kernel", kernel, sizeof kernel);
+    out->n_threads = (int)tm_read_int(&r, "threads", 1, 1 << 20);
+    out->n_layers = (int)tm_read_int(&r, "layers", 1, 1 << 20);
+    out->of_layers = (int)tm_read_int(&r, "of_layers", 1, 1 << 20);
     out->best = -1;
     const tm_json *candidates = tm_json_get(json, "candidates");
     int n = tm_json_count(candidates);
     if (n < 1 || n > TM_TUNE_MAX)
-        return tm_fail(err, TM_FORMAT, "%s: %d candidates; expected 1 to %d", what, n, TM_TUNE_MAX);
-    for (int i = 0; i < n && status == TM_OK; i++) {
-        status = read_candidate(tm_json_at(candidates, i), &out->candidates[i], err);
-        if (status != TM_OK) return status;
+        tm_read_fail(&r, "%d candidates; expected 1 to %d", n, TM_TUNE_MAX);
+    for (int i = 0; i < n && r.status == TM_OK; i++) {
+        tm_tune_candidate *c = &out->candidates[i];
+        read_candidate(&r, tm_json_at(candidates, i), c);
+        if (r.status != TM_OK) break;
         out->n++;
-        if (strcmp(out->candidates[i].kernel->name, kernel) == 0 &&
-            isfinite(tm_tune_request_ns(&out->candidates[i])))
-            out->best = i;
+        if (strcmp(c->kernel->name, kernel) == 0 && isfinite(tm_tune_request_ns(c))) out->best = i;
     }
-    if (out->best >= 0) return TM_OK;
-    return tm_fail(err, TM_FORMAT, "%s: the best kernel \"%s\" was not measured", what, kernel);
+    if (out->best < 0) tm_read_fail(&r, "the best kernel \"%s\" was not measured", kernel);
+    return r.status;
 }
