@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,25 +54,56 @@ fail:
     return status;
 }
 
+/* Reads up to `size` bytes; fewer if the file ends. Returns 0 or an errno. */
+static int read_up_to(int fd, char *text, size_t size, size_t *length)
+{
+    *length = 0;
+    while (*length < size) {
+        ssize_t got = read(fd, text + *length, size - *length);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return errno;
+        if (got == 0) break;
+        *length += (size_t)got;
+    }
+    return 0;
+}
+
 tm_status tm_user_file_read(const char *path, size_t limit, char *text, size_t *length,
                             tm_error *err)
 {
     int fd;
-    ssize_t got = -1;
-    size_t n = 0;
     tm_status status = tm_user_file_open(path, TM_USER_FILE_TIMEOUT_MS, &fd, err);
     if (status != TM_OK) return status;
-    while (n <= limit && (got = read(fd, text + n, limit + 1 - n)) != 0) {
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) break;
-        n += (size_t)got;
-    }
-    if (got < 0)
-        status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
-    else if (n > limit)
+    int why = read_up_to(fd, text, limit + 1, length);
+    if (why != 0)
+        status = tm_fail(err, TM_IO, "%s: %s", path, strerror(why));
+    else if (*length > limit)
         status = tm_fail(err, TM_FORMAT, "%s: larger than %zu bytes", path, limit);
     close(fd);
-    text[n <= limit ? n : 0] = 0;
-    *length = n;
+    text[*length <= limit ? *length : 0] = 0;
+    return status;
+}
+
+tm_status tm_user_file_read_all(const char *path, char **text, size_t *length, tm_error *err)
+{
+    struct stat st;
+    int fd, why = 0;
+    *text = NULL;
+    *length = 0;
+    tm_status status = tm_user_file_open(path, 0, &fd, err);
+    if (status != TM_OK) return status;
+    if (fstat(fd, &st) != 0) why = errno;
+    size_t size = why == 0 ? (size_t)st.st_size : 0;
+    *text = malloc(size + 1);
+    if (!*text) status = tm_fail(err, TM_NOMEM, "%s: no memory for %zu bytes", path, size);
+    if (status == TM_OK && why == 0) why = read_up_to(fd, *text, size, length);
+    close(fd);
+    if (status == TM_OK && why != 0) status = tm_fail(err, TM_IO, "%s: %s", path, strerror(why));
+    if (status == TM_OK) {
+        (*text)[*length] = 0;
+    } else {
+        free(*text);
+        *text = NULL;
+    }
     return status;
 }

@@ -19,4 +19,9 @@ tm_status tm_user_file_open(const char *path, int patience_ms, int *fd, tm_error
 tm_status tm_user_file_read(const char *path, size_t limit, char *text, size_t *length,
                             tm_error *err) TM_MUST_USE;
 
+/* Reads a whole regular file of any size and terminates it with NUL; free *text. Bytes that another
+ * process appends meanwhile are left out. Errors: those of opening, IO, NOMEM. */
+tm_status tm_user_file_read_all(const char *path, char **text, size_t *length,
+                                tm_error *err) TM_MUST_USE;
+
 #endif

@@ -1,5 +1,7 @@
 #include "harness/record/store.h"
 
+#include "harness/base/user_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -20,51 +22,12 @@ struct tm_store {
     char *path;
 };
 
-static tm_status read_file(const char *path, char **text, size_t *length, tm_error *err)
-{
-    struct stat st;
-    *text = NULL;
-    *length = 0;
-    /* O_NONBLOCK: do not wait for a writer of a FIFO, which is refused below. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
-    tm_status status = TM_OK;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        status = tm_fail(err, TM_IO, "%s: not a regular file", path);
-        goto fail;
-    }
-    size_t room = (size_t)st.st_size;
-    *text = malloc(room + 1);
-    if (!*text) {
-        status = tm_fail(err, TM_NOMEM, "%s: no memory for %zu bytes", path, room);
-        goto fail;
-    }
-    while (*length < room) {
-        ssize_t got = read(fd, *text + *length, room - *length);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            status = tm_fail(err, TM_IO, "%s: reading failed: %s", path, strerror(errno));
-            goto fail;
-        }
-        if (got == 0) break; /* the file became shorter */
-        *length += (size_t)got;
-    }
-    (*text)[*length] = 0;
-    close(fd);
-    return TM_OK;
-fail:
-    free(*text);
-    *text = NULL;
-    close(fd);
-    return status;
-}
-
 tm_status tm_records_read(const char *path, tm_records *out, tm_error *err)
 {
     char *text;
     size_t length;
     memset(out, 0, sizeof *out);
-    tm_status status = read_file(path, &text, &length, err);
+    tm_status status = tm_user_file_read_all(path, &text, &length, err);
     if (status != TM_OK) return status;
     int room = 0, line = 0;
     const char *p = text, *end = text + length;

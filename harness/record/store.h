@@ -12,7 +12,8 @@ typedef struct tm_records {
     int n_unknown;         /* lines of unknown kinds */
     char unknown_kind[32]; /* the first of these kinds */
 } tm_records;
-/* Errors: IO, FORMAT (line number), UNSUPPORTED (schema), NOMEM. */
+/* Errors: IO, ARG (a folder, not a regular file), FORMAT (line number), UNSUPPORTED (schema),
+ * NOMEM. */
 tm_status tm_records_read(const char *path, tm_records *out, tm_error *err) TM_MUST_USE;
 void tm_records_free(tm_records *records);
 /* A sentence about the lines of unknown kinds; NULL if there were none. */

@@ -109,10 +109,31 @@ static void test_pipe_is_read_to_its_end(void **state)
     assert_int_equal(strspn(text, "x"), LIMIT);
 }
 
+static void test_whole_file(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    char *whole;
+    size_t n;
+    const char *path = scratch_path("whole"), *pipe = scratch_path("pipe");
+    write_file(path, "any\0size", 8);
+    assert_ok(tm_user_file_read_all(path, &whole, &n, &err), err);
+    assert_int_equal(n, 8);
+    assert_memory_equal(whole, "any\0size", 9);
+    free(whole);
+    assert_int_equal(tm_user_file_read_all(scratch_path("none"), &whole, &n, &err), TM_IO);
+    assert_null(whole);
+    assert_int_equal(tm_user_file_read_all(scratch_folder, &whole, &n, &err), TM_ARG);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_int_equal(tm_user_file_read_all(pipe, &whole, &n, &err), TM_ARG);
+    assert_says(err.message, "not a regular file");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_regular_files_and_other_types),
+        cmocka_unit_test(test_whole_file),
         cmocka_unit_test(test_silent_pipes_are_errors),
         cmocka_unit_test(test_pipe_is_read_to_its_end),
     };
