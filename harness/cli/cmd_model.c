@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
@@ -103,6 +104,25 @@ static tm_status show(const char *name, uint64_t seed, FILE *out, tm_error *err)
     return status;
 }
 
+/* path: the file that gets the text; NULL: `out` gets it. */
+static tm_status show_in(const char *path, const char *name, uint64_t seed, FILE *out,
+                         tm_error *err)
+{
+    char *text = NULL;
+    size_t length = 0;
+    if (!path) return show(name, seed, out, err);
+    tm_status status = tm_atomic_file_check(path, err);
+    if (status != TM_OK) return status;
+    FILE *file = open_memstream(&text, &length);
+    if (!file) return tm_fail(err, TM_NOMEM, "no memory for the output");
+    status = show(name, seed, file, err);
+    if (fclose(file) != 0 && status == TM_OK)
+        status = tm_fail(err, TM_NOMEM, "no memory for the output");
+    if (status == TM_OK) status = tm_atomic_file_write(path, text, length, err);
+    free(text);
+    return status;
+}
+
 typedef struct settings {
     const char *output, *type, *arch;
     int64_t seed;
@@ -114,7 +134,8 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     const char *action = call->arguments[0], *name = call->arguments[1];
     if (strcmp(action, "make") == 0)
         return make(name, s->type, s->arch, s->output, (uint64_t)s->seed, err);
-    if (strcmp(action, "show") == 0) return show(name, (uint64_t)s->seed, call->out, err);
+    if (strcmp(action, "show") == 0)
+        return show_in(s->output, name, (uint64_t)s->seed, call->out, err);
     return tm_fail(err, TM_ARG, "\"%s\" is not an action; expected make or show", action);
 }
 
@@ -125,7 +146,8 @@ static const char *const *actions(void)
 }
 
 static const tm_option rows[] = {
-    {"output", "o", TM_FILE(settings, output), "FILE", .help = "make: write this GGUF file"},
+    {"output", "o", TM_FILE(settings, output), "FILE",
+     .help = "make: write this GGUF file; show: write to FILE instead of standard output"},
     {"type", NULL, TM_TEXT(settings, type), "TYPE",
      .help =
          "make: type of the linear weights: f32, f16, bf16, tq1_0, tq2_0 or i2_s (default i2_s)"},
@@ -138,7 +160,7 @@ static const tm_option rows[] = {
 
 const tm_command tm_command_model = {
     .name = "model",
-    .synopsis = "make NAME -o FILE.gguf [--type TYPE] [--arch NAME] | show MODEL",
+    .synopsis = "make NAME -o FILE.gguf [--type TYPE] [--arch NAME] | show MODEL [-o FILE]",
     .summary = "write a synthetic model file, or show a model's tensors",
     .description = "Writes a GGUF file with random weights of a published shape, or shows the "
                    "sizes and tensors "

@@ -37,6 +37,14 @@ expect 2 "an unknown type is an error" 'must be f32, f16' make 125M -o c.gguf --
 expect 2 "an unknown shape is an error with the nearest name" '125M' make 125 -o c.gguf
 expect 2 "make without --output is an error" "--output is missing" make 125M
 expect 2 "an unknown action is an error" '"move" is not an action' move 125M
+n=$((n + 1))
+"$program" model show a.gguf >shown
+if "$program" model show a.gguf -o file && [ -s file ] && cmp -s shown file; then
+    echo "ok $n - show writes to the file of --output"
+else
+    echo "not ok $n - show writes to the file of --output"
+fi
+expect 2 "show cannot write into a missing folder" "no/such: cannot be written" show a.gguf -o no/such
 expect 2 "a missing file is an error" 'none.gguf' show none.gguf
 expect 3 "an architecture that the engine lacks is an error" \
     'architecture qwen3, which is not supported' \
