@@ -68,7 +68,7 @@ def near(value, expected, share):
 if not eval("(" + sys.argv[2] + ")"):
     print([{k: v for k, v in x.items() if not k.startswith("trace")} for x in w])
     busy = ("was not read for", "both edges took too long", "was silent", "are required", "extends outside",
-            "do not cover")
+            "do not cover", "joules are missing")
     sys.exit(77 if any(b in x.get("reason", "") for x in w for b in busy) else 1)
 PYTHON
 
