@@ -4,11 +4,15 @@
  * Source: getrusage(2), perf_event_open(2). */
 #include "harness/probe/probe_counters.h"
 
+#include "harness/base/sysfs.h"
 #include "harness/probe/probe_source.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -23,6 +27,8 @@ enum {
     INVOLUNTARY_SWITCHES,
     EVENT
 };
+
+#define PMUS "sys/bus/event_source/devices"
 
 #define CACHE(level, result)                                                                       \
     (PERF_COUNT_HW_CACHE_##level | PERF_COUNT_HW_CACHE_OP_READ << 8 |                              \
@@ -95,6 +101,45 @@ static void set_unavailable(tm_channel *c, int why)
                  strerror(why));
 }
 
+/* On a hybrid processor each kind of core has a PMU, whose folder lists its CPUs, and an event
+ * without a PMU counts on one kind only. Returns their number and the types of at most two. Source:
+ * Linux, tools/perf/util/pmus.c (is_pmu_core), include/uapi/linux/perf_event.h;
+ * PERF_PMU_TYPE_SHIFT. */
+static int find_core_pmus(const char *root, int64_t types[2])
+{
+    char path[PATH_MAX], text[256];
+    struct dirent **entries = NULL;
+    int n_pmus = 0;
+    snprintf(path, sizeof path, "%s/" PMUS, root);
+    int n = scandir(path, &entries, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        int64_t type;
+        snprintf(path, sizeof path, PMUS "/%.200s/cpus", entries[i]->d_name);
+        bool has_cpus = tm_sysfs_text(root, path, text, sizeof text) && text[0];
+        snprintf(path, sizeof path, PMUS "/%.200s/type", entries[i]->d_name);
+        free(entries[i]);
+        if (!has_cpus || !tm_sysfs_int(root, path, &type)) continue;
+        if (n_pmus < 2) types[n_pmus] = type;
+        n_pmus++;
+    }
+    free(entries);
+    return n_pmus;
+}
+
+/* Opens an event on both kinds of cores; read_counters adds the two. */
+static void open_on_both(tm_channel *c, uint32_t type, uint64_t config, const int64_t types[2],
+                         bool user_only)
+{
+    c->fd = open_event(type, config | (uint64_t)types[0] << 32, user_only);
+    if (c->fd < 0) return;
+    c->second_fd = open_event(type, config | (uint64_t)types[1] << 32, user_only);
+    if (c->second_fd >= 0) return;
+    int why = errno;
+    close(c->fd);
+    c->fd = -1;
+    errno = why;
+}
+
 static bool is_wanted(const tm_probe_counters_options *o, const char *name)
 {
     for (int i = 0; i < o->n_events; i++)
@@ -105,6 +150,8 @@ static bool is_wanted(const tm_probe_counters_options *o, const char *name)
 static tm_status open_counters(tm_probe *probe, tm_probe_health *health, tm_error *err)
 {
     const tm_probe_counters_options *o = probe->own;
+    int64_t types[2] = {0};
+    int n_pmus = find_core_pmus(probe->options.root, types);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         tm_channel *c;
         if (!is_wanted(o, rows[i].name)) continue;
@@ -118,11 +165,22 @@ static tm_status open_counters(tm_probe *probe, tm_probe_health *health, tm_erro
         c->may_rest = rows[i].may_rest;
         c->code = rows[i].code;
         if (rows[i].code != EVENT) continue;
-        bool user_only = o->user_mode_only && rows[i].type != PERF_TYPE_SOFTWARE;
-        c->fd = open_event(rows[i].type, rows[i].config, user_only);
-        if (c->fd < 0 && !user_only && (errno == EACCES || errno == EPERM)) {
+        bool hardware = rows[i].type != PERF_TYPE_SOFTWARE;
+        bool user_only = o->user_mode_only && hardware;
+        if (hardware && n_pmus > 2) {
+            c->state = TM_PROBE_MISSING;
+            snprintf(c->reason, sizeof c->reason,
+                     "%s: this processor has %d kinds of cores with a PMU each; at most 2 are added",
+                     c->info.name, n_pmus);
+            continue;
+        }
+        for (int turn = 0; turn < 2; turn++) {
+            if (hardware && n_pmus == 2)
+                open_on_both(c, rows[i].type, rows[i].config, types, user_only);
+            else
+                c->fd = open_event(rows[i].type, rows[i].config, user_only);
+            if (c->fd >= 0 || user_only || (errno != EACCES && errno != EPERM)) break;
             user_only = true;
-            c->fd = open_event(rows[i].type, rows[i].config, user_only);
         }
         if (user_only) snprintf(c->info.scope, sizeof c->info.scope, "process, user mode only");
         if (c->fd < 0) set_unavailable(c, errno);
@@ -149,6 +207,17 @@ static tm_probe_state read_counters(tm_probe *probe, tm_channel *channel, tm_rea
         out->raw = got[0];
         out->enabled_ns = got[1];
         out->running_ns = got[2];
+        if (channel->second_fd < 0) return TM_PROBE_OK;
+        /* A thread runs on one kind of core at a time, so the running times add up. */
+        if (read(channel->second_fd, got, sizeof got) != (ssize_t)sizeof got) {
+            snprintf(out->reason, sizeof out->reason, "perf: %s: %s", channel->info.name,
+                     strerror(errno));
+            return TM_PROBE_INVALID;
+        }
+        out->raw += got[0];
+        if (got[1] > out->enabled_ns) out->enabled_ns = got[1];
+        out->running_ns += got[2];
+        if (out->running_ns > out->enabled_ns) out->running_ns = out->enabled_ns;
         return TM_PROBE_OK;
     }
     struct rusage u;

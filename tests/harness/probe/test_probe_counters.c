@@ -1,5 +1,6 @@
 /* Counters of this process compared with getrusage and the CPU-time clock, and the fake source's
  * labels. */
+#include "harness/probe/probe_counters.h"
 #include "tests/harness/probe/fake_machine.h"
 
 #include <sys/mman.h>
@@ -138,6 +139,36 @@ static void test_unknown_source_is_an_error(void **state)
     assert_null(probe);
 }
 
+/* On a hybrid processor an event of one PMU is not the event of the process. */
+static void test_kinds_of_cores_are_added_or_missing(void **state)
+{
+    (void)state;
+    static const char *const pmus[] = {"armv8_cortex_a55", "armv8_cortex_a76", "armv8_cortex_x1"};
+    const char *root = scratch_path("hybrid"), *reason;
+    const tm_probe_event events[] = {{"instructions", ""}, {"task_clock", ""}};
+    const tm_probe_counters_options own = {.events = events, .n_events = 2};
+    const tm_probe_options options = {.root = root, .own = &own, .spin_seconds = -1};
+    for (int n = 1; n <= 3; n++) {
+        char path[128], text[16];
+        tm_probe *probe;
+        tm_probe_health health;
+        tm_error err = {0};
+        snprintf(path, sizeof path, "sys/bus/event_source/devices/%s/cpus", pmus[n - 1]);
+        tree_put(root, path, "0-3");
+        snprintf(path, sizeof path, "sys/bus/event_source/devices/%s/type", pmus[n - 1]);
+        snprintf(text, sizeof text, "%d", 900 + n); /* no machine has it */
+        tree_put(root, path, text);
+        assert_ok(tm_probe_open("counters", &options, &probe, &health, &err), err);
+        for (int i = 0; i < tm_probe_n_channels(probe); i++) {
+            bool software = strcmp(tm_probe_channel(probe, i)->name, "task_clock") == 0;
+            tm_probe_state found = tm_probe_channel_state(probe, i, &reason);
+            if (!software && n > 1) assert_int_not_equal(found, TM_PROBE_OK);
+            if (!software && n == 3) assert_says(reason, "3 kinds of cores");
+        }
+        tm_probe_close(probe);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_a_count_of_zero_is_ok),
         cmocka_unit_test(test_fake_joules_are_labelled_fake),
         cmocka_unit_test(test_unknown_source_is_an_error),
+        cmocka_unit_test(test_kinds_of_cores_are_added_or_missing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
