@@ -288,6 +288,7 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
     if (status == TM_OK) status = tm_suite_read(name, suite, err);
     if (status == TM_OK) status = adjust(suite, s, err);
     if (status == TM_OK) {
+        suite->energy.dry = s->dry_run;
         status = tm_energy_choose("run", suite, &s->meter, err);
         if (status == TM_UNSUPPORTED) call->exit_status = 5;
     }

@@ -255,6 +255,13 @@ static bool try_source(const tm_energy_source_options *o, const char *name,
     tm_error why = {0};
     tm_energy_source_answer *answer = &out->tried[out->n_tried++];
     snprintf(answer->name, sizeof answer->name, "%s", name);
+    own_options own;
+    const tm_probe_source *source = build_own(o, name, &own);
+    if (o->dry && source && source->is_live && source->is_live(&own)) {
+        snprintf(out->source, sizeof out->source, "%s", name);
+        snprintf(out->scope, sizeof out->scope, "system");
+        return true;
+    }
     bool works = open_source(o, name, NULL, 0, &probe, &answer->health, &why) == TM_OK;
     if (!works && !answer->health.reason[0])
         snprintf(answer->health.reason, sizeof answer->health.reason, "%s: %.300s", name,

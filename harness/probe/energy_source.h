@@ -29,6 +29,7 @@ typedef struct tm_energy_source_options {
     /* By the index of tm_probe_user_option. */
     tm_energy_setting settings[TM_ENERGY_SETTINGS_MAX];
     char root[240]; /* for tests: a tree in place of "/", whose joules count as fake; "": none */
+    bool dry;       /* only a plan is wanted, so no meter's command may run */
 } tm_energy_source_options;
 
 /* "none", windows of 10 s, 10 s of idle time. */

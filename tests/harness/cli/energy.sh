@@ -133,6 +133,10 @@ windows "there is no window" other.jsonl 'len(s) == 8 and not w'
 expect 0 "the plan includes the windows" "energy: fake, fake package, in windows of 1 s" run fake.json --dry-run
 awk '/cells,/ { for (i = 1; i < NF; i++) if ($i == "about") exit !($(i + 1) >= 14) }' out
 verdict $? "and their time: 2 processes with 2 windows and 3 idle times each"
+suite meter.json '{ "source": "meter", "meter": "touch ran; echo time watts" }'
+expect 0 "a plan of a suite with a meter's command" "energy: meter" run meter.json --dry-run
+[ ! -e ran ]
+verdict $? "and it does not run the command"
 expect 2 "an unknown key of energy, its line and the nearest" 'line 2.*"second".*"seconds"' run wrong.json
 expect 2 "a window shorter than a second" 'from 1 to 3600' run short.json
 expect 2 "a window shorter than a second on the command line" 'energy-seconds' bench "${fake[@]}" --energy=fake --energy-seconds 0.2
