@@ -151,7 +151,8 @@ static tm_status default_store(const tm_suite *suite, char *path, size_t size, t
 static void print_outcome_text(FILE *out, const tm_sweep_outcome *o, const tm_suite *suite,
                                const char *store)
 {
-    fprintf(out, "%s: %d new samples; %d cells measured", store, o->n_new_samples, o->n_cells_ok);
+    fprintf(out, "%s: %d new sample%s; %d cell%s measured", store, o->n_new_samples,
+            tm_plural(o->n_new_samples), o->n_cells_ok, tm_plural(o->n_cells_ok));
     if (o->n_cells_skipped) fprintf(out, ", %d skipped", o->n_cells_skipped);
     if (o->n_cells_failed) fprintf(out, ", %d failed", o->n_cells_failed);
     if (o->n_cells_unfinished) fprintf(out, ", %d not started", o->n_cells_unfinished);
@@ -170,10 +171,11 @@ static void print_outcome_text(FILE *out, const tm_sweep_outcome *o, const tm_su
     if (o->n_profiles_lost)
         fprintf(out, "%d profile%s missing, the last one because %s\n", o->n_profiles_lost,
                 tm_plural(o->n_profiles_lost), o->profile_lost);
-    if (o->n_windows_ok) fprintf(out, "%d energy windows\n", o->n_windows_ok);
+    if (o->n_windows_ok)
+        fprintf(out, "%d energy window%s\n", o->n_windows_ok, tm_plural(o->n_windows_ok));
     if (o->n_windows_lost)
-        fprintf(out, "%d energy windows failed, the last one because %s\n", o->n_windows_lost,
-                o->lost);
+        fprintf(out, "%d energy window%s failed, the last one because %s\n", o->n_windows_lost,
+                tm_plural(o->n_windows_lost), o->lost);
     if (o->n_windows_due)
         fprintf(out, "%d energy windows of the store have no joules; run it again to repeat them\n",
                 o->n_windows_due);

@@ -172,7 +172,8 @@ static tm_status run_arm(arm_run *a, tm_error *err)
     status = tm_worker_process_run(&process, err);
     remove_folder(a);
     if (status == TM_OK || status == TM_INTERRUPTED || a->is_fatal) return status;
-    fprintf(stderr, "failed %s %s %d threads: %s\n", c->model, c->kernel, c->threads, err->message);
+    fprintf(stderr, "failed %s %s %d thread%s: %s\n", c->model, c->kernel, c->threads,
+            tm_plural(c->threads), err->message);
     a->run->n_failed++;
     return TM_OK;
 }
@@ -189,8 +190,8 @@ tm_status tm_profile_run_arms(tm_profile_run *run, tm_error *err)
         const tm_cell *c = &arm->cells[0];
         *a = (arm_run){.run = run, .arm = arm};
         if (arm->skip[0])
-            fprintf(stderr, "skipped %s %s %d threads: %s\n", c->model, c->kernel, c->threads,
-                    arm->skip);
+            fprintf(stderr, "skipped %s %s %d thread%s: %s\n", c->model, c->kernel, c->threads,
+                    tm_plural(c->threads), arm->skip);
         else
             status = run_arm(a, err);
     }

@@ -161,14 +161,33 @@ void tm_shapes_free(tm_shapes *shapes)
     shapes->n = 0;
 }
 
+/* "bitnet_b1_58-large" is enough for "bitnet_b1_58-large (700M)". */
+static bool has_name(const char *full, const char *name)
+{
+    size_t n = strlen(name);
+    if (strncasecmp(full, name, n) != 0) return false;
+    return !full[n] || (n > 0 && strncmp(full + n, " (", 2) == 0);
+}
+
 const tm_shape *tm_shapes_find(const tm_shapes *shapes, const char *name)
 {
     for (int i = 0; i < shapes->n; i++) {
         const tm_shape *shape = &shapes->items[i];
-        if (strcasecmp(shape->name, name) == 0 || strcasecmp(shape->short_name, name) == 0)
-            return shape;
+        if (has_name(shape->name, name) || has_name(shape->short_name, name)) return shape;
     }
     return NULL;
+}
+
+void tm_model_own_name(const char *model, char *text, size_t size)
+{
+    tm_shapes shapes;
+    tm_error ignored;
+    snprintf(text, size, "%s", model);
+    if (strncmp(model, SYNTH, strlen(SYNTH)) != 0 || tm_shapes_read(&shapes, &ignored) != TM_OK)
+        return;
+    const tm_shape *shape = tm_shapes_find(&shapes, model + strlen(SYNTH));
+    if (shape) snprintf(text, size, SYNTH "%s", shape->short_name);
+    tm_shapes_free(&shapes);
 }
 
 static tm_status unknown_shape(const tm_shapes *shapes, const char *name, tm_error *err)
@@ -202,8 +221,16 @@ tm_status tm_shape_config(const char *name, tm_config *out, tm_error *err)
 tm_status tm_source_open_name(const char *model, uint64_t seed, tm_source *out, tm_error *err)
 {
     memset(out, 0, sizeof *out);
-    if (strncmp(model, SYNTH, strlen(SYNTH)) != 0) return tm_source_open_gguf(model, out, err);
     tm_config config;
+    if (strncmp(model, SYNTH, strlen(SYNTH)) != 0) {
+        tm_error ignored;
+        bool is_shape =
+            access(model, F_OK) != 0 && tm_shape_config(model, &config, &ignored) == TM_OK;
+        if (is_shape)
+            return tm_fail(err, TM_IO, "%s: no such file; for synthetic weights use " SYNTH "%s",
+                           model, model);
+        return tm_source_open_gguf(model, out, err);
+    }
     tm_status status = tm_shape_config(model + strlen(SYNTH), &config, err);
     return status == TM_OK ? tm_source_open_synth(&config, seed, out, err) : status;
 }

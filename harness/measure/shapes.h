@@ -2,7 +2,7 @@
  *
  * "synth:NAME" is a seeded synthetic model of a known shape, "null:..." the scripted backend of
  * harness/measure/backend.h, anything else the path of a GGUF file. NAME is the shape's name or its
- * short name, in any case: "125M" is "dummy 125M", "2B-4T" is "BitNet-b1.58-2B-4T".
+ * short name, in any case and without a size in parentheses: "125M" is "dummy 125M", "2B-4T" is "BitNet-b1.58-2B-4T".
  */
 #ifndef TM_HARNESS_MEASURE_SHAPES_H
 #define TM_HARNESS_MEASURE_SHAPES_H
@@ -38,6 +38,10 @@ const tm_shape *tm_shapes_find(const tm_shapes *shapes, const char *name);
 
 /* The config of a shape by name, supported or not. Errors: ARG with the nearest name. */
 tm_status tm_shape_config(const char *name, tm_config *out, tm_error *err) TM_MUST_USE;
+
+/* The one name of a model in suites and stores, however it is written: "synth:dummy 125m" is
+ * "synth:125M". Another name is copied. */
+void tm_model_own_name(const char *model, char *text, size_t size);
 
 /* Opens "synth:NAME" with the seed, or a GGUF file. Errors: ARG (unknown shape, with the nearest
  * name), and those of tm_source_open_gguf and tm_source_open_synth. */

@@ -1,4 +1,5 @@
 /* A suite's axes from comma lists, its checks, and the suite as JSON. */
+#include "harness/measure/shapes.h"
 #include "harness/probe/counter_group.h"
 #include "harness/record/cell.h"
 #include "harness/sweep/suite.h"
@@ -79,7 +80,9 @@ static tm_status add_text(char *values, size_t size, int *n, const char *what, c
 
 static tm_status add_model(tm_suite *suite, const char *part, tm_error *err)
 {
-    return add_text((char *)suite->models, sizeof suite->models[0], &suite->n_models, "model", part,
+    char name[256];
+    tm_model_own_name(part, name, sizeof name);
+    return add_text((char *)suite->models, sizeof suite->models[0], &suite->n_models, "model", name,
                     err);
 }
 

@@ -101,7 +101,7 @@ cat >one.json <<END
   "processes": 1, "repetitions": 1, "warmup": 0 }
 END
 one=("${run[@]}" one.json --idle 0 --store one.jsonl)
-expect 0 "a required meter" "1 energy windows" "${one[@]}" --energy=require=fake --energy-seconds 1
+expect 0 "a required meter" "1 energy window$" "${one[@]}" --energy=require=fake --energy-seconds 1
 python3 - <<'PYTHON'
 import json
 
@@ -122,8 +122,8 @@ PYTHON
 cp one.jsonl invalid.jsonl
 expect 5 "an invalid window is still missing when nothing may be measured" "have no joules" \
     "${one[@]}" --energy=require=fake --energy-seconds 1 --time-budget 0.001
-expect 0 "an invalid window is measured again" "1 energy windows" "${one[@]}" --energy=require=fake --energy-seconds 1
-expect 0 "a window that is too short is measured again" "1 energy windows" \
+expect 0 "an invalid window is measured again" "1 energy window$" "${one[@]}" --energy=require=fake --energy-seconds 1
+expect 0 "a window that is too short is measured again" "1 energy window$" \
     "${one[@]}" --energy=require=fake --energy-seconds 1.5
 windows "all three are kept" one.jsonl '[x["status"] for x in w] == ["invalid", "ok", "ok"]'
 expect 0 "a longer one suffices" " 0 new samples" "${one[@]}" --energy=require=fake --energy-seconds 1

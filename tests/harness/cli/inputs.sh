@@ -32,6 +32,12 @@ expect 0 "also beside another model" 'a,b/m,n.gguf' run quick --dry-run -t 1 -m 
 grep -q synth:125M out
 verdict $? "which is planned too"
 
+planned "a model has one name, however it is written" "^synth:125M " -- -m synth:125m,synth:dummy\ 125M -t 1
+! grep -Eq '125m|dummy' out
+verdict $? "and is one model"
+planned "a size in parentheses may be left out" "bitnet_b1_58-large (700M)" -- -m synth:bitnet_b1_58-large -t 1
+expect 2 "a shape without its prefix is recognized" "use synth:125M" bench -m 125M -t 1 -p 0 -n 1
+
 cat >threads.json <<'END'
 { "name": "threads", "axes": { "model": ["null:100000"], "kernel": ["auto"], "threads": [1, 4000], "test": ["tg4"] },
   "processes": 1, "repetitions": 1, "warmup": 0 }
