@@ -18,7 +18,7 @@ void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *tex
 
 void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24])
 {
-    char text[1024], batch[24] = "";
+    char text[2048], batch[24] = "";
     if (cell->n_sequences > 1) snprintf(batch, sizeof batch, "|b%d", cell->n_sequences);
     int n = snprintf(text, sizeof text, "%s|%s|%s|%s|%d|%d|%d|%d|%s|%s%s", cell->engine,
                      cell->model, cell->kernel, cell->head_kernel, cell->threads, cell->n_prompt,

@@ -10,9 +10,12 @@
 #define TM_ROLE_PEER     "peer" /* another engine */
 #define TM_ROLE_AA       "aa"   /* run against itself: both arms share the process number */
 
+/* Holds the paths of a download cache, whose folders alone have 140 characters. */
+#define TM_MODEL_NAME_SIZE 512
+
 typedef struct tm_cell {
     char engine[32]; /* "ternmark", "null", "peer" */
-    char model[128]; /* as the suite names it: "synth:125M", "file.gguf" */
+    char model[TM_MODEL_NAME_SIZE]; /* as the suite names it: "synth:125M", "file.gguf" */
     char kernel[48]; /* resolved name, never "auto" */
     char head_kernel[48];
     /* The names in the suite ("auto", "ternary", a kernel). They are not part of the cell's

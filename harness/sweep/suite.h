@@ -16,19 +16,20 @@
 
 #include "harness/base/json.h"
 #include "harness/probe/energy_source.h"
+#include "harness/record/cell.h"
 #include "harness/record/test.h"
 
 /* Excludes every cell that equals all the fields that are set. A test may end in a star, which
  * matches any end of its name. */
 typedef struct tm_exclude {
-    char model[128], kernel[48], test[48]; /* "": any; kernel: as on the axis, or resolved */
+    char model[TM_MODEL_NAME_SIZE], kernel[48], test[48]; /* "": any; kernel: as on the axis, or resolved */
     int threads;                           /* -1: any; TM_THREADS_ALL: all */
 } tm_exclude;
 
 typedef struct tm_suite {
     char name[64];
     char description[240];
-    char models[TM_SUITE_MAX][128];
+    char models[TM_SUITE_MAX][TM_MODEL_NAME_SIZE];
     int n_models;
     char kernels[TM_SUITE_MAX][48]; /* "auto", a family ("f16", "ternary") or a kernel's name */
     int n_kernels;

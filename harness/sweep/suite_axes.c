@@ -49,7 +49,7 @@ static tm_status each_part(tm_suite *suite, const char *list, const char *what,
                            tm_status (*add)(tm_suite *, const char *, tm_error *), tm_error *err)
 {
     for (const char *p = list;; p++) {
-        char part[256];
+        char part[TM_MODEL_NAME_SIZE];
         size_t n = part_length(p);
         if (n == 0) return tm_fail(err, TM_ARG, "%s: \"%s\" has an empty part", what, list);
         if (n >= sizeof part)
@@ -80,7 +80,7 @@ static tm_status add_text(char *values, size_t size, int *n, const char *what, c
 
 static tm_status add_model(tm_suite *suite, const char *part, tm_error *err)
 {
-    char name[256];
+    char name[TM_MODEL_NAME_SIZE];
     tm_model_own_name(part, name, sizeof name);
     return add_text((char *)suite->models, sizeof suite->models[0], &suite->n_models, "model", name,
                     err);

@@ -4,11 +4,12 @@
 #ifndef TM_HARNESS_TUNE_TUNE_CHOICES_H
 #define TM_HARNESS_TUNE_TUNE_CHOICES_H
 
+#include "harness/record/cell.h"
 #include "harness/tune/prefetch.h"
 #include "harness/tune/tuner.h"
 
 typedef struct tm_tune_choice {
-    char model[128];
+    char model[TM_MODEL_NAME_SIZE];
     char family[48];
     int n_threads;
     tm_config config;        /* of the model */

@@ -38,6 +38,14 @@ verdict $? "and is one model"
 planned "a size in parentheses may be left out" "bitnet_b1_58-large (700M)" -- -m synth:bitnet_b1_58-large -t 1
 expect 2 "a shape without its prefix is recognized" "use synth:125M" bench -m 125M -t 1 -p 0 -n 1
 
+cache=models--microsoft--bitnet-b1.58-2B-4T-gguf/snapshots/67a9b8b00464fce66686bdabc0f5d1fc2a63d8b8
+long=$work/home/user/.cache/huggingface/hub/$cache
+mkdir -p "$long" && mv 'a,b/m,n.gguf' "$long/ggml-model-i2_s.gguf"
+expect 0 "the path of a download cache is not too long" "ggml-model-i2_s.gguf" \
+    bench -m "$long/ggml-model-i2_s.gguf" -t 1 -p 0 -n 1 -r 1 --processes 1 -q --store long.jsonl
+grep -q "\"model\":\"$long/ggml-model-i2_s.gguf\"" long.jsonl
+verdict $? "and is stored whole"
+
 cat >threads.json <<'END'
 { "name": "threads", "axes": { "model": ["null:100000"], "kernel": ["auto"], "threads": [1, 4000], "test": ["tg4"] },
   "processes": 1, "repetitions": 1, "warmup": 0 }
