@@ -2,7 +2,8 @@
  *
  * "synth:NAME" is a seeded synthetic model of a known shape, "null:..." the scripted backend of
  * harness/measure/backend.h, anything else the path of a GGUF file. NAME is the shape's name or its
- * short name, in any case and without a size in parentheses: "125M" is "dummy 125M", "2B-4T" is "BitNet-b1.58-2B-4T".
+ * short name, in any case and without a size in parentheses: "125M" is "dummy 125M", "2B-4T" is
+ * "BitNet-b1.58-2B-4T".
  */
 #ifndef TM_HARNESS_MEASURE_SHAPES_H
 #define TM_HARNESS_MEASURE_SHAPES_H

@@ -14,9 +14,9 @@
 #define TM_MODEL_NAME_SIZE 512
 
 typedef struct tm_cell {
-    char engine[32]; /* "ternmark", "null", "peer" */
+    char engine[32];                /* "ternmark", "null", "peer" */
     char model[TM_MODEL_NAME_SIZE]; /* as the suite names it: "synth:125M", "file.gguf" */
-    char kernel[48]; /* resolved name, never "auto" */
+    char kernel[48];                /* resolved name, never "auto" */
     char head_kernel[48];
     /* The names in the suite ("auto", "ternary", a kernel). They are not part of the cell's
      * identity. "": not known. */

@@ -22,8 +22,9 @@
 /* Excludes every cell that equals all the fields that are set. A test may end in a star, which
  * matches any end of its name. */
 typedef struct tm_exclude {
-    char model[TM_MODEL_NAME_SIZE], kernel[48], test[48]; /* "": any; kernel: as on the axis, or resolved */
-    int threads;                           /* -1: any; TM_THREADS_ALL: all */
+    /* "": any; kernel: as on the axis, or resolved */
+    char model[TM_MODEL_NAME_SIZE], kernel[48], test[48];
+    int threads; /* -1: any; TM_THREADS_ALL: all */
 } tm_exclude;
 
 typedef struct tm_suite {
