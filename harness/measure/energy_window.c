@@ -49,8 +49,8 @@ void tm_energy_window_close(tm_energy_window *run)
     run->probe = NULL;
 }
 
-/* How long to wait until the meter shows the power of now. A meter that needs longer makes the window
- * invalid. */
+/* How long to wait until the meter shows the power of now. A meter that needs longer makes the
+ * window invalid. */
 static double lag_seconds(const tm_energy_window *run)
 {
     return run->probe ? fmin(tm_probe_lag_seconds(run->probe), 0.2 * run->options->seconds) : 0;

@@ -210,7 +210,8 @@ static void read_cpu_time(const tm_sample_conditions *c, tm_sample_condition *ou
 static int64_t read_throttled_periods(const tm_sample_conditions *c)
 {
     char text[64];
-    bool found = c->quota[0] && tm_sysfs_field(c->root, c->quota, "nr_throttled", text, sizeof text);
+    bool found =
+        c->quota[0] && tm_sysfs_field(c->root, c->quota, "nr_throttled", text, sizeof text);
     return found ? strtoll(text, NULL, 10) : -1;
 }
 
@@ -318,8 +319,8 @@ static void mark_others(const tm_sample_conditions *c, const tm_sample_condition
     double seconds = 1e-9 * (double)(after->ns - before->ns) * c->n_cpus;
     double least = fmax(OTHERS_SHARE * seconds, ticks);
     double stolen = after->stolen_seconds - before->stolen_seconds;
-    double others = after->busy_seconds - before->busy_seconds -
-                    (after->own_seconds - before->own_seconds);
+    double others =
+        after->busy_seconds - before->busy_seconds - (after->own_seconds - before->own_seconds);
     int64_t periods = after->throttled_periods - before->throttled_periods;
     if (stolen > least)
         tm_record_mark(record, "the hypervisor took %.2g s of the CPUs' %.2g s", stolen, seconds);

@@ -37,11 +37,11 @@ typedef struct tm_sample_conditions {
 } tm_sample_conditions;
 
 typedef struct tm_sample_condition {
-    tm_measured frequency_hz;        /* mean of the CPUs */
-    tm_measured throttle_events;     /* since boot; each core and each package counts once */
-    tm_measured temperature_celsius; /* of the processor's hottest sensor */
-    tm_measured load_average;        /* over the last minute */
-    int64_t ns;                      /* when it was read */
+    tm_measured frequency_hz;            /* mean of the CPUs */
+    tm_measured throttle_events;         /* since boot; each core and each package counts once */
+    tm_measured temperature_celsius;     /* of the processor's hottest sensor */
+    tm_measured load_average;            /* over the last minute */
+    int64_t ns;                          /* when it was read */
     double busy_seconds, stolen_seconds; /* of the pinned CPUs, since boot; NaN: unknown */
     double own_seconds;                  /* CPU time of this process */
     int64_t throttled_periods;           /* of the control group; -1: unknown */

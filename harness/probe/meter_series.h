@@ -2,8 +2,8 @@
  *
  * In text form the first line names the columns, "time watts" or "time joules", separated by
  * blanks, commas, semicolons or tabs. One sample per line follows: the time in seconds since 1970
- * on the meter's clock, then watts, or joules as a rising count, with a decimal point. Each line has
- * the columns and the separator of the first; what is behind the second column is not used. A
+ * on the meter's clock, then watts, or joules as a rising count, with a decimal point. Each line
+ * has the columns and the separator of the first; what is behind the second column is not used. A
  * decimal comma would look like a separator, so a line with other columns ends the reading. Lines
  * that begin with # are ignored.
  */
@@ -18,8 +18,8 @@ typedef struct tm_meter_series {
     double *time, *value; /* [n], owned; seconds since 1970, offset included */
     int n, room;
     bool named, joules;
-    char separator; /* of the first line: ';', ',' or ' ', which includes tabs */
-    int n_fields;   /* of the first line */
+    char separator;   /* of the first line: ';', ',' or ' ', which includes tabs */
+    int n_fields;     /* of the first line */
     char broken[200]; /* why reading stopped; "": it did not */
 } tm_meter_series;
 

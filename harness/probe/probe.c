@@ -13,9 +13,9 @@
 #define REFRESH_SECONDS 3.2 /* to see counters advance whose period is unknown */
 #define REFRESH_CHANGES 3
 #define REFRESH_POLL_NS 2000000
-#define MIRROR_READS 4
-#define MIRROR_NS 5000000
-#define SPIN_NS 50000000 /* between two reads of the counters that must advance */
+#define MIRROR_READS    4
+#define MIRROR_NS       5000000
+#define SPIN_NS         50000000 /* between two reads of the counters that must advance */
 
 static const tm_probe_source *const sources[] = {
 #define SOURCE_ROW(name) &tm_probe_##name,
@@ -256,8 +256,7 @@ static void time_counters(tm_probe *probe)
             bool over = now - begin > limit;
             /* The time before the first change is only a part of a period. */
             if (r.raw != t->last || over)
-                c->refresh_seconds =
-                    fmax(c->refresh_seconds, 1e-9 * (double)(now - t->changed_ns));
+                c->refresh_seconds = fmax(c->refresh_seconds, 1e-9 * (double)(now - t->changed_ns));
             if (r.raw != t->last) {
                 t->last = r.raw;
                 t->changed_ns = now;

@@ -87,16 +87,16 @@ typedef struct tm_probe_options {
     const char *root;      /* NULL: "/"; otherwise a folder that holds sys/ */
     const tm_clock *clock; /* NULL: the system's. With another clock no thread samples: its owner
                               calls tm_probe_step (probe_source.h) */
-    double max_watts;    /* the most that a domain draws; bounds the time between reads. 0: 1000 */
-    double min_seconds;  /* shorter energy windows are invalid. 0: 1 (counters update once per
+    double max_watts;   /* the most that a domain draws; bounds the time between reads. 0: 1000 */
+    double min_seconds; /* shorter energy windows are invalid. 0: 1 (counters update once per
                               millisecond, and not all at the same time) */
     double window_seconds; /* of the windows to come; a meter that is too slow for them is refused.
                               0: unknown */
-    double rate_hz;      /* of power samples. 0: 10 */
-    double trace_hz;     /* of a window's power trace. 0: no trace */
-    double spin_seconds; /* longest spin while waiting for counters to advance. 0: 0.5; negative:
+    double rate_hz;        /* of power samples. 0: 10 */
+    double trace_hz;       /* of a window's power trace. 0: no trace */
+    double spin_seconds;   /* longest spin while waiting for counters to advance. 0: 0.5; negative:
                               do not test whether they advance */
-    const void *own;     /* the source's own options, copied on opening; texts in it are borrowed.
+    const void *own;       /* the source's own options, copied on opening; texts in it are borrowed.
                               NULL: all 0 */
 } tm_probe_options;
 

@@ -169,9 +169,10 @@ static tm_status open_counters(tm_probe *probe, tm_probe_health *health, tm_erro
         bool user_only = o->user_mode_only && hardware;
         if (hardware && n_pmus > 2) {
             c->state = TM_PROBE_MISSING;
-            snprintf(c->reason, sizeof c->reason,
-                     "%s: this processor has %d kinds of cores with a PMU each; at most 2 are added",
-                     c->info.name, n_pmus);
+            snprintf(
+                c->reason, sizeof c->reason,
+                "%s: this processor has %d kinds of cores with a PMU each; at most 2 are added",
+                c->info.name, n_pmus);
             continue;
         }
         for (int turn = 0; turn < 2; turn++) {

@@ -39,10 +39,10 @@ static const char *const pairing[] = {"ina3221", "ina2xx", "ina209", "ina219",
 /* Chips that measure the processor, its board or the whole machine. Source: Linux, drivers/hwmon,
  * drivers/power/supply. */
 static const char *const machines[] = {
-    "power_meter", "amd_energy", "zenpower", "fam15h_power", "ina3221",      "ina2xx",
-    "ina209",      "ina219",     "ina220",   "ina226",       "ina230",       "ina231",
-    "ina233",      "ina237",     "ina238",   "ina260",       "scmi_sensors", "scpi_sensors",
-    "smpro_hwmon", "apm_xgene",  "ibmpowernv", "occ",        "macsmc_hwmon", "corsairpsu"};
+    "power_meter", "amd_energy", "zenpower",   "fam15h_power", "ina3221",      "ina2xx",
+    "ina209",      "ina219",     "ina220",     "ina226",       "ina230",       "ina231",
+    "ina233",      "ina237",     "ina238",     "ina260",       "scmi_sensors", "scpi_sensors",
+    "smpro_hwmon", "apm_xgene",  "ibmpowernv", "occ",          "macsmc_hwmon", "corsairpsu"};
 
 static bool is_one_of(const char *name, const char *const *list, size_t n)
 {

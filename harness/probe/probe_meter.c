@@ -104,8 +104,7 @@ static tm_status check_now(tm_probe *probe, const meter *m, const char *what,
     if (late <= STALE_SECONDS && early <= STALE_SECONDS) return TM_OK;
     char fix[120];
     double off = late > STALE_SECONDS ? late : -early;
-    snprintf(fix, sizeof fix,
-             "start the logger, or if its clock differs, use --meter-offset %.0f",
+    snprintf(fix, sizeof fix, "start the logger, or if its clock differs, use --meter-offset %.0f",
              m->options->offset_seconds + off);
     return tm_probe_refuse(health, err, TM_PROBE_INVALID, fix,
                            "meter: the samples of \"%.120s\" are %.0f s %s this machine's clock; "

@@ -21,11 +21,11 @@ typedef enum tm_channel_kind {
 typedef struct tm_channel {
     tm_probe_channel_info info;
     tm_channel_kind kind;
-    double scale;         /* unit per raw count; POWER: watts per raw count */
-    uint64_t range;       /* the raw count wraps here; 0: never */
-    bool may_rest;        /* a count that stays at 0 does not mean that the counter is stuck */
-    bool is_foreign;      /* of a device that is not known to be the processor or the machine */
-    bool is_timed;        /* COUNTER: opening measures refresh_seconds */
+    double scale;    /* unit per raw count; POWER: watts per raw count */
+    uint64_t range;  /* the raw count wraps here; 0: never */
+    bool may_rest;   /* a count that stays at 0 does not mean that the counter is stuck */
+    bool is_foreign; /* of a device that is not known to be the processor or the machine */
+    bool is_timed;   /* COUNTER: opening measures refresh_seconds */
     /* Between two new values; 0: unknown, or at most a millisecond. POWER: the shortest seen. */
     double refresh_seconds;
     double mean_seconds;  /* POWER: the value is a mean over this time; 0: it is momentary */
@@ -101,12 +101,12 @@ typedef struct tm_tally {
     double largest_gap_seconds;
     int64_t changed_ns; /* when the last value was read first */
     int64_t n_changes;
-    double longest_still_seconds; /* between the first and the last reading of one value */
-    uint64_t still;               /* that value */
-    double first_change_seconds;  /* POWER: after the window began */
+    double longest_still_seconds;   /* between the first and the last reading of one value */
+    uint64_t still;                 /* that value */
+    double first_change_seconds;    /* POWER: after the window began */
     double quickest_change_seconds; /* POWER: between two changes; 0: there were fewer */
     double low_watts, high_watts, step_watts; /* POWER; the last one is the sum of all steps */
-    double high_joules_per_second; /* COUNTER of energy: between two readings */
+    double high_joules_per_second;            /* COUNTER of energy: between two readings */
 } tm_tally;
 
 /* Joules of the scope since the window began, at some moments of it. When the room is used up,

@@ -398,8 +398,8 @@ static double find_refresh(const tm_channel *c, const tm_tally *t)
 static double lag_joules(const tm_channel *c, const tm_tally *t, double seconds)
 {
     double refresh = find_refresh(c, t), gap = seconds / (double)(t->n_samples - 1);
-    double joules = (c->mean_seconds > 0 ? c->mean_seconds + refresh : 0) *
-                    (t->high_watts - t->low_watts);
+    double joules =
+        (c->mean_seconds > 0 ? c->mean_seconds + refresh : 0) * (t->high_watts - t->low_watts);
     return refresh > 1.5 * gap ? joules + t->step_watts * refresh : joules;
 }
 
@@ -410,7 +410,8 @@ static void check_refresh(const tm_channel *c, tm_tally *t, double seconds, doub
         invalidate(t,
                    "%s is a mean over %.3g s, more than a tenth of the window of %.3g s; "
                    "use --energy-seconds %.0f",
-                   c->info.name, c->mean_seconds, seconds, ceil(TM_PROBE_SAMPLES_MIN * c->mean_seconds));
+                   c->info.name, c->mean_seconds, seconds,
+                   ceil(TM_PROBE_SAMPLES_MIN * c->mean_seconds));
     if (refresh * TM_PROBE_SAMPLES_MIN > 1.1 * seconds && bound > SLOW_SHARE * t->joules)
         invalidate(t,
                    "%s has a new value every %.3g s, only %d in %.3g s; at least %d are required: "
@@ -482,8 +483,8 @@ double tm_probe_lag_seconds(const tm_probe *probe)
         const tm_channel *c = &probe->channels[i];
         if (!tm_probe_in_scope(&c->info, probe->scope) || c->state != TM_PROBE_OK) continue;
         if (c->kind == TM_CHANNEL_POWER)
-            longest = fmax(longest, c->mean_seconds +
-                                        (c->refresh_seconds > 0 ? c->refresh_seconds : 1));
+            longest =
+                fmax(longest, c->mean_seconds + (c->refresh_seconds > 0 ? c->refresh_seconds : 1));
     }
     return longest;
 }
@@ -541,74 +542,4 @@ void tm_probe_stop(tm_probe *probe, tm_probe_window *out)
     out->values = probe->values;
     out->n_values = probe->n_channels;
     tm_probe_trace_finish(probe, out);
-}
-
-void tm_probe_sum(const tm_probe_window *window, const char *scope, tm_probe_value *out)
-{
-    bool with_dram = strcmp(scope, "package+dram") == 0;
-    int n_package = 0, n_dram = 0, n = 0;
-    *out = (tm_probe_value){.value = 0, .error_bound = 0, .counted_share = 1};
-    for (int i = 0; i < window->n_values; i++) {
-        const tm_probe_value *v = &window->values[i];
-        if (!tm_probe_in_scope(v->info, scope)) continue;
-        n_package += strcmp(v->info->scope, "package") == 0;
-        n_dram += strcmp(v->info->scope, "dram") == 0;
-        n++;
-        if (v->state != TM_PROBE_OK && out->state == TM_PROBE_OK) {
-            out->state = v->state;
-            memcpy(out->reason, v->reason, sizeof out->reason);
-        }
-        out->value += v->value;
-        out->error_bound += v->error_bound;
-        out->wraps += v->wraps;
-        if (n == 1 || v->n_samples < out->n_samples) out->n_samples = v->n_samples;
-        if (n == 1 || v->rate_hz < out->rate_hz) out->rate_hz = v->rate_hz;
-        if (v->largest_gap_seconds > out->largest_gap_seconds)
-            out->largest_gap_seconds = v->largest_gap_seconds;
-    }
-    if (n == 0 || (with_dram && (n_package == 0 || n_dram == 0))) {
-        out->state = TM_PROBE_MISSING;
-        snprintf(out->reason, sizeof out->reason, "%s has no domain of scope %s", window->source,
-                 with_dram && n_package ? "dram" : scope);
-    } else if (with_dram && n_dram < n_package) {
-        out->state = TM_PROBE_MISSING;
-        snprintf(out->reason, sizeof out->reason, "%s has dram for %d of %d packages only",
-                 window->source, n_dram, n_package);
-    }
-    if (out->state != TM_PROBE_OK) out->value = out->error_bound = NAN;
-}
-
-tm_json *tm_probe_window_to_json(const tm_probe_window *window)
-{
-    tm_json *json = tm_json_object(), *channels = tm_json_array();
-    if (!json || !channels) {
-        tm_json_free(json);
-        tm_json_free(channels);
-        return NULL;
-    }
-    tm_json_put_string(json, "source", window->source);
-    tm_json_put_bool(json, "fake", window->fake);
-    tm_json_put_number(json, "seconds", window->seconds);
-    tm_json_put_number(json, "sampler_cpu_seconds", window->sampler_cpu_seconds);
-    for (int i = 0; i < window->n_values; i++) {
-        const tm_probe_value *v = &window->values[i];
-        tm_json *row = tm_json_object();
-        tm_json_put_string(row, "name", v->info->name);
-        tm_json_put_string(row, "scope", v->info->scope);
-        tm_json_put_string(row, "method", v->info->method);
-        tm_json_put_string(row, "status", tm_probe_state_text(v->state));
-        if (v->state == TM_PROBE_OK)
-            tm_json_put_number(row, v->info->unit, v->value);
-        else
-            tm_json_put_missing(row, v->info->unit, v->reason);
-        tm_json_put_number(row, "error_bound", v->error_bound);
-        tm_json_put_int(row, "samples", v->n_samples);
-        tm_json_put_int(row, "wraps", v->wraps);
-        tm_json_put_number(row, "rate_hz", v->rate_hz);
-        tm_json_put_number(row, "largest_gap_seconds", v->largest_gap_seconds);
-        tm_json_put_number(row, "counted_share", v->counted_share);
-        tm_json_append(channels, row);
-    }
-    tm_json_set(json, "channels", channels);
-    return json;
 }

@@ -51,8 +51,8 @@ typedef struct tree_meter {
     double step_seconds; /* the most that one write adds; 0: the counters keep up with the clock */
     double period_seconds; /* the files change once in this time; 0: at every write */
     double waiting_seconds;
-    uint64_t total[5];   /* microjoules since the counters began, without wrapping */
-    int broken;          /* 1 + the index of a file that does not hold a number; 0: none */
+    uint64_t total[5]; /* microjoules since the counters began, without wrapping */
+    int broken;        /* 1 + the index of a file that does not hold a number; 0: none */
     bool stop;
     pthread_mutex_t lock;
     pthread_t thread;

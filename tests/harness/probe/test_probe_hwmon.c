@@ -161,8 +161,8 @@ static void test_a_late_meter_has_a_bound_or_no_value(void **state)
         } else {
             assert_measured(v);
             if (!(fabs(v->value - 200 * window.seconds) <= v->error_bound))
-                fail_msg("row %zu: %g J, truth %g J, bound %g J", i, v->value,
-                         200 * window.seconds, v->error_bound);
+                fail_msg("row %zu: %g J, truth %g J, bound %g J", i, v->value, 200 * window.seconds,
+                         v->error_bound);
         }
         assert_true(tm_probe_lag_seconds(machine.probe) >= rows[i].mean);
         machine_close(&machine);

@@ -232,8 +232,7 @@ static void measure_wraps(const char *root, double scale, uint64_t n_wraps)
         truth[i] = 1e-6 * (double)(end[i] - begin[i]);
         assert_measured(v);
         assert_close(v->value, truth[i]);
-        assert_true(v->wraps ==
-                    (int64_t)(end[i] / meter.range[i] - begin[i] / meter.range[i]));
+        assert_true(v->wraps == (int64_t)(end[i] / meter.range[i] - begin[i] / meter.range[i]));
         assert_true(v->wraps >= (int64_t)n_wraps);
         /* Two updates of 1 ms at the mean power, and two steps of the counter. */
         assert_close(v->error_bound, v->value * 2e-3 / (window.seconds - 2e-3) + 2e-6);
