@@ -228,9 +228,8 @@ static void table_has_the_form_of_the_paper(void **state)
     sample_energy_demo(&store, &sample_powercap);
     write_report(&store, false, &report);
     const char *text = tm_text_string(&report.text);
-    assert_has(text,
-               "Energy of generation (tg32), 2 threads: J/output token and saving of ternary "
-               "over fp16\n");
+    assert_has(text, "Energy of generation (tg32), 2 threads: J/output token and saving of ternary "
+                     "over fp16\n");
     assert_has(text, "measured: Imaginary CPU 9000, 2 threads (all cores), tg32, generation\n");
     assert_has(text, "  fp16, J/output token                   0.952 [0.952, 0.952]           9.09 "
                      "[9.09, 9.09]       N/A (");

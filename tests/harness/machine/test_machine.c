@@ -161,12 +161,9 @@ static void test_this_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_laptop),
-        cmocka_unit_test(test_container),
-        cmocka_unit_test(test_arm),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_fingerprints),
-        cmocka_unit_test(test_this_machine),
+        cmocka_unit_test(test_laptop),       cmocka_unit_test(test_container),
+        cmocka_unit_test(test_arm),          cmocka_unit_test(test_json),
+        cmocka_unit_test(test_fingerprints), cmocka_unit_test(test_this_machine),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
