@@ -88,13 +88,13 @@ static void judge_pairs(pairing *p)
     tm_comparison *c = p->to;
     char *text = c->warning;
     size_t size = sizeof c->warning;
-    c->ratio = tm_interval_ratio(c->a_values, c->b_values, c->n_pairs, TM_CONFIDENCE);
+    c->ratio = tm_pairs_ratio(c->a_values, c->b_values, c->n_pairs);
     c->ratio_t = tm_interval_ratio_t(c->a_values, c->b_values, c->n_pairs, TM_CONFIDENCE);
     c->slot = slot_ratio(p);
     c->slot_moved = excludes_one(c->slot);
     c->control = tm_interval_ratio(p->a_controls, p->b_controls, p->n_controls, TM_CONFIDENCE);
     c->control_moved = excludes_one(c->control);
-    if (!isfinite(c->ratio.low))
+    if (c->n_pairs < TM_MIN_PAIRS)
         c->verdict = TM_VERDICT_NO_INTERVAL;
     else if (c->control_moved)
         c->verdict = TM_VERDICT_INCONCLUSIVE;
@@ -103,9 +103,23 @@ static void judge_pairs(pairing *p)
     else
         c->verdict = c->ratio.value > 1 ? TM_VERDICT_FASTER : TM_VERDICT_SLOWER;
 
-    if (c->verdict == TM_VERDICT_NO_INTERVAL)
-        tm_add_sentence(text, size, "1 pair gives no interval: raise --processes above 1");
-    if (excludes_one(c->ratio) != excludes_one(c->ratio_t))
+    if (c->n_pairs == 1)
+        tm_add_sentence(text, size, "1 pair gives no interval: raise --processes to at least %d",
+                        TM_MIN_PAIRS);
+    else if (c->n_pairs < TM_MIN_PAIRS)
+        tm_add_sentence(text, size,
+                        "%d pairs give no interval, their range is shown: raise --processes to at "
+                        "least %d",
+                        c->n_pairs, TM_MIN_PAIRS);
+    else if (c->n_pairs < 6)
+        tm_add_sentence(text, size, "%d pairs: the interval is Student's t on logarithms",
+                        c->n_pairs);
+    if (p->n_ordered % 2 != 0)
+        tm_add_sentence(text, size,
+                        "with an odd number of pairs, 1/%d of the difference between first and "
+                        "second slot stays in the ratio",
+                        p->n_ordered);
+    if (c->n_pairs >= TM_MIN_PAIRS && excludes_one(c->ratio) != excludes_one(c->ratio_t))
         tm_add_sentence(text, size,
                         "the rank and the t interval disagree: raise --processes above %d",
                         c->n_pairs);
@@ -114,6 +128,12 @@ static void judge_pairs(pairing *p)
                         c->slot.value < 1 ? "slower" : "faster", 100 * fabs(1 - c->slot.value));
     if (c->control_moved)
         tm_add_sentence(text, size, "the control moved by %+.1f %%", 100 * (c->control.value - 1));
+    if (c->gap_seconds > 60)
+        tm_add_sentence(text, size, "up to %.0f s lie between the two processes of a pair",
+                        c->gap_seconds);
+    if (c->n_apart > 0)
+        tm_add_sentence(text, size, "%d pair%s whose processes lie much further apart not counted",
+                        c->n_apart, tm_plural(c->n_apart));
     if (c->n_unpaired > 0)
         tm_add_sentence(text, size, "%d process%s without a partner not counted", c->n_unpaired,
                         c->n_unpaired > 1 ? "es" : "");
@@ -124,6 +144,7 @@ static void begin_comparison(tm_comparison *out, const tm_cell_summary *a, const
     tm_interval none = tm_interval_positive(NULL, 0, TM_CONFIDENCE);
     *out = (tm_comparison){
         .a = a, .b = b, .ratio = none, .ratio_t = none, .slot = none, .control = none};
+    out->gap_seconds = NAN;
     out->verdict = TM_VERDICT_MISSING;
     const tm_cell_summary *sides[] = {a, b};
     for (int i = 0; i < (a == b ? 1 : 2); i++) {
@@ -135,13 +156,57 @@ static void begin_comparison(tm_comparison *out, const tm_cell_summary *a, const
     }
 }
 
-static bool are_partners(const tm_process *a, const tm_process *b)
+/* Time between two processes; NaN: not known. */
+static double gap_of(const tm_process *a, const tm_process *b)
 {
-    return a->number == b->number && strcmp(a->run, b->run) == 0;
+    if (isnan(a->begin) || isnan(b->begin)) return NAN;
+    return fmax(0, fmax(a->begin, b->begin) - fmin(a->end, b->end));
+}
+
+/* The partner of a process among those of a cell, or NULL. */
+static const tm_process *partner_of(const tm_process *a, const tm_cell_summary *b)
+{
+    for (int k = 0; k < b->n_processes; k++)
+        if (tm_processes_are_pair(a, &b->processes[k])) return &b->processes[k];
+    return NULL;
+}
+
+/* The longest time between the processes of a pair that still counts. gaps: room for all pairs. */
+static double longest_gap(const tm_cell_summary *a, const tm_cell_summary *b, double *gaps)
+{
+    int n = 0;
+    for (int i = 0; i < a->n_processes; i++) {
+        const tm_process *partner = partner_of(&a->processes[i], b);
+        double gap = partner ? gap_of(&a->processes[i], partner) : NAN;
+        if (isfinite(gap)) gaps[n++] = gap;
+    }
+    return n > 0 ? fmax(TM_PAIR_GAP_SECONDS, TM_PAIR_GAP_FACTOR * tm_median(gaps, n)) : INFINITY;
+}
+
+/* Processes of `own` that have a partner neither in `other` nor in another cell of `all`. */
+static int count_unpaired(const tm_summaries *all, const tm_cell_summary *own,
+                          const tm_cell_summary *other)
+{
+    int n = 0;
+    for (int i = 0; i < own->n_processes; i++) {
+        bool has_partner = partner_of(&own->processes[i], other);
+        for (int k = 0; all && k < all->n && !has_partner; k++)
+            has_partner = &all->items[k] != own &&
+                          tm_same_place(&all->items[k].cell, &own->cell) &&
+                          partner_of(&own->processes[i], &all->items[k]);
+        n += !has_partner;
+    }
+    return n;
 }
 
 tm_status tm_compare_cells(const tm_cell_summary *a, const tm_cell_summary *b, tm_comparison *out,
                            tm_error *err)
+{
+    return tm_compare_among(NULL, a, b, out, err);
+}
+
+tm_status tm_compare_among(const tm_summaries *all, const tm_cell_summary *a,
+                           const tm_cell_summary *b, tm_comparison *out, tm_error *err)
 {
     begin_comparison(out, a, b);
     if (*out->missing) return TM_OK;
@@ -149,16 +214,29 @@ tm_status tm_compare_cells(const tm_cell_summary *a, const tm_cell_summary *b, t
     tm_status status = alloc_pairing(
         &p, out, a->n_processes < b->n_processes ? a->n_processes : b->n_processes, err);
     if (status != TM_OK) goto done;
-    /* Both are sorted by number. */
-    for (int i = 0, j = 0; i < a->n_processes && j < b->n_processes;) {
-        const tm_process *x = &a->processes[i], *y = &b->processes[j];
-        if (are_partners(x, y)) add_pair(&p, x, y);
-        i += x->number <= y->number;
-        j += y->number <= x->number;
+    const double limit = longest_gap(a, b, out->a_values);
+    for (int i = 0; i < a->n_processes; i++) {
+        const tm_process *partner = partner_of(&a->processes[i], b);
+        if (!partner) continue;
+        double gap = gap_of(&a->processes[i], partner);
+        if (gap > limit) {
+            out->n_apart++;
+            continue;
+        }
+        out->gap_seconds = fmax(out->gap_seconds, gap);
+        add_pair(&p, &a->processes[i], partner);
     }
-    out->n_unpaired = a->n_processes + b->n_processes - 2 * out->n_pairs;
+    out->n_unpaired = count_unpaired(all, a, b) + count_unpaired(all, b, a);
     if (out->n_pairs > 0)
         judge_pairs(&p);
+    else if (out->n_apart > 0)
+        snprintf(out->missing, sizeof out->missing,
+                 "the processes of each of the %d pairs lie more than %.0f s apart", out->n_apart,
+                 limit);
+    else if (a->newest[0] || b->newest[0])
+        snprintf(out->missing, sizeof out->missing,
+                 "no pair in one run: %s was measured by build %s, %s by build %s", a->cell.kernel,
+                 a->build, b->cell.kernel, b->build);
     else
         snprintf(out->missing, sizeof out->missing, "no pair in one run among %d and %d processes",
                  a->n_processes, b->n_processes);
@@ -177,7 +255,7 @@ tm_status tm_compare_aa(const tm_cell_summary *cell, tm_comparison *out, tm_erro
     if (status != TM_OK) goto done;
     for (int i = 0; i + 1 < cell->n_processes; i++) {
         const tm_process *first = &cell->processes[i], *second = first + 1;
-        if (!are_partners(first, second)) continue;
+        if (!tm_processes_are_pair(first, second)) continue;
         bool even = first->number % 2 == 0;
         add_pair(&p, even ? first : second, even ? second : first);
         i++;
@@ -267,7 +345,7 @@ char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, c
     if (c->verdict != TM_VERDICT_MISSING) {
         int decimals = ratio_decimals(c->ratio.value);
         print_fixed(c->ratio.value, decimals, value, sizeof value);
-        if (c->verdict != TM_VERDICT_NO_INTERVAL) {
+        if (isfinite(c->ratio.low)) {
             print_fixed(c->ratio.low, decimals, low, sizeof low);
             print_fixed(c->ratio.high, decimals, high, sizeof high);
         }
@@ -277,7 +355,10 @@ char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, c
         snprintf(text, size, "%s", c->missing);
         return text;
     case TM_VERDICT_NO_INTERVAL:
-        snprintf(text, size, "%sx (%s: no interval)", value, pairs);
+        if (c->n_pairs > 1)
+            snprintf(text, size, "%sx (range of %s: %s to %s)", value, pairs, low, high);
+        else
+            snprintf(text, size, "%sx (%s: no interval)", value, pairs);
         break;
     case TM_VERDICT_NO_DIFFERENCE:
         print_change(c->ratio.low, low, sizeof low);

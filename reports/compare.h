@@ -1,17 +1,23 @@
 /* Compares two cells: pairs of processes -> ratio with an interval -> verdict.
  *
- * A pair is two processes with the same number whose first repetitions belong to the same run: they
- * ran next to each other, so that slow drift of the machine cancels out of their ratio. This module
- * prints nothing; tm_comparison_words formats a result.
+ * A pair is two processes with the same number in one run: they ran next to each other, so that slow
+ * drift of the machine cancels out of their ratio. Where the store has their times of day, a pair
+ * that lies much further apart than the others does not count: the machine was suspended between.
+ * This module prints nothing; tm_comparison_words formats a result.
  */
 #ifndef TM_REPORTS_COMPARE_H
 #define TM_REPORTS_COMPARE_H
 
 #include "reports/summary.h"
 
+/* A pair counts if the time between its processes is at most this, or at most that many times the
+ * median over the pairs: slow models lie far apart, all of them. */
+#define TM_PAIR_GAP_SECONDS 600.0
+#define TM_PAIR_GAP_FACTOR  4.0
+
 typedef enum tm_verdict {
     TM_VERDICT_MISSING,       /* no pair; comparison->missing has the reason */
-    TM_VERDICT_NO_INTERVAL,   /* one pair: a ratio of unknown uncertainty */
+    TM_VERDICT_NO_INTERVAL,   /* too few pairs: a ratio of unknown uncertainty */
     TM_VERDICT_NO_DIFFERENCE, /* the interval contains 1: no difference shown, not "equal" */
     TM_VERDICT_FASTER,        /* a is faster: the interval is above 1 */
     TM_VERDICT_SLOWER,        /* a is slower: the interval is below 1 */
@@ -21,7 +27,9 @@ typedef enum tm_verdict {
 typedef struct tm_comparison {
     const tm_cell_summary *a, *b; /* borrowed from the summaries */
     int n_pairs;
-    int n_unpaired;              /* processes of a and b without a partner */
+    int n_unpaired;              /* processes of a and b without a partner in any cell */
+    int n_apart;                 /* pairs that do not count because of the time between */
+    double gap_seconds;          /* longest time between the processes of a pair; NaN: not known */
     double *a_values, *b_values; /* [n_pairs] tokens/s by process number; owned */
     bool *first_is_a;            /* [n_pairs]; owned */
     tm_interval ratio;           /* a / b in tokens/s; above 1: a is faster */
@@ -39,6 +47,10 @@ typedef struct tm_comparison {
 /* Compares a with b. NULL, or a cell without a value, gives a comparison with the reason in
  * `missing`. Errors: NOMEM. */
 tm_status tm_compare_cells(const tm_cell_summary *a, const tm_cell_summary *b, tm_comparison *out,
+                           tm_error *err) TM_MUST_USE;
+/* The same; processes that are partners of another cell of `all` do not count as unpaired. */
+tm_status tm_compare_among(const tm_summaries *all, const tm_cell_summary *a,
+                           const tm_cell_summary *b, tm_comparison *out,
                            tm_error *err) TM_MUST_USE;
 /* Compares the two arms of an A/A cell; arm a runs first in the pairs of even number. Errors:
  * NOMEM. */

@@ -100,16 +100,16 @@ static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_t
 static tm_status add_speedup(const tm_sheet_input *input, const tm_speedup *s, tm_phase phase,
                              tm_table *out, tm_error *err)
 {
-    row r = {.origin = tm_sheet_origin(input, s->cell->model),
+    row r = {.origin = tm_sheet_origin(input, s->cell),
              .paper = "",
              .paper_table = "",
-             .device = input->machine,
+             .device = tm_sheet_machine_of(input, s->cell)->name,
              .test = s->cell->test,
              .phase = tm_phase_text(phase),
              .model = tm_model_label(s->cell->model),
              .kernel = "",
              .threads = s->cell->threads};
-    if (s->baseline) add_arm(out, r, s->baseline, phase, "fp16");
+    if (s->baseline) add_arm(out, r, s->baseline, phase, tm_sheet_baseline_name(s));
     if (s->ternary) add_arm(out, r, s->ternary, phase, "ternary");
     if (s->baseline && s->ternary) {
         tm_energy_ratio ratio;
@@ -125,7 +125,7 @@ static tm_status add_speedup(const tm_sheet_input *input, const tm_speedup *s, t
         add_value(out, &r, "saving of net", "%", &net, "pairs", ratio.net_missing);
     }
     if (phase == TM_PHASE_GENERATION && s->cell->n_prompt == 0 && s->cell->depth == 0 &&
-        s->cell->threads == input->cores && tm_paper_has_energy(input->published, s->cell->model))
+        s->cell->threads == tm_sheet_machine_of(input, s->cell)->cores && tm_paper_has_energy(input->published, s->cell->model))
         add_published(input, s, out);
     return TM_OK;
 }

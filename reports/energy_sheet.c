@@ -9,7 +9,7 @@
 typedef struct energy_sheet {
     tm_sheet sheet;
     tm_phase phase;
-    tm_energy_ratio ratios[TM_SHEET_MAX_COLUMNS]; /* ternary / fp16, by column */
+    tm_energy_ratio ratios[TM_SHEET_MAX_COLUMNS]; /* ternary / baseline, by column */
     bool is_fake;                                 /* some column has fake joules */
     bool has_paper; /* the paper prints this test: its table is shown below */
 } energy_sheet;
@@ -176,7 +176,12 @@ static void add_saving(energy_sheet *s, const char *label, bool is_net)
         }
         tm_interval saving = tm_energy_saving_percent(is_net ? &r->net : &r->gross);
         const char *why = is_net ? r->net_missing : r->missing;
-        if (isfinite(saving.value))
+        char text[160];
+        if (isfinite(saving.value) && saving.n < TM_MIN_PAIRS && saving.n > 1)
+            tm_table_add_cell_with_note(s->sheet.table,
+                                        tm_energy_number(&saving, false, text, sizeof text),
+                                        TM_PAIRS_RANGE);
+        else if (isfinite(saving.value))
             add_interval(s, &saving, false, why, "one pair: no interval");
         else if (r->is_refused)
             tm_table_add_cell_with_note(s->sheet.table, "refused", why);
@@ -189,7 +194,7 @@ static void add_verdicts(energy_sheet *s)
 {
     char label[96], range[48];
     tm_interval nothing = {.value = NAN};
-    if (tm_paper_judge_saving(s->sheet.input->published, s->sheet.input->architecture, &nothing,
+    if (tm_paper_judge_saving(s->sheet.input->published, tm_sheet_machine_of(s->sheet.input, s->sheet.cell)->architecture, &nothing,
                               range) == TM_ENERGY_NO_CLAIM)
         return;
     snprintf(label, sizeof label, "against the paper's %s", range);
@@ -198,8 +203,9 @@ static void add_verdicts(energy_sheet *s)
     for (int i = 0; i < s->sheet.n_columns; i++) {
         tm_interval saving = tm_energy_saving_percent(&s->ratios[i].gross);
         bool has_ratio = s->sheet.columns[i].speedup && isfinite(s->ratios[i].gross.value);
+        if (has_ratio && saving.n < TM_MIN_PAIRS) saving.low = saving.high = NAN;
         tm_energy_verdict verdict =
-            tm_paper_judge_saving(s->sheet.input->published, s->sheet.input->architecture,
+            tm_paper_judge_saving(s->sheet.input->published, tm_sheet_machine_of(s->sheet.input, s->sheet.cell)->architecture,
                                   has_ratio ? &saving : &nothing, range);
         tm_table_add_cell(s->sheet.table, "%s", tm_energy_verdict_words(verdict));
     }
@@ -210,18 +216,19 @@ static void add_measured(energy_sheet *s, bool has_claims)
     const char *tokens = tm_energy_token_name(s->phase);
     const int threads = s->sheet.cell->threads;
     const tm_sheet_column *first = &s->sheet.columns[0];
+    const tm_sheet_machine *machine = tm_sheet_machine_of(s->sheet.input, s->sheet.cell);
+    const char *base = tm_sheet_baseline(s->sheet.input, s->sheet.cell);
     char label[96];
     tm_table_add_group(
         s->sheet.table, "%s: %s, %d thread%s%s, %s, %s",
         s->is_fake ? "fake joules and watts (not measured)"
                    : tm_sheet_origin(s->sheet.input,
-                                     first->speedup ? first->speedup->cell->model : first->model),
-        s->sheet.input->machine, threads, tm_plural(threads),
-        threads == s->sheet.input->cores ? " (all cores)" : "", s->sheet.cell->test,
+                                     first->speedup ? first->speedup->cell : s->sheet.cell),
+        machine->name, threads, tm_plural(threads), threads == machine->cores ? " (all cores)" : "", s->sheet.cell->test,
         tm_phase_text(s->phase));
     for (int is_net = 0; is_net <= 1; is_net++) {
         const char *kind = is_net ? "net " : "";
-        snprintf(label, sizeof label, "fp16, %sJ/%s token", kind, tokens);
+        snprintf(label, sizeof label, "%s, %sJ/%s token", base, kind, tokens);
         add_row(s, label, true, is_net ? NET : GROSS);
         snprintf(label, sizeof label, "ternary, %sJ/%s token", kind, tokens);
         add_row(s, label, false, is_net ? NET : GROSS);
@@ -236,13 +243,17 @@ static void add_measured(energy_sheet *s, bool has_claims)
             tm_table_add_cell(s->sheet.table, "%d", s->ratios[i].n_pairs);
         else
             tm_table_add_cell(s->sheet.table, "-");
-    add_row(s, "fp16, W", true, WATTS);
+    snprintf(label, sizeof label, "%s, W", base);
+    add_row(s, label, true, WATTS);
     add_row(s, "ternary, W", false, WATTS);
-    add_row(s, "fp16, tokens/s", true, SPEED);
+    snprintf(label, sizeof label, "%s, tokens/s", base);
+    add_row(s, label, true, SPEED);
     add_row(s, "ternary, tokens/s", false, SPEED);
-    add_row(s, "fp16 from", true, METER);
+    snprintf(label, sizeof label, "%s from", base);
+    add_row(s, label, true, METER);
     add_row(s, "ternary from", false, METER);
-    add_row(s, "fp16 windows", true, COUNTS);
+    snprintf(label, sizeof label, "%s windows", base);
+    add_row(s, label, true, COUNTS);
     add_row(s, "ternary windows", false, COUNTS);
 }
 
@@ -284,10 +295,11 @@ static tm_status fill_sheet(energy_sheet *s, tm_error *err)
         if (status != TM_OK) return status;
     }
     snprintf(title, sizeof title,
-             "%sEnergy of %s (%s), %d thread%s: J/%s token and saving of ternary over fp16%s",
+             "%sEnergy of %s (%s), %d thread%s: J/%s token and saving of ternary over %s%s",
              s->is_fake ? "FAKE. " : "", tm_phase_text(s->phase), s->sheet.cell->test,
              s->sheet.cell->threads, tm_plural(s->sheet.cell->threads),
-             tm_energy_token_name(s->phase), tm_sheet_kind_text(s->sheet.kind));
+             tm_energy_token_name(s->phase), tm_sheet_baseline(s->sheet.input, s->sheet.cell),
+             tm_sheet_kind_text(s->sheet.kind));
     tm_table_init(s->sheet.table, title);
     tm_table_add_column(s->sheet.table, "", TM_LEFT);
     for (int i = 0; i < s->sheet.n_columns; i++)
@@ -332,7 +344,8 @@ tm_status tm_energy_sheets(const tm_sheet_input *input, tm_tables *out, tm_error
                                   .is_first = out->n == 0,
                                   .table = &out->items[out->n]};
             s->has_paper = kind == TM_SHEET_PAPER && phase == TM_PHASE_GENERATION &&
-                           cell->n_prompt == 0 && cell->depth == 0 && cell->threads == input->cores;
+                           cell->n_prompt == 0 && cell->depth == 0 &&
+                           cell->threads == tm_sheet_machine_of(input, cell)->cores;
             if (!collect_columns(s)) continue;
             out->n++;
             status = fill_sheet(s, err);

@@ -5,13 +5,13 @@
 
 /* Kernels of float layouts; the first match counts. All other kernels multiply int8. */
 static const struct {
-    const char *prefix, *arithmetic;
+    const char *prefix, *arithmetic, *weights;
     double weight_bytes;
 } float_kernels[] = {
-    {"f32", "fp32", 4},
-    {"f16", "fp32", 2},
-    {"bf16r16_fma", "fp32", 2}, /* widens its weights */
-    {"bf16", "bf16", 2},
+    {"f32", "fp32", "fp32", 4},
+    {"f16", "fp32", "fp16", 2},
+    {"bf16r16_fma", "fp32", "bf16", 2}, /* widens its weights */
+    {"bf16", "bf16", "bf16", 2},
 };
 enum { N_FLOAT_KERNELS = sizeof float_kernels / sizeof *float_kernels };
 
@@ -29,6 +29,12 @@ const char *tm_cell_arithmetic(const tm_cell *cell)
     int i = find_float_kernel(cell->kernel);
     if (cell->arithmetic[0]) return cell->arithmetic;
     return i < N_FLOAT_KERNELS ? float_kernels[i].arithmetic : "int8";
+}
+
+const char *tm_cell_weights(const tm_cell *cell)
+{
+    int i = strcmp(cell->engine, "peer") == 0 ? N_FLOAT_KERNELS : find_float_kernel(cell->kernel);
+    return i < N_FLOAT_KERNELS ? float_kernels[i].weights : cell->kernel;
 }
 
 double tm_kernel_name_weight_bytes(const char *kernel)

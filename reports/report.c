@@ -38,6 +38,7 @@ void tm_report_free(tm_report *report)
 typedef struct work {
     tm_summaries summaries;
     tm_speedups speedups;
+    tm_sheet_machine *machines;
     tm_sheet_input input;
     tm_tables tables;
     tm_tables energy;      /* savings; none if no run asked for energy */
@@ -59,6 +60,7 @@ static void free_work(work *w)
     tm_table_free(&w->energy_cells);
     tm_table_free(&w->profile);
     tm_speedups_free(&w->speedups);
+    tm_free(w->machines);
     tm_summaries_free(&w->summaries);
     free(w);
 }
@@ -142,7 +144,7 @@ static tm_status write_text(work *w, tm_error *err)
     }
     if (!w->tables.n)
         tm_text_add(&w->out->text,
-                    "This store has no fp16 and no ternary cell, hence no speed-up table.\n");
+                    "This store has no baseline and no ternary cell, hence no speed-up table.\n");
     const bool is_saved = w->view.options->formats & TM_REPORT_TEXT;
     tm_status status = is_saved ? save_file(w, &w->out->text, "speedup.txt", err) : TM_OK;
     if (status == TM_OK)
@@ -166,7 +168,7 @@ static tm_status write_latex(work *w, tm_error *err)
     tm_status status = TM_OK;
     for (int i = 0; i < w->tables.n && status == TM_OK; i++)
         status = tm_table_write_latex(&w->tables.items[i], &text, err);
-    if (!w->tables.n) tm_text_add(&text, "% this store has no fp16 and no ternary cell\n");
+    if (!w->tables.n) tm_text_add(&text, "% this store has no baseline and no ternary cell\n");
     if (status == TM_OK) status = save_file(w, &text, "speedup.tex", err);
     tm_text_free(&text);
     if (status == TM_OK && has_energy(w))
@@ -251,11 +253,14 @@ static void put_head(const work *w, tm_text *out)
     const tm_json *environment = tm_json_get(v->run, "environment");
     tm_text_add(out, "# ternmark report\n\nStore: ");
     tm_markdown_escape(v->options->store, out);
-    tm_text_add(out, "\n\nMachine: ");
-    tm_markdown_escape(v->input->machine, out);
-    if (v->input->cores)
-        tm_text_format(out, ", %d physical core%s usable", v->input->cores,
-                       tm_plural(v->input->cores));
+    for (int i = 0; i < v->input->n_machines; i++) {
+        const tm_sheet_machine *machine = &v->input->machines[i];
+        tm_text_add(out, "\n\nMachine: ");
+        tm_markdown_escape(machine->name, out);
+        if (machine->cores)
+            tm_text_format(out, ", %d physical core%s usable", machine->cores,
+                           tm_plural(machine->cores));
+    }
     tm_text_add(out, "\n\nBuild: ternmark ");
     tm_markdown_escape(tm_json_text(tm_json_get(environment, "version"), "(version not recorded)"),
                        out);
@@ -275,6 +280,11 @@ static void put_head(const work *w, tm_text *out)
 static void put_plots(const work *w, tm_text *out)
 {
     tm_text_add(out, "## Plots\n\n");
+    if (w->input.n_machines > 1) {
+        tm_text_add(out, "The plots show one machine only: ");
+        tm_markdown_escape(w->input.machines[w->view.machine].name, out);
+        tm_text_add(out, ", that of the last run.\n\n");
+    }
     for (int i = 0; i < w->plots.n; i++) {
         const tm_plot *plot = &w->plots.items[i];
         tm_text_add(out, "![");
@@ -314,14 +324,16 @@ static tm_status write_markdown(work *w, tm_error *err)
     tm_table cells;
     tm_status status = TM_OK;
     put_head(w, &text);
-    tm_text_add(&text, "## Speed-up over fp16\n\n");
+    tm_text_add(&text, "## Speed-up over ");
+    tm_markdown_escape(tm_sheet_baseline(&w->input, NULL), &text);
+    tm_text_add(&text, "\n\n");
     for (int i = 0; i < w->tables.n && status == TM_OK; i++) {
         status = tm_table_write_markdown(&w->tables.items[i], &text, err);
         tm_text_add_char(&text, '\n');
     }
     if (!w->tables.n)
         tm_text_add(&text,
-                    "This store has no fp16 and no ternary cell, hence no speed-up table.\n\n");
+                    "This store has no baseline and no ternary cell, hence no speed-up table.\n\n");
     tm_text_add(&text, "## Energy\n\n");
     if (!has_energy(w))
         tm_text_add(&text,
@@ -368,6 +380,34 @@ static tm_status collect_warnings(work *w, tm_error *err)
     return TM_OK;
 }
 
+static tm_status name_machines(work *w, tm_error *err)
+{
+    const tm_summaries *all = &w->summaries;
+    void *memory;
+    tm_status status =
+        tm_alloc(&memory, (size_t)all->n_machines, sizeof *w->machines, "machines", err);
+    if (status != TM_OK) return status;
+    w->machines = memory;
+    for (int i = 0; i < all->n_machines; i++) {
+        const tm_summary_machine *from = &all->machines[i];
+        const tm_json *machine = tm_json_get(from->run, "machine");
+        tm_sheet_machine *to = &w->machines[i];
+        bool has_twin = false;
+        for (int k = 0; k < all->n_machines; k++)
+            has_twin |= k != i && strcmp(all->machines[k].name, from->name) == 0;
+        to->cores = tm_report_cores(from->run);
+        to->emulated = tm_json_true(tm_json_get(machine, "emulated"));
+        to->architecture = tm_json_text(tm_json_get(machine, "architecture"), NULL);
+        snprintf(to->name, sizeof to->name, "%.100s",
+                 from->name[0] ? from->name : "this machine (CPU not recorded)");
+        if (has_twin)
+            snprintf(to->name + strlen(to->name), sizeof to->name - strlen(to->name),
+                     " (fingerprint %.30s%s)", from->fingerprint[0] ? from->fingerprint : "none",
+                     to->emulated ? ", emulated" : "");
+    }
+    return TM_OK;
+}
+
 static tm_status prepare(work *w, const tm_records *records, const tm_report_options *options,
                          tm_error *err)
 {
@@ -377,25 +417,19 @@ static tm_status prepare(work *w, const tm_records *records, const tm_report_opt
     if (!w->summaries.n) return tm_fail(err, TM_ARG, "%s: the store holds no cell", options->store);
     status = tm_speedups_make(&w->summaries, &w->speedups, err);
     if (status != TM_OK) return status;
-    const tm_json *run = tm_report_last_run(records, NULL);
-    const tm_json *machine = tm_json_get(run, "machine");
-    w->input = (tm_sheet_input){
-        .speedups = &w->speedups,
-        .published = options->published,
-        .machine =
-            tm_json_text(tm_json_get(machine, "cpu_model"), "this machine (CPU not recorded)"),
-        .cores = tm_report_cores(run),
-        .emulated = tm_json_true(tm_json_get(machine, "emulated")),
-        .architecture = tm_json_text(tm_json_get(machine, "architecture"), NULL),
-    };
-    w->view = (tm_report_view){
-        .records = records,
-        .options = options,
-        .summaries = &w->summaries,
-        .input = &w->input,
-        .run = run,
-        .roofline = tm_report_last_run(records, "roofline"),
-    };
+    status = name_machines(w, err);
+    if (status != TM_OK) return status;
+    w->input = (tm_sheet_input){.speedups = &w->speedups,
+                                .published = options->published,
+                                .machines = w->machines,
+                                .n_machines = w->summaries.n_machines};
+    w->view = (tm_report_view){.records = records,
+                               .options = options,
+                               .summaries = &w->summaries,
+                               .input = &w->input,
+                               .run = tm_report_last_run(records)};
+    for (int i = 0; i < w->summaries.n_machines; i++)
+        if (w->summaries.machines[i].run == w->view.run) w->view.machine = i;
     status = tm_speedup_sheets(&w->input, &w->tables, err);
     if (status == TM_OK) status = tm_energy_sheets(&w->input, &w->energy, err);
     if (status == TM_OK) status = tm_report_energy(&w->view, &w->energy_cells, err);

@@ -27,7 +27,8 @@ tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err) TM_M
 typedef struct tm_model_size {
     char name[64]; /* as tm_model_label spells it */
     int64_t linear_weights;
-    int64_t table_weights; /* embedding, plus the head unless it is tied */
+    int64_t embedding_weights; /* those of the head are as many */
+    bool tied_head;            /* one table is both */
 } tm_model_size;
 
 typedef struct tm_report_options {

@@ -16,9 +16,13 @@ static tm_measured model_gb(const tm_report_view *view, const tm_cell_summary *s
     for (int i = 0; i < view->options->n_sizes; i++) {
         const tm_model_size *size = &view->options->sizes[i];
         if (strcasecmp(size->name, tm_model_label(s->cell.model)) != 0) continue;
-        double bytes = (double)size->linear_weights * s->bits_per_weight.value / 8.0 +
-                       (isfinite(s->head_bytes.value) ? s->head_bytes.value
-                                                      : (double)size->table_weights * head_bytes);
+        /* The embedding of an untied model is a table of its own, kept in 16 bits per weight. */
+        double head = isfinite(s->head_bytes.value)
+                          ? s->head_bytes.value
+                          : (double)size->embedding_weights * head_bytes;
+        double embedding = size->tied_head ? 0 : (double)size->embedding_weights * 2.0;
+        double bytes =
+            (double)size->linear_weights * s->bits_per_weight.value / 8.0 + head + embedding;
         if (isfinite(bytes))
             tm_measured_set(&figure, bytes * 1e-9);
         else
@@ -26,17 +30,6 @@ static tm_measured model_gb(const tm_report_view *view, const tm_cell_summary *s
         return figure;
     }
     tm_measured_miss(&figure, "the shape of this model is not known");
-    return figure;
-}
-
-static tm_measured fraction_of(double value, const tm_measured *limit)
-{
-    tm_measured figure = *limit;
-    if (!isfinite(limit->value)) return figure;
-    if (isfinite(value))
-        tm_measured_set(&figure, value / limit->value);
-    else
-        tm_measured_miss(&figure, "the rate was not measured");
     return figure;
 }
 
@@ -85,15 +78,31 @@ static bool is_shown(const tm_cell_summary *s)
     return !s->superseded && isfinite(s->tokens_per_second.value);
 }
 
+static bool has_equal_processes(const tm_cell_summary *s)
+{
+    for (int i = 1; i < s->n_processes; i++)
+        if (s->processes[i].n_repetitions != s->processes[0].n_repetitions) return false;
+    return true;
+}
+
+/* Marks of the samples, and what else sets the cell apart. */
+static void add_marks(const tm_cell_summary *s, tm_table *out)
+{
+    char text[400] = "";
+    if (s->newest[0]) snprintf(text, sizeof text, "measured by the older build %s", s->build);
+    if (s->marks[0])
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", text[0] ? "; " : "",
+                 s->marks);
+    tm_table_add_cell(out, "%s", text);
+}
+
 static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, tm_table *out)
 {
     char text[128];
     const int threads = s->cell.threads;
     tm_measured gb = model_gb(view, s);
-    tm_measured bandwidth = tm_limit_find(view->roofline, "read_gb_per_second", threads);
-    tm_measured peak = tm_limit_macs(view->roofline, &s->cell);
-    tm_measured of_bandwidth = fraction_of(s->read_gb_per_second.value, &bandwidth);
-    tm_measured of_peak = fraction_of(s->gmac_per_second.value, &peak);
+    tm_measured of_bandwidth = tm_limit_read(s).share;
+    tm_measured of_peak = tm_limit_multiply(s).share;
     tm_measured first = {.value = s->first_token_ms.value};
     if (!isfinite(first.value))
         tm_measured_miss(&first, "%s",
@@ -106,8 +115,10 @@ static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, t
     tm_table_add_cell(out, "%s", s->cell.test);
     tm_number_interval(&s->tokens_per_second, 3, text, sizeof text);
     tm_table_add_cell(out, "%s", text);
-    tm_table_add_cell(out, "%d x %d", s->n_processes,
-                      s->n_processes ? s->n_repetitions / s->n_processes : 0);
+    if (s->n_processes > 0 && s->n_repetitions % s->n_processes == 0 && has_equal_processes(s))
+        tm_table_add_cell(out, "%d x %d", s->n_processes, s->n_repetitions / s->n_processes);
+    else
+        tm_table_add_cell(out, "%d, %d in all", s->n_processes, s->n_repetitions);
     add_figure(out, &first, 1.0, 3);
     add_percentile(out, &s->token_p50);
     add_percentile(out, &s->token_p90);
@@ -123,7 +134,7 @@ static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, t
             tm_energy_number(&s->energy.joules_per_token, s->energy.fake, text, sizeof text));
     else
         tm_table_add_cell_with_note(out, "-", s->energy.missing);
-    tm_table_add_cell(out, "%s", s->marks[0] ? s->marks : "");
+    add_marks(s, out);
 }
 
 tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *err)
@@ -143,7 +154,7 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         {"token p50, ms", TM_RIGHT},
         {"p90, ms", TM_RIGHT},
         {"p99, ms", TM_RIGHT},
-        {"RSS, MiB (anonymous/file)", TM_RIGHT},
+        {"peak RSS, MiB (anonymous/file now)", TM_RIGHT},
         {"MB/token", TM_RIGHT},
         {"GB/s", TM_RIGHT},
         {"% of bandwidth", TM_RIGHT},
@@ -154,23 +165,31 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
     tm_table_init(out, "");
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         tm_table_add_column(out, columns[i].heading, columns[i].align);
-    const char *origin = NULL;
-    for (int i = 0; i < view->summaries->n; i++) {
-        const tm_cell_summary *s = &view->summaries->items[i];
-        const char *own = tm_sheet_origin(view->input, s->cell.model);
-        if (!is_shown(s)) continue;
-        if (!origin || strcmp(origin, own) != 0) tm_table_add_group(out, "%s", own);
-        origin = own;
-        add_cell_row(view, s, out);
+    for (int machine = 0; machine < view->summaries->n_machines; machine++) {
+        const char *origin = NULL;
+        for (int i = 0; i < view->summaries->n; i++) {
+            const tm_cell_summary *s = &view->summaries->items[i];
+            const char *own = tm_sheet_origin(view->input, &s->cell);
+            if (!is_shown(s) || s->cell.machine != machine) continue;
+            if (!origin || strcmp(origin, own) != 0) {
+                if (view->summaries->n_machines > 1)
+                    tm_table_add_group(out, "%s: %s", own,
+                                       tm_sheet_machine_of(view->input, &s->cell)->name);
+                else
+                    tm_table_add_group(out, "%s", own);
+            }
+            origin = own;
+            add_cell_row(view, s, out);
+        }
     }
     tm_table_add_note(
         out,
         "tokens/s: with the 95 %% interval over fresh processes. n: processes x repetitions in "
-        "each. "
+        "each, or processes and repetitions in all. "
         "Weights: linear weights, embedding and head in their layouts, computed from the shape. "
         "MB/token and GB/s: what the test must read (weights, head, keys and values), not what a "
-        "counter saw. MAC peak: that of the kernel's arithmetic, measured by the roofline. RSS: "
-        "peak. J/token: gross, over all tokens of the test.");
+        "counter saw. MAC peak: that of the kernel's arithmetic, measured by the roofline of "
+        "the cell's own run. Anonymous and file memory: at the end of the repetition. J/token: gross, over all tokens of the test.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "cell table: out of memory for %d rows", out->n_rows);
     return TM_OK;
@@ -188,16 +207,15 @@ static void add_field(tm_table *out, tm_text *missing, const char *key, double v
 }
 
 /* Numeric columns: adds the fields of a row, or with s = NULL the headings. */
-static void add_numbers(const tm_report_view *view, const tm_cell_summary *s, tm_table *out,
-                        tm_text *missing)
+static void add_numbers(const tm_cell_summary *s, tm_table *out, tm_text *missing)
 {
     const tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
     const tm_interval *rate = s ? &s->tokens_per_second : &none;
     const tm_interval *first = s ? &s->first_token_ms : &none;
     tm_measured bandwidth = {.value = NAN}, peak = {.value = NAN};
     if (s) {
-        bandwidth = tm_limit_find(view->roofline, "read_gb_per_second", s->cell.threads);
-        peak = tm_limit_macs(view->roofline, &s->cell);
+        bandwidth = tm_limit_read(s).value;
+        peak = tm_limit_multiply(s).value;
     }
     const char *lone = "an interval requires two processes";
     const struct {
@@ -312,18 +330,19 @@ tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_erro
     static const char *const before[] = {
         "origin",        "engine",     "model",    "kernel",        "head_kernel", "role",
         "threads",       "test",       "cell_id",  "superseded",    "status",      "n_processes",
-        "n_repetitions", "n_outliers", "n_failed", "n_token_times", "method",      NULL};
+        "n_repetitions", "n_outliers", "n_failed", "n_token_times", "method",      "machine",
+        "build",         "older_build", "n_runs",  NULL};
     static const char *const after[] = {"tokens", "marks", "warning", "missing", NULL};
     tm_text missing = {0};
     tm_table_init(out, "");
     for (int i = 0; before[i]; i++) tm_table_add_column(out, before[i], TM_LEFT);
-    add_numbers(view, NULL, out, NULL);
+    add_numbers(NULL, out, NULL);
     add_energy(NULL, out, NULL);
     for (int i = 0; after[i]; i++) tm_table_add_column(out, after[i], TM_LEFT);
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
         const tm_cell *c = &s->cell;
-        const char *const texts[] = {tm_sheet_origin(view->input, c->model),
+        const char *const texts[] = {tm_sheet_origin(view->input, c),
                                      c->engine,
                                      c->model,
                                      c->kernel,
@@ -346,7 +365,11 @@ tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_erro
                           s->tokens_per_second.method && isfinite(s->tokens_per_second.value)
                               ? s->tokens_per_second.method
                               : "");
-        add_numbers(view, s, out, &missing);
+        tm_table_add_cell(out, "%s", tm_sheet_machine_of(view->input, c)->name);
+        tm_table_add_cell(out, "%s", s->build);
+        tm_table_add_cell(out, "%s", s->newest[0] ? "yes" : "no");
+        tm_table_add_cell(out, "%d", s->n_runs);
+        add_numbers(s, out, &missing);
         add_energy(s, out, &missing);
         tm_table_add_cell(out, "%s", s->tokens);
         tm_table_add_cell(out, "%s", s->marks);

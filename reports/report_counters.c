@@ -42,11 +42,12 @@ static void add_fields(const tm_cell_summary *s, const tm_counter *c, tm_table *
     tm_table_add_cell(out, "%s", c->figure.missing);
 }
 
-static void add_columns(tm_table *out, const char *const *headings)
+static void add_columns(const tm_report_view *view, tm_table *out, const char *const *headings)
 {
     tm_table_init(out, "");
     for (int i = 0; headings[i]; i++)
         tm_table_add_column(out, headings[i], i == 2 || i == 5 || i == 8 ? TM_RIGHT : TM_LEFT);
+    if (view->summaries->n_machines > 1) tm_table_add_column(out, "machine", TM_LEFT);
 }
 
 static tm_status add_counters(const tm_report_view *view,
@@ -55,7 +56,11 @@ static tm_status add_counters(const tm_report_view *view,
 {
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
-        for (int k = 0; k < s->n_counters && !s->superseded; k++) add(s, &s->counters[k], out);
+        for (int k = 0; k < s->n_counters && !s->superseded; k++) {
+            add(s, &s->counters[k], out);
+            if (view->summaries->n_machines > 1)
+                tm_table_add_cell(out, "%s", tm_sheet_machine_of(view->input, &s->cell)->name);
+        }
     }
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "counter table: out of memory for %d rows", out->n_rows);
@@ -66,7 +71,7 @@ tm_status tm_report_counters(const tm_report_view *view, tm_table *out, tm_error
 {
     static const char *const headings[] = {"model", "kernel", "threads", "test",       "counter",
                                            "value", "unit",   "method",  "counted, %", NULL};
-    add_columns(out, headings);
+    add_columns(view, out, headings);
     tm_table_add_note(out,
                       "Medians over processes, of the whole timed region. Counted: the smallest "
                       "share of the region for which the event had a hardware counter; below "
@@ -79,6 +84,6 @@ tm_status tm_report_counters_csv(const tm_report_view *view, tm_table *out, tm_e
     static const char *const headings[] = {"model",   "kernel",  "threads", "test",
                                            "counter", "value",   "unit",    "method",
                                            "share",   "missing", NULL};
-    add_columns(out, headings);
+    add_columns(view, out, headings);
     return add_counters(view, add_fields, out, err);
 }

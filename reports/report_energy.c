@@ -83,17 +83,26 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         tm_table_add_column(out, columns[i].heading, columns[i].align);
     const char *origin = NULL;
+    int last_machine = -1;
     for (int i = 0; i < all->n; i++) {
         const tm_cell_summary *s = &all->items[i];
         if (s->superseded || !s->energy.is_asked) continue;
-        const char *own = tm_sheet_origin(view->input, s->cell.model);
+        const char *own = tm_sheet_origin(view->input, &s->cell);
         if (s->energy.phases[TM_PHASE_PROMPT].missing[0] &&
             s->energy.phases[TM_PHASE_GENERATION].missing[0])
             own = "joules not measured";
         else if (s->energy.fake)
             own = "fake joules and watts (not measured)";
-        if (!origin || strcmp(origin, own) != 0) tm_table_add_group(out, "%s", own);
+        const int machine = s->cell.machine;
+        if (!origin || strcmp(origin, own) != 0 || machine != last_machine) {
+            if (all->n_machines > 1)
+                tm_table_add_group(out, "%s: %s", own,
+                                   tm_sheet_machine_of(view->input, &s->cell)->name);
+            else
+                tm_table_add_group(out, "%s", own);
+        }
         origin = own;
+        last_machine = machine;
         for (int phase = 0; phase < TM_PHASES; phase++)
             if ((phase == TM_PHASE_PROMPT ? s->cell.n_prompt : s->cell.n_gen) > 0)
                 add_phase(out, s, &s->energy.phases[phase]);

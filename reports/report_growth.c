@@ -57,7 +57,7 @@ static bool same_model(const tm_cell *a, const tm_cell *b, axis along)
  * different positions, so they are different series. */
 static bool may_share_series(const tm_cell *a, const tm_cell *b, axis along)
 {
-    return strcmp(a->engine, b->engine) == 0 && strcmp(a->role, b->role) == 0 &&
+    return a->machine == b->machine && strcmp(a->engine, b->engine) == 0 && strcmp(a->role, b->role) == 0 &&
            strcmp(head_asked(a), head_asked(b)) == 0 && same_model(a, b, along) &&
            a->threads == b->threads && a->n_gen == b->n_gen &&
            (along == CONTEXT || a->depth == b->depth) &&
@@ -107,27 +107,29 @@ static void find_series(const tm_summaries *all, int first, axis along, rows *ou
 }
 
 /* "model size: auto, head q6_k (ternary)". */
-static void title_of(const tm_cell *cell, axis along, char *text, size_t size)
+static void title_of(const tm_report_view *view, const tm_cell *cell, axis along, char *text,
+                     size_t size)
 {
+    bool has_others = view->summaries->n_machines > 1;
     bool own_head = !cell->head_asked[0] || strcmp(cell->head_asked, "auto") == 0;
-    snprintf(text, size, "%s: %s%s%s%s%s%s", axis_names[along], kernel_asked(cell),
+    snprintf(text, size, "%s: %s%s%s%s%s%s%s%.100s", axis_names[along], kernel_asked(cell),
              own_head ? "" : ", head ", own_head ? "" : cell->head_asked, cell->role[0] ? " (" : "",
-             cell->role, cell->role[0] ? ")" : "");
+             cell->role, cell->role[0] ? ")" : "", has_others ? ", on " : "",
+             has_others ? tm_sheet_machine_of(view->input, cell)->name : "");
 }
 
-static void add_row(const tm_report_view *view, const tm_cell_summary *s, tm_table *out)
+static void add_row(const tm_cell_summary *s, tm_table *out)
 {
     char text[64];
     const tm_cell *cell = &s->cell;
-    tm_measured bandwidth = tm_limit_find(view->roofline, "read_gb_per_second", cell->threads);
-    tm_measured peak = tm_limit_macs(view->roofline, cell);
+    const tm_cell_limit bandwidth = tm_limit_read(s), peak = tm_limit_multiply(s);
     double ms = 1e3 / s->tokens_per_second.value;
-    double read_ms = s->bytes_per_token.value / bandwidth.value * 1e-6;
-    double multiply_ms = s->macs_per_token.value / peak.value * 1e-6;
-    const char *why = !isfinite(bandwidth.value) ? bandwidth.missing
-                      : !isfinite(peak.value)    ? peak.missing
-                      : !isfinite(multiply_ms)   ? s->macs_per_token.missing
-                                                 : NULL;
+    double read_ms = s->bytes_per_token.value / bandwidth.value.value * 1e-6;
+    double multiply_ms = s->macs_per_token.value / peak.value.value * 1e-6;
+    double share = fmax(bandwidth.share.value, peak.share.value);
+    const char *why = !isfinite(bandwidth.share.value) ? bandwidth.share.missing
+                      : !isfinite(peak.share.value)    ? peak.share.missing
+                                                       : NULL;
     double floor_ms = fmax(read_ms, multiply_ms);
     tm_table_add_row(out);
     tm_table_add_cell(out, "%s", tm_model_label(cell->model));
@@ -137,12 +139,19 @@ static void add_row(const tm_report_view *view, const tm_cell_summary *s, tm_tab
     tm_table_add_cell(out, "%d", sequences_of(cell));
     tm_table_add_cell(out, "%s", tm_number(s->bytes_per_token.value * 1e-6, 4, text, sizeof text));
     tm_table_add_cell(out, "%s", tm_number(ms, 4, text, sizeof text));
+    const double bounds[] = {1e3 / s->tokens_per_second.high, 1e3 / s->tokens_per_second.low};
+    for (int i = 0; i < 2; i++)
+        if (isfinite(bounds[i]))
+            tm_table_add_cell(out, "%s", tm_number(bounds[i], 4, text, sizeof text));
+        else
+            tm_table_add_cell_with_note(out, "-", "one process has no interval");
+    tm_table_add_cell(out, "%d", s->n_processes);
     if (why) {
         for (int i = 0; i < 3; i++) tm_table_add_cell_with_note(out, "-", why);
         return;
     }
     tm_table_add_cell(out, "%s", tm_number(floor_ms, 4, text, sizeof text));
-    tm_table_add_cell(out, "%s", tm_number(100 * floor_ms / ms, 3, text, sizeof text));
+    tm_table_add_cell(out, "%s", tm_number(100 * share, 3, text, sizeof text));
     tm_table_add_cell(out, "%s", read_ms >= multiply_ms ? "memory" : "arithmetic");
 }
 
@@ -150,7 +159,9 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
                            tm_error *err)
 {
     static const char *const headings[] = {"threads",  "context",  "sequences",      "MB/token",
-                                           "ms/token", "floor ms", "% of the floor", "bound by"};
+                                           "ms/token", "low",
+                                           "high",     "n",        "floor ms",
+                                           "floor, % of time", "bound by"};
     const tm_summaries *all = view->summaries;
     rows series = {0};
     *is_measured_for = false;
@@ -166,25 +177,26 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
     if (status != TM_OK) return status;
     series.items = memory;
     for (axis along = SIZE; along < N_AXES; along++) {
-        char title[240] = "", own[240];
+        char title[400] = "", own[400];
         for (int i = 0; i < all->n; i++) {
             if (!is_decode(&all->items[i])) continue;
             find_series(all, i, along, &series);
             if (series.n == 0) continue;
-            title_of(&all->items[i].cell, along, own, sizeof own);
+            title_of(view, &all->items[i].cell, along, own, sizeof own);
             if (strcmp(title, own) != 0) tm_table_add_group(out, "against %s", own);
             memcpy(title, own, sizeof title);
             *is_measured_for = *is_measured_for || along != SIZE;
-            for (int k = 0; k < series.n; k++) add_row(view, series.items[k], out);
+            for (int k = 0; k < series.n; k++) add_row(series.items[k], out);
         }
     }
     tm_free(series.items);
     tm_table_add_note(
         out,
-        "Decoding; ms per token over all sequences together. The floor is the larger of two times, "
+        "Decoding; ms per token over all sequences together, with the 95 %% interval over n "
+        "processes. The floor is the larger of two times, "
         "at "
         "the same number of threads: reading the bytes of a token (its share of weights and head, "
-        "plus keys and values) at the measured bandwidth, and its multiply-accumulates at the "
+        "plus keys and values) at the bandwidth measured in the same run, and its multiply-accumulates at the "
         "measured peak. A series has one name in the suite; each row shows the kernel that was "
         "chosen. A model that fits in a cache may be faster than the floor of memory. All "
         "multiply-accumulates are counted at the peak of the kernel's arithmetic; with a float "

@@ -6,15 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-const tm_json *tm_report_last_run(const tm_records *records, const char *key)
+const tm_json *tm_report_last_run(const tm_records *records)
 {
-    for (int i = records->n - 1; i >= 0; i--) {
-        const tm_record *r = &records->items[i];
-        if (r->kind == TM_RECORD_RUN &&
-            (!key || tm_json_is_object(tm_json_get(r->run.document, key))))
-            return r->run.document;
-    }
+    for (int i = records->n - 1; i >= 0; i--)
+        if (records->items[i].kind == TM_RECORD_RUN) return records->items[i].run.document;
     return NULL;
+}
+
+bool tm_report_is_plotted(const tm_report_view *view, const tm_record *record)
+{
+    const tm_summaries *all = view->summaries;
+    for (int i = 0; i < all->n && all->n_machines > 1; i++) {
+        const tm_cell_summary *s = &all->items[i];
+        if (s->cell.machine == view->machine || strcmp(s->cell_id, record->cell_id) != 0) continue;
+        for (int k = 0; k < s->n_processes; k++)
+            if (strcmp(s->processes[k].run, record->run_id) == 0) return false;
+    }
+    return true;
 }
 
 int tm_report_cores(const tm_json *run)
@@ -156,8 +164,7 @@ static tm_status write_roofline(const tm_json *run, tm_text *out, tm_error *err)
     if (table.n_rows)
         status = tm_table_write_markdown(&table, out, err);
     else
-        tm_text_add(out, "The machine's limits were not measured: no run of this store holds a "
-                         "roofline.\n");
+        tm_text_add(out, "This run did not measure the machine's limits.\n");
     tm_table_free(&table);
     tm_text_add_char(out, '\n');
     return status;
@@ -177,7 +184,7 @@ tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *
     tm_text_format(out, "Run %s:\n\n", tm_json_text(tm_json_get(last, "run"), "?"));
     tm_status status = tm_table_write_markdown(&table, out, err);
     tm_text_add_char(out, '\n');
-    if (status == TM_OK) status = write_roofline(view->roofline, out, err);
+    if (status == TM_OK) status = write_roofline(last, out, err);
     for (int i = 0; status == TM_OK && i < records->n; i++) {
         if (records->items[i].kind != TM_RECORD_RUN) continue;
         const tm_json *run = records->items[i].run.document;
@@ -191,6 +198,7 @@ tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *
                        tm_json_text(tm_json_get(run, "run"), "?"));
         status = tm_table_write_markdown(&difference, out, err);
         tm_text_add_char(out, '\n');
+        if (status == TM_OK) status = write_roofline(run, out, err);
         tm_table_free(&other);
         tm_table_free(&difference);
     }

@@ -19,12 +19,14 @@ typedef struct tm_report_view {
     const tm_report_options *options;
     const tm_summaries *summaries;
     const tm_sheet_input *input;
-    const tm_json *run;      /* the last run record, or NULL */
-    const tm_json *roofline; /* the last run record that holds a roofline, or NULL */
+    const tm_json *run; /* the last run record, or NULL */
+    int machine;        /* that of the last run: the one that plots show */
 } tm_report_view;
 
-/* The last run record of the store that has `key` (NULL: any), or NULL. */
-const tm_json *tm_report_last_run(const tm_records *records, const char *key);
+/* The last run record of the store, or NULL. */
+const tm_json *tm_report_last_run(const tm_records *records);
+/* Whether a record belongs to a run on the machine that plots show. */
+bool tm_report_is_plotted(const tm_report_view *view, const tm_record *record);
 /* Physical cores the run could use; 0: not recorded. */
 int tm_report_cores(const tm_json *run);
 

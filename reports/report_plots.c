@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Markers show the role, so that colours can show the model. */
-enum { MARK_TERNARY = 0, MARK_FP16 = 1, MARK_OTHER = 3 };
+enum { MARK_TERNARY = 0, MARK_BASELINE = 1, MARK_OTHER = 3 };
 
 static bool is_plain_test(const tm_cell *cell, bool is_prompt)
 {
@@ -24,9 +24,12 @@ static void choose_test(const tm_report_view *view, bool is_prompt, char test[48
     test[0] = '\0';
     for (int i = 0; i < all->n; i++) {
         int n = 0;
-        if (!is_plain_test(all->items[i].cell, is_prompt)) continue;
+        if (all->items[i].cell->machine != view->machine ||
+            !is_plain_test(all->items[i].cell, is_prompt))
+            continue;
         for (int k = 0; k < all->n; k++)
-            n += strcmp(all->items[i].cell->test, all->items[k].cell->test) == 0;
+            n += all->items[k].cell->machine == view->machine &&
+                 strcmp(all->items[i].cell->test, all->items[k].cell->test) == 0;
         if (n > most) {
             most = n;
             snprintf(test, 48, "%s", all->items[i].cell->test);
@@ -53,7 +56,7 @@ static void collect_axis(const tm_report_view *view, const char *test, axis *out
     for (int i = 0; i < all->n; i++) {
         const tm_cell *cell = all->items[i].cell;
         bool has_model = tm_model_is_fake(cell->model), has_threads = has_model;
-        if (strcmp(cell->test, test) != 0) continue;
+        if (cell->machine != view->machine || strcmp(cell->test, test) != 0) continue;
         for (int k = 0; k < out->n_models; k++)
             has_model |= strcmp(out->models[k], cell->model) == 0;
         for (int k = 0; k < out->n_threads; k++) has_threads |= out->threads[k] == cell->threads;
@@ -70,7 +73,7 @@ static const tm_speedup *find_speedup(const tm_report_view *view, const char *mo
     const tm_speedups *all = view->input->speedups;
     for (int i = 0; i < all->n; i++) {
         const tm_cell *cell = all->items[i].cell;
-        if (cell->threads == threads && strcmp(cell->model, model) == 0 &&
+        if (cell->machine == view->machine && cell->threads == threads && strcmp(cell->model, model) == 0 &&
             strcmp(cell->test, test) == 0)
             return &all->items[i];
     }
@@ -79,17 +82,22 @@ static const tm_speedup *find_speedup(const tm_report_view *view, const char *mo
 
 static const tm_cell_summary *arm_of(const tm_speedup *s, int marker)
 {
-    return tm_sheet_arm(s, marker == MARK_FP16);
+    return tm_sheet_arm(s, marker == MARK_BASELINE);
 }
 
-static const char *role_name(int marker)
+static const char *role_name(const tm_report_view *view, int marker)
 {
-    return marker == MARK_FP16 ? "fp16" : "ternary";
+    return marker == MARK_BASELINE ? tm_sheet_baseline(view->input, NULL) : "ternary";
+}
+
+static const tm_sheet_machine *machine_of(const tm_report_view *view)
+{
+    return &view->input->machines[view->machine];
 }
 
 static const char *emulated_note(const tm_report_view *view)
 {
-    return view->input->emulated ? " Emulated: times have no meaning." : "";
+    return machine_of(view)->emulated ? " Emulated: times have no meaning." : "";
 }
 
 static void plot_threads(const tm_report_view *view, bool is_prompt, tm_plot *plot)
@@ -106,10 +114,10 @@ static void plot_threads(const tm_report_view *view, bool is_prompt, tm_plot *pl
     snprintf(
         plot->note, sizeof plot->note,
         "%s. Bars: 95 %% interval over fresh processes. Colour: model. Circle: fastest ternary "
-        "kernel. Square: fp16. Points are shifted sideways so that bars do not overlap.%s",
-        view->input->machine, emulated_note(view));
+        "kernel. Square: %s. Points are shifted sideways so that bars do not overlap.%s",
+        machine_of(view)->name, role_name(view, MARK_BASELINE), emulated_note(view));
     for (int m = 0; m < a.n_models; m++) {
-        for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
+        for (int marker = MARK_TERNARY; marker <= MARK_BASELINE; marker++) {
             char label[128];
             int n = 0;
             for (int t = 0; t < a.n_threads; t++) {
@@ -119,7 +127,7 @@ static void plot_threads(const tm_report_view *view, bool is_prompt, tm_plot *pl
             }
             if (!n) continue;
             snprintf(label, sizeof label, "%.80s, %s", tm_model_label(a.models[m]),
-                     role_name(marker));
+                     role_name(view, marker));
             tm_plot_add_series(plot, label, TM_MEASURED, m, marker, true);
             for (int t = 0; t < a.n_threads; t++) {
                 const tm_cell_summary *s =
@@ -200,20 +208,22 @@ static void add_own_speedups(const tm_report_view *view, const axis *a, const ch
 
 static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *plot)
 {
-    char test[48], title[160];
+    char test[48], title[160], label[96];
     axis a;
     bool has_table[2] = {false, false};
     choose_test(view, is_prompt, test);
     collect_axis(view, test, &a);
-    snprintf(title, sizeof title, "%s speed-up of ternary over fp16 by model size (%s)",
-             is_prompt ? "Prompt" : "Decode", test);
+    const char *base = tm_sheet_baseline(view->input, NULL);
+    snprintf(title, sizeof title, "%s speed-up of ternary over %s by model size (%s)",
+             is_prompt ? "Prompt" : "Decode", base, test);
+    snprintf(label, sizeof label, "speed-up over %s (ratio of tokens/s)", base);
     tm_plot_init(plot, is_prompt ? "prompt-speedup" : "decode-speedup", title,
                  "model size (parameters, as named; logarithmic)",
-                 "speed-up over fp16 (ratio of tokens/s)");
+                 label);
     plot->log_x = plot->is_spread = true;
     for (int t = 0; t < a.n_threads; t++) {
         tm_cell cell = {.n_gen = is_prompt ? 0 : 1, .n_prompt = is_prompt, .threads = a.threads[t]};
-        const char *table = tm_paper_speed_table(&cell, view->input->cores);
+        const char *table = tm_paper_speed_table(&cell, machine_of(view)->cores);
         if (table) has_table[strcmp(table, "Table 5") == 0] = true;
         add_own_speedups(view, &a, test, t, plot);
     }
@@ -224,14 +234,42 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
         if (has_table[1]) add_published_speedups(view, "Table 5", a.n_threads, plot);
         if (has_table[0]) add_published_speedups(view, "Table 4", a.n_threads + 2, plot);
     }
-    snprintf(plot->note, sizeof plot->note, "%s. Bars: 95 %% interval over pairs. %s%s",
-             view->input->machine,
+    snprintf(plot->note, sizeof plot->note, "%s. Bars: 95 %% interval over pairs, below 4 pairs their range. %s%s",
+             machine_of(view)->name,
              is_prompt
                  ? "The paper prints no prompt speeds."
                  : "Filled: measured. Hollow: published, computed from the paper's own two "
                    "values, on other machines, lengths not stated. Measured points are shifted "
                    "sideways so that bars do not overlap.",
              emulated_note(view));
+}
+
+/* The limits at a number of threads of the runs that measured the shown cells. */
+static bool plot_limits(const tm_report_view *view, const axis *a, const char *test, int t,
+                        double least, double most, tm_plot *plot)
+{
+    enum { LIMITS_MAX = 4 };
+    double shown[LIMITS_MAX];
+    int n = 0;
+    for (int m = 0; m < a->n_models * 2; m++) {
+        const tm_cell_summary *s =
+            arm_of(find_speedup(view, a->models[m / 2], a->threads[t], test), m % 2);
+        for (int p = 0; s && p < s->n_processes && n < LIMITS_MAX; p++) {
+            char label[128], number[64];
+            tm_measured limit =
+                tm_limit_find(s->processes[p].document, "read_gb_per_second", a->threads[t]);
+            bool is_known = !isfinite(limit.value);
+            for (int k = 0; k < n; k++) is_known |= shown[k] == limit.value;
+            if (is_known) continue;
+            shown[n++] = limit.value;
+            snprintf(label, sizeof label, "read bandwidth of %d thread%s, %s GB/s", a->threads[t],
+                     tm_plural(a->threads[t]), tm_number(limit.value, 3, number, sizeof number));
+            tm_plot_add_series(plot, label, TM_MEASURED, t, -1, false);
+            tm_plot_add_point(plot, least / 1.2, limit.value * 1e3 / (least / 1.2), NAN, NAN);
+            tm_plot_add_point(plot, most * 1.2, limit.value * 1e3 / (most * 1.2), NAN, NAN);
+        }
+    }
+    return n > 0;
 }
 
 static void plot_roofline(const tm_report_view *view, tm_plot *plot)
@@ -247,12 +285,11 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
     plot->log_x = plot->log_y = true;
     snprintf(plot->note, sizeof plot->note,
              "%s. Bytes: weights, head, keys and values that a token must read. %s%s",
-             view->input->machine,
-             view->roofline ? "Dashed: the limit set by the measured read bandwidth."
-                            : "No bandwidth limit: no run of this store holds a roofline.",
+             machine_of(view)->name,
+             "Dashed: the limit set by the read bandwidth measured in the same run.",
              emulated_note(view));
     for (int t = 0; t < a.n_threads; t++) {
-        for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
+        for (int marker = MARK_TERNARY; marker <= MARK_BASELINE; marker++) {
             bool has_series = false;
             for (int m = 0; m < a.n_models; m++) {
                 const tm_cell_summary *s =
@@ -260,7 +297,7 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
                 if (!s || !isfinite(s->tokens_per_second.value) ||
                     !(s->bytes_per_token.value > 0.0))
                     continue;
-                snprintf(label, sizeof label, "%s, %d thread%s", role_name(marker), a.threads[t],
+                snprintf(label, sizeof label, "%s, %d thread%s", role_name(view, marker), a.threads[t],
                          tm_plural(a.threads[t]));
                 if (!has_series) tm_plot_add_series(plot, label, TM_MEASURED, t, marker, false);
                 has_series = true;
@@ -271,16 +308,12 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
             }
         }
     }
-    for (int t = 0; t < a.n_threads && most > 0.0; t++) {
-        tm_measured limit = tm_limit_find(view->roofline, "read_gb_per_second", a.threads[t]);
-        char number[64];
-        if (!isfinite(limit.value)) continue;
-        snprintf(label, sizeof label, "read bandwidth of %d thread%s, %s GB/s", a.threads[t],
-                 tm_plural(a.threads[t]), tm_number(limit.value, 3, number, sizeof number));
-        tm_plot_add_series(plot, label, TM_MEASURED, t, -1, false);
-        tm_plot_add_point(plot, least / 1.2, limit.value * 1e3 / (least / 1.2), NAN, NAN);
-        tm_plot_add_point(plot, most * 1.2, limit.value * 1e3 / (most * 1.2), NAN, NAN);
-    }
+    bool has_limit = false;
+    for (int t = 0; t < a.n_threads && most > 0.0; t++)
+        has_limit |= plot_limits(view, &a, test, t, least, most, plot);
+    if (!has_limit)
+        snprintf(plot->note + strlen(plot->note), sizeof plot->note - strlen(plot->note),
+                 " No limit is drawn: no run of these cells measured it.");
 }
 
 /* The largest memory over the cells of a model and role: one process runs all tests of its arm. */
@@ -290,7 +323,8 @@ static void memory_of(const tm_report_view *view, const char *model, const char 
     *measured = *predicted = NAN;
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
-        if (s->superseded || strcmp(s->cell.model, model) != 0 || strcmp(s->cell.role, role) != 0)
+        if (s->superseded || s->cell.machine != view->machine ||
+            strcmp(s->cell.model, model) != 0 || strcmp(s->cell.role, role) != 0)
             continue;
         *measured = fmax(*measured, s->peak_rss_bytes.value / 1048576.0);
         *predicted = fmax(*predicted, s->predicted_bytes.value / 1048576.0);
@@ -312,10 +346,10 @@ static void plot_memory(const tm_report_view *view, tm_plot *plot)
              "%s. Measured: peak resident memory, the largest over the cells of a model. "
              "Predicted: before "
              "the run, also for models that were skipped because of it.",
-             view->input->machine);
-    for (int marker = MARK_TERNARY; marker <= MARK_FP16; marker++) {
+             machine_of(view)->name);
+    for (int marker = MARK_TERNARY; marker <= MARK_BASELINE; marker++) {
         for (int is_predicted = 0; is_predicted <= 1; is_predicted++) {
-            snprintf(label, sizeof label, "%s, %s", role_name(marker),
+            snprintf(label, sizeof label, "%s, %s", role_name(view, marker),
                      is_predicted ? "before the run" : "peak resident");
             tm_plot_add_series(plot, label, is_predicted ? TM_PREDICTED : TM_MEASURED, marker,
                                marker, false);

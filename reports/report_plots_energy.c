@@ -1,30 +1,33 @@
 /* Plots of the energy windows: joules against speed, and power over time. */
+#include "reports/kernel_names.h"
 #include "reports/report_parts.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { WINDOWS_MAX = 16, MARK_TERNARY = 0, MARK_FP16 = 1, MARK_OTHER = 3 };
+enum { WINDOWS_MAX = 16, MARK_TERNARY = 0, MARK_BASELINE = 1, MARK_OTHER = 3 };
 
 static int marker_of(const tm_cell *cell)
 {
     return strcmp(cell->role, TM_ROLE_TERNARY) == 0    ? MARK_TERNARY
-           : strcmp(cell->role, TM_ROLE_BASELINE) == 0 ? MARK_FP16
+           : strcmp(cell->role, TM_ROLE_BASELINE) == 0 ? MARK_BASELINE
                                                        : MARK_OTHER;
 }
 
 static const char *role_of(const tm_cell *cell)
 {
     int marker = marker_of(cell);
-    return marker == MARK_TERNARY ? "ternary" : marker == MARK_FP16 ? "fp16" : cell->kernel;
+    return marker == MARK_TERNARY    ? "ternary"
+           : marker == MARK_BASELINE ? tm_cell_weights(cell)
+                                     : cell->kernel;
 }
 
 /* Whether a cell has joules for generated tokens. */
-static bool is_shown(const tm_cell_summary *s)
+static bool is_shown(const tm_report_view *view, const tm_cell_summary *s)
 {
     const tm_energy_phase *e = &s->energy.phases[TM_PHASE_GENERATION];
-    return !s->superseded && s->cell.n_prompt == 0 && !tm_model_is_fake(s->cell.model) &&
+    return !s->superseded && s->cell.machine == view->machine && s->cell.n_prompt == 0 && !tm_model_is_fake(s->cell.model) &&
            isfinite(s->tokens_per_second.value) && isfinite(e->joules_per_token.value);
 }
 
@@ -53,12 +56,12 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
         char label[128];
         int m = 0;
         bool is_known = false; /* an earlier cell began this series */
-        if (!is_shown(s)) continue;
+        if (!is_shown(view, s)) continue;
         is_fake |= e->fake;
         while (m < n_models && strcmp(models[m], s->cell.model) != 0) m++;
         if (m == n_models && n_models < 64) models[n_models++] = s->cell.model;
         for (int k = 0; k < i; k++)
-            is_known |= is_shown(&all->items[k]) && same_series(&all->items[k], s);
+            is_known |= is_shown(view, &all->items[k]) && same_series(&all->items[k], s);
         if (is_known) continue;
         snprintf(label, sizeof label, "%.50s, %.30s (%.40s)", tm_model_label(s->cell.model),
                  role_of(&s->cell), e->scope);
@@ -67,7 +70,7 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
         for (int k = i; k < all->n; k++) {
             const tm_cell_summary *t = &all->items[k];
             const tm_interval *joules = &t->energy.phases[TM_PHASE_GENERATION].joules_per_token;
-            if (is_shown(t) && same_series(t, s))
+            if (is_shown(view, t) && same_series(t, s))
                 tm_plot_add_point(plot, t->tokens_per_second.value, joules->value, joules->low,
                                   joules->high);
         }
@@ -82,7 +85,7 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
         plot->note, sizeof plot->note,
         "%s. %sGross joules of the scope in brackets. Better is down and to the right. Bars: 95 %% "
         "interval over fresh processes. The points of a series differ in threads, kernel or depth.",
-        view->input->machine, is_fake ? "FAKE joules. " : "");
+        view->input->machines[view->machine].name, is_fake ? "FAKE joules. " : "");
 }
 
 /* The first window with a trace of each cell and phase, all of one scope; fake ones only if there
@@ -100,7 +103,8 @@ static int choose_windows(const tm_report_view *view, const tm_record *chosen[WI
     for (int i = 0; i < records->n; i++) {
         const tm_record *r = &records->items[i];
         bool is_known = false;
-        if (r->kind != TM_RECORD_ENERGY || r->energy.n_trace < 2 || r->energy.fake == has_measured)
+        if (r->kind != TM_RECORD_ENERGY || r->energy.n_trace < 2 ||
+            r->energy.fake == has_measured || !tm_report_is_plotted(view, r))
             continue;
         (*n_all)++;
         /* One axis, one scope. */
@@ -174,5 +178,5 @@ void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot)
         "%s. %sShaded: energy windows, %d of the %d in the store, the first of each cell and "
         "phase. "
         "Before and after each: idle with the model loaded. The time between windows is omitted.",
-        view->input->machine, is_fake ? "FAKE watts. " : "", n, n_all);
+        view->input->machines[view->machine].name, is_fake ? "FAKE watts. " : "", n, n_all);
 }

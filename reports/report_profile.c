@@ -20,7 +20,7 @@ static bool has_other_head(const tm_summaries *all, const tm_cell *c)
     for (int i = 0; i < all->n; i++) {
         const tm_cell *other = &all->items[i].cell;
         if (is_shown(&all->items[i]) && strcmp(other->head_kernel, c->head_kernel) != 0 &&
-            strcmp(other->model, c->model) == 0 && strcmp(other->kernel, c->kernel) == 0 &&
+            other->machine == c->machine && strcmp(other->model, c->model) == 0 && strcmp(other->kernel, c->kernel) == 0 &&
             other->threads == c->threads && strcmp(other->test, c->test) == 0)
             return true;
     }
@@ -30,9 +30,10 @@ static bool has_other_head(const tm_summaries *all, const tm_cell *c)
 static const char *label_of(const tm_summaries *all, const tm_cell *c, char *text, size_t size)
 {
     bool head = has_other_head(all, c);
-    snprintf(text, size, "%s %s%s%s, %d thread%s, %s", tm_model_label(c->model), c->kernel,
+    const char *machine = all->n_machines > 1 ? all->machines[c->machine].name : "";
+    snprintf(text, size, "%s %s%s%s, %d thread%s, %s%s%s", tm_model_label(c->model), c->kernel,
              head ? ", head " : "", head ? c->head_kernel : "", c->threads, tm_plural(c->threads),
-             c->test);
+             c->test, machine[0] ? ", " : "", machine);
     return text;
 }
 

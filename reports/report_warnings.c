@@ -6,19 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void put_cell_name(tm_text *out, const tm_cell *cell)
+static void put_cell_name(const tm_report_view *view, tm_text *out, const tm_cell *cell)
 {
-    char name[320];
-    snprintf(name, sizeof name, "%s, %s, %d thread%s, %s", tm_model_label(cell->model),
-             cell->kernel, cell->threads, tm_plural(cell->threads), cell->test);
+    char name[480];
+    const bool has_others = view->input->n_machines > 1;
+    snprintf(name, sizeof name, "%s, %s, %d thread%s, %s%s%s", tm_model_label(cell->model),
+             cell->kernel, cell->threads, tm_plural(cell->threads), cell->test,
+             has_others ? ", " : "",
+             has_others ? tm_sheet_machine_of(view->input, cell)->name : "");
     tm_markdown_escape(name, out);
 }
 
-static void put_item(tm_text *out, const tm_cell *cell, const char *sentence)
+static void put_item(const tm_report_view *view, tm_text *out, const tm_cell *cell,
+                     const char *sentence)
 {
     tm_text_add(out, "- ");
     if (cell) {
-        put_cell_name(out, cell);
+        put_cell_name(view, out, cell);
         tm_text_add(out, ": ");
     }
     tm_markdown_escape(sentence, out);
@@ -27,22 +31,22 @@ static void put_item(tm_text *out, const tm_cell *cell, const char *sentence)
 
 static void put_machines(const tm_report_view *view, tm_text *out)
 {
-    int n_other = 0;
-    char *last = tm_json_print(tm_json_get(view->run, "machine"), false);
-    for (int i = 0; i < view->records->n; i++) {
-        const tm_record *r = &view->records->items[i];
-        if (r->kind != TM_RECORD_RUN) continue;
-        char *own = tm_json_print(tm_json_get(r->run.document, "machine"), false);
-        n_other += own && last && strcmp(own, last) != 0;
-        free(own);
-    }
-    free(last);
-    if (n_other)
-        tm_text_format(
-            out,
-            "- %d run%s of this store come%s from a machine that differs from that of the last "
-            "run: the tables mix results of different machines\n",
-            n_other, tm_plural(n_other), n_other == 1 ? "s" : "");
+    const tm_sheet_input *input = view->input;
+    for (int i = 0; i < input->n_machines; i++)
+        if (input->machines[i].emulated) {
+            tm_text_add(out, "- instructions were emulated: the times ");
+            if (input->n_machines > 1) {
+                tm_text_add(out, "of ");
+                tm_markdown_escape(input->machines[i].name, out);
+                tm_text_add_char(out, ' ');
+            }
+            tm_text_add(out, "in this report have no meaning\n");
+        }
+    if (input->n_machines < 2) return;
+    tm_text_format(out,
+                   "- the store holds runs of %d machines: every table and row is of one of them, "
+                   "and no value mixes them\n",
+                   input->n_machines);
 }
 
 /* Conditions that changed between samples. No value is corrected for them. */
@@ -85,7 +89,7 @@ static void put_energy(const tm_report_view *view, tm_text *out)
             if (!s->energy.phases[phase].warning[0]) continue;
             snprintf(text, sizeof text, "energy, %s: %s", tm_phase_text((tm_phase)phase),
                      s->energy.phases[phase].warning);
-            put_item(out, &s->cell, text);
+            put_item(view, out, &s->cell, text);
         }
     }
     if (n_fake)
@@ -96,27 +100,66 @@ static void put_energy(const tm_report_view *view, tm_text *out)
             n_fake, tm_plural(n_fake));
 }
 
+/* Median speed of the processes of a run. values: room for all. */
+static double speed_in(const tm_cell_summary *s, const char *run, double *values)
+{
+    int n = 0;
+    for (int i = 0; i < s->n_processes; i++)
+        if (strcmp(s->processes[i].run, run) == 0)
+            values[n++] = s->processes[i].tokens_per_second;
+    return tm_median(values, n);
+}
+
+/* Runs of one cell that differ by more than its processes do elsewhere: the value is a mean of
+ * times that have little in common. */
+static void put_drift(const tm_report_view *view, const tm_cell_summary *s, tm_text *out)
+{
+    char text[240], ratio[64];
+    if (s->n_runs < 2) return;
+    double *values = calloc((size_t)s->n_processes, sizeof *values);
+    const char *first = s->processes[0].run, *last = s->processes[s->n_processes - 1].run;
+    if (!values) {
+        out->failed = true;
+        return;
+    }
+    double change = speed_in(s, last, values) / speed_in(s, first, values);
+    free(values);
+    if (fabs(change - 1) <= TM_UNSTABLE_CV) return;
+    snprintf(text, sizeof text,
+             "in run %s it was %s times as fast as in run %s: its tokens/s covers both", last,
+             tm_number(change, 3, ratio, sizeof ratio), first);
+    put_item(view, out, &s->cell, text);
+}
+
 static void put_cells(const tm_report_view *view, tm_text *out)
 {
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
         char text[640];
         if (s->superseded) {
-            put_item(out, &s->cell,
+            put_item(view, out, &s->cell,
                      "the store also holds results of an older build or model file; they are "
                      "omitted");
             continue;
         }
-        if (s->warning[0]) put_item(out, &s->cell, s->warning);
+        if (s->newest[0]) {
+            snprintf(text, sizeof text,
+                     "measured by the older build %s; the newest run on its machine has build %s",
+                     s->build, s->newest);
+            put_item(view, out, &s->cell, text);
+        }
+        put_drift(view, s, out);
+        if (s->warning[0]) put_item(view, out, &s->cell, s->warning);
+        if (s->n_duplicates > 0) {
+            snprintf(text, sizeof text,
+                     "%d sample%s of a repetition that was there already: counted once",
+                     s->n_duplicates, tm_plural(s->n_duplicates));
+            put_item(view, out, &s->cell, text);
+        }
         if (s->n_marked && !strstr(s->warning, "marked")) {
             snprintf(text, sizeof text, "%d of %d samples are marked: %s", s->n_marked,
                      s->n_repetitions, s->marks);
-            put_item(out, &s->cell, text);
-        }
-        if (s->n_failed && !s->missing[0]) {
-            snprintf(text, sizeof text, "%d processes failed and are not counted: %s", s->n_failed,
-                     s->failure);
-            put_item(out, &s->cell, text);
+            put_item(view, out, &s->cell, text);
         }
     }
 }
@@ -124,15 +167,12 @@ static void put_cells(const tm_report_view *view, tm_text *out)
 tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, tm_error *err)
 {
     const size_t begin = out->length;
-    if (view->input->emulated)
-        tm_text_add(out,
-                    "- instructions were emulated: the times in this report have no meaning\n");
     if (view->records->torn_bytes)
         tm_text_format(out, "- the last line of the store was torn: %zu bytes were ignored\n",
                        view->records->torn_bytes);
-    char left_out[200];
+    char left_out[960];
     if (tm_records_left_out(view->records, left_out, sizeof left_out))
-        put_item(out, NULL, left_out);
+        put_item(view, out, NULL, left_out);
     put_machines(view, out);
     put_conditions(view, out);
     put_cells(view, out);
@@ -141,8 +181,10 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
         const tm_speedup *s = &view->input->speedups->items[i];
         char text[640];
         if (!s->comparison.warning[0]) continue;
-        snprintf(text, sizeof text, "speed-up over fp16: %s", s->comparison.warning);
-        put_item(out, s->ternary ? &s->ternary->cell : s->cell, text);
+        const char *base = tm_sheet_baseline_name(s);
+        snprintf(text, sizeof text, "speed-up over %s: %s", base ? base : "the baseline",
+                 s->comparison.warning);
+        put_item(view, out, s->ternary ? &s->ternary->cell : s->cell, text);
     }
     *n = 0;
     for (size_t i = begin; i < out->length; i++) *n += out->data[i] == '\n';
@@ -171,7 +213,7 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
         tm_text sentence = {0};
         if (s->superseded || !s->missing[0]) continue;
         tm_text_format(&sentence, "%s: %s", s->status, s->missing);
-        put_item(out, &s->cell, tm_text_string(&sentence));
+        put_item(view, out, &s->cell, tm_text_string(&sentence));
         if (sentence.failed) out->failed = true;
         tm_text_free(&sentence);
     }
@@ -182,7 +224,7 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
         if (!s->comparison.missing[0] || is_listed) continue;
         tm_text sentence = {0};
         tm_text_format(&sentence, "no speed-up: %s", s->comparison.missing);
-        put_item(out, s->ternary ? &s->ternary->cell : s->cell, tm_text_string(&sentence));
+        put_item(view, out, s->ternary ? &s->ternary->cell : s->cell, tm_text_string(&sentence));
         if (sentence.failed) out->failed = true;
         tm_text_free(&sentence);
     }
@@ -199,9 +241,15 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
             is_listed |= !other->superseded && isfinite(other->tokens_per_second.value) &&
                          strcmp(other->energy.missing, s->energy.missing) == 0;
         }
-        if (!is_listed) put_item(out, NULL, text);
+        if (!is_listed) put_item(view, out, NULL, text);
     }
-    if (!view->roofline)
+    bool has_roofline = false;
+    for (int i = 0; i < view->records->n; i++) {
+        const tm_record *r = &view->records->items[i];
+        has_roofline |= r->kind == TM_RECORD_RUN &&
+                        tm_json_is_object(tm_json_get(r->run.document, "roofline"));
+    }
+    if (!has_roofline)
         tm_text_add(
             out, "- percentages of the machine's limits: no run of this store holds a roofline\n");
     return tm_text_status(out, "list of missing values", err);

@@ -1,5 +1,7 @@
 #include "reports/sheet.h"
 
+#include "reports/kernel_names.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,8 +9,8 @@
 
 bool tm_sheet_same(const tm_cell *a, const tm_cell *b)
 {
-    return strcmp(a->engine, b->engine) == 0 && a->threads == b->threads &&
-           strcmp(a->test, b->test) == 0;
+    return a->machine == b->machine && strcmp(a->engine, b->engine) == 0 &&
+           a->threads == b->threads && strcmp(a->test, b->test) == 0;
 }
 
 void tm_sheet_add_column(tm_sheet *s, const char *model, const tm_speedup *speedup,
@@ -30,10 +32,34 @@ int tm_sheet_by_size(const void *a, const void *b)
     return strcmp(x, y);
 }
 
-const char *tm_sheet_origin(const tm_sheet_input *input, const char *model)
+const tm_sheet_machine *tm_sheet_machine_of(const tm_sheet_input *input, const tm_cell *cell)
 {
-    if (tm_model_is_fake(model)) return "fake (scripted model, tests the harness)";
-    return input->emulated ? "emulated (times have no meaning)" : "measured";
+    return &input->machines[cell->machine];
+}
+
+const char *tm_sheet_origin(const tm_sheet_input *input, const tm_cell *cell)
+{
+    if (tm_model_is_fake(cell->model)) return "fake (scripted model, tests the harness)";
+    return tm_sheet_machine_of(input, cell)->emulated ? "emulated (times have no meaning)"
+                                                      : "measured";
+}
+
+const char *tm_sheet_baseline_name(const tm_speedup *speedup)
+{
+    return speedup->baseline ? tm_cell_weights(&speedup->baseline->cell) : NULL;
+}
+
+const char *tm_sheet_baseline(const tm_sheet_input *input, const tm_cell *cell)
+{
+    const char *name = NULL;
+    for (int i = 0; i < input->speedups->n; i++) {
+        const tm_speedup *s = &input->speedups->items[i];
+        const char *own = tm_sheet_baseline_name(s);
+        if (!own || (cell && !tm_sheet_same(s->cell, cell))) continue;
+        if (name && strcmp(name, own) != 0) return "baseline";
+        name = own;
+    }
+    return name ? name : "baseline";
 }
 
 const char *tm_sheet_kind_text(tm_sheet_kind kind)
@@ -62,7 +88,7 @@ void tm_sheet_add_absent(tm_sheet *s, const tm_speedup *speedup, bool is_baselin
                  s->cell->test, s->cell->threads, tm_plural(s->cell->threads));
     else
         snprintf(note, sizeof note, "no %s cell of this model in the store",
-                 is_baseline ? "fp16" : "ternary");
+                 is_baseline ? TM_ROLE_BASELINE : TM_ROLE_TERNARY);
     tm_table_add_cell_with_note(s->table, "N/A", note);
 }
 

@@ -9,14 +9,19 @@
 #include "reports/published/paper_tables.h"
 #include "reports/speedup.h"
 
+typedef struct tm_sheet_machine {
+    char name[160];           /* its CPU, with the fingerprint if another machine has the same */
+    int cores;                /* physical cores the run could use; 0: not known */
+    bool emulated;            /* instructions were emulated: times have no meaning */
+    const char *architecture; /* "x86_64", "aarch64"; NULL: not recorded */
+} tm_sheet_machine;
+
 /* What all sheets of a report are made from. Everything is borrowed. */
 typedef struct tm_sheet_input {
     const tm_speedups *speedups;
     const tm_published *published;
-    const char *machine;      /* name of the measured machine: its CPU */
-    int cores;                /* physical cores the run could use; 0: not known */
-    bool emulated;            /* instructions were emulated: times have no meaning */
-    const char *architecture; /* "x86_64", "aarch64"; NULL: not recorded */
+    const tm_sheet_machine *machines; /* [n_machines] by tm_cell.machine */
+    int n_machines;
 } tm_sheet_input;
 
 typedef enum tm_sheet_kind {
@@ -43,7 +48,7 @@ typedef struct tm_sheet {
     tm_table *table;
 } tm_sheet;
 
-/* Whether two cells belong to the same sheet: equal engine, threads and test. */
+/* Whether two cells belong to the same sheet: equal machine, engine, threads and test. */
 bool tm_sheet_same(const tm_cell *a, const tm_cell *b);
 /* Adds a column unless the sheet has the model (`same`: compares two names) or is full. */
 void tm_sheet_add_column(tm_sheet *sheet, const char *model, const tm_speedup *speedup,
@@ -51,8 +56,16 @@ void tm_sheet_add_column(tm_sheet *sheet, const char *model, const tm_speedup *s
 /* qsort order of `const char *` model names: by number of parameters, then by name. */
 int tm_sheet_by_size(const void *a, const void *b);
 
+/* The machine a cell was measured on. */
+const tm_sheet_machine *tm_sheet_machine_of(const tm_sheet_input *input, const tm_cell *cell);
 /* "measured"; for scripted models and emulated runs what it is instead. */
-const char *tm_sheet_origin(const tm_sheet_input *input, const char *model);
+const char *tm_sheet_origin(const tm_sheet_input *input, const tm_cell *cell);
+/* What the baseline of a column is: "fp16", "fp32", "bf16", or the name of its kernel; NULL without
+ * a baseline. */
+const char *tm_sheet_baseline_name(const tm_speedup *speedup);
+/* The same for all columns that share engine, threads, test and machine with `cell` (NULL: all):
+ * "baseline" if they differ or have none. */
+const char *tm_sheet_baseline(const tm_sheet_input *input, const tm_cell *cell);
 /* "", ", other models" or ", scripted models": the end of a title. */
 const char *tm_sheet_kind_text(tm_sheet_kind kind);
 

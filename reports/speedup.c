@@ -8,17 +8,34 @@
 static tm_status fill_speedup(const tm_summaries *all, tm_speedup *out, tm_error *err)
 {
     const tm_cell *c = out->cell;
-    out->baseline = tm_summaries_best(all, TM_ROLE_BASELINE, c->engine, c->model, c->threads,
-                                      c->test, NULL, &out->n_baselines);
-    out->ternary = tm_summaries_best(all, TM_ROLE_TERNARY, c->engine, c->model, c->threads, c->test,
-                                     out->baseline, &out->n_kernels);
-    tm_status status = tm_compare_cells(out->ternary, out->baseline, &out->comparison, err);
+    tm_best_query query = {.role = TM_ROLE_BASELINE, .column = c};
+    out->baseline = tm_summaries_best(all, &query, &out->n_baselines);
+    query.any_engine = true; /* a suite may compare with another engine */
+    if (!out->baseline) out->baseline = tm_summaries_best(all, &query, &out->n_baselines);
+    query = (tm_best_query){.role = TM_ROLE_TERNARY, .column = c, .partner = out->baseline};
+    out->ternary = tm_summaries_best(all, &query, &out->n_kernels);
+    tm_status status = tm_compare_among(all, out->ternary, out->baseline, &out->comparison, err);
     if (!out->ternary || !out->baseline)
         snprintf(out->comparison.missing, sizeof out->comparison.missing, "no %s cell was run%s",
                  out->baseline ? TM_ROLE_TERNARY : TM_ROLE_BASELINE,
                  out->baseline && c->role[0] == TM_ROLE_TERNARY[0] ? " with the baseline's head"
                                                                    : "");
     return status;
+}
+
+/* Whether it is a baseline whose engine has no ternary cell while another engine has one: it has no
+ * column of its own. */
+static bool is_baseline_of_another_engine(const tm_summaries *all, const tm_cell *cell)
+{
+    bool has_other = false;
+    if (strcmp(cell->role, TM_ROLE_BASELINE) != 0) return false;
+    for (int i = 0; i < all->n; i++) {
+        const tm_cell *other = &all->items[i].cell;
+        if (strcmp(other->role, TM_ROLE_TERNARY) != 0 || !tm_same_place(other, cell)) continue;
+        if (strcmp(other->engine, cell->engine) == 0) return false;
+        has_other = true;
+    }
+    return has_other;
 }
 
 tm_status tm_speedups_make(const tm_summaries *all, tm_speedups *out, tm_error *err)
@@ -33,6 +50,7 @@ tm_status tm_speedups_make(const tm_summaries *all, tm_speedups *out, tm_error *
         const tm_cell *cell = &all->items[i].cell;
         if (strcmp(cell->role, TM_ROLE_BASELINE) != 0 && strcmp(cell->role, TM_ROLE_TERNARY) != 0)
             continue;
+        if (is_baseline_of_another_engine(all, cell)) continue;
         int j = 0;
         while (j < out->n && !tm_same_column(out->items[j].cell, cell)) j++;
         if (j < out->n) continue;

@@ -9,6 +9,8 @@
 typedef struct row {
     const char *origin, *paper, *paper_table, *device, *model, *test, *kernel;
     int threads; /* 0: not a number ("unlimited") */
+    const tm_cell_summary *cell; /* NULL: published */
+    const tm_speedup *speedup;   /* of a ratio; else NULL */
 } row;
 
 static void begin_row(tm_table *out, const row *r, const char *quantity, const char *unit)
@@ -29,7 +31,8 @@ static void begin_row(tm_table *out, const row *r, const char *quantity, const c
     tm_table_add_cell(out, "%s", unit);
 }
 
-static void end_row(tm_table *out, const tm_interval *v, const char *counted, const char *missing)
+static void end_row(tm_table *out, const row *r, const tm_interval *v, const char *counted,
+                    const char *missing)
 {
     const double numbers[] = {v->value, v->low, v->high};
     char text[64];
@@ -44,14 +47,28 @@ static void end_row(tm_table *out, const tm_interval *v, const char *counted, co
     }
     tm_table_add_cell(out, "%s", isfinite(v->value) && v->method ? v->method : "");
     tm_table_add_cell(out, "%s", isfinite(v->value) ? "" : missing);
+    const tm_cell_summary *cell = r->cell;
+    tm_table_add_cell(out, "%s", cell ? cell->cell.engine : "");
+    tm_table_add_cell(out, "%s", cell ? cell->cell_id : "");
+    tm_table_add_cell(out, "%s", cell ? cell->build : "");
+    tm_table_add_cell(out, "%s", !cell ? "" : cell->newest[0] ? "yes" : "no");
+    if (r->speedup && r->speedup->n_kernels > 0)
+        tm_table_add_cell(out, "%d", r->speedup->n_kernels);
+    else
+        tm_table_add_cell(out, "%s", "");
+    tm_table_add_cell(out, "%s",
+                      r->speedup  ? r->speedup->comparison.warning
+                      : cell      ? cell->warning
+                                  : "");
 }
 
 static void add_cell_rate(tm_table *out, row r, const tm_cell_summary *cell, const char *quantity)
 {
     tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
     if (cell) r.kernel = cell->cell.kernel;
+    r.cell = cell;
     begin_row(out, &r, quantity, "tokens/s");
-    end_row(out, cell ? &cell->tokens_per_second : &none, "processes",
+    end_row(out, &r, cell ? &cell->tokens_per_second : &none, "processes",
             cell ? cell->missing : "no such cell in the store");
 }
 
@@ -60,12 +77,13 @@ static void add_figure(tm_table *out, const row *r, const tm_measured *figure, c
 {
     tm_interval v = {.value = figure->value, .low = NAN, .high = NAN};
     begin_row(out, r, quantity, unit);
-    end_row(out, &v, "", figure->missing);
+    end_row(out, r, &v, "", figure->missing);
 }
 
 static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_table *out)
 {
-    const char *table = tm_paper_speed_table(s->cell, input->cores);
+    const char *table =
+        tm_paper_speed_table(s->cell, tm_sheet_machine_of(input, s->cell)->cores);
     if (tm_paper_has_speed(input->published, s->cell->model)) {
         for (int d = 0; table && tm_paper_devices[d]; d++) {
             row r = {.origin = "published",
@@ -105,24 +123,27 @@ tm_status tm_speedup_csv(const tm_sheet_input *input, tm_table *out, tm_error *e
 {
     static const char *const headings[] = {
         "origin", "paper", "table", "device", "threads", "test", "model",  "kernel",  "quantity",
-        "unit",   "value", "low",   "high",   "n",       "n_of", "method", "missing", NULL};
+        "unit",   "value", "low",   "high",   "n",       "n_of", "method", "missing",
+        "engine", "cell_id", "build", "older_build", "fastest_of", "remark", NULL};
     tm_table_init(out, "");
     for (int i = 0; headings[i]; i++) tm_table_add_column(out, headings[i], TM_LEFT);
     for (int i = 0; i < input->speedups->n; i++) {
         const tm_speedup *s = &input->speedups->items[i];
-        row r = {.origin = tm_sheet_origin(input, s->cell->model),
+        row r = {.origin = tm_sheet_origin(input, s->cell),
                  .paper = "",
                  .paper_table = "",
-                 .device = input->machine,
+                 .device = tm_sheet_machine_of(input, s->cell)->name,
                  .model = tm_model_label(s->cell->model),
                  .test = s->cell->test,
                  .kernel = "",
                  .threads = s->cell->threads};
-        add_cell_rate(out, r, s->baseline, "fp16");
+        add_cell_rate(out, r, s->baseline, s->baseline ? tm_sheet_baseline_name(s) : "baseline");
         add_cell_rate(out, r, s->ternary, "ternary");
         if (s->ternary) r.kernel = s->ternary->cell.kernel;
+        r.cell = s->ternary;
+        r.speedup = s;
         begin_row(out, &r, "speed-up", "1");
-        end_row(out, &s->comparison.ratio, "pairs", s->comparison.missing);
+        end_row(out, &r, &s->comparison.ratio, "pairs", s->comparison.missing);
         add_published(input, s, out);
     }
     if (out->failed)

@@ -1,8 +1,11 @@
 /* The measured rows of a speed-up table. */
 #include "reports/speedup_sheet.h"
 
+#include "reports/summary_cell.h"
+
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static void add_interval(tm_table *table, const tm_interval *interval, const char *lone)
 {
@@ -15,13 +18,13 @@ static void add_interval(tm_table *table, const tm_interval *interval, const cha
 }
 
 typedef enum row_kind {
-    ROW_FP16,
+    ROW_BASELINE,
     ROW_TERNARY,
     ROW_RATIO,
     ROW_PAIRS,
-    ROW_FP16_MS,
+    ROW_BASELINE_MS,
     ROW_TERNARY_MS,
-    ROW_FP16_KERNEL,
+    ROW_BASELINE_KERNEL,
     ROW_TERNARY_KERNEL,
     ROW_PROCESSES,
 } row_kind;
@@ -47,7 +50,14 @@ static void add_rate(tm_sheet *s, const tm_speedup *speedup, bool is_baseline, b
         return;
     }
     tm_interval shown = as_ms ? milliseconds(cell->tokens_per_second) : cell->tokens_per_second;
-    add_interval(s->table, &shown, "one process: no interval");
+    char text[128], note[160];
+    if (!cell->newest[0]) {
+        add_interval(s->table, &shown, "one process: no interval");
+        return;
+    }
+    snprintf(note, sizeof note, "measured by the older build %s; the newest run has build %s%s",
+             cell->build, cell->newest, isfinite(shown.low) ? "" : "; one process: no interval");
+    tm_table_add_cell_with_note(s->table, tm_number_interval(&shown, 3, text, sizeof text), note);
 }
 
 static void add_kernel(tm_sheet *s, const tm_speedup *speedup, bool is_baseline)
@@ -81,10 +91,26 @@ static void add_ratio(tm_sheet *s, const tm_speedup *speedup)
         return;
     }
     const tm_comparison *c = &speedup->comparison;
-    if (!isfinite(c->ratio.value))
+    char text[128], note[240] = "";
+    if (!isfinite(c->ratio.value)) {
         tm_sheet_add_missing(s, c->missing);
+        return;
+    }
+    if (speedup->n_kernels > 1)
+        snprintf(note, sizeof note,
+                 "of the fastest of %d kernels, chosen by these samples: a little too high",
+                 speedup->n_kernels);
+    if (c->n_pairs < TM_MIN_PAIRS)
+        tm_add_sentence(note, sizeof note, "%s",
+                        c->n_pairs == 1 ? "one pair: no interval" : "range of the pairs");
+    if (c->slot_moved)
+        tm_add_sentence(note, sizeof note, "the arm that ran second was %s by %.1f %%",
+                        c->slot.value < 1 ? "slower" : "faster", 100 * fabs(1 - c->slot.value));
+    tm_number_interval(&c->ratio, 3, text, sizeof text);
+    if (note[0])
+        tm_table_add_cell_with_note(s->table, text, note);
     else
-        add_interval(s->table, &c->ratio, "one pair: no interval");
+        tm_table_add_cell(s->table, "%s", text);
 }
 
 static void add_measured_row(tm_sheet *s, const char *label, row_kind kind)
@@ -94,9 +120,9 @@ static void add_measured_row(tm_sheet *s, const char *label, row_kind kind)
     for (int i = 0; i < s->n_columns; i++) {
         const tm_speedup *speedup = s->columns[i].speedup;
         switch (kind) {
-        case ROW_FP16:
-        case ROW_FP16_MS:
-            add_rate(s, speedup, true, kind == ROW_FP16_MS);
+        case ROW_BASELINE:
+        case ROW_BASELINE_MS:
+            add_rate(s, speedup, true, kind == ROW_BASELINE_MS);
             break;
         case ROW_TERNARY:
         case ROW_TERNARY_MS:
@@ -105,9 +131,9 @@ static void add_measured_row(tm_sheet *s, const char *label, row_kind kind)
         case ROW_RATIO:
             add_ratio(s, speedup);
             break;
-        case ROW_FP16_KERNEL:
+        case ROW_BASELINE_KERNEL:
         case ROW_TERNARY_KERNEL:
-            add_kernel(s, speedup, kind == ROW_FP16_KERNEL);
+            add_kernel(s, speedup, kind == ROW_BASELINE_KERNEL);
             break;
         case ROW_PROCESSES:
             add_processes(s, speedup);
@@ -122,21 +148,36 @@ static void add_measured_row(tm_sheet *s, const char *label, row_kind kind)
     }
 }
 
+/* Whether a baseline is named by its weights and not by its kernel. */
+static bool is_precision(const char *name)
+{
+    return strcmp(name, "fp16") == 0 || strcmp(name, "fp32") == 0 || strcmp(name, "bf16") == 0;
+}
+
 void tm_speedup_sheet_measured(tm_sheet *s)
 {
-    const int threads = s->cell->threads, cores = s->input->cores;
+    const int threads = s->cell->threads;
+    const tm_sheet_machine *machine = tm_sheet_machine_of(s->input, s->cell);
+    const char *base = tm_sheet_baseline(s->input, s->cell);
+    char label[96];
     tm_table_add_group(s->table, "%s: %s, %d thread%s%s, %s",
-                       tm_sheet_origin(s->input, s->columns[0].model), s->input->machine, threads,
-                       tm_plural(threads), threads == cores ? " (all cores)" : "", s->cell->test);
-    add_measured_row(s, "fp16, tokens/s", ROW_FP16);
+                       tm_sheet_origin(s->input, s->columns[0].speedup ? s->columns[0].speedup->cell
+                                                                       : s->cell),
+                       machine->name, threads, tm_plural(threads),
+                       threads == machine->cores ? " (all cores)" : "", s->cell->test);
+    snprintf(label, sizeof label, "%s, tokens/s", base);
+    add_measured_row(s, label, ROW_BASELINE);
     add_measured_row(s, "ternary, tokens/s", ROW_TERNARY);
     add_measured_row(s, "speed-up", ROW_RATIO);
     add_measured_row(s, "pairs", ROW_PAIRS);
     if (s->kind == TM_SHEET_OTHER && s->cell->n_prompt == 0) {
-        add_measured_row(s, "fp16, ms per token", ROW_FP16_MS);
+        snprintf(label, sizeof label, "%s, ms per token", base);
+        add_measured_row(s, label, ROW_BASELINE_MS);
         add_measured_row(s, "ternary, ms per token", ROW_TERNARY_MS);
     }
-    add_measured_row(s, "fp16 kernel", ROW_FP16_KERNEL);
+    snprintf(label, sizeof label, "%s kernel", is_precision(base) ? base : "baseline");
+    add_measured_row(s, label, ROW_BASELINE_KERNEL);
     add_measured_row(s, "ternary kernel", ROW_TERNARY_KERNEL);
-    add_measured_row(s, "processes, fp16 / ternary", ROW_PROCESSES);
+    snprintf(label, sizeof label, "processes, %s / ternary", base);
+    add_measured_row(s, label, ROW_PROCESSES);
 }

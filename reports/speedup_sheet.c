@@ -35,7 +35,8 @@ static bool collect_columns(tm_sheet *s)
     bool has_any = false;
     for (int i = 0; i < all->n; i++) {
         const tm_cell *cell = all->items[i].cell;
-        if (strcmp(cell->engine, s->cell->engine) == 0 && kind_of(s, cell->model) == s->kind)
+        if (cell->machine == s->cell->machine && strcmp(cell->engine, s->cell->engine) == 0 &&
+            kind_of(s, cell->model) == s->kind)
             tm_sheet_add_column(s, cell->model, find_speedup(s, cell->model), strcmp);
     }
     qsort(s->columns, (size_t)s->n_columns, sizeof *s->columns, by_column_size);
@@ -58,11 +59,12 @@ static void fill_sheet(tm_sheet *s)
     const tm_cell *cell = s->cell;
     char title[200];
     snprintf(title, sizeof title,
-             "%s (%s), %d thread%s: tokens/s and speed-up of ternary over fp16%s",
+             "%s (%s), %d thread%s: tokens/s and speed-up of ternary over %s%s",
              cell->n_gen == 0      ? "Prompt"
              : cell->n_prompt == 0 ? "Decode"
                                    : "Prompt and decode",
-             cell->test, cell->threads, tm_plural(cell->threads), tm_sheet_kind_text(s->kind));
+             cell->test, cell->threads, tm_plural(cell->threads), tm_sheet_baseline(s->input, cell),
+             tm_sheet_kind_text(s->kind));
     tm_table_init(s->table, title);
     tm_table_add_column(s->table, "", TM_LEFT);
     for (int i = 0; i < s->n_columns; i++)
@@ -81,6 +83,7 @@ static int by_test(const void *a, const void *b)
     if (x->depth != y->depth) return x->depth < y->depth ? -1 : 1;
     if (x->n_prompt != y->n_prompt) return x->n_prompt < y->n_prompt ? -1 : 1;
     if (x->n_gen != y->n_gen) return x->n_gen < y->n_gen ? -1 : 1;
+    if (x->machine != y->machine) return x->machine - y->machine;
     int engines = strcmp(x->engine, y->engine);
     return engines ? engines : x->threads - y->threads;
 }

@@ -3,7 +3,8 @@
  * Tables, plots and verdicts are built on them; this module prints nothing and knows no files. A
  * value that was not measured is NaN, with the reason next to it. Cells with the same names but a
  * different cell_id (another build or model file) are never mixed: each has its own summary, and
- * all but the latest are `superseded`.
+ * all but the latest are `superseded`. The same holds for cells of different machines, none of which
+ * supersedes another. Processes with equal numbers in different runs are different processes.
  */
 #ifndef TM_REPORTS_SUMMARY_H
 #define TM_REPORTS_SUMMARY_H
@@ -17,11 +18,22 @@
 /* Coefficient of variation over processes above which a cell gets a warning. */
 #define TM_UNSTABLE_CV 0.05
 
+/* Fewer pairs than this give no interval: low and high of the ratio are the smallest and the largest
+ * ratio of a pair, and its method says so. */
+#define TM_MIN_PAIRS   4
+#define TM_PAIRS_RANGE "range of the pairs"
+/* Ratio of pairs a / b with its interval, or its range. */
+tm_interval tm_pairs_ratio(const double *a, const double *b, int n);
+
 /* One fresh process of a cell: the unit of replication. */
 typedef struct tm_process {
     int number, slot; /* as in the records; the two arms of a pair share the number */
     int n_repetitions;
-    char run[24];             /* run of its first repetition */
+    char run[24];
+    const tm_json *document;  /* the record of its run; borrowed; NULL: the store has none */
+    /* Time of day, in seconds since 1970, when its first repetition began and its last one ended;
+     * NaN: not recorded. */
+    double begin, end;
     double tokens_per_second; /* median over its repetitions */
     double control;           /* median of the control quantity; NaN: none */
     bool is_outlier;          /* outside Tukey's fences among its cell's processes; still counted */
@@ -36,12 +48,16 @@ typedef struct tm_percentile {
 typedef struct tm_cell_summary {
     tm_cell cell;
     char cell_id[24];
-    bool superseded;   /* a later summary has the same names */
+    bool superseded;   /* a later summary of the same machine has the same names */
+    char build[24];    /* of the run that measured it last; "": not recorded */
+    char newest[24];   /* build of the newest run on its machine, if that is another; else "" */
+    int n_runs;        /* runs with valid samples of it */
     char status[16];   /* "ok" with at least one valid sample, otherwise "skipped" or "failed" */
     char missing[480]; /* why there is no value at all; "" when there is one */
     tm_process *processes; /* [n_processes] by number, then slot; owned */
     int n_processes;
     int n_repetitions; /* valid ones, over all processes */
+    int n_duplicates;  /* samples left out: the same repetition was there already */
     int n_failed;      /* records that failed or have no valid time */
     char failure[480]; /* reason of the last of them; "" without any */
 
@@ -77,9 +93,17 @@ typedef struct tm_cell_summary {
     char warning[480]; /* why the speed is uncertain and which option helps; "" without a warning */
 } tm_cell_summary;
 
+/* A machine that runs of the records were made on. */
+typedef struct tm_summary_machine {
+    const tm_json *run; /* its newest run record; borrowed; NULL: no run record, machine not known */
+    const char *fingerprint, *name; /* borrowed from the records; name: the CPU */
+} tm_summary_machine;
+
 typedef struct tm_summaries {
     tm_cell_summary *items; /* in order of first appearance; owned */
     int n;
+    tm_summary_machine *machines; /* [n_machines], at least one; by tm_cell.machine; owned */
+    int n_machines;
 } tm_summaries;
 
 /* A quantity of a record that should not depend on the arm (the time of a fixed spin, for example).
@@ -97,13 +121,23 @@ void tm_summaries_free(tm_summaries *summaries);
 const tm_cell_summary *tm_summaries_find(const tm_summaries *all, const char *engine,
                                          const char *model, const char *kernel, int threads,
                                          const char *test);
-/* The fastest cell of a role on a model, thread count and test that is not superseded. If none has
- * a value, the first, whose `missing` has the reason; NULL without any cell. engine NULL: any.
- * like: only cells whose head has as many bytes as this one's; NULL: any head. *n_kernels: number
- * of cells with a value; choosing the best of several favours them a little. */
-const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const char *role,
-                                         const char *engine, const char *model, int threads,
-                                         const char *test, const tm_cell_summary *like,
+/* Whether two cells have a pair: processes of equal number in one run. */
+bool tm_cells_are_paired(const tm_cell_summary *a, const tm_cell_summary *b);
+
+/* What tm_summaries_best looks for. */
+typedef struct tm_best_query {
+    const char *role;
+    const tm_cell *column; /* machine, model, threads and test */
+    bool any_engine;       /* false: only cells of the column's engine */
+    /* Only cells whose head has as many bytes as this one's, and those with a pair with it first;
+     * NULL: any head, and those with a pair with any cell of the other role first. */
+    const tm_cell_summary *partner;
+} tm_best_query;
+/* The cell to show for a role in a column: not superseded; of the newest build if there is one; with
+ * pairs if one has any; then the fastest. If none has a value, the first, whose `missing` has the
+ * reason; NULL without any cell. *n_kernels: number of cells it was the fastest of; choosing the
+ * best of several favours them a little. */
+const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const tm_best_query *query,
                                          int *n_kernels);
 
 #endif

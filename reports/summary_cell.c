@@ -19,8 +19,12 @@ bool tm_same_names(const tm_cell *a, const tm_cell *b)
 
 bool tm_same_column(const tm_cell *a, const tm_cell *b)
 {
-    return strcmp(a->engine, b->engine) == 0 && strcmp(a->model, b->model) == 0 &&
-           a->threads == b->threads && strcmp(a->test, b->test) == 0;
+    return tm_same_place(a, b) && strcmp(a->engine, b->engine) == 0;
+}
+
+bool tm_same_place(const tm_cell *a, const tm_cell *b)
+{
+    return a->machine == b->machine && strcmp(a->model, b->model) == 0 && a->threads == b->threads && strcmp(a->test, b->test) == 0;
 }
 
 void tm_add_sentence(char *text, size_t size, const char *fmt, ...)
@@ -382,6 +386,36 @@ static void summarise_control(const tm_samples *s, tm_control_hook control, void
     }
 }
 
+tm_interval tm_pairs_ratio(const double *a, const double *b, int n)
+{
+    tm_interval x = tm_interval_ratio(a, b, n, TM_CONFIDENCE);
+    if (n < 2 || n >= TM_MIN_PAIRS || !isfinite(x.value)) return x;
+    x.low = x.high = a[0] / b[0];
+    for (int i = 1; i < n; i++) {
+        x.low = fmin(x.low, a[i] / b[i]);
+        x.high = fmax(x.high, a[i] / b[i]);
+    }
+    x.method = TM_PAIRS_RANGE;
+    return x;
+}
+
+/* Sets the times of day of process number `p` of the samples. */
+static void set_times(const tm_samples *s, int p, tm_process *out)
+{
+    out->begin = out->end = NAN;
+    for (int i = s->begins[p]; i < s->begins[p + 1]; i++) {
+        const tm_record_sample *sample = &s->records[i]->sample;
+        if (!(sample->begin_unix_seconds > 0)) continue;
+        out->begin = fmin(out->begin, sample->begin_unix_seconds);
+        out->end = fmax(out->end, sample->begin_unix_seconds + (double)sample->elapsed_ns * 1e-9);
+    }
+}
+
+bool tm_processes_are_pair(const tm_process *a, const tm_process *b)
+{
+    return a->number == b->number && strcmp(a->run, b->run) == 0;
+}
+
 tm_status tm_cell_summarise(const tm_samples *s, tm_control_hook control, void *context,
                             tm_cell_summary *out, tm_error *err)
 {
@@ -404,6 +438,7 @@ tm_status tm_cell_summarise(const tm_samples *s, tm_control_hook control, void *
                                          .slot = first->slot,
                                          .n_repetitions = s->begins[p + 1] - s->begins[p]};
         memcpy(out->processes[p].run, first->run_id, sizeof out->processes[p].run);
+        set_times(s, p, &out->processes[p]);
     }
     summarise_speed(s, out);
     summarise_control(s, control, context, out);

@@ -1,4 +1,4 @@
-/* From the samples of one cell to its values. Internal to summary*.c, compare.c and speedup.c. */
+/* From the samples of one cell to its values. Internal to summary*.c, compare.c and speedup*.c. */
 #ifndef TM_REPORTS_SUMMARY_CELL_H
 #define TM_REPORTS_SUMMARY_CELL_H
 
@@ -7,7 +7,7 @@
 /* The valid samples of one cell, its processes, and scratch space for one value of each. All
  * borrowed. */
 typedef struct tm_samples {
-    const tm_record **records; /* [n] by number, slot, repetition */
+    const tm_record **records; /* [n] by run, number, slot, repetition */
     int n;
     int *begins; /* [n_processes + 1] first sample of each process */
     int n_processes;
@@ -24,7 +24,11 @@ tm_status tm_cell_summarise(const tm_samples *samples, tm_control_hook control, 
 /* Whether it is a sample with status ok and tokens and elapsed time above 0. */
 bool tm_record_is_valid_sample(const tm_record *record);
 
-/* Equal engine, model, threads and test; tm_same_names: equal kernels too. */
+/* Equal machine, model, threads and test. */
+bool tm_same_place(const tm_cell *a, const tm_cell *b);
+/* Processes of equal number in one run: they ran next to each other. */
+bool tm_processes_are_pair(const tm_process *a, const tm_process *b);
+/* Equal machine, engine, model, threads and test; tm_same_names: equal kernels too. */
 bool tm_same_column(const tm_cell *a, const tm_cell *b);
 bool tm_same_names(const tm_cell *a, const tm_cell *b);
 

@@ -71,12 +71,14 @@ static bool same_meter(const tm_record_energy *a, const tm_record_energy *b)
            strcmp(a->scope, b->scope) == 0 && strcmp(a->method, b->method) == 0;
 }
 
-/* By process and slot, then by order in the store. */
+/* By process and slot, then by run and by order in the store. */
 static int by_process(const void *a, const void *b)
 {
     const tm_record *x = *(const tm_record *const *)a, *y = *(const tm_record *const *)b;
     if (x->process != y->process) return x->process < y->process ? -1 : 1;
     if (x->slot != y->slot) return x->slot < y->slot ? -1 : 1;
+    int runs = strcmp(x->run_id, y->run_id);
+    if (runs != 0) return runs;
     return (x > y) - (x < y);
 }
 
@@ -118,18 +120,26 @@ static void add_process(tm_energy_phase *out, const tm_record *r)
         tm_add_sentence(out->warning, sizeof out->warning, "%s", e->marks);
 }
 
-/* One window represents a process: its last good one by the chosen meter, else its last one. */
+/* One window represents a process: its last good one by the chosen meter, else its last one. A
+ * number that has a good window in some run counts only the runs with one: what another run lost
+ * was measured again. */
 static void choose_windows(const tm_record **windows, int n, const tm_record_energy *meter,
                            tm_energy_phase *out)
 {
     int n_left_out = 0;
     for (int begin = 0, end; begin < n; begin = end) {
         const tm_record *good = NULL, *lost = NULL;
+        int n_good = 0;
         for (end = begin; end < n && windows[end]->process == windows[begin]->process &&
                           windows[end]->slot == windows[begin]->slot;
              end++) {
             const tm_record_energy *e = &windows[end]->energy;
             if (e->phase != out->phase) continue;
+            if (good && strcmp(good->run_id, windows[end]->run_id) != 0) {
+                add_process(out, good);
+                n_good++;
+                good = NULL;
+            }
             if (e->state == TM_PROBE_OK && same_meter(e, meter))
                 good = windows[end];
             else if (e->state == TM_PROBE_OK)
@@ -138,9 +148,11 @@ static void choose_windows(const tm_record **windows, int n, const tm_record_ene
                 lost = windows[end];
         }
         if (good) {
-            out->n_windows[TM_PROBE_OK]++;
             add_process(out, good);
-        } else if (lost) {
+            n_good++;
+        }
+        out->n_windows[TM_PROBE_OK] += n_good;
+        if (n_good == 0 && lost) {
             out->n_windows[lost->energy.state]++;
             snprintf(out->missing, sizeof out->missing, "%s: %.440s",
                      tm_probe_state_text(lost->energy.state), lost->energy.reason);
@@ -219,6 +231,11 @@ static void explain_no_windows(const tm_json *run, char *text, size_t size)
         snprintf(text, size, "%s", why ? why : "no energy window is recorded");
 }
 
+static bool same_process(const tm_energy_process *a, const tm_energy_process *b)
+{
+    return a->number == b->number && a->slot == b->slot && strcmp(a->run, b->run) == 0;
+}
+
 /* Joules per token of the whole test: per process, weighted by the tokens of both phases. */
 static void combine_phases(const tm_cell *cell, tm_cell_energy *out, double *values)
 {
@@ -246,15 +263,11 @@ static void combine_phases(const tm_cell *cell, tm_cell_energy *out, double *val
                  prompt->source, prompt->scope, gen->source, gen->scope);
         return;
     }
-    for (int i = 0, k = 0; i < prompt->n_processes; i++) {
+    for (int i = 0; i < prompt->n_processes; i++) {
         const tm_energy_process *p = &prompt->processes[i];
-        while (k < gen->n_processes &&
-               (gen->processes[k].number < p->number ||
-                (gen->processes[k].number == p->number && gen->processes[k].slot < p->slot)))
-            k++;
-        if (k == gen->n_processes || gen->processes[k].number != p->number ||
-            gen->processes[k].slot != p->slot)
-            continue;
+        int k = 0;
+        while (k < gen->n_processes && !same_process(&gen->processes[k], p)) k++;
+        if (k == gen->n_processes) continue;
         values[n++] = (p->joules_per_token * cell->n_prompt +
                        gen->processes[k].joules_per_token * cell->n_gen) /
                       (cell->n_prompt + cell->n_gen);
@@ -364,12 +377,12 @@ tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
         net[n + n_net++] = q->net_joules_per_token;
     }
     if (out->n_pairs > 0)
-        out->gross = tm_interval_ratio(gross, gross + n, out->n_pairs, TM_CONFIDENCE);
+        out->gross = tm_pairs_ratio(gross, gross + n, out->n_pairs);
     else
         snprintf(out->missing, sizeof out->missing,
                  "no pair of one run has good windows in both arms");
     if (n_net > 0)
-        out->net = tm_interval_ratio(net, net + n, n_net, TM_CONFIDENCE);
+        out->net = tm_pairs_ratio(net, net + n, n_net);
     else
         snprintf(out->net_missing, sizeof out->net_missing, "%s",
                  out->missing[0]     ? out->missing

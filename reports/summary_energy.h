@@ -24,7 +24,7 @@ typedef struct tm_energy_phase {
     tm_phase phase;
     bool fake;
     char source[16], scope[80], method[24]; /* of every window that counts; "": none does */
-    tm_energy_process *processes; /* [n_processes] ascending by number, then slot; owned */
+    tm_energy_process *processes; /* [n_processes] ascending by number, slot and run; owned */
     int n_processes;
     int n_windows[TM_PROBE_MISSING + 1]; /* by state of the window that represents a process */
     int n_net;                           /* processes with net joules */

@@ -18,28 +18,44 @@ static void put_percentile(tm_json *object, const char *key, const tm_percentile
 }
 
 /* The baseline cell of the same model, threads and test, of any engine. NULL if there is none, or
- * if it is the cell itself. */
-static const tm_cell_summary *baseline_of(const tm_summaries *all, const tm_cell_summary *s)
+ * if it is the cell itself. *why: the reason if there is one that the cell is not compared with. */
+static const tm_cell_summary *baseline_of(const tm_summaries *all, const tm_cell_summary *s,
+                                          const char **why)
 {
     int n_kernels;
+    tm_best_query query = {
+        .role = TM_ROLE_BASELINE, .column = &s->cell, .any_engine = true, .partner = s};
     const tm_cell_summary *base =
-        tm_summaries_best(all, TM_ROLE_BASELINE, NULL, s->cell.model, s->cell.threads, s->cell.test,
-                          NULL, &n_kernels);
-    return base == s ? NULL : base;
+        strcmp(s->cell.role, TM_ROLE_BASELINE) == 0 ? s : tm_summaries_best(all, &query, &n_kernels);
+    *why = NULL;
+    if (base == s) return NULL;
+    query.partner = NULL;
+    if (!base && tm_summaries_best(all, &query, &n_kernels))
+        *why = "its head has other bytes than the baseline's, so it is another model";
+    return base;
 }
 
 static tm_status put_ratio(tm_json *object, const tm_summaries *all, const tm_cell_summary *s,
                            tm_error *err)
 {
-    const tm_cell_summary *base = baseline_of(all, s);
+    const char *why;
+    const tm_cell_summary *base = baseline_of(all, s, &why);
+    if (why) tm_json_put_missing(object, "speedup_over_baseline", why);
     if (!base) return TM_OK;
     tm_comparison comparison;
-    tm_status status = tm_compare_cells(s, base, &comparison, err);
+    tm_status status = tm_compare_among(all, s, base, &comparison, err);
     if (status != TM_OK) return status;
+    tm_json_put_string(object, "baseline", base->cell.kernel);
     tm_interval_put(object, "speedup_over_baseline", &comparison.ratio, comparison.missing,
                     TM_LONE_PAIR);
+    tm_json_put_string(object, "speedup_warning", comparison.warning);
     tm_comparison_free(&comparison);
     return TM_OK;
+}
+
+static const char *origin_of(const tm_cell_summary *s)
+{
+    return tm_model_is_fake(s->cell.model) ? "fake" : "measured";
 }
 
 static void put_counters(tm_json *object, const tm_cell_summary *s)
@@ -69,6 +85,15 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     tm_json_put_string(o, "head_kernel", s->cell.head_kernel);
     tm_json_put_int(o, "threads", s->cell.threads);
     tm_json_put_string(o, "test", s->cell.test);
+    tm_json_put_string(o, "role", s->cell.role);
+    tm_json_put_string(o, "cell_id", s->cell_id);
+    if (s->build[0])
+        tm_json_put_string(o, "build", s->build);
+    else
+        tm_json_put_missing(o, "build", "the records do not have its run");
+    tm_json_put_bool(o, "superseded", s->superseded);
+    tm_json_put_bool(o, "older_build", s->newest[0] != 0);
+    tm_json_put_string(o, "origin", origin_of(s));
     tm_json_put_string(o, "status", s->status);
     tm_interval_put(o, "tokens_per_second", &s->tokens_per_second, s->missing, TM_LONE_PROCESS);
     tm_interval_put(o, "first_token_ms", &s->first_token_ms, s->first_token_missing,
@@ -132,10 +157,23 @@ static tm_status write_json(const tm_summaries *all, bool lines, tm_text *out, t
     return status == TM_OK ? tm_text_status(out, "the cells", err) : status;
 }
 
-static void add_number(tm_table *table, double value, int digits)
+/* A number, or "-" with the reason. */
+static void add_number(tm_table *table, double value, int digits, const char *why)
 {
     char text[64];
-    tm_table_add_cell(table, "%s", tm_number(value, digits, text, sizeof text));
+    if (isfinite(value))
+        tm_table_add_cell(table, "%s", tm_number(value, digits, text, sizeof text));
+    else
+        tm_table_add_cell_with_note(table, "-", why && why[0] ? why : "not measured");
+}
+
+static const char *why_no_p50(const tm_cell_summary *s, char *text, size_t size)
+{
+    if (s->missing[0]) return s->missing;
+    if (s->token_p50.n == 0) return "no times of single tokens";
+    snprintf(text, size, "%d times of single tokens; at least %d are required", s->token_p50.n,
+             s->token_p50.needed);
+    return text;
 }
 
 /* The weight format of the output head; the whole name if it is not one of our kernels. */
@@ -176,44 +214,76 @@ static void add_energy(tm_table *table, const tm_cell_summary *s)
     tm_table_add_cell(table, "%s", first ? tm_energy_origin(first, origin, sizeof origin) : "-");
 }
 
+/* Why the speed may not be what it seems; "" for nothing. */
+static void explain_speed(const tm_cell_summary *s, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (s->superseded)
+        snprintf(text, size, "measured by an older build or on an older model file");
+    else if (s->newest[0])
+        snprintf(text, size, "measured by the older build %s", s->build);
+    if (tm_model_is_fake(s->cell.model))
+        snprintf(text + strlen(text), size - strlen(text), "%sfake: a scripted model",
+                 text[0] ? "; " : "");
+    if (s->warning[0])
+        snprintf(text + strlen(text), size - strlen(text), "%s%s", text[0] ? "; " : "",
+                 s->warning);
+}
+
+static tm_status add_ratio(tm_table *table, const tm_summaries *all, const tm_cell_summary *s,
+                           tm_error *err)
+{
+    char text[160];
+    const char *why;
+    const tm_cell_summary *base = baseline_of(all, s, &why);
+    if (!base) {
+        if (why)
+            tm_table_add_cell_with_note(table, "N/A", why);
+        else
+            tm_table_add_cell(table, "-");
+        tm_table_add_cell(table, "-");
+        return TM_OK;
+    }
+    tm_comparison comparison;
+    tm_status status = tm_compare_among(all, s, base, &comparison, err);
+    if (status != TM_OK) return status;
+    tm_number_interval(&comparison.ratio, 3, text, sizeof text);
+    if (comparison.n_pairs == 0)
+        tm_table_add_cell_with_note(table, "N/A", comparison.missing);
+    else if (comparison.warning[0])
+        tm_table_add_cell_with_note(table, text, comparison.warning);
+    else
+        tm_table_add_cell(table, "%s", text);
+    tm_table_add_cell(table, "%d", comparison.n_pairs);
+    tm_comparison_free(&comparison);
+    return TM_OK;
+}
+
 static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell_summary *s,
                          bool energy, tm_error *err)
 {
-    char text[160];
+    char text[160], note[700], why[96];
     tm_table_add_row(table);
     tm_table_add_cell(table, "%s", s->cell.model);
     tm_table_add_cell(table, "%s", s->cell.kernel);
     tm_table_add_cell(table, "%s", head_layout(s->cell.head_kernel));
     tm_table_add_cell(table, "%d", s->cell.threads);
     tm_table_add_cell(table, "%s", s->cell.test);
+    explain_speed(s, note, sizeof note);
+    tm_number_interval(&s->tokens_per_second, 4, text, sizeof text);
     if (isnan(s->tokens_per_second.value))
         tm_table_add_cell_with_note(table, "N/A", s->missing);
-    else if (s->warning[0])
-        tm_table_add_cell_with_note(
-            table, tm_number_interval(&s->tokens_per_second, 4, text, sizeof text), s->warning);
+    else if (note[0])
+        tm_table_add_cell_with_note(table, text, note);
     else
-        tm_table_add_cell(table, "%s",
-                          tm_number_interval(&s->tokens_per_second, 4, text, sizeof text));
+        tm_table_add_cell(table, "%s", text);
     tm_table_add_cell(table, "%d", s->n_processes);
-    add_number(table, s->first_token_ms.value, 3);
-    add_number(table, s->token_p50.value_ms, 3);
-    add_number(table, s->peak_rss_bytes.value / 0x1p20, 4);
-    add_number(table, s->read_gb_per_second.value, 3);
+    add_number(table, s->first_token_ms.value, 3, s->first_token_missing);
+    add_number(table, s->token_p50.value_ms, 3, why_no_p50(s, why, sizeof why));
+    add_number(table, s->peak_rss_bytes.value / 0x1p20, 4, s->peak_rss_bytes.missing);
+    add_number(table, s->read_gb_per_second.value, 3, s->read_gb_per_second.missing);
     if (energy) add_energy(table, s);
-    const tm_cell_summary *base = baseline_of(all, s);
-    if (!base) {
-        tm_table_add_cell(table, "-");
-        return TM_OK;
-    }
-    tm_comparison comparison;
-    tm_status status = tm_compare_cells(s, base, &comparison, err);
-    if (status != TM_OK) return status;
-    if (comparison.n_pairs == 0)
-        tm_table_add_cell_with_note(table, "N/A", comparison.missing);
-    else
-        tm_table_add_cell(table, "%s", tm_number_interval(&comparison.ratio, 3, text, sizeof text));
-    tm_comparison_free(&comparison);
-    return TM_OK;
+    return add_ratio(table, all, s, err);
 }
 
 static tm_status write_table(const tm_summaries *all, const char *format, tm_text *out,
@@ -221,9 +291,8 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
 {
     static const char *const headings[] = {"threads",   "test",           "tokens/s [95 %]",
                                            "processes", "first token ms", "p50 ms",
-                                           "RSS MiB",   "read GB/s"};
-    /* CSV always has these columns; text and Markdown only when energy was requested. */
-    bool energy = strcmp(format, "csv") == 0;
+                                           "peak RSS MiB", "read GB/s"};
+    bool energy = false; /* these columns only when it was requested */
     for (int i = 0; i < all->n; i++) energy = energy || all->items[i].energy.is_asked;
     tm_table table;
     tm_table_init(&table, "");
@@ -238,17 +307,137 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
         tm_table_add_column(&table, "energy from", TM_LEFT);
     }
     tm_table_add_column(&table, "x baseline", TM_RIGHT);
+    tm_table_add_column(&table, "pairs", TM_RIGHT);
     tm_status status = TM_OK;
     for (int i = 0; status == TM_OK && i < all->n; i++)
         status = add_row(&table, all, &all->items[i], energy, err);
     if (status == TM_OK) {
         if (strcmp(format, "md") == 0)
             status = tm_table_write_markdown(&table, out, err);
-        else if (strcmp(format, "csv") == 0)
-            status = tm_table_write_csv(&table, out, err);
         else
             status = tm_table_write_text(&table, out, err);
     }
+    tm_table_free(&table);
+    return status;
+}
+
+static void add_csv_number(tm_table *table, double value)
+{
+    char text[64];
+    tm_table_add_cell(table, "%s", isfinite(value) ? tm_number_short(value, 9, text, sizeof text)
+                                                   : "");
+}
+
+static void add_csv_interval(tm_table *table, const tm_interval *x)
+{
+    add_csv_number(table, x->value);
+    add_csv_number(table, x->low);
+    add_csv_number(table, x->high);
+}
+
+static tm_status add_csv_row(tm_table *table, const tm_summaries *all, const tm_cell_summary *s,
+                             tm_error *err)
+{
+    const tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
+    const tm_energy_phase *first = NULL;
+    char origin[240];
+    const char *why;
+    const tm_cell_summary *base = baseline_of(all, s, &why);
+    tm_comparison c = {.ratio = none};
+    if (why) snprintf(c.missing, sizeof c.missing, "%s", why);
+    tm_status status = base ? tm_compare_among(all, s, base, &c, err) : TM_OK;
+    if (status != TM_OK) return status;
+    for (int i = TM_PHASES - 1; i >= 0; i--)
+        if (!isnan(s->energy.phases[i].watts.value)) first = &s->energy.phases[i];
+    const bool is_fake = s->energy.fake;
+    const char *const texts[] = {s->cell.engine,      s->cell.model, s->cell.kernel,
+                                 s->cell.head_kernel, s->cell.role,  s->cell.test};
+    tm_table_add_row(table);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        tm_table_add_cell(table, "%s", texts[i]);
+    tm_table_add_cell(table, "%d", s->cell.threads);
+    tm_table_add_cell(table, "%s", s->cell_id);
+    tm_table_add_cell(table, "%s", s->build);
+    tm_table_add_cell(table, "%s", s->superseded ? "yes" : "no");
+    tm_table_add_cell(table, "%s", s->newest[0] ? "yes" : "no");
+    tm_table_add_cell(table, "%s", origin_of(s));
+    tm_table_add_cell(table, "%s", s->status);
+    add_csv_interval(table, &s->tokens_per_second);
+    tm_table_add_cell(table, "%d", s->n_processes);
+    tm_table_add_cell(table, "%d", s->n_repetitions);
+    add_csv_number(table, s->first_token_ms.value);
+    add_csv_number(table, s->token_p50.value_ms);
+    add_csv_number(table, s->peak_rss_bytes.value);
+    add_csv_number(table, s->bytes_per_token.value);
+    add_csv_number(table, s->read_gb_per_second.value);
+    add_csv_interval(table, is_fake ? &none : &s->energy.joules_per_token);
+    add_csv_interval(table, is_fake ? &s->energy.joules_per_token : &none);
+    add_csv_number(table, first && !is_fake ? first->watts.value : NAN);
+    add_csv_number(table, first && is_fake ? first->watts.value : NAN);
+    tm_table_add_cell(table, "%s", first ? tm_energy_origin(first, origin, sizeof origin) : "");
+    tm_table_add_cell(table, "%s", base ? base->cell.kernel : "");
+    add_csv_interval(table, &c.ratio);
+    tm_table_add_cell(table, "%d", c.n_pairs);
+    tm_table_add_cell(table, "%s", c.n_pairs > 0 ? c.ratio.method : "");
+    tm_table_add_cell(table, "%s", c.n_pairs > 0 ? c.warning : c.missing);
+    tm_table_add_cell(table, "%s", s->warning);
+    tm_table_add_cell(table, "%s", s->missing);
+    tm_comparison_free(&c);
+    return TM_OK;
+}
+
+/* One value per field, empty if it is missing. */
+static tm_status write_csv(const tm_summaries *all, tm_text *out, tm_error *err)
+{
+    static const char *const columns[] = {"engine",
+                                          "model",
+                                          "kernel",
+                                          "head_kernel",
+                                          "role",
+                                          "test",
+                                          "threads",
+                                          "cell_id",
+                                          "build",
+                                          "superseded",
+                                          "older_build",
+                                          "origin",
+                                          "status",
+                                          "tokens_per_second",
+                                          "tokens_per_second_low",
+                                          "tokens_per_second_high",
+                                          "n_processes",
+                                          "n_repetitions",
+                                          "first_token_ms",
+                                          "token_p50_ms",
+                                          "peak_rss_bytes",
+                                          "bytes_per_token",
+                                          "read_gb_per_second",
+                                          "joules_per_token",
+                                          "joules_per_token_low",
+                                          "joules_per_token_high",
+                                          "fake_joules_per_token",
+                                          "fake_joules_per_token_low",
+                                          "fake_joules_per_token_high",
+                                          "watts",
+                                          "fake_watts",
+                                          "energy_from",
+                                          "baseline",
+                                          "speedup_over_baseline",
+                                          "speedup_over_baseline_low",
+                                          "speedup_over_baseline_high",
+                                          "pairs",
+                                          "speedup_method",
+                                          "speedup_remark",
+                                          "warning",
+                                          "missing"};
+    tm_table table;
+    tm_table_init(&table, "");
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        tm_table_add_column(&table, columns[i], TM_LEFT);
+    tm_status status = TM_OK;
+    for (int i = 0; status == TM_OK && i < all->n; i++)
+        status = add_csv_row(&table, all, &all->items[i], err);
+    if (status == TM_OK) status = tm_table_write_csv(&table, out, err);
     tm_table_free(&table);
     return status;
 }
@@ -260,7 +449,7 @@ static tm_status write_profile(const tm_summaries *all, const char *format, tm_t
 {
     tm_table table;
     tm_status status = tm_report_profile(all, &table, err);
-    if (status == TM_OK && table.n_rows > 0 && strcmp(format, "csv") != 0) {
+    if (status == TM_OK && table.n_rows > 0) {
         tm_text_add_char(out, '\n');
         status = strcmp(format, "md") == 0 ? tm_table_write_markdown(&table, out, err)
                                            : tm_table_write_text(&table, out, err);
@@ -274,6 +463,7 @@ tm_status tm_bench_output_write(const tm_summaries *summaries, const char *forma
 {
     if (strcmp(format, "json") == 0) return write_json(summaries, false, out, err);
     if (strcmp(format, "jsonl") == 0) return write_json(summaries, true, out, err);
+    if (strcmp(format, "csv") == 0) return write_csv(summaries, out, err);
     tm_status status = write_table(summaries, format, out, err);
     return status == TM_OK ? write_profile(summaries, format, out, err) : status;
 }

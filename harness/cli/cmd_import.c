@@ -27,7 +27,7 @@ static tm_status import_log(const char *store_path, const char *csv, double offs
     tm_record *made = NULL;
     tm_store *store = NULL;
     int n_made = 0;
-    char text[200];
+    char text[960];
     tm_status status = tm_records_read(store_path, &records, err);
     if (status == TM_OK && tm_records_left_out(&records, text, sizeof text))
         fprintf(stderr, "ternmark import: %s\n", text);

@@ -19,7 +19,8 @@ static tm_status read_sizes(tm_model_size **out, int *n, tm_error *err)
         tm_model_size *size = &(*out)[(*n)++];
         snprintf(size->name, sizeof size->name, "%s", tm_model_label(shape->name));
         size->linear_weights = shape->linear_weights;
-        size->table_weights = shape->embedding_weights * (shape->config.tied_head ? 1 : 2);
+        size->embedding_weights = shape->embedding_weights;
+        size->tied_head = shape->config.tied_head;
     }
     tm_shapes_free(&shapes);
     return *out ? TM_OK : tm_fail(err, TM_NOMEM, "out of memory for the sizes of models");

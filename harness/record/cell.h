@@ -28,6 +28,9 @@ typedef struct tm_cell {
     int n_sequences;     /* decoded together, one token of each per pass; 0 and 1: one */
     char test[48];       /* "pp512", "tg128", "pp512+tg128", then "@d1024", "@b8" */
     char role[16];       /* one of the above */
+    /* Set by tm_summaries_make, 0 before: which machine of the records it was measured on. A store
+     * may hold cells of several machines; they are never one cell. */
+    int machine;
 } tm_cell;
 
 /* Hash of what identifies a cell: its fields except the role and the names in the suite, the build

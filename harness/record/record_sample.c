@@ -92,6 +92,8 @@ static void put_sample(tm_json *json, const tm_record *record)
     tm_json_put_int(json, "process", record->process);
     tm_json_put_int(json, "repetition", s->repetition);
     tm_json_put_int(json, "slot", record->slot);
+    if (s->begin_unix_seconds > 0)
+        tm_json_put_number(json, "begin_unix_seconds", s->begin_unix_seconds);
     tm_json_put_int(json, "elapsed_ns", s->elapsed_ns);
     tm_json_put_int(json, "n_tokens", s->n_tokens);
     if (s->first_token_ns > 0)
@@ -187,6 +189,8 @@ static void read_sample(tm_json_reader *r, tm_record *record)
     tm_record_sample *s = &record->sample;
     tm_record_read_process(r, record);
     s->repetition = (int)tm_read_int(r, "repetition", 0, TM_RECORD_COUNT_MAX);
+    if (tm_json_get(r->json, "begin_unix_seconds"))
+        s->begin_unix_seconds = tm_read_number_or(r, "begin_unix_seconds", 0);
     s->elapsed_ns = tm_read_int(r, "elapsed_ns", 1, TM_RECORD_BYTES_MAX);
     s->n_tokens = (int)tm_read_int(r, "n_tokens", 1, TM_RECORD_COUNT_MAX);
     s->first_token_ns = (int64_t)tm_read_number_or(r, "first_token_ns", 0);
@@ -200,6 +204,34 @@ static void read_sample(tm_json_reader *r, tm_record *record)
     read_counters(r, s);
     tm_read_text(r, "marks", record->marks, sizeof record->marks);
     if (tm_json_get(r->json, "tokens")) tm_read_text(r, "tokens", s->tokens, sizeof s->tokens);
+}
+
+/* Times may exceed the time they are part of by this factor, for their rounding. */
+#define ROUNDING 1.001
+
+tm_status tm_record_sample_check(const tm_record *record, tm_error *err)
+{
+    const tm_record_sample *s = &record->sample;
+    const tm_cell *c = &record->cell;
+    const int64_t n_tokens = (int64_t)c->n_prompt +
+                             (int64_t)c->n_gen * (c->n_sequences > 1 ? c->n_sequences : 1);
+    double sum = 0;
+    if (s->n_tokens != n_tokens)
+        return tm_fail(err, TM_FORMAT, "record: %d tokens; the test %s has %lld", s->n_tokens,
+                       c->test, (long long)n_tokens);
+    if (s->n_token_ns != 0 && s->n_token_ns != c->n_gen)
+        return tm_fail(err, TM_FORMAT, "record: %d token times; the test %s generates %d tokens",
+                       s->n_token_ns, c->test, c->n_gen);
+    for (int i = 0; i < s->n_token_ns; i++) sum += (double)s->token_ns[i];
+    if (sum > (double)s->elapsed_ns * ROUNDING)
+        return tm_fail(err, TM_FORMAT,
+                       "record: the token times are %.6g s together; the repetition took %.6g s",
+                       1e-9 * sum, 1e-9 * (double)s->elapsed_ns);
+    if ((double)s->first_token_ns > (double)s->elapsed_ns * ROUNDING)
+        return tm_fail(err, TM_FORMAT,
+                       "record: the first token came after %.6g s; the repetition took %.6g s",
+                       1e-9 * (double)s->first_token_ns, 1e-9 * (double)s->elapsed_ns);
+    return TM_OK;
 }
 
 static void free_sample(tm_record *record)

@@ -18,6 +18,7 @@ typedef struct tm_counter {
 
 typedef struct tm_record_sample {
     int repetition;         /* inside the process, from 0 */
+    double begin_unix_seconds; /* time of day when the timed region began; 0: not known */
     int64_t elapsed_ns;     /* the timed region */
     int n_tokens;           /* tokens the region made (prompt tokens for pp) */
     int64_t first_token_ns; /* prompt through first token; 0 if the test has no prompt */
@@ -45,6 +46,10 @@ typedef struct tm_record_sample {
     int n_counters;
     char tokens[24]; /* hash of this process's greedy tokens, made before timing; "" none */
 } tm_record_sample;
+
+struct tm_record;
+/* Whether the body of a sample fits the test of its cell and itself. Errors: FORMAT (what does not). */
+tm_status tm_record_sample_check(const struct tm_record *record, tm_error *err) TM_MUST_USE;
 
 /* Makes every figure missing for this reason. Use it when only few of them can be measured. */
 void tm_record_sample_miss_figures(tm_record_sample *sample, const char *why);

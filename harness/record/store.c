@@ -1,5 +1,6 @@
 #include "harness/record/store.h"
 
+#include "harness/base/hash.h"
 #include "harness/base/user_file.h"
 
 #include <errno.h>
@@ -22,52 +23,141 @@ struct tm_store {
     char *path;
 };
 
+/* Lines by their hash: open addressing with linear probing, at most half full. */
+typedef struct line_set {
+    struct known_line {
+        const char *text; /* NULL: free */
+        size_t length;
+    } *slots;
+    size_t n_slots, n_used;
+} line_set;
+
+static struct known_line *find_line(const line_set *set, const char *text, size_t length)
+{
+    size_t i = tm_hash(TM_HASH_START, text, length) & (set->n_slots - 1);
+    while (set->slots[i].text && (set->slots[i].length != length ||
+                                  memcmp(set->slots[i].text, text, length) != 0))
+        i = (i + 1) & (set->n_slots - 1);
+    return &set->slots[i];
+}
+
+/* *is_new: the line was not in the set; it is now. */
+static tm_status add_line(line_set *set, const char *text, size_t length, bool *is_new,
+                          tm_error *err)
+{
+    if (2 * (set->n_used + 1) > set->n_slots) {
+        line_set old = *set;
+        size_t n = old.n_slots ? 2 * old.n_slots : 256;
+        *set = (line_set){calloc(n, sizeof *set->slots), n, old.n_used};
+        if (!set->slots) {
+            *set = old;
+            return tm_fail(err, TM_NOMEM, "no memory for %zu lines", n);
+        }
+        for (size_t i = 0; i < old.n_slots; i++)
+            if (old.slots[i].text)
+                *find_line(set, old.slots[i].text, old.slots[i].length) = old.slots[i];
+        free(old.slots);
+    }
+    struct known_line *slot = find_line(set, text, length);
+    *is_new = !slot->text;
+    if (*is_new) {
+        *slot = (struct known_line){text, length};
+        set->n_used++;
+    }
+    return TM_OK;
+}
+
+/* Whether the tokens of an energy window are those of its repeats. */
+static tm_status check_window(const tm_record *record, tm_error *err)
+{
+    const tm_record_energy *e = &record->energy;
+    const tm_cell *c = &record->cell;
+    const bool is_prompt = e->phase == TM_PHASE_PROMPT;
+    const int64_t each = is_prompt ? c->n_prompt
+                                   : (int64_t)c->n_gen * (c->n_sequences > 1 ? c->n_sequences : 1);
+    const int64_t n = is_prompt ? e->n_prompt_tokens : e->n_output_tokens;
+    if (n == e->n_repeats * each) return TM_OK;
+    return tm_fail(err, TM_FORMAT,
+                   "record: %lld tokens of the %s in %d repeats of %s, which has %lld",
+                   (long long)n, is_prompt ? "prompt" : "output", e->n_repeats, c->test,
+                   (long long)each);
+}
+
+static tm_status read_line(const char *text, size_t length, tm_record *out, tm_error *err)
+{
+    tm_json *json = NULL;
+    tm_status status = tm_json_parse(text, length, "record", &json, err);
+    if (status == TM_OK) status = tm_record_from_json(json, out, err);
+    tm_json_free(json);
+    if (status != TM_OK) return status;
+    if (out->kind == TM_RECORD_SAMPLE && strcmp(out->status, "ok") == 0)
+        status = tm_record_sample_check(out, err);
+    if (out->kind == TM_RECORD_ENERGY && out->energy.state == TM_PROBE_OK)
+        status = check_window(out, err);
+    if (status != TM_OK) tm_record_free(out);
+    return status;
+}
+
+/* Reads the next line into the records; a bad one is counted, and the first is remembered. */
+static tm_status take_line(const char *path, int number, const char *text, size_t length,
+                           tm_records *out, tm_error *err)
+{
+    tm_record *record = &out->items[out->n];
+    tm_status status = read_line(text, length, record, err);
+    if (status == TM_FORMAT) {
+        if (out->n_refused++ == 0)
+            snprintf(out->refused, sizeof out->refused, "line %d: %.440s", number, err->message);
+        return TM_OK;
+    }
+    if (status != TM_OK) return tm_fail_in(err, "%s: line %d", path, number);
+    if (record->kind != TM_RECORD_UNKNOWN)
+        out->n++;
+    else if (out->n_unknown++ == 0)
+        snprintf(out->unknown_kind, sizeof out->unknown_kind, "%.31s", record->unknown_kind);
+    return TM_OK;
+}
+
 tm_status tm_records_read(const char *path, tm_records *out, tm_error *err)
 {
     char *text;
     size_t length;
+    line_set lines = {0};
     memset(out, 0, sizeof *out);
     tm_status status = tm_user_file_read_all(path, &text, &length, err);
     if (status != TM_OK) return status;
-    int room = 0, line = 0;
+    int room = 0, number = 0;
     const char *p = text, *end = text + length;
     while (p < end) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
+        bool is_new = true;
         if (!newline) {
             out->torn_bytes = (size_t)(end - p);
             break;
         }
-        line++;
+        number++;
         if (out->n == room) {
             int wanted = room ? room * 2 : 64;
             tm_record *more = realloc(out->items, (size_t)wanted * sizeof *more);
             if (!more) {
                 status = tm_fail(err, TM_NOMEM, "%s: no memory for %d records", path, wanted);
-                goto fail;
+                goto done;
             }
             out->items = more;
             room = wanted;
         }
-        tm_json *json = NULL;
-        status = tm_json_parse(p, (size_t)(newline - p), "record", &json, err);
-        if (status == TM_OK) status = tm_record_from_json(json, &out->items[out->n], err);
-        tm_json_free(json);
-        if (status != TM_OK) {
-            tm_fail_in(err, "%s: line %d", path, line);
-            goto fail;
-        }
+        size_t n = (size_t)(newline - p);
+        status = add_line(&lines, p, n, &is_new, err);
+        if (status == TM_OK && is_new) status = take_line(path, number, p, n, out, err);
+        if (status != TM_OK) goto done;
+        out->n_repeated += !is_new;
         p = newline + 1;
-        if (out->items[out->n].kind != TM_RECORD_UNKNOWN)
-            out->n++;
-        else if (out->n_unknown++ == 0)
-            snprintf(out->unknown_kind, sizeof out->unknown_kind, "%.31s",
-                     out->items[out->n].unknown_kind);
     }
+    if (out->n == 0 && out->n_refused > 0)
+        status = tm_fail(err, TM_FORMAT, "%s: %s", path, out->refused);
+done:
+    free(lines.slots);
     free(text);
-    return TM_OK;
-fail:
-    free(text);
-    tm_records_free(out);
+    if (status != TM_OK) tm_records_free(out);
     return status;
 }
 
@@ -80,13 +170,24 @@ void tm_records_free(tm_records *records)
 
 const char *tm_records_left_out(const tm_records *records, char *text, size_t size)
 {
-    if (records->n_unknown == 0) return NULL;
-    snprintf(
-        text, size,
-        "lines left out because this program does not know their kind: %d, the first a \"%s\"; a "
-        "newer ternmark reads them",
-        records->n_unknown, records->unknown_kind);
-    return text;
+    size_t n = 0;
+    text[0] = '\0';
+    if (records->n_refused > 0)
+        n += (size_t)snprintf(text, size, "%d line%s of the store %s refused and left out: %s",
+                              records->n_refused, records->n_refused == 1 ? "" : "s",
+                              records->n_refused == 1 ? "was" : "were", records->refused);
+    if (records->n_refused > 1 && n < size)
+        n += (size_t)snprintf(text + n, size - n, " (the first)");
+    if (records->n_repeated > 0 && n < size)
+        n += (size_t)snprintf(text + n, size - n,
+                              "%s%d repeated line%s of the store counted once", n ? "; " : "",
+                              records->n_repeated, records->n_repeated == 1 ? "" : "s");
+    if (records->n_unknown > 0 && n < size)
+        snprintf(text + n, size - n,
+                 "%slines left out because this program does not know their kind: %d, the first a "
+                 "\"%s\"; a newer ternmark reads them",
+                 n ? "; " : "", records->n_unknown, records->unknown_kind);
+    return text[0] ? text : NULL;
 }
 
 /* Length of the file up to and including its last newline. */

@@ -4,19 +4,23 @@
 
 #include "harness/record/record.h"
 
-/* The records of a store, without lines of unknown kinds. */
+/* The records of a store, without lines of unknown kinds, lines that are refused, and lines that
+ * repeat another. */
 typedef struct tm_records {
     tm_record *items;
     int n;
     size_t torn_bytes;     /* length of a torn last line */
+    int n_refused;         /* lines that are damaged or contradict themselves */
+    char refused[480];     /* the first of them, by number, and why */
+    int n_repeated;        /* lines that were there already, byte for byte */
     int n_unknown;         /* lines of unknown kinds */
     char unknown_kind[32]; /* the first of these kinds */
 } tm_records;
-/* Errors: IO, ARG (a folder, not a regular file), FORMAT (line number), UNSUPPORTED (schema),
- * NOMEM. */
+/* Errors: IO, ARG (a folder, not a regular file), FORMAT (line number: every line was refused),
+ * UNSUPPORTED (schema), NOMEM. */
 tm_status tm_records_read(const char *path, tm_records *out, tm_error *err) TM_MUST_USE;
 void tm_records_free(tm_records *records);
-/* A sentence about the lines of unknown kinds; NULL if there were none. */
+/* Sentences about the lines that were left out; NULL if there were none. */
 const char *tm_records_left_out(const tm_records *records, char *text, size_t size);
 
 /* Opening creates the file if it does not exist, refuses one that is not a store (ARG), cuts off a

@@ -43,7 +43,7 @@ static bool has_work(const sweep *s, int arm, int process)
     for (int i = 0; i < a->n_cells && !a->skip[0]; i++) {
         if (s->arms[arm].given_up[i]) continue;
         for (int r = 0; r < s->o->suite->repetitions; r++)
-            if (!tm_sweep_store_has(&s->log, a->cell_ids[i], process, r)) return true;
+            if (!tm_sweep_store_has(&s->log, a->cell_ids[i], process, r, false)) return true;
         if (tm_arm_needs_profile(s->o, &s->log, a, i, process)) return true;
         for (tm_phase phase = 0; phase < TM_PHASES; phase++)
             if (tm_arm_needs_energy(s->o, &s->log, a, i, process, phase)) return true;
@@ -71,13 +71,24 @@ static double seconds_of(const sweep *s, int arm)
                                     : s->o->plan->arms[arm].predicted_seconds;
 }
 
+/* Whether the arm on one side of a pair is measured although the store has its process: the other
+ * side has nothing of it yet, and a pair must run in one run. */
+static bool is_renewed(const sweep *s, const tm_pair *pair, int arm, int process)
+{
+    const int other = arm == pair->a ? pair->b : pair->a;
+    return other >= 0 && !s->o->plan->arms[arm].skip[0] && !has_work(s, arm, process) &&
+           has_samples(s, arm, process) && has_work(s, other, process) &&
+           !has_samples(s, other, process);
+}
+
 /* Predicted seconds of what a pair lacks in a round; *n counts its processes. */
 static double pair_seconds(const sweep *s, const tm_pair *pair, int round, int *n)
 {
     double seconds = 0;
     int arms[] = {pair->a, pair->b}, process = process_of(pair, round);
     for (int i = 0; i < 2; i++) {
-        if (arms[i] < 0 || !has_work(s, arms[i], process)) continue;
+        if (arms[i] < 0) continue;
+        if (!has_work(s, arms[i], process) && !is_renewed(s, pair, arms[i], process)) continue;
         seconds += seconds_of(s, arms[i]);
         (*n)++;
     }
@@ -189,7 +200,8 @@ static tm_status give_up(sweep *s, int arm, tm_worker_client *process, int faile
 }
 
 /* One process of an arm. After a failed cell another process runs the cells that follow. */
-static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, tm_error *err)
+static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, bool anew,
+                         tm_error *err)
 {
     const tm_arm *a = &s->o->plan->arms[arm];
     char marks[240];
@@ -200,6 +212,7 @@ static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, t
                           .log = &s->log,
                           .process = process,
                           .slot = slot,
+                          .anew = anew,
                           .marks = marks,
                           .on_record = on_record,
                           .on_record_arg = s};
@@ -249,15 +262,17 @@ static tm_status run_pair(sweep *s, const tm_pair *pair, tm_error *err)
     bool flip = pair->b >= 0 && (s->round & 1);
     int order[] = {flip ? pair->b : pair->a, flip ? pair->a : pair->b};
     /* What is in the store already was measured at another time. */
-    bool apart[] = {pair->b >= 0 && has_samples(s, order[1], process),
-                    pair->b >= 0 && has_samples(s, order[0], process)};
+    bool anew[2] = {false, false};
+    for (int i = 0; i < 2 && pair->b >= 0; i++) anew[i] = is_renewed(s, pair, order[i], process);
+    bool apart[] = {pair->b >= 0 && !anew[1] && has_samples(s, order[1], process),
+                    pair->b >= 0 && !anew[0] && has_samples(s, order[0], process)};
     for (int slot = 0; slot < 2; slot++) {
-        if (order[slot] < 0 || !has_work(s, order[slot], process)) continue;
+        if (order[slot] < 0 || (!anew[slot] && !has_work(s, order[slot], process))) continue;
         if (tm_interrupted(s->o->interrupt)) {
             s->out->interrupted = true;
             return tm_fail(err, TM_INTERRUPTED, "interrupted");
         }
-        tm_status status = run_arm(s, order[slot], process, slot, apart[slot], err);
+        tm_status status = run_arm(s, order[slot], process, slot, apart[slot], anew[slot], err);
         if (status != TM_OK) return status;
     }
     return TM_OK;
@@ -387,13 +402,14 @@ static tm_status show_marker(sweep *s, tm_error *err)
 tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, tm_error *err)
 {
     sweep s = {.o = options, .out = out, .begin_ns = tm_clock_now(options->clock)};
-    char text[200];
+    char text[960];
     memset(out, 0, sizeof *out);
     s.arms = calloc((size_t)options->plan->n_arms, sizeof *s.arms);
     if (!s.arms) return tm_fail(err, TM_NOMEM, "no memory for %d arms", options->plan->n_arms);
     tm_status status = tm_sweep_store_open(&s.log, options, &out->records, err);
     if (status != TM_OK) goto done;
     const char *left_out = tm_records_left_out(&out->records, text, sizeof text);
+    out->first_new = out->records.n;
     if (left_out) emit(&s, TM_SWEEP_NOTE, NULL, left_out);
     run_marks(&s);
     for (int round = 0; round < options->suite->processes; round++)

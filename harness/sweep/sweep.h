@@ -48,6 +48,7 @@ typedef struct tm_sweep_options {
     uint64_t seed;
     bool oversubscribe;
     bool allow_machine;     /* continue a store of another machine */
+    bool again;             /* measure everything, whatever the store has already */
     double timeout_seconds; /* longest silence of a worker; 0: 120 s plus its predicted work */
     const tm_interrupt *interrupt; /* stops and keeps what was measured; NULL: never */
     const tm_clock *clock;         /* of the time budget; NULL: the system's */
@@ -57,6 +58,7 @@ typedef struct tm_sweep_options {
 
 typedef struct tm_sweep_outcome {
     tm_records records; /* of the whole store, or of this run without one */
+    int first_new;      /* the first of them that this run made */
     int n_new_samples;
     int n_profiles, n_profiles_lost; /* of this run */
     char profile_lost[480];          /* reason of the last one */

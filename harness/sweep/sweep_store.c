@@ -153,6 +153,35 @@ static tm_status add_to_index(tm_sweep_store *log, int position, tm_error *err)
     return status;
 }
 
+/* Whether a run of the store was made on this machine. A run without a line counts. */
+static bool is_own_run(const tm_records *records, const char *run_id, const tm_machine *env)
+{
+    for (int i = 0; i < records->n; i++) {
+        const tm_record *run = &records->items[i];
+        if (run->kind != TM_RECORD_RUN || strcmp(run->run_id, run_id) != 0) continue;
+        return strcmp(tm_json_text(tm_json_get(run->run.document, "fingerprint"), ""),
+                      env->fingerprint) == 0;
+    }
+    return true;
+}
+
+/* Indexes what this run continues: the records of this machine, or none. */
+static tm_status index_continued(tm_sweep_store *log, const tm_sweep_options *o, tm_error *err)
+{
+    const tm_records *records = log->records;
+    const char *run_id = NULL;
+    bool is_own = false;
+    for (int i = 0; i < records->n && !o->again; i++) {
+        const tm_record *r = &records->items[i];
+        if (!run_id || strcmp(run_id, r->run_id) != 0)
+            is_own = is_own_run(records, r->run_id, o->machine);
+        run_id = r->run_id;
+        tm_status status = is_own ? add_to_index(log, i, err) : TM_OK;
+        if (status != TM_OK) return status;
+    }
+    return TM_OK;
+}
+
 tm_status tm_sweep_store_open(tm_sweep_store *log, const tm_sweep_options *options,
                               tm_records *records, tm_error *err)
 {
@@ -168,8 +197,7 @@ tm_status tm_sweep_store_open(tm_sweep_store *log, const tm_sweep_options *optio
     if (status == TM_OK)
         status = read_store(store, options->machine, options->allow_machine, records, err);
     log->room = records->n;
-    for (int i = 0; i < records->n && status == TM_OK; i++) status = add_to_index(log, i, err);
-    return status;
+    return status == TM_OK ? index_continued(log, options, err) : status;
 }
 
 void tm_sweep_store_close(tm_sweep_store *log)
@@ -238,12 +266,15 @@ static const tm_record *next_of(const tm_sweep_store *log, tm_record_kind kind, 
     return NULL;
 }
 
-bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int process, int repetition)
+bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int process, int repetition,
+                        bool this_run)
 {
     size_t cursor = 0;
     const tm_record *r;
     while ((r = next_of(log, TM_RECORD_SAMPLE, cell_id, process, &cursor)))
-        if (r->sample.repetition == repetition) return true;
+        if (r->sample.repetition == repetition &&
+            (!this_run || strcmp(r->run_id, log->run_id) == 0))
+            return true;
     return false;
 }
 

@@ -30,8 +30,9 @@ void tm_sweep_store_close(tm_sweep_store *log);
 /* Appends to store and memory. Takes over what *record owns, also after an error. */
 tm_status tm_sweep_store_add(tm_sweep_store *log, tm_record *record, tm_error *err) TM_MUST_USE;
 
-bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int process,
-                        int repetition);
+/* this_run: only records of this run count. */
+bool tm_sweep_store_has(const tm_sweep_store *log, const char *cell_id, int process, int repetition,
+                        bool this_run);
 /* A sample of the cell in that process, or in any (TM_ANY_PROCESS). */
 bool tm_sweep_store_has_any(const tm_sweep_store *log, const char *cell_id, int process);
 /* Reason of a missing window if the worker cannot measure energy. */

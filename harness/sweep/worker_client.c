@@ -100,7 +100,7 @@ static void fill_request(session *s)
         const tm_cell *cell = &p->arm->cells[i];
         int first = 0;
         while (first < suite->repetitions &&
-               tm_sweep_store_has(p->log, p->arm->cell_ids[i], p->process, first))
+               tm_sweep_store_has(p->log, p->arm->cell_ids[i], p->process, first, p->anew))
             first++;
         tm_worker_test test = {
             .test = {cell->n_prompt, cell->n_gen, cell->depth, cell->n_sequences},
@@ -198,6 +198,9 @@ static tm_status take_sample(session *s, tm_worker_line *line, tm_error *err)
         return status;
     }
     place(s, cell, r);
+    /* A line arrives as its repetition ends. */
+    if (!(r->sample.begin_unix_seconds > 0))
+        r->sample.begin_unix_seconds = tm_unix_now() - 1e-9 * (double)r->sample.elapsed_ns;
     memcpy(r->sample.tokens, s->tokens, sizeof r->sample.tokens);
     bool continues = test->first_repetition > 0;
     if (p->marks[0]) tm_record_mark(r, "%s", p->marks);

@@ -52,11 +52,36 @@ static void widen(range *r, double value)
     if (!(value <= r->high)) r->high = value;
 }
 
+/* Intervals end here on the y axis: one that reaches far beyond all values would squeeze them. Its
+ * rest is an arrow. */
+static range interval_range(const tm_plot *plot)
+{
+    range r = {NAN, NAN};
+    for (int i = 0; i < plot->n_series; i++)
+        for (int k = 0; k < plot->series[i].n_points; k++)
+            widen(&r, plot->series[i].points[k].value);
+    if (plot->log_y) return (range){r.low / 3, r.high * 3};
+    double air = fmax(r.high, 0) - fmin(r.low, 0);
+    return (range){r.low - air, r.high + air};
+}
+
+static bool has_clipped(const tm_plot *plot)
+{
+    const range limit = interval_range(plot);
+    for (int i = 0; i < plot->n_series; i++)
+        for (int k = 0; k < plot->series[i].n_points; k++) {
+            const tm_plot_point *p = &plot->series[i].points[k];
+            if (isfinite(p->value) && (p->high > limit.high || p->low < limit.low)) return true;
+        }
+    return false;
+}
+
 /* The range of an axis: all points and intervals with a margin, also around a single point. */
 static range axis_range(const tm_plot *plot, bool is_x)
 {
     range r = {NAN, NAN};
     const bool is_log = is_x ? plot->log_x : plot->log_y;
+    const range limit = interval_range(plot);
     for (int i = 0; i < plot->n_series; i++) {
         for (int k = 0; k < plot->series[i].n_points; k++) {
             const tm_plot_point *p = &plot->series[i].points[k];
@@ -66,8 +91,8 @@ static range axis_range(const tm_plot *plot, bool is_x)
                 continue;
             }
             widen(&r, p->value);
-            widen(&r, p->low);
-            widen(&r, p->high);
+            if (isfinite(p->low)) widen(&r, fmax(p->low, limit.low));
+            if (isfinite(p->high)) widen(&r, fmin(p->high, limit.high));
         }
     }
     if (is_log) {
@@ -234,6 +259,29 @@ static plot_legend legend_of(const tm_plot *plot)
     return l;
 }
 
+/* Arrows at the axis where intervals were cut off: `column` of the data is beyond `limit`. */
+static void put_arrows(const tm_plot *plot, int series, range x, int column, const char *colour,
+                       tm_text *out)
+{
+    const range limit = interval_range(plot), y = axis_range(plot, false);
+    const double at = column == 4 ? limit.high : limit.low, end = column == 4 ? y.high : y.low;
+    bool is_cut = false;
+    for (int k = 0; k < plot->series[series].n_points; k++) {
+        const tm_plot_point *p = &plot->series[series].points[k];
+        is_cut |= isfinite(p->value) && (column == 4 ? p->high > at : p->low < at);
+    }
+    if (!is_cut) return;
+    tm_text_format(out, "    \"%s.dat\" index %d using ", plot->stem, series);
+    put_x(plot, series, x, out);
+    tm_text_format(out, ":($%d%s", column, column == 4 ? ">" : "<");
+    put_number(out, at);
+    tm_text_add(out, "?");
+    put_number(out, at);
+    tm_text_add(out, ":NaN):(0):(");
+    put_number(out, end - at);
+    tm_text_format(out, ") with vectors head filled lt rgb \"%s\" lw 2 notitle, \\\n", colour);
+}
+
 static void put_plot(const tm_plot *plot, const plot_legend *legend, tm_text *out)
 {
     const range x = axis_range(plot, true);
@@ -254,6 +302,8 @@ static void put_plot(const tm_plot *plot, const plot_legend *legend, tm_text *ou
             put_x(plot, i, x, out);
             tm_text_format(out, ":2:3:4 with yerrorbars lt rgb \"%s\" lw 2 pt 0 notitle, \\\n",
                            colour);
+            put_arrows(plot, i, x, 3, colour, out);
+            put_arrows(plot, i, x, 4, colour, out);
         }
         tm_text_format(out, "    \"%s.dat\" index %d using ", plot->stem, i);
         put_x(plot, i, x, out);
@@ -327,6 +377,8 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
     if (legend.n_named < legend.n_series)
         tm_text_format(&whole, " The legend names %d of %d series; %s.dat names all.",
                        legend.n_named, legend.n_series, stem);
+    if (has_clipped(plot))
+        tm_text_add(&whole, " An arrow: the interval goes on beyond the axis.");
     const int n_note = break_note(tm_text_string(&whole), &note);
     const int height = PLOT_HEIGHT + LINE_HEIGHT * (n_note + legend.n_rows);
     tm_text_format(out,

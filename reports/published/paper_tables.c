@@ -105,6 +105,8 @@ const char *tm_energy_verdict_words(tm_energy_verdict verdict)
         return "same direction, larger";
     case TM_ENERGY_SMALLER:
         return "same direction, smaller";
+    case TM_ENERGY_INCONCLUSIVE:
+        return "inconclusive";
     case TM_ENERGY_NOT_REPRODUCED:
         break;
     }
@@ -128,7 +130,8 @@ tm_energy_verdict tm_paper_judge_saving(const tm_published *published, const cha
         return TM_ENERGY_NO_CLAIM;
     if (!isfinite(saving->value)) return TM_ENERGY_NOT_MEASURED;
     if (!isfinite(saving->low)) return TM_ENERGY_NO_INTERVAL;
-    if (saving->low <= 0) return TM_ENERGY_NOT_REPRODUCED;
+    if (saving->low <= 0)
+        return saving->high < low ? TM_ENERGY_NOT_REPRODUCED : TM_ENERGY_INCONCLUSIVE;
     if (saving->high < low) return TM_ENERGY_SMALLER;
     return saving->low > high ? TM_ENERGY_LARGER : TM_ENERGY_REPRODUCED;
 }

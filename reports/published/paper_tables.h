@@ -46,11 +46,12 @@ const tm_published_value *tm_paper_2b4t_latency(const tm_published *published, t
 typedef enum tm_energy_verdict {
     TM_ENERGY_NOT_MEASURED,
     TM_ENERGY_NO_CLAIM,       /* the paper claims nothing for this architecture */
-    TM_ENERGY_NO_INTERVAL,    /* one pair */
+    TM_ENERGY_NO_INTERVAL,    /* too few pairs */
     TM_ENERGY_REPRODUCED,     /* the interval overlaps the claimed range */
     TM_ENERGY_LARGER,         /* the interval is above the claimed range */
     TM_ENERGY_SMALLER,        /* the interval is below the claimed range and above 0 */
-    TM_ENERGY_NOT_REPRODUCED, /* no saving shown */
+    TM_ENERGY_INCONCLUSIVE,   /* the interval holds values of the range and no saving as well */
+    TM_ENERGY_NOT_REPRODUCED, /* the interval is below the claimed range and reaches 0 or less */
 } tm_energy_verdict;
 const char *tm_energy_verdict_words(tm_energy_verdict verdict);
 /* range[48]: the claimed range as printed; "" without a claim. */

@@ -538,8 +538,8 @@ static void another_build_has_its_own_summary(void **state)
     assert_true(all.items[0].superseded && !all.items[1].superseded);
     NEAR(find_summary(&all, "k")->tokens_per_second.value, 90, 1e-6);
     int n;
-    const tm_cell_summary *best =
-        tm_summaries_best(&all, TM_ROLE_TERNARY, "ternmark", "synth:125M", 2, "tg100", NULL, &n);
+    const tm_best_query query = {.role = TM_ROLE_TERNARY, .column = &all.items[1].cell};
+    const tm_cell_summary *best = tm_summaries_best(&all, &query, &n);
     assert_ptr_equal(best, &all.items[1]);
     assert_int_equal(n, 1);
     tm_summaries_free(&all);

@@ -51,7 +51,7 @@ static void missing_limit_has_the_reason(void **state)
     assert_string_equal(peak_of("i2r16_mad_avx2", "int8", 4).missing,
                         "the roofline of the run has no int8_gmac_per_second for 4 threads");
     assert_string_equal(tm_limit_find(NULL, "read_gb_per_second", 2).missing,
-                        "no run of this store holds a roofline");
+                        "the run did not measure the limits of the machine");
 }
 
 int main(void)

@@ -64,10 +64,11 @@ static void make_text(fixture *f, const sample_store *store, int cores, tm_text 
         tm_summaries_make(store->records.items, store->records.n, NULL, NULL, &summaries, &err),
         TM_OK);
     assert_int_equal(tm_speedups_make(&summaries, &speedups, &err), TM_OK);
+    tm_sheet_machine machine = {.name = "Imaginary CPU", .cores = cores};
     tm_sheet_input input = {.speedups = &speedups,
                             .published = &f->published,
-                            .machine = "Imaginary CPU",
-                            .cores = cores};
+                            .machines = &machine,
+                            .n_machines = 1};
     assert_int_equal(tm_speedup_sheets(&input, &tables, &err), TM_OK);
     for (int i = 0; i < tables.n; i++)
         assert_int_equal(tm_table_write_text(&tables.items[i], out, &err), TM_OK);
@@ -124,7 +125,8 @@ static void speedup_table_has_the_form_of_the_paper(void **state)
         "value [low, high]: 95 % interval over fresh processes; for a speed-up, over pairs of "
         "processes "
         "that\n"
-        "ran next to each other (by t on logs of the ratios below 6 pairs).\n"
+        "ran next to each other (by t on logs of the ratios below 6 pairs; below 4 pairs the range of the\n"
+        "pairs).\n"
         "Published values come from other machines. The paper states neither prompt and output "
         "lengths "
         "nor\n"
@@ -224,7 +226,7 @@ static void assert_markdown_tables(const char *text)
 static void write_demo(fixture *f, const char *directory, unsigned formats, bool draw,
                        tm_report *out)
 {
-    static const tm_model_size sizes[] = {{"125M", 103809024, 24577536}};
+    static const tm_model_size sizes[] = {{"125M", 103809024, 24577536, true}};
     sample_store store;
     tm_error err = {0};
     sample_demo(&store);
@@ -302,14 +304,15 @@ static void only_requested_formats_are_written(void **state)
     assert_non_null(csv);
     assert_non_null(
         strstr(csv, "origin,paper,table,device,threads,test,model,kernel,quantity,unit,value,"
-                    "low,high,n,n_of,method,missing\r\n"));
+                    "low,high,n,n_of,method,missing,engine,cell_id,build,older_build,"
+                    "fastest_of,remark\r\n"));
     assert_non_null(
         strstr(csv, "published,2410.16144,Table 5,Intel Core i7-13700H,2,"
-                    "\"generation, length not stated\",700M,,fp16,tokens/s,18.56,,,,,,\r\n"));
+                    "\"generation, length not stated\",700M,,fp16,tokens/s,18.56,,,,,,,,,,,,\r\n"));
     /* A value that is neither measured nor published: empty fields and the reason. */
     assert_non_null(strstr(csv,
                            "measured,,,Imaginary CPU 9000,2,tg16,7B,f16_fma_x,fp16,tokens/s,,,,,,,"
-                           "\"needs 14.2 GB, 7.8 GB available\"\r\n"));
+                           "\"needs 14.2 GB, 7.8 GB available\",ternmark,"));
 }
 
 /* The fields of the line that begins with `start`, split at commas outside quotes. */
@@ -358,7 +361,7 @@ static void missing_values_are_never_zero(void **state)
         .store = "s", .directory = dir, .formats = TM_REPORT_ALL, .published = &f->published};
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     assert_non_null(
-        strstr(tm_text_string(&report.text), "no fp16 cell of this model in the store"));
+        strstr(tm_text_string(&report.text), "no baseline cell of this model in the store"));
     tm_report_free(&report);
     sample_free(&store);
 

@@ -58,7 +58,7 @@ static int close_fixture(void **state)
 
 static void write_report(const sample_store *store, bool run_gnuplot, tm_report *out)
 {
-    static const tm_model_size sizes[] = {{"700M", 650000000, 50000000}};
+    static const tm_model_size sizes[] = {{"700M", 650000000, 50000000, true}};
     tm_error err = {0};
     tm_report_options options = {.store = "made-up.jsonl",
                                  .directory = f.dir,

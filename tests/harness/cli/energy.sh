@@ -66,13 +66,24 @@ windows "and the samples are kept" interrupted.jsonl 'len(s) == 2 and not w'
 wait
 
 # In every format of bench, every fake row and value is labelled fake.
-for format in text md csv; do
+for format in text md; do
     show_run $format && grep -q 'fake [0-9.e-]*.*fake: fake, fake package, fake counter' out
     verdict $? "$format: fake joules in a row are labelled fake"
     grep 'null:200000' out | grep -v 'fake [0-9].*fake [0-9].*fake: fake' | grep -q .
     [ $? -eq 1 ] && [ "$(grep -c 'null:200000' out)" -eq 2 ]
     verdict $? "$format: so are joules, watts and source in every other row"
 done
+show_run csv && python3 - out >err 2>&1 <<'PYTHON'
+import csv, sys
+
+rows = list(csv.DictReader(open(sys.argv[1], newline="")))
+assert len(rows) == 2, rows
+for row in rows:
+    assert not row["joules_per_token"] and not row["watts"], row
+    assert float(row["fake_joules_per_token"]) > 0 and float(row["fake_watts"]) > 0, row
+    assert row["energy_from"] == "fake: fake, fake package, fake counter", row
+PYTHON
+verdict $? "csv: fake joules and watts appear only in columns that say fake"
 show_run jsonl && python3 - out >err 2>&1 <<'PYTHON'
 import json, sys
 
@@ -84,7 +95,7 @@ for line in open(sys.argv[1]):
 PYTHON
 verdict $? "JSON: fake joules appear only under keys that say fake"
 expect 0 "without energy, JSON has the reason" '"joules_per_token_missing":"not requested' bench "${fake[@]}" -p 64 -n 0 -o jsonl
-expect 0 "without energy, CSV keeps its columns" 'J/token,W,energy from' bench "${fake[@]}" -p 64 -n 0 -o csv
+expect 0 "without energy, CSV keeps its columns" 'joules_per_token,' bench "${fake[@]}" -p 64 -n 0 -o csv
 
 # --- suites, resuming, interruption ------------------------------------------------------------------
 
@@ -154,7 +165,7 @@ expect 0 "auto without a source continues" "no energy from powercap: .*no RAPL z
 verdict $? "and reports the reason of each source"
 windows "the run record has the reasons" none.jsonl \
     'len(s) == 1 and not w and run[0]["energy"]["chosen"] is None and len(run[0]["energy"]["sources"]) == 4'
-expect 0 "a missing figure is -, with the reason below" '(b) powercap: .*no RAPL zone' bench "${fake[@]}" -p 64 -n 0 \
+expect 0 "a missing figure is -, with the reason below" '(d) powercap: .*no RAPL zone' bench "${fake[@]}" -p 64 -n 0 \
     --energy=auto --sysfs-root empty
 expect 5 "require without a source" "energy is required" bench "${fake[@]}" -p 64 -n 0 --energy=require \
     --sysfs-root empty --store required.jsonl

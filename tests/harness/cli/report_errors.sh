@@ -29,14 +29,14 @@ cell='{"schema":1,"kind":"cell","run":"r1","cell_id":"c","engine":"ternmark","mo
 echo "$run" >"$work/runs.jsonl"
 printf '%s\n%s\n' "$run" "$cell" >"$work/cell.jsonl"
 printf '{"schema":99,"kind":"run","run":"r1"}\n%s\n' "$run" >"$work/newer.jsonl"
-printf '%s\nnot json\n%s\n' "$run" "$run" >"$work/garbage.jsonl"
+printf 'not json\n' >"$work/garbage.jsonl"
 : >"$work/file"
 
 refused "a missing argument" 2 'STORE'
 refused "a store that does not exist" 2 'nowhere.jsonl' "$work/nowhere.jsonl"
 refused "a store without cells" 2 'runs.jsonl: the store holds no cell' "$work/runs.jsonl"
 refused "another schema" 3 'schema 99' "$work/newer.jsonl"
-refused "a line that is not JSON" 2 'line 2' "$work/garbage.jsonl"
+refused "a file without any good line" 2 'line 1' "$work/garbage.jsonl"
 refused "an unknown format" 2 'did you mean "latex"' "$work/cell.jsonl" --format latx
 refused "an unknown option" 2 'did you mean .--format.' "$work/cell.jsonl" --fromat md
 refused "a directory that is a file" 2 "$work/file" "$work/cell.jsonl" -o "$work/file"

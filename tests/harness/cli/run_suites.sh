@@ -85,7 +85,7 @@ expect 2 "a file that is not a store" "diary" run good.json --store diary
 verdict $? "a file that is not a store stays unchanged"
 sed 's/"fingerprint":"./"fingerprint":"x/' s.jsonl >foreign.jsonl
 expect 2 "another machine's store" "another machine" run good.json --store foreign.jsonl
-expect 0 "--allow-machine accepts another machine's store" " 0 new samples" run good.json --store foreign.jsonl --allow-machine
+expect 0 "--allow-machine measures the cells of this machine" " 16 new samples" run good.json --store foreign.jsonl --allow-machine
 sed 's/^{"schema":1/{"schema":9/' s.jsonl >newer.jsonl
 sed '2a {"schema":1,"kind":"dream","run":"r1"}' s.jsonl >later.jsonl
 expect 0 "lines of an unknown kind are skipped with a note" 'their kind: 1, the first a "dream"' run good.json --store later.jsonl
