@@ -116,8 +116,8 @@ await ' tg200$'
 kill -TERM $pid
 wait $pid
 [ $? -eq 143 ] && grep -q 'interrupted; 2 of 3 cells were finished' err && jq -e '[.[].test] == ["pp1", "tg2"]' out >log &&
-    jq -e '[.traceEvents[] | select(.name == "process_name")] | length == 2' i.json >log
-verdict $? "SIGTERM later: exit status 143, finished cells are printed, the trace is valid"
+    [ ! -e i.json ]
+verdict $? "SIGTERM later: exit status 143, finished cells are printed, no partial trace is written"
 # This cell would take many minutes (4000 tokens with the scalar kernel, four times); the program must not wait
 # for it. It is killed after a minute.
 "$program" profile -m synth:125M --kernel i2r16_mad_scalar -t 1 -p 0 -n 2,4000 -r 1 --seconds 0 --folded i.txt \
@@ -127,7 +127,7 @@ await ' tg4000$'
 kill -INT $pid
 (sleep 60; kill -KILL $pid) >/dev/null 2>&1 &
 wait $pid
-[ $? -eq 130 ] && kill $! && grep -q 'interrupted; 1 of 2 cells were finished' err && jq -e '[.[].test] == ["tg2"]' out >log && [ -s i.txt ]
+[ $? -eq 130 ] && kill $! && grep -q 'interrupted; 1 of 2 cells were finished' err && jq -e '[.[].test] == ["tg2"]' out >log && [ ! -e i.txt ]
 verdict $? "^C in a long cell: exit status 130, finished cells are printed at once"
 
 # Profiles in a sweep: measured after the repetitions, kept in the store, shown by a report.
