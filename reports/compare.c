@@ -191,8 +191,7 @@ static int count_unpaired(const tm_summaries *all, const tm_cell_summary *own,
     for (int i = 0; i < own->n_processes; i++) {
         bool has_partner = partner_of(&own->processes[i], other);
         for (int k = 0; all && k < all->n && !has_partner; k++)
-            has_partner = &all->items[k] != own &&
-                          tm_same_place(&all->items[k].cell, &own->cell) &&
+            has_partner = &all->items[k] != own && tm_same_place(&all->items[k].cell, &own->cell) &&
                           partner_of(&own->processes[i], &all->items[k]);
         n += !has_partner;
     }

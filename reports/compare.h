@@ -1,9 +1,9 @@
 /* Compares two cells: pairs of processes -> ratio with an interval -> verdict.
  *
- * A pair is two processes with the same number in one run: they ran next to each other, so that slow
- * drift of the machine cancels out of their ratio. Where the store has their times of day, a pair
- * that lies much further apart than the others does not count: the machine was suspended between.
- * This module prints nothing; tm_comparison_words formats a result.
+ * A pair is two processes with the same number in one run: they ran next to each other, so that
+ * slow drift of the machine cancels out of their ratio. Where the store has their times of day, a
+ * pair that lies much further apart than the others does not count: the machine was suspended
+ * between. This module prints nothing; tm_comparison_words formats a result.
  */
 #ifndef TM_REPORTS_COMPARE_H
 #define TM_REPORTS_COMPARE_H
@@ -50,8 +50,7 @@ tm_status tm_compare_cells(const tm_cell_summary *a, const tm_cell_summary *b, t
                            tm_error *err) TM_MUST_USE;
 /* The same; processes that are partners of another cell of `all` do not count as unpaired. */
 tm_status tm_compare_among(const tm_summaries *all, const tm_cell_summary *a,
-                           const tm_cell_summary *b, tm_comparison *out,
-                           tm_error *err) TM_MUST_USE;
+                           const tm_cell_summary *b, tm_comparison *out, tm_error *err) TM_MUST_USE;
 /* Compares the two arms of an A/A cell; arm a runs first in the pairs of even number. Errors:
  * NOMEM. */
 tm_status tm_compare_aa(const tm_cell_summary *cell, tm_comparison *out, tm_error *err) TM_MUST_USE;

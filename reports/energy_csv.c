@@ -125,7 +125,8 @@ static tm_status add_speedup(const tm_sheet_input *input, const tm_speedup *s, t
         add_value(out, &r, "saving of net", "%", &net, "pairs", ratio.net_missing);
     }
     if (phase == TM_PHASE_GENERATION && s->cell->n_prompt == 0 && s->cell->depth == 0 &&
-        s->cell->threads == tm_sheet_machine_of(input, s->cell)->cores && tm_paper_has_energy(input->published, s->cell->model))
+        s->cell->threads == tm_sheet_machine_of(input, s->cell)->cores &&
+        tm_paper_has_energy(input->published, s->cell->model))
         add_published(input, s, out);
     return TM_OK;
 }

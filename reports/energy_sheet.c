@@ -194,8 +194,9 @@ static void add_verdicts(energy_sheet *s)
 {
     char label[96], range[48];
     tm_interval nothing = {.value = NAN};
-    if (tm_paper_judge_saving(s->sheet.input->published, tm_sheet_machine_of(s->sheet.input, s->sheet.cell)->architecture, &nothing,
-                              range) == TM_ENERGY_NO_CLAIM)
+    if (tm_paper_judge_saving(s->sheet.input->published,
+                              tm_sheet_machine_of(s->sheet.input, s->sheet.cell)->architecture,
+                              &nothing, range) == TM_ENERGY_NO_CLAIM)
         return;
     snprintf(label, sizeof label, "against the paper's %s", range);
     tm_table_add_row(s->sheet.table);
@@ -205,7 +206,8 @@ static void add_verdicts(energy_sheet *s)
         bool has_ratio = s->sheet.columns[i].speedup && isfinite(s->ratios[i].gross.value);
         if (has_ratio && saving.n < TM_MIN_PAIRS) saving.low = saving.high = NAN;
         tm_energy_verdict verdict =
-            tm_paper_judge_saving(s->sheet.input->published, tm_sheet_machine_of(s->sheet.input, s->sheet.cell)->architecture,
+            tm_paper_judge_saving(s->sheet.input->published,
+                                  tm_sheet_machine_of(s->sheet.input, s->sheet.cell)->architecture,
                                   has_ratio ? &saving : &nothing, range);
         tm_table_add_cell(s->sheet.table, "%s", tm_energy_verdict_words(verdict));
     }
@@ -224,8 +226,8 @@ static void add_measured(energy_sheet *s, bool has_claims)
         s->is_fake ? "fake joules and watts (not measured)"
                    : tm_sheet_origin(s->sheet.input,
                                      first->speedup ? first->speedup->cell : s->sheet.cell),
-        machine->name, threads, tm_plural(threads), threads == machine->cores ? " (all cores)" : "", s->sheet.cell->test,
-        tm_phase_text(s->phase));
+        machine->name, threads, tm_plural(threads), threads == machine->cores ? " (all cores)" : "",
+        s->sheet.cell->test, tm_phase_text(s->phase));
     for (int is_net = 0; is_net <= 1; is_net++) {
         const char *kind = is_net ? "net " : "";
         snprintf(label, sizeof label, "%s, %sJ/%s token", base, kind, tokens);

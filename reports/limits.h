@@ -13,8 +13,8 @@ tm_measured tm_limit_find(const tm_json *run, const char *kind, int threads);
  * reason, if the run did not measure it. */
 tm_measured tm_limit_macs(const tm_json *run, const tm_cell *cell);
 
-/* The same kind of limit in the runs that measured a cell. Its processes are held against the limit
- * of their own run: `share` is the median over processes of rate x units_per_token / limit, and
+/* The same kind of limit in the runs that measured a cell. Each process is compared with the limit
+ * of its own run: `share` is the median over processes of rate x units_per_token / limit, and
  * `value` the median of the limits. Missing, with the reason, if no such run has the limit. */
 typedef struct tm_cell_limit {
     tm_measured value, share;

@@ -17,9 +17,8 @@ static tm_measured model_gb(const tm_report_view *view, const tm_cell_summary *s
         const tm_model_size *size = &view->options->sizes[i];
         if (strcasecmp(size->name, tm_model_label(s->cell.model)) != 0) continue;
         /* The embedding of an untied model is a table of its own, kept in 16 bits per weight. */
-        double head = isfinite(s->head_bytes.value)
-                          ? s->head_bytes.value
-                          : (double)size->embedding_weights * head_bytes;
+        double head = isfinite(s->head_bytes.value) ? s->head_bytes.value
+                                                    : (double)size->embedding_weights * head_bytes;
         double embedding = size->tied_head ? 0 : (double)size->embedding_weights * 2.0;
         double bytes =
             (double)size->linear_weights * s->bits_per_weight.value / 8.0 + head + embedding;
@@ -189,7 +188,8 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         "Weights: linear weights, embedding and head in their layouts, computed from the shape. "
         "MB/token and GB/s: what the test must read (weights, head, keys and values), not what a "
         "counter saw. MAC peak: that of the kernel's arithmetic, measured by the roofline of "
-        "the cell's own run. Anonymous and file memory: at the end of the repetition. J/token: gross, over all tokens of the test.");
+        "the cell's own run. Anonymous and file memory: at the end of the repetition. J/token: "
+        "gross, over all tokens of the test.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "cell table: out of memory for %d rows", out->n_rows);
     return TM_OK;
@@ -327,11 +327,12 @@ static void add_energy(const tm_cell_summary *s, tm_table *out, tm_text *missing
 
 tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_error *err)
 {
-    static const char *const before[] = {
-        "origin",        "engine",     "model",    "kernel",        "head_kernel", "role",
-        "threads",       "test",       "cell_id",  "superseded",    "status",      "n_processes",
-        "n_repetitions", "n_outliers", "n_failed", "n_token_times", "method",      "machine",
-        "build",         "older_build", "n_runs",  NULL};
+    static const char *const before[] = {"origin",        "engine",     "model",    "kernel",
+                                         "head_kernel",   "role",       "threads",  "test",
+                                         "cell_id",       "superseded", "status",   "n_processes",
+                                         "n_repetitions", "n_outliers", "n_failed", "n_token_times",
+                                         "method",        "machine",    "build",    "older_build",
+                                         "n_runs",        NULL};
     static const char *const after[] = {"tokens", "marks", "warning", "missing", NULL};
     tm_text missing = {0};
     tm_table_init(out, "");

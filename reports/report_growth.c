@@ -57,9 +57,9 @@ static bool same_model(const tm_cell *a, const tm_cell *b, axis along)
  * different positions, so they are different series. */
 static bool may_share_series(const tm_cell *a, const tm_cell *b, axis along)
 {
-    return a->machine == b->machine && strcmp(a->engine, b->engine) == 0 && strcmp(a->role, b->role) == 0 &&
-           strcmp(head_asked(a), head_asked(b)) == 0 && same_model(a, b, along) &&
-           a->threads == b->threads && a->n_gen == b->n_gen &&
+    return a->machine == b->machine && strcmp(a->engine, b->engine) == 0 &&
+           strcmp(a->role, b->role) == 0 && strcmp(head_asked(a), head_asked(b)) == 0 &&
+           same_model(a, b, along) && a->threads == b->threads && a->n_gen == b->n_gen &&
            (along == CONTEXT || a->depth == b->depth) &&
            (along == SEQUENCES || sequences_of(a) == sequences_of(b));
 }
@@ -158,10 +158,9 @@ static void add_row(const tm_cell_summary *s, tm_table *out)
 tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm_table *out,
                            tm_error *err)
 {
-    static const char *const headings[] = {"threads",  "context",  "sequences",      "MB/token",
-                                           "ms/token", "low",
-                                           "high",     "n",        "floor ms",
-                                           "floor, % of time", "bound by"};
+    static const char *const headings[] = {
+        "threads", "context", "sequences", "MB/token",         "ms/token", "low",
+        "high",    "n",       "floor ms",  "floor, % of time", "bound by"};
     const tm_summaries *all = view->summaries;
     rows series = {0};
     *is_measured_for = false;
@@ -196,7 +195,8 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
         "processes. The floor is the larger of two times, "
         "at "
         "the same number of threads: reading the bytes of a token (its share of weights and head, "
-        "plus keys and values) at the bandwidth measured in the same run, and its multiply-accumulates at the "
+        "plus keys and values) at the bandwidth measured in the same run, and its "
+        "multiply-accumulates at the "
         "measured peak. A series has one name in the suite; each row shows the kernel that was "
         "chosen. A model that fits in a cache may be faster than the floor of memory. All "
         "multiply-accumulates are counted at the peak of the kernel's arithmetic; with a float "

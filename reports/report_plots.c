@@ -73,8 +73,8 @@ static const tm_speedup *find_speedup(const tm_report_view *view, const char *mo
     const tm_speedups *all = view->input->speedups;
     for (int i = 0; i < all->n; i++) {
         const tm_cell *cell = all->items[i].cell;
-        if (cell->machine == view->machine && cell->threads == threads && strcmp(cell->model, model) == 0 &&
-            strcmp(cell->test, test) == 0)
+        if (cell->machine == view->machine && cell->threads == threads &&
+            strcmp(cell->model, model) == 0 && strcmp(cell->test, test) == 0)
             return &all->items[i];
     }
     return NULL;
@@ -218,8 +218,7 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
              is_prompt ? "Prompt" : "Decode", base, test);
     snprintf(label, sizeof label, "speed-up over %s (ratio of tokens/s)", base);
     tm_plot_init(plot, is_prompt ? "prompt-speedup" : "decode-speedup", title,
-                 "model size (parameters, as named; logarithmic)",
-                 label);
+                 "model size (parameters, as named; logarithmic)", label);
     plot->log_x = plot->is_spread = true;
     for (int t = 0; t < a.n_threads; t++) {
         tm_cell cell = {.n_gen = is_prompt ? 0 : 1, .n_prompt = is_prompt, .threads = a.threads[t]};
@@ -234,7 +233,8 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
         if (has_table[1]) add_published_speedups(view, "Table 5", a.n_threads, plot);
         if (has_table[0]) add_published_speedups(view, "Table 4", a.n_threads + 2, plot);
     }
-    snprintf(plot->note, sizeof plot->note, "%s. Bars: 95 %% interval over pairs, below 4 pairs their range. %s%s",
+    snprintf(plot->note, sizeof plot->note,
+             "%s. Bars: 95 %% interval over pairs, below 4 pairs their range. %s%s",
              machine_of(view)->name,
              is_prompt
                  ? "The paper prints no prompt speeds."
@@ -297,8 +297,8 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
                 if (!s || !isfinite(s->tokens_per_second.value) ||
                     !(s->bytes_per_token.value > 0.0))
                     continue;
-                snprintf(label, sizeof label, "%s, %d thread%s", role_name(view, marker), a.threads[t],
-                         tm_plural(a.threads[t]));
+                snprintf(label, sizeof label, "%s, %d thread%s", role_name(view, marker),
+                         a.threads[t], tm_plural(a.threads[t]));
                 if (!has_series) tm_plot_add_series(plot, label, TM_MEASURED, t, marker, false);
                 has_series = true;
                 tm_plot_add_point(plot, s->bytes_per_token.value * 1e-6, s->tokens_per_second.value,

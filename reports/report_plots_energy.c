@@ -27,8 +27,9 @@ static const char *role_of(const tm_cell *cell)
 static bool is_shown(const tm_report_view *view, const tm_cell_summary *s)
 {
     const tm_energy_phase *e = &s->energy.phases[TM_PHASE_GENERATION];
-    return !s->superseded && s->cell.machine == view->machine && s->cell.n_prompt == 0 && !tm_model_is_fake(s->cell.model) &&
-           isfinite(s->tokens_per_second.value) && isfinite(e->joules_per_token.value);
+    return !s->superseded && s->cell.machine == view->machine && s->cell.n_prompt == 0 &&
+           !tm_model_is_fake(s->cell.model) && isfinite(s->tokens_per_second.value) &&
+           isfinite(e->joules_per_token.value);
 }
 
 /* A series is a model in one role by one meter: joules of different scopes are not comparable. */

@@ -20,8 +20,9 @@ static bool has_other_head(const tm_summaries *all, const tm_cell *c)
     for (int i = 0; i < all->n; i++) {
         const tm_cell *other = &all->items[i].cell;
         if (is_shown(&all->items[i]) && strcmp(other->head_kernel, c->head_kernel) != 0 &&
-            other->machine == c->machine && strcmp(other->model, c->model) == 0 && strcmp(other->kernel, c->kernel) == 0 &&
-            other->threads == c->threads && strcmp(other->test, c->test) == 0)
+            other->machine == c->machine && strcmp(other->model, c->model) == 0 &&
+            strcmp(other->kernel, c->kernel) == 0 && other->threads == c->threads &&
+            strcmp(other->test, c->test) == 0)
             return true;
     }
     return false;

@@ -105,8 +105,7 @@ static double speed_in(const tm_cell_summary *s, const char *run, double *values
 {
     int n = 0;
     for (int i = 0; i < s->n_processes; i++)
-        if (strcmp(s->processes[i].run, run) == 0)
-            values[n++] = s->processes[i].tokens_per_second;
+        if (strcmp(s->processes[i].run, run) == 0) values[n++] = s->processes[i].tokens_per_second;
     return tm_median(values, n);
 }
 
@@ -246,8 +245,8 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
     bool has_roofline = false;
     for (int i = 0; i < view->records->n; i++) {
         const tm_record *r = &view->records->items[i];
-        has_roofline |= r->kind == TM_RECORD_RUN &&
-                        tm_json_is_object(tm_json_get(r->run.document, "roofline"));
+        has_roofline |=
+            r->kind == TM_RECORD_RUN && tm_json_is_object(tm_json_get(r->run.document, "roofline"));
     }
     if (!has_roofline)
         tm_text_add(

@@ -8,7 +8,7 @@
 /* The fields to the left of a value. */
 typedef struct row {
     const char *origin, *paper, *paper_table, *device, *model, *test, *kernel;
-    int threads; /* 0: not a number ("unlimited") */
+    int threads;                 /* 0: not a number ("unlimited") */
     const tm_cell_summary *cell; /* NULL: published */
     const tm_speedup *speedup;   /* of a ratio; else NULL */
 } row;
@@ -57,9 +57,9 @@ static void end_row(tm_table *out, const row *r, const tm_interval *v, const cha
     else
         tm_table_add_cell(out, "%s", "");
     tm_table_add_cell(out, "%s",
-                      r->speedup  ? r->speedup->comparison.warning
-                      : cell      ? cell->warning
-                                  : "");
+                      r->speedup ? r->speedup->comparison.warning
+                      : cell     ? cell->warning
+                                 : "");
 }
 
 static void add_cell_rate(tm_table *out, row r, const tm_cell_summary *cell, const char *quantity)
@@ -82,8 +82,7 @@ static void add_figure(tm_table *out, const row *r, const tm_measured *figure, c
 
 static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_table *out)
 {
-    const char *table =
-        tm_paper_speed_table(s->cell, tm_sheet_machine_of(input, s->cell)->cores);
+    const char *table = tm_paper_speed_table(s->cell, tm_sheet_machine_of(input, s->cell)->cores);
     if (tm_paper_has_speed(input->published, s->cell->model)) {
         for (int d = 0; table && tm_paper_devices[d]; d++) {
             row r = {.origin = "published",
@@ -122,9 +121,9 @@ static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_t
 tm_status tm_speedup_csv(const tm_sheet_input *input, tm_table *out, tm_error *err)
 {
     static const char *const headings[] = {
-        "origin", "paper", "table", "device", "threads", "test", "model",  "kernel",  "quantity",
-        "unit",   "value", "low",   "high",   "n",       "n_of", "method", "missing",
-        "engine", "cell_id", "build", "older_build", "fastest_of", "remark", NULL};
+        "origin",   "paper",  "table",   "device", "threads",     "test",       "model",  "kernel",
+        "quantity", "unit",   "value",   "low",    "high",        "n",          "n_of",   "method",
+        "missing",  "engine", "cell_id", "build",  "older_build", "fastest_of", "remark", NULL};
     tm_table_init(out, "");
     for (int i = 0; headings[i]; i++) tm_table_add_column(out, headings[i], TM_LEFT);
     for (int i = 0; i < input->speedups->n; i++) {

@@ -160,11 +160,11 @@ void tm_speedup_sheet_measured(tm_sheet *s)
     const tm_sheet_machine *machine = tm_sheet_machine_of(s->input, s->cell);
     const char *base = tm_sheet_baseline(s->input, s->cell);
     char label[96];
-    tm_table_add_group(s->table, "%s: %s, %d thread%s%s, %s",
-                       tm_sheet_origin(s->input, s->columns[0].speedup ? s->columns[0].speedup->cell
-                                                                       : s->cell),
-                       machine->name, threads, tm_plural(threads),
-                       threads == machine->cores ? " (all cores)" : "", s->cell->test);
+    tm_table_add_group(
+        s->table, "%s: %s, %d thread%s%s, %s",
+        tm_sheet_origin(s->input, s->columns[0].speedup ? s->columns[0].speedup->cell : s->cell),
+        machine->name, threads, tm_plural(threads), threads == machine->cores ? " (all cores)" : "",
+        s->cell->test);
     snprintf(label, sizeof label, "%s, tokens/s", base);
     add_measured_row(s, label, ROW_BASELINE);
     add_measured_row(s, "ternary, tokens/s", ROW_TERNARY);

@@ -37,7 +37,8 @@ static void add_paper_notes(tm_sheet *s, const char *paper_table)
             "Published values come from other machines. The paper states neither prompt and "
             "output lengths nor the kernel of a cell; its speed-up is over its own fp16 "
             "baseline.");
-        if (strcmp(paper_table, TM_PAPER_2_THREADS) == 0 && tm_sheet_machine_of(s->input, s->cell)->cores == 2)
+        if (strcmp(paper_table, TM_PAPER_2_THREADS) == 0 &&
+            tm_sheet_machine_of(s->input, s->cell)->cores == 2)
             tm_table_add_note(
                 s->table,
                 "Two threads are compared with the paper's table for two threads. They are "
@@ -115,7 +116,8 @@ static void add_interval_note(tm_sheet *s)
     tm_table_add_note(
         s->table,
         "value [low, high]: 95 %% interval over fresh processes; for a speed-up, over pairs of "
-        "processes that ran next to each other (by t on logs of the ratios below 6 pairs; below 4 pairs the range of the pairs).");
+        "processes that ran next to each other (by t on logs of the ratios below 6 pairs; below 4 "
+        "pairs the range of the pairs).");
 }
 
 /* The mean over models. Its interval is the spread of the models, not of the measurement. */
@@ -142,7 +144,9 @@ static void add_mean_note(tm_sheet *s)
 void tm_speedup_sheet_published(tm_sheet *s)
 {
     const char *paper_table =
-        s->kind == TM_SHEET_PAPER ? tm_paper_speed_table(s->cell, tm_sheet_machine_of(s->input, s->cell)->cores) : NULL;
+        s->kind == TM_SHEET_PAPER
+            ? tm_paper_speed_table(s->cell, tm_sheet_machine_of(s->input, s->cell)->cores)
+            : NULL;
     if (paper_table) add_paper(s, paper_table);
     if (s->kind == TM_SHEET_OTHER) add_2b4t(s);
     if (s->is_first) add_interval_note(s);

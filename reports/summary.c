@@ -94,8 +94,7 @@ static bool is_emulated(const tm_json *run)
 static int machine_of(const tm_json *document, tm_summaries *out)
 {
     const char *fingerprint = tm_json_text(tm_json_get(document, "fingerprint"), "");
-    const char *name =
-        tm_json_text(tm_json_get(tm_json_get(document, "machine"), "cpu_model"), "");
+    const char *name = tm_json_text(tm_json_get(tm_json_get(document, "machine"), "cpu_model"), "");
     int i = 0;
     while (i < out->n_machines && (strcmp(out->machines[i].fingerprint, fingerprint) != 0 ||
                                    strcmp(out->machines[i].name, name) != 0 ||
@@ -137,10 +136,9 @@ static void find_groups(const tm_record *records, int n, work *w)
         w->groups[i] = -1;
         if (records[i].kind == TM_RECORD_RUN) continue;
         int g = 0, machine = machine_of_record(w, i);
-        while (g < w->n_groups &&
-               !(machine_of_record(w, w->firsts[g]) == machine &&
-                 same_row(&records[w->firsts[g]].cell, &records[i].cell) &&
-                 strcmp(records[w->firsts[g]].cell_id, records[i].cell_id) == 0))
+        while (g < w->n_groups && !(machine_of_record(w, w->firsts[g]) == machine &&
+                                    same_row(&records[w->firsts[g]].cell, &records[i].cell) &&
+                                    strcmp(records[w->firsts[g]].cell_id, records[i].cell_id) == 0))
             g++;
         if (g == w->n_groups) w->firsts[w->n_groups++] = i;
         w->groups[i] = g;
@@ -220,8 +218,8 @@ static void place_in_runs(const work *w, int group, const tm_summaries *all, tm_
 }
 
 static tm_status summarise_group(const tm_record *records, int n, work *w, int group,
-                                 tm_control_hook control, void *context,
-                                 const tm_summaries *all, tm_cell_summary *out, tm_error *err)
+                                 tm_control_hook control, void *context, const tm_summaries *all,
+                                 tm_cell_summary *out, tm_error *err)
 {
     tm_samples s = {.records = w->records,
                     .begins = w->begins,
@@ -349,9 +347,8 @@ static bool has_pair(const tm_summaries *all, const tm_cell_summary *s,
     for (int i = 0; i < all->n; i++) {
         const tm_cell_summary *other = &all->items[i];
         if (!other->superseded && !is_aa(&other->cell) &&
-            strcmp(other->cell.role, s->cell.role) != 0 &&
-            tm_same_place(&other->cell, &s->cell) && same_head(other, s) &&
-            tm_cells_are_paired(s, other))
+            strcmp(other->cell.role, s->cell.role) != 0 && tm_same_place(&other->cell, &s->cell) &&
+            same_head(other, s) && tm_cells_are_paired(s, other))
             return true;
     }
     return false;
@@ -376,8 +373,7 @@ const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const tm_best_
         if (!is_candidate(s, query)) continue;
         const double rate = s->tokens_per_second.value;
         /* First a value, then the newest build, then pairs. */
-        int rank = !isfinite(rate) ? 0
-                                   : 1 + 2 * !s->newest[0] + has_pair(all, s, query->partner);
+        int rank = !isfinite(rate) ? 0 : 1 + 2 * !s->newest[0] + has_pair(all, s, query->partner);
         if (rank > best_rank) *n_kernels = 0;
         if (rank >= best_rank) *n_kernels += rank > 0;
         if (rank > best_rank ||

@@ -3,8 +3,8 @@
  * Tables, plots and verdicts are built on them; this module prints nothing and knows no files. A
  * value that was not measured is NaN, with the reason next to it. Cells with the same names but a
  * different cell_id (another build or model file) are never mixed: each has its own summary, and
- * all but the latest are `superseded`. The same holds for cells of different machines, none of which
- * supersedes another. Processes with equal numbers in different runs are different processes.
+ * all but the latest are `superseded`. The same holds for cells of different machines, none of
+ * which supersedes another. Processes with equal numbers in different runs are different processes.
  */
 #ifndef TM_REPORTS_SUMMARY_H
 #define TM_REPORTS_SUMMARY_H
@@ -18,8 +18,8 @@
 /* Coefficient of variation over processes above which a cell gets a warning. */
 #define TM_UNSTABLE_CV 0.05
 
-/* Fewer pairs than this give no interval: low and high of the ratio are the smallest and the largest
- * ratio of a pair, and its method says so. */
+/* Fewer pairs than this give no interval: low and high of the ratio are the smallest and the
+ * largest ratio of a pair, and its method says so. */
 #define TM_MIN_PAIRS   4
 #define TM_PAIRS_RANGE "range of the pairs"
 /* Ratio of pairs a / b with its interval, or its range. */
@@ -30,7 +30,7 @@ typedef struct tm_process {
     int number, slot; /* as in the records; the two arms of a pair share the number */
     int n_repetitions;
     char run[24];
-    const tm_json *document;  /* the record of its run; borrowed; NULL: the store has none */
+    const tm_json *document; /* the record of its run; borrowed; NULL: the store has none */
     /* Time of day, in seconds since 1970, when its first repetition began and its last one ended;
      * NaN: not recorded. */
     double begin, end;
@@ -95,7 +95,7 @@ typedef struct tm_cell_summary {
 
 /* A machine that runs of the records were made on. */
 typedef struct tm_summary_machine {
-    const tm_json *run; /* its newest run record; borrowed; NULL: no run record, machine not known */
+    const tm_json *run; /* its newest run record; borrowed; NULL: the records have none */
     const char *fingerprint, *name; /* borrowed from the records; name: the CPU */
 } tm_summary_machine;
 
@@ -133,10 +133,10 @@ typedef struct tm_best_query {
      * NULL: any head, and those with a pair with any cell of the other role first. */
     const tm_cell_summary *partner;
 } tm_best_query;
-/* The cell to show for a role in a column: not superseded; of the newest build if there is one; with
- * pairs if one has any; then the fastest. If none has a value, the first, whose `missing` has the
- * reason; NULL without any cell. *n_kernels: number of cells it was the fastest of; choosing the
- * best of several favours them a little. */
+/* The cell to show for a role in a column: not superseded; of the newest build if there is one;
+ * with pairs if one has any; then the fastest. If none has a value, the first, whose `missing` has
+ * the reason; NULL without any cell. *n_kernels: number of cells it was the fastest of; choosing
+ * the best of several favours them a little. */
 const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const tm_best_query *query,
                                          int *n_kernels);
 

@@ -25,8 +25,9 @@ static const tm_cell_summary *baseline_of(const tm_summaries *all, const tm_cell
     int n_kernels;
     tm_best_query query = {
         .role = TM_ROLE_BASELINE, .column = &s->cell, .any_engine = true, .partner = s};
-    const tm_cell_summary *base =
-        strcmp(s->cell.role, TM_ROLE_BASELINE) == 0 ? s : tm_summaries_best(all, &query, &n_kernels);
+    const tm_cell_summary *base = strcmp(s->cell.role, TM_ROLE_BASELINE) == 0
+                                      ? s
+                                      : tm_summaries_best(all, &query, &n_kernels);
     *why = NULL;
     if (base == s) return NULL;
     query.partner = NULL;
@@ -226,8 +227,7 @@ static void explain_speed(const tm_cell_summary *s, char *text, size_t size)
         snprintf(text + strlen(text), size - strlen(text), "%sfake: a scripted model",
                  text[0] ? "; " : "");
     if (s->warning[0])
-        snprintf(text + strlen(text), size - strlen(text), "%s%s", text[0] ? "; " : "",
-                 s->warning);
+        snprintf(text + strlen(text), size - strlen(text), "%s%s", text[0] ? "; " : "", s->warning);
 }
 
 static tm_status add_ratio(tm_table *table, const tm_summaries *all, const tm_cell_summary *s,
@@ -289,8 +289,8 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
 static tm_status write_table(const tm_summaries *all, const char *format, tm_text *out,
                              tm_error *err)
 {
-    static const char *const headings[] = {"threads",   "test",           "tokens/s [95 %]",
-                                           "processes", "first token ms", "p50 ms",
+    static const char *const headings[] = {"threads",      "test",           "tokens/s [95 %]",
+                                           "processes",    "first token ms", "p50 ms",
                                            "peak RSS MiB", "read GB/s"};
     bool energy = false; /* these columns only when it was requested */
     for (int i = 0; i < all->n; i++) energy = energy || all->items[i].energy.is_asked;
@@ -324,8 +324,8 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
 static void add_csv_number(tm_table *table, double value)
 {
     char text[64];
-    tm_table_add_cell(table, "%s", isfinite(value) ? tm_number_short(value, 9, text, sizeof text)
-                                                   : "");
+    tm_table_add_cell(table, "%s",
+                      isfinite(value) ? tm_number_short(value, 9, text, sizeof text) : "");
 }
 
 static void add_csv_interval(tm_table *table, const tm_interval *x)

@@ -99,8 +99,8 @@ static tm_status print(const tm_call *call, const tm_sweep_outcome *outcome, tm_
     tm_text text = {0};
     /* The store may hold other results; only those of this call are printed. */
     const int first = outcome->first_new;
-    tm_status status = tm_summaries_make(outcome->records.items + first,
-                                         outcome->records.n - first, NULL, NULL, &summaries, err);
+    tm_status status = tm_summaries_make(outcome->records.items + first, outcome->records.n - first,
+                                         NULL, NULL, &summaries, err);
     if (status != TM_OK) return status;
     status = tm_bench_output_write(&summaries, call->format, &text, err);
     if (status == TM_OK) fputs(tm_text_string(&text), call->out);
@@ -156,7 +156,8 @@ static const tm_option rows[] = {
      .low = 1, .high = 1e6},
     {"no-warmup", NULL, TM_FLAG(request, no_warmup), NULL,
      .help = "time the first repetition as well, without a warm-up", .group = TM_EXECUTION_GROUP},
-    {"store", NULL, TM_FILE(request, store), "FILE", .help = "also append the records to a store; they are measured again even if it has them",
+    {"store", NULL, TM_FILE(request, store), "FILE",
+     .help = "also append the records to a store; they are measured again even if it has them",
      .group = TM_EXECUTION_GROUP},
     {0},
 };

@@ -213,8 +213,8 @@ tm_status tm_record_sample_check(const tm_record *record, tm_error *err)
 {
     const tm_record_sample *s = &record->sample;
     const tm_cell *c = &record->cell;
-    const int64_t n_tokens = (int64_t)c->n_prompt +
-                             (int64_t)c->n_gen * (c->n_sequences > 1 ? c->n_sequences : 1);
+    const int64_t n_tokens =
+        (int64_t)c->n_prompt + (int64_t)c->n_gen * (c->n_sequences > 1 ? c->n_sequences : 1);
     double sum = 0;
     if (s->n_tokens != n_tokens)
         return tm_fail(err, TM_FORMAT, "record: %d tokens; the test %s has %lld", s->n_tokens,

@@ -17,12 +17,12 @@ typedef struct tm_counter {
 } tm_counter;
 
 typedef struct tm_record_sample {
-    int repetition;         /* inside the process, from 0 */
+    int repetition;            /* inside the process, from 0 */
     double begin_unix_seconds; /* time of day when the timed region began; 0: not known */
-    int64_t elapsed_ns;     /* the timed region */
-    int n_tokens;           /* tokens the region made (prompt tokens for pp) */
-    int64_t first_token_ns; /* prompt through first token; 0 if the test has no prompt */
-    int64_t *token_ns;      /* [n_token_ns] per generated token of a sequence; owned */
+    int64_t elapsed_ns;        /* the timed region */
+    int n_tokens;              /* tokens the region made (prompt tokens for pp) */
+    int64_t first_token_ns;    /* prompt through first token; 0 if the test has no prompt */
+    int64_t *token_ns;         /* [n_token_ns] per generated token of a sequence; owned */
     int n_token_ns;
     int64_t load_ns;
     double bytes_per_token; /* read by the region: weights, head, KV; mean over its tokens */
@@ -48,7 +48,8 @@ typedef struct tm_record_sample {
 } tm_record_sample;
 
 struct tm_record;
-/* Whether the body of a sample fits the test of its cell and itself. Errors: FORMAT (what does not). */
+/* Whether the body of a sample fits the test of its cell and itself. Errors: FORMAT (what does
+ * not). */
 tm_status tm_record_sample_check(const struct tm_record *record, tm_error *err) TM_MUST_USE;
 
 /* Makes every figure missing for this reason. Use it when only few of them can be measured. */

@@ -28,15 +28,15 @@ typedef struct line_set {
     struct known_line {
         const char *text; /* NULL: free */
         size_t length;
-    } *slots;
+    } * slots;
     size_t n_slots, n_used;
 } line_set;
 
 static struct known_line *find_line(const line_set *set, const char *text, size_t length)
 {
     size_t i = tm_hash(TM_HASH_START, text, length) & (set->n_slots - 1);
-    while (set->slots[i].text && (set->slots[i].length != length ||
-                                  memcmp(set->slots[i].text, text, length) != 0))
+    while (set->slots[i].text &&
+           (set->slots[i].length != length || memcmp(set->slots[i].text, text, length) != 0))
         i = (i + 1) & (set->n_slots - 1);
     return &set->slots[i];
 }
@@ -73,14 +73,13 @@ static tm_status check_window(const tm_record *record, tm_error *err)
     const tm_record_energy *e = &record->energy;
     const tm_cell *c = &record->cell;
     const bool is_prompt = e->phase == TM_PHASE_PROMPT;
-    const int64_t each = is_prompt ? c->n_prompt
-                                   : (int64_t)c->n_gen * (c->n_sequences > 1 ? c->n_sequences : 1);
+    const int64_t each =
+        is_prompt ? c->n_prompt : (int64_t)c->n_gen * (c->n_sequences > 1 ? c->n_sequences : 1);
     const int64_t n = is_prompt ? e->n_prompt_tokens : e->n_output_tokens;
     if (n == e->n_repeats * each) return TM_OK;
-    return tm_fail(err, TM_FORMAT,
-                   "record: %lld tokens of the %s in %d repeats of %s, which has %lld",
-                   (long long)n, is_prompt ? "prompt" : "output", e->n_repeats, c->test,
-                   (long long)each);
+    return tm_fail(
+        err, TM_FORMAT, "record: %lld tokens of the %s in %d repeats of %s, which has %lld",
+        (long long)n, is_prompt ? "prompt" : "output", e->n_repeats, c->test, (long long)each);
 }
 
 static tm_status read_line(const char *text, size_t length, tm_record *out, tm_error *err)
@@ -179,9 +178,9 @@ const char *tm_records_left_out(const tm_records *records, char *text, size_t si
     if (records->n_refused > 1 && n < size)
         n += (size_t)snprintf(text + n, size - n, " (the first)");
     if (records->n_repeated > 0 && n < size)
-        n += (size_t)snprintf(text + n, size - n,
-                              "%s%d repeated line%s of the store counted once", n ? "; " : "",
-                              records->n_repeated, records->n_repeated == 1 ? "" : "s");
+        n += (size_t)snprintf(text + n, size - n, "%s%d repeated line%s of the store counted once",
+                              n ? "; " : "", records->n_repeated,
+                              records->n_repeated == 1 ? "" : "s");
     if (records->n_unknown > 0 && n < size)
         snprintf(text + n, size - n,
                  "%slines left out because this program does not know their kind: %d, the first a "

@@ -10,7 +10,7 @@ typedef struct tm_worker_client {
     const tm_arm *arm;
     tm_sweep_store *log;
     int process, slot;
-    bool anew; /* repeat what other runs measured of this process */
+    bool anew;               /* repeat what other runs measured of this process */
     const char *marks;       /* for every sample of this process; "" none */
     bool todo[TM_SUITE_MAX]; /* cells of the arm to run */
     void (*on_record)(void *arg, const tm_record *record); /* sample, profile or energy window */

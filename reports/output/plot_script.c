@@ -377,8 +377,7 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
     if (legend.n_named < legend.n_series)
         tm_text_format(&whole, " The legend names %d of %d series; %s.dat names all.",
                        legend.n_named, legend.n_series, stem);
-    if (has_clipped(plot))
-        tm_text_add(&whole, " An arrow: the interval goes on beyond the axis.");
+    if (has_clipped(plot)) tm_text_add(&whole, " An arrow: the interval goes on beyond the axis.");
     const int n_note = break_note(tm_text_string(&whole), &note);
     const int height = PLOT_HEIGHT + LINE_HEIGHT * (n_note + legend.n_rows);
     tm_text_format(out,

@@ -65,10 +65,8 @@ static void make_text(fixture *f, const sample_store *store, int cores, tm_text 
         TM_OK);
     assert_int_equal(tm_speedups_make(&summaries, &speedups, &err), TM_OK);
     tm_sheet_machine machine = {.name = "Imaginary CPU", .cores = cores};
-    tm_sheet_input input = {.speedups = &speedups,
-                            .published = &f->published,
-                            .machines = &machine,
-                            .n_machines = 1};
+    tm_sheet_input input = {
+        .speedups = &speedups, .published = &f->published, .machines = &machine, .n_machines = 1};
     assert_int_equal(tm_speedup_sheets(&input, &tables, &err), TM_OK);
     for (int i = 0; i < tables.n; i++)
         assert_int_equal(tm_table_write_text(&tables.items[i], out, &err), TM_OK);
@@ -125,7 +123,8 @@ static void speedup_table_has_the_form_of_the_paper(void **state)
         "value [low, high]: 95 % interval over fresh processes; for a speed-up, over pairs of "
         "processes "
         "that\n"
-        "ran next to each other (by t on logs of the ratios below 6 pairs; below 4 pairs the range of the\n"
+        "ran next to each other (by t on logs of the ratios below 6 pairs; below 4 pairs the range "
+        "of the\n"
         "pairs).\n"
         "Published values come from other machines. The paper states neither prompt and output "
         "lengths "

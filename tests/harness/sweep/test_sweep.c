@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 /* The records have every sample of the plan exactly once and no other. *n: their number. Unless
- * `once`, a process may be there again: one arm of a pair is repeated if the other had no sample. */
+ * `once`, a process may be there again: one arm of a pair repeats if the other had no sample. */
 static void assert_each(const tm_plan *plan, const tm_records *records, bool once, int *n)
 {
     *n = 0;
@@ -241,40 +241,6 @@ static void test_continues(void **state)
     sweep(&r, store);
     assert_int_equal(r.outcome.n_new_samples, 16);
     assert_each(&r.plan, &r.outcome.records, false, &n);
-    finish(&r);
-}
-
-/* A kernel that is added to a suite gets pairs of its own, and so does one whose partner was all
- * that an interrupted run measured. */
-static void test_added_kernel_is_paired(void **state)
-{
-    (void)state;
-    run r;
-    const char *store = scratch_path("added.jsonl");
-    make_suite("null:1000", "i2r16_mad_scalar", "tg4");
-    sweep(&r, store);
-    assert_string_equal(r.order, "fttf");
-    finish(&r);
-    make_suite("null:1000", "trit_mad_scalar", "tg4");
-    sweep(&r, store);
-    assert_string_equal(r.order, "fttf");
-    for (int i = 0; i < r.outcome.records.n; i++) {
-        const tm_record *s = &r.outcome.records.items[i];
-        int n = 0;
-        if (s->kind != TM_RECORD_SAMPLE) continue;
-        assert_null(strstr(s->marks, "apart"));
-        assert_true(s->sample.begin_unix_seconds > 1e9);
-        for (int k = 0; k < r.outcome.records.n; k++) {
-            const tm_record *other = &r.outcome.records.items[k];
-            n += other->kind == TM_RECORD_SAMPLE && other->process == s->process &&
-                 strcmp(other->run_id, s->run_id) == 0 &&
-                 strcmp(other->cell.role, s->cell.role) != 0;
-        }
-        assert_true(n > 0);
-    }
-    finish(&r);
-    sweep(&r, store);
-    assert_string_equal(r.order, "");
     finish(&r);
 }
 
@@ -616,7 +582,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_requested_names_are_recorded),
         cmocka_unit_test(test_several_heads),
         cmocka_unit_test(test_continues),
-        cmocka_unit_test(test_added_kernel_is_paired),
         cmocka_unit_test(test_failure_affects_one_cell_only),
         cmocka_unit_test(test_hang),
         cmocka_unit_test(test_wrong_tokens),

@@ -1,0 +1,62 @@
+/* Sweeps on a store that has some of their cells already. */
+#include "tests/harness/sweep/sweeps.h"
+
+/* A kernel that is added to a suite gets pairs of its own, and so does one whose partner was all
+ * that an interrupted run measured. */
+static void test_added_kernel_is_paired(void **state)
+{
+    (void)state;
+    run r;
+    const char *store = scratch_path("added.jsonl");
+    make_suite("null:1000", "i2r16_mad_scalar", "tg4");
+    sweep(&r, store);
+    assert_string_equal(r.order, "fttf");
+    finish(&r);
+    make_suite("null:1000", "trit_mad_scalar", "tg4");
+    sweep(&r, store);
+    assert_string_equal(r.order, "fttf");
+    for (int i = 0; i < r.outcome.records.n; i++) {
+        const tm_record *s = &r.outcome.records.items[i];
+        int n = 0;
+        if (s->kind != TM_RECORD_SAMPLE) continue;
+        assert_null(strstr(s->marks, "apart"));
+        assert_true(s->sample.begin_unix_seconds > 1e9);
+        for (int k = 0; k < r.outcome.records.n; k++) {
+            const tm_record *other = &r.outcome.records.items[k];
+            n += other->kind == TM_RECORD_SAMPLE && other->process == s->process &&
+                 strcmp(other->run_id, s->run_id) == 0 &&
+                 strcmp(other->cell.role, s->cell.role) != 0;
+        }
+        assert_true(n > 0);
+    }
+    finish(&r);
+    sweep(&r, store);
+    assert_string_equal(r.order, "");
+    finish(&r);
+}
+
+/* With `again` everything is measured, and only the new records belong to the call. */
+static void test_again_measures_everything(void **state)
+{
+    (void)state;
+    run r;
+    const char *store = scratch_path("again.jsonl");
+    make_suite("null:1000", "f16", "tg4");
+    for (int i = 0; i < 2; i++) {
+        prepare(&r, store);
+        r.options.again = true;
+        assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
+        assert_int_equal(r.outcome.n_new_samples, 4);
+        assert_int_equal(r.outcome.first_new, i * 5); /* a run line and four samples each */
+        finish(&r);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int code;
+    if (is_worker(argc, argv, &code)) return code;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_added_kernel_is_paired),
+                                       cmocka_unit_test(test_again_measures_everything)};
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
