@@ -88,7 +88,7 @@ static void activate_token(const tm_thread_pass *self, const float *x, const flo
                             to->sum + t * n_sums);
 }
 
-/* Makes self->acts from x [n_tokens][n_cols] for the matrices that will read it. For one token and
+/* Makes self->acts from x [n_tokens][n_cols] for the matrices that read it. For one token and
  * nothing to prepare each thread works for itself, without a barrier; otherwise the threads share
  * the tokens. norm, prepare: the operations as which this is timed. */
 static void activate(tm_thread_pass *self, tm_op norm, tm_op prepare, const float *x,

@@ -1,7 +1,7 @@
 /* A model ready to run: config, weights packed for the chosen kernels, and what a token costs.
  *
  * The weights lie in one 2 MiB-aligned mapping; each range of rows is first written by the thread
- * that will read it. The model is read-only after opening and can serve several sessions.
+ * that reads it. The model is read-only after opening and can serve several sessions.
  */
 #ifndef TM_ENGINE_MODEL_H
 #define TM_ENGINE_MODEL_H
@@ -51,9 +51,9 @@ tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, bool pack,
  * caller left the kernel open, or named one with a TQ layout, such a matrix runs in its own layout
  * if it is stored in blocks, else with the head's kernel if that is a float kernel. Otherwise the
  * model is refused. Blocks of a file whose type is the layout are copied, not repacked, by the
- * threads that will read them. */
+ * threads that read them. */
 
-/* The layout that equals a stored type byte for byte. NULL: there is none, or the source stores
+/* The layout that equals a stored type byte for byte. NULL if no layout does, or the source stores
  * nothing. */
 const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type);
 

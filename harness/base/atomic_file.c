@@ -105,7 +105,7 @@ static int open_unnamed(const char *target)
     return -1;
 }
 
-/* old: the file that is replaced, for its permissions; NULL: there is none. Returns 0 or an
+/* old: the existing file, whose permissions the new one gets; NULL for a new file. Returns 0 or an
  * errno. */
 static int open_temporary(tm_atomic_file *f, const struct stat *old)
 {

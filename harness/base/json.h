@@ -60,7 +60,7 @@ tm_status tm_json_need_number(const tm_json *object, const char *key, const char
                               tm_error *err) TM_MUST_USE;
 tm_status tm_json_need_int(const tm_json *object, const char *key, const char *what, int64_t low,
                            int64_t high, int64_t *out, tm_error *err) TM_MUST_USE;
-/* The first member whose key is not in `known`, which ends with NULL; NULL: there is none. */
+/* The first member whose key is not in `known`, which ends with NULL. NULL if all are known. */
 const tm_json *tm_json_unknown_key(const tm_json *object, const char *const *known);
 /* Every key of the object must be in `known` (NULL-terminated). Errors: FORMAT with the nearest
  * name. */

@@ -15,7 +15,7 @@ typedef struct tm_doctor_line {
     char name[40]; /* "governor", "energy powercap" */
     tm_doctor_status status;
     char value[200];  /* what the machine reports; "" if unknown */
-    char detail[480]; /* why the value matters, or why there is none; may be "" */
+    char detail[480]; /* why the value matters or is missing; may be "" */
     char fix[400];    /* a command or an action; "" if there is none */
 } tm_doctor_line;
 

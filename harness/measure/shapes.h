@@ -34,7 +34,7 @@ tm_status tm_shapes_read(tm_shapes *out, tm_error *err) TM_MUST_USE;
 tm_status tm_shapes_parse(const char *text, size_t length, const char *what, tm_shapes *out,
                           tm_error *err) TM_MUST_USE;
 void tm_shapes_free(tm_shapes *shapes);
-/* By name or short name; NULL: there is none. */
+/* The shape with this name or short name; NULL if unknown. */
 const tm_shape *tm_shapes_find(const tm_shapes *shapes, const char *name);
 
 /* The config of a shape by name, supported or not. Errors: ARG with the nearest name. */

@@ -140,7 +140,7 @@ static const char *acpi_scope(const char *info)
     return strstr(info, " Power Socket ") ? "" : "system";
 }
 
-/* Milliseconds of a file as seconds; 0: there is none. */
+/* A file of milliseconds, in seconds; 0 if it is missing or not positive. */
 static double read_seconds(const char *root, const char *path)
 {
     int64_t milliseconds;

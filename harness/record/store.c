@@ -173,14 +173,13 @@ const char *tm_records_left_out(const tm_records *records, char *text, size_t si
     text[0] = '\0';
     if (records->n_refused > 0)
         n += (size_t)snprintf(text, size, "%d line%s of the store %s refused and left out: %s",
-                              records->n_refused, records->n_refused == 1 ? "" : "s",
+                              records->n_refused, tm_plural(records->n_refused),
                               records->n_refused == 1 ? "was" : "were", records->refused);
     if (records->n_refused > 1 && n < size)
         n += (size_t)snprintf(text + n, size - n, " (the first)");
     if (records->n_repeated > 0 && n < size)
         n += (size_t)snprintf(text + n, size - n, "%s%d repeated line%s of the store counted once",
-                              n ? "; " : "", records->n_repeated,
-                              records->n_repeated == 1 ? "" : "s");
+                              n ? "; " : "", records->n_repeated, tm_plural(records->n_repeated));
     if (records->n_unknown > 0 && n < size)
         snprintf(text + n, size - n,
                  "%slines left out because this program does not know their kind: %d, the first a "
