@@ -163,12 +163,13 @@ static double gap_of(const tm_process *a, const tm_process *b)
     return fmax(0, fmax(a->begin, b->begin) - fmin(a->end, b->end));
 }
 
-/* The partner of a process among those of a cell, or NULL. */
-static const tm_process *partner_of(const tm_process *a, const tm_cell_summary *b)
+/* The process of `b` that ran as a pair with one of `a`, or NULL. Each process has one partner at
+ * most, even if a cell has two processes of the same number: the one of the other slot. */
+static const tm_process *partner_of(const tm_process *p, const tm_cell_summary *a,
+                                    const tm_cell_summary *b)
 {
-    for (int k = 0; k < b->n_processes; k++)
-        if (tm_processes_are_pair(a, &b->processes[k])) return &b->processes[k];
-    return NULL;
+    const tm_process *found = tm_process_partner(p, b->processes, b->n_processes);
+    return found && tm_process_partner(found, a->processes, a->n_processes) == p ? found : NULL;
 }
 
 /* The longest time between the processes of a pair that still counts. gaps: room for all pairs. */
@@ -176,7 +177,7 @@ static double longest_gap(const tm_cell_summary *a, const tm_cell_summary *b, do
 {
     int n = 0;
     for (int i = 0; i < a->n_processes; i++) {
-        const tm_process *partner = partner_of(&a->processes[i], b);
+        const tm_process *partner = partner_of(&a->processes[i], a, b);
         double gap = partner ? gap_of(&a->processes[i], partner) : NAN;
         if (isfinite(gap)) gaps[n++] = gap;
     }
@@ -189,10 +190,10 @@ static int count_unpaired(const tm_summaries *all, const tm_cell_summary *own,
 {
     int n = 0;
     for (int i = 0; i < own->n_processes; i++) {
-        bool has_partner = partner_of(&own->processes[i], other);
+        bool has_partner = partner_of(&own->processes[i], own, other);
         for (int k = 0; all && k < all->n && !has_partner; k++)
             has_partner = &all->items[k] != own && tm_same_place(&all->items[k].cell, &own->cell) &&
-                          partner_of(&own->processes[i], &all->items[k]);
+                          partner_of(&own->processes[i], own, &all->items[k]);
         n += !has_partner;
     }
     return n;
@@ -215,7 +216,7 @@ tm_status tm_compare_among(const tm_summaries *all, const tm_cell_summary *a,
     if (status != TM_OK) goto done;
     const double limit = longest_gap(a, b, out->a_values);
     for (int i = 0; i < a->n_processes; i++) {
-        const tm_process *partner = partner_of(&a->processes[i], b);
+        const tm_process *partner = partner_of(&a->processes[i], a, b);
         if (!partner) continue;
         double gap = gap_of(&a->processes[i], partner);
         if (gap > limit) {

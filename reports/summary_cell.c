@@ -417,6 +417,16 @@ bool tm_processes_are_pair(const tm_process *a, const tm_process *b)
     return a->number == b->number && strcmp(a->run, b->run) == 0;
 }
 
+const tm_process *tm_process_partner(const tm_process *process, const tm_process *others, int n)
+{
+    const tm_process *found = NULL;
+    for (int i = 0; i < n; i++)
+        if (tm_processes_are_pair(process, &others[i]) &&
+            (!found || (found->slot == process->slot && others[i].slot != process->slot)))
+            found = &others[i];
+    return found;
+}
+
 tm_status tm_cell_summarise(const tm_samples *s, tm_control_hook control, void *context,
                             tm_cell_summary *out, tm_error *err)
 {

@@ -28,6 +28,9 @@ bool tm_record_is_valid_sample(const tm_record *record);
 bool tm_same_place(const tm_cell *a, const tm_cell *b);
 /* Processes of equal number in one run: they ran next to each other. */
 bool tm_processes_are_pair(const tm_process *a, const tm_process *b);
+/* The process among others that is a pair with this one, of the other slot if there are two; NULL
+ * if there is none. */
+const tm_process *tm_process_partner(const tm_process *process, const tm_process *others, int n);
 /* Equal machine, engine, model, threads and test; tm_same_names: equal kernels too. */
 bool tm_same_column(const tm_cell *a, const tm_cell *b);
 bool tm_same_names(const tm_cell *a, const tm_cell *b);

@@ -351,6 +351,21 @@ static bool may_compare(const tm_energy_phase *a, const tm_energy_phase *b, tm_e
     return !out->is_refused;
 }
 
+/* The process of the other arm with the same number in the same run, of the other slot if it has
+ * two; NULL if there is none. */
+static const tm_energy_process *partner_of(const tm_energy_process *process,
+                                           const tm_energy_phase *other)
+{
+    const tm_energy_process *found = NULL;
+    for (int i = 0; i < other->n_processes; i++) {
+        const tm_energy_process *q = &other->processes[i];
+        if (q->number == process->number && strcmp(q->run, process->run) == 0 &&
+            (!found || (found->slot == process->slot && q->slot != process->slot)))
+            found = q;
+    }
+    return found;
+}
+
 tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
                             tm_energy_ratio *out, tm_error *err)
 {
@@ -365,11 +380,9 @@ tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
     if (status != TM_OK) return status;
     double *gross = memory, *net = gross + 2 * n;
     for (int i = 0; i < n; i++) {
-        const tm_energy_process *p = &a->processes[i], *q = NULL;
-        for (int k = 0; k < b->n_processes; k++)
-            if (b->processes[k].number == p->number && strcmp(b->processes[k].run, p->run) == 0)
-                q = &b->processes[k];
-        if (!q) continue;
+        const tm_energy_process *p = &a->processes[i];
+        const tm_energy_process *q = partner_of(p, b);
+        if (!q || partner_of(q, a) != p) continue;
         gross[out->n_pairs] = p->joules_per_token;
         gross[n + out->n_pairs++] = q->joules_per_token;
         if (!isfinite(p->net_joules_per_token) || !isfinite(q->net_joules_per_token)) continue;

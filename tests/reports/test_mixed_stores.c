@@ -1,0 +1,280 @@
+/* Stores that hold several runs, builds and machines, or the same repetition twice: each value
+ * comes from one of each, and what does not belong together is kept apart. */
+#include "reports/limits.h"
+#include "reports/speedup.h"
+#include "tests/reports/sample_store.h"
+#include "tests/tm_test.h"
+
+#define MODEL  "synth:125M"
+#define FP16   "f16_fma_x"
+#define FIRST  "i2_mad_x"
+#define SECOND "t5_lut_x"
+
+typedef struct mixed {
+    sample_store store;
+    tm_summaries all;
+    tm_speedups speedups;
+} mixed;
+
+static void near_to(double got, double wanted, double share, const char *what, int line)
+{
+    if (!(fabs(got - wanted) <= share * wanted))
+        fail_msg("line %d: %s is %.9g, wanted %.9g", line, what, got, wanted);
+}
+#define NEAR(got, wanted) near_to(got, wanted, 1e-6, #got, __LINE__)
+
+/* Adds a run. read: its bandwidth in GB/s with one thread. */
+static void add_run(mixed *m, const char *id, const char *fingerprint, const char *build,
+                    double read)
+{
+    char json[512];
+    snprintf(json, sizeof json,
+             "{\"schema\":1,\"kind\":\"run\",\"run\":\"%s\",\"fingerprint\":\"%s\",\"build\":"
+             "\"%s\",\"machine\":{\"cpu_model\":\"CPU %s\",\"cores\":2},\"roofline\":{"
+             "\"read_gb_per_second\":[{\"threads\":1,\"value\":%g}],\"int8_gmac_per_second\":"
+             "[{\"threads\":1,\"value\":%g}]}}",
+             id, fingerprint, build, fingerprint, read, 10 * read);
+    sample_add_run(&m->store, json);
+    snprintf(m->store.records.items[m->store.records.n - 1].run_id, 24, "%s", id);
+}
+
+/* Adds a process of two repetitions to a run; the build is part of the cell's id. */
+static void add_process(mixed *m, const char *run, const char *build, const char *kernel,
+                        int number, int slot, double rate)
+{
+    const int from = m->store.records.n;
+    sample_add_process(&m->store, MODEL, kernel, 1, 0, 16, number, slot, rate, 1e9);
+    for (int i = from; i < m->store.records.n; i++) {
+        tm_record *r = &m->store.records.items[i];
+        snprintf(r->run_id, sizeof r->run_id, "%s", run);
+        snprintf(r->cell_id, sizeof r->cell_id, "%s-%s", kernel, build);
+    }
+}
+
+static void add_pairs(mixed *m, const char *run, const char *build, const char *kernel, int n,
+                      double fp16, double ternary)
+{
+    for (int i = 0; i < n; i++) {
+        add_process(m, run, build, FP16, i, i % 2, fp16);
+        add_process(m, run, build, kernel, i, 1 - i % 2, ternary);
+    }
+}
+
+static void summarise(mixed *m)
+{
+    tm_error err = {0};
+    if (tm_summaries_make(m->store.records.items, m->store.records.n, NULL, NULL, &m->all, &err) !=
+            TM_OK ||
+        tm_speedups_make(&m->all, &m->speedups, &err) != TM_OK)
+        fail_msg("%s", err.message);
+}
+
+static const tm_cell_summary *find(const mixed *m, const char *kernel)
+{
+    const tm_cell_summary *s = tm_summaries_find(&m->all, "ternmark", MODEL, kernel, 1, "tg16");
+    if (!s) fail_msg("no summary of %s", kernel);
+    return s;
+}
+
+static void forget(mixed *m)
+{
+    tm_speedups_free(&m->speedups);
+    tm_summaries_free(&m->all);
+    sample_free(&m->store);
+}
+
+static void machines_are_kept_apart(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 4, 10, 30);
+    add_run(&m, "r2", "B", "b1", 100);
+    add_pairs(&m, "r2", "b1", FIRST, 4, 50, 300);
+    summarise(&m);
+    assert_int_equal(m.all.n_machines, 2);
+    assert_int_equal(m.all.n, 4);
+    assert_int_equal(m.speedups.n, 2);
+    for (int i = 0; i < 4; i++) {
+        assert_false(m.all.items[i].superseded);
+        assert_int_equal(m.all.items[i].n_processes, 4);
+        assert_string_equal(m.all.items[i].newest, "");
+    }
+    NEAR(m.speedups.items[0].baseline->tokens_per_second.value, 10);
+    NEAR(m.speedups.items[0].comparison.ratio.value, 3);
+    NEAR(m.speedups.items[1].baseline->tokens_per_second.value, 50);
+    NEAR(m.speedups.items[1].comparison.ratio.value, 6);
+    NEAR(tm_limit_read(m.speedups.items[0].ternary).share.value, 30.0 / 20);
+    NEAR(tm_limit_read(m.speedups.items[1].ternary).share.value, 300.0 / 100);
+    forget(&m);
+}
+
+static void equal_numbers_in_two_runs_are_different_processes(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 4, 10, 30);
+    add_run(&m, "r2", "A", "b1", 20);
+    add_pairs(&m, "r2", "b1", FIRST, 4, 20, 60);
+    summarise(&m);
+    const tm_cell_summary *fp16 = find(&m, FP16);
+    assert_int_equal(fp16->n_processes, 8);
+    assert_int_equal(fp16->n_repetitions, 16);
+    assert_int_equal(fp16->n_runs, 2);
+    NEAR(fp16->processes[0].tokens_per_second, 10);
+    NEAR(fp16->processes[4].tokens_per_second, 20);
+    /* The factor between the runs shows in the interval of the speed, not in that of the ratio. */
+    assert_true(fp16->tokens_per_second.high / fp16->tokens_per_second.low > 1.5);
+    assert_int_equal(m.speedups.items[0].comparison.n_pairs, 8);
+    NEAR(m.speedups.items[0].comparison.ratio.low, 3);
+    NEAR(m.speedups.items[0].comparison.ratio.high, 3);
+    forget(&m);
+}
+
+static void percentages_use_the_limit_of_each_run(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 4, 10, 10);
+    add_run(&m, "r2", "A", "b1", 5);
+    summarise(&m);
+    NEAR(tm_limit_read(find(&m, FIRST)).value.value, 20);
+    NEAR(tm_limit_read(find(&m, FIRST)).share.value, 10.0 / 20);
+    NEAR(tm_limit_multiply(find(&m, FIRST)).share.value, 20.0 / 200);
+    forget(&m);
+}
+
+static void cells_of_an_older_build_are_marked(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 6, 10, 30);
+    add_run(&m, "r2", "A", "b2", 20);
+    add_process(&m, "r2", "b2", FP16, 0, 0, 50);
+    summarise(&m);
+    NEAR(find(&m, FP16)->tokens_per_second.value, 50);
+    assert_string_equal(find(&m, FP16)->newest, "");
+    assert_string_equal(find(&m, FIRST)->build, "b1");
+    assert_string_equal(find(&m, FIRST)->newest, "b2");
+    int n_superseded = 0;
+    for (int i = 0; i < m.all.n; i++) n_superseded += m.all.items[i].superseded;
+    assert_int_equal(n_superseded, 1);
+    /* No ratio of two builds. */
+    const tm_comparison *c = &m.speedups.items[0].comparison;
+    assert_true(isnan(c->ratio.value));
+    assert_string_equal(c->missing,
+                        "no pair in one run: i2_mad_x was measured by build b1, f16_fma_x by "
+                        "build b2");
+    forget(&m);
+}
+
+static void repeated_repetitions_count_once(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 4, 10, 30);
+    add_process(&m, "r1", "b1", FIRST, 3, 0, 90);
+    summarise(&m);
+    const tm_cell_summary *s = find(&m, FIRST);
+    assert_int_equal(s->n_processes, 4);
+    assert_int_equal(s->n_repetitions, 8);
+    assert_int_equal(s->n_duplicates, 2);
+    NEAR(s->tokens_per_second.value, 30);
+    NEAR(m.speedups.items[0].comparison.ratio.high, 3);
+    forget(&m);
+}
+
+static void a_kernel_added_later_leaves_the_measured_ratio(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 6, 10, 30);
+    add_run(&m, "r2", "A", "b1", 20);
+    for (int i = 0; i < 6; i++) add_process(&m, "r2", "b1", SECOND, i, i % 2, 33);
+    summarise(&m);
+    assert_string_equal(m.speedups.items[0].ternary->cell.kernel, FIRST);
+    assert_int_equal(m.speedups.items[0].comparison.n_pairs, 6);
+    NEAR(m.speedups.items[0].comparison.ratio.value, 3);
+    assert_int_equal(m.speedups.items[0].n_kernels, 1);
+    forget(&m);
+
+    /* With pairs of its own it is the fastest. */
+    m = (mixed){0};
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 6, 10, 30);
+    add_run(&m, "r2", "A", "b1", 20);
+    add_pairs(&m, "r2", "b1", SECOND, 6, 20, 66);
+    summarise(&m);
+    assert_string_equal(m.speedups.items[0].ternary->cell.kernel, SECOND);
+    assert_int_equal(m.speedups.items[0].comparison.n_pairs, 6);
+    NEAR(m.speedups.items[0].comparison.ratio.value, 3.3);
+    forget(&m);
+}
+
+static void a_process_has_one_partner(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    add_run(&m, "r1", "A", "b1", 20);
+    for (int i = 0; i < 6; i++) {
+        add_process(&m, "r1", "b1", FP16, i, 0, 10);
+        add_process(&m, "r1", "b1", FIRST, i, 0, 90); /* not the other slot */
+        add_process(&m, "r1", "b1", FIRST, i, 1, 30);
+    }
+    summarise(&m);
+    const tm_comparison *c = &m.speedups.items[0].comparison;
+    assert_int_equal(find(&m, FIRST)->n_processes, 12);
+    assert_int_equal(c->n_pairs, 6);
+    assert_int_equal(c->n_unpaired, 6);
+    NEAR(c->ratio.value, 3);
+    NEAR(c->ratio.high, 3);
+    forget(&m);
+}
+
+static void few_pairs_have_a_range_and_no_interval(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 5; n++) {
+        mixed m = {0};
+        add_run(&m, "r1", "A", "b1", 20);
+        for (int i = 0; i < n; i++) {
+            add_process(&m, "r1", "b1", FP16, i, i % 2, 10);
+            add_process(&m, "r1", "b1", FIRST, i, 1 - i % 2, 20 + 10 * (i % 2));
+        }
+        summarise(&m);
+        const tm_comparison *c = &m.speedups.items[0].comparison;
+        assert_int_equal(c->n_pairs, n);
+        const bool has_range = strcmp(c->ratio.method, TM_PAIRS_RANGE) == 0;
+        assert_int_equal(has_range, n == 2 || n == 3);
+        if (n == 1) assert_true(isnan(c->ratio.low) && isnan(c->ratio.high));
+        if (has_range) {
+            NEAR(c->ratio.low, 2);
+            NEAR(c->ratio.high, 3);
+        }
+        if (n >= 4) assert_true(c->ratio.low < 2 && c->ratio.high > 3); /* t is wider */
+        assert_int_equal(c->verdict == TM_VERDICT_NO_INTERVAL, n < 4);
+        /* An odd number leaves part of the slot effect in the ratio. */
+        assert_int_equal(strstr(c->warning, "odd number of pairs") != NULL, n % 2);
+        forget(&m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(machines_are_kept_apart),
+        cmocka_unit_test(equal_numbers_in_two_runs_are_different_processes),
+        cmocka_unit_test(percentages_use_the_limit_of_each_run),
+        cmocka_unit_test(cells_of_an_older_build_are_marked),
+        cmocka_unit_test(repeated_repetitions_count_once),
+        cmocka_unit_test(a_kernel_added_later_leaves_the_measured_ratio),
+        cmocka_unit_test(a_process_has_one_partner),
+        cmocka_unit_test(few_pairs_have_a_range_and_no_interval),
+    };
+    return cmocka_run_group_tests_name("mixed stores", tests, NULL, NULL);
+}
