@@ -76,6 +76,27 @@ static void put_counters(tm_json *object, const tm_cell_summary *s)
     tm_json_set(object, "counters", counters);
 }
 
+/* Where, when and by what the cell was measured, from the record of its last run. */
+static void put_run(tm_json *object, const tm_cell_summary *s)
+{
+    static const char *const keys[] = {"date", "version", "commit", "compiler"};
+    const tm_json *run = s->n_processes > 0 ? s->processes[s->n_processes - 1].document : NULL;
+    const tm_json *environment = tm_json_get(run, "environment");
+    const char *machine = tm_json_text(tm_json_get(tm_json_get(run, "machine"), "cpu_model"), "");
+    const char *const why = "the records do not have its run";
+    if (machine[0])
+        tm_json_put_string(object, "machine", machine);
+    else
+        tm_json_put_missing(object, "machine", run ? "the system does not name the CPU" : why);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *text = tm_json_text(tm_json_get(environment, keys[i]), "");
+        if (text[0])
+            tm_json_put_string(object, keys[i], text);
+        else
+            tm_json_put_missing(object, keys[i], run ? "not recorded" : why);
+    }
+}
+
 static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_json **out,
                          tm_error *err)
 {
@@ -92,6 +113,7 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
         tm_json_put_string(o, "build", s->build);
     else
         tm_json_put_missing(o, "build", "the records do not have its run");
+    put_run(o, s);
     tm_json_put_bool(o, "superseded", s->superseded);
     tm_json_put_bool(o, "older_build", s->newest[0] != 0);
     tm_json_put_string(o, "origin", origin_of(s));
@@ -131,31 +153,45 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     return put_ratio(o, all, s, err);
 }
 
-static tm_status write_json(const tm_summaries *all, bool lines, tm_text *out, tm_error *err)
+static tm_status add_json(tm_text *out, tm_json *json, bool indent, tm_error *err)
+{
+    char *text = tm_json_print(json, indent);
+    tm_text_add(out, text);
+    tm_text_add_char(out, '\n');
+    free(text);
+    tm_json_free(json);
+    return tm_text_status(out, "the cells", err);
+}
+
+static tm_status write_json(const tm_summaries *all, tm_text *out, tm_error *err)
 {
     tm_json *array = tm_json_array();
     tm_status status = TM_OK;
     for (int i = 0; status == TM_OK && i < all->n; i++) {
         tm_json *object = NULL;
         status = to_json(all, &all->items[i], &object, err);
-        if (lines) {
-            char *text = tm_json_print(object, false);
-            tm_text_add(out, text);
-            tm_text_add_char(out, '\n');
-            free(text);
-            tm_json_free(object);
-        } else {
-            tm_json_append(array, object);
-        }
+        tm_json_append(array, object);
     }
-    if (!lines) {
-        char *text = tm_json_print(array, true);
-        tm_text_add(out, text);
-        tm_text_add_char(out, '\n');
-        free(text);
-    }
+    if (status == TM_OK) return add_json(out, array, true, err);
     tm_json_free(array);
-    return status == TM_OK ? tm_text_status(out, "the cells", err) : status;
+    return status;
+}
+
+tm_status tm_bench_output_write_line(const tm_summaries *all, int i, tm_text *out, tm_error *err)
+{
+    tm_json *object = NULL;
+    tm_status status = to_json(all, &all->items[i], &object, err);
+    if (status == TM_OK) return add_json(out, object, false, err);
+    tm_json_free(object);
+    return status;
+}
+
+static tm_status write_lines(const tm_summaries *all, tm_text *out, tm_error *err)
+{
+    tm_status status = TM_OK;
+    for (int i = 0; status == TM_OK && i < all->n; i++)
+        status = tm_bench_output_write_line(all, i, out, err);
+    return status;
 }
 
 /* A number, or "-" with the reason. */
@@ -461,8 +497,8 @@ static tm_status write_profile(const tm_summaries *all, const char *format, tm_t
 tm_status tm_bench_output_write(const tm_summaries *summaries, const char *format, tm_text *out,
                                 tm_error *err)
 {
-    if (strcmp(format, "json") == 0) return write_json(summaries, false, out, err);
-    if (strcmp(format, "jsonl") == 0) return write_json(summaries, true, out, err);
+    if (strcmp(format, "json") == 0) return write_json(summaries, out, err);
+    if (strcmp(format, "jsonl") == 0) return write_lines(summaries, out, err);
     if (strcmp(format, "csv") == 0) return write_csv(summaries, out, err);
     tm_status status = write_table(summaries, format, out, err);
     return status == TM_OK ? write_profile(summaries, format, out, err) : status;

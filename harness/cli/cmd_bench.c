@@ -40,11 +40,61 @@ static tm_status fill_suite(const request *r, tm_suite *suite, tm_error *err)
     return status == TM_OK ? tm_suite_check(suite, err) : status;
 }
 
-static tm_status measure(const request *r, const tm_suite *suite, const tm_interrupt *interrupt,
-                         tm_sweep_outcome *outcome, tm_error *err)
-{
+/* Output that is printed while cells end. */
+typedef struct live {
+    const tm_call *call;
+    tm_sweep_outcome *outcome;
     tm_progress progress;
-    tm_progress_init(&progress, r->cells.quiet);
+    tm_text written; /* ids of the cells whose line is out, each with a newline */
+    tm_status status;
+    tm_error err;
+} live;
+
+/* The store may hold other results; only those of this call are printed. */
+static tm_status summarize(const tm_sweep_outcome *outcome, tm_summaries *out, tm_error *err)
+{
+    const int first = outcome->first_new;
+    return tm_summaries_make(outcome->records.items + first, outcome->records.n - first, NULL, NULL,
+                             out, err);
+}
+
+/* Writes the lines of the column's cells, of all if it is NULL, that are not out yet. */
+static tm_status write_lines(live *l, const tm_cell *column, tm_error *err)
+{
+    tm_summaries all;
+    tm_text text = {0};
+    tm_status status = summarize(l->outcome, &all, err);
+    if (status != TM_OK) return status;
+    for (int i = 0; i < all.n && status == TM_OK; i++) {
+        const tm_cell_summary *s = &all.items[i];
+        if (column &&
+            (s->cell.threads != column->threads || strcmp(s->cell.model, column->model) != 0 ||
+             strcmp(s->cell.test, column->test) != 0))
+            continue;
+        if (strstr(tm_text_string(&l->written), s->cell_id)) continue;
+        tm_text_format(&l->written, "%s\n", s->cell_id);
+        status = tm_bench_output_write_line(&all, i, &text, err);
+    }
+    if (status == TM_OK) fputs(tm_text_string(&text), l->call->out);
+    fflush(l->call->out); /* a later kill loses nothing */
+    tm_text_free(&text);
+    tm_summaries_free(&all);
+    return status == TM_OK ? tm_text_status(&l->written, "the cells", err) : status;
+}
+
+static void on_event(void *arg, const tm_sweep_event *event)
+{
+    live *l = arg;
+    tm_progress_event(&l->progress, event);
+    if (event->column_ended && l->status == TM_OK && strcmp(l->call->format, "jsonl") == 0)
+        l->status = write_lines(l, &event->record->cell, &l->err);
+}
+
+static tm_status measure(const request *r, const tm_suite *suite, const tm_interrupt *interrupt,
+                         live *out, tm_error *err)
+{
+    tm_progress *progress = &out->progress;
+    tm_progress_init(progress, r->cells.quiet);
     tm_machine env = {0};
     tm_plan plan = {0};
     tm_peers peers;
@@ -54,7 +104,7 @@ static tm_status measure(const request *r, const tm_suite *suite, const tm_inter
     if (status == TM_OK) status = tm_machine_read("/", &env, err);
     if (status == TM_OK && r->store) status = tm_sweep_check_store(r->store, &env, false, err);
     tm_tune_choices choices = {0};
-    tm_tuner tuner = tm_cell_choice(&r->cells, build, &env, &progress, interrupt);
+    tm_tuner tuner = tm_cell_choice(&r->cells, build, &env, progress, interrupt);
     tm_plan_options po = {.need_models = true,
                           .seed = (uint64_t)r->cells.seed,
                           .oversubscribe = r->cells.oversubscribe,
@@ -84,26 +134,28 @@ static tm_status measure(const request *r, const tm_suite *suite, const tm_inter
                            .seed = (uint64_t)r->cells.seed,
                            .oversubscribe = r->cells.oversubscribe,
                            .interrupt = interrupt,
-                           .on_event = tm_progress_event,
-                           .on_event_arg = &progress};
-    if (status == TM_OK) status = tm_sweep_run(&so, outcome, err);
-    tm_progress_end(&progress);
+                           .on_event = on_event,
+                           .on_event_arg = out};
+    if (status == TM_OK) status = tm_sweep_run(&so, out->outcome, err);
+    tm_progress_end(progress);
     tm_plan_free(&plan);
     tm_tune_choices_free(&choices);
     return status;
 }
 
-static tm_status print(const tm_call *call, const tm_sweep_outcome *outcome, tm_error *err)
+static tm_status print(live *l, tm_error *err)
 {
     tm_summaries summaries;
     tm_text text = {0};
-    /* The store may hold other results; only those of this call are printed. */
-    const int first = outcome->first_new;
-    tm_status status = tm_summaries_make(outcome->records.items + first, outcome->records.n - first,
-                                         NULL, NULL, &summaries, err);
+    if (l->status != TM_OK) {
+        *err = l->err;
+        return l->status;
+    }
+    if (strcmp(l->call->format, "jsonl") == 0) return write_lines(l, NULL, err);
+    tm_status status = summarize(l->outcome, &summaries, err);
     if (status != TM_OK) return status;
-    status = tm_bench_output_write(&summaries, call->format, &text, err);
-    if (status == TM_OK) fputs(tm_text_string(&text), call->out);
+    status = tm_bench_output_write(&summaries, l->call->format, &text, err);
+    if (status == TM_OK) fputs(tm_text_string(&text), l->call->out);
     tm_text_free(&text);
     tm_summaries_free(&summaries);
     return status;
@@ -128,8 +180,10 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
         if (status == TM_UNSUPPORTED) call->exit_status = 5;
     }
     tm_interrupt interrupt = status == TM_OK ? tm_interrupt_open() : TM_INTERRUPT_NEVER;
-    if (status == TM_OK) status = measure(r, suite, &interrupt, &outcome, err);
-    if (status == TM_OK) status = print(call, &outcome, err);
+    live output = {.call = call, .outcome = &outcome};
+    if (status == TM_OK) status = measure(r, suite, &interrupt, &output, err);
+    if (status == TM_OK) status = print(&output, err);
+    tm_text_free(&output.written);
     if (outcome.interrupted)
         call->exit_status = tm_interrupt_exit_status(&interrupt);
     else if (status == TM_OK)
@@ -169,7 +223,10 @@ const tm_command tm_command_bench = {
     .description =
         "Measures every combination of the given models, kernels, thread counts and tests, "
         "each in fresh processes, and prints the results. The short options are those of "
-        "llama-bench.",
+        "llama-bench.\n\n"
+        "With --format jsonl a cell's line is written as soon as the cell, and those it is "
+        "compared "
+        "with, have ended. Each object also names the machine, version, commit, compiler and date.",
     .examples = "ternmark bench -m synth:125M -t 1,all -p 32 -n 8 -r 2\n"
                 "ternmark bench -m synth:125M -t 1 -p 0 -n 8 --baseline f16 --format json",
     .formats = (const char *const[]){"text", "md", "csv", "json", "jsonl", NULL},

@@ -36,18 +36,23 @@ static double elapsed(const sweep *s)
     return (double)(tm_clock_now(s->o->clock) - s->begin_ns) * 1e-9;
 }
 
-/* Whether a process of the arm still lacks records of cells that have not failed. */
-static bool has_work(const sweep *s, int arm, int process)
+/* Whether a process of the arm still lacks records of a cell that has not failed. */
+static bool cell_has_work(const sweep *s, int arm, int cell, int process)
 {
     const tm_arm *a = &s->o->plan->arms[arm];
-    for (int i = 0; i < a->n_cells && !a->skip[0]; i++) {
-        if (s->arms[arm].given_up[i]) continue;
-        for (int r = 0; r < s->o->suite->repetitions; r++)
-            if (!tm_sweep_store_has(&s->log, a->cell_ids[i], process, r, false)) return true;
-        if (tm_arm_needs_profile(s->o, &s->log, a, i, process)) return true;
-        for (tm_phase phase = 0; phase < TM_PHASES; phase++)
-            if (tm_arm_needs_energy(s->o, &s->log, a, i, process, phase)) return true;
-    }
+    if (a->skip[0] || s->arms[arm].given_up[cell]) return false;
+    for (int r = 0; r < s->o->suite->repetitions; r++)
+        if (!tm_sweep_store_has(&s->log, a->cell_ids[cell], process, r, false)) return true;
+    if (tm_arm_needs_profile(s->o, &s->log, a, cell, process)) return true;
+    for (tm_phase phase = 0; phase < TM_PHASES; phase++)
+        if (tm_arm_needs_energy(s->o, &s->log, a, cell, process, phase)) return true;
+    return false;
+}
+
+static bool has_work(const sweep *s, int arm, int process)
+{
+    for (int i = 0; i < s->o->plan->arms[arm].n_cells; i++)
+        if (cell_has_work(s, arm, i, process)) return true;
     return false;
 }
 
@@ -79,6 +84,26 @@ static bool is_renewed(const sweep *s, const tm_pair *pair, int arm, int process
     return other >= 0 && !s->o->plan->arms[arm].skip[0] && !has_work(s, arm, process) &&
            has_samples(s, arm, process) && has_work(s, other, process) &&
            !has_samples(s, other, process);
+}
+
+/* Whether nothing more is due of the model, threads and test of a cell. Pairs of the last round run
+ * last, so only that round is looked at. */
+static bool column_ended(const sweep *s, const tm_cell *cell)
+{
+    const tm_plan *plan = s->o->plan;
+    if (s->round < s->o->suite->processes - 1) return false;
+    for (int i = 0; i < plan->n_pairs; i++) {
+        const int arms[] = {plan->pairs[i].a, plan->pairs[i].b};
+        const int process = process_of(&plan->pairs[i], s->round);
+        for (int side = 0; side < 2; side++)
+            for (int k = 0; arms[side] >= 0 && k < plan->arms[arms[side]].n_cells; k++) {
+                const tm_cell *c = &plan->arms[arms[side]].cells[k];
+                if (c->threads == cell->threads && strcmp(c->test, cell->test) == 0 &&
+                    strcmp(c->model, cell->model) == 0 && cell_has_work(s, arms[side], k, process))
+                    return false;
+            }
+    }
+    return true;
 }
 
 /* Predicted seconds of what a pair lacks in a round; *n counts its processes. */
@@ -121,7 +146,9 @@ static void emit(const sweep *s, tm_sweep_event_kind kind, const tm_record *reco
                             .round = s->round,
                             .n_rounds = s->o->suite->processes,
                             .elapsed_seconds = now,
-                            .remaining_seconds = fmax(0, s->predicted_end - now)};
+                            .remaining_seconds = fmax(0, s->predicted_end - now),
+                            .column_ended = record && record->kind != TM_RECORD_CELL &&
+                                            column_ended(s, &record->cell)};
     s->o->on_event(s->o->on_event_arg, &event);
 }
 

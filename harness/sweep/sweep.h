@@ -30,6 +30,9 @@ typedef struct tm_sweep_event {
     int round, n_rounds;     /* from 0 */
     double elapsed_seconds;
     double remaining_seconds; /* predicted */
+    /* SAMPLE, PROFILE, ENERGY: nothing more is due of the record's model, threads and test, by any
+     * kernel. */
+    bool column_ended;
 } tm_sweep_event;
 
 typedef struct tm_sweep_options {

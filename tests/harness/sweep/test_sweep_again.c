@@ -52,11 +52,40 @@ static void test_again_measures_everything(void **state)
     }
 }
 
+static int n_ended[2]; /* of each test */
+static bool is_early;  /* a column was said to have ended before its last sample */
+
+static void on_ended(void *arg, const tm_sweep_event *event)
+{
+    (void)arg;
+    if (event->kind != TM_SWEEP_SAMPLE || !event->column_ended) return;
+    const tm_record *r = event->record;
+    n_ended[strcmp(r->cell.test, "tg8") == 0]++;
+    /* The second round runs the baseline last. */
+    is_early |= r->cell.role[0] != 'b' || r->sample.repetition != 1 || r->process != 1;
+}
+
+/* The last sample of a test, over both kernels, says so; an arm of another test may still run. */
+static void test_last_sample_of_a_column(void **state)
+{
+    (void)state;
+    run r;
+    make_suite("null:1000", "f16,i2r16_mad_scalar", "tg4,tg8");
+    prepare(&r, NULL);
+    r.options.on_event = on_ended;
+    assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
+    assert_int_equal(n_ended[0], 1);
+    assert_int_equal(n_ended[1], 1);
+    assert_false(is_early);
+    finish(&r);
+}
+
 int main(int argc, char **argv)
 {
     int code;
     if (is_worker(argc, argv, &code)) return code;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_added_kernel_is_paired),
-                                       cmocka_unit_test(test_again_measures_everything)};
+                                       cmocka_unit_test(test_again_measures_everything),
+                                       cmocka_unit_test(test_last_sample_of_a_column)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
