@@ -1,45 +1,21 @@
 /* Checks by simulation that the interval of a paired ratio covers the true ratio as often as it
- * claims on a noisy machine, and that these tests fail for a method that does not. The noise of a
- * run, on log time, is AR(1) drift, Gaussian noise and a 5 % chance of a slow spike (exponential,
- * mean 15 %). Seeds are fixed; no machine is measured. */
+ * claims on a noisy machine, and that these tests fail for a method that does not. Seeds are
+ * fixed; no machine is measured. */
 #include "tests/tm_test.h"
 
 #include "harness/stats/stats.h"
+#include "tests/harness/stats/noise.h"
 
 #include <math.h>
 
 #define TRIALS    4000
-#define RHO       0.9
-#define SPIKE_LOG 0.15
 #define MAX_PAIRS 20
-
-typedef struct noise_model {
-    const char *name;
-    double drift, independent; /* standard deviations on log time */
-    double spike;              /* probability */
-} noise_model;
-
-static const noise_model quiet = {"quiet", 0, 0.02, 0.05},
-                         drifting = {"drifting", 0.05, 0.02, 0.05},
-                         rough = {"rough", 0.08, 0.04, 0.05};
-
-static double gaussian(tm_rng *rng)
-{
-    double u = 1 - tm_rng_uniform(rng); /* Box and Muller 1958 */
-    return sqrt(-2 * log(u)) * cos(2 * M_PI * tm_rng_uniform(rng));
-}
 
 /* Times of n consecutive runs. */
 static void make_runs(tm_rng *rng, const noise_model *noise, int n, double *times)
 {
-    double drift = noise->drift * gaussian(rng);
-    for (int i = 0; i < n; i++) {
-        double log_time = drift + noise->independent * gaussian(rng);
-        if (tm_rng_uniform(rng) < noise->spike)
-            log_time -= SPIKE_LOG * log(1 - tm_rng_uniform(rng));
-        times[i] = exp(log_time);
-        drift = RHO * drift + sqrt(1 - RHO * RHO) * noise->drift * gaussian(rng);
-    }
+    double drift = begin_drift(rng, noise);
+    for (int i = 0; i < n; i++) times[i] = next_run(rng, noise, &drift);
 }
 
 typedef struct pairs {
