@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define REFRESH_SECONDS 3.2 /* to see counters advance whose period is unknown */
+#define REFRESH_SECONDS 3.2 /* to see channels change whose period is unknown */
 #define REFRESH_CHANGES 3
 #define REFRESH_POLL_NS 2000000
 #define MIRROR_READS    4
@@ -89,7 +89,7 @@ tm_status tm_probe_add(tm_probe *probe, tm_channel **out, tm_error *err)
     }
     *out = &probe->channels[probe->n_channels++];
     memset(*out, 0, sizeof **out);
-    (*out)->scale = 1;
+    (*out)->scale = (*out)->digit = 1;
     (*out)->fd = (*out)->second_fd = -1;
     return TM_OK;
 }
@@ -231,42 +231,65 @@ static void drop_mirrors(tm_probe *probe)
         }
 }
 
-/* Measures how often those counters advance whose period is unknown, on a busy core. */
-static void time_counters(tm_probe *probe)
+/* What time_channels has seen of a channel. */
+typedef struct timing {
+    uint64_t last;
+    int64_t changed_ns;
+    int n; /* changes */
+} timing;
+
+static bool is_timed_out(const tm_channel *c, const timing *t)
+{
+    return !c->is_timed || t->n > REFRESH_CHANGES ||
+           (c->state != TM_PROBE_OK && c->state != TM_PROBE_STUCK);
+}
+
+/* A counter that has not advanced yet is at least that slow. A meter of power may repeat a value,
+ * so only two changes say how quickly it has a new one. The time before the first change is only a
+ * part of a period. */
+static void note_period(tm_channel *c, const timing *t, bool changed, int64_t now)
+{
+    double seconds = 1e-9 * (double)(now - t->changed_ns);
+    if (c->kind == TM_CHANNEL_COUNTER)
+        c->refresh_seconds = fmax(c->refresh_seconds, seconds);
+    else if (changed && t->n > 0 && (c->refresh_seconds == 0 || seconds < c->refresh_seconds))
+        c->refresh_seconds = seconds;
+}
+
+/* Measures how often those channels have a new value whose period is unknown. A core works, so that
+ * counters advance, and rests after each new value of power, so that power changes. */
+static void time_channels(tm_probe *probe)
 {
     const tm_clock *clock = probe->options.clock;
     int64_t begin = tm_clock_now(clock), limit = (int64_t)(1e9 * REFRESH_SECONDS);
-    struct timing {
-        uint64_t last;
-        int64_t changed_ns;
-        int n;
-    } *timings = calloc((size_t)probe->n_channels, sizeof *timings);
+    timing *timings = calloc((size_t)probe->n_channels, sizeof *timings);
     if (!timings || probe->options.spin_seconds < 0) limit = 0;
+    bool works = true;
     for (bool waiting = limit > 0, first = true; waiting; first = false) {
         waiting = false;
         for (int i = 0; i < probe->n_channels; i++) {
             tm_channel *c = &probe->channels[i];
-            struct timing *t = &timings[i];
+            timing *t = &timings[i];
             tm_reading r = {0};
-            if (!c->is_timed || t->n > REFRESH_CHANGES) continue;
-            if (c->state != TM_PROBE_OK && c->state != TM_PROBE_STUCK) continue;
-            if (probe->source->read(probe, c, &r) != TM_PROBE_OK) continue;
+            if (is_timed_out(c, t) || probe->source->read(probe, c, &r) != TM_PROBE_OK) continue;
             int64_t now = tm_clock_now(clock);
             if (first) t->last = r.raw, t->changed_ns = now;
-            bool over = now - begin > limit;
-            /* The time before the first change is only a part of a period. */
-            if (r.raw != t->last || over)
-                c->refresh_seconds = fmax(c->refresh_seconds, 1e-9 * (double)(now - t->changed_ns));
-            if (r.raw != t->last) {
+            bool over = now - begin > limit, changed = r.raw != t->last;
+            if (changed || over) note_period(c, t, changed, now);
+            if (changed) {
                 t->last = r.raw;
                 t->changed_ns = now;
                 t->n++;
                 c->state = TM_PROBE_OK;
                 c->reason[0] = 0;
+                works = c->kind == TM_CHANNEL_COUNTER || !works;
             }
             waiting |= t->n <= REFRESH_CHANGES && !over;
         }
-        if (waiting) spin(clock, REFRESH_POLL_NS);
+        if (waiting && works)
+            spin(clock, REFRESH_POLL_NS);
+        else if (waiting)
+            tm_clock_sleep(clock, REFRESH_POLL_NS);
     }
     free(timings);
 }
@@ -347,7 +370,7 @@ tm_status tm_probe_open(const char *source, const tm_probe_options *options, tm_
     tm_status status = copy_options(probe, options, err);
     if (status == TM_OK) status = found->open(probe, health, err);
     if (status == TM_OK) status = test_channels(probe, err);
-    if (status == TM_OK) time_counters(probe);
+    if (status == TM_OK) time_channels(probe);
     if (status == TM_OK) drop_mirrors(probe);
     if (status == TM_OK) status = decide_health(probe, health, err);
     if (status == TM_OK) status = tm_probe_window_open(probe, err);

@@ -149,17 +149,19 @@ static double read_seconds(const char *root, const char *path)
 }
 
 /* How late the values of a channel are. A mean over a long time says nothing about a window that is
- * not much longer. Source: Linux, Documentation/hwmon/sysfs-interface.rst (update_interval,
- * power[1-*]_average_interval), drivers/hwmon/acpi_power_meter.c. */
+ * not much longer. Between two updates a chip may take the mean, as the INA2xx do. Source: Linux,
+ * Documentation/hwmon/sysfs-interface.rst (update_interval, power[1-*]_average_interval),
+ * ina2xx.rst, drivers/hwmon/acpi_power_meter.c. */
 static void find_times(tm_probe *probe, tm_channel *c, const char *folder, int index)
 {
     char path[PATH_MAX];
     const char *root = probe->options.root;
     double window = probe->options.window_seconds;
-    c->is_timed = c->kind == TM_CHANNEL_COUNTER && !c->may_rest;
+    c->is_timed = !c->may_rest;
     if (c->kind != TM_CHANNEL_POWER) return;
     snprintf(path, sizeof path, "%s/update_interval", folder);
-    c->refresh_seconds = read_seconds(root, path);
+    c->refresh_seconds = c->mean_seconds = read_seconds(root, path);
+    c->is_timed = c->refresh_seconds == 0;
     if (!strstr(c->path[0], "_average")) return;
     snprintf(path, sizeof path, "%s/power%d_average_interval", folder, index);
     c->mean_seconds = read_seconds(root, path);
@@ -326,11 +328,13 @@ static tm_status read_by_library(const tm_sensors *sensors, const char *path, do
 
 static tm_probe_state read_library(tm_probe *probe, tm_channel *channel, tm_reading *out)
 {
-    double value, current = 1;
+    double value = 0, current = 1;
     tm_error why;
     tm_status status = read_by_library(probe->private, channel->path[0], &value, &why);
-    if (status == TM_OK && channel->path[1][0])
+    bool is_pair = channel->path[1][0];
+    if (status == TM_OK && is_pair)
         status = read_by_library(probe->private, channel->path[1], &current, &why);
+    if (is_pair) channel->digit = fmax(1, 1e3 * (value + current));
     if (status == TM_OK) return to_microwatts(channel, value * current, out);
     snprintf(out->reason, sizeof out->reason, "%.190s", why.message);
     return TM_PROBE_INVALID;
@@ -345,6 +349,8 @@ static tm_probe_state read_hwmon(tm_probe *probe, tm_channel *channel, tm_readin
     uint64_t millivolts = out->raw;
     state = tm_probe_read_file(probe->options.root, channel->path[1], &channel->second_fd, out);
     if (state != TM_PROBE_OK) return state;
+    /* A millivolt and a milliampere, in microwatts. */
+    channel->digit = fmax(1, (double)millivolts + (double)out->raw);
     if (__builtin_mul_overflow(millivolts, out->raw, &out->raw)) {
         snprintf(out->reason, sizeof out->reason, "%s: voltage times current overflows",
                  channel->info.name);

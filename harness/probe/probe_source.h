@@ -22,13 +22,15 @@ typedef struct tm_channel {
     tm_probe_channel_info info;
     tm_channel_kind kind;
     double scale;    /* unit per raw count; POWER: watts per raw count */
+    double digit;    /* raw counts of the last digit that the source reads; 1 unless it says so */
     uint64_t range;  /* the raw count wraps here; 0: never */
     bool may_rest;   /* a count that stays at 0 does not mean that the counter is stuck */
     bool is_foreign; /* of a device that is not known to be the processor or the machine */
-    bool is_timed;   /* COUNTER: opening measures refresh_seconds */
-    /* Between two new values; 0: unknown, or at most a millisecond. POWER: the shortest seen. */
+    bool is_timed;   /* opening measures refresh_seconds */
+    /* Between two new values. POWER: the shortest seen; 0: unknown. COUNTER: 0: unknown, or at
+       most a millisecond. */
     double refresh_seconds;
-    double mean_seconds;  /* POWER: the value is a mean over this time; 0: it is momentary */
+    double mean_seconds;  /* POWER: the value is a mean over this time; 0: it may be over any */
     char path[2][200];    /* files below the root; for the source */
     int fd, second_fd;    /* for the source; -1: none */
     int code;             /* for the source */
@@ -86,6 +88,11 @@ TM_PROBE_SOURCES(TM_PROBE_SOURCE_EXTERN)
 /* Sources in the order of sources.def; NULL behind the last. */
 const tm_probe_source *tm_probe_source_at(int index);
 
+/* Sums over the samples of a window: seconds since it began, and watts. */
+typedef struct tm_trend {
+    double n, s, ss, w, ww, sw;
+} tm_trend;
+
 /* What a window has gathered from one channel so far. */
 typedef struct tm_tally {
     tm_probe_state state;
@@ -106,6 +113,7 @@ typedef struct tm_tally {
     double first_change_seconds;    /* POWER: after the window began */
     double quickest_change_seconds; /* POWER: between two changes; 0: there were fewer */
     double low_watts, high_watts, step_watts; /* POWER; the last one is the sum of all steps */
+    tm_trend trend;                           /* POWER */
     double high_joules_per_second;            /* COUNTER of energy: between two readings */
 } tm_tally;
 
@@ -151,6 +159,16 @@ void tm_probe_window_close(tm_probe *probe);
 /* Reads all channels if that is due in the open window. Returns when it is due next, INT64_MAX:
  * never. The sampling thread does nothing else; the owner of a replaced clock calls it instead. */
 int64_t tm_probe_step(tm_probe *probe);
+
+/* Makes the window invalid, unless it already is. */
+void tm_tally_invalidate(tm_tally *tally, const char *fmt, ...) TM_PRINTF(2, 3);
+
+/* Adds a sample to the trend of a window. */
+void tm_power_note(tm_trend *trend, double seconds, double watts);
+/* POWER, after the window: adds what the meter may hide to v->error_bound, and fills the value, or
+ * the tally's state and reason. */
+void tm_power_finish(const tm_probe *probe, const tm_channel *channel, tm_tally *tally,
+                     double seconds, tm_probe_value *v);
 
 /* Fills probe->scope and makes room for the trace. Errors: NOMEM. */
 tm_status tm_probe_trace_open(tm_probe *probe, tm_error *err) TM_MUST_USE;

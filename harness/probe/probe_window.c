@@ -2,8 +2,6 @@
  * between them from a background thread. */
 #include "harness/probe/probe_source.h"
 
-#include "harness/probe/meter_series.h"
-
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,9 +18,8 @@
 /* An energy counter that does not advance for longer has stopped. */
 #define STILL_SECONDS 0.3
 #define STILL_POLL_NS 100000
-#define SLOW_SHARE    0.05 /* bound of a meter with few values, of its joules */
 
-TM_PRINTF(2, 3) static void invalidate(tm_tally *t, const char *fmt, ...)
+void tm_tally_invalidate(tm_tally *t, const char *fmt, ...)
 {
     va_list args;
     if (t->state != TM_PROBE_OK) return;
@@ -38,14 +35,14 @@ static void add_count(const tm_probe *probe, const tm_channel *c, tm_tally *t, u
 {
     uint64_t delta = raw - t->last;
     if (c->range && raw > c->range) {
-        invalidate(t, "%s reads %llu, above its range of %llu", c->info.name,
-                   (unsigned long long)raw, (unsigned long long)c->range);
+        tm_tally_invalidate(t, "%s reads %llu, above its range of %llu", c->info.name,
+                            (unsigned long long)raw, (unsigned long long)c->range);
         return;
     }
     if (raw < t->last) {
         if (!c->range) {
-            invalidate(t, "%s went back from %llu to %llu", c->info.name,
-                       (unsigned long long)t->last, (unsigned long long)raw);
+            tm_tally_invalidate(t, "%s went back from %llu to %llu", c->info.name,
+                                (unsigned long long)t->last, (unsigned long long)raw);
             return;
         }
         delta = c->range - t->last + raw;
@@ -60,13 +57,15 @@ static void add_count(const tm_probe *probe, const tm_channel *c, tm_tally *t, u
         t->high_joules_per_second = fmax(t->high_joules_per_second, joules / seconds);
     /* 10 ms of grace: several late updates may arrive at once. */
     if (joules > limit * (seconds + 0.01 + c->refresh_seconds))
-        invalidate(t,
-                   "%s advanced by %.3g J in %.3g s, above the limit of %.0f W per domain: it was "
-                   "reset, or it wrapped unnoticed",
-                   c->info.name, joules, seconds, limit);
+        tm_tally_invalidate(
+            t,
+            "%s advanced by %.3g J in %.3g s, above the limit of %.0f W per domain: it was "
+            "reset, or it wrapped unnoticed",
+            c->info.name, joules, seconds, limit);
     if (c->range && seconds > (double)c->range * c->scale / limit)
-        invalidate(t, "%s was not read for %.3g s, in which it may have wrapped more than once",
-                   c->info.name, seconds);
+        tm_tally_invalidate(
+            t, "%s was not read for %.3g s, in which it may have wrapped more than once",
+            c->info.name, seconds);
 }
 
 /* Adds a trapezoid: between two samples the power is assumed to lie between them. `seconds` lie
@@ -78,7 +77,8 @@ static void add_power(const tm_channel *c, tm_tally *t, double watts, double sec
 {
     double step = fabs(watts - t->last_watts);
     t->joules += 0.5 * (watts + t->last_watts) * seconds;
-    t->wobble_joules += step * (0.5 * seconds + (longest - seconds)) + c->scale * seconds;
+    t->wobble_joules +=
+        step * (0.5 * seconds + (longest - seconds)) + c->scale * c->digit * seconds;
     t->step_watts += step;
 }
 
@@ -111,7 +111,7 @@ static void read_channel(tm_probe *probe, int i, bool first)
     int64_t now = before + (tm_clock_now(probe->options.clock) - before) / 2;
     double slack = 1e-9 * (double)(now - before);
     if (state != TM_PROBE_OK) {
-        invalidate(t, "a read failed: %s", r.reason);
+        tm_tally_invalidate(t, "a read failed: %s", r.reason);
         return;
     }
     double seconds = 1e-9 * (double)(now - t->last_ns);
@@ -129,6 +129,7 @@ static void read_channel(tm_probe *probe, int i, bool first)
             add_power(c, t, watts, seconds, longest);
     }
     note_change(t, r.raw, now, first);
+    tm_power_note(&t->trend, first ? 0 : 1e-9 * (double)(now - probe->begin_ns), watts);
     t->low_watts = fmin(t->low_watts, watts);
     t->high_watts = fmax(t->high_watts, watts);
     t->last = r.raw;
@@ -317,10 +318,11 @@ static double edge_joules(const tm_channel *c, tm_tally *t, double uncertain, do
                           double seconds)
 {
     if (uncertain > 0.5 * seconds && seconds > 0.1)
-        invalidate(t,
-                   "reading %s at both edges took too long: they are uncertain by %.3g s of "
-                   "%.3g s",
-                   c->info.name, uncertain, seconds);
+        tm_tally_invalidate(
+            t,
+            "reading %s at both edges took too long: they are uncertain by %.3g s of "
+            "%.3g s",
+            c->info.name, uncertain, seconds);
     double mean = joules / fmax(seconds - uncertain, uncertain);
     return uncertain * fmax(mean, t->high_joules_per_second);
 }
@@ -328,8 +330,9 @@ static double edge_joules(const tm_channel *c, tm_tally *t, double uncertain, do
 static void check_length(const tm_probe *probe, tm_tally *t, double seconds)
 {
     if (seconds < probe->options.min_seconds)
-        invalidate(t, "the window of %.3g s is shorter than %.3g s, the minimum for energy",
-                   seconds, probe->options.min_seconds);
+        tm_tally_invalidate(t,
+                            "the window of %.3g s is shorter than %.3g s, the minimum for energy",
+                            seconds, probe->options.min_seconds);
 }
 
 static double still_limit(const tm_channel *c)
@@ -347,8 +350,9 @@ static bool must_advance(const tm_channel *c)
 static void check_still(const tm_channel *c, tm_tally *t, double seconds)
 {
     if (!must_advance(c) || t->total == 0 || t->longest_still_seconds <= still_limit(c)) return;
-    invalidate(t, "%s stayed at %llu for %.3g s of the window of %.3g s, so joules are missing",
-               c->info.name, (unsigned long long)t->still, t->longest_still_seconds, seconds);
+    tm_tally_invalidate(
+        t, "%s stayed at %llu for %.3g s of the window of %.3g s, so joules are missing",
+        c->info.name, (unsigned long long)t->still, t->longest_still_seconds, seconds);
 }
 
 static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
@@ -368,7 +372,8 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
     if (enabled > 0 && running < enabled) {
         v->counted_share = (double)running / (double)enabled;
         if (running == 0)
-            invalidate(t, "%s was never assigned a counter during the window", c->info.name);
+            tm_tally_invalidate(t, "%s was never assigned a counter during the window",
+                                c->info.name);
         else
             value /= v->counted_share;
     }
@@ -378,66 +383,6 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
                  c->info.name, (unsigned long long)t->last, seconds);
     }
     if (t->state == TM_PROBE_OK) v->value = value;
-}
-
-/* The time between two values of a meter. It repeats one value until it has the next, so it is no
- * longer than the shortest time between two changes. After one change it may be any time for which
- * the value stayed. */
-static double find_refresh(const tm_channel *c, const tm_tally *t)
-{
-    double seconds = t->n_changes > 1    ? t->quickest_change_seconds
-                     : t->n_changes == 1 ? fmax(t->first_change_seconds, t->longest_still_seconds)
-                                         : 0;
-    if (c->refresh_seconds > 0 && (seconds == 0 || c->refresh_seconds < seconds))
-        seconds = c->refresh_seconds;
-    return seconds;
-}
-
-/* What a window may miss because the meter shows a change late: the difference in power for as long
- * as it is late. A value that holds until the next may be wrong by the step to it. */
-static double lag_joules(const tm_channel *c, const tm_tally *t, double seconds)
-{
-    double refresh = find_refresh(c, t), gap = seconds / (double)(t->n_samples - 1);
-    double joules =
-        (c->mean_seconds > 0 ? c->mean_seconds + refresh : 0) * (t->high_watts - t->low_watts);
-    return refresh > 1.5 * gap ? joules + t->step_watts * refresh : joules;
-}
-
-static void check_refresh(const tm_channel *c, tm_tally *t, double seconds, double bound)
-{
-    double refresh = find_refresh(c, t);
-    if (c->mean_seconds > seconds / TM_PROBE_SAMPLES_MIN)
-        invalidate(t,
-                   "%s is a mean over %.3g s, more than a tenth of the window of %.3g s; "
-                   "use --energy-seconds %.0f",
-                   c->info.name, c->mean_seconds, seconds,
-                   ceil(TM_PROBE_SAMPLES_MIN * c->mean_seconds));
-    if (refresh * TM_PROBE_SAMPLES_MIN > 1.1 * seconds && bound > SLOW_SHARE * t->joules)
-        invalidate(t,
-                   "%s has a new value every %.3g s, only %d in %.3g s; at least %d are required: "
-                   "use --energy-seconds %.0f",
-                   c->info.name, refresh, (int)(seconds / refresh), seconds, TM_PROBE_SAMPLES_MIN,
-                   ceil(TM_PROBE_SAMPLES_MIN * refresh));
-}
-
-static void finish_power(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
-                         tm_probe_value *v)
-{
-    v->error_bound = t->wobble_joules + edge_joules(c, t, t->edge_seconds, t->joules, seconds);
-    v->error_bound += lag_joules(c, t, seconds);
-    check_length(probe, t, seconds);
-    check_refresh(c, t, seconds, v->error_bound);
-    if (t->n_samples < TM_PROBE_SAMPLES_MIN)
-        invalidate(t, "only %lld samples of %s in %.3g s; at least %d are required",
-                   (long long)t->n_samples, c->info.name, seconds, TM_PROBE_SAMPLES_MIN);
-    if (t->largest_gap_seconds > TM_METER_SERIES_GAP_SECONDS)
-        invalidate(t, "%s was not read for %.3g s, so its power is unknown; the limit is %.3g s",
-                   c->info.name, t->largest_gap_seconds, TM_METER_SERIES_GAP_SECONDS);
-    if (t->state == TM_PROBE_OK && !(t->joules > 0)) {
-        t->state = TM_PROBE_STUCK;
-        snprintf(t->reason, sizeof t->reason, "%s read 0 W for the whole window", c->info.name);
-    }
-    if (t->state == TM_PROBE_OK) v->value = t->joules;
 }
 
 /* After the window: a counter that does not advance now may have stopped since its last reading
@@ -483,8 +428,8 @@ double tm_probe_lag_seconds(const tm_probe *probe)
         const tm_channel *c = &probe->channels[i];
         if (!tm_probe_in_scope(&c->info, probe->scope) || c->state != TM_PROBE_OK) continue;
         if (c->kind == TM_CHANNEL_POWER)
-            longest =
-                fmax(longest, c->mean_seconds + (c->refresh_seconds > 0 ? c->refresh_seconds : 1));
+            longest = fmax(longest,
+                           c->mean_seconds + (c->refresh_seconds > 0 ? 2 * c->refresh_seconds : 1));
     }
     return longest;
 }
@@ -504,10 +449,13 @@ static void finish_channel(const tm_probe *probe, int i, const tm_probe_window *
     v->wraps = t->wraps;
     v->largest_gap_seconds = t->largest_gap_seconds;
     v->rate_hz = t->n_samples > 1 ? (double)(t->n_samples - 1) / window->seconds : 0;
-    if (c->kind == TM_CHANNEL_COUNTER)
+    if (c->kind == TM_CHANNEL_COUNTER) {
         finish_counter(probe, c, t, window->seconds, v);
-    else
-        finish_power(probe, c, t, window->seconds, v);
+    } else {
+        v->error_bound = edge_joules(c, t, t->edge_seconds, t->joules, window->seconds);
+        check_length(probe, t, window->seconds);
+        tm_power_finish(probe, c, t, window->seconds, v);
+    }
     v->state = t->state;
     snprintf(v->reason, sizeof v->reason, "%s", t->reason);
     if (v->state != TM_PROBE_OK) v->error_bound = NAN;

@@ -129,6 +129,7 @@ cat >mounted.sh <<END
         mount --bind "$work/mounted/sys/class/powercap" /sys/class/powercap || exit 77
     cd /sys/class/hwmon/hwmon0 || exit 77
     echo ina3221 >name; echo VDD_IN >in1_label; echo 5000 >in1_input; echo 3000 >curr1_input
+    echo 70 >update_interval
     cd "$work"
 }
 exec "$program" "\$@"

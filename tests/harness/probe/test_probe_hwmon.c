@@ -75,8 +75,8 @@ static void test_jetson_pairs_voltage_with_current(void **state)
         const tm_probe_value *v = &window.values[i];
         assert_measured(v);
         assert_close(v->value, watts[i] * window.seconds);
-        /* Constant power leaves only the rounding to a microwatt. */
-        assert_close(v->error_bound, 1e-6 * window.seconds);
+        /* Constant power leaves only the rounding to a millivolt and a milliampere. */
+        assert_close(v->error_bound, 1e-3 * (5 + watts[i] / 5) * window.seconds);
         assert_int_equal(v->n_samples, 2 + 55);
         assert_close(v->largest_gap_seconds, 0.02);
     }
@@ -165,6 +165,87 @@ static void test_a_late_meter_has_a_bound_or_no_value(void **state)
                          v->error_bound);
         }
         assert_true(tm_probe_lag_seconds(machine.probe) >= rows[i].mean);
+        machine_close(&machine);
+    }
+}
+
+/* A meter of 10 W that shows 50 W from rise_ns on, as a mean over `mean` seconds, once per period.
+ * No file tells its times. */
+static struct {
+    const char *root;
+    double mean, period;
+    int64_t rise_ns, shown_ns;
+    bool toggles; /* before the rise its value changes at each period */
+} silent;
+
+static void show_silent(fake_clock *fake)
+{
+    char text[32];
+    int64_t period = (int64_t)(1e9 * silent.period), now = fake->time_ns / period * period;
+    if (now == silent.shown_ns) return;
+    silent.shown_ns = now;
+    double since = 1e-9 * (double)(now - silent.rise_ns);
+    double share = since < 0 ? 0 : silent.mean > 0 ? fmin(1, since / silent.mean) : 1;
+    double watts = 10 + 40 * share;
+    if (silent.toggles && since < 0 && now / period % 2) watts += 1;
+    snprintf(text, sizeof text, "%.0f", 1e6 * watts);
+    tree_put(silent.root, H "hwmon0/power1_input", text);
+}
+
+/* The power rises `settled` seconds before the window. */
+static const tm_probe_value *measure_silent(double mean, double period, bool toggles,
+                                            double settled, double seconds, tm_probe_window *window)
+{
+    machine_init(&machine);
+    silent.root = scratch_path("silent");
+    silent.mean = mean, silent.period = period, silent.toggles = toggles;
+    silent.rise_ns = INT64_MAX, silent.shown_ns = -1;
+    machine.fake.on_sleep = show_silent;
+    tree_put(silent.root, H "hwmon0/name", "macsmc_hwmon");
+    show_silent(&machine.fake);
+    machine_open(&machine, "hwmon", &(tm_probe_options){.root = silent.root});
+    silent.rise_ns = machine.fake.time_ns;
+    machine_sleep(&machine, settled);
+    machine_measure(&machine, seconds, window);
+    return &window->values[0];
+}
+
+static void test_a_meter_of_unknown_times_has_a_bound_or_no_value(void **state)
+{
+    (void)state;
+    static const struct {
+        double mean, period;
+        bool toggles;
+        double settled, seconds;
+        const char *reason; /* NULL: measured */
+    } rows[] = {
+        /* Constant in the window: its period must be known from its opening. */
+        {0, 0.05, true, 1, 2, NULL},
+        {0, 1, true, 2, 12, NULL},
+        {0, 1, true, 0.4, 2, "has a new value every"},
+        {0, 1, true, 0, 0.5 + 1, "has a new value every"},
+        {0, 0.05, false, 1, 2, "stayed at 50 W for the whole window"},
+        /* A mean shows as a ramp. */
+        {2, 0.05, true, 0, 10, NULL},
+        {4, 0.05, true, 1, 10, NULL},
+        {9, 0.05, true, 1, 10, "rose steadily by"},
+        {30, 0.05, true, 1, 10, "rose steadily by"},
+        {300, 0.05, true, 1, 10, "rose steadily by"},
+        {30, 1, true, 2, 10, "rose steadily by"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        tm_probe_window window;
+        const tm_probe_value *v = measure_silent(rows[i].mean, rows[i].period, rows[i].toggles,
+                                                 rows[i].settled, rows[i].seconds, &window);
+        if (rows[i].reason) {
+            assert_not_measured(v, TM_PROBE_INVALID, rows[i].reason);
+        } else {
+            assert_measured(v);
+            double truth = 50 * window.seconds;
+            if (!(fabs(v->value - truth) <= v->error_bound))
+                fail_msg("row %zu: %g J, truth %g J, bound %g J", i, v->value, truth,
+                         v->error_bound);
+        }
         machine_close(&machine);
     }
 }
@@ -384,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_jetson_pairs_voltage_with_current),
         cmocka_unit_test(test_a_step_of_power_is_within_the_bound),
         cmocka_unit_test(test_a_late_meter_has_a_bound_or_no_value),
+        cmocka_unit_test(test_a_meter_of_unknown_times_has_a_bound_or_no_value),
         cmocka_unit_test(test_a_mean_over_a_long_time_is_refused),
         cmocka_unit_test(test_the_bound_includes_a_slow_counters_period),
         cmocka_unit_test(test_auto_takes_no_other_device),

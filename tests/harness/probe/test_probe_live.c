@@ -55,7 +55,8 @@ static void test_a_rail_is_sampled_at_its_rate(void **state)
     tm_probe *probe;
     tm_probe_health health;
     tm_error err = {0};
-    tm_probe_options options = {.root = root, .rate_hz = 100, .min_seconds = 0.1};
+    tm_probe_options options = {
+        .root = root, .rate_hz = 100, .min_seconds = 0.1, .spin_seconds = -1};
     assert_ok(tm_probe_open("hwmon", &options, &probe, &health, &err), err);
     double least_cost = INFINITY;
     int n_measured = 0;

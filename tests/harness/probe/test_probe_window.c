@@ -141,7 +141,11 @@ static void open_joules(tm_channel_kind kind, double limit, uint64_t range)
     machine.probe->options.max_watts = limit;
     machine.probe->options.min_seconds = 0.02;
     machine.probe->options.rate_hz = 200;
-    for (int i = 0; i < 2; i++) script[i].watts = script[i].watts_later = 30;
+    for (int i = 0; i < 2; i++) {
+        script[i].watts = script[i].watts_later = 30;
+        if (kind != TM_CHANNEL_POWER) continue;
+        machine.probe->channels[i].refresh_seconds = machine.probe->channels[i].mean_seconds = 1e-6;
+    }
     assert_ok(tm_probe_window_open(machine.probe, &err), err);
 }
 
@@ -191,7 +195,6 @@ static void test_the_bound_includes_a_step_during_a_slow_call(void **state)
     (void)state;
     for (int side = 0; side < 2; side++) {
         open_joules(TM_CHANNEL_POWER, 1000, 0);
-        for (int i = 0; i < 2; i++) machine.probe->channels[i].refresh_seconds = 1e-3;
         tm_probe_start(machine.probe);
         machine_sleep(&machine, 0.05);
         set_call_times(side ? 20 * MS : 0, side ? 0 : 20 * MS, 0, 0);
