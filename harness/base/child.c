@@ -315,17 +315,40 @@ tm_status tm_child_read_all(tm_child *child, size_t max_bytes, double timeout_se
     }
 }
 
-void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
+/* Reads what is left of the child's output, so that a full pipe does not block it. Returns true at
+ * the end, when no process of its group can write any more. */
+static bool drain(tm_child *child)
 {
-    if (!child) return;
+    char block[4096];
+    struct pollfd fd = {.fd = child->from, .events = POLLIN};
+    if (child->words_from >= 0) read_words(child);
+    while (child->from >= 0 && poll(&fd, 1, 0) > 0) {
+        ssize_t got = read(child->from, block, sizeof block);
+        if (got > 0 || (got < 0 && errno == EINTR)) continue;
+        close_fd(&child->from);
+    }
+    return child->from < 0 && child->words_from < 0;
+}
+
+static bool has_ended(const tm_child *child)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+           info.si_pid != 0;
+}
+
+/* whole: waits for all processes that hold the child's pipes, not for the child alone */
+static void end_child(tm_child *child, double grace_seconds, bool whole, tm_child_end *end)
+{
     int how = 0;
     struct rusage usage = {0};
-    siginfo_t info = {0};
     patience p = patience_of(child, grace_seconds);
     close_fd(&child->to);
-    while (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           info.si_pid == 0 && p.left_ns > 0) {
-        if (child->words_from >= 0) read_words(child); /* a full pipe would block it */
+    for (;;) {
+        if (!whole && child->words_from >= 0) read_words(child); /* a full pipe would block it */
+        bool ended = has_ended(child);
+        if (whole) ended = drain(child) && ended;
+        if (ended || p.left_ns <= 0) break;
         tm_clock_sleep(child->clock, 1000000);
         spend(&p);
     }
@@ -345,4 +368,16 @@ void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
     close_fd(&child->words_from);
     free(child->line);
     free(child);
+}
+
+void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end)
+{
+    if (child) end_child(child, grace_seconds, false, end);
+}
+
+void tm_child_stop(tm_child *child, double grace_seconds, tm_child_end *end)
+{
+    if (!child) return;
+    kill(-child->pid, SIGTERM);
+    end_child(child, grace_seconds, true, end);
 }

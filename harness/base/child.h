@@ -52,5 +52,8 @@ tm_status tm_child_read_all(tm_child *child, size_t max_bytes, double timeout_se
 
 /* Waits up to grace_seconds for the child to end, kills its group and frees it. end may be NULL. */
 void tm_child_close(tm_child *child, double grace_seconds, tm_child_end *end);
+/* Terminates the child's group with SIGTERM, so that it can release what it holds, waits up to
+ * grace_seconds until all of it has ended, then does the same as closing. */
+void tm_child_stop(tm_child *child, double grace_seconds, tm_child_end *end);
 
 #endif

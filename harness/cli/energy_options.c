@@ -8,7 +8,8 @@
 
 const tm_option tm_energy_options[] = {
     {"energy", NULL, TM_TEXT(S, energy), "SOURCE",
-     .help = "measure energy: auto, the name of a source, require[=NAME] or none (default none)",
+     .help = "measure energy: auto, the name of a source, require[=NAME] or none (default none); a "
+             "source that is named must work",
      .group = GROUP},
     {"energy-seconds", NULL, TM_NUMBER(S, seconds), "SECONDS",
      .help = "repeat the work for at least SECONDS per energy window (default 10)", .group = GROUP,
@@ -81,8 +82,10 @@ tm_status tm_energy_choose(const char *command, const tm_suite *suite,
                 health->fix[0] ? "; fix: " : "", health->fix);
     }
     if (status == TM_OK) return TM_OK;
-    bool is_auto = strcmp(suite->energy.source, "auto") == 0;
-    return tm_fail(err, TM_UNSUPPORTED, "energy is required, but %s%s",
-                   is_auto ? "no source works" : suite->energy.source,
-                   is_auto ? "" : " does not work");
+    if (strcmp(suite->energy.source, "auto") == 0)
+        return tm_fail(err, TM_UNSUPPORTED, "energy is required, but no source works");
+    return tm_fail(err, TM_UNSUPPORTED,
+                   "the energy source %s does not work; with --energy=auto a run continues without "
+                   "joules",
+                   suite->energy.source);
 }

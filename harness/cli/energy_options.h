@@ -32,8 +32,8 @@ tm_status tm_energy_adjust(const tm_energy_settings *settings, tm_suite *suite,
                            tm_error *err) TM_MUST_USE;
 
 /* Chooses a source and prints to stderr why each other one does not work. Errors: those of
- * tm_energy_source_choose; UNSUPPORTED if a required source does not work, which is exit status
- * 5. */
+ * tm_energy_source_choose; UNSUPPORTED if a required or named source does not work, which is
+ * exit status 5. */
 tm_status tm_energy_choose(const char *command, const tm_suite *suite,
                            tm_energy_source_choice *choice, tm_error *err) TM_MUST_USE;
 

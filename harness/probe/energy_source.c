@@ -141,6 +141,12 @@ tm_status tm_energy_source_check(const tm_energy_source_options *o, tm_error *er
     const char *owner;
     own_options own;
     char list[120];
+    if (o->idle_seconds > 0 && o->idle_seconds < TM_ENERGY_SECONDS_MIN)
+        return tm_fail(
+            err, TM_ARG,
+            "idle time of %g s: at least %d s are required to measure power, or 0 for no "
+            "idle time",
+            o->idle_seconds, TM_ENERGY_SECONDS_MIN);
     for (int i = 0; (source = tm_probe_source_at(i)); i++) {
         if (!source->check) continue;
         (void)build_own(o, source->name, &own);
@@ -302,8 +308,8 @@ tm_status tm_energy_source_choose(const tm_energy_source_options *o, tm_energy_s
         snprintf(out->scope, sizeof out->scope, "system"); /* an external meter's */
         return TM_OK;
     }
-    bool works = false;
-    if (strcmp(o->source, "auto") != 0)
+    bool works = false, is_auto = strcmp(o->source, "auto") == 0;
+    if (!is_auto)
         works = try_source(o, o->source, out);
     else
         for (const char *const *s = tm_probe_energy_sources(); *s && !works && out->n_tried < 8;
@@ -311,7 +317,7 @@ tm_status tm_energy_source_choose(const tm_energy_source_options *o, tm_energy_s
             works = try_source(o, *s, out);
     if (works) return TM_OK;
     list_reasons(out);
-    if (!o->required) return TM_OK;
+    if (is_auto && !o->required) return TM_OK;
     return tm_fail(err, TM_UNSUPPORTED, "energy is required, but no source works: %s",
                    out->missing);
 }

@@ -1,8 +1,9 @@
 /* Selects what a run measures energy with: what the user requested, which source works, and why the
  * others do not.
  *
- * "auto" takes the first source that works. With "require" the run ends if no source works. No
- * source is replaced by an estimate, and the fake source is taken only if it is named.
+ * "auto" takes the first source that works, and the run continues without joules if none does. With
+ * "require", or if the source is named, the run ends before any work. No source is replaced by an
+ * estimate, and the fake source is taken only if it is named.
  */
 #ifndef TM_HARNESS_PROBE_ENERGY_SOURCE_H
 #define TM_HARNESS_PROBE_ENERGY_SOURCE_H
@@ -21,9 +22,9 @@ typedef struct tm_energy_setting {
 } tm_energy_setting;
 
 typedef struct tm_energy_source_options {
-    char source[16];     /* "none", "auto", or the name of a source */
-    bool required;       /* without a source no work begins */
-    double seconds;      /* least length of a window; the work is repeated to fill it */
+    char source[16]; /* "none", "auto", or the name of a source */
+    bool required;   /* without a source no work begins, and a window without joules is an error */
+    double seconds;  /* least length of a window; the work is repeated to fill it */
     double idle_seconds; /* measured before and after each window; 0: no net energy */
     bool marker;         /* begin with a load pattern that can be found in a meter's log later */
     /* By the index of tm_probe_user_option. */
@@ -71,8 +72,8 @@ typedef struct tm_energy_source_choice {
 } tm_energy_source_choice;
 
 /* Opens sources in order until one works, which takes a second for each that does not. Errors:
- * those of tm_energy_source_check; UNSUPPORTED if a source is required and none works (the sentence
- * of `missing`). */
+ * those of tm_energy_source_check; UNSUPPORTED if a source is required or named and does not work
+ * (the sentence of `missing`). */
 tm_status tm_energy_source_choose(const tm_energy_source_options *options,
                                   tm_energy_source_choice *out, tm_error *err) TM_MUST_USE;
 /* For the run record: the request, the choice, and the result of each source. */

@@ -20,7 +20,7 @@ typedef struct tm_meter_series {
     bool named, joules;
     char separator;   /* of the first line: ';', ',' or ' ', which includes tabs */
     int n_fields;     /* of the first line */
-    char broken[200]; /* why reading stopped; "": it did not */
+    char broken[320]; /* why reading stopped; "": it did not */
 } tm_meter_series;
 
 /* Adds a line without its newline. An error in it goes to series->broken. */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,23 +19,51 @@
 #define MAX_STEP_SECONDS   0.2 /* of this machine's clock against CLOCK_MONOTONIC */
 #define FIRST_LINE_SECONDS 10.0
 #define STALE_SECONDS      10.0 /* on opening: older samples come from a logger that stopped */
+#define GRACE_SECONDS      2.0  /* for a command to release its device after SIGTERM */
 #define POLL_COMMAND_NS    5000000
 #define POLL_FILE_NS       100000000
 
 typedef struct meter {
     const tm_probe_meter_options *options; /* borrowed from the probe */
     tm_meter_series samples;
-    tm_child *child; /* NULL: a file */
+    tm_child *child; /* NULL: a file, or a command whose output has ended */
     int stop_fd;
-    bool threaded, ended;
+    bool threaded;
     pthread_t thread;
-    pthread_mutex_t lock; /* guards samples and ended */
+    pthread_mutex_t lock; /* guards samples */
     double clock_seconds; /* CLOCK_REALTIME minus CLOCK_MONOTONIC, on opening */
 } meter;
 
 static double clock_difference(void)
 {
     return 1e-9 * (double)tm_unix_offset_ns();
+}
+
+/* "the command exited with status 127: sh: 1: nosuchcommand: not found" */
+static void describe_end(const tm_child_end *end, char *text, size_t size)
+{
+    char how[160];
+    if (end->signal == 0)
+        snprintf(how, sizeof how, "the command exited with status %d", end->exit_code);
+    else if (end->signal == SIGKILL) /* perhaps by this process, after it closed its output */
+        snprintf(how, sizeof how, "the output of the command has ended");
+    else
+        snprintf(how, sizeof how, "the command %s", end->reason);
+    snprintf(text, size, "%s%s%.150s", how, end->last_words[0] ? ": " : "", end->last_words);
+}
+
+/* Ends the command. Its samples stay. */
+static void end_command(meter *m, const char *why)
+{
+    tm_child_end end = {0};
+    char text[sizeof m->samples.broken];
+    tm_child_close(m->child, GRACE_SECONDS, &end);
+    m->child = NULL;
+    if (!why) describe_end(&end, text, sizeof text);
+    pthread_mutex_lock(&m->lock);
+    if (!m->samples.broken[0])
+        snprintf(m->samples.broken, sizeof m->samples.broken, "%s", why ? why : text);
+    pthread_mutex_unlock(&m->lock);
 }
 
 static void *read_samples(void *arg)
@@ -46,16 +75,14 @@ static void *read_samples(void *arg)
         tm_status status =
             tm_child_read_line(m->child, 3600, &(tm_interrupt){m->stop_fd}, &line, &err);
         if (status == TM_TIMEOUT) continue;
+        if (status == TM_INTERRUPTED) return NULL; /* the meter is closed */
+        if (status != TM_OK || !line) {
+            end_command(m, status == TM_OK ? NULL : "the output of the command cannot be read");
+            return NULL;
+        }
         pthread_mutex_lock(&m->lock);
-        if (status == TM_OK && line)
-            tm_meter_series_add_line(&m->samples, line, m->options->offset_seconds);
-        else if (!m->samples.broken[0])
-            snprintf(m->samples.broken, sizeof m->samples.broken, "%s",
-                     status == TM_OK ? "its output has ended" : "its output cannot be read");
-        m->ended = status != TM_OK || !line;
-        bool ended = m->ended;
+        tm_meter_series_add_line(&m->samples, line, m->options->offset_seconds);
         pthread_mutex_unlock(&m->lock);
-        if (ended) return NULL;
     }
 }
 
@@ -162,7 +189,7 @@ static void wait_for_sample(tm_probe *probe, meter *m, double end)
     for (int64_t until = tm_clock_now(clock) + (int64_t)(1e9 * TM_METER_SERIES_GAP_SECONDS);
          tm_clock_now(clock) < until;) {
         pthread_mutex_lock(&m->lock);
-        if (!m->child) {
+        if (m->options->csv) {
             tm_meter_series_free(&m->samples);
             (void)tm_meter_series_read(m->options->csv, m->options->offset_seconds, &m->samples);
         }
@@ -170,7 +197,7 @@ static void wait_for_sample(tm_probe *probe, meter *m, double end)
         bool done = m->samples.broken[0] || (n > 0 && m->samples.time[n - 1] >= end);
         pthread_mutex_unlock(&m->lock);
         if (done) return;
-        tm_clock_sleep(clock, m->child ? POLL_COMMAND_NS : POLL_FILE_NS);
+        tm_clock_sleep(clock, m->options->csv ? POLL_FILE_NS : POLL_COMMAND_NS);
     }
 }
 
@@ -227,7 +254,7 @@ static void close_meter(tm_probe *probe)
         (void)written; /* cannot fail: the eventfd is at 0 */
         pthread_join(m->thread, NULL);
     }
-    if (m->child) tm_child_close(m->child, 0, NULL);
+    tm_child_stop(m->child, GRACE_SECONDS, NULL);
     if (m->stop_fd >= 0) close(m->stop_fd);
     pthread_mutex_destroy(&m->lock);
     tm_meter_series_free(&m->samples);

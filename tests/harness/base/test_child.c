@@ -222,6 +222,35 @@ static void test_close_kills_the_group(void **state)
     assert_true(ends_within(grandchild, PATIENCE));
 }
 
+/* The whole group may end in its own way: here a later part of a pipeline. */
+static void test_stop_lets_the_group_end(void **state)
+{
+    (void)state;
+    tm_child_end end;
+    tm_child *child =
+        shell("trap 'exit 3' TERM; "
+              "(trap 'echo released >&2; exit' TERM; echo ready; while :; do sleep 0.01; done) & "
+              "wait");
+    assert_string_equal(next_line(child), "ready");
+    tm_child_stop(child, PATIENCE, &end);
+    assert_int_equal(end.exit_code, 3);
+    assert_string_equal(end.last_words, "released");
+}
+
+static void test_stop_kills_what_ignores_it(void **state)
+{
+    (void)state;
+    tm_child_end end;
+    fake_clock fake;
+    fake_clock_init(&fake);
+    tm_child *child = shell("trap '' TERM; echo ready; while :; do sleep 1; done");
+    assert_string_equal(next_line(child), "ready");
+    tm_child_set_clock(child, &fake.clock);
+    tm_child_stop(child, 10, &end);
+    assert_int_equal(end.signal, SIGKILL);
+    assert_int_equal(fake.slept_ns, 10000000000);
+}
+
 static void test_child_dies_with_its_parent(void **state)
 {
     (void)state;
@@ -271,6 +300,8 @@ int main(void)
         cmocka_unit_test(test_nul_byte_is_an_error),
         cmocka_unit_test(test_write_to_closed_input_is_an_error),
         cmocka_unit_test(test_close_kills_the_group),
+        cmocka_unit_test(test_stop_lets_the_group_end),
+        cmocka_unit_test(test_stop_kills_what_ignores_it),
         cmocka_unit_test(test_child_dies_with_its_parent),
         cmocka_unit_test(test_child_inherits_no_descriptor),
     };

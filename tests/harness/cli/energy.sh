@@ -151,6 +151,7 @@ verdict $? "and it does not run the command"
 expect 2 "an unknown key of energy, its line and the nearest" 'line 2.*"second".*"seconds"' run wrong.json
 expect 2 "a window shorter than a second" 'from 1 to 3600' run short.json
 expect 2 "a window shorter than a second on the command line" 'energy-seconds' bench "${fake[@]}" --energy=fake --energy-seconds 0.2
+expect 2 "an idle time shorter than a second" 'at least 1 s' bench "${fake[@]}" --energy=fake --idle 0.5
 expect 2 "an unknown source, and the nearest" 'did you mean "powercap"' bench "${fake[@]}" --energy=powercapp
 expect 2 "a meter next to another source" 'belongs to the source meter' bench "${fake[@]}" --energy=powercap --meter 'echo'
 expect 2 "two meters" 'both given' bench "${fake[@]}" --meter a --meter-csv b
@@ -171,6 +172,13 @@ expect 5 "require without a source" "energy is required" bench "${fake[@]}" -p 6
     --sysfs-root empty --store required.jsonl
 [ ! -e required.jsonl ] && [ ! -s out ]
 verdict $? "ends before any work"
+for named in "--energy=perf --sysfs-root empty" "--meter nosuchcommand" "--meter-csv nosuch.csv"; do
+    # shellcheck disable=SC2086
+    expect 5 "a source that is named must work: $named" "does not work; with --energy=auto" \
+        bench "${fake[@]}" -p 64 -n 0 $named --store named.jsonl
+    [ ! -e named.jsonl ] && [ ! -s out ]
+    verdict $? "or the run ends before any work"
+done
 expect 5 "require of one source" "no energy from perf" "${run[@]}" none.json --energy=require=perf --sysfs-root empty --store x.jsonl
 
 # A zone whose counter is stuck.

@@ -180,6 +180,13 @@ static void test_choice(void **state)
     options.required = true;
     assert_int_equal(tm_energy_source_choose(&options, &choice, &err), TM_UNSUPPORTED);
     assert_says(err.message, "no source works");
+    options.required = false;
+    strcpy(options.source, "powercap");
+    assert_int_equal(tm_energy_source_choose(&options, &choice, &err), TM_UNSUPPORTED);
+    assert_says(err.message, "powercap: ");
+    options.idle_seconds = 0.5;
+    assert_int_equal(tm_energy_source_choose(&options, &choice, &err), TM_ARG);
+    assert_says(err.message, "idle time of 0.5 s");
 }
 
 int main(void)

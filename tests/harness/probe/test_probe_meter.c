@@ -172,7 +172,10 @@ static void test_commands_and_files_without_samples(void **state)
 {
     (void)state;
     refuse(&(tm_probe_meter_options){0}, "neither a command nor a file");
-    refuse(&(tm_probe_meter_options){.command = "exit 3"}, "its output has ended");
+    refuse(&(tm_probe_meter_options){.command = "exit 3"}, "the command exited with status 3");
+    refuse(&(tm_probe_meter_options){.command = "nosuchcommand"}, "exited with status 127");
+    refuse(&(tm_probe_meter_options){.command = "nosuchcommand"}, "nosuchcommand: not found");
+    refuse(&(tm_probe_meter_options){.command = "kill -TERM $$"}, "was killed by SIGTERM");
     refuse(&(tm_probe_meter_options){.command = "echo '1700000000 40'; sleep 5"},
            "not \"time watts\"");
     refuse(&(tm_probe_meter_options){.command = "echo time watts; echo 1700000000 many; sleep 5"},
@@ -280,9 +283,31 @@ static void never_measure(const char *command, const char *says)
 static void test_a_command_that_ends_or_repeats_a_time(void **state)
 {
     (void)state;
-    never_measure("echo time watts; echo \"$(date +%s.%N) 40\"", "its output has ended");
+    never_measure("echo time watts; echo \"$(date +%s.%N) 40\"",
+                  "the command exited with status 0");
     never_measure("echo time watts; t=$(date +%s.%N); echo $t 40; echo $t 40; sleep 60",
                   "is not after the sample before it");
+}
+
+/* Closing terminates the command, which can then release what it holds. */
+static void test_a_command_is_terminated_before_it_is_killed(void **state)
+{
+    (void)state;
+    char command[300];
+    const char *released = scratch_path("released");
+    snprintf(command, sizeof command,
+             "trap 'echo yes >%s; exit' TERM; echo time watts; "
+             "while :; do echo $(date +%%s.%%N) 40; sleep 0.01; done",
+             released);
+    const tm_probe_meter_options meter = {.command = command};
+    const tm_probe_options options = {.own = &meter};
+    tm_probe *probe;
+    tm_probe_health health;
+    tm_error err = {0};
+    assert_ok(tm_probe_open("meter", &options, &probe, &health, &err), err);
+    assert_int_not_equal(access(released, F_OK), 0);
+    tm_probe_close(probe);
+    assert_int_equal(access(released, F_OK), 0);
 }
 
 int main(void)
@@ -298,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_columns_of_the_first_line),
         cmocka_unit_test(test_a_silent_command_is_refused),
         cmocka_unit_test(test_a_command_that_ends_or_repeats_a_time),
+        cmocka_unit_test(test_a_command_is_terminated_before_it_is_killed),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
