@@ -43,6 +43,11 @@ check  shellcheck               shellcheck
 check  jq                       jq
 check  python3                  python3
 check  mandoc                   mandoc
+check  libxml2-utils            xmllint
+check  sqlite3                  sqlite3
+check  libbenchmark-tools       -
+check  python3-scipy            -
+check  python3-prometheus-client -
 LIST
     if [ "$(uname -m)" = x86_64 ]; then
         cat <<'LIST'
