@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STATUSES (TM_EXPORT_FAILED | TM_EXPORT_SKIPPED)
@@ -40,7 +41,8 @@ static const tm_export_format formats[] = {
     {"llama-bench-json", TABLES, tm_export_llama_refuses, ONE(tm_export_write_llama_json)},
     {"llama-bench-csv", TABLES, tm_export_llama_refuses, ONE(tm_export_write_llama_csv)},
     {"llama-bench-sql", TABLES, tm_export_llama_refuses, ONE(tm_export_write_llama_sql)},
-    {"openmetrics", STATUSES | HISTORY | TM_EXPORT_BUILDS, NULL, ONE(tm_export_write_openmetrics)},
+    {"openmetrics", STATUSES | HISTORY | TM_EXPORT_BUILDS | TM_EXPORT_VERDICTS, NULL,
+     ONE(tm_export_write_openmetrics)},
 };
 #define N_FORMATS ((int)(sizeof formats / sizeof *formats))
 
@@ -71,6 +73,7 @@ tm_status tm_export_parse(const char *text, tm_export_target *out, tm_error *err
     if (!text[n] || !text[n + 1])
         return tm_fail(err, TM_ARG, "the export \"%s\" names no file; write %s:FILE", text, name);
     out->path = text + n + 1;
+    out->store = NULL;
     return TM_OK;
 }
 
@@ -128,41 +131,46 @@ static int newest_machine(const tm_export *e)
     return 0;
 }
 
-/* Why a format has no place for row i, for "left out 2 cells: ..."; "": the same cell is another
- * row; NULL: it has a place. */
-static const char *why_left_out(const tm_export *e, const tm_export_format *format, int i)
+bool tm_export_is_repeated(const tm_export *e, int row)
 {
-    const tm_cell_summary *s = e->rows[i].cell;
-    if (strcmp(s->cell.role, TM_ROLE_AA) == 0 && !e->rows[i].outcome) return "of an A/A test";
-    if (!(format->holds & TM_EXPORT_MACHINES) && s->cell.machine != newest_machine(e))
+    for (int i = 0; i < row; i++)
+        if (e->rows[i].cell == e->rows[row].cell) return true;
+    return false;
+}
+
+/* Why a format has no place for a row, for "left out 2 cells: ..."; "": the same cell is another
+ * row; NULL: it has a place. */
+static const char *why_left_out(const tm_export *e, const tm_export_format *format, int row,
+                                int machine)
+{
+    const tm_cell_summary *s = e->rows[row].cell;
+    if (strcmp(s->cell.role, TM_ROLE_AA) == 0 && !e->rows[row].outcome) return "of an A/A test";
+    if (!(format->holds & TM_EXPORT_MACHINES) && s->cell.machine != machine)
         return "not of the machine of the newest run";
     if (!(format->holds & TM_EXPORT_BUILDS) && (s->superseded || s->newest[0]))
         return "of an older build or model file";
     if (!(format->holds & TM_EXPORT_SKIPPED) && strcmp(s->status, "skipped") == 0) return "skipped";
     if (!(format->holds & TM_EXPORT_FAILED) && strcmp(s->status, "failed") == 0) return "failed";
-    for (int k = 0; k < i && !(format->holds & TM_EXPORT_VERDICTS); k++)
-        if (e->rows[k].cell == s) return "";
+    if (!(format->holds & TM_EXPORT_VERDICTS) && tm_export_is_repeated(e, row)) return "";
     return format->refuses ? format->refuses(&s->cell) : NULL;
 }
 
 /* Counts what is left out, by reason, in the order of first appearance. */
-static void note_left_out(const tm_export *e, const tm_export_format *format, tm_text *notes)
+static void note_left_out(const tm_export *e, const tm_export_format *format,
+                          const char *const *why, tm_text *notes)
 {
     int n_fake = 0;
     for (int i = 0; i < e->n_rows; i++) {
-        const char *why = why_left_out(e, format, i);
-        int n = 0;
-        bool is_first = why && why[0];
-        if (!why) n_fake += e->rows[i].cell->energy.fake;
-        for (int k = 0; k < e->n_rows && is_first; k++) {
-            const char *other = why_left_out(e, format, k);
-            if (!other || strcmp(other, why) != 0) continue;
-            is_first = k >= i;
+        int n = 0, first = e->n_rows;
+        if (!why[i]) n_fake += e->rows[i].cell->energy.fake;
+        for (int k = e->n_rows - 1; why[i] && why[i][0] && k >= 0; k--) {
+            if (!why[k] || strcmp(why[k], why[i]) != 0) continue;
+            first = k;
             n++;
         }
-        if (is_first)
+        if (n > 0 && first == i)
             tm_text_format(notes, "%s: left out %d cell%s: %s\n", format->name, n, tm_plural(n),
-                           why);
+                           why[i]);
     }
     if (n_fake && format->holds & TM_EXPORT_ENERGY)
         tm_text_format(notes, "%s: left out fake energy of %d cell%s\n", format->name, n_fake,
@@ -177,14 +185,24 @@ static tm_status select_rows(const tm_export *e, const tm_export_format *format,
     tm_status status = tm_alloc(&memory, (size_t)e->n_rows + 1, sizeof(tm_export_row), "rows", err);
     if (status != TM_OK) return status;
     tm_export_row *rows = memory;
+    status = tm_alloc(&memory, (size_t)e->n_rows + 1, sizeof(const char *), "rows", err);
+    if (status != TM_OK) {
+        tm_free(rows);
+        return status;
+    }
+    const char **why = memory;
+    const int machine = newest_machine(e);
     *out = *e;
     out->rows = rows;
     out->n_rows = 0;
-    for (int i = 0; i < e->n_rows; i++)
-        if (!why_left_out(e, format, i)) rows[out->n_rows++] = e->rows[i];
-    note_left_out(e, format, notes);
+    for (int i = 0; i < e->n_rows; i++) {
+        why[i] = why_left_out(e, format, i, machine);
+        if (!why[i]) rows[out->n_rows++] = e->rows[i];
+    }
+    note_left_out(e, format, why, notes);
+    tm_free(why);
     if (out->n_rows > 0) return TM_OK;
-    tm_free(memory);
+    tm_free(rows);
     return tm_fail(err, TM_UNSUPPORTED, "nothing to export as %s: every cell is left out",
                    format->name);
 }
@@ -259,6 +277,13 @@ static tm_status path_of_part(const tm_export_target *t, int part, char *out, si
     return TM_OK;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    if (stat(a, &x) != 0 || stat(b, &y) != 0) return strcmp(a, b) == 0;
+    return x.st_dev == y.st_dev && x.st_ino == y.st_ino && S_ISREG(x.st_mode);
+}
+
 static bool is_file(const tm_export_part *part)
 {
     return part->write && !part->variable;
@@ -270,6 +295,8 @@ tm_status tm_export_check(const tm_export_target *t, tm_error *err)
     for (int i = 0; i < TM_EXPORT_PARTS; i++) {
         if (!is_file(&t->format->parts[i])) continue;
         tm_status status = path_of_part(t, i, path, sizeof path, err);
+        if (status == TM_OK && t->store && is_same_file(path, t->store))
+            status = tm_fail(err, TM_ARG, "the export %s would overwrite the store", path);
         if (status == TM_OK) status = tm_atomic_file_check(path, err);
         if (status != TM_OK) return status;
     }

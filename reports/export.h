@@ -39,11 +39,14 @@ tm_status tm_export_find(const char *name, const tm_export_format **out, tm_erro
 /* A format and the file to write. */
 typedef struct tm_export_target {
     const tm_export_format *format;
-    const char *path; /* borrowed from the text that was parsed */
+    const char *path;  /* borrowed from the text that was parsed */
+    const char *store; /* that must not be overwritten; borrowed; NULL: none */
 } tm_export_target;
-/* "junit:out.xml". Errors: ARG (no file, an unknown format with the nearest name). */
+/* "junit:out.xml". store is NULL. Errors: ARG (no file, an unknown format with the
+ * nearest name). */
 tm_status tm_export_parse(const char *text, tm_export_target *out, tm_error *err) TM_MUST_USE;
-/* Whether the target can be written, to fail before minutes of measuring. Errors: IO, ARG. */
+/* Whether the target can be written, to fail before minutes of measuring. Errors: IO, ARG (also: it
+ * would overwrite the store). */
 tm_status tm_export_check(const tm_export_target *target, tm_error *err) TM_MUST_USE;
 
 /* Every cell of a store. `view` is what the functions below take. */

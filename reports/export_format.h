@@ -77,6 +77,8 @@ int tm_export_metrics(const tm_cell_summary *cell, tm_export_metric out[TM_EXPOR
 tm_status tm_export_samples(const tm_export *e, const tm_cell_summary *cell, const tm_record ***out,
                             int *n, tm_error *err) TM_MUST_USE;
 
+/* Whether an earlier row has the same cell. */
+bool tm_export_is_repeated(const tm_export *e, int row);
 bool tm_export_is(const tm_export_row *row, const char *outcome);
 
 /* --- text --- */

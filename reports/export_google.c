@@ -190,6 +190,7 @@ static tm_json *make_context(const tm_export *e)
                   *environment = tm_json_get(run, "environment");
     const double load = tm_json_double(tm_json_get(environment, "load_average"), NAN),
                  n_cpus = tm_json_double(tm_json_get(machine, "cpus"), NAN);
+    const char *mode = tm_json_text(tm_json_get(environment, "build_mode"), NULL);
     const char *date = tm_json_text(tm_json_get(environment, "date"), NULL);
     const char *governor = tm_json_text(tm_json_get(environment, "governor"), NULL);
     tm_json *out = tm_json_object(), *loads = tm_json_array();
@@ -202,7 +203,9 @@ static tm_json *make_context(const tm_export *e)
     tm_json_set(out, "caches", make_caches(machine));
     if (isfinite(load)) tm_json_append(loads, tm_json_number(load));
     tm_json_set(out, "load_avg", loads);
-    tm_json_put_string(out, "library_build_type", "release");
+    if (mode)
+        tm_json_put_string(out, "library_build_type",
+                           strcmp(mode, "release") == 0 ? "release" : "debug");
     tm_json_put_int(out, "json_schema_version", 1);
     tm_export_machine(e, last->cell.machine, &name);
     tm_export_put_json(out, "machine", tm_text_string(&name));

@@ -101,7 +101,7 @@ static void put_family(const tm_export *e, const struct family *f, tm_text *out)
                              : f->number == LOW  ? m->low
                              : f->number == HIGH ? m->high
                                                  : m->value;
-        if (!isfinite(value)) continue;
+        if (!isfinite(value) || tm_export_is_repeated(e, i)) continue;
         if (is_first) put_head(out, f->name, f->unit, f->help);
         is_first = false;
         tm_text_format(out, "ternmark_%s", f->name);
@@ -122,19 +122,37 @@ static void put_states(const tm_export *e, tm_text *out)
              "1 for each cell; the labels say whether it is ok, and why not.");
     for (int i = 0; i < e->n_rows; i++) {
         const tm_export_row *row = &e->rows[i];
+        if (tm_export_is_repeated(e, i)) continue;
         tm_text_add(out, "ternmark_cell_status");
         put_labels(e, row, out);
         put_label(out, "status", row->cell->status);
         put_label(out, "reason", row->cell->missing);
-        put_label(out, "outcome", row->outcome);
         put_number(out, 1.0);
     }
     put_head(out, "marked_samples", NULL, "Samples with a reason to distrust them.");
     for (int i = 0; i < e->n_rows; i++) {
+        if (tm_export_is_repeated(e, i)) continue;
         tm_text_add(out, "ternmark_marked_samples");
         put_labels(e, &e->rows[i], out);
         put_label(out, "marks", e->rows[i].cell->marks);
         put_number(out, e->rows[i].cell->n_marked);
+    }
+}
+
+/* Of rows that were compared. */
+static void put_ratios(const tm_export *e, tm_text *out)
+{
+    bool is_first = true;
+    for (int i = 0; i < e->n_rows; i++) {
+        const tm_export_row *row = &e->rows[i];
+        if (!isfinite(row->ratio)) continue;
+        if (is_first) put_head(out, "head_ratio", "ratio", "Head over base, of what metric says.");
+        is_first = false;
+        tm_text_add(out, "ternmark_head_ratio");
+        put_labels(e, row, out);
+        put_label(out, "metric", row->metric ? row->metric : "tokens_per_second");
+        put_label(out, "outcome", row->outcome);
+        put_number(out, row->ratio);
     }
 }
 
@@ -143,6 +161,7 @@ tm_status tm_export_write_openmetrics(const tm_export *e, tm_text *out, tm_error
     (void)err;
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
         put_family(e, &families[i], out);
+    put_ratios(e, out);
     put_states(e, out);
     tm_text_add(out, "# EOF\n");
     return TM_OK;

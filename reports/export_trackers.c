@@ -94,8 +94,11 @@ tm_status tm_export_write_bencher(const tm_export *e, tm_text *out, tm_error *er
                 tm_json_put_number(value, "upper_value", metrics[k].high);
             }
             name_measure(&metrics[k], measure);
-            tm_json_set(measures, measure, value);
+            clean.length = 0;
+            tm_export_put(&clean, measure, NULL);
+            tm_json_set(measures, tm_text_string(&clean), value);
         }
+        clean.length = 0;
         tm_export_name(e, e->rows[i].cell, &name);
         tm_export_put(&clean, tm_text_string(&name), NULL);
         tm_json_set(benchmarks, tm_text_string(&clean), measures);

@@ -27,7 +27,7 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     const char *store = call->arguments[0];
     tm_records records = {0};
     tm_export_store export = {0};
-    tm_export_target target = {.path = s->path};
+    tm_export_target target = {.path = s->path, .store = store};
     tm_text text = {0}, notes = {0};
     tm_status status = tm_export_find(s->format, &target.format, err);
     if (status == TM_OK) status = tm_records_read(store, &records, err);

@@ -109,6 +109,10 @@ check "bencher: the interval is around the value" jq -e \
 check "bencher: what was left out is noted" grep -q 'left out 1 cell: failed' notes
 check "bencher: one process has no interval" jq -e '."fake.gguf/i2r16_mad_x/tg8/threads:2".throughput | has("lower_value") | not' bencher.json
 
+export_to bencher several.jsonl bencher.json
+check "names state which of several machines, and that one is emulated" jq -e 'keys | length == 2 and
+    all(.[]; test("/machine:Imaginary & Sons CPU [ef]1")) and (map(select(test("\\(emulated\\)$"))) | length) == 1' bencher.json
+
 # --- Google Benchmark ----------------------------------------------------------------------------
 
 export_to google-benchmark store.jsonl google.json
@@ -154,7 +158,7 @@ check "lnt: a report has one machine and build, and the rest is noted" bash -c '
 # --- llama-bench ---------------------------------------------------------------------------------
 
 # Columns of llama-bench, and those that scripts/compare-llama-bench.py joins on.
-keys='["cpu_info","gpu_info","backends","n_gpu_layers","tensor_buft_overrides","model_filename","model_type","n_batch","n_ubatch","embeddings","cpu_mask","cpu_strict","poll","n_threads","type_k","type_v","use_mmap","no_kv_offload","split_mode","main_gpu","tensor_split","flash_attn","n_prompt","n_gen","n_depth","build_commit","test_time","avg_ts"]'
+keys='["cpu_info","gpu_info","backends","n_gpu_layers","n_cpu_moe","tensor_buft_overrides","model_filename","model_type","n_batch","n_ubatch","embeddings","cpu_mask","cpu_strict","poll","n_threads","type_k","type_v","use_mmap","no_kv_offload","split_mode","main_gpu","tensor_split","flash_attn","n_prompt","n_gen","n_depth","fit_target","fit_min_ctx","build_commit","test_time","avg_ts"]'
 export_to llama-bench-json several.jsonl llama.json
 check "llama-bench-json: no key of a join is null" jq -e --argjson keys "$keys" 'length == 3 and all(.[]; . as $row | all($keys[]; $row[.] != null))' llama.json
 check "llama-bench-json: all builds, unknown values null, samples" jq -e '(map(.build_commit) | sort) == ["aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"] and
@@ -227,5 +231,9 @@ check "an earlier FILE is untouched" same precious cat kept.json
 if [ -w /dev/full ]; then
     expect 2 "a full disk" '/dev/full' export store.jsonl --to junit -o /dev/full
 fi
+cp store.jsonl own-bigger.json
+expect 2 "two files of which one is the store" 'would overwrite the store' export own-bigger.json --to github-action-benchmark -o own.json
+check "the store is untouched" cmp store.jsonl own-bigger.json
+GITHUB_STEP_SUMMARY=nofolder/summary.md expect 2 "a summary that cannot be written" 'nofolder/summary.md: appending' export store.jsonl --to github
 check "no partial file is left" bash -c '! ls -- *.part *.tmp 2>/dev/null'
 echo "1..$n"
