@@ -196,8 +196,7 @@ static tm_status write_csv(work *w, tm_error *err)
     if (status == TM_OK) status = save_csv(w, &table, "cells.csv", err);
     tm_table_free(&table);
     if (status != TM_OK) return status;
-    bool is_measured_for;
-    status = tm_report_growth(&w->view, &is_measured_for, &table, err);
+    status = tm_report_growth_csv(&w->view, &table, err);
     if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "growth.csv", err);
     tm_table_free(&table);
     if (status != TM_OK) return status;

@@ -118,19 +118,45 @@ static void title_of(const tm_report_view *view, const tm_cell *cell, axis along
              has_others ? tm_sheet_machine_of(view->input, cell)->name : "");
 }
 
-static void add_row(const tm_cell_summary *s, tm_table *out)
+/* The values of a row. */
+typedef struct point {
+    tm_interval ms;     /* per token, over all sequences together */
+    tm_measured floor;  /* ms per token: the larger of two times */
+    double times_floor; /* NaN without a floor */
+    const char *bound;  /* "memory", "arithmetic"; "" without a floor */
+} point;
+
+static point point_of(const tm_cell_summary *s)
 {
-    char text[64];
-    const tm_cell *cell = &s->cell;
     const tm_cell_limit bandwidth = tm_limit_read(s), peak = tm_limit_multiply(s);
-    double ms = 1e3 / s->tokens_per_second.value;
-    double read_ms = s->bytes_per_token.value / bandwidth.value.value * 1e-6;
-    double multiply_ms = s->macs_per_token.value / peak.value.value * 1e-6;
-    double share = fmax(bandwidth.share.value, peak.share.value);
+    const tm_interval *speed = &s->tokens_per_second;
+    point p = {.ms = {.value = 1e3 / speed->value,
+                      .low = 1e3 / speed->high,
+                      .high = 1e3 / speed->low,
+                      .n = s->n_processes},
+               .floor = {.value = NAN},
+               .times_floor = NAN,
+               .bound = ""};
     const char *why = !isfinite(bandwidth.share.value) ? bandwidth.share.missing
                       : !isfinite(peak.share.value)    ? peak.share.missing
                                                        : NULL;
-    double floor_ms = fmax(read_ms, multiply_ms);
+    if (why) {
+        tm_measured_miss(&p.floor, "%s", why);
+        return p;
+    }
+    double read_ms = s->bytes_per_token.value / bandwidth.value.value * 1e-6;
+    double multiply_ms = s->macs_per_token.value / peak.value.value * 1e-6;
+    tm_measured_set(&p.floor, fmax(read_ms, multiply_ms));
+    p.times_floor = 1 / fmax(bandwidth.share.value, peak.share.value);
+    p.bound = read_ms >= multiply_ms ? "memory" : "arithmetic";
+    return p;
+}
+
+static void add_row(const tm_cell_summary *s, tm_table *out)
+{
+    char text[128];
+    const tm_cell *cell = &s->cell;
+    const point p = point_of(s);
     tm_table_add_row(out);
     tm_table_add_cell(out, "%s", tm_model_label(cell->model));
     tm_table_add_cell(out, "%s", cell->kernel);
@@ -138,70 +164,149 @@ static void add_row(const tm_cell_summary *s, tm_table *out)
     tm_table_add_cell(out, "%d", cell->depth);
     tm_table_add_cell(out, "%d", sequences_of(cell));
     tm_table_add_cell(out, "%s", tm_number(s->bytes_per_token.value * 1e-6, 4, text, sizeof text));
-    tm_table_add_cell(out, "%s", tm_number(ms, 4, text, sizeof text));
-    const double bounds[] = {1e3 / s->tokens_per_second.high, 1e3 / s->tokens_per_second.low};
-    for (int i = 0; i < 2; i++)
-        if (isfinite(bounds[i]))
-            tm_table_add_cell(out, "%s", tm_number(bounds[i], 4, text, sizeof text));
-        else
-            tm_table_add_cell_with_note(out, "-", "one process has no interval");
-    tm_table_add_cell(out, "%d", s->n_processes);
-    if (why) {
-        for (int i = 0; i < 3; i++) tm_table_add_cell_with_note(out, "-", why);
+    tm_number_interval(&p.ms, 4, text, sizeof text);
+    if (isfinite(p.ms.low) && isfinite(p.ms.high))
+        tm_table_add_cell(out, "%s", text);
+    else
+        tm_table_add_cell_with_note(out, text, "one process has no interval");
+    tm_table_add_cell(out, "%d", p.ms.n);
+    if (!isfinite(p.floor.value)) {
+        for (int i = 0; i < 3; i++) tm_table_add_cell_with_note(out, "-", p.floor.missing);
         return;
     }
-    tm_table_add_cell(out, "%s", tm_number(floor_ms, 4, text, sizeof text));
-    tm_table_add_cell(out, "%s", tm_number(100 * share, 3, text, sizeof text));
-    tm_table_add_cell(out, "%s", read_ms >= multiply_ms ? "memory" : "arithmetic");
+    tm_table_add_cell(out, "%s", tm_number(p.floor.value, 4, text, sizeof text));
+    tm_table_add_cell(out, "%s", tm_number(p.times_floor, 3, text, sizeof text));
+    tm_table_add_cell(out, "%s", p.bound);
 }
 
-tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm_table *out,
-                           tm_error *err)
+static void add_csv_row(const tm_report_view *view, const char *series, const tm_cell_summary *s,
+                        tm_table *out)
 {
-    static const char *const headings[] = {
-        "threads", "context", "sequences", "MB/token",         "ms/token", "low",
-        "high",    "n",       "floor ms",  "floor, % of time", "bound by"};
+    const tm_cell *cell = &s->cell;
+    const point p = point_of(s);
+    const double numbers[] = {s->bytes_per_token.value,
+                              p.ms.value,
+                              p.ms.low,
+                              p.ms.high,
+                              p.ms.n,
+                              p.floor.value,
+                              p.times_floor};
+    char text[64];
+    tm_table_add_row(out);
+    tm_table_add_cell(out, "%s", series);
+    tm_table_add_cell(out, "%s", tm_model_label(cell->model));
+    tm_table_add_cell(out, "%s", cell->kernel);
+    tm_table_add_cell(out, "%d", cell->threads);
+    tm_table_add_cell(out, "%d", cell->depth);
+    tm_table_add_cell(out, "%d", sequences_of(cell));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        tm_table_add_cell(out, "%s", tm_number_short(numbers[i], 6, text, sizeof text));
+    const char *const texts[] = {p.bound, tm_sheet_machine_of(view->input, cell)->name, s->build,
+                                 s->cell_id, isfinite(p.floor.value) ? "" : p.floor.missing};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        tm_table_add_cell(out, "%s", texts[i]);
+}
+
+/* What is done with each series: called once per series, in the order of the axes. */
+typedef void (*use_series)(const tm_report_view *view, axis along, const char *title,
+                           const rows *series, void *context);
+
+static tm_status each_series(const tm_report_view *view, use_series use, void *context,
+                             tm_error *err)
+{
     const tm_summaries *all = view->summaries;
     rows series = {0};
-    *is_measured_for = false;
-    tm_table_init(out, "");
-    tm_table_name_groups(out, "series");
-    tm_table_add_column(out, "model", TM_LEFT);
-    tm_table_add_column(out, "kernel", TM_LEFT);
-    for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
-        tm_table_add_column(out, headings[i], TM_RIGHT);
     void *memory;
     tm_status status =
         tm_alloc(&memory, (size_t)all->n + 1, sizeof *series.items, "cells of a series", err);
     if (status != TM_OK) return status;
     series.items = memory;
     for (axis along = SIZE; along < N_AXES; along++) {
-        char title[400] = "", own[400];
         for (int i = 0; i < all->n; i++) {
+            char title[400];
             if (!is_decode(&all->items[i])) continue;
             find_series(all, i, along, &series);
             if (series.n == 0) continue;
-            title_of(view, &all->items[i].cell, along, own, sizeof own);
-            if (strcmp(title, own) != 0) tm_table_add_group(out, "against %s", own);
-            memcpy(title, own, sizeof title);
-            *is_measured_for = *is_measured_for || along != SIZE;
-            for (int k = 0; k < series.n; k++) add_row(series.items[k], out);
+            title_of(view, &all->items[i].cell, along, title, sizeof title);
+            use(view, along, title, &series, context);
         }
     }
     tm_free(series.items);
+    return TM_OK;
+}
+
+typedef struct tables {
+    tm_table *out;
+    char title[400]; /* of the group that was begun last */
+    bool is_measured_for;
+} tables;
+
+static void add_series(const tm_report_view *view, axis along, const char *title,
+                       const rows *series, void *context)
+{
+    tables *t = context;
+    (void)view;
+    if (strcmp(t->title, title) != 0) tm_table_add_group(t->out, "against %s", title);
+    snprintf(t->title, sizeof t->title, "%s", title);
+    t->is_measured_for |= along != SIZE;
+    for (int k = 0; k < series->n; k++) add_row(series->items[k], t->out);
+}
+
+static void add_csv_series(const tm_report_view *view, axis along, const char *title,
+                           const rows *series, void *context)
+{
+    (void)along;
+    for (int k = 0; k < series->n; k++) add_csv_row(view, title, series->items[k], context);
+}
+
+tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm_table *out,
+                           tm_error *err)
+{
+    static const char *const headings[] = {"Threads",         "Context, tokens", "Sequences",
+                                           "MB/token",        "ms/token [95 %]", "n",
+                                           "Floor, ms/token", "Times the floor", "Bound by"};
+    tables work = {.out = out};
+    *is_measured_for = false;
+    tm_table_init(out, "");
+    tm_table_name_groups(out, "Series");
+    tm_table_add_column(out, "Model", TM_LEFT);
+    tm_table_add_column(out, "Kernel", TM_LEFT);
+    for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
+        tm_table_add_column(out, headings[i], TM_RIGHT);
+    tm_status status = each_series(view, add_series, &work, err);
+    if (status != TM_OK) return status;
+    *is_measured_for = work.is_measured_for;
     tm_table_add_note(
         out,
         "Decoding; ms per token over all sequences together, with the 95 %% interval over n "
-        "processes. The floor is the larger of two times, "
-        "at "
-        "the same number of threads: reading the bytes of a token (its share of weights and head, "
-        "plus keys and values) at the bandwidth measured in the same run, and its "
-        "multiply-accumulates at the "
-        "measured peak. A series has one name in the suite; each row shows the kernel that was "
-        "chosen. A model that fits in a cache may be faster than the floor of memory. All "
-        "multiply-accumulates are counted at the peak of the kernel's arithmetic; with a float "
-        "head the true floor is higher.");
+        "processes. The floor is the least time that the limits measured in the same run permit "
+        "at the same number of threads: the larger of reading the bytes of a token (its share of "
+        "weights and head, plus keys and values) and computing its multiply-accumulates. Times "
+        "the floor: measured time / floor; 1 is the limit. A series has one name in the suite; "
+        "each row shows the kernel that was chosen. A model that fits in a cache may be faster "
+        "than the floor of memory. All multiply-accumulates are counted at the peak of the "
+        "kernel's arithmetic; with a float head the true floor is higher.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "growth table: out of memory for %d rows", out->n_rows);
     return TM_OK;
+}
+
+tm_status tm_report_growth_csv(const tm_report_view *view, tm_table *out, tm_error *err)
+{
+    static const char *const headings[] = {"series",           "model",
+                                           "kernel",           "threads",
+                                           "context_tokens",   "sequences",
+                                           "bytes_per_token",  "ms_per_token",
+                                           "ms_per_token_low", "ms_per_token_high",
+                                           "n_processes",      "floor_ms_per_token",
+                                           "times_the_floor",  "bound_by",
+                                           "machine",          "build",
+                                           "cell_id",          "missing"};
+    tm_table_init(out, "");
+    for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
+        tm_table_add_column(out, headings[i], TM_LEFT);
+    tm_status status = each_series(view, add_csv_series, out, err);
+    if (status == TM_OK && out->failed)
+        return tm_fail(err, TM_NOMEM, "growth.csv: out of memory for %d rows", out->n_rows);
+    return status;
 }

@@ -43,6 +43,8 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
  * this table. */
 tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm_table *out,
                            tm_error *err) TM_MUST_USE;
+tm_status tm_report_growth_csv(const tm_report_view *view, tm_table *out,
+                               tm_error *err) TM_MUST_USE;
 
 /* report_counters.c: one row per cell and counter; no rows without counters. */
 tm_status tm_report_counters(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
