@@ -26,12 +26,13 @@ void tm_profile_plot(const tm_record_profile *profile, const tm_profile_limits *
     snprintf(title, sizeof title, "Roofline of the operations: %s", label);
     tm_plot_init(plot, "", title, "multiply-accumulates per byte (logarithmic)",
                  "GMAC/s (logarithmic)");
-    plot->log_x = plot->log_y = true;
-    snprintf(plot->note, sizeof plot->note,
-             "Rates count the time the threads worked, without waiting. Bytes: weights, keys, "
-             "values and "
-             "activations, each once. Dashed: limits measured in the same run; memory %s GB/s.",
-             tm_number(limits->read_gb_per_second, 3, number, sizeof number));
+    plot->log_x = plot->log_y = plot->is_spread = true;
+    snprintf(
+        plot->note, sizeof plot->note,
+        "Rates count the time the threads worked, without waiting. Bytes: weights, keys, "
+        "values and activations, each once. Dashed: limits measured in the same run; memory %s "
+        "GB/s. Points are shifted sideways so that they do not overlap.",
+        tm_number(limits->read_gb_per_second, 3, number, sizeof number));
     for (int i = 0, end; i < profile->n_entries; i = end) {
         end = tm_record_profile_end(profile, i);
         tm_profile_sum sum = tm_record_profile_sum(profile, limits, i, end);
@@ -41,7 +42,10 @@ void tm_profile_plot(const tm_record_profile *profile, const tm_profile_limits *
         double intensity = sum.macs / sum.bytes;
         snprintf(name, sizeof name, "%s, %.1f %% of time", profile->entries[i].operation,
                  row.time_percent);
-        tm_plot_add_series(plot, name, TM_MEASURED, n_series, n_series, false);
+        /* Black and grey are for the roofs. */
+        tm_plot_add_series(plot, name, TM_MEASURED,
+                           n_series % TM_HUE_BLACK + TM_HUES * (n_series / TM_HUE_BLACK), n_series,
+                           false);
         tm_plot_add_point(plot, intensity, row.gmac_per_second, NAN, NAN);
         least = fmin(least, intensity);
         most = fmax(most, intensity);
@@ -49,7 +53,7 @@ void tm_profile_plot(const tm_record_profile *profile, const tm_profile_limits *
     }
     if (!n_series) return;
     add_roof(plot, "int8 limit", limits->int8_gmac_per_second, limits->read_gb_per_second,
-             least / 10, most * 10, 6);
+             least / 10, most * 10, TM_HUE_BLACK);
     add_roof(plot, "fp32 limit", limits->fp32_gmac_per_second, limits->read_gb_per_second,
-             least / 10, most * 10, 4);
+             least / 10, most * 10, TM_HUE_BLACK + TM_HUES);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err)
 {
@@ -214,6 +215,15 @@ static tm_status write_csv(work *w, tm_error *err)
     return status;
 }
 
+static void list_pictures(work *w, const char *directory, const char *stem)
+{
+    for (int i = 0; tm_plot_pictures[i]; i++) {
+        char path[4200];
+        snprintf(path, sizeof path, "%s/%s.%s", directory, stem, tm_plot_pictures[i]);
+        if (access(path, F_OK) == 0) tm_text_format(&w->out->files, "%s\n", path);
+    }
+}
+
 static tm_status write_plots(work *w, tm_error *err)
 {
     char directory[4096];
@@ -231,9 +241,9 @@ static tm_status write_plots(work *w, tm_error *err)
                        plot->stem);
         if (!is_drawing) continue;
         tm_status drawn = tm_plot_run(directory, plot->stem, &why);
+        w->plots.is_drawn[i] = drawn == TM_OK;
         if (drawn == TM_OK) {
-            tm_text_format(&w->out->files, "%s/%s.png\n%s/%s.svg\n", directory, plot->stem,
-                           directory, plot->stem);
+            list_pictures(w, directory, plot->stem);
             continue;
         }
         tm_text_format(&w->out->remarks, "%s\n", why.message);
@@ -286,19 +296,23 @@ static void put_plots(const work *w, tm_text *out)
     }
     for (int i = 0; i < w->plots.n; i++) {
         const tm_plot *plot = &w->plots.items[i];
+        if (w->view.options->run_gnuplot && !w->plots.is_drawn[i]) continue;
         tm_text_add(out, "![");
         tm_markdown_escape(plot->title, out);
         tm_text_format(out, "](plots/%s.png)\n\n", plot->stem);
     }
-    if (!w->plots.n) tm_text_add(out, "No cell has a value, so there is nothing to plot.\n\n");
+    if (!w->plots.n && !w->plots.n_reasons)
+        tm_text_add(out, "No cell has a value, so there is nothing to plot.\n\n");
+    for (int i = 0; i < w->plots.n_reasons; i++)
+        tm_text_format(out, "Left out: %s.\n\n", w->plots.reasons[i]);
     if (w->plots.n_left_out)
         tm_text_format(out,
                        "%d more profiled cells are in the table only; `ternmark profile --plot` "
                        "draws the operations of one cell.\n\n",
                        w->plots.n_left_out);
-    tm_text_add(
-        out, "plots/ holds the data (.dat), the script (.gp), the PNG and the SVG of each plot. To "
-             "draw a plot again, run `gnuplot NAME.gp` there.\n");
+    tm_text_add(out, "plots/ holds the data (.dat), the script (.gp) and the pictures (.png, .svg, "
+                     ".pdf) of each plot. To "
+                     "draw a plot again, run `gnuplot NAME.gp` there.\n");
     if (w->plot_remarks_length) {
         tm_text_format(out, "\nNot drawn: %.*s", (int)w->plot_remarks_length, w->out->remarks.data);
     }

@@ -3,6 +3,7 @@
  * names once: "auto" may resolve to a different kernel on each model. */
 #include "reports/limits.h"
 #include "reports/report_parts.h"
+#include "reports/report_plots.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -308,5 +309,72 @@ tm_status tm_report_growth_csv(const tm_report_view *view, tm_table *out, tm_err
     tm_status status = each_series(view, add_csv_series, out, err);
     if (status == TM_OK && out->failed)
         return tm_fail(err, TM_NOMEM, "growth.csv: out of memory for %d rows", out->n_rows);
+    return status;
+}
+
+typedef struct curves {
+    tm_plot *plot;
+    axis along;
+    int n;
+    tm_plot_counts counts;
+    tm_plot_place places[128]; /* of the series that is being added */
+} curves;
+
+/* A series as a curve, and its floor as a dashed line. */
+static void add_curve(const tm_report_view *view, axis along, const char *title, const rows *series,
+                      void *context)
+{
+    static const double scales[N_AXES] = {1e-6, 1, 1};
+    curves *c = context;
+    const tm_cell *cell = &series->items[0]->cell;
+    const int hue = strcmp(cell->role, TM_ROLE_BASELINE) == 0 ? TM_HUE_BASELINE : TM_HUE_TERNARY;
+    const int colour = tm_plot_shade_of(hue, c->n / TM_MARKERS);
+    const int n = series->n < 128 ? series->n : 128;
+    char label[128];
+    if (along != c->along || cell->machine != view->machine) return;
+    snprintf(label, sizeof label, "%.60s, %.16s%s%.24s, %d thread%s",
+             title + strlen(axis_names[along]) + 2, cell->test, along == SIZE ? "" : ", ",
+             along == SIZE ? "" : tm_model_label(cell->model), cell->threads,
+             tm_plural(cell->threads));
+    tm_plot_add_series(c->plot, label, TM_MEASURED, colour, c->n % TM_MARKERS, series->n > 2);
+    for (int i = 0; i < n; i++) {
+        c->places[i] =
+            tm_plot_place_of(value_of(series->items[i], along) * scales[along], series->items[i]);
+        c->places[i].value = point_of(series->items[i]).ms;
+        c->places[i].is_time = true;
+        tm_plot_count(&c->counts, c->places[i].n);
+    }
+    tm_plot_add_places(c->plot, c->places, n);
+    tm_plot_add_detail(c->plot, "its floor", TM_DETAIL_LIMIT);
+    for (int i = 0; i < n; i++)
+        tm_plot_add_point(c->plot, c->places[i].x, point_of(series->items[i]).floor.value, NAN,
+                          NAN);
+    c->n++;
+}
+
+tm_status tm_report_plot_growth(const tm_report_view *view, int which, tm_plot *out, tm_error *err)
+{
+    static const char *const stems[N_AXES] = {"growth-size", "growth-context", "growth-sequences"};
+    static const char *const titles[N_AXES] = {"Time per token by bytes read per token",
+                                               "Time per token over cached context",
+                                               "Time per token over sequences decoded together"};
+    static const char *const x_labels[N_AXES] = {"bytes read per token (MB, logarithmic)",
+                                                 "cached context (tokens)",
+                                                 "sequences decoded together (logarithmic)"};
+    char number[64];
+    curves c = {.plot = out, .along = (axis)which};
+    tm_plot_init(out, stems[which], titles[which], x_labels[which], "ms per token (logarithmic)");
+    out->log_x = which != CONTEXT;
+    out->log_y = true;
+    tm_status status = each_series(view, add_curve, &c, err);
+    snprintf(
+        out->note, sizeof out->note,
+        "%s. Decoding; ms per token over all sequences together. Bars: 95 %% interval over fresh "
+        "processes (%s); below %d processes a small point for each. Dashed: the floor, which is "
+        "the time that the "
+        "bandwidth and arithmetic limits measured in the same run permit.%s",
+        view->input->machines[view->machine].name,
+        tm_plot_counts_text(&c.counts, "processes", number), TM_MIN_PAIRS,
+        view->input->machines[view->machine].emulated ? " Emulated: times have no meaning." : "");
     return status;
 }

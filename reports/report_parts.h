@@ -66,15 +66,26 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n,
 tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
 
 /* report_plots.c: the plots that have at least one point. */
-enum { TM_REPORT_OPERATION_PLOTS = 12, TM_REPORT_MAX_PLOTS = 10 + TM_REPORT_OPERATION_PLOTS };
+enum {
+    TM_REPORT_OPERATION_PLOTS = 12,
+    TM_REPORT_GROWTH_AXES = 3,
+    TM_REPORT_MAX_PLOTS = 12 + TM_REPORT_OPERATION_PLOTS
+};
 typedef struct tm_plots {
     tm_plot items[TM_REPORT_MAX_PLOTS];
+    bool is_drawn[TM_REPORT_MAX_PLOTS]; /* there are pictures of this report */
     int n;
-    int n_left_out; /* operation plots beyond TM_REPORT_OPERATION_PLOTS */
+    int n_left_out;       /* operation plots beyond TM_REPORT_OPERATION_PLOTS */
+    char reasons[4][160]; /* [n_reasons]: which plot would have shown nothing, and why */
+    int n_reasons;
 } tm_plots;
 tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err) TM_MUST_USE;
 void tm_plots_free(tm_plots *plots);
 
+/* report_growth.c: time per token and its floor along one axis (0: model size, 1: context, 2:
+ * sequences); no points without a series. Free *out also after an error. */
+tm_status tm_report_plot_growth(const tm_report_view *view, int axis, tm_plot *out,
+                                tm_error *err) TM_MUST_USE;
 /* Inside report_plots*.c: power over time with the energy windows shaded; joules against speed. */
 void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot);
 void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot);

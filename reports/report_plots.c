@@ -1,6 +1,7 @@
 /* The plots of a report: which values become which series. */
 #include "reports/limits.h"
 #include "reports/report_parts.h"
+#include "reports/report_plots.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -95,63 +96,108 @@ static const tm_sheet_machine *machine_of(const tm_report_view *view)
     return &view->input->machines[view->machine];
 }
 
+/* Its hue: the same in every plot. */
+static int hue_of(int marker)
+{
+    return marker == MARK_BASELINE ? TM_HUE_BASELINE : TM_HUE_TERNARY;
+}
+
+/* The name of a model as a label of an axis. */
+static void short_name(const char *model, char out[32])
+{
+    const char *label = tm_model_label(model);
+    snprintf(out, 32, "%.31s", strcmp(label, TM_MODEL_2B4T) == 0 ? "2B-4T" : label);
+}
+
 static const char *emulated_note(const tm_report_view *view)
 {
     return machine_of(view)->emulated ? " Emulated: times have no meaning." : "";
 }
 
-static void plot_threads(const tm_report_view *view, bool is_prompt, tm_plot *plot)
+/* One series of a plot of speeds: the cells of one model over threads, or of one number of threads
+ * over models. */
+static void add_speeds(const tm_report_view *view, const axis *a, const char *test, int marker,
+                       bool is_over_threads, int which, tm_plot_counts *n, tm_plot *plot)
 {
-    char test[48], title[160], tic[16];
-    axis a;
-    choose_test(view, is_prompt, test);
-    collect_axis(view, test, &a);
-    snprintf(title, sizeof title, "%s speed over threads (%s)", is_prompt ? "Prompt" : "Decode",
-             test);
-    tm_plot_init(plot, is_prompt ? "prompt-threads" : "decode-threads", title, "threads",
-                 "tokens/s (logarithmic)");
-    plot->log_y = plot->is_spread = true;
-    snprintf(
-        plot->note, sizeof plot->note,
-        "%s. Bars: 95 %% interval over fresh processes. Colour: model. Circle: fastest ternary "
-        "kernel. Square: %s. Points are shifted sideways so that bars do not overlap.%s",
-        machine_of(view)->name, role_name(view, MARK_BASELINE), emulated_note(view));
-    for (int m = 0; m < a.n_models; m++) {
-        for (int marker = MARK_TERNARY; marker <= MARK_BASELINE; marker++) {
-            char label[128];
-            int n = 0;
-            for (int t = 0; t < a.n_threads; t++) {
-                const tm_cell_summary *s =
-                    arm_of(find_speedup(view, a.models[m], a.threads[t], test), marker);
-                n += s && isfinite(s->tokens_per_second.value);
-            }
-            if (!n) continue;
-            snprintf(label, sizeof label, "%.80s, %s", tm_model_label(a.models[m]),
-                     role_name(view, marker));
-            tm_plot_add_series(plot, label, TM_MEASURED, m, marker, true);
-            for (int t = 0; t < a.n_threads; t++) {
-                const tm_cell_summary *s =
-                    arm_of(find_speedup(view, a.models[m], a.threads[t], test), marker);
-                snprintf(tic, sizeof tic, "%d", a.threads[t]);
-                tm_plot_add_tic(plot, a.threads[t], tic);
-                if (!s) continue;
-                tm_plot_add_point(plot, a.threads[t], s->tokens_per_second.value,
-                                  s->tokens_per_second.low, s->tokens_per_second.high);
-            }
-        }
+    char label[128], tic[32];
+    tm_plot_place places[128];
+    int n_places = 0;
+    const int length = is_over_threads ? a->n_threads : a->n_models;
+    for (int i = 0; i < length; i++) {
+        const int m = is_over_threads ? which : i, t = is_over_threads ? i : which;
+        const tm_cell_summary *s =
+            arm_of(find_speedup(view, a->models[m], a->threads[t], test), marker);
+        const double x = is_over_threads ? a->threads[t] : m + 1;
+        if (is_over_threads)
+            snprintf(tic, sizeof tic, "%d", a->threads[t]);
+        else
+            short_name(a->models[m], tic);
+        tm_plot_add_tic(plot, x, tic);
+        if (!s || !isfinite(s->tokens_per_second.value)) continue;
+        places[n_places++] = tm_plot_place_of(x, s);
+        tm_plot_count(n, s->n_processes);
     }
+    if (!n_places) return;
+    if (is_over_threads)
+        snprintf(label, sizeof label, "%.80s, %s", tm_model_label(a->models[which]),
+                 role_name(view, marker));
+    else
+        snprintf(label, sizeof label, "%s, %d thread%s", role_name(view, marker), a->threads[which],
+                 tm_plural(a->threads[which]));
+    tm_plot_add_series(plot, label, TM_MEASURED,
+                       tm_plot_shade_of(hue_of(marker), which / TM_MARKERS), which % TM_MARKERS,
+                       is_over_threads);
+    tm_plot_add_places(plot, places, n_places);
 }
 
-static void add_published_speedups(const tm_report_view *view, const char *table, int colour,
-                                   tm_plot *plot)
+/* Speed over threads; with fewer than three numbers of threads, which show no scaling, speed by
+ * model. Empty, with the reason in `why`, if that would be a single column of points. */
+static void plot_speeds(const tm_report_view *view, bool is_prompt, tm_plot *plot, char why[160])
+{
+    char test[48], title[160], number[64];
+    const char *what = is_prompt ? "Prompt" : "Decode";
+    axis a;
+    tm_plot_counts n = {0};
+    choose_test(view, is_prompt, test);
+    collect_axis(view, test, &a);
+    const bool is_over_threads = a.n_threads >= 3;
+    const char *stem = is_over_threads ? is_prompt ? "prompt-threads" : "decode-threads"
+                       : is_prompt     ? "prompt-speed"
+                                       : "decode-speed";
+    snprintf(title, sizeof title, "%s speed %s (%s)", what,
+             is_over_threads ? "over threads" : "by model", test);
+    tm_plot_init(plot, stem, title, is_over_threads ? "threads" : "model, by size",
+                 "tokens/s (logarithmic)");
+    plot->log_y = plot->is_spread = true;
+    if (!is_over_threads && a.n_models == 1) {
+        snprintf(why, 160,
+                 "%s speed: one model at %d number%s of threads; the tables have the values", what,
+                 a.n_threads, tm_plural(a.n_threads));
+        return;
+    }
+    for (int which = 0; which < (is_over_threads ? a.n_models : a.n_threads); which++)
+        for (int marker = MARK_TERNARY; marker <= MARK_BASELINE; marker++)
+            add_speeds(view, &a, test, marker, is_over_threads, which, &n, plot);
+    snprintf(plot->note, sizeof plot->note,
+             "%s. Bars: 95 %% interval over fresh processes (%s); below %d processes a small point "
+             "for each. Colour: kernel (blue: fastest ternary, orange: %s). Marker: %s. Points are "
+             "shifted sideways so that bars do not overlap.%s",
+             machine_of(view)->name, tm_plot_counts_text(&n, "processes", number), TM_MIN_PAIRS,
+             role_name(view, MARK_BASELINE), is_over_threads ? "model" : "number of threads",
+             emulated_note(view));
+}
+
+static void add_published_speedups(const tm_report_view *view, const char *table, tm_plot *plot)
 {
     const tm_published *published = view->input->published;
+    const bool is_table_4 = strcmp(table, TM_PAPER_ALL_THREADS) == 0;
     for (int d = 0; tm_paper_devices[d]; d++) {
         char label[128];
-        snprintf(label, sizeof label, "%s, %s (%s %s)", tm_paper_devices[d],
-                 strcmp(table, "Table 5") == 0 ? "2 threads" : "unlimited threads", TM_PAPER_SPEED,
-                 table);
-        tm_plot_add_series(plot, label, TM_PUBLISHED, colour + d, 1 + d, true);
+        snprintf(label, sizeof label, "%s, %s (arXiv:%s, %s)", tm_paper_devices[d],
+                 tm_paper_threads(table), TM_PAPER_SPEED, table);
+        tm_plot_add_series(plot, label, TM_PUBLISHED,
+                           tm_plot_shade_of(TM_HUE_OTHER + d, is_table_4), 1 + d + 2 * is_table_4,
+                           true);
         for (int i = 0; i < published->n; i++) {
             const tm_published_value *c = &published->items[i];
             double parameters = tm_nominal_parameters(c->model);
@@ -168,48 +214,52 @@ static void add_published_speedups(const tm_report_view *view, const char *table
 }
 
 /* Labels a model on the x axis. */
-static void add_model_tic(tm_plot *plot, const char *name)
+static void add_model_tic(tm_plot *plot, const char *model)
 {
-    tm_plot_add_tic(plot, tm_nominal_parameters(name),
-                    strcmp(name, TM_MODEL_2B4T) == 0 ? "2B-4T" : name);
+    char name[32];
+    short_name(model, name);
+    tm_plot_add_tic(plot, tm_nominal_parameters(tm_model_label(model)), name);
 }
 
 /* Measured points at one thread count: the paper's sizes are joined; other models are not. */
 static void add_own_speedups(const tm_report_view *view, const axis *a, const char *test, int t,
-                             tm_plot *plot)
+                             tm_plot_counts *n_pairs, tm_plot *plot)
 {
     for (int is_other = 0; is_other <= 1; is_other++) {
-        const tm_speedup *shown[128];
+        tm_plot_place places[128];
         char label[128];
         int n = 0;
         for (int m = 0; m < a->n_models; m++) {
             const tm_speedup *s = find_speedup(view, a->models[m], a->threads[t], test);
             bool is_paper = tm_paper_has_speed(view->input->published, a->models[m]);
-            if (is_paper != (is_other == 1) && s && isfinite(s->comparison.ratio.value))
-                shown[n++] = s;
+            if (is_paper == (is_other == 1) || !s || !isfinite(s->comparison.ratio.value)) continue;
+            const char *flag = tm_plot_flag_of(s->ternary);
+            places[n++] = (tm_plot_place){.x = tm_nominal_parameters(tm_model_label(a->models[m])),
+                                          .value = s->comparison.ratio,
+                                          .cell = s->ternary,
+                                          .ratio = &s->comparison,
+                                          .n = s->comparison.n_pairs,
+                                          .flag = flag ? flag : tm_plot_flag_of(s->baseline)};
+            tm_plot_count(n_pairs, s->comparison.n_pairs);
         }
         if (!n) continue;
         snprintf(label, sizeof label, "%.80s, %d thread%s",
-                 !is_other ? "this machine"
-                 : n == 1  ? tm_model_label(shown[0]->cell->model)
+                 !is_other ? machine_of(view)->name
+                 : n == 1  ? tm_model_label(places[0].cell->cell.model)
                            : "other models",
                  a->threads[t], tm_plural(a->threads[t]));
-        tm_plot_add_series(plot, label, TM_MEASURED, t, is_other ? MARK_OTHER : t % MARK_OTHER,
-                           !is_other);
-        for (int i = 0; i < n; i++) {
-            const char *name = tm_model_label(shown[i]->cell->model);
-            const tm_interval *ratio = &shown[i]->comparison.ratio;
-            add_model_tic(plot, name);
-            tm_plot_add_point(plot, tm_nominal_parameters(name), ratio->value, ratio->low,
-                              ratio->high);
-        }
+        tm_plot_add_series(plot, label, TM_MEASURED, tm_plot_shade_of(TM_HUE_TERNARY, t),
+                           is_other ? MARK_OTHER : t % MARK_OTHER, !is_other && n > 2);
+        for (int i = 0; i < n; i++) add_model_tic(plot, places[i].cell->cell.model);
+        tm_plot_add_places(plot, places, n);
     }
 }
 
 static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *plot)
 {
-    char test[48], title[160], label[96];
+    char test[48], title[160], label[96], number[64];
     axis a;
+    tm_plot_counts n_pairs = {0};
     bool has_table[2] = {false, false};
     choose_test(view, is_prompt, test);
     collect_axis(view, test, &a);
@@ -223,25 +273,26 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
     for (int t = 0; t < a.n_threads; t++) {
         tm_cell cell = {.n_gen = is_prompt ? 0 : 1, .n_prompt = is_prompt, .threads = a.threads[t]};
         const char *table = tm_paper_speed_table(&cell, machine_of(view)->cores);
-        if (table) has_table[strcmp(table, "Table 5") == 0] = true;
-        add_own_speedups(view, &a, test, t, plot);
+        if (table) has_table[strcmp(table, TM_PAPER_2_THREADS) == 0] = true;
+        add_own_speedups(view, &a, test, t, &n_pairs, plot);
     }
     const int n_own = tm_plot_count_points(plot);
     /* The published values are shown only next to measured ones. */
     if (n_own && !is_prompt) {
         if (!has_table[0]) has_table[1] = true;
-        if (has_table[1]) add_published_speedups(view, "Table 5", a.n_threads, plot);
-        if (has_table[0]) add_published_speedups(view, "Table 4", a.n_threads + 2, plot);
+        if (has_table[1]) add_published_speedups(view, TM_PAPER_2_THREADS, plot);
+        if (has_table[0]) add_published_speedups(view, TM_PAPER_ALL_THREADS, plot);
     }
-    snprintf(plot->note, sizeof plot->note,
-             "%s. Bars: 95 %% interval over pairs, below 4 pairs their range. %s%s",
-             machine_of(view)->name,
-             is_prompt
-                 ? "The paper prints no prompt speeds."
-                 : "Filled: measured. Hollow: published, computed from the paper's own two "
-                   "values, on other machines, lengths not stated. Measured points are shifted "
-                   "sideways so that bars do not overlap.",
-             emulated_note(view));
+    snprintf(
+        plot->note, sizeof plot->note,
+        "%s. Bars: 95 %% interval over pairs of processes (%s); below %d pairs a small point for "
+        "each. %s%s",
+        machine_of(view)->name, tm_plot_counts_text(&n_pairs, "pairs", number), TM_MIN_PAIRS,
+        is_prompt ? "The paper prints no prompt speeds."
+                  : "Filled: this machine. Hollow: published, computed from the paper's own two "
+                    "values, on other machines, lengths not stated. Points of this machine are "
+                    "shifted sideways so that bars do not overlap.",
+        emulated_note(view));
 }
 
 /* The limits at a number of threads of the runs that measured the shown cells. */
@@ -264,7 +315,8 @@ static bool plot_limits(const tm_report_view *view, const axis *a, const char *t
             shown[n++] = limit.value;
             snprintf(label, sizeof label, "read bandwidth of %d thread%s, %s GB/s", a->threads[t],
                      tm_plural(a->threads[t]), tm_number(limit.value, 3, number, sizeof number));
-            tm_plot_add_series(plot, label, TM_MEASURED, t, -1, false);
+            tm_plot_add_series(plot, label, TM_MEASURED, tm_plot_shade_of(TM_HUE_BLACK, t), -1,
+                               false);
             tm_plot_add_point(plot, least / 1.2, limit.value * 1e3 / (least / 1.2), NAN, NAN);
             tm_plot_add_point(plot, most * 1.2, limit.value * 1e3 / (most * 1.2), NAN, NAN);
         }
@@ -274,40 +326,47 @@ static bool plot_limits(const tm_report_view *view, const axis *a, const char *t
 
 static void plot_roofline(const tm_report_view *view, tm_plot *plot)
 {
-    char test[48], title[160], label[128];
+    char test[48], title[160], label[128], number[64];
     double least = INFINITY, most = 0.0;
+    tm_plot_counts n = {0};
     axis a;
     choose_test(view, false, test);
     collect_axis(view, test, &a);
     snprintf(title, sizeof title, "Decode speed against bytes read per token (%s)", test);
     tm_plot_init(plot, "roofline", title, "bytes read per token (MB, logarithmic)",
                  "tokens/s (logarithmic)");
-    plot->log_x = plot->log_y = true;
-    snprintf(plot->note, sizeof plot->note,
-             "%s. Bytes: weights, head, keys and values that a token must read. %s%s",
-             machine_of(view)->name,
-             "Dashed: the limit set by the read bandwidth measured in the same run.",
-             emulated_note(view));
+    plot->log_x = plot->log_y = plot->is_spread = true;
     for (int t = 0; t < a.n_threads; t++) {
         for (int marker = MARK_TERNARY; marker <= MARK_BASELINE; marker++) {
-            bool has_series = false;
+            tm_plot_place places[128];
+            int n_places = 0;
             for (int m = 0; m < a.n_models; m++) {
                 const tm_cell_summary *s =
                     arm_of(find_speedup(view, a.models[m], a.threads[t], test), marker);
                 if (!s || !isfinite(s->tokens_per_second.value) ||
                     !(s->bytes_per_token.value > 0.0))
                     continue;
-                snprintf(label, sizeof label, "%s, %d thread%s", role_name(view, marker),
-                         a.threads[t], tm_plural(a.threads[t]));
-                if (!has_series) tm_plot_add_series(plot, label, TM_MEASURED, t, marker, false);
-                has_series = true;
-                tm_plot_add_point(plot, s->bytes_per_token.value * 1e-6, s->tokens_per_second.value,
-                                  s->tokens_per_second.low, s->tokens_per_second.high);
-                least = fmin(least, s->bytes_per_token.value * 1e-6);
-                most = fmax(most, s->bytes_per_token.value * 1e-6);
+                const double x = s->bytes_per_token.value * 1e-6;
+                places[n_places++] = tm_plot_place_of(x, s);
+                tm_plot_count(&n, s->n_processes);
+                least = fmin(least, x);
+                most = fmax(most, x);
             }
+            if (!n_places) continue;
+            snprintf(label, sizeof label, "%s, %d thread%s", role_name(view, marker), a.threads[t],
+                     tm_plural(a.threads[t]));
+            tm_plot_add_series(plot, label, TM_MEASURED, tm_plot_shade_of(hue_of(marker), t),
+                               t % TM_MARKERS, false);
+            tm_plot_add_places(plot, places, n_places);
         }
     }
+    snprintf(plot->note, sizeof plot->note,
+             "%s. Bytes: weights, head, keys and values that a token must read. Dashed: the limit "
+             "set by the read bandwidth measured in the same run. Bars: 95 %% interval over fresh "
+             "processes (%s); below %d processes a small point for each. Points are shifted "
+             "sideways so that they do not overlap.%s",
+             machine_of(view)->name, tm_plot_counts_text(&n, "processes", number), TM_MIN_PAIRS,
+             emulated_note(view));
     bool has_limit = false;
     for (int t = 0; t < a.n_threads && most > 0.0; t++)
         has_limit |= plot_limits(view, &a, test, t, least, most, plot);
@@ -331,7 +390,7 @@ static void memory_of(const tm_report_view *view, const char *model, const char 
     }
 }
 
-static void plot_memory(const tm_report_view *view, tm_plot *plot)
+static void plot_memory(const tm_report_view *view, tm_plot *plot, char why[160])
 {
     static const char *const roles[] = {TM_ROLE_TERNARY, TM_ROLE_BASELINE};
     char test[48], label[128];
@@ -342,22 +401,26 @@ static void plot_memory(const tm_report_view *view, tm_plot *plot)
     tm_plot_init(plot, "memory", "Memory of the process by model size",
                  "model size (parameters, as named; logarithmic)", "MiB (logarithmic)");
     plot->log_x = plot->log_y = true;
-    snprintf(plot->note, sizeof plot->note,
-             "%s. Measured: peak resident memory, the largest over the cells of a model. "
-             "Predicted: before "
-             "the run, also for models that were skipped because of it.",
-             machine_of(view)->name);
+    if (a.n_models == 1) {
+        snprintf(why, 160, "Memory by model size: one model; the table of cells has the values");
+        return;
+    }
+    snprintf(
+        plot->note, sizeof plot->note,
+        "%s. Peak resident memory: the largest over the cells of a model. Predicted: before the "
+        "run, also for models that were skipped because of it.",
+        machine_of(view)->name);
     for (int marker = MARK_TERNARY; marker <= MARK_BASELINE; marker++) {
         for (int is_predicted = 0; is_predicted <= 1; is_predicted++) {
             snprintf(label, sizeof label, "%s, %s", role_name(view, marker),
                      is_predicted ? "before the run" : "peak resident");
-            tm_plot_add_series(plot, label, is_predicted ? TM_PREDICTED : TM_MEASURED, marker,
-                               marker, false);
+            tm_plot_add_series(plot, label, is_predicted ? TM_PREDICTED : TM_MEASURED,
+                               hue_of(marker), marker, false);
             for (int m = 0; m < a.n_models; m++) {
                 double measured, predicted;
                 const char *name = tm_model_label(a.models[m]);
                 memory_of(view, a.models[m], roles[marker], &measured, &predicted);
-                add_model_tic(plot, name);
+                add_model_tic(plot, a.models[m]);
                 tm_plot_add_point(plot, tm_nominal_parameters(name),
                                   is_predicted ? predicted : measured, NAN, NAN);
             }
@@ -405,22 +468,30 @@ static tm_status add_operations(const tm_report_view *view, tm_plots *out, tm_er
 
 tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err)
 {
-    out->n = out->n_left_out = 0;
+    out->n = out->n_left_out = out->n_reasons = 0;
     for (int which = 0; which < 8; which++) {
         tm_plot *plot = &out->items[out->n];
+        char *why = out->reasons[out->n_reasons];
+        why[0] = '\0';
         if (which < 2)
-            plot_threads(view, which == 1, plot);
+            plot_speeds(view, which == 1, plot, why);
         else if (which < 4)
             plot_speedup(view, which == 3, plot);
         else if (which == 4)
             plot_roofline(view, plot);
         else if (which == 5)
-            plot_memory(view, plot);
+            plot_memory(view, plot, why);
         else if (which == 6)
             tm_report_plot_energy(view, plot);
         else
             tm_report_plot_watts(view, plot);
+        out->n_reasons += why[0] != '\0';
         tm_status status = keep_plot(out, err);
+        if (status != TM_OK) return status;
+    }
+    for (int k = 0; k < TM_REPORT_GROWTH_AXES; k++) {
+        tm_status status = tm_report_plot_growth(view, k, &out->items[out->n], err);
+        if (status == TM_OK) status = keep_plot(out, err);
         if (status != TM_OK) return status;
     }
     return add_operations(view, out, err);

@@ -1,6 +1,7 @@
 /* Plots of the energy windows: joules against speed, and power over time. */
 #include "reports/kernel_names.h"
 #include "reports/report_parts.h"
+#include "reports/report_plots.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -46,6 +47,8 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
 {
     const tm_summaries *all = view->summaries;
     const char *models[64];
+    char number[64];
+    tm_plot_counts n = {0};
     int n_models = 0;
     bool is_fake = false;
     tm_plot_init(plot, "energy-speed", "Energy per output token against decode speed",
@@ -66,14 +69,17 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
         if (is_known) continue;
         snprintf(label, sizeof label, "%.50s, %.30s (%.40s)", tm_model_label(s->cell.model),
                  role_of(&s->cell), e->scope);
-        tm_plot_add_series(plot, label, e->fake ? TM_FAKE : TM_MEASURED, m, marker_of(&s->cell),
+        tm_plot_add_series(plot, label, e->fake ? TM_FAKE : TM_MEASURED,
+                           tm_plot_shade_of(marker_of(&s->cell), m / TM_MARKERS), m % TM_MARKERS,
                            false);
         for (int k = i; k < all->n; k++) {
             const tm_cell_summary *t = &all->items[k];
             const tm_interval *joules = &t->energy.phases[TM_PHASE_GENERATION].joules_per_token;
-            if (is_shown(view, t) && same_series(t, s))
-                tm_plot_add_point(plot, t->tokens_per_second.value, joules->value, joules->low,
-                                  joules->high);
+            const bool is_interval = joules->n >= TM_MIN_PAIRS;
+            if (!is_shown(view, t) || !same_series(t, s)) continue;
+            tm_plot_add_point(plot, t->tokens_per_second.value, joules->value,
+                              is_interval ? joules->low : NAN, is_interval ? joules->high : NAN);
+            tm_plot_count(&n, joules->n);
         }
     }
     if (is_fake) {
@@ -85,8 +91,11 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
     snprintf(
         plot->note, sizeof plot->note,
         "%s. %sGross joules of the scope in brackets. Better is down and to the right. Bars: 95 %% "
-        "interval over fresh processes. The points of a series differ in threads, kernel or depth.",
-        view->input->machines[view->machine].name, is_fake ? "FAKE joules. " : "");
+        "interval over fresh processes (%s), none below %d. Colour: kernel. Marker: "
+        "model. "
+        "The points of a series differ in threads, kernel or depth.",
+        view->input->machines[view->machine].name, is_fake ? "FAKE joules. " : "",
+        tm_plot_counts_text(&n, "processes", number), TM_MIN_PAIRS);
 }
 
 /* The first window with a trace of each cell and phase, all of one scope; fake ones only if there

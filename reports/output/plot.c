@@ -51,6 +51,15 @@ void tm_plot_add_series(tm_plot *plot, const char *label, tm_origin origin, int 
     snprintf(s->label, sizeof s->label, "%s", label);
 }
 
+void tm_plot_add_detail(tm_plot *plot, const char *label, tm_plot_detail detail)
+{
+    if (plot->failed || !plot->n_series) return;
+    const tm_plot_series *of = &plot->series[plot->n_series - 1];
+    const int colour = of->colour, marker = detail == TM_DETAIL_LIMIT ? -1 : 0;
+    tm_plot_add_series(plot, label, of->origin, colour, marker, false);
+    if (!plot->failed) plot->series[plot->n_series - 1].detail = detail;
+}
+
 void tm_plot_add_point(tm_plot *plot, double x, double value, double low, double high)
 {
     if (plot->failed || !plot->n_series || !isfinite(x)) return;

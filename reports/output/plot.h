@@ -1,9 +1,10 @@
-/* Plots: a data file and a gnuplot script that turns it into a PNG and an SVG, also without
- * ternmark.
+/* Plots: a data file and a gnuplot script that turns it into a PNG, an SVG and, where gnuplot can,
+ * a PDF, also without ternmark.
  *
  * Every series states the origin of its values: measured ones have filled markers and solid lines,
  * published ones hollow markers and dotted lines, predicted and fake ones crosses. The legend names
- * the origin, and in the data file every line of a fake series says fake.
+ * every origin but "measured", which the note below the title explains once; in the data file every
+ * line of a fake series says fake.
  */
 #ifndef TM_REPORTS_OUTPUT_PLOT_H
 #define TM_REPORTS_OUTPUT_PLOT_H
@@ -19,10 +20,30 @@ typedef struct tm_plot_point {
     double low, high; /* interval; NaN: none */
 } tm_plot_point;
 
+/* Colours: the palette of Okabe and Ito, then the same hues in a lighter and a darker shade. A
+ * kernel has one hue in every plot; others distinguish what is not a kernel. */
+enum {
+    TM_HUE_TERNARY,
+    TM_HUE_BASELINE,
+    TM_HUE_OTHER, /* and the next three */
+    TM_HUE_BLACK = 6,
+    TM_HUES,
+    TM_COLOURS = 3 * TM_HUES
+};
+
+/* A series may add to the one before it, at the same place on the x axis. */
+typedef enum tm_plot_detail {
+    TM_DETAIL_NONE,
+    TM_DETAIL_PARTS, /* small points: the single values that a value without interval stands for */
+    TM_DETAIL_LIMIT, /* a dashed line; the note explains it, the legend does not name it */
+    TM_DETAIL_CROSS, /* crosses on values to be distrusted; the legend says why, once */
+} tm_plot_detail;
+
 typedef struct tm_plot_series {
     char label[128]; /* without its origin; "": not in the legend */
     tm_origin origin;
-    int colour;            /* 0 .. 6, wraps around; the palette of Okabe and Ito */
+    tm_plot_detail detail;
+    int colour;            /* 0 .. TM_COLOURS - 1, wraps around */
     int marker;            /* 0 .. 4, wraps around; -1: a line without points */
     bool is_joined;        /* the points are joined by a line */
     bool is_steps;         /* a step line: each value holds from the previous point on */
@@ -44,7 +65,7 @@ typedef struct tm_plot_shade {
 
 typedef struct tm_plot {
     char stem[64]; /* file name without suffix */
-    char title[160], note[480], x_label[96], y_label[96];
+    char title[160], note[640], x_label[96], y_label[96];
     bool log_x, log_y; /* a linear y axis starts at 0 */
     bool is_spread; /* measured series are shifted slightly along x, so that bars do not overlap */
     tm_plot_series *series;
@@ -59,6 +80,8 @@ void tm_plot_init(tm_plot *plot, const char *stem, const char *title, const char
 void tm_plot_free(tm_plot *plot);
 void tm_plot_add_series(tm_plot *plot, const char *label, tm_origin origin, int colour, int marker,
                         bool is_joined);
+/* Adds a series of details to the one before it, in its colour. */
+void tm_plot_add_detail(tm_plot *plot, const char *label, tm_plot_detail detail);
 /* Adds a point to the last series. On a logarithmic axis a value of 0 or below counts as
  * missing. */
 void tm_plot_add_point(tm_plot *plot, double x, double value, double low, double high);
@@ -73,9 +96,13 @@ tm_status tm_plot_write(const tm_plot *plot, const char *directory, tm_error *er
 /* Appends the gnuplot script to `out`. */
 void tm_plot_put_script(const tm_plot *plot, tm_text *out);
 
-/* Runs `gnuplot STEM.gp` in DIR, which writes STEM.png and STEM.svg. Errors: UNSUPPORTED (no
- * gnuplot, or it has no PNG or SVG terminal), CHILD (with the start of its message), TIMEOUT,
- * IO. */
+/* The suffixes of the pictures; ends with NULL. */
+extern const char *const tm_plot_pictures[];
+
+/* Runs `gnuplot STEM.gp` in DIR, which writes STEM.png, STEM.svg and, if gnuplot has pdfcairo,
+ * STEM.pdf. After an error the pictures of an earlier run are untouched, and the message says that
+ * they are there. Errors: UNSUPPORTED (no gnuplot, or it has no PNG or SVG terminal), CHILD (with
+ * the start of its message), TIMEOUT, IO. */
 tm_status tm_plot_run(const char *directory, const char *stem, tm_error *err) TM_MUST_USE;
 
 #endif

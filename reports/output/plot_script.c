@@ -8,18 +8,28 @@
 
 enum { WIDTH = 1000, PLOT_HEIGHT = 490, LINE_HEIGHT = 18, NOTE_COLUMNS = 145 };
 
-/* Okabe and Ito 2008, without yellow, which is hard to see on white. */
-static const char *const palette[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                      "#E69F00", "#56B4E9", "#000000"};
+/* Okabe and Ito 2008, without yellow, which is hard to see on white; each hue also half-way to
+ * white and to black. */
+static const char *const palette[] = {
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", /* as published */
+    "#7FB8D8", "#EAAE7F", "#7FCEB9", "#E5BCD3", "#F2CF7F", "#AAD9F4", "#888888", /* lighter */
+    "#003959", "#6A2F00", "#004F39", "#663C53", "#734F00", "#2B5A74", "#444444", /* darker */
+};
 /* gnuplot's point types: circle, square, triangle, diamond, inverted triangle. */
 static const int filled[] = {7, 5, 9, 13, 11};
 static const int hollow[] = {6, 4, 8, 12, 10};
 static const int crosses[] = {1, 2, 3};
 enum {
-    N_COLOURS = sizeof palette / sizeof *palette,
     N_MARKERS = sizeof filled / sizeof *filled,
     N_CROSSES = sizeof crosses / sizeof *crosses,
 };
+
+_Static_assert(sizeof palette / sizeof *palette == TM_COLOURS, "one colour per index");
+
+static const char *colour_of(int colour)
+{
+    return palette[(unsigned)colour % TM_COLOURS];
+}
 
 static void put_number(tm_text *out, double value)
 {
@@ -145,6 +155,46 @@ static void put_log_tics(tm_text *out, char axis, range r)
     tm_text_add(out, ")\n");
 }
 
+static int by_x(const void *a, const void *b)
+{
+    const tm_plot_tic *x = a, *y = b;
+    return (x->x > y->x) - (x->x < y->x);
+}
+
+/* The given tics of the x axis. A label that would touch the one to its left goes to a second line;
+ * one that would touch there as well is left out. */
+static void put_x_tics(const tm_plot *plot, range r, tm_text *out)
+{
+    enum { MARGIN = 100, LETTER = 8, GAP = 10, LINES = 2 };
+    double ends[LINES] = {-INFINITY, -INFINITY};
+    tm_plot_tic *tics = malloc((size_t)plot->n_tics * sizeof *tics);
+    if (!tics) {
+        out->failed = true;
+        return;
+    }
+    memcpy(tics, plot->tics, (size_t)plot->n_tics * sizeof *tics);
+    qsort(tics, (size_t)plot->n_tics, sizeof *tics, by_x);
+    tm_text_add(out, "set xtics (");
+    for (int i = 0; i < plot->n_tics; i++) {
+        const double share = plot->log_x ? log(tics[i].x / r.low) / log(r.high / r.low)
+                                         : (tics[i].x - r.low) / (r.high - r.low);
+        const double half = tm_text_columns(tics[i].label) * LETTER / 2.0;
+        const double at = share * (WIDTH - MARGIN);
+        char label[sizeof tics->label + 2];
+        int line = 0;
+        while (line < LINES && at - half < ends[line] + GAP) line++;
+        if (line < LINES) ends[line] = at + half;
+        snprintf(label, sizeof label, "%s%s", line == 1 ? "\n" : "",
+                 line < LINES ? tics[i].label : "");
+        if (i) tm_text_add(out, ", ");
+        put_quoted(out, label);
+        tm_text_add_char(out, ' ');
+        put_number(out, tics[i].x);
+    }
+    tm_text_add(out, ")\n");
+    free(tics);
+}
+
 static void put_axis(const tm_plot *plot, tm_text *out, bool is_x)
 {
     const char axis = is_x ? 'x' : 'y';
@@ -165,16 +215,9 @@ static void put_axis(const tm_plot *plot, tm_text *out, bool is_x)
     put_number(out, r.high);
     tm_text_add(out, "]\n");
     if (is_log) tm_text_format(out, "set logscale %c\n", axis);
-    if (is_x && plot->n_tics) {
-        tm_text_add(out, "set xtics (");
-        for (int i = 0; i < plot->n_tics; i++) {
-            if (i) tm_text_add(out, ", ");
-            put_quoted(out, plot->tics[i].label);
-            tm_text_add_char(out, ' ');
-            put_number(out, plot->tics[i].x);
-        }
-        tm_text_format(out, ")%s\n", plot->n_tics > 6 ? " rotate by -35" : "");
-    } else if (is_log)
+    if (is_x && plot->n_tics)
+        put_x_tics(plot, r, out);
+    else if (is_log)
         put_log_tics(out, axis, r);
 }
 
@@ -194,7 +237,12 @@ static void put_marker(const tm_plot_series *s, tm_text *out)
     int type = s->origin == TM_MEASURED    ? filled[s->marker % N_MARKERS]
                : s->origin == TM_PUBLISHED ? hollow[s->marker % N_MARKERS]
                                            : crosses[s->marker % N_CROSSES];
-    tm_text_format(out, " pt %d ps 1.4", type);
+    if (s->detail == TM_DETAIL_PARTS)
+        tm_text_add(out, " pt 7 ps 0.5");
+    else if (s->detail == TM_DETAIL_CROSS)
+        tm_text_add(out, " pt 2 ps 2.2");
+    else
+        tm_text_format(out, " pt %d ps 1.4", type);
 }
 
 static bool has_points(const tm_plot_series *s)
@@ -211,18 +259,25 @@ static bool has_intervals(const tm_plot_series *s)
     return false;
 }
 
+/* Whether a series is shifted sideways, away from the others. */
+static bool takes_place(const tm_plot_series *s)
+{
+    return s->origin == TM_MEASURED && s->marker >= 0 && !s->detail && has_points(s);
+}
+
 /* The x expression of a series: column 1, shifted for the measured series of a plot that spreads
  * them. All shifts together take at most 6 % of the axis. */
 static void put_x(const tm_plot *plot, int series, range r, tm_text *out)
 {
     char number[64];
     int n = 0, own = 0;
+    while (series > 0 && plot->series[series].detail) series--;
     for (int i = 0; i < plot->n_series; i++) {
         if (i == series) own = n;
-        n += plot->series[i].origin == TM_MEASURED;
+        n += takes_place(&plot->series[i]);
     }
-    double step = n > 10 ? 0.06 / n : 0.006, shift = step * (own - (n - 1) / 2.0);
-    if (!plot->is_spread || plot->series[series].origin != TM_MEASURED)
+    double step = n > 5 ? 0.06 / n : 0.012, shift = step * (own - (n - 1) / 2.0);
+    if (!plot->is_spread || !takes_place(&plot->series[series]))
         tm_text_add(out, "1");
     else if (plot->log_x)
         tm_text_format(out, "($1*%s)",
@@ -230,6 +285,28 @@ static void put_x(const tm_plot *plot, int series, range r, tm_text *out)
     else
         tm_text_format(out, "($1+%s)",
                        tm_number_short((r.high - r.low) * shift, 6, number, sizeof number));
+}
+
+/* Whether the legend names a series: one with points and a label, and one kind of crosses once. */
+static bool is_in_legend(const tm_plot *plot, int series)
+{
+    const tm_plot_series *s = &plot->series[series];
+    if (!has_points(s) || !s->label[0] || s->detail == TM_DETAIL_PARTS ||
+        s->detail == TM_DETAIL_LIMIT)
+        return false;
+    for (int i = 0; i < series && s->detail; i++)
+        if (plot->series[i].detail == s->detail && strcmp(plot->series[i].label, s->label) == 0)
+            return false;
+    return true;
+}
+
+/* The text of a series in the legend. "measured" is left to the note. */
+static char *legend_text(const tm_plot_series *s, char text[192])
+{
+    const bool is_plain = s->origin == TM_MEASURED || s->detail;
+    snprintf(text, 192, "%s%s%s", is_plain ? "" : tm_origin_name(s->origin), is_plain ? "" : ": ",
+             s->label);
+    return text;
 }
 
 /* A legend is at most half as high as its plot: MAX_ROWS rows of as many columns as the longest
@@ -246,13 +323,13 @@ static plot_legend legend_of(const tm_plot *plot)
     plot_legend l = {0};
     int longest = 0;
     for (int i = 0; i < plot->n_series; i++) {
-        if (!has_points(&plot->series[i]) || !plot->series[i].label[0]) continue;
+        char text[192];
+        if (!is_in_legend(plot, i)) continue;
         l.n_series++;
-        int n = tm_text_columns(plot->series[i].label) +
-                tm_text_columns(tm_origin_name(plot->series[i].origin)) + 2;
+        int n = tm_text_columns(legend_text(&plot->series[i], text));
         if (n > longest) longest = n;
     }
-    int columns = longest <= 28 ? 3 : longest <= 44 ? 2 : 1;
+    int columns = longest <= 34 ? 3 : longest <= 56 ? 2 : 1;
     l.n_rows = (l.n_series + columns - 1) / columns;
     if (l.n_rows > MAX_ROWS) l.n_rows = MAX_ROWS;
     l.n_named = l.n_series < l.n_rows * columns ? l.n_series : l.n_rows * columns;
@@ -290,7 +367,9 @@ static void put_plot(const tm_plot *plot, const plot_legend *legend, tm_text *ou
     tm_text_add(out, "plot \\\n");
     for (int i = 0; i < plot->n_series; i++) {
         const tm_plot_series *s = &plot->series[i];
-        const char *colour = palette[(unsigned)s->colour % N_COLOURS];
+        const char *colour =
+            colour_of(s->detail == TM_DETAIL_PARTS || s->detail == TM_DETAIL_CROSS ? TM_HUE_BLACK
+                                                                                   : s->colour);
         char label[192];
         /* A series without points stays in the data file only: its legend entry would show
          * nothing. */
@@ -318,13 +397,12 @@ static void put_plot(const tm_plot *plot, const plot_legend *legend, tm_text *ou
         else
             tm_text_add(out, " lw 2");
         if (s->marker >= 0) put_marker(s, out);
-        if (!s->label[0] || n_named++ >= legend->n_named) {
+        if (!is_in_legend(plot, i) || n_named++ >= legend->n_named) {
             tm_text_add(out, " notitle");
             continue;
         }
         tm_text_add(out, " title ");
-        snprintf(label, sizeof label, "%s: %s", tm_origin_name(s->origin), s->label);
-        put_quoted(out, label);
+        put_quoted(out, legend_text(s, label));
     }
     tm_text_add_char(out, '\n');
 }
@@ -339,8 +417,7 @@ static void put_shades(const tm_plot *plot, tm_text *out)
                        "set object %d rectangle from %s, graph 0 to %s, graph 1 behind "
                        "fillcolor rgb \"%s\" fillstyle solid 0.15 noborder\n",
                        i + 1, tm_number_short(s->begin, 9, begin, sizeof begin),
-                       tm_number_short(s->end, 9, end, sizeof end),
-                       palette[(unsigned)s->colour % N_COLOURS]);
+                       tm_number_short(s->end, 9, end, sizeof end), colour_of(s->colour));
         tm_text_format(out, "set label %d ", i + 2);
         put_quoted(out, s->label);
         tm_text_format(out, " at %s, graph 0.03 left rotate by 90 font \",9\" front\n",
@@ -368,36 +445,54 @@ static int break_note(const char *note, tm_text *lines)
     return n_lines;
 }
 
+/* Says of which series the legend states no origin. */
+static void put_origins(const tm_plot *plot, tm_text *out)
+{
+    bool has_measured = false, has_other = false;
+    for (int i = 0; i < plot->n_series; i++) {
+        if (!has_points(&plot->series[i])) continue;
+        has_measured |= plot->series[i].origin == TM_MEASURED;
+        has_other |= plot->series[i].origin != TM_MEASURED;
+    }
+    if (has_measured)
+        tm_text_add(out, has_other ? " Series without an origin in the legend are measured."
+                                   : " All values are measured.");
+}
+
 void tm_plot_put_script(const tm_plot *plot, tm_text *out)
 {
     const char *stem = plot->stem;
     tm_text whole = {0}, note = {0};
     const plot_legend legend = legend_of(plot);
     tm_text_add(&whole, plot->note);
+    put_origins(plot, &whole);
     if (legend.n_named < legend.n_series)
         tm_text_format(&whole, " The legend names %d of %d series; %s.dat names all.",
                        legend.n_named, legend.n_series, stem);
     if (has_clipped(plot)) tm_text_add(&whole, " An arrow: the interval goes on beyond the axis.");
     const int n_note = break_note(tm_text_string(&whole), &note);
     const int height = PLOT_HEIGHT + LINE_HEIGHT * (n_note + legend.n_rows);
-    tm_text_format(out,
-                   "# `gnuplot %s.gp` in this directory draws %s.png and %s.svg from %s.dat.\n"
-                   "set encoding utf8\n"
-                   "if (strstrt(GPVAL_TERMINALS, \"pngcairo\") > 0) {\n"
-                   "    set terminal pngcairo size %d,%d font \"DejaVu Sans,11\" noenhanced\n"
-                   "} else {\n"
-                   "    set terminal png size %d,%d font \"DejaVu Sans,11\" noenhanced\n"
-                   "}\n"
-                   "set output \"%s.png\"\n"
-                   "set datafile missing \"?\"\n"
-                   "set grid lt 1 lc rgb \"#cccccc\" lw 0.5\n"
-                   "set border 3 lc rgb \"#555555\"\n"
-                   "set tics nomirror\n"
-                   "set key below left Left reverse vertical maxrows %d samplen 3 width 1\n"
-                   "set tmargin %d\n"
-                   "set rmargin 4\n",
-                   stem, stem, stem, stem, WIDTH, height, WIDTH, height, stem, legend.n_rows,
-                   n_note + 3);
+    tm_text_format(
+        out,
+        "# `gnuplot %s.gp` in this directory draws %s.png, %s.svg and, where gnuplot has "
+        "pdfcairo, %s.pdf from %s.dat.\n"
+        "picture = exists(\"draw_as\") ? draw_as : \"%s\"\n"
+        "set encoding utf8\n"
+        "if (strstrt(GPVAL_TERMINALS, \"pngcairo\") > 0) {\n"
+        "    set terminal pngcairo size %d,%d font \"DejaVu Sans,11\" noenhanced\n"
+        "} else {\n"
+        "    set terminal png size %d,%d font \"DejaVu Sans,11\" noenhanced\n"
+        "}\n"
+        "set output picture.\".png\"\n"
+        "set datafile missing \"?\"\n"
+        "set grid lt 1 lc rgb \"#cccccc\" lw 0.5\n"
+        "set border 3 lc rgb \"#555555\"\n"
+        "set tics nomirror\n"
+        "set key below left Left reverse vertical maxrows %d samplen 3 width 1\n"
+        "set tmargin %d\n"
+        "set rmargin 4\n",
+        stem, stem, stem, stem, stem, stem, WIDTH, height, WIDTH, height, legend.n_rows,
+        n_note + 3);
     tm_text_add(out, "set title ");
     put_quoted(out, plot->title);
     tm_text_format(out, " font \",13\" offset 0,%d\n", n_note);
@@ -416,10 +511,17 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
     tm_text_format(out,
                    "set terminal svg size %d,%d dynamic font \"DejaVu Sans,14\" noenhanced "
                    "background \"#ffffff\"\n"
-                   "set output \"%s.svg\"\n"
+                   "set output picture.\".svg\"\n"
                    "replot\n"
-                   "unset output\n",
-                   WIDTH, height, stem);
+                   "unset output\n"
+                   "if (strstrt(GPVAL_TERMINALS, \"pdfcairo\") > 0) {\n"
+                   "    set terminal pdfcairo size %.2fin,%.2fin fontscale 1 font \"DejaVu "
+                   "Sans,11\" noenhanced\n"
+                   "    set output picture.\".pdf\"\n"
+                   "    replot\n"
+                   "    unset output\n"
+                   "}\n",
+                   WIDTH, height, WIDTH / 72.0, height / 72.0);
     if (whole.failed || note.failed) out->failed = true;
     tm_text_free(&whole);
     tm_text_free(&note);

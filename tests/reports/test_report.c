@@ -262,7 +262,7 @@ static void whole_report_is_written(void **state)
                                         "speedup.tex",
                                         "speedup.txt",
                                         "cells.csv",
-                                        "plots/decode-threads.gp",
+                                        "plots/decode-speed.gp",
                                         "plots/prompt-speedup.dat",
                                         "plots/roofline.gp",
                                         "plots/memory.dat",
@@ -283,7 +283,7 @@ static void whole_report_is_written(void **state)
     assert_non_null(strstr(page, "| read_gb_per_second | 2 | 31.6 |"));
     assert_non_null(strstr(page, "the roofline of the run has no fp32_gmac_per_second"));
     assert_non_null(strstr(page, "Noise floor: not measured"));
-    assert_non_null(strstr(page, "![Decode speed over threads (tg16)](plots/decode-threads.png)"));
+    assert_non_null(strstr(page, "![Decode speed by model (tg16)](plots/decode-speed.png)"));
 }
 
 static void only_requested_formats_are_written(void **state)
@@ -395,11 +395,12 @@ static void plots_show_measured_and_published_series(void **state)
     tm_report_free(&report);
     const char *dat = slurp(dir, "plots/decode-speedup.dat");
     assert_non_null(
-        strstr(dat, "measured: this machine, 2 threads\n# x value low high\n125000000 2.69"));
+        strstr(dat, "measured: Imaginary CPU 9000, 2 threads\n# x value low high\n125000000 2.69"));
     assert_non_null(strstr(
         dat, "measured: BitNet-b1.58-2B-4T, 2 threads\n# x value low high\n2000000000 3.59"));
-    assert_non_null(strstr(dat, "published: Intel Core i7-13700H, 2 threads (2410.16144 Table 5)\n"
-                                "# x value low high\n125000000 2.63976969 ? ?\n"));
+    assert_non_null(
+        strstr(dat, "published: Intel Core i7-13700H, 2 threads (arXiv:2410.16144, Table 5)\n"
+                    "# x value low high\n125000000 2.63976969 ? ?\n"));
     assert_non_null(strstr(dat, "\n30000000000 ? ? ?\n"));
     /* The bandwidth limit: 31.6 GB/s at the x of its end. */
     double x = 0, y = 0;

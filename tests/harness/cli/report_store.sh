@@ -89,10 +89,10 @@ else
 fi
 
 if command -v gnuplot >/dev/null; then
-    [ -s "$out/plots/decode-threads.png" ] && grep -q '<svg' "$out/plots/decode-threads.svg"
+    [ -s "$out/plots/decode-speedup.png" ] && grep -q '<svg' "$out/plots/decode-speedup.svg"
     verdict $? "gnuplot draws PNG and SVG"
     rm "$out"/plots/*.png
-    (cd "$out/plots" && gnuplot ./*.gp 2>&1) && [ -s "$out/plots/decode-threads.png" ]
+    (cd "$out/plots" && gnuplot ./*.gp 2>&1) && [ -s "$out/plots/decode-speedup.png" ]
     verdict $? "the scripts draw without ternmark"
 else
     skipped "gnuplot draws PNG and SVG" "no gnuplot"
@@ -102,6 +102,6 @@ mkdir "$work/bin"
 PATH=$work/bin "$program" report "$store" >/dev/null 2>"$work/stderr"
 status=$?
 [ $status -eq 0 ] && grep -q 'gnuplot is not installed: install it and run `gnuplot \*.gp`' "$work/stderr" &&
-    [ -s "$out/plots/decode-threads.gp" ]
+    [ -s "$out/plots/decode-speedup.gp" ]
 verdict $? "without gnuplot the scripts are written with a hint how to draw them"
 echo "1..$n"

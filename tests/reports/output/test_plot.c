@@ -95,8 +95,10 @@ static void script_distinguishes_origins(void **state)
     assert_int_equal(tm_plot_write(&plot, ((scratch *)*state)->dir, &err), TM_OK);
     const char *script = slurp(*state, "size.gp");
     assert_non_null(script);
-    assert_non_null(strstr(script, "title \"measured: 2 threads i2_x\""));
+    assert_non_null(strstr(script, "title \"2 threads i2_x\""));
     assert_non_null(strstr(script, "title \"published: i7\""));
+    assert_null(strstr(script, "measured: "));
+    assert_non_null(strstr(script, "Series without an origin in the legend are measured."));
     assert_non_null(strstr(script, "title \"predicted: bound\""));
     assert_null(strstr(script, "nothing")); /* a series without points is not in the legend */
     assert_non_null(strstr(script, "set title \"speed-up \\\"over\\\" size\""));
@@ -141,16 +143,102 @@ static void legend_is_at_most_half_as_high_as_the_plot(void **state)
     tm_plot_init(&plot, "many", "many series", "x", "y");
     for (int i = 0; i < 40; i++) {
         char label[128];
-        snprintf(label, sizeof label, "series %d with a label that is too long for two columns", i);
+        snprintf(label, sizeof label,
+                 "series %d with a label that is much too long for two columns", i);
         tm_plot_add_series(&plot, label, TM_MEASURED, i, i, false);
         tm_plot_add_point(&plot, i, 1 + i, NAN, NAN);
     }
     tm_plot_put_script(&plot, &out);
     const char *script = tm_text_string(&out);
-    for (const char *at = script; (at = strstr(at, "title \"measured: ")); at++) n_titles++;
+    for (const char *at = script; (at = strstr(at, "title \"series ")); at++) n_titles++;
     assert_int_equal(n_titles, 13);
     assert_non_null(strstr(script, "maxrows 13"));
     assert_non_null(strstr(script, "The legend names 13 of 40 series; many.dat names all."));
+    tm_text_free(&out);
+    tm_plot_free(&plot);
+}
+
+/* The labels of 1B and 1.1B would touch in one line, and so would those of 1.2B in two. */
+static void labels_of_the_x_axis_never_touch(void **state)
+{
+    static const double at[] = {7e9, 1e9, 1.1e9, 1.2e9};
+    static const char *const labels[] = {"7B", "one billion", "eleven", "1.2B"};
+    tm_plot plot;
+    tm_text out = {0};
+    (void)state;
+    tm_plot_init(&plot, "tics", "t", "x", "y");
+    plot.log_x = true;
+    tm_plot_add_series(&plot, "s", TM_MEASURED, 0, 0, false);
+    for (int i = 0; i < 4; i++) {
+        tm_plot_add_point(&plot, at[i], 1, NAN, NAN);
+        tm_plot_add_tic(&plot, at[i], labels[i]);
+    }
+    tm_plot_put_script(&plot, &out);
+    const char *script = tm_text_string(&out);
+    assert_non_null(strstr(script,
+                           "set xtics (\"one billion\" 1000000000, \"\\neleven\" 1100000000, "
+                           "\"\" 1200000000, \"7B\" 7000000000)\n"));
+    assert_null(strstr(script, "rotate by -"));
+    tm_text_free(&out);
+    tm_plot_free(&plot);
+}
+
+/* Small points and crosses share the place of their series; the legend names crosses once. */
+static void details_belong_to_the_series_before(void **state)
+{
+    tm_plot plot;
+    tm_text out = {0};
+    int n_titles = 0;
+    (void)state;
+    tm_plot_init(&plot, "details", "t", "x", "y");
+    plot.is_spread = true;
+    for (int i = 0; i < 2; i++) {
+        tm_plot_add_series(&plot, i ? "right" : "left", TM_MEASURED, i, 0, false);
+        tm_plot_add_point(&plot, 1, 2, NAN, NAN);
+        tm_plot_add_point(&plot, 2, 2, NAN, NAN);
+        tm_plot_add_detail(&plot, "single processes", TM_DETAIL_PARTS);
+        tm_plot_add_point(&plot, 1, 1.5, NAN, NAN);
+        tm_plot_add_detail(&plot, "of an older build", TM_DETAIL_CROSS);
+        tm_plot_add_point(&plot, 2, 2, NAN, NAN);
+    }
+    tm_plot_put_script(&plot, &out);
+    const char *script = tm_text_string(&out);
+    for (int i = 0; i < 6; i++) {
+        char text[64];
+        /* Two series, each 0.6 % of the axis of 1.16 away from the middle. */
+        snprintf(text, sizeof text, "index %d using ($1+%s0.00696):2 with points", i,
+                 i < 3 ? "-" : "");
+        if (!strstr(script, text)) fail_msg("no %s: %s", text, script);
+    }
+    for (const char *at = script; (at = strstr(at, "title \"of an older build\"")); at++)
+        n_titles++;
+    assert_int_equal(n_titles, 1);
+    assert_null(strstr(script, "single processes"));
+    assert_non_null(strstr(script, "pt 2 ps 2.2"));
+    tm_text_free(&out);
+    tm_plot_free(&plot);
+}
+
+/* Series beyond the hues get other shades: no two of 21 share a colour. */
+static void colours_are_unique(void **state)
+{
+    tm_plot plot;
+    char *colours[TM_COLOURS];
+    tm_text out = {0};
+    (void)state;
+    tm_plot_init(&plot, "colours", "t", "x", "y");
+    for (int i = 0; i < TM_COLOURS; i++) {
+        tm_plot_add_series(&plot, "", TM_MEASURED, i, i, false);
+        tm_plot_add_point(&plot, i, 1, NAN, NAN);
+    }
+    tm_plot_put_script(&plot, &out);
+    char *at = strstr(out.data, "plot \\\n");
+    for (int i = 0; i < TM_COLOURS; i++) {
+        at = strstr(at + 1, "lt rgb ");
+        assert_non_null(at);
+        colours[i] = at;
+        for (int k = 0; k < i; k++) assert_memory_not_equal(colours[k], at, 16);
+    }
     tm_text_free(&out);
     tm_plot_free(&plot);
 }
@@ -188,7 +276,7 @@ static void gnuplot_draws_png_and_svg(void **state)
             fclose(png);
             assert_memory_equal(magic, "\x89PNG", 4);
             assert_non_null(strstr(slurp(s, "one.svg"), "<svg"));
-            assert_non_null(strstr(slurp(s, "one.svg"), "measured: 2B-4T"));
+            assert_non_null(strstr(slurp(s, "one.svg"), "2B-4T"));
         }
     }
 }
@@ -209,13 +297,21 @@ static void gnuplot_failure_is_an_error(void **state)
     }
     assert_int_equal(status, TM_CHILD);
     assert_non_null(strstr(err.message, "bad.gp"));
-    /* A script that draws nothing is an error, although gnuplot exits with 0. */
+    /* A script that draws nothing is an error, although gnuplot exits with 0. An earlier picture
+     * stays as it was. */
     out = fopen(path, "w");
     assert_non_null(out);
     fputs("print 1\n", out);
     fclose(out);
+    snprintf(path, sizeof path, "%s/bad.png", s->dir);
+    out = fopen(path, "w");
+    assert_non_null(out);
+    fputs("earlier", out);
+    fclose(out);
     assert_int_equal(tm_plot_run(s->dir, "bad", &err), TM_UNSUPPORTED);
     assert_non_null(strstr(err.message, "bad.png"));
+    assert_non_null(strstr(err.message, "; earlier pictures were kept"));
+    assert_string_equal(slurp(s, "bad.png"), "earlier");
     assert_int_equal(tm_plot_run("/nowhere/at/all", "bad", &err), TM_IO);
 }
 
@@ -239,6 +335,9 @@ int main(void)
         cmocka_unit_test(data_has_every_series_and_no_zero_for_missing),
         cmocka_unit_test(script_distinguishes_origins),
         cmocka_unit_test(legend_is_at_most_half_as_high_as_the_plot),
+        cmocka_unit_test(labels_of_the_x_axis_never_touch),
+        cmocka_unit_test(details_belong_to_the_series_before),
+        cmocka_unit_test(colours_are_unique),
         cmocka_unit_test(plot_without_a_value_is_an_error),
         cmocka_unit_test(gnuplot_draws_png_and_svg),
         cmocka_unit_test(gnuplot_failure_is_an_error),
