@@ -1,5 +1,6 @@
 #include "reports/compare.h"
 
+#include "reports/output/text.h"
 #include "reports/summary_cell.h"
 
 #include <math.h>
@@ -83,17 +84,11 @@ static tm_interval slot_ratio(const pairing *p)
     return out;
 }
 
-static void judge_pairs(pairing *p)
+static void set_ratio(tm_comparison *c, double confidence)
 {
-    tm_comparison *c = p->to;
-    char *text = c->warning;
-    size_t size = sizeof c->warning;
-    c->ratio = tm_pairs_ratio(c->a_values, c->b_values, c->n_pairs);
-    c->ratio_t = tm_interval_ratio_t(c->a_values, c->b_values, c->n_pairs, TM_CONFIDENCE);
-    c->slot = slot_ratio(p);
-    c->slot_moved = excludes_one(c->slot);
-    c->control = tm_interval_ratio(p->a_controls, p->b_controls, p->n_controls, TM_CONFIDENCE);
-    c->control_moved = excludes_one(c->control);
+    c->confidence = confidence;
+    c->ratio = tm_pairs_ratio(c->a_values, c->b_values, c->n_pairs, confidence);
+    c->ratio_t = tm_interval_ratio_t(c->a_values, c->b_values, c->n_pairs, confidence);
     if (c->n_pairs < TM_MIN_PAIRS)
         c->verdict = TM_VERDICT_NO_INTERVAL;
     else if (c->control_moved)
@@ -102,6 +97,37 @@ static void judge_pairs(pairing *p)
         c->verdict = TM_VERDICT_NO_DIFFERENCE;
     else
         c->verdict = c->ratio.value > 1 ? TM_VERDICT_FASTER : TM_VERDICT_SLOWER;
+}
+
+void tm_comparison_widen(tm_comparison *c, int n_candidates)
+{
+    if (n_candidates < 2 || c->n_pairs == 0) return;
+    c->n_candidates = n_candidates;
+    set_ratio(c, 1 - (1 - TM_CONFIDENCE) / n_candidates);
+}
+
+void tm_comparison_choice(const tm_comparison *c, char *text, size_t size)
+{
+    char percent[32];
+    if (c->n_candidates < 2) return;
+    tm_add_sentence(text, size, "fastest of %d kernels by these samples: slightly too high",
+                    c->n_candidates);
+    if (c->n_pairs >= TM_MIN_PAIRS)
+        tm_add_sentence(text, size, "%s %% interval, Bonferroni for %d kernels",
+                        tm_number_short(100 * c->confidence, 3, percent, sizeof percent),
+                        c->n_candidates);
+}
+
+static void judge_pairs(pairing *p)
+{
+    tm_comparison *c = p->to;
+    char *text = c->warning;
+    size_t size = sizeof c->warning;
+    c->slot = slot_ratio(p);
+    c->slot_moved = excludes_one(c->slot);
+    c->control = tm_interval_ratio(p->a_controls, p->b_controls, p->n_controls, TM_CONFIDENCE);
+    c->control_moved = excludes_one(c->control);
+    set_ratio(c, TM_CONFIDENCE);
 
     if (c->n_pairs == 1)
         tm_add_sentence(text, size, "1 pair gives no interval: raise --processes to at least %d",
@@ -144,6 +170,8 @@ static void begin_comparison(tm_comparison *out, const tm_cell_summary *a, const
     tm_interval none = tm_interval_positive(NULL, 0, TM_CONFIDENCE);
     *out = (tm_comparison){
         .a = a, .b = b, .ratio = none, .ratio_t = none, .slot = none, .control = none};
+    out->n_candidates = 1;
+    out->confidence = TM_CONFIDENCE;
     out->gap_seconds = NAN;
     out->verdict = TM_VERDICT_MISSING;
     const tm_cell_summary *sides[] = {a, b};
@@ -328,6 +356,12 @@ static int ratio_decimals(double ratio)
     return ratio < 0.8 ? 3 : ratio < 9.995 ? 2 : 1;
 }
 
+/* Whether a bound that is not 1 would be printed as 1. */
+static bool rounds_to_one(double bound, int decimals)
+{
+    return bound != 1 && fabs(bound - 1) < 0.5 * pow(10, -decimals);
+}
+
 /* "-2.1", "+0.4", "+15": percent by which a ratio differs from 1. */
 static void print_change(double ratio, char *text, size_t size)
 {
@@ -339,11 +373,14 @@ static void print_change(double ratio, char *text, size_t size)
 char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, char *text,
                           size_t size)
 {
-    char value[32], low[32], high[32], pairs[48];
+    char value[32], low[32], high[32], pairs[48], percent[32];
     const char *small = c->n_pairs < 6 ? ", t: n < 6" : "";
     snprintf(pairs, sizeof pairs, "%d pair%s", c->n_pairs, tm_plural(c->n_pairs));
     if (c->verdict != TM_VERDICT_MISSING) {
         int decimals = ratio_decimals(c->ratio.value);
+        while (decimals < 6 && excludes_one(c->ratio) &&
+               (rounds_to_one(c->ratio.low, decimals) || rounds_to_one(c->ratio.high, decimals)))
+            decimals++;
         print_fixed(c->ratio.value, decimals, value, sizeof value);
         if (isfinite(c->ratio.low)) {
             print_fixed(c->ratio.low, decimals, low, sizeof low);
@@ -369,10 +406,11 @@ char *tm_comparison_words(const tm_comparison *c, const tm_noise_floor *floor, c
     case TM_VERDICT_FASTER:
     case TM_VERDICT_SLOWER:
     case TM_VERDICT_INCONCLUSIVE:
-        snprintf(text, size, "%s%sx (95 %% %s to %s, %s%s)",
+        tm_number_short(100 * c->confidence, 3, percent, sizeof percent);
+        snprintf(text, size, "%s%sx (%s %% %s to %s, %s%s)",
                  c->verdict == TM_VERDICT_INCONCLUSIVE ? "inconclusive, the control moved as well: "
                                                        : "",
-                 value, low, high, pairs, small);
+                 value, percent, low, high, pairs, small);
         break;
     }
     if (floor && isfinite(floor->ratio)) {

@@ -32,6 +32,8 @@ typedef struct tm_comparison {
     double gap_seconds;          /* longest time between the processes of a pair; NaN: not known */
     double *a_values, *b_values; /* [n_pairs] tokens/s by process number; owned */
     bool *first_is_a;            /* [n_pairs]; owned */
+    int n_candidates;            /* kernels that `a` is the fastest of, by these samples; else 1 */
+    double confidence;           /* requested for `ratio` */
     tm_interval ratio;           /* a / b in tokens/s; above 1: a is faster */
     tm_interval ratio_t;         /* the same by t on logs, as a cross-check */
     /* Speed in the second slot over speed in the first; 1: the order did not matter. */
@@ -51,6 +53,11 @@ tm_status tm_compare_cells(const tm_cell_summary *a, const tm_cell_summary *b, t
 /* The same; processes that are partners of another cell of `all` do not count as unpaired. */
 tm_status tm_compare_among(const tm_summaries *all, const tm_cell_summary *a,
                            const tm_cell_summary *b, tm_comparison *out, tm_error *err) TM_MUST_USE;
+/* Widens the interval of a comparison whose `a` is the fastest of n kernels by the same samples, so
+ * that it covers all n ratios together (Bonferroni). The value stays; it is slightly too high. */
+void tm_comparison_widen(tm_comparison *comparison, int n_candidates);
+/* Appends how `a` was chosen and what that does to the ratio; nothing if it was not chosen. */
+void tm_comparison_choice(const tm_comparison *comparison, char *text, size_t size);
 /* Compares the two arms of an A/A cell; arm a runs first in the pairs of even number. Errors:
  * NOMEM. */
 tm_status tm_compare_aa(const tm_cell_summary *cell, tm_comparison *out, tm_error *err) TM_MUST_USE;

@@ -147,13 +147,13 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         {"kernel", TM_LEFT},
         {"threads", TM_RIGHT},
         {"test", TM_LEFT},
-        {"tokens/s [95 %]", TM_RIGHT},
+        {"tokens/s [within run]", TM_RIGHT},
         {"n", TM_RIGHT},
         {"first token, ms", TM_RIGHT},
         {"token p50, ms", TM_RIGHT},
         {"p90, ms", TM_RIGHT},
         {"p99, ms", TM_RIGHT},
-        {"peak RSS, MiB (anonymous/file now)", TM_RIGHT},
+        {"peak RSS, MiB (at the end: anonymous/file)", TM_RIGHT},
         {"MB/token", TM_RIGHT},
         {"GB/s", TM_RIGHT},
         {"% of bandwidth", TM_RIGHT},
@@ -183,12 +183,14 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
     }
     tm_table_add_note(
         out,
-        "tokens/s: with the 95 %% interval over fresh processes. n: processes x repetitions in "
-        "each, or processes and repetitions in all. "
+        "tokens/s [within run]: t interval on logarithms over the processes of these runs, below "
+        "4 processes their range; it does not cover drift, so another run may lie outside. n: "
+        "processes x repetitions in each, or processes and repetitions in all. "
         "Weights: linear weights, embedding and head in their layouts, computed from the shape. "
         "MB/token and GB/s: what the test must read (weights, head, keys and values), not what a "
         "counter saw. MAC peak: that of the kernel's arithmetic, measured by the roofline of "
-        "the cell's own run. Anonymous and file memory: at the end of the repetition. J/token: "
+        "the cell's own run. Peak RSS: of the process until then, loading included; anonymous and "
+        "file memory: at the end of the repetition. J/token: "
         "gross, over all tokens of the test.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "cell table: out of memory for %d rows", out->n_rows);

@@ -110,8 +110,9 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
     }
     tm_table_add_note(
         out, "Tokens: those that the joules are divided by; all: prompt and output tokens of "
-             "one repetition together. J/token and W are gross, with the 95 %% interval over "
-             "processes; net: above idle. Reading error: the largest of a window, "
+             "one repetition together. J/token and W are gross, with the within-run "
+             "interval over processes (below 4 processes their range); net: above idle. Reading "
+             "error: the largest of a window, "
              "without that of the instrument. Windows: one per process, by state.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "energy by cell: out of memory for %d rows", out->n_rows);

@@ -15,6 +15,7 @@ static tm_status fill_speedup(const tm_summaries *all, tm_speedup *out, tm_error
     query = (tm_best_query){.role = TM_ROLE_TERNARY, .column = c, .partner = out->baseline};
     out->ternary = tm_summaries_best(all, &query, &out->n_kernels);
     tm_status status = tm_compare_among(all, out->ternary, out->baseline, &out->comparison, err);
+    if (status == TM_OK) tm_comparison_widen(&out->comparison, out->n_kernels);
     if (!out->ternary || !out->baseline)
         snprintf(out->comparison.missing, sizeof out->comparison.missing, "no %s cell was run%s",
                  out->baseline ? TM_ROLE_TERNARY : TM_ROLE_BASELINE,

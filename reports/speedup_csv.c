@@ -1,5 +1,6 @@
 /* The values of the speed-up tables, one per row, for programs. */
 #include "reports/speedup_sheet.h"
+#include "reports/summary_cell.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -56,10 +57,15 @@ static void end_row(tm_table *out, const row *r, const tm_interval *v, const cha
         tm_table_add_cell(out, "%d", r->speedup->n_kernels);
     else
         tm_table_add_cell(out, "%s", "");
+    char remark[640] = "";
+    if (r->speedup) tm_comparison_choice(&r->speedup->comparison, remark, sizeof remark);
+    const char *warning = r->speedup ? r->speedup->comparison.warning : cell ? cell->warning : "";
+    if (warning[0]) tm_add_sentence(remark, sizeof remark, "%s", warning);
+    tm_table_add_cell(out, "%s", remark);
     tm_table_add_cell(out, "%s",
-                      r->speedup ? r->speedup->comparison.warning
-                      : cell     ? cell->warning
-                                 : "");
+                      isfinite(v->low) && v->confidence > 0
+                          ? tm_number_short(100 * v->confidence, 4, text, sizeof text)
+                          : "");
 }
 
 static void add_cell_rate(tm_table *out, row r, const tm_cell_summary *cell, const char *quantity)
@@ -121,9 +127,11 @@ static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_t
 tm_status tm_speedup_csv(const tm_sheet_input *input, tm_table *out, tm_error *err)
 {
     static const char *const headings[] = {
-        "origin",   "paper",  "table",   "device", "threads",     "test",       "model",  "kernel",
-        "quantity", "unit",   "value",   "low",    "high",        "n",          "n_of",   "method",
-        "missing",  "engine", "cell_id", "build",  "older_build", "fastest_of", "remark", NULL};
+        "origin",  "paper",  "table",       "device",     "threads", "test",
+        "model",   "kernel", "quantity",    "unit",       "value",   "low",
+        "high",    "n",      "n_of",        "method",     "missing", "engine",
+        "cell_id", "build",  "older_build", "fastest_of", "remark",  "interval_percent",
+        NULL};
     tm_table_init(out, "");
     for (int i = 0; headings[i]; i++) tm_table_add_column(out, headings[i], TM_LEFT);
     for (int i = 0; i < input->speedups->n; i++) {

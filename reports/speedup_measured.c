@@ -7,16 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_interval(tm_table *table, const tm_interval *interval, const char *lone)
-{
-    char text[128];
-    tm_number_interval(interval, 3, text, sizeof text);
-    if (isfinite(interval->low) && isfinite(interval->high))
-        tm_table_add_cell(table, "%s", text);
-    else
-        tm_table_add_cell_with_note(table, text, lone);
-}
-
 typedef enum row_kind {
     ROW_BASELINE,
     ROW_TERNARY,
@@ -50,14 +40,20 @@ static void add_rate(tm_sheet *s, const tm_speedup *speedup, bool is_baseline, b
         return;
     }
     tm_interval shown = as_ms ? milliseconds(cell->tokens_per_second) : cell->tokens_per_second;
-    char text[128], note[160];
-    if (!cell->newest[0]) {
-        add_interval(s->table, &shown, "one process: no interval");
-        return;
-    }
-    snprintf(note, sizeof note, "measured by the older build %s; the newest run has build %s%s",
-             cell->build, cell->newest, isfinite(shown.low) ? "" : "; one process: no interval");
-    tm_table_add_cell_with_note(s->table, tm_number_interval(&shown, 3, text, sizeof text), note);
+    char text[128], note[160] = "";
+    if (cell->newest[0])
+        tm_add_sentence(note, sizeof note,
+                        "measured by the older build %s; the newest run has build %s", cell->build,
+                        cell->newest);
+    if (!isfinite(shown.low))
+        tm_add_sentence(note, sizeof note, "one process: no interval");
+    else if (strcmp(shown.method, TM_PROCESSES_RANGE) == 0)
+        tm_add_sentence(note, sizeof note, "%s", TM_PROCESSES_RANGE);
+    tm_number_interval(&shown, 3, text, sizeof text);
+    if (note[0])
+        tm_table_add_cell_with_note(s->table, text, note);
+    else
+        tm_table_add_cell(s->table, "%s", text);
 }
 
 static void add_kernel(tm_sheet *s, const tm_speedup *speedup, bool is_baseline)
@@ -91,15 +87,12 @@ static void add_ratio(tm_sheet *s, const tm_speedup *speedup)
         return;
     }
     const tm_comparison *c = &speedup->comparison;
-    char text[128], note[240] = "";
+    char text[128], note[320] = "";
     if (!isfinite(c->ratio.value)) {
         tm_sheet_add_missing(s, c->missing);
         return;
     }
-    if (speedup->n_kernels > 1)
-        snprintf(note, sizeof note,
-                 "of the fastest of %d kernels, chosen by these samples: a little too high",
-                 speedup->n_kernels);
+    tm_comparison_choice(c, note, sizeof note);
     if (c->n_pairs < TM_MIN_PAIRS)
         tm_add_sentence(note, sizeof note, "%s",
                         c->n_pairs == 1 ? "one pair: no interval" : "range of the pairs");

@@ -115,12 +115,13 @@ static void add_interval_note(tm_sheet *s)
 {
     tm_table_add_note(
         s->table,
-        "value [low, high]: 95 %% interval over fresh processes; for a speed-up, over pairs of "
-        "processes that ran next to each other (by t on logs of the ratios below 6 pairs; below 4 "
-        "pairs the range of the pairs).");
+        "value [low, high]: for tokens/s a within-run interval (t on logarithms over processes, "
+        "below 4 processes their range), which does not cover drift between runs; for a speed-up "
+        "the 95 %% interval over pairs of processes that ran next to each other, in which drift "
+        "cancels (by t on logarithms below 6 pairs, below 4 pairs their range).");
 }
 
-/* The mean over models. Its interval is the spread of the models, not of the measurement. */
+/* The mean over models, with their range: how much they differ, not how well each was measured. */
 static void add_mean_note(tm_sheet *s)
 {
     double ratios[TM_SHEET_MAX_COLUMNS];
@@ -131,13 +132,17 @@ static void add_mean_note(tm_sheet *s)
         ratios[n++] = speedup->comparison.ratio.value;
     }
     if (s->kind == TM_SHEET_PAPER && n >= 2) {
-        tm_interval mean = tm_interval_geometric(ratios, n, TM_CONFIDENCE);
-        char text[128];
-        tm_table_add_note(s->table,
-                          "Measured: geometric mean of the speed-up over %d models: %s. The "
-                          "interval is a t interval of the mean over models: how much they differ, "
-                          "not how well they were measured.",
-                          n, tm_number_interval(&mean, 3, text, sizeof text));
+        double low = ratios[0], high = ratios[0];
+        for (int i = 1; i < n; i++) {
+            low = fmin(low, ratios[i]);
+            high = fmax(high, ratios[i]);
+        }
+        char mean[64], least[64], most[64];
+        tm_table_add_note(
+            s->table,
+            "Measured: geometric mean of the speed-up over %d models: %s (from %s to %s).", n,
+            tm_number(tm_interval_geometric(ratios, n, TM_CONFIDENCE).value, 3, mean, sizeof mean),
+            tm_number(low, 3, least, sizeof least), tm_number(high, 3, most, sizeof most));
     }
 }
 

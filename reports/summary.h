@@ -18,12 +18,16 @@
 /* Coefficient of variation over processes above which a cell gets a warning. */
 #define TM_UNSTABLE_CV 0.05
 
-/* Fewer pairs than this give no interval: low and high of the ratio are the smallest and the
- * largest ratio of a pair, and its method says so. */
-#define TM_MIN_PAIRS   4
-#define TM_PAIRS_RANGE "range of the pairs"
+/* Fewer pairs or processes than this give no interval: low and high are the smallest and the
+ * largest of them, and the method says so. */
+#define TM_MIN_PAIRS       4
+#define TM_PAIRS_RANGE     "range of the pairs"
+#define TM_PROCESSES_RANGE "range of the processes"
 /* Ratio of pairs a / b with its interval, or its range. */
-tm_interval tm_pairs_ratio(const double *a, const double *b, int n);
+tm_interval tm_pairs_ratio(const double *a, const double *b, int n, double confidence);
+/* Geometric mean of the positive values of processes with its within-run interval: what the
+ * processes of these runs scatter, not what another run may give. t on logs, or the range. */
+tm_interval tm_processes_interval(const double *values, int n);
 
 /* One fresh process of a cell: the unit of replication. */
 typedef struct tm_process {
@@ -61,8 +65,8 @@ typedef struct tm_cell_summary {
     int n_failed;      /* records that failed or have no valid time */
     char failure[480]; /* reason of the last of them; "" without any */
 
-    /* Over processes. By t on logs, or the pseudo-median if n >= 6 and a process is an outlier: see
-     * .method. */
+    /* Over processes, within-run. By t on logs, or the pseudo-median if n >= 6 and a process is an
+     * outlier: see .method. */
     tm_interval tokens_per_second;
     double cv; /* standard deviation / mean over processes; NaN for one process */
     int n_outliers;

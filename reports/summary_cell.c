@@ -246,7 +246,7 @@ static tm_status summarise_counters(const tm_samples *s, tm_cell_summary *out, t
  * `rates`. */
 static tm_interval speed_interval(double *rates, int n, int n_outliers)
 {
-    if (n_outliers == 0 || n < 6) return tm_interval_positive(rates, n, TM_CONFIDENCE);
+    if (n_outliers == 0 || n < 6) return tm_processes_interval(rates, n);
     for (int i = 0; i < n; i++) rates[i] = log(rates[i]);
     tm_interval x = tm_hodges_lehmann(rates, n, TM_CONFIDENCE);
     x.value = exp(x.value);
@@ -269,7 +269,7 @@ static void summarise_speed(const tm_samples *s, tm_cell_summary *out)
     out->tokens_per_second = speed_interval(s->medians, n, out->n_outliers);
 
     n = process_medians(s, read_quantity, &first_token);
-    out->first_token_ms = tm_interval_positive(s->medians, n, TM_CONFIDENCE);
+    out->first_token_ms = tm_processes_interval(s->medians, n);
     if (n == 0)
         snprintf(out->first_token_missing, sizeof out->first_token_missing, "%s",
                  out->cell.n_prompt > 0 ? "first token not recorded" : "the test has no prompt");
@@ -387,16 +387,32 @@ static void summarise_control(const tm_samples *s, tm_control_hook control, void
     }
 }
 
-tm_interval tm_pairs_ratio(const double *a, const double *b, int n)
+/* Replaces the bounds by the range of a[i] / b[i]; b NULL: of a[i]. */
+static void set_range(const double *a, const double *b, int n, const char *method, tm_interval *x)
 {
-    tm_interval x = tm_interval_ratio(a, b, n, TM_CONFIDENCE);
-    if (n < 2 || n >= TM_MIN_PAIRS || !isfinite(x.value)) return x;
-    x.low = x.high = a[0] / b[0];
-    for (int i = 1; i < n; i++) {
-        x.low = fmin(x.low, a[i] / b[i]);
-        x.high = fmax(x.high, a[i] / b[i]);
+    if (n < 2 || n >= TM_MIN_PAIRS || !isfinite(x->value)) return;
+    x->low = INFINITY;
+    x->high = -INFINITY;
+    for (int i = 0; i < n; i++) {
+        const double value = b ? a[i] / b[i] : a[i];
+        x->low = fmin(x->low, value);
+        x->high = fmax(x->high, value);
     }
-    x.method = TM_PAIRS_RANGE;
+    x->confidence = NAN;
+    x->method = method;
+}
+
+tm_interval tm_pairs_ratio(const double *a, const double *b, int n, double confidence)
+{
+    tm_interval x = tm_interval_ratio(a, b, n, confidence);
+    set_range(a, b, n, TM_PAIRS_RANGE, &x);
+    return x;
+}
+
+tm_interval tm_processes_interval(const double *values, int n)
+{
+    tm_interval x = tm_interval_positive(values, n, TM_CONFIDENCE);
+    set_range(values, NULL, n, TM_PROCESSES_RANGE, &x);
     return x;
 }
 

@@ -188,7 +188,7 @@ static tm_interval over_processes(const tm_energy_phase *p,
     int n = 0;
     for (int i = 0; i < p->n_processes; i++)
         if (isfinite(figure(&p->processes[i]))) values[n++] = figure(&p->processes[i]);
-    return n ? tm_interval_positive(values, n, TM_CONFIDENCE) : none;
+    return n ? tm_processes_interval(values, n) : none;
 }
 
 static void summarise_phase(tm_energy_phase *p, double *values)
@@ -273,7 +273,7 @@ static void combine_phases(const tm_cell *cell, tm_cell_energy *out, double *val
                       (cell->n_prompt + cell->n_gen);
     }
     if (n > 0)
-        out->joules_per_token = tm_interval_positive(values, n, TM_CONFIDENCE);
+        out->joules_per_token = tm_processes_interval(values, n);
     else
         snprintf(out->missing, sizeof out->missing,
                  "no process has both a prompt and a generation window");
@@ -390,12 +390,12 @@ tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
         net[n + n_net++] = q->net_joules_per_token;
     }
     if (out->n_pairs > 0)
-        out->gross = tm_pairs_ratio(gross, gross + n, out->n_pairs);
+        out->gross = tm_pairs_ratio(gross, gross + n, out->n_pairs, TM_CONFIDENCE);
     else
         snprintf(out->missing, sizeof out->missing,
                  "no pair of one run has good windows in both arms");
     if (n_net > 0)
-        out->net = tm_pairs_ratio(net, net + n, n_net);
+        out->net = tm_pairs_ratio(net, net + n, n_net, TM_CONFIDENCE);
     else
         snprintf(out->net_missing, sizeof out->net_missing, "%s",
                  out->missing[0]     ? out->missing

@@ -70,7 +70,7 @@ void tm_cell_profile_make(const tm_record *records, int n_records, const tm_reco
     out->missing[0] = 0;
     out->shown = &shown->profile;
     if (out->n_processes > 1)
-        out->overhead = tm_interval_positive(values, out->n_processes, 0.95);
+        out->overhead = tm_processes_interval(values, out->n_processes);
     else
         out->overhead = (tm_interval){.value = out->shown->overhead,
                                       .low = out->shown->overhead_low,

@@ -325,7 +325,7 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
 static tm_status write_table(const tm_summaries *all, const char *format, tm_text *out,
                              tm_error *err)
 {
-    static const char *const headings[] = {"threads",      "test",           "tokens/s [95 %]",
+    static const char *const headings[] = {"threads",      "test",           "tokens/s [within run]",
                                            "processes",    "first token ms", "p50 ms",
                                            "peak RSS MiB", "read GB/s"};
     bool energy = false; /* these columns only when it was requested */

@@ -170,6 +170,26 @@ static void print_bound(double value, int decimals, char *out, size_t size)
         print_decimals(value, decimals, out, size);
 }
 
+/* Whether two different values look equal with these decimals. Differences below 1e-6 are the
+ * rounding of times in nanoseconds. */
+static bool look_equal(double a, double b, int decimals)
+{
+    const double scale = pow(10.0, decimals);
+    return fabs(a - b) > 1e-6 * fabs(b) && round(a * scale) == round(b * scale);
+}
+
+/* Enough decimals to tell the bounds of an interval from each other, and from a ratio of 1. */
+static int interval_decimals(const tm_interval *x, int digits)
+{
+    const int least = decimals_for(x->value, digits);
+    int decimals = least;
+    while (decimals < least + 4 && look_equal(x->low, x->high, decimals)) decimals++;
+    while (decimals < least + 2 &&
+           (look_equal(x->low, 1, decimals) || look_equal(x->high, 1, decimals)))
+        decimals++;
+    return decimals;
+}
+
 char *tm_number_interval(const tm_interval *interval, int digits, char *out, size_t size)
 {
     char value[64], low[64], high[64];
@@ -183,7 +203,8 @@ char *tm_number_interval(const tm_interval *interval, int digits, char *out, siz
         tm_number(interval->low, digits, low, sizeof low);
         tm_number(interval->high, digits, high, sizeof high);
     } else {
-        int decimals = decimals_for(interval->value, digits);
+        int decimals = interval_decimals(interval, digits);
+        print_decimals(interval->value, decimals, value, sizeof value);
         print_bound(interval->low, decimals, low, sizeof low);
         print_bound(interval->high, decimals, high, sizeof high);
     }

@@ -40,7 +40,8 @@ char *tm_number(double value, int digits, char *out, size_t size);
 /* The same without trailing zeros: "0.5", "20". "" for a value that is not finite (CSV). */
 char *tm_number_short(double value, int digits, char *out, size_t size);
 /* "12.4 [12.1, 12.8]", or "12.4" without an interval. The bounds have as many decimals as the
- * value. Returns `out`. */
+ * value, and more than `digits` ask for where two different numbers would look equal: "1.004
+ * [1.003, 1.005]". Returns `out`. */
 char *tm_number_interval(const tm_interval *interval, int digits, char *out, size_t size);
 
 #endif

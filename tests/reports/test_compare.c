@@ -95,36 +95,37 @@ static const tm_cell_summary *find_summary(const tm_summaries *all, const char *
 static void repetitions_become_one_value_per_process(void **state)
 {
     (void)state;
-    /* Out of order, as a resumed store may be; medians 10, 20 and 40. */
-    static const double rates[3][3] = {{9, 10, 90}, {20, 1, 21}, {40, 41, 39}};
+    /* Out of order, as a resumed store may be; medians 10, 20, 40 and 20. */
+    static const double rates[4][3] = {{9, 10, 90}, {20, 1, 21}, {40, 41, 39}, {20, 20, 20}};
     for (int repetition = 2; repetition >= 0; repetition--)
-        for (int process = 0; process < 3; process++) {
-            add_sample("k", "", 2 - process, repetition, 0, rates[2 - process][repetition]);
-            records[n_records - 1].sample.load_ns = (3 - process) * 1000000;
+        for (int process = 0; process < 4; process++) {
+            add_sample("k", "", 3 - process, repetition, 0, rates[3 - process][repetition]);
+            records[n_records - 1].sample.load_ns = (4 - process) * 1000000;
         }
     tm_summaries all = summarise(NULL);
     assert_int_equal(all.n, 1);
     const tm_cell_summary *s = find_summary(&all, "k");
-    assert_int_equal(s->n_processes, 3);
-    assert_int_equal(s->n_repetitions, 9);
+    assert_int_equal(s->n_processes, 4);
+    assert_int_equal(s->n_repetitions, 12);
     assert_string_equal(s->status, "ok");
     assert_string_equal(s->missing, "");
-    const double medians[] = {10, 20, 40};
-    for (int p = 0; p < 3; p++) {
+    const double medians[] = {10, 20, 40, 20};
+    for (int p = 0; p < 4; p++) {
         assert_int_equal(s->processes[p].number, p);
         assert_int_equal(s->processes[p].n_repetitions, 3);
         NEAR(s->processes[p].tokens_per_second, medians[p], 1e-6);
     }
     NEAR(s->tokens_per_second.value, 20, 1e-6);
-    assert_int_equal(s->tokens_per_second.n, 3);
-    /* Logs -ln 2, 0, ln 2 around ln 20: t = 4.302653 with 2 degrees of freedom, over sqrt(3). */
-    NEAR(log(s->tokens_per_second.high / 20), 4.302653 * M_LN2 / sqrt(3), 1e-5);
-    /* Mean 70 / 3; sum of squared distances 4200 / 9, over 2. */
-    NEAR(s->cv, sqrt(4200 / 9.0 / 2) / (70 / 3.0), 1e-6);
-    NEAR(s->load_ms.value, 2, 1e-12);
+    assert_int_equal(s->tokens_per_second.n, 4);
+    /* Logs -ln 2, 0, ln 2, 0 around ln 20: t = 3.182446 with 3 degrees of freedom, times
+     * sqrt(2 / 3) ln 2, over sqrt(4). */
+    NEAR(log(s->tokens_per_second.high / 20), 3.182446 * sqrt(2 / 3.0) * M_LN2 / 2, 1e-5);
+    /* Mean 90 / 4; sum of squared distances 475, over 3. */
+    NEAR(s->cv, sqrt(475 / 3.0) / 22.5, 1e-6);
+    NEAR(s->load_ms.value, 2.5, 1e-12);
     NEAR(s->read_gb_per_second.value, 40, 1e-6);
     NEAR(s->gmac_per_second.value, 10, 1e-6);
-    assert_non_null(strstr(s->warning, "cv 65.5 %: raise --processes above 3"));
+    assert_non_null(strstr(s->warning, "cv 55.9 %: raise --processes above 4"));
     tm_summaries_free(&all);
 }
 

@@ -264,6 +264,58 @@ static void few_pairs_have_a_range_and_no_interval(void **state)
     }
 }
 
+/* A t interval of three processes would be wider than all that was seen. */
+static void few_processes_have_their_range(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    add_run(&m, "r1", "A", "b1", 20);
+    for (int i = 0; i < 3; i++) add_process(&m, "r1", "b1", FIRST, i, 0, 10 << i);
+    summarise(&m);
+    const tm_interval *rate = &find(&m, FIRST)->tokens_per_second;
+    assert_string_equal(rate->method, TM_PROCESSES_RANGE);
+    NEAR(rate->value, 20);
+    NEAR(rate->low, 10);
+    NEAR(rate->high, 40);
+    assert_true(isnan(rate->confidence));
+    forget(&m);
+}
+
+static void the_fastest_of_several_has_a_wider_interval(void **state)
+{
+    (void)state;
+    tm_error err;
+    mixed m = {0};
+    tm_comparison alone;
+    char text[200] = "";
+    add_run(&m, "r1", "A", "b1", 20);
+    for (int i = 0; i < 20; i++) {
+        const double noise = 1 + 0.01 * ((i * 7) % 5 - 2);
+        add_process(&m, "r1", "b1", FP16, i, i / 2 % 2, 10);
+        add_process(&m, "r1", "b1", i % 2 ? FIRST : SECOND, i, 1 - i / 2 % 2,
+                    (i % 2 ? 20 : 21) * noise);
+    }
+    summarise(&m);
+    const tm_comparison *c = &m.speedups.items[0].comparison;
+    assert_int_equal(tm_compare_cells(find(&m, SECOND), find(&m, FP16), &alone, &err), TM_OK);
+    assert_string_equal(c->a->cell.kernel, SECOND);
+    assert_int_equal(c->n_candidates, 2);
+    assert_int_equal(alone.n_candidates, 1);
+    NEAR(c->confidence, 1 - 0.05 / 2);
+    assert_true(c->ratio.confidence >= 0.975 && alone.ratio.confidence < c->ratio.confidence);
+    NEAR(c->ratio.value, alone.ratio.value);
+    assert_true(c->ratio.low < alone.ratio.low && c->ratio.high > alone.ratio.high);
+    tm_comparison_choice(c, text, sizeof text);
+    assert_string_equal(text, "fastest of 2 kernels by these samples: slightly too high; 97.5 % "
+                              "interval, Bonferroni for 2 kernels");
+    assert_non_null(strstr(tm_comparison_words(c, NULL, text, sizeof text), "(97.5 % "));
+    text[0] = '\0';
+    tm_comparison_choice(&alone, text, sizeof text);
+    assert_string_equal(text, "");
+    tm_comparison_free(&alone);
+    forget(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +327,8 @@ int main(void)
         cmocka_unit_test(a_kernel_added_later_leaves_the_measured_ratio),
         cmocka_unit_test(a_process_has_one_partner),
         cmocka_unit_test(few_pairs_have_a_range_and_no_interval),
+        cmocka_unit_test(few_processes_have_their_range),
+        cmocka_unit_test(the_fastest_of_several_has_a_wider_interval),
     };
     return cmocka_run_group_tests_name("mixed stores", tests, NULL, NULL);
 }

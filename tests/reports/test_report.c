@@ -120,12 +120,13 @@ static void speedup_table_has_the_form_of_the_paper(void **state)
         "(b) needs 9 GB, 8 GB available\n"
         "(c) i2_mad_x: needs 9 GB, 8 GB available; f16_fma_x: needs 60 GB, 8 GB available\n"
         "(d) published as N/A\n"
-        "value [low, high]: 95 % interval over fresh processes; for a speed-up, over pairs of "
-        "processes "
-        "that\n"
-        "ran next to each other (by t on logs of the ratios below 6 pairs; below 4 pairs the range "
-        "of the\n"
-        "pairs).\n"
+        "value [low, high]: for tokens/s a within-run interval (t on logarithms over processes, "
+        "below 4\n"
+        "processes their range), which does not cover drift between runs; for a speed-up the 95 % "
+        "interval\n"
+        "over pairs of processes that ran next to each other, in which drift cancels (by t on "
+        "logarithms\n"
+        "below 6 pairs, below 4 pairs their range).\n"
         "Published values come from other machines. The paper states neither prompt and output "
         "lengths "
         "nor\n"
@@ -304,10 +305,10 @@ static void only_requested_formats_are_written(void **state)
     assert_non_null(
         strstr(csv, "origin,paper,table,device,threads,test,model,kernel,quantity,unit,value,"
                     "low,high,n,n_of,method,missing,engine,cell_id,build,older_build,"
-                    "fastest_of,remark\r\n"));
-    assert_non_null(
-        strstr(csv, "published,2410.16144,Table 5,Intel Core i7-13700H,2,"
-                    "\"generation, length not stated\",700M,,fp16,tokens/s,18.56,,,,,,,,,,,,\r\n"));
+                    "fastest_of,remark,interval_percent\r\n"));
+    assert_non_null(strstr(
+        csv, "published,2410.16144,Table 5,Intel Core i7-13700H,2,"
+             "\"generation, length not stated\",700M,,fp16,tokens/s,18.56,,,,,,,,,,,,,\r\n"));
     /* A value that is neither measured nor published: empty fields and the reason. */
     assert_non_null(strstr(csv,
                            "measured,,,Imaginary CPU 9000,2,tg16,7B,f16_fma_x,fp16,tokens/s,,,,,,,"

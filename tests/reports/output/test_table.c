@@ -362,6 +362,15 @@ static void numbers_have_the_requested_digits(void **state)
     /* A bound that is not 0 is not printed as 0. */
     tm_interval wide = {.value = 12.4, .low = 0.004, .high = 9000.0, .n = 2};
     assert_string_equal(tm_number_interval(&wide, 3, text, sizeof text), "12.4 [0.0040, 9000.0]");
+    /* Different bounds look different, unless they differ by the rounding of times. */
+    tm_interval narrow = {.value = 1.0038, .low = 1.0032, .high = 1.0044, .n = 10};
+    assert_string_equal(tm_number_interval(&narrow, 3, text, sizeof text), "1.004 [1.003, 1.004]");
+    tm_interval exact = {.value = 3, .low = 2.99999999, .high = 3.00000001, .n = 10};
+    assert_string_equal(tm_number_interval(&exact, 3, text, sizeof text), "3.00 [3.00, 3.00]");
+    /* A bound that is not 1 does not look like 1: it decides about a difference. */
+    tm_interval above = {.value = 1.03, .low = 1.0004, .high = 1.06, .n = 10};
+    assert_string_equal(tm_number_interval(&above, 3, text, sizeof text),
+                        "1.0300 [1.0004, 1.0600]");
 }
 
 static void decimal_point_does_not_depend_on_the_locale(void **state)
