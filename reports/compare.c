@@ -140,7 +140,7 @@ static void judge_pairs(pairing *p)
     else if (c->n_pairs < 6)
         tm_add_sentence(text, size, "%d pairs: the interval is Student's t on logarithms",
                         c->n_pairs);
-    if (p->n_ordered % 2 != 0)
+    if (p->n_ordered % 2 != 0 && c->n_pairs > 1)
         tm_add_sentence(text, size,
                         "with an odd number of pairs, 1/%d of the difference between first and "
                         "second slot stays in the ratio",

@@ -38,7 +38,8 @@ static void add_phase(tm_table *out, const tm_cell_summary *s, const tm_energy_p
     if (isfinite(e->largest_error))
         tm_table_add_cell(out, "%s", tm_number(100 * e->largest_error, 2, text, sizeof text));
     else
-        tm_table_add_cell(out, "-");
+        tm_table_add_cell_with_note(
+            out, "-", e->missing[0] ? e->missing : "the source states no error of its readings");
     tm_table_add_cell(out, "%s", e->missing[0] ? "-" : tm_energy_origin(e, text, sizeof text));
     tm_energy_counts(e, text, sizeof text);
     if (e->warning[0])

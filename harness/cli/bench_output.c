@@ -17,22 +17,27 @@ static void put_percentile(tm_json *object, const char *key, const tm_percentile
     tm_json_put_finite(object, key, p->value_ms, why);
 }
 
-/* The baseline cell of the same model, threads and test, of any engine. NULL if there is none, or
- * if it is the cell itself. *why: the reason if there is one that the cell is not compared with. */
+static bool is_baseline(const tm_cell_summary *s)
+{
+    return strcmp(s->cell.role, TM_ROLE_BASELINE) == 0;
+}
+
+/* The baseline cell of the same model, threads and test, of any engine; without one NULL, and *why
+ * is the reason. */
 static const tm_cell_summary *baseline_of(const tm_summaries *all, const tm_cell_summary *s,
                                           const char **why)
 {
     int n_kernels;
     tm_best_query query = {
         .role = TM_ROLE_BASELINE, .column = &s->cell, .any_engine = true, .partner = s};
-    const tm_cell_summary *base = strcmp(s->cell.role, TM_ROLE_BASELINE) == 0
-                                      ? s
-                                      : tm_summaries_best(all, &query, &n_kernels);
-    *why = NULL;
-    if (base == s) return NULL;
+    *why = "it is the baseline";
+    if (is_baseline(s)) return NULL;
+    const tm_cell_summary *base = tm_summaries_best(all, &query, &n_kernels);
     query.partner = NULL;
-    if (!base && tm_summaries_best(all, &query, &n_kernels))
-        *why = "its head has other bytes than the baseline's, so it is another model";
+    *why = base ? NULL
+           : tm_summaries_best(all, &query, &n_kernels)
+               ? "its head has other bytes than the baseline's, so it is another model"
+               : "no baseline of this model, threads and test was run";
     return base;
 }
 
@@ -41,8 +46,10 @@ static tm_status put_ratio(tm_json *object, const tm_summaries *all, const tm_ce
 {
     const char *why;
     const tm_cell_summary *base = baseline_of(all, s, &why);
-    if (why) tm_json_put_missing(object, "speedup_over_baseline", why);
-    if (!base) return TM_OK;
+    if (!base) {
+        tm_json_put_missing(object, "speedup_over_baseline", why);
+        return TM_OK;
+    }
     tm_comparison comparison;
     tm_status status = tm_compare_among(all, s, base, &comparison, err);
     if (status != TM_OK) return status;
@@ -194,23 +201,98 @@ static tm_status write_lines(const tm_summaries *all, tm_text *out, tm_error *er
     return status;
 }
 
-/* A number, or "-" with the reason. */
-static void add_number(tm_table *table, double value, int digits, const char *why)
+/* The columns of numbers that not every test or machine has. A reader returns the value and sets
+ * *why it is missing, for which `text` has room. */
+typedef double number_reader(const tm_cell_summary *s, const char **why, char text[96]);
+
+static double read_first_token(const tm_cell_summary *s, const char **why, char text[96])
 {
-    char text[64];
-    if (isfinite(value))
-        tm_table_add_cell(table, "%s", tm_number(value, digits, text, sizeof text));
-    else
-        tm_table_add_cell_with_note(table, "-", why && why[0] ? why : "not measured");
+    (void)text;
+    *why = s->first_token_missing;
+    return s->first_token_ms.value;
 }
 
-static const char *why_no_p50(const tm_cell_summary *s, char *text, size_t size)
+static double read_p50(const tm_cell_summary *s, const char **why, char text[96])
 {
-    if (s->missing[0]) return s->missing;
-    if (s->token_p50.n == 0) return "no times of single tokens";
-    snprintf(text, size, "%d times of single tokens; at least %d are required", s->token_p50.n,
-             s->token_p50.needed);
-    return text;
+    const tm_percentile *p = &s->token_p50;
+    snprintf(text, 96, "%d times of single tokens; at least %d are required", p->n, p->needed);
+    *why = s->missing[0] ? s->missing : p->n == 0 ? "no times of single tokens" : text;
+    return p->value_ms;
+}
+
+static double read_peak_rss(const tm_cell_summary *s, const char **why, char text[96])
+{
+    (void)text;
+    *why = s->peak_rss_bytes.missing;
+    return s->peak_rss_bytes.value / 0x1p20;
+}
+
+static double read_bandwidth(const tm_cell_summary *s, const char **why, char text[96])
+{
+    (void)text;
+    *why = s->read_gb_per_second.missing;
+    return s->read_gb_per_second.value;
+}
+
+static const struct number_column {
+    const char *heading;
+    int digits;
+    number_reader *read;
+} number_columns[] = {
+    {"first token ms", 3, read_first_token},
+    {"p50 ms", 3, read_p50},
+    {"peak RSS MiB", 4, read_peak_rss},
+    {"read GB/s", 3, read_bandwidth},
+};
+enum { N_NUMBER_COLUMNS = sizeof number_columns / sizeof number_columns[0] };
+
+/* The optional columns that have a value in some row. */
+typedef struct shown_columns {
+    bool numbers[N_NUMBER_COLUMNS], energy, ratio;
+} shown_columns;
+
+static shown_columns find_shown(const tm_summaries *all)
+{
+    shown_columns shown = {0};
+    const char *why;
+    char text[96];
+    for (int i = 0; i < all->n; i++) {
+        const tm_cell_summary *s = &all->items[i];
+        for (int k = 0; k < N_NUMBER_COLUMNS; k++)
+            shown.numbers[k] |= isfinite(number_columns[k].read(s, &why, text));
+        shown.energy |= s->energy.is_asked;
+        shown.ratio |= is_baseline(s);
+    }
+    return shown;
+}
+
+/* A number, or "-" with the reason. */
+static void add_number(tm_table *table, const struct number_column *column,
+                       const tm_cell_summary *s)
+{
+    char text[96];
+    const char *why;
+    const double value = column->read(s, &why, text);
+    if (isfinite(value))
+        tm_table_add_cell(table, "%s", tm_number(value, column->digits, text, sizeof text));
+    else
+        tm_table_add_cell_with_note(table, "-", why[0] ? why : "not measured");
+}
+
+/* Names the columns without any value. What a test does not have needs no reason. */
+static void add_hidden_note(tm_table *table, const tm_summaries *all, const shown_columns *shown)
+{
+    for (int k = 0; k < N_NUMBER_COLUMNS; k++) {
+        char text[96];
+        const char *why = "";
+        for (int i = 0; i < all->n && !shown->numbers[k]; i++) {
+            const tm_cell_summary *s = &all->items[i];
+            if (k == 0 && s->cell.n_prompt == 0) continue;
+            if (number_columns[k].read == read_p50 && s->cell.n_gen == 0) continue;
+            if (!s->missing[0]) number_columns[k].read(s, &why, text);
+        }
+        if (why[0]) tm_table_add_note(table, "No %s: %s.", number_columns[k].heading, why);
+    }
 }
 
 /* The weight format of the output head; the whole name if it is not one of our kernels. */
@@ -247,8 +329,13 @@ static void add_energy(tm_table *table, const tm_cell_summary *s)
         else
             tm_table_add_cell(table, "%s", text);
     }
-    tm_table_add_cell(table, "%s", watts[0] ? watts : "-");
-    tm_table_add_cell(table, "%s", first ? tm_energy_origin(first, origin, sizeof origin) : "-");
+    if (!first) {
+        tm_table_add_cell_with_note(table, "-", e->missing);
+        tm_table_add_cell_with_note(table, "-", e->missing);
+        return;
+    }
+    tm_table_add_cell(table, "%s", watts);
+    tm_table_add_cell(table, "%s", tm_energy_origin(first, origin, sizeof origin));
 }
 
 /* Why the speed may not be what it seems; "" for nothing. */
@@ -262,6 +349,9 @@ static void explain_speed(const tm_cell_summary *s, char *text, size_t size)
     if (tm_model_is_fake(s->cell.model))
         snprintf(text + strlen(text), size - strlen(text), "%sfake: a scripted model",
                  text[0] ? "; " : "");
+    if (s->tokens_per_second.method && strcmp(s->tokens_per_second.method, TM_PROCESSES_RANGE) == 0)
+        snprintf(text + strlen(text), size - strlen(text), "%s" TM_PROCESSES_RANGE,
+                 text[0] ? "; " : "");
     if (s->warning[0])
         snprintf(text + strlen(text), size - strlen(text), "%s%s", text[0] ? "; " : "", s->warning);
 }
@@ -273,11 +363,10 @@ static tm_status add_ratio(tm_table *table, const tm_summaries *all, const tm_ce
     const char *why;
     const tm_cell_summary *base = baseline_of(all, s, &why);
     if (!base) {
-        if (why)
-            tm_table_add_cell_with_note(table, "N/A", why);
+        if (is_baseline(s))
+            tm_table_add_cell(table, "baseline");
         else
-            tm_table_add_cell(table, "-");
-        tm_table_add_cell(table, "-");
+            tm_table_add_cell_with_note(table, "N/A", why);
         return TM_OK;
     }
     tm_comparison comparison;
@@ -296,9 +385,9 @@ static tm_status add_ratio(tm_table *table, const tm_summaries *all, const tm_ce
 }
 
 static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell_summary *s,
-                         bool energy, tm_error *err)
+                         const shown_columns *shown, tm_error *err)
 {
-    char text[160], note[700], why[96];
+    char text[160], note[700];
     tm_table_add_row(table);
     tm_table_add_cell(table, "%s", s->cell.model);
     tm_table_add_cell(table, "%s", s->cell.kernel);
@@ -314,22 +403,17 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
     else
         tm_table_add_cell(table, "%s", text);
     tm_table_add_cell(table, "%d", s->n_processes);
-    add_number(table, s->first_token_ms.value, 3, s->first_token_missing);
-    add_number(table, s->token_p50.value_ms, 3, why_no_p50(s, why, sizeof why));
-    add_number(table, s->peak_rss_bytes.value / 0x1p20, 4, s->peak_rss_bytes.missing);
-    add_number(table, s->read_gb_per_second.value, 3, s->read_gb_per_second.missing);
-    if (energy) add_energy(table, s);
-    return add_ratio(table, all, s, err);
+    for (int k = 0; k < N_NUMBER_COLUMNS; k++)
+        if (shown->numbers[k]) add_number(table, &number_columns[k], s);
+    if (shown->energy) add_energy(table, s);
+    return shown->ratio ? add_ratio(table, all, s, err) : TM_OK;
 }
 
 static tm_status write_table(const tm_summaries *all, const char *format, tm_text *out,
                              tm_error *err)
 {
-    static const char *const headings[] = {"threads",      "test",           "tokens/s [within run]",
-                                           "processes",    "first token ms", "p50 ms",
-                                           "peak RSS MiB", "read GB/s"};
-    bool energy = false; /* these columns only when it was requested */
-    for (int i = 0; i < all->n; i++) energy = energy || all->items[i].energy.is_asked;
+    static const char *const headings[] = {"threads", "test", "tokens/s [within run]", "processes"};
+    const shown_columns shown = find_shown(all);
     tm_table table;
     tm_table_init(&table, "");
     tm_table_add_column(&table, "model", TM_LEFT);
@@ -337,16 +421,21 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
     tm_table_add_column(&table, "head", TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
         tm_table_add_column(&table, headings[i], TM_RIGHT);
-    if (energy) {
+    for (int k = 0; k < N_NUMBER_COLUMNS; k++)
+        if (shown.numbers[k]) tm_table_add_column(&table, number_columns[k].heading, TM_RIGHT);
+    if (shown.energy) {
         tm_table_add_column(&table, "J/token", TM_RIGHT);
         tm_table_add_column(&table, "W", TM_RIGHT);
         tm_table_add_column(&table, "energy from", TM_LEFT);
     }
-    tm_table_add_column(&table, "x baseline", TM_RIGHT);
-    tm_table_add_column(&table, "pairs", TM_RIGHT);
+    if (shown.ratio) {
+        tm_table_add_column(&table, "x baseline", TM_RIGHT);
+        tm_table_add_column(&table, "pairs", TM_RIGHT);
+    }
     tm_status status = TM_OK;
     for (int i = 0; status == TM_OK && i < all->n; i++)
-        status = add_row(&table, all, &all->items[i], energy, err);
+        status = add_row(&table, all, &all->items[i], &shown, err);
+    add_hidden_note(&table, all, &shown);
     if (status == TM_OK) {
         if (strcmp(format, "md") == 0)
             status = tm_table_write_markdown(&table, out, err);
