@@ -21,7 +21,15 @@ tm_measured tm_limit_find(const tm_json *run, const char *kind, int threads)
         const tm_json *value = tm_json_get(point, "value");
         if (tm_json_double(tm_json_get(point, "threads"), -1.0) != threads) continue;
         if (!tm_json_is_number(value) || !(tm_json_double(value, 0.0) > 0.0)) break;
-        tm_measured_set(&figure, tm_json_double(value, NAN));
+        const double bytes = tm_json_double(tm_json_get(point, "bytes"), NAN);
+        const double caches = tm_json_double(tm_json_get(point, "caches_bytes"), NAN);
+        if (bytes <= caches)
+            tm_measured_miss(&figure,
+                             "the roofline read %.0f MiB of memory, no more than the caches of %d "
+                             "thread%s hold (%.0f MiB)",
+                             bytes / 0x1p20, threads, tm_plural(threads), caches / 0x1p20);
+        else
+            tm_measured_set(&figure, tm_json_double(value, NAN));
         return figure;
     }
     tm_measured_miss(&figure, "the roofline of the run has no %s for %d thread%s", kind, threads,

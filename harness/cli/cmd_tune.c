@@ -58,13 +58,13 @@ static tm_status measure(const settings *s, tm_interrupt *interrupt, tm_tune *ou
     tm_prefetch_choose(&(tm_tuner){.build = build, .machine = &machine, .measure = true},
                        &(tm_prefetch_choice){0});
     int n_threads = s->threads > 0 ? (int)s->threads : machine.n_cores;
+    const tm_roofline_options limits = tm_roofline_options_for(&machine, &n_threads, 1);
     tm_tune_options options = {.config = &config,
                                .family = s->family,
                                .n_threads = n_threads,
                                .oversubscribe = s->oversubscribe,
                                .seed = (uint64_t)s->seed,
-                               .cache_bytes =
-                                   tm_roofline_options_for(&machine, &n_threads, 1).cache_bytes,
+                               .cache_bytes = tm_roofline_caches(&limits, n_threads),
                                .available_bytes = machine.memory_available_bytes,
                                .interrupt = interrupt};
     status = tm_tune_measure(&options, out, err);

@@ -2,6 +2,7 @@
 
 #include "engine/pool.h"
 #include "harness/base/clock.h"
+#include "harness/base/sysfs.h"
 #include "harness/stats/stats.h"
 #include "kernels/peak/peak.h"
 
@@ -171,24 +172,69 @@ void tm_roofline_add_count(int *counts, int *n, int threads)
     (*n)++;
 }
 
+static const tm_machine_cache *last_cache(const tm_machine_caches *caches)
+{
+    const tm_machine_cache *last = NULL;
+    for (int i = 0; i < caches->n; i++)
+        if (!last || caches->items[i].size_bytes > last->size_bytes) last = &caches->items[i];
+    return last;
+}
+
+/* Number of such caches that n CPUs have. */
+static int count_caches(const tm_machine_cache *cache, int n_cpus)
+{
+    int cpus[1024];
+    const int each = tm_sysfs_cpu_list(cache->shared_by_cpus, cpus, 1024);
+    return each > 0 && n_cpus > each ? (n_cpus + each - 1) / each : 1;
+}
+
+/* Sets the largest last-level cache and how many of its size the machine has, rounded up. Two kinds
+ * of cores may share one. */
+static void set_caches(const tm_machine *m, tm_roofline_options *out)
+{
+    double total = 0, largest = 0;
+    for (int k = 0; k < (m->n_core_kinds > 0 ? m->n_core_kinds : 1); k++) {
+        const tm_machine_core_kind *kind = m->n_core_kinds > 0 ? &m->core_kinds[k] : NULL;
+        const tm_machine_cache *own = last_cache(kind ? &kind->caches : &m->caches);
+        bool is_shared = false;
+        for (int i = 0; own && i < k; i++) {
+            const tm_machine_cache *other = last_cache(&m->core_kinds[i].caches);
+            is_shared |= other && own->shared_by_cpus[0] &&
+                         strcmp(other->shared_by_cpus, own->shared_by_cpus) == 0;
+        }
+        if (!own || is_shared) continue;
+        total += own->size_bytes * count_caches(own, kind ? kind->n_cpus : m->n_online_cpus);
+        largest = fmax(largest, own->size_bytes);
+    }
+    out->cache_bytes = largest > 0 ? (size_t)largest : (size_t)32 << 20;
+    out->n_caches = largest > 0 ? (int)ceil(total / largest) : 1;
+}
+
 tm_roofline_options tm_roofline_options_for(const tm_machine *machine, const int *threads,
                                             int n_threads)
 {
-    size_t largest = tm_machine_cache_bytes(machine, 0);
     int64_t available = machine->memory_available_bytes;
-    return (tm_roofline_options){.threads = threads,
-                                 .n_threads = n_threads,
-                                 .cache_bytes = largest > 0 ? largest : (size_t)32 << 20,
-                                 .available_bytes =
-                                     available >= 0 ? (size_t)available : (size_t)1 << 31,
-                                 .seconds_each = 1};
+    tm_roofline_options options = {.threads = threads,
+                                   .n_threads = n_threads,
+                                   .available_bytes =
+                                       available >= 0 ? (size_t)available : (size_t)1 << 31,
+                                   .seconds_each = 1};
+    set_caches(machine, &options);
+    return options;
 }
 
-static size_t dram_bytes(const tm_roofline_options *o)
+size_t tm_roofline_caches(const tm_roofline_options *o, int threads)
 {
-    size_t bytes = 8 * o->cache_bytes;
+    const int n = o->n_caches > 1 ? o->n_caches : 1;
+    return o->cache_bytes * (size_t)(threads < n ? threads : n);
+}
+
+size_t tm_roofline_region(const tm_roofline_options *o, int threads)
+{
+    const size_t caches = tm_roofline_caches(o, threads), most = (size_t)1 << 31;
+    size_t bytes = 8 * caches;
     if (bytes < (size_t)1 << 29) bytes = (size_t)1 << 29;
-    if (bytes > (size_t)1 << 31) bytes = (size_t)1 << 31;
+    if (bytes > most) bytes = 2 * caches > most ? 2 * caches : most;
     if (bytes > o->available_bytes / 2) bytes = o->available_bytes / 2;
     return bytes / 4096 * 4096;
 }
@@ -203,13 +249,14 @@ static tm_status measure_count(const tm_roofline_options *o, int threads, bool s
     tm_pool_options po = {.n_threads = threads, .pin = true, .oversubscribe = o->oversubscribe};
     tm_status status = tm_pool_open(&po, &pool, err);
     if (status != TM_OK) return status;
-    size_t bytes = dram_bytes(o);
+    size_t bytes = tm_roofline_region(o, threads);
     status =
         tm_pages_open(&pages, bytes + 65536, "the region to read", err); /* + room to prefetch */
     if (status != TM_OK) goto done;
     trial t = {.pool = pool, .data = pages.data, .bytes = bytes};
     tm_pool_run(pool, touch, &t);
-    measure_read(&t, threads, bytes, o->seconds_each, &out->read[out->n_read++]);
+    measure_read(&t, threads, bytes, o->seconds_each, &out->read[out->n_read]);
+    out->read[out->n_read++].caches_bytes = tm_roofline_caches(o, threads);
     if (!o->no_arithmetic)
         measure_arithmetic(&t, threads, o->seconds_each, &out->int8[out->n_int8++],
                            &out->fp32[out->n_fp32++]);
@@ -232,7 +279,7 @@ tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *o
     if (options->n_threads < 1 || options->n_threads > TM_ROOFLINE_MAX)
         return tm_fail(err, TM_ARG, "roofline: %d thread counts; expected 1 to %d",
                        options->n_threads, TM_ROOFLINE_MAX);
-    if (dram_bytes(options) < (size_t)1 << 20)
+    if (tm_roofline_region(options, 1) < (size_t)1 << 20)
         return tm_fail(err, TM_NOMEM,
                        "roofline: %.1f MB of available memory is too little to measure bandwidth",
                        (double)options->available_bytes * 1e-6);
@@ -256,6 +303,7 @@ static tm_json *points(const tm_roofline_point *p, int n)
         tm_json_put_number(point, "median", p[i].median);
         tm_json_put_int(point, "n", p[i].n_trials);
         if (p[i].bytes) tm_json_put_int(point, "bytes", (int64_t)p[i].bytes);
+        if (p[i].caches_bytes) tm_json_put_int(point, "caches_bytes", (int64_t)p[i].caches_bytes);
         tm_json_put_string(point, "method", p[i].method);
         tm_json_append(array, point);
     }

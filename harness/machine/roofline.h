@@ -16,6 +16,8 @@
 typedef struct tm_roofline_point {
     int threads;
     size_t bytes; /* memory read by all threads together; 0 for arithmetic */
+    /* All last-level caches that the threads can use, if the region should lie beyond them. */
+    size_t caches_bytes;
     double value; /* best trial: 10^9 bytes/s, 10^9 multiply-accumulates/s, or ns */
     double median;
     int n_trials;
@@ -34,7 +36,8 @@ typedef struct tm_roofline {
 typedef struct tm_roofline_options {
     const int *threads; /* counts to measure, ascending */
     int n_threads;
-    size_t cache_bytes;     /* of the last level; the DRAM region is at least 8 times as large */
+    size_t cache_bytes;     /* of one cache of the last level */
+    int n_caches;           /* of the last level, of the whole machine; 0 and 1: one */
     size_t available_bytes; /* never use more than half of it */
     double seconds_each;    /* time spent on one point */
     bool sizes;             /* also sweep over sizes */
@@ -47,10 +50,17 @@ typedef struct tm_roofline_options {
  * count is there already or the array is full. */
 void tm_roofline_add_count(int *counts, int *n, int threads);
 
-/* Options for a machine: regions far larger than its largest cache (32 MiB if unknown) and
- * within its memory. `threads` is borrowed. */
+/* Options for a machine: its last-level caches (one of 32 MiB if unknown) and its memory. `threads`
+ * is borrowed. */
 tm_roofline_options tm_roofline_options_for(const tm_machine *machine, const int *threads,
                                             int n_threads);
+
+/* Bytes of all last-level caches that so many threads can use together. On a machine with several
+ * of them each thread may have one of its own. */
+size_t tm_roofline_caches(const tm_roofline_options *options, int threads);
+/* Bytes of the region that so many threads read: 8 times these caches, at least 512 MiB. Above 2
+ * GiB twice the caches are enough. At most half of the available memory. */
+size_t tm_roofline_region(const tm_roofline_options *options, int threads);
 
 /* Run nothing else meanwhile. Errors: ARG, NOMEM, INTERRUPTED, those of tm_pool_open. */
 tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *out,

@@ -21,7 +21,6 @@
 
 /* A slice streams from memory if it is twice as large as the last cache. 256 MB suffice on every
  * machine, since no core keeps more than its share of a larger cache. */
-#define SLICE_BYTES ((size_t)256 << 20)
 #define SLICE_VOCAB 256
 #define N_CONTEXT   (2 * TM_TUNE_TOKENS)
 
@@ -48,14 +47,14 @@ int tm_tune_candidates(const char *family, const tm_kernel *out[TM_TUNE_MAX])
     return n;
 }
 
-/* The model with fewer layers: twice the last cache for the candidate with the fewest bits per
+/* The model with fewer layers: twice the caches for the candidate with the fewest bits per
  * weight. */
 static tm_config slice_of(const tm_tune_options *o, const tm_kernel *const *kernels, int n)
 {
     tm_config slice = *o->config;
     double bits = INFINITY;
     for (int i = 0; i < n; i++) bits = fmin(bits, kernels[i]->format->bits_per_weight);
-    size_t wanted = 2 * o->cache_bytes < SLICE_BYTES ? 2 * o->cache_bytes : SLICE_BYTES;
+    const size_t wanted = 2 * o->cache_bytes;
     double layer_bytes =
         (double)tm_config_linear_weights(o->config) / o->config->n_layers * bits / 8;
     int layers = (int)ceil((double)wanted / layer_bytes);

@@ -40,7 +40,7 @@ typedef struct tm_tune_options {
     int n_threads;
     bool oversubscribe;
     uint64_t seed;
-    size_t cache_bytes;            /* of the last level */
+    size_t cache_bytes;            /* all that the threads can use of the last level */
     int64_t available_bytes;       /* of memory; below 0: not known */
     const tm_interrupt *interrupt; /* checked between rounds; NULL: never */
 } tm_tune_options;

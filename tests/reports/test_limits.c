@@ -54,12 +54,33 @@ static void missing_limit_has_the_reason(void **state)
                         "the run did not measure the limits of the machine");
 }
 
+/* What came from a cache is no limit of memory. */
+static void region_within_the_caches_gives_no_limit(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    tm_json *run = NULL;
+    static const char text[] = "{\"roofline\": {\"read_gb_per_second\": ["
+                               "{\"threads\": 1, \"value\": 20, \"bytes\": 1073741824, "
+                               "\"caches_bytes\": 100663296},"
+                               "{\"threads\": 96, \"value\": 900, \"bytes\": 1073741824, "
+                               "\"caches_bytes\": 1207959552}]}}";
+    assert_int_equal(tm_json_parse(text, sizeof text - 1, "run", &run, &err), TM_OK);
+    assert_true(tm_limit_find(run, "read_gb_per_second", 1).value == 20);
+    tm_measured none = tm_limit_find(run, "read_gb_per_second", 96);
+    assert_true(isnan(none.value));
+    assert_string_equal(none.missing, "the roofline read 1024 MiB of memory, no more than the "
+                                      "caches of 96 threads hold (1152 MiB)");
+    tm_json_free(run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peak_is_that_of_the_recorded_arithmetic),
         cmocka_unit_test(old_records_use_the_kernel_name),
         cmocka_unit_test(missing_limit_has_the_reason),
+        cmocka_unit_test(region_within_the_caches_gives_no_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
