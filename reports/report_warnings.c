@@ -141,12 +141,9 @@ static void put_cells(const tm_report_view *view, tm_text *out)
                      "omitted");
             continue;
         }
-        if (s->newest[0]) {
-            snprintf(text, sizeof text,
-                     "measured by the older build %s; the newest run on its machine has build %s",
-                     s->build, s->newest);
-            put_item(view, out, &s->cell, text);
-        }
+        text[0] = '\0';
+        tm_summary_age(s, text, sizeof text);
+        if (text[0]) put_item(view, out, &s->cell, text);
         put_drift(view, s, out);
         if (s->warning[0]) put_item(view, out, &s->cell, s->warning);
         if (s->n_duplicates > 0) {
@@ -169,7 +166,7 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
     if (view->records->torn_bytes)
         tm_text_format(out, "- the last line of the store was torn: %zu bytes were ignored\n",
                        view->records->torn_bytes);
-    char left_out[960];
+    char left_out[1400];
     if (tm_records_left_out(view->records, left_out, sizeof left_out))
         put_item(view, out, NULL, left_out);
     put_machines(view, out);
@@ -211,7 +208,7 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
         const tm_cell_summary *s = &view->summaries->items[i];
         tm_text sentence = {0};
         if (s->superseded || !s->missing[0]) continue;
-        tm_text_format(&sentence, "%s: %s", s->status, s->missing);
+        tm_text_format(&sentence, "%s%s%s", s->status, s->status[0] ? ": " : "", s->missing);
         put_item(view, out, &s->cell, tm_text_string(&sentence));
         if (sentence.failed) out->failed = true;
         tm_text_free(&sentence);

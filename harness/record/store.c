@@ -97,15 +97,25 @@ static tm_status read_line(const char *text, size_t length, tm_record *out, tm_e
     return status;
 }
 
-/* Reads the next line into the records; a bad one is counted, and the first is remembered. */
+/* Counts a refused line. The first three are named with the reason, ten more by number. */
+static void note_refused(tm_records *out, int number, const char *why)
+{
+    const size_t n = strlen(out->refused), room = sizeof out->refused - n;
+    const int k = out->n_refused++;
+    if (k < 3)
+        snprintf(out->refused + n, room, "%sline %d: %.200s", k ? "; " : "", number, why);
+    else if (k < 13)
+        snprintf(out->refused + n, room, "%s %d", k == 3 ? "; also lines" : ",", number);
+}
+
+/* Reads the next line into the records; a bad one is counted. */
 static tm_status take_line(const char *path, int number, const char *text, size_t length,
                            tm_records *out, tm_error *err)
 {
     tm_record *record = &out->items[out->n];
     tm_status status = read_line(text, length, record, err);
     if (status == TM_FORMAT) {
-        if (out->n_refused++ == 0)
-            snprintf(out->refused, sizeof out->refused, "line %d: %.440s", number, err->message);
+        note_refused(out, number, err->message);
         return TM_OK;
     }
     if (status != TM_OK) return tm_fail_in(err, "%s: line %d", path, number);
@@ -175,8 +185,8 @@ const char *tm_records_left_out(const tm_records *records, char *text, size_t si
         n += (size_t)snprintf(text, size, "%d line%s of the store %s refused and left out: %s",
                               records->n_refused, tm_plural(records->n_refused),
                               records->n_refused == 1 ? "was" : "were", records->refused);
-    if (records->n_refused > 1 && n < size)
-        n += (size_t)snprintf(text + n, size - n, " (the first)");
+    if (records->n_refused > 13 && n < size)
+        n += (size_t)snprintf(text + n, size - n, " and %d more", records->n_refused - 13);
     if (records->n_repeated > 0 && n < size)
         n += (size_t)snprintf(text + n, size - n, "%s%d repeated line%s of the store counted once",
                               n ? "; " : "", records->n_repeated, tm_plural(records->n_repeated));

@@ -11,7 +11,7 @@ typedef struct tm_records {
     int n;
     size_t torn_bytes;     /* length of a torn last line */
     int n_refused;         /* lines that are damaged or contradict themselves */
-    char refused[480];     /* the first of them, by number, and why */
+    char refused[800];     /* their numbers, and why the first three */
     int n_repeated;        /* lines that were there already, byte for byte */
     int n_unknown;         /* lines of unknown kinds */
     char unknown_kind[32]; /* the first of these kinds */

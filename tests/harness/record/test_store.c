@@ -152,6 +152,41 @@ static void test_damaged_line(void **state)
     assert_int_equal(tm_records_read(scratch_path("absent.jsonl"), &records, &err), TM_IO);
 }
 
+static void add_bad_lines(const char *path, int from, int to)
+{
+    FILE *out = fopen(path, "a");
+    assert_non_null(out);
+    for (int i = from; i < to; i++)
+        fprintf(out, "{\"schema\":1,\"kind\":\"sample\",\"x\":%d}\n", i);
+    fclose(out);
+}
+
+/* The first three refused lines are named with the reason, ten more by number. */
+static void test_refused_lines_are_named(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    tm_records records;
+    char sentence[960];
+    const char *path = scratch_path("refused.jsonl");
+    assert_ok(append_to(path, 0, 1, &err), err);
+    add_bad_lines(path, 0, 5);
+    assert_ok(tm_records_read(path, &records, &err), err);
+    assert_int_equal(records.n, 1);
+    assert_int_equal(records.n_refused, 5);
+    assert_non_null(tm_records_left_out(&records, sentence, sizeof sentence));
+    assert_says(sentence, "5 lines of the store were refused and left out: line 2: ");
+    assert_says(sentence, "; line 3: ");
+    assert_says(sentence, "; line 4: ");
+    assert_says(sentence, "; also lines 5, 6");
+    tm_records_free(&records);
+    add_bad_lines(path, 5, 20);
+    assert_ok(tm_records_read(path, &records, &err), err);
+    assert_non_null(tm_records_left_out(&records, sentence, sizeof sentence));
+    assert_says(sentence, "13, 14 and 7 more");
+    tm_records_free(&records);
+}
+
 /* Lines of unknown kinds are left out and counted; the others are read, and appending continues
  * after them. A kind that is not a name is damage. */
 static void test_unknown_kinds(void **state)
@@ -232,9 +267,13 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_append_and_read), cmocka_unit_test(test_torn_at_every_byte),
-        cmocka_unit_test(test_second_writer),   cmocka_unit_test(test_other_files),
-        cmocka_unit_test(test_damaged_line),    cmocka_unit_test(test_unknown_kinds),
+        cmocka_unit_test(test_append_and_read),
+        cmocka_unit_test(test_torn_at_every_byte),
+        cmocka_unit_test(test_second_writer),
+        cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_damaged_line),
+        cmocka_unit_test(test_unknown_kinds),
+        cmocka_unit_test(test_refused_lines_are_named),
         cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
