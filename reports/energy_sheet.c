@@ -1,5 +1,7 @@
 #include "reports/energy_sheet.h"
 
+#include "reports/summary_cell.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,18 +102,26 @@ static void add_missing(energy_sheet *s, const char *why)
     tm_sheet_add_missing(&s->sheet, note);
 }
 
-static void add_interval(energy_sheet *s, const tm_interval *interval, bool fake, const char *why,
-                         const char *lone)
+/* cell: whose age is noted; NULL: of several. */
+static void add_interval(energy_sheet *s, const tm_cell_summary *cell, const tm_interval *interval,
+                         bool fake, const char *why, const char *lone)
 {
-    char text[160];
-    if (!isfinite(interval->value))
+    char text[160], note[320] = "";
+    if (!isfinite(interval->value)) {
         add_missing(s, why);
-    else if (isfinite(interval->low))
-        tm_table_add_cell(s->sheet.table, "%s",
-                          tm_energy_number(interval, fake, text, sizeof text));
+        return;
+    }
+    if (cell) tm_summary_age(cell, note, sizeof note);
+    if (!isfinite(interval->low))
+        tm_add_sentence(note, sizeof note, "%s", lone);
+    else if (strcmp(interval->method, TM_PROCESSES_RANGE) == 0 ||
+             strcmp(interval->method, TM_PAIRS_RANGE) == 0)
+        tm_add_sentence(note, sizeof note, "%s", interval->method);
+    tm_energy_number(interval, fake, text, sizeof text);
+    if (note[0])
+        tm_table_add_cell_with_note(s->sheet.table, text, note);
     else
-        tm_table_add_cell_with_note(s->sheet.table,
-                                    tm_energy_number(interval, fake, text, sizeof text), lone);
+        tm_table_add_cell(s->sheet.table, "%s", text);
 }
 
 typedef enum quantity { GROSS, NET, WATTS, SPEED, METER, COUNTS } quantity;
@@ -129,16 +139,16 @@ static void add_side(energy_sheet *s, int i, bool is_baseline, quantity which)
     }
     switch (which) {
     case GROSS:
-        add_interval(s, &e->joules_per_token, e->fake, e->missing, lone);
+        add_interval(s, cell, &e->joules_per_token, e->fake, e->missing, lone);
         break;
     case NET:
-        add_interval(s, &e->net_joules_per_token, e->fake, e->net_missing, lone);
+        add_interval(s, cell, &e->net_joules_per_token, e->fake, e->net_missing, lone);
         break;
     case WATTS:
-        add_interval(s, &e->watts, e->fake, e->missing, lone);
+        add_interval(s, cell, &e->watts, e->fake, e->missing, lone);
         break;
     case SPEED:
-        add_interval(s, &cell->tokens_per_second, false, cell->missing, lone);
+        add_interval(s, cell, &cell->tokens_per_second, false, cell->missing, lone);
         break;
     case METER:
         if (e->missing[0])
@@ -176,13 +186,8 @@ static void add_saving(energy_sheet *s, const char *label, bool is_net)
         }
         tm_interval saving = tm_energy_saving_percent(is_net ? &r->net : &r->gross);
         const char *why = is_net ? r->net_missing : r->missing;
-        char text[160];
-        if (isfinite(saving.value) && saving.n < TM_MIN_PAIRS && saving.n > 1)
-            tm_table_add_cell_with_note(s->sheet.table,
-                                        tm_energy_number(&saving, false, text, sizeof text),
-                                        TM_PAIRS_RANGE);
-        else if (isfinite(saving.value))
-            add_interval(s, &saving, false, why, "one pair: no interval");
+        if (isfinite(saving.value))
+            add_interval(s, NULL, &saving, false, why, "one pair: no interval");
         else if (r->is_refused)
             tm_table_add_cell_with_note(s->sheet.table, "refused", why);
         else

@@ -25,14 +25,18 @@ static void add_percent(tm_table *table, double percent)
     tm_table_add_cell(table, "%.2f", percent);
 }
 
-static void add_limit(tm_table *table, double percent)
+/* Above the limit: the operation was faster than the roofline's loops, for a reason that nothing
+ * measured. */
+static void add_limit(tm_table *table, double percent, tm_profile_bound bound)
 {
     char text[64];
     tm_number(percent, 3, text, sizeof text);
-    if (percent > 102)
-        tm_table_add_cell_with_note(table, text, TM_PROFILE_FROM_CACHE);
-    else
+    if (percent <= 102 || !isfinite(percent))
         tm_table_add_cell(table, "%s", text);
+    else
+        tm_table_add_cell_with_note(table, text,
+                                    bound == TM_BOUND_MEMORY ? TM_PROFILE_ABOVE_BANDWIDTH
+                                                             : TM_PROFILE_ABOVE_PEAK);
 }
 
 void tm_profile_table_add(tm_table *table, const char *name, const char *note,
@@ -53,7 +57,7 @@ void tm_profile_table_add(tm_table *table, const char *name, const char *note,
     add_number(table, row.gb_per_second);
     add_number(table, row.gmac_per_second);
     tm_table_add_cell(table, "%s", bound[0] ? bound : "-");
-    add_limit(table, row.limit_percent);
+    add_limit(table, row.limit_percent, sum->bound);
     add_number(table, row.best_limit_percent);
 }
 

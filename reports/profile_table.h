@@ -9,7 +9,8 @@
 #include "reports/output/plot.h"
 #include "reports/output/table.h"
 
-#define TM_PROFILE_FROM_CACHE "faster than memory delivers: part of it came from a cache"
+#define TM_PROFILE_ABOVE_BANDWIDTH "faster than the roofline read memory in this run"
+#define TM_PROFILE_ABOVE_PEAK      "faster than the roofline multiplied in this run"
 
 /* Starts a table: a column with the heading `first`, then the columns of tm_profile_table_add. */
 void tm_profile_table_begin(tm_table *table, const char *title, const char *first);

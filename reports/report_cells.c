@@ -43,7 +43,7 @@ static void add_figure(tm_table *table, const tm_measured *figure, double factor
                                     figure->missing[0] ? figure->missing : "not measured");
 }
 
-static void add_percentile(tm_table *table, const tm_percentile *p)
+static void add_percentile(tm_table *table, const tm_cell *cell, const tm_percentile *p)
 {
     char text[64], note[96];
     if (isfinite(p->value_ms)) {
@@ -51,7 +51,9 @@ static void add_percentile(tm_table *table, const tm_percentile *p)
         return;
     }
     if (p->n == 0)
-        snprintf(note, sizeof note, "the test generates no tokens");
+        snprintf(note, sizeof note, "%s",
+                 cell->n_gen == 0 ? "the test generates no tokens"
+                                  : "no times of single tokens were recorded");
     else
         snprintf(note, sizeof note, "%d per-token times; at least %d are required", p->n,
                  p->needed);
@@ -84,17 +86,6 @@ static bool has_equal_processes(const tm_cell_summary *s)
     return true;
 }
 
-/* Marks of the samples, and what else sets the cell apart. */
-static void add_marks(const tm_cell_summary *s, tm_table *out)
-{
-    char text[400] = "";
-    if (s->newest[0]) snprintf(text, sizeof text, "measured by the older build %s", s->build);
-    if (s->marks[0])
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", text[0] ? "; " : "",
-                 s->marks);
-    tm_table_add_cell(out, "%s", text);
-}
-
 static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, tm_table *out)
 {
     char text[128];
@@ -109,7 +100,7 @@ static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, t
     tm_table_add_row(out);
     tm_table_add_cell(out, "%s", tm_model_label(s->cell.model));
     add_figure(out, &gb, 1.0, 3);
-    tm_table_add_cell(out, "%s", s->cell.kernel);
+    tm_report_add_kernel(s, out);
     tm_table_add_cell(out, "%d", threads);
     tm_table_add_cell(out, "%s", s->cell.test);
     tm_number_interval(&s->tokens_per_second, 3, text, sizeof text);
@@ -119,9 +110,9 @@ static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, t
     else
         tm_table_add_cell(out, "%d, %d in all", s->n_processes, s->n_repetitions);
     add_figure(out, &first, 1.0, 3);
-    add_percentile(out, &s->token_p50);
-    add_percentile(out, &s->token_p90);
-    add_percentile(out, &s->token_p99);
+    add_percentile(out, &s->cell, &s->token_p50);
+    add_percentile(out, &s->cell, &s->token_p90);
+    add_percentile(out, &s->cell, &s->token_p99);
     add_rss(out, s);
     add_figure(out, &s->bytes_per_token, 1e-6, 3);
     add_figure(out, &s->read_gb_per_second, 1.0, 3);
@@ -133,7 +124,17 @@ static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, t
             tm_energy_number(&s->energy.joules_per_token, s->energy.fake, text, sizeof text));
     else
         tm_table_add_cell_with_note(out, "-", s->energy.missing);
-    add_marks(s, out);
+    tm_table_add_cell(out, "%s", s->marks);
+}
+
+void tm_report_add_kernel(const tm_cell_summary *s, tm_table *out)
+{
+    char note[320] = "";
+    tm_summary_age(s, note, sizeof note);
+    if (note[0])
+        tm_table_add_cell_with_note(out, s->cell.kernel, note);
+    else
+        tm_table_add_cell(out, "%s", s->cell.kernel);
 }
 
 tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *err)
@@ -329,12 +330,11 @@ static void add_energy(const tm_cell_summary *s, tm_table *out, tm_text *missing
 
 tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_error *err)
 {
-    static const char *const before[] = {"origin",        "engine",     "model",    "kernel",
-                                         "head_kernel",   "role",       "threads",  "test",
-                                         "cell_id",       "superseded", "status",   "n_processes",
-                                         "n_repetitions", "n_outliers", "n_failed", "n_token_times",
-                                         "method",        "machine",    "build",    "older_build",
-                                         "n_runs",        NULL};
+    static const char *const before[] = {
+        "origin",        "engine",      "model",    "kernel",        "head_kernel", "role",
+        "threads",       "test",        "cell_id",  "superseded",    "status",      "n_processes",
+        "n_repetitions", "n_outliers",  "n_failed", "n_token_times", "method",      "machine",
+        "build",         "older_build", "n_runs",   "older_model",   NULL};
     static const char *const after[] = {"tokens", "marks", "warning", "missing", NULL};
     tm_text missing = {0};
     tm_table_init(out, "");
@@ -372,6 +372,7 @@ tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_erro
         tm_table_add_cell(out, "%s", s->build);
         tm_table_add_cell(out, "%s", s->newest[0] ? "yes" : "no");
         tm_table_add_cell(out, "%d", s->n_runs);
+        tm_table_add_cell(out, "%s", s->older_model ? "yes" : "no");
         add_numbers(s, out, &missing);
         add_energy(s, out, &missing);
         tm_table_add_cell(out, "%s", s->tokens);

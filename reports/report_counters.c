@@ -4,11 +4,15 @@
 #include <math.h>
 #include <stdio.h>
 
-static void add_cell(const tm_cell_summary *s, const tm_counter *c, tm_table *out)
+static void add_cell(const tm_cell_summary *s, const tm_counter *c, bool for_programs,
+                     tm_table *out)
 {
     tm_table_add_row(out);
     tm_table_add_cell(out, "%s", tm_model_label(s->cell.model));
-    tm_table_add_cell(out, "%s", s->cell.kernel);
+    if (for_programs)
+        tm_table_add_cell(out, "%s", s->cell.kernel);
+    else
+        tm_report_add_kernel(s, out);
     tm_table_add_cell(out, "%d", s->cell.threads);
     tm_table_add_cell(out, "%s", s->cell.test);
     tm_table_add_cell(out, "%s", c->name);
@@ -18,7 +22,7 @@ static void add_row(const tm_cell_summary *s, const tm_counter *c, tm_table *out
 {
     char text[64];
     bool has_value = isfinite(c->figure.value);
-    add_cell(s, c, out);
+    add_cell(s, c, false, out);
     if (has_value)
         tm_table_add_cell(out, "%s", tm_number_short(c->figure.value, 5, text, sizeof text));
     else
@@ -34,7 +38,7 @@ static void add_row(const tm_cell_summary *s, const tm_counter *c, tm_table *out
 static void add_fields(const tm_cell_summary *s, const tm_counter *c, tm_table *out)
 {
     char text[64];
-    add_cell(s, c, out);
+    add_cell(s, c, true, out);
     tm_table_add_cell(out, "%s", tm_number_short(c->figure.value, 9, text, sizeof text));
     tm_table_add_cell(out, "%s", c->unit);
     tm_table_add_cell(out, "%s", c->method);

@@ -20,7 +20,7 @@ static void begin_row(tm_table *out, const tm_cell_summary *s, const char *phase
     char text[128];
     tm_table_add_row(out);
     tm_table_add_cell(out, "%s", tm_model_label(s->cell.model));
-    tm_table_add_cell(out, "%s", s->cell.kernel);
+    tm_report_add_kernel(s, out);
     tm_table_add_cell(out, "%d", s->cell.threads);
     tm_table_add_cell(out, "%s", s->cell.test);
     tm_table_add_cell(out, "%s", phase);

@@ -31,6 +31,8 @@ bool tm_report_is_plotted(const tm_report_view *view, const tm_record *record);
 int tm_report_cores(const tm_json *run);
 
 /* report_cells.c: one row per cell. */
+/* Adds the kernel of a cell to a row, with a note if the cell is of an older build or model. */
+void tm_report_add_kernel(const tm_cell_summary *summary, tm_table *out);
 tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
 tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
 

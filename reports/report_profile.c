@@ -111,7 +111,10 @@ tm_status tm_report_profile(const tm_summaries *all, tm_table *out, tm_error *er
     for (int i = 0; i < all->n; i++) {
         const tm_cell_summary *s = &all->items[i];
         if (!is_shown(s)) continue;
-        tm_table_add_group(out, "%s", label_of(all, &s->cell, label, sizeof label));
+        char age[320] = "";
+        tm_summary_age(s, age, sizeof age);
+        tm_table_add_group(out, "%s%s%s", label_of(all, &s->cell, label, sizeof label),
+                           age[0] ? ": " : "", age);
         if (s->profile.shown) {
             add_cell(&s->profile, out);
             continue;

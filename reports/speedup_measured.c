@@ -40,11 +40,8 @@ static void add_rate(tm_sheet *s, const tm_speedup *speedup, bool is_baseline, b
         return;
     }
     tm_interval shown = as_ms ? milliseconds(cell->tokens_per_second) : cell->tokens_per_second;
-    char text[128], note[160] = "";
-    if (cell->newest[0])
-        tm_add_sentence(note, sizeof note,
-                        "measured by the older build %s; the newest run has build %s", cell->build,
-                        cell->newest);
+    char text[128], note[320] = "";
+    tm_summary_age(cell, note, sizeof note);
     if (!isfinite(shown.low))
         tm_add_sentence(note, sizeof note, "one process: no interval");
     else if (strcmp(shown.method, TM_PROCESSES_RANGE) == 0)

@@ -231,9 +231,14 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     memcpy(out->cell_id, first->cell_id, sizeof out->cell_id);
     out->predicted_bytes.value = NAN;
     int n_windows = 0, n_profiles = 0;
+    char earlier[sizeof first->cell.role] = "";
     for (int i = w->firsts[group]; i < n; i++) {
         if (w->groups[i] != group) continue;
-        if (!*out->cell.role) out->cell = records[i].cell; /* a later run may set the role */
+        const char *role = records[i].cell.role; /* a later run may change it */
+        if (*role && strcmp(role, out->cell.role) != 0) {
+            snprintf(earlier, sizeof earlier, "%s", out->cell.role);
+            out->cell = records[i].cell;
+        }
         if (records[i].kind == TM_RECORD_ENERGY)
             w->windows[n_windows++] = &records[i];
         else if (records[i].kind == TM_RECORD_PROFILE)
@@ -251,6 +256,9 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     sort_samples(&s, out);
     tm_status status = tm_cell_summarise(&s, control, context, out, err);
     if (status != TM_OK) return status;
+    if (*earlier)
+        tm_add_sentence(out->warning, sizeof out->warning, "its role was %s before it became %s",
+                        earlier, out->cell.role);
     place_in_runs(w, group, all, out);
     /* Without samples and windows, energy is missing for the same reason. */
     const int last = w->run_of[w->lasts[group]];
@@ -260,6 +268,40 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     else
         status = tm_cell_energy_make(w->windows, n_windows, &out->cell, run, &out->energy, err);
     return status;
+}
+
+/* Whether two cells name one model: the same file, unless a peer has its own. */
+static bool same_model_name(const tm_cell *a, const tm_cell *b)
+{
+    return a->machine == b->machine && strcmp(a->engine, b->engine) == 0 &&
+           strcmp(a->model, b->model) == 0 &&
+           (strcmp(a->engine, "peer") != 0 || strcmp(a->kernel, b->kernel) == 0);
+}
+
+/* Marks the cells whose model is not the one that its name stood for last. */
+static void mark_older_models(const work *w, tm_summaries *all)
+{
+    for (int i = 0; i < all->n; i++) {
+        const tm_cell *own = &all->items[i].cell;
+        int last = i;
+        for (int j = 0; j < all->n && own->model_hash[0]; j++) {
+            const tm_cell *other = &all->items[j].cell;
+            if (w->lasts[j] > w->lasts[last] && other->model_hash[0] && same_model_name(own, other))
+                last = j;
+        }
+        all->items[i].older_model = strcmp(own->model_hash, all->items[last].cell.model_hash) != 0;
+    }
+}
+
+void tm_summary_age(const tm_cell_summary *s, char *text, size_t size)
+{
+    if (s->newest[0])
+        tm_add_sentence(text, size, "measured by the older build %s; the newest run has build %s",
+                        s->build[0] ? s->build : "(not recorded)", s->newest);
+    if (s->older_model)
+        tm_add_sentence(text, size,
+                        "measured with an earlier model of this name: its file, or its seed, was "
+                        "replaced later");
 }
 
 static void mark_superseded(const work *w, tm_summaries *all)
@@ -291,6 +333,7 @@ tm_status tm_summaries_make(const tm_record *records, int n, tm_control_hook con
     for (int g = 0; g < out->n && status == TM_OK; g++)
         status = summarise_group(records, n, &w, g, control, context, out, &out->items[g], err);
     mark_superseded(&w, out);
+    mark_older_models(&w, out);
 done:
     free_work(&w);
     if (status != TM_OK) tm_summaries_free(out);
@@ -372,8 +415,9 @@ const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const tm_best_
         const tm_cell_summary *s = &all->items[i];
         if (!is_candidate(s, query)) continue;
         const double rate = s->tokens_per_second.value;
-        /* First a value, then the newest build, then pairs. */
-        int rank = !isfinite(rate) ? 0 : 1 + 2 * !s->newest[0] + has_pair(all, s, query->partner);
+        const bool is_current = !s->newest[0] && !s->older_model;
+        /* First a value, then the newest build and model, then pairs. */
+        int rank = !isfinite(rate) ? 0 : 1 + 2 * is_current + has_pair(all, s, query->partner);
         if (rank > best_rank) *n_kernels = 0;
         if (rank >= best_rank) *n_kernels += rank > 0;
         if (rank > best_rank ||

@@ -55,6 +55,7 @@ typedef struct tm_cell_summary {
     bool superseded;   /* a later summary of the same machine has the same names */
     char build[24];    /* of the run that measured it last; "": not recorded */
     char newest[24];   /* build of the newest run on its machine, if that is another; else "" */
+    bool older_model;  /* the store has a later cell of another model of this name */
     int n_runs;        /* runs with valid samples of it */
     char status[16];   /* "ok" with at least one valid sample, otherwise "skipped" or "failed" */
     char missing[480]; /* why there is no value at all; "" when there is one */
@@ -125,6 +126,8 @@ void tm_summaries_free(tm_summaries *summaries);
 const tm_cell_summary *tm_summaries_find(const tm_summaries *all, const char *engine,
                                          const char *model, const char *kernel, int threads,
                                          const char *test);
+/* Appends why a cell does not belong to the newest build and model; nothing if it does. */
+void tm_summary_age(const tm_cell_summary *summary, char *text, size_t size);
 /* Whether two cells have a pair: processes of equal number in one run. */
 bool tm_cells_are_paired(const tm_cell_summary *a, const tm_cell_summary *b);
 
@@ -137,10 +140,10 @@ typedef struct tm_best_query {
      * NULL: any head, and those with a pair with any cell of the other role first. */
     const tm_cell_summary *partner;
 } tm_best_query;
-/* The cell to show for a role in a column: not superseded; of the newest build if there is one;
- * with pairs if one has any; then the fastest. If none has a value, the first, whose `missing` has
- * the reason; NULL without any cell. *n_kernels: number of cells it was the fastest of; choosing
- * the best of several favours them a little. */
+/* The cell to show for a role in a column: not superseded; of the newest build and model if there
+ * is one; with pairs if one has any; then the fastest. If none has a value, the first, whose
+ * `missing` has the reason; NULL without any cell. *n_kernels: number of cells it was the fastest
+ * of; choosing the best of several favours them a little. */
 const tm_cell_summary *tm_summaries_best(const tm_summaries *all, const tm_best_query *query,
                                          int *n_kernels);
 

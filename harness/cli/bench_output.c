@@ -123,6 +123,7 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     put_run(o, s);
     tm_json_put_bool(o, "superseded", s->superseded);
     tm_json_put_bool(o, "older_build", s->newest[0] != 0);
+    tm_json_put_bool(o, "older_model", s->older_model);
     tm_json_put_string(o, "origin", origin_of(s));
     tm_json_put_string(o, "status", s->status);
     tm_interval_put(o, "tokens_per_second", &s->tokens_per_second, s->missing, TM_LONE_PROCESS);
@@ -342,10 +343,7 @@ static void add_energy(tm_table *table, const tm_cell_summary *s)
 static void explain_speed(const tm_cell_summary *s, char *text, size_t size)
 {
     text[0] = '\0';
-    if (s->superseded)
-        snprintf(text, size, "measured by an older build or on an older model file");
-    else if (s->newest[0])
-        snprintf(text, size, "measured by the older build %s", s->build);
+    tm_summary_age(s, text, size);
     if (tm_model_is_fake(s->cell.model))
         snprintf(text + strlen(text), size - strlen(text), "%sfake: a scripted model",
                  text[0] ? "; " : "");

@@ -27,6 +27,12 @@ void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identi
     snprintf(id, 24, "%016llx", (unsigned long long)tm_hash(TM_HASH_START, text, length));
 }
 
+void tm_cell_set_model(tm_cell *cell, const char *model_identity)
+{
+    snprintf(cell->model_hash, sizeof cell->model_hash, "%016llx",
+             (unsigned long long)tm_hash(TM_HASH_START, model_identity, strlen(model_identity)));
+}
+
 char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
 {
     bool plain = !cell->head_kernel[0] || strncmp(cell->head_kernel, "f16r16", 6) == 0;

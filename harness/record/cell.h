@@ -21,7 +21,8 @@ typedef struct tm_cell {
     /* The names in the suite ("auto", "ternary", a kernel). They are not part of the cell's
      * identity. "": not known. */
     char kernel_asked[48], head_asked[48];
-    char arithmetic[8]; /* of the kernel: "int8", "fp32", "bf16"; "": not known, or a peer's */
+    char model_hash[24]; /* of the model's identity: file, or shape and seed; "": not known */
+    char arithmetic[8];  /* of the kernel: "int8", "fp32", "bf16"; "": not known, or a peer's */
     int threads;
     int n_prompt, n_gen; /* tokens; one of them is 0 unless the test is pp+tg */
     int depth;           /* tokens in the KV cache before timing begins */
@@ -36,6 +37,9 @@ typedef struct tm_cell {
 /* Hash of what identifies a cell: its fields except the role and the names in the suite, the build
  * of the worker, and the identity of the model. */
 void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24]);
+
+/* Sets model_hash. */
+void tm_cell_set_model(tm_cell *cell, const char *model_identity);
 
 /* "pp512", "tg128", "pp512+tg128", followed by "@d1024" if depth > 0 and "@b8" if n_sequences >
  * 1. */

@@ -35,6 +35,7 @@ static void put_cell(tm_json *json, const tm_record *record, bool has_status)
     tm_json_put_string(json, "head_kernel", cell->head_kernel);
     if (cell->kernel_asked[0]) tm_json_put_string(json, "kernel_asked", cell->kernel_asked);
     if (cell->head_asked[0]) tm_json_put_string(json, "head_asked", cell->head_asked);
+    if (cell->model_hash[0]) tm_json_put_string(json, "model_hash", cell->model_hash);
     if (cell->arithmetic[0]) tm_json_put_string(json, "arithmetic", cell->arithmetic);
     tm_json_put_int(json, "threads", cell->threads);
     tm_json_put_string(json, "test", cell->test);
@@ -84,6 +85,8 @@ static void read_cell(tm_json_reader *r, tm_record *out)
         tm_read_text(r, "kernel_asked", cell->kernel_asked, sizeof cell->kernel_asked);
     if (has(r, "head_asked"))
         tm_read_text(r, "head_asked", cell->head_asked, sizeof cell->head_asked);
+    if (has(r, "model_hash"))
+        tm_read_text(r, "model_hash", cell->model_hash, sizeof cell->model_hash);
     if (has(r, "arithmetic"))
         tm_read_text(r, "arithmetic", cell->arithmetic, sizeof cell->arithmetic);
     cell->threads = (int)tm_read_int(r, "threads", 1, 1 << 20);

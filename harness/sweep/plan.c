@@ -129,6 +129,7 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
         free(arm->cell_ids);
         return tm_fail(err, TM_NOMEM, "no memory for %d cells", suite->n_tests);
     }
+    tm_cell_set_model(&cell, identity);
     for (int i = 0; i < suite->n_tests; i++) {
         char label[512];
         const tm_test *t = &suite->tests[i];

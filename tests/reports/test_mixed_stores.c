@@ -171,6 +171,70 @@ static void cells_of_an_older_build_are_marked(void **state)
     forget(&m);
 }
 
+/* Sets the hash of the model in the records from `from` on, as part of the cell's id. */
+static void set_model(mixed *m, int from, const char *hash)
+{
+    for (int i = from; i < m->store.records.n; i++) {
+        tm_record *r = &m->store.records.items[i];
+        if (r->kind == TM_RECORD_RUN) continue;
+        snprintf(r->cell.model_hash, sizeof r->cell.model_hash, "%s", hash);
+        snprintf(r->cell_id, sizeof r->cell_id, "%.16s-%.6s", r->cell.kernel, hash);
+    }
+}
+
+static void cells_of_a_replaced_model_are_marked(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    char text[320] = "";
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 4, 10, 30);
+    set_model(&m, 0, "old");
+    const int from = m.store.records.n;
+    add_run(&m, "r2", "A", "b1", 20);
+    add_process(&m, "r2", "b1", SECOND, 0, 0, 20);
+    set_model(&m, from, "new");
+    summarise(&m);
+    assert_true(find(&m, FP16)->older_model);
+    assert_true(find(&m, FIRST)->older_model);
+    assert_false(find(&m, SECOND)->older_model);
+    tm_summary_age(find(&m, FIRST), text, sizeof text);
+    assert_non_null(strstr(text, "an earlier model of this name"));
+    /* The newest model is shown even if only the earlier one has pairs. */
+    assert_string_equal(m.speedups.items[0].ternary->cell.kernel, SECOND);
+    forget(&m);
+
+    /* Records without the hash say nothing about the model. */
+    m = (mixed){0};
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 4, 10, 30);
+    summarise(&m);
+    for (int i = 0; i < m.all.n; i++) assert_false(m.all.items[i].older_model);
+    forget(&m);
+}
+
+static void a_role_may_change(void **state)
+{
+    (void)state;
+    mixed m = {0};
+    add_run(&m, "r1", "A", "b1", 20);
+    add_pairs(&m, "r1", "b1", FIRST, 4, 10, 30);
+    add_run(&m, "r2", "A", "b1", 20);
+    const int from = m.store.records.n;
+    for (int i = 0; i < 4; i++) add_process(&m, "r2", "b1", FIRST, i, i % 2, 30);
+    for (int i = from; i < m.store.records.n; i++)
+        strcpy(m.store.records.items[i].cell.role, TM_ROLE_BASELINE);
+    for (int i = 0; i < 4; i++) add_process(&m, "r2", "b1", SECOND, i, 1 - i % 2, 33);
+    summarise(&m);
+    assert_string_equal(find(&m, FIRST)->cell.role, TM_ROLE_BASELINE);
+    assert_non_null(
+        strstr(find(&m, FIRST)->warning, "its role was ternary before it became baseline"));
+    assert_string_equal(m.speedups.items[0].ternary->cell.kernel, SECOND);
+    assert_string_equal(m.speedups.items[0].baseline->cell.kernel, FIRST);
+    NEAR(m.speedups.items[0].comparison.ratio.value, 1.1);
+    forget(&m);
+}
+
 static void repeated_repetitions_count_once(void **state)
 {
     (void)state;
@@ -323,6 +387,8 @@ int main(void)
         cmocka_unit_test(equal_numbers_in_two_runs_are_different_processes),
         cmocka_unit_test(percentages_use_the_limit_of_each_run),
         cmocka_unit_test(cells_of_an_older_build_are_marked),
+        cmocka_unit_test(cells_of_a_replaced_model_are_marked),
+        cmocka_unit_test(a_role_may_change),
         cmocka_unit_test(repeated_repetitions_count_once),
         cmocka_unit_test(a_kernel_added_later_leaves_the_measured_ratio),
         cmocka_unit_test(a_process_has_one_partner),

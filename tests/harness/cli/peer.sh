@@ -26,11 +26,11 @@ here="other=$work/llama-bench,$work/model.gguf"
 bench="bench -m null:100000 -t 1 -p 8 -n 4 -r 2 --processes 2 -o json"
 # shellcheck disable=SC2086
 expect 0 "a peer runs in the same bench" '"kernel":.*"other"' $bench --peer "$here"
-grep -A12 '"kernel":.*"other"' out | grep -Eq '"value":.*(1000|999\.99)'
+grep -A20 '"kernel":.*"other"' out | grep -Eq '"value":.*(1000|999\.99)'
 verdict $? "the table has the rate that the peer reports"
 grep -q 'timed by the peer itself (bitnet 2B TQ2_0, build abc123); results not checked' out
 verdict $? "the output says that the peer timed itself"
-grep -A30 '"kernel":.*"other"' out | grep -q '"bytes_per_token_missing"'
+grep -A40 '"kernel":.*"other"' out | grep -q '"bytes_per_token_missing"'
 verdict $? "a value that the peer does not report is missing"
 # shellcheck disable=SC2086
 expect 0 "a peer can be the baseline" '"speedup_over_baseline"' $bench --peer "$here" --baseline other --store ratio.jsonl
