@@ -1,5 +1,5 @@
 /* Google Benchmark JSON, json_schema_version 1 (src/json_reporter.cc): a context and an array of
- * benchmarks. A repetition is an "iteration" of one iteration, in ms; mean, median, stddev and cv
+ * benchmarks. A repetition is an "iteration" of one iteration, in us; mean, median, stddev and cv
  * over them are "aggregate".
  *
  * The library writes times of 0 for a benchmark that failed. A 0 would be wrong here, and
@@ -16,14 +16,14 @@
 #include <string.h>
 
 typedef struct times {
-    double *real_ms, *cpu_ms, *rate; /* [n] */
+    double *real_us, *cpu_us, *rate; /* [n] */
     int n;
     bool has_cpu; /* of every repetition */
 } times;
 
 static void free_times(times *t)
 {
-    free(t->real_ms);
+    free(t->real_us);
 }
 
 static tm_status read_times(const tm_record *const *samples, int n, times *out, tm_error *err)
@@ -33,10 +33,10 @@ static tm_status read_times(const tm_record *const *samples, int n, times *out, 
     *out = (times){memory, memory + n, memory + 2 * n, n, true};
     for (int i = 0; i < n; i++) {
         const tm_record_sample *s = &samples[i]->sample;
-        out->real_ms[i] = (double)s->elapsed_ns / 1e6;
-        out->cpu_ms[i] = 1e3 * (s->cpu_user_seconds.value + s->cpu_system_seconds.value);
+        out->real_us[i] = (double)s->elapsed_ns / 1e3;
+        out->cpu_us[i] = 1e6 * (s->cpu_user_seconds.value + s->cpu_system_seconds.value);
         out->rate[i] = tm_record_rate(samples[i]);
-        out->has_cpu &= isfinite(out->cpu_ms[i]);
+        out->has_cpu &= isfinite(out->cpu_us[i]);
     }
     return TM_OK;
 }
@@ -56,11 +56,11 @@ static tm_json *entry(const tm_export *e, int index, const char *name, const cha
     return out;
 }
 
-static void put_times(tm_json *out, double real_ms, double cpu_ms, double rate)
+static void put_times(tm_json *out, double real_us, double cpu_us, double rate)
 {
-    tm_json_put_number(out, "real_time", real_ms);
-    if (isfinite(cpu_ms)) tm_json_put_number(out, "cpu_time", cpu_ms);
-    tm_json_put_string(out, "time_unit", "ms");
+    tm_json_put_number(out, "real_time", real_us);
+    if (isfinite(cpu_us)) tm_json_put_number(out, "cpu_time", cpu_us);
+    tm_json_put_string(out, "time_unit", "us");
     tm_json_put_number(out, "tokens_per_second", rate);
 }
 
@@ -85,7 +85,7 @@ static void put_aggregates(const tm_export *e, int index, const char *run_name, 
         tm_json_put_string(out, "aggregate_name", names[i]);
         tm_json_put_string(out, "aggregate_unit", i == 3 ? "percentage" : "time");
         tm_json_put_int(out, "iterations", t->n);
-        put_times(out, of[i](t->real_ms, t->n), t->has_cpu ? of[i](t->cpu_ms, t->n) : NAN,
+        put_times(out, of[i](t->real_us, t->n), t->has_cpu ? of[i](t->cpu_us, t->n) : NAN,
                   of[i](t->rate, t->n));
         if (i == 0 && isfinite(joules->value) && !s->energy.fake) {
             char label[256];
@@ -135,7 +135,7 @@ static tm_status put_cell(const tm_export *e, int index, tm_json *benchmarks, tm
         tm_json *out = entry(e, index, run_name, run_name, false);
         tm_json_put_int(out, "repetition_index", i);
         tm_json_put_int(out, "iterations", 1);
-        put_times(out, t.real_ms[i], t.cpu_ms[i], t.rate[i]);
+        put_times(out, t.real_us[i], t.cpu_us[i], t.rate[i]);
         tm_json_append(benchmarks, out);
     }
     if (t.n > 0)

@@ -120,7 +120,7 @@ export_to google-benchmark slower.jsonl slower.json
 check "google-benchmark: context, iterations and aggregates" jq -e '.context.json_schema_version == 1 and
     .context.num_cpus == 4 and (.context.caches | map(.num_sharing)) == [2, 2] and
     ([.benchmarks[] | select(.run_name == "synth:125M/i2r16_mad_x/tg8/threads:2")] |
-        (map(select(.run_type == "iteration")) | length == 4 and all(.[]; .real_time == 80 and (.tokens_per_second | round) == 100 and .threads == 2)) and
+        (map(select(.run_type == "iteration")) | length == 4 and all(.[]; .real_time == 80000 and (.tokens_per_second | round) == 100 and .threads == 2)) and
         (map(.aggregate_name // empty) == ["mean", "median", "stddev", "cv"]))' google.json
 check "google-benchmark: a failed cell is an error without times" jq -e '[.benchmarks[] | select(.error_occurred)] |
     length == 1 and (.[0].error_message | startswith("the worker crashed")) and (.[0] | has("real_time") | not)' google.json
