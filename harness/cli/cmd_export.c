@@ -1,25 +1,12 @@
 /* ternmark export: from a store to the files of other tools. */
 #include "harness/cli/commands.h"
-#include "reports/export.h"
+#include "harness/cli/export_options.h"
 
 #include <stdio.h>
 
 typedef struct settings {
     const char *format, *path;
 } settings;
-
-static void print_notes(const tm_records *records, const tm_text *notes)
-{
-    char text[1024];
-    const char *left_out = tm_records_left_out(records, text, sizeof text);
-    if (left_out) fprintf(stderr, "ternmark export: %s\n", left_out);
-    for (const char *line = tm_text_string(notes); *line;) {
-        int length = 0;
-        while (line[length] && line[length] != '\n') length++;
-        fprintf(stderr, "ternmark export: %.*s\n", length, line);
-        line += length + (line[length] == '\n');
-    }
-}
 
 static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
@@ -29,13 +16,15 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     tm_export_store export = {0};
     tm_export_target target = {.path = s->path, .store = store};
     tm_text text = {0}, notes = {0};
+    char left_out[1024];
     tm_status status = tm_export_find(s->format, &target.format, err);
     if (status == TM_OK) status = tm_records_read(store, &records, err);
     if (status == TM_OK) status = tm_export_store_open(&records, store, &export, err);
     if (status == TM_OK)
         status = s->path ? tm_export_to_file(&export.view, &target, &notes, err)
                          : tm_export_to_text(&export.view, target.format, &text, &notes, err);
-    print_notes(&records, &notes);
+    tm_print_notes("export", tm_records_left_out(&records, left_out, sizeof left_out));
+    tm_print_notes("export", tm_text_string(&notes));
     if (status == TM_OK) fwrite(tm_text_string(&text), 1, text.length, call->out);
     tm_text_free(&text);
     tm_text_free(&notes);

@@ -3,6 +3,7 @@
 #include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
+#include "harness/cli/export_options.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/peer_options.h"
 #include "harness/cli/plan_roofline.h"
@@ -26,6 +27,8 @@ typedef struct settings {
     bool dry_run, profile, oversubscribe, allow_machine, quiet, no_roofline, retune;
     tm_energy_settings energy;
     tm_energy_source_choice meter; /* the source that was found */
+    tm_export_settings exports;
+    tm_exports targets; /* of them */
 } settings;
 
 static tm_status replace_axis(const char *list, int *n, tm_suite *suite,
@@ -252,6 +255,8 @@ static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_mac
                     "again to continue\n",
                     s->store);
             call->exit_status = tm_interrupt_exit_status(interrupt);
+        } else if (status == TM_OK) {
+            status = tm_exports_write_store(&s->targets, "run", s->store, err);
         }
     }
     tm_sweep_outcome_free(&outcome);
@@ -303,6 +308,8 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
     }
     if (status == TM_OK && !s->dry_run)
         status = tm_sweep_check_store(s->store, &machine, s->allow_machine, err);
+    if (status == TM_OK && !s->dry_run)
+        status = tm_exports_open(&s->exports, s->store, &s->targets, err);
     if (status == TM_OK && !s->dry_run) interrupt = tm_interrupt_open();
     if (status == TM_OK) status = tm_plan_list_choices(suite, &machine, &options, &choices, err);
     if (status == TM_OK) status = tm_tune_resolve(&tuner, &choices, err);
@@ -315,6 +322,7 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
         status = tm_print_json(call->out, plan_to_json(suite, &plan), err);
     else if (status == TM_OK)
         print_plan_text(call->out, suite, &plan, &s->meter);
+    tm_exports_close(&s->targets);
     tm_plan_free(&plan);
     tm_tune_choices_free(&choices);
     return status;
@@ -392,8 +400,10 @@ const tm_command tm_command_run = {
     .examples = "ternmark run quick --dry-run\n"
                 "ternmark run demo --store results/runs/demo.jsonl",
     .formats = (const char *const[]){"text", "json", NULL},
-    .options =
-        (const tm_option_set[]){{rows, 0}, {tm_energy_options, offsetof(settings, energy)}, {0}},
+    .options = (const tm_option_set[]){{rows, 0},
+                                       {tm_energy_options, offsetof(settings, energy)},
+                                       {tm_export_options, offsetof(settings, exports)},
+                                       {0}},
     .get_rows = tm_energy_source_rows,
     .got_rows_offset = offsetof(settings, energy),
     .argument_names = tm_suite_names,

@@ -213,6 +213,19 @@ else
 fi
 check "openmetrics: the last line is # EOF" same "# EOF" tail -n 1 store.prom
 
+# --- run --export ---------------------------------------------------------------------------------
+
+tiny=(run quick -m null:1000 --kernel i2r16_mad_scalar -t 1 --test tg2 --processes 1 -r 1 --no-roofline -q)
+expect 0 "run: exports to several files" . "${tiny[@]}" --store run.jsonl --export junit:run.xml --export bencher:run.json
+check "run: the exports hold the cells of the store" bash -c \
+    'grep -q "null:1000.i2r16_mad_scalar" run.xml && jq -e "keys | any(startswith(\"null:1000/i2r16_mad_scalar/tg2\"))" run.json'
+expect 2 "run: an unknown format, before measuring" 'did you mean "junit"' "${tiny[@]}" --store new.jsonl --export juint:x
+expect 2 "run: an export without a file" 'write junit:FILE' "${tiny[@]}" --store new.jsonl --export junit
+expect 2 "run: an export over the store" 'would overwrite the store' "${tiny[@]}" --store run.jsonl --export junit:run.jsonl
+expect 2 "run: two exports to one file" 'write the same file' "${tiny[@]}" --store new.jsonl --export junit:x,bencher:x
+expect 2 "run: a file that cannot be written, before measuring" nofolder "${tiny[@]}" --store new.jsonl --export junit:nofolder/x
+check "run: nothing was measured" test ! -e new.jsonl
+
 # --- bad input -------------------------------------------------------------------------------------
 
 expect 2 "an unknown format" 'did you mean "junit"' export store.jsonl --to juint
