@@ -14,7 +14,7 @@ bool tm_record_is_valid_sample(const tm_record *r)
 bool tm_same_names(const tm_cell *a, const tm_cell *b)
 {
     return tm_same_column(a, b) && strcmp(a->kernel, b->kernel) == 0 &&
-           strcmp(a->head_kernel, b->head_kernel) == 0;
+           strcmp(a->head_kernel, b->head_kernel) == 0 && strcmp(a->variant, b->variant) == 0;
 }
 
 bool tm_same_column(const tm_cell *a, const tm_cell *b)

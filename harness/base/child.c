@@ -38,8 +38,8 @@ static void close_fd(int *fd)
 }
 
 /* Runs between fork and exec: only async-signal-safe calls. */
-static _Noreturn void become(const char *const *argv, int in, int out, int words, int failed,
-                             pid_t parent)
+static _Noreturn void become(const char *const *argv, char **environment, int in, int out,
+                             int words, int failed, pid_t parent)
 {
     sigset_t none;
     setpgid(0, 0);
@@ -52,7 +52,7 @@ static _Noreturn void become(const char *const *argv, int in, int out, int words
      * program's own descriptors, which are close-on-exec, stay closed to the child. */
     (void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(words, 2) >= 0)
-        execv(argv[0], (char *const *)argv);
+        execve(argv[0], (char *const *)argv, environment);
     int why = errno;
     (void)!write(failed, &why, sizeof why);
     _exit(127);
@@ -72,13 +72,48 @@ static bool make_pipe(int fds[2])
     return true;
 }
 
+/* Whether one of the variables replaces this entry of the environment. */
+static bool is_replaced(const char *entry, const char *const *variables)
+{
+    for (int i = 0; variables && variables[i]; i++) {
+        size_t n = strcspn(variables[i], "=") + 1;
+        if (strncmp(entry, variables[i], n) == 0) return true;
+    }
+    return false;
+}
+
+/* The environment of this process with the variables set. Free the array; it borrows its
+ * entries. */
+static char **merge_environment(const char *const *variables)
+{
+    size_t n = 0, n_set = 0, k = 0;
+    while (environ && environ[n]) n++;
+    while (variables && variables[n_set]) n_set++;
+    char **out = calloc(n + n_set + 1, sizeof *out);
+    for (size_t i = 0; out && i < n; i++)
+        if (!is_replaced(environ[i], variables)) out[k++] = environ[i];
+    for (size_t i = 0; out && i < n_set; i++) out[k++] = (char *)variables[i];
+    return out;
+}
+
 tm_status tm_child_open(const char *const *argv, tm_child **out, tm_error *err)
+{
+    return tm_child_open_with(argv, NULL, out, err);
+}
+
+tm_status tm_child_open_with(const char *const *argv, const char *const *variables, tm_child **out,
+                             tm_error *err)
 {
     int in[2] = {-1, -1}, from[2] = {-1, -1}, words[2] = {-1, -1}, failed[2] = {-1, -1}, why = 0;
     tm_status status = TM_OK;
     *out = NULL;
     tm_child *child = calloc(1, sizeof *child);
-    if (!child) return tm_fail(err, TM_NOMEM, "no memory for a child process");
+    char **environment = merge_environment(variables);
+    if (!child || !environment) {
+        free(child);
+        free(environment);
+        return tm_fail(err, TM_NOMEM, "no memory for a child process");
+    }
     child->to = child->from = child->words_from = -1;
     if (!make_pipe(in) || !make_pipe(from) || !make_pipe(words) || !make_pipe(failed)) {
         status = tm_fail(err, TM_IO, "a pipe to a child process: %s", strerror(errno));
@@ -86,7 +121,7 @@ tm_status tm_child_open(const char *const *argv, tm_child **out, tm_error *err)
     }
     pid_t parent = getpid();
     child->pid = fork();
-    if (child->pid == 0) become(argv, in[0], from[1], words[1], failed[1], parent);
+    if (child->pid == 0) become(argv, environment, in[0], from[1], words[1], failed[1], parent);
     if (child->pid < 0) {
         status = tm_fail(err, TM_CHILD, "%s: could not be started: %s", argv[0], strerror(errno));
         goto fail;
@@ -109,9 +144,11 @@ tm_status tm_child_open(const char *const *argv, tm_child **out, tm_error *err)
     child->from = from[0];
     child->words_from = words[0];
     fcntl(child->words_from, F_SETFL, O_NONBLOCK);
+    free(environment);
     *out = child;
     return TM_OK;
 fail:
+    free(environment);
     for (int i = 0; i < 2; i++) {
         close_fd(&in[i]);
         close_fd(&from[i]);

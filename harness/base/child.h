@@ -26,6 +26,9 @@ typedef struct tm_child_end {
 /* argv: NULL-terminated; argv[0] is a path. Errors: IO, NOMEM, CHILD (it could not be started: the
  * path and why). */
 tm_status tm_child_open(const char *const *argv, tm_child **out, tm_error *err) TM_MUST_USE;
+/* The same with variables set in its environment: "NAME=VALUE" each, ended by NULL; NULL: none. */
+tm_status tm_child_open_with(const char *const *argv, const char *const *variables, tm_child **out,
+                             tm_error *err) TM_MUST_USE;
 
 /* Replaces the clock of the time-outs below; NULL: the system's. Borrowed. */
 void tm_child_set_clock(tm_child *child, const tm_clock *clock);

@@ -6,6 +6,7 @@
 #include "harness/measure/bench.h"
 #include "harness/measure/energy_window.h"
 #include "harness/measure/profile_trace.h"
+#include "harness/measure/spin.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -134,9 +135,11 @@ static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int
         tm_record_free(&ignored);
         if (status != TM_OK) return status;
     }
+    const int64_t spin_ns = t->n_repetitions > 0 ? tm_spin_ns() : 0;
     for (int i = 0; i < t->n_repetitions; i++) {
         tm_record record = {0};
         tm_status status = tm_bench_once(bench, &t->test, &record, err);
+        record.sample.spin_ns = spin_ns;
         record.sample.repetition = t->first_repetition + i;
         snprintf(record.sample.tokens, sizeof record.sample.tokens, "%s", tokens);
         if (status == TM_OK)

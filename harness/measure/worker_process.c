@@ -78,7 +78,7 @@ tm_status tm_worker_process_run(const tm_worker_process *process, tm_error *err)
 {
     conversation c = {.process = process};
     tm_child_end end = {0};
-    tm_status status = tm_child_open(process->argv, &c.child, err);
+    tm_status status = tm_child_open_with(process->argv, process->variables, &c.child, err);
     if (status != TM_OK) return status;
     status = converse(&c, err);
     /* A worker that is done or gone gets time to end; any other is killed at once. */

@@ -7,7 +7,8 @@
 #include "harness/measure/worker.h"
 
 typedef struct tm_worker_process {
-    const char *const *argv; /* NULL-terminated; argv[0] is the path of the program */
+    const char *const *argv;      /* NULL-terminated; argv[0] is the path of the program */
+    const char *const *variables; /* to set in its environment, as tm_child_open_with; or NULL */
     const tm_worker_request *request;
     /* Gets every line from LOADED to DONE, and owns what is in it. */
     tm_status (*on_line)(void *arg, tm_worker_line *line, tm_error *err);

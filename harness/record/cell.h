@@ -29,6 +29,9 @@ typedef struct tm_cell {
     int n_sequences;     /* decoded together, one token of each per pass; 0 and 1: one */
     char test[48];       /* "pp512", "tg128", "pp512+tg128", then "@d1024", "@b8" */
     char role[16];       /* one of the above */
+    /* How its process differs from one that the other fields describe: "isa=avx2,kv=f32". "": it
+     * does not. */
+    char variant[96];
     /* Set by tm_summaries_make, 0 before: which machine of the records it was measured on. A store
      * may hold cells of several machines; they are never one cell. */
     int machine;
@@ -46,7 +49,7 @@ void tm_cell_set_model(tm_cell *cell, const char *model_identity);
 void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size);
 
 /* "synth:125M f16_fma_avx2 2 threads tg16"; " head NAME" follows the kernel unless the head is
- * fp16. Returns text. */
+ * fp16, and the variant comes last. Returns text. */
 char *tm_cell_label(const tm_cell *cell, char *text, size_t size);
 
 #endif

@@ -138,6 +138,8 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
         cell.depth = t->depth;
         cell.n_sequences = t->n_sequences;
         tm_test_name(t->n_prompt, t->n_gen, t->depth, t->n_sequences, cell.test, sizeof cell.test);
+        if (p->options->setting)
+            memcpy(cell.variant, p->options->setting->variant, sizeof cell.variant);
         if (is_excluded(suite, &cell, w->kernel, w->threads_all)) continue;
         if (p->options->only &&
             !strstr(tm_cell_label(&cell, label, sizeof label), p->options->only))
@@ -160,6 +162,7 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
 static int keep_arm(planner *p, tm_arm *arm)
 {
     check_memory(p->machine, arm);
+    arm->setting = p->options->setting;
     p->plan->n_cells += arm->n_cells;
     if (arm->skip[0]) p->plan->n_skipped_cells += arm->n_cells;
     return p->plan->n_arms++;
@@ -373,6 +376,37 @@ tm_status tm_plan_make(const tm_suite *suite, const tm_machine *machine,
                                        : "its excludes leave no cell");
     if (status != TM_OK) tm_plan_free(out);
     return status;
+}
+
+tm_status tm_plan_join(tm_plan *a, tm_plan *b, tm_plan *out, tm_error *err)
+{
+    const int n = a->n_arms;
+    *out = (tm_plan){.choices = a->choices};
+    if (n != b->n_arms)
+        return tm_fail(err, TM_ARG,
+                       "A has %d combinations of model, kernel and threads, B has %d; each of A "
+                       "needs one of B to be compared with",
+                       n, b->n_arms);
+    out->arms = calloc(2 * (size_t)n + 1, sizeof *out->arms);
+    out->pairs = calloc((size_t)n + 1, sizeof *out->pairs);
+    if (!out->arms || !out->pairs) {
+        tm_plan_free(out);
+        return tm_fail(err, TM_NOMEM, "no memory for a plan of %d arms", 2 * n);
+    }
+    for (int i = 0; i < n; i++) {
+        out->arms[2 * i] = a->arms[i];
+        out->arms[2 * i + 1] = b->arms[i];
+        /* Numbers of processes count within a model and its threads: here within one pair. */
+        out->pairs[i] = (tm_pair){2 * i, 2 * i + 1, 0, 1};
+    }
+    out->n_arms = 2 * n;
+    out->n_pairs = n;
+    out->n_cells = a->n_cells + b->n_cells;
+    out->n_skipped_cells = a->n_skipped_cells + b->n_skipped_cells;
+    a->n_arms = b->n_arms = 0; /* moved */
+    tm_plan_free(a);
+    tm_plan_free(b);
+    return TM_OK;
 }
 
 void tm_plan_free(tm_plan *plan)

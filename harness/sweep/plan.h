@@ -15,14 +15,24 @@
 #include "harness/sweep/suite.h"
 #include "harness/tune/tune_choices.h"
 
+/* What differs in the process of an arm from those of a plain sweep. */
+typedef struct tm_arm_setting {
+    char program[4096]; /* another build of ternmark; "": this one */
+    char isa[128];      /* instruction sets that it may use: "avx2+avx512"; "": all */
+    char prefetch[24];  /* bytes, see harness/tune/prefetch.h; "": the measured distance */
+    bool f32_kv;        /* a KV cache of f32, not f16 */
+    char variant[96];   /* its cells' variant, for people: "isa=avx2,kv=f32" */
+} tm_arm_setting;
+
 typedef struct tm_arm {
     tm_cell *cells; /* [n_cells], one per test; owned */
     char (*cell_ids)[24];
     int n_cells;
-    int64_t predicted_bytes;  /* memory of the process; 0: its config could not be read */
-    double predicted_seconds; /* of one process: load, check, tests; a guess */
-    char skip[480];           /* why it is not started; "": it is */
-    const tm_peer *peer;      /* the engine that runs it; borrowed. NULL: ours */
+    int64_t predicted_bytes;       /* memory of the process; 0: its config could not be read */
+    double predicted_seconds;      /* of one process: load, check, tests; a guess */
+    char skip[480];                /* why it is not started; "": it is */
+    const tm_peer *peer;           /* the engine that runs it; borrowed. NULL: ours */
+    const tm_arm_setting *setting; /* what differs in its process; borrowed. NULL: nothing */
 } tm_arm;
 
 /* Arms that run together: a pair (baseline first) or one alone (b = -1). */
@@ -52,6 +62,7 @@ typedef struct tm_plan_options {
      * Borrowed. */
     const tm_tune_choices *choices;
     bool energy; /* a source works: every process also measures the energy windows of the suite */
+    const tm_arm_setting *setting; /* of every arm; borrowed. NULL: none */
 } tm_plan_options;
 
 /* Lists the choices between kernels that the suite leaves open, for tm_tune_resolve. Free them also
@@ -66,6 +77,11 @@ tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *machine,
 tm_status tm_plan_make(const tm_suite *suite, const tm_machine *machine,
                        const tm_plan_options *options, tm_plan *out, tm_error *err) TM_MUST_USE;
 void tm_plan_free(tm_plan *plan);
+
+/* Pairs the arms of two plans without pairs, arm i with arm i, and moves them to *out; both become
+ * empty. Their tests must be equal. Errors: ARG (they differ in number; the text of
+ * both), NOMEM. */
+tm_status tm_plan_join(tm_plan *a, tm_plan *b, tm_plan *out, tm_error *err) TM_MUST_USE;
 
 /* The kernel and the head kernel a name stands for: "auto" (see tm_model_auto), a family, or a
  * kernel. source: the model, or NULL for a ternary one with an f16 head. Errors: ARG (unknown, with

@@ -147,6 +147,7 @@ static void emit(const sweep *s, tm_sweep_event_kind kind, const tm_record *reco
                             .n_rounds = s->o->suite->processes,
                             .elapsed_seconds = now,
                             .remaining_seconds = fmax(0, s->predicted_end - now),
+                            .may_end_early = s->o->wants,
                             .column_ended = record && record->kind != TM_RECORD_CELL &&
                                             column_ended(s, &record->cell)};
     s->o->on_event(s->o->on_event_arg, &event);
@@ -282,6 +283,7 @@ static tm_status run_pair(sweep *s, const tm_pair *pair, tm_error *err)
     int n = 0, process = process_of(pair, s->round);
     double seconds = pair_seconds(s, pair, s->round, &n);
     if (n == 0) return TM_OK;
+    if (s->o->wants && !s->o->wants(s->o->wants_arg, pair, s->round)) return TM_OK;
     if (!fits_budget(s, pair, seconds)) {
         s->out->budget_spent = true;
         return TM_OK;

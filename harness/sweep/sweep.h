@@ -30,6 +30,7 @@ typedef struct tm_sweep_event {
     int round, n_rounds;     /* from 0 */
     double elapsed_seconds;
     double remaining_seconds; /* predicted */
+    bool may_end_early;       /* it is an upper bound: pairs run only while they are wanted */
     /* SAMPLE, PROFILE, ENERGY: nothing more is due of the record's model, threads and test, by any
      * kernel. */
     bool column_ended;
@@ -49,6 +50,10 @@ typedef struct tm_sweep_options {
     void *limits_arg;
     const tm_energy_source_choice *energy; /* the source that is read; NULL: no energy requested */
     uint64_t seed;
+    /* Whether a pair runs in this round; called before each. It may look at the records so far.
+     * NULL: every pair runs in every round. */
+    bool (*wants)(void *arg, const tm_pair *pair, int round);
+    void *wants_arg;
     bool oversubscribe;
     bool allow_machine;     /* continue a store of another machine */
     bool again;             /* measure everything, whatever the store has already */

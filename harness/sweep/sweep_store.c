@@ -112,6 +112,12 @@ static const char *group_of(const char *kernel_name)
     return kernel->format->ternary ? "ternary" : kernel->format->name;
 }
 
+/* The part of the variant that may change tokens: the type of the KV cache. */
+static const char *kv_of(const tm_cell *cell)
+{
+    return strstr(cell->variant, "kv=f32") ? "f32" : "f16";
+}
+
 /* Key of the samples whose greedy tokens must be equal. */
 static uint64_t tokens_key(const tm_cell *cell)
 {
@@ -119,6 +125,7 @@ static uint64_t tokens_key(const tm_cell *cell)
     uint64_t hash = tm_hash(TM_HASH_START, "tokens", 6);
     hash = tm_hash(hash, cell->model, strlen(cell->model) + 1);
     hash = tm_hash(hash, cell->head_kernel, strlen(cell->head_kernel) + 1);
+    hash = tm_hash(hash, kv_of(cell), strlen(kv_of(cell)) + 1);
     return tm_hash(hash, group, strlen(group));
 }
 
@@ -340,6 +347,7 @@ const tm_record *tm_sweep_store_next_tokens(const tm_sweep_store *log, const tm_
         const tm_record *r = &log->records->items[i];
         if (r->kind == TM_RECORD_SAMPLE && strcmp(r->cell.model, cell->model) == 0 &&
             strcmp(r->cell.head_kernel, cell->head_kernel) == 0 &&
+            strcmp(kv_of(&r->cell), kv_of(cell)) == 0 &&
             strcmp(group_of(r->cell.kernel), group_of(cell->kernel)) == 0)
             return r;
     }

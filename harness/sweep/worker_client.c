@@ -2,6 +2,7 @@
 
 #include "harness/measure/profile.h"
 #include "harness/measure/worker_process.h"
+#include "harness/tune/prefetch.h"
 #include "kernels/kernel.h"
 
 #include <stdio.h>
@@ -93,7 +94,7 @@ static void fill_request(session *s)
     r->cell = p->arm->cells[0];
     r->seed = p->options->seed;
     r->oversubscribe = p->options->oversubscribe;
-    r->f16_kv = true;
+    r->f16_kv = !(p->arm->setting && p->arm->setting->f32_kv);
     r->check = true;
     snprintf(r->counters, sizeof r->counters, "%s", suite->counters);
     for (int i = 0; i < p->arm->n_cells; i++) {
@@ -328,9 +329,21 @@ static int failed_cell(const session *s)
 
 tm_status tm_worker_client_run(tm_worker_client *client, int *failed, bool *fatal, tm_error *err)
 {
-    const char *path = client->options->worker_path;
+    const tm_arm_setting *setting = client->arm->setting;
+    const char *path =
+        setting && setting->program[0] ? setting->program : client->options->worker_path;
     const tm_peer *peer = client->arm->peer;
-    char text[TM_PEER_TEXT];
+    char text[TM_PEER_TEXT], isa[160], prefetch[64];
+    const char *variables[3] = {NULL};
+    int n_variables = 0;
+    if (setting && setting->isa[0]) {
+        snprintf(isa, sizeof isa, "TERNMARK_ISA=%s", setting->isa);
+        variables[n_variables++] = isa;
+    }
+    if (setting && setting->prefetch[0]) {
+        snprintf(prefetch, sizeof prefetch, TM_PREFETCH_VARIABLE "=%s", setting->prefetch);
+        variables[n_variables++] = prefetch;
+    }
     const char *argv[] = {path ? path : "/proc/self/exe", peer ? "peer" : "worker",
                           peer ? text : NULL, NULL};
     if (peer) tm_peer_print(peer, text, sizeof text);
@@ -344,6 +357,7 @@ tm_status tm_worker_client_run(tm_worker_client *client, int *failed, bool *fata
     s->p = client;
     fill_request(s);
     tm_worker_process process = {.argv = argv,
+                                 .variables = variables,
                                  .request = &s->request,
                                  .on_line = take_line,
                                  .patience = patience,

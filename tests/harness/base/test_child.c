@@ -50,6 +50,23 @@ static void test_lines_go_both_ways(void **state)
     assert_true(end.max_rss_bytes > 0);
 }
 
+static void test_variables_replace_those_of_this_process(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    tm_child *child;
+    const char *argv[] = {"/bin/sh", "-c", "echo \"$TM_TEST_A|$TM_TEST_B|$TM_TEST_AB\"", NULL};
+    const char *variables[] = {"TM_TEST_A=new one", "TM_TEST_B=", NULL};
+    setenv("TM_TEST_A", "old", 1);
+    setenv("TM_TEST_AB", "kept", 1);
+    assert_ok(tm_child_open_with(argv, variables, &child, &err), err);
+    assert_string_equal(next_line(child), "new one||kept");
+    tm_child_close(child, PATIENCE, NULL);
+    assert_string_equal(getenv("TM_TEST_A"), "old");
+    unsetenv("TM_TEST_A");
+    unsetenv("TM_TEST_AB");
+}
+
 static void test_long_line(void **state)
 {
     (void)state;
@@ -291,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_go_both_ways),
+        cmocka_unit_test(test_variables_replace_those_of_this_process),
         cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_end_is_described),
         cmocka_unit_test(test_missing_program_is_an_error),
