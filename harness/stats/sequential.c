@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 
 #define CONFIDENCE 0.95
 
@@ -100,14 +99,10 @@ static batch batch_of(const tm_gate_limits *limits, const tm_gate_row *row, cons
     };
 }
 
-/* p of the signed-rank test of a batch, corrected for its looks. */
+/* p of a batch, corrected for its looks. */
 static double look_p(const batch *x)
 {
-    double p = NAN, *d = malloc(sizeof *d * (size_t)(x->n > 0 ? x->n : 1));
-    for (int i = 0; d && i < x->n; i++) d[i] = log(x->b[i] / x->a[i]);
-    if (d) p = fmin(1, x->looks.n * tm_signed_rank_p(d, x->n));
-    free(d);
-    return p;
+    return fmin(1, x->looks.n * tm_ratio_p(x->b, x->a, x->n));
 }
 
 static void settle(tm_gate_row *row, tm_gate_state state, const char *because)
@@ -123,8 +118,10 @@ static void judge(const tm_gate_limits *limits, tm_gate_row *row, const batch *x
     const bool first = row->state == TM_GATE_SCREENING;
     const double worst = 1 + limits->threshold;
     const tm_interval r = row->ratio;
-    if (isnan(r.low)) {
-        if (is_last) settle(row, TM_GATE_INCONCLUSIVE, "too few pairs for an interval");
+    if (x->n < TM_FIRST_LOOK || isnan(r.low)) {
+        if (is_last)
+            settle(row, TM_GATE_INCONCLUSIVE,
+                   first ? "fewer than 8 valid pairs" : "fewer than 8 valid pairs to confirm");
         return;
     }
     if (r.high < worst) {

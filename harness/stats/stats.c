@@ -157,6 +157,51 @@ tm_interval tm_interval_ratio(const double *a, const double *b, int n, double co
     return out;
 }
 
+double tm_ratio_p(const double *a, const double *b, int n)
+{
+    double mean, deviation;
+    if (n < 2 || !log_moments(a, b, n, &mean, &deviation)) return NAN;
+    if (n < SIGNED_RANK_N)
+        return deviation > 0 ? 2 * tm_t_upper_tail(fabs(mean) / (deviation / sqrt(n)), n - 1)
+               : mean == 0   ? 1
+                             : 0;
+    tm_scratch scratch;
+    double *d = tm_scratch_take(&scratch, n);
+    if (!d) return NAN;
+    for (int i = 0; i < n; i++) d[i] = log(a[i] / b[i]);
+    double p = tm_signed_rank_p(d, n);
+    tm_scratch_drop(&scratch);
+    return p;
+}
+
+/* Source: Welch 1947; degrees of freedom after Satterthwaite 1946. */
+tm_interval tm_interval_ratio_sets(const double *a, int n_a, const double *b, int n_b,
+                                   double confidence, double *p)
+{
+    assert(confidence > 0 && confidence < 1);
+    tm_interval out = {NAN, NAN, NAN, n_a < n_b ? n_a : n_b, NAN, "none: no values"};
+    double mean_a, mean_b, sd_a, sd_b;
+    *p = NAN;
+    if (n_a <= 0 || n_b <= 0) return out;
+    out.method = "none: a value is not positive";
+    if (!log_moments(a, NULL, n_a, &mean_a, &sd_a) || !log_moments(b, NULL, n_b, &mean_b, &sd_b))
+        return out;
+    out.value = exp(mean_a - mean_b);
+    out.method = "none: n < 2";
+    if (n_a < 2 || n_b < 2) return out;
+    double va = sd_a * sd_a / n_a, vb = sd_b * sd_b / n_b, error = sqrt(va + vb);
+    double degrees = error > 0 ? (va + vb) * (va + vb) / (va * va / (n_a - 1) + vb * vb / (n_b - 1))
+                               : n_a + n_b - 2;
+    double half = tm_t_quantile(0.5 + 0.5 * confidence, degrees) * error;
+    out.low = exp(mean_a - mean_b - half);
+    out.high = exp(mean_a - mean_b + half);
+    out.confidence = confidence;
+    out.method = "Welch's t on logs";
+    double away = fabs(mean_a - mean_b);
+    *p = error > 0 ? 2 * tm_t_upper_tail(away / error, degrees) : away > 0 ? 0 : 1;
+    return out;
+}
+
 /* Two samples with a pooled deviation. Pairs alternate, so the two halves differ in size by at
  * most one, and pooling is then robust to unequal variances. */
 tm_interval tm_slot_effect(const double *a, const double *b, const bool *first_is_a, int n,

@@ -29,6 +29,8 @@ double tm_percentile_supported(const double *values, int n, double q, int *neede
 
 /* Quantiles of Student's t and of the normal distribution; NaN for p outside 0 .. 1. */
 double tm_t_quantile(double p, double degrees);
+/* P(T > t) for t at least 0. */
+double tm_t_upper_tail(double t, double degrees);
 double tm_normal_quantile(double p);
 
 /* Positive values, one per process (times, rates): geometric mean with a t interval on
@@ -39,8 +41,15 @@ tm_interval tm_interval_positive(const double *values, int n, double confidence)
  * Hodges-Lehmann with the Wilcoxon signed-rank interval, exact up to 60 pairs, then by the normal
  * approximation (see `method`). Below: t interval on logarithms. */
 tm_interval tm_interval_ratio(const double *a, const double *b, int n, double confidence);
+/* Two-sided p of "the ratio is 1", by the test that belongs to tm_interval_ratio: signed rank, or t
+ * on logarithms below 6 pairs. NaN for fewer than 2 pairs. */
+double tm_ratio_p(const double *a, const double *b, int n);
 /* The t interval of the same ratio, for comparison. */
 tm_interval tm_interval_ratio_t(const double *a, const double *b, int n, double confidence);
+/* The ratio of the geometric means of two independent sets: Welch's t interval on logarithms, at
+ * least 2 values each. *p: two-sided, of no difference; NaN without an interval. */
+tm_interval tm_interval_ratio_sets(const double *a, int n_a, const double *b, int n_b,
+                                   double confidence, double *p);
 /* Pseudo-median of d and its exact signed-rank interval (n >= 6 for 95 %), without logs. */
 tm_interval tm_hodges_lehmann(const double *d, int n, double confidence);
 /* Two-sided p of the signed-rank test of d around 0. Zeros are dropped, ties get mid-ranks.

@@ -123,3 +123,10 @@ double tm_t_quantile(double p, double degrees)
     symmetric t = {degrees, scale};
     return quantile(&t, p);
 }
+
+double tm_t_upper_tail(double t, double degrees)
+{
+    if (!(degrees > 0) || !(t >= 0)) return NAN;
+    symmetric s = {degrees > MANY_DEGREES ? 0 : degrees, 0};
+    return upper_tail(&s, t);
+}

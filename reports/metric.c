@@ -1,0 +1,184 @@
+#include "reports/metric.h"
+
+#include "harness/stats/stats.h"
+#include "reports/output/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WHY_SIZE 160
+
+static double missing(char *why, const char *reason)
+{
+    snprintf(why, WHY_SIZE, "%s", reason);
+    return NAN;
+}
+
+/* A value of one sample; NaN with the reason. */
+typedef double sample_reader(const tm_metric *metric, const tm_record *sample, char *why);
+
+static double median_of(const tm_metric *metric, const tm_process_records *process,
+                        sample_reader *read, char *why)
+{
+    double *values = malloc(sizeof *values * (size_t)(process->n_samples + 1));
+    int n = 0;
+    if (!values) return missing(why, "out of memory");
+    snprintf(why, WHY_SIZE, "no valid sample");
+    for (int i = 0; i < process->n_samples; i++) {
+        double value = read(metric, process->samples[i], why);
+        if (isfinite(value) && value > 0) values[n++] = value;
+    }
+    double result = tm_median(values, n);
+    free(values);
+    return result;
+}
+
+static double rate_of_sample(const tm_metric *metric, const tm_record *sample, char *why)
+{
+    (void)metric;
+    (void)why;
+    return tm_record_rate(sample);
+}
+
+static double speed(const tm_metric *metric, const tm_process_records *process, char *why)
+{
+    return median_of(metric, process, rate_of_sample, why);
+}
+
+static double first_token_of_sample(const tm_metric *metric, const tm_record *sample, char *why)
+{
+    (void)metric;
+    if (sample->sample.first_token_ns > 0) return (double)sample->sample.first_token_ns * 1e-6;
+    return missing(why, "the test has no prompt");
+}
+
+static double first_token(const tm_metric *metric, const tm_process_records *process, char *why)
+{
+    return median_of(metric, process, first_token_of_sample, why);
+}
+
+/* Over the tokens of all repetitions of the process. */
+static double token_time(const tm_metric *metric, const tm_process_records *process, char *why)
+{
+    size_t n = 0, room = 1;
+    int needed;
+    for (int i = 0; i < process->n_samples; i++)
+        room += (size_t)process->samples[i]->sample.n_token_ns;
+    double *times = room < INT32_MAX ? malloc(sizeof *times * room) : NULL;
+    if (!times) return missing(why, "out of memory");
+    for (int i = 0; i < process->n_samples; i++)
+        for (int k = 0; k < process->samples[i]->sample.n_token_ns; k++)
+            times[n++] = (double)process->samples[i]->sample.token_ns[k] * 1e-6;
+    double value = n > 0 ? tm_percentile_supported(times, (int)n, metric->quantile, &needed) : NAN;
+    free(times);
+    if (n == 0) return missing(why, "no times of single tokens");
+    if (isnan(value))
+        snprintf(why, WHY_SIZE, "%zu times of single tokens in a process; at least %d are required",
+                 n, needed);
+    return value;
+}
+
+static double measured(const tm_measured *figure, char *why)
+{
+    return figure->missing[0] ? missing(why, figure->missing) : figure->value;
+}
+
+static double peak_of_sample(const tm_metric *metric, const tm_record *sample, char *why)
+{
+    (void)metric;
+    return measured(&sample->sample.peak_rss_bytes, why);
+}
+
+/* The peak grows over the life of the process: its last value. */
+static double peak_memory(const tm_metric *metric, const tm_process_records *process, char *why)
+{
+    double most = NAN;
+    snprintf(why, WHY_SIZE, "no valid sample");
+    for (int i = 0; i < process->n_samples; i++)
+        most = fmax(most, peak_of_sample(metric, process->samples[i], why));
+    return most;
+}
+
+static double counter_of_sample(const tm_metric *metric, const tm_record *sample, char *why)
+{
+    const tm_record_sample *s = &sample->sample;
+    for (int i = 0; i < s->n_counters; i++)
+        if (strcmp(s->counters[i].name, metric->counter) == 0)
+            return measured(&s->counters[i].figure, why) / s->n_tokens;
+    return missing(why, "not counted: ask for it with --counters");
+}
+
+static double counter_per_token(const tm_metric *metric, const tm_process_records *process,
+                                char *why)
+{
+    return median_of(metric, process, counter_of_sample, why);
+}
+
+/* Gross joules of all windows of the process per token. They must have one source and scope. */
+static double joules(const tm_metric *metric, const tm_process_records *process, char *why)
+{
+    double sum = 0, tokens = 0;
+    const tm_record_energy *first = NULL;
+    (void)metric;
+    for (int i = 0; i < process->n_windows; i++) {
+        const tm_record_energy *e = &process->windows[i]->energy;
+        if (e->fake) return missing(why, "the joules are fake");
+        if (e->gross_joules.missing[0]) return missing(why, e->gross_joules.missing);
+        if (!first) first = e;
+        if (strcmp(first->source, e->source) != 0 || strcmp(first->scope, e->scope) != 0)
+            return missing(why, "its windows have different sources or scopes");
+        sum += e->gross_joules.value;
+        tokens += (double)(e->n_prompt_tokens + e->n_output_tokens);
+    }
+    if (!first) return missing(why, "energy was not measured: ask for it with --energy");
+    return tokens > 0 ? sum / tokens : missing(why, "the windows have no tokens");
+}
+
+#define TIME "faster", "slower"
+#define LESS "lower", "higher"
+
+const tm_metric tm_metrics[] = {
+    {"tokens_per_second", "speed", "tokens/s", true, TIME, speed, NULL, 0},
+    {"first_token", "time to first token", "ms", false, TIME, first_token, NULL, 0},
+    {"token_p50", "median token time", "ms", false, TIME, token_time, NULL, 0.5},
+    {"token_p90", "token time p90", "ms", false, TIME, token_time, NULL, 0.9},
+    {"token_p99", "token time p99", "ms", false, TIME, token_time, NULL, 0.99},
+    {"peak_rss", "peak memory", "bytes", false, LESS, peak_memory, NULL, 0},
+    {"joules_per_token", "energy per token", "J", false, LESS, joules, NULL, 0},
+    {"instructions_per_token", "instructions per token", "", false, LESS, counter_per_token,
+     "instructions", 0},
+    {"cycles_per_token", "cycles per token", "", false, LESS, counter_per_token, "cycles", 0},
+    {0},
+};
+
+tm_status tm_metric_need(const char *name, const tm_metric **out, tm_error *err)
+{
+    const char *names[sizeof tm_metrics / sizeof *tm_metrics];
+    int n = 0;
+    for (const tm_metric *m = tm_metrics; m->name; m++) {
+        names[n++] = m->name;
+        if (strcmp(m->name, name) != 0) continue;
+        *out = m;
+        return TM_OK;
+    }
+    names[n] = NULL;
+    return tm_unknown_name(err, "metric", name, names);
+}
+
+double tm_metric_cost(const tm_metric *metric, double value)
+{
+    return metric->higher_is_better ? 1 / value : value;
+}
+
+char *tm_metric_text(const tm_metric *metric, double value, char *text, size_t size)
+{
+    char number[64];
+    if (strcmp(metric->unit, "bytes") == 0)
+        snprintf(text, size, "%s MiB", tm_number(value / 0x1p20, 4, number, sizeof number));
+    else
+        snprintf(text, size, "%s%s%s", tm_number(value, 4, number, sizeof number),
+                 metric->unit[0] ? " " : "", metric->unit);
+    return text;
+}
