@@ -22,7 +22,7 @@ typedef struct tm_cell_settings {
         .prompts = "512", .generated = "128", .threads = "all", .kernels = "auto", .seed = 1       \
     }
 
-/* Offsets are those of tm_cell_settings. */
+/* Offsets are those of tm_cell_settings. The first row is the model, which is required. */
 extern const tm_option tm_cell_options[];
 
 /* Kernels, families and layouts, to complete. */

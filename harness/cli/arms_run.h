@@ -1,0 +1,47 @@
+/* Runs two arms against each other, for `compare` and `gate`: what an arm is, the plan of their
+ * pairs, and the sweep. */
+#ifndef TM_HARNESS_CLI_ARMS_RUN_H
+#define TM_HARNESS_CLI_ARMS_RUN_H
+
+#include "harness/cli/cell_options.h"
+#include "harness/cli/peer_options.h"
+#include "harness/sweep/sweep.h"
+
+/* One arm: the cells it runs and what is different in its processes. */
+typedef struct tm_arm_request {
+    tm_suite suite;
+    tm_arm_setting setting;
+} tm_arm_request;
+
+/* Keys of an arm: "kernel=NAME,threads=N,...". */
+#define TM_ARM_KEYS "kernel, head_kernel, threads, model, isa, prefetch, kv, peer or build"
+
+/* Applies "KEY=VALUE,..." to an arm whose suite has the common cells. Errors: ARG (unknown key with
+ * the nearest; a wrong value). */
+tm_status tm_arm_parse(const char *text, tm_arm_request *arm, tm_error *err) TM_MUST_USE;
+
+typedef struct tm_arms_request {
+    const char *command; /* for messages */
+    tm_arm_request *a, *b;
+    bool is_aa; /* B repeats A */
+    const tm_cell_settings *cells;
+    const tm_peers *peers;
+    const char *store;                     /* NULL: none */
+    const tm_energy_source_choice *energy; /* NULL: none */
+    bool measure_limits;
+    bool (*wants)(void *arg, const tm_pair *pair, int round);
+    void *wants_arg;
+    void (*begin)(void *arg, const tm_plan *plan, const tm_records *records); /* before the first */
+    const tm_interrupt *interrupt;
+} tm_arms_request;
+
+/* Plans, joins and runs the arms; the records of the run are outcome->records from first_new on.
+ * Free plan and outcome also after an error. Errors: those of planning and of the sweep. */
+tm_status tm_arms_run(const tm_arms_request *request, tm_plan *plan, tm_sweep_outcome *outcome,
+                      tm_machine *machine, tm_error *err) TM_MUST_USE;
+
+/* Whether the program is a ternmark whose workers this one can use. Errors: ARG, which says what it
+ * is not. */
+tm_status tm_build_check(const char *program, tm_error *err) TM_MUST_USE;
+
+#endif
