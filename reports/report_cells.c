@@ -188,9 +188,12 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         "4 processes their range; it does not cover drift, so another run may lie outside. n: "
         "processes x repetitions in each, or processes and repetitions in all. "
         "Weights: linear weights, embedding and head in their layouts, computed from the shape. "
+        "p50 to p99: over the tokens of all these processes together. "
         "MB/token and GB/s: what the test must read (weights, head, keys and values), not what a "
         "counter saw. MAC peak: that of the kernel's arithmetic, measured by the roofline of "
-        "the cell's own run. Peak RSS: of the process until then, loading included; anonymous and "
+        "the cell's own run; a head of other arithmetic counts at the same peak, so that with a "
+        "float head the share is too low. Peak RSS: of the process until then, loading included; "
+        "anonymous and "
         "file memory: at the end of the repetition. J/token: "
         "gross, over all tokens of the test.");
     if (out->failed)

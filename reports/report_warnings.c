@@ -1,5 +1,6 @@
 /* Reasons to distrust a value, and values that are missing with the reason. */
 #include "reports/report_parts.h"
+#include "reports/summary_cell.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -201,6 +202,22 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
     return tm_text_status(out, "warnings", err);
 }
 
+/* Ternary cells of a column that has a speed-up, but from which they are left out. */
+static void put_unpaired(const tm_report_view *view, const tm_speedup *column, tm_text *out)
+{
+    for (int i = 0; i < view->summaries->n && column->comparison.n_pairs > 0; i++) {
+        const tm_cell_summary *s = &view->summaries->items[i];
+        char text[160];
+        if (s->superseded || s == column->ternary || !tm_same_column(&s->cell, column->cell) ||
+            strcmp(s->cell.role, TM_ROLE_TERNARY) != 0 || !isfinite(s->tokens_per_second.value) ||
+            tm_cells_are_paired(s, column->baseline))
+            continue;
+        snprintf(text, sizeof text, "not in the speed-up: no pair in one run with %s",
+                 column->baseline->cell.kernel);
+        put_item(view, out, &s->cell, text);
+    }
+}
+
 tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *err)
 {
     const size_t begin = out->length;
@@ -215,6 +232,7 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
     }
     for (int i = 0; i < view->input->speedups->n; i++) {
         const tm_speedup *s = &view->input->speedups->items[i];
+        put_unpaired(view, s, out);
         bool is_listed =
             (s->baseline && s->baseline->missing[0]) || (s->ternary && s->ternary->missing[0]);
         if (!s->comparison.missing[0] || is_listed) continue;

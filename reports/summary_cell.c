@@ -398,6 +398,7 @@ static void set_range(const double *a, const double *b, int n, const char *metho
         x->low = fmin(x->low, value);
         x->high = fmax(x->high, value);
     }
+    x->value = fmin(fmax(x->value, x->low), x->high); /* not outside by rounding */
     x->confidence = NAN;
     x->method = method;
 }

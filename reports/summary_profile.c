@@ -69,12 +69,13 @@ void tm_cell_profile_make(const tm_record *records, int n_records, const tm_reco
     if (!shown) return;
     out->missing[0] = 0;
     out->shown = &shown->profile;
+    const bool few = out->shown->n_pairs < TM_MIN_PAIRS;
     if (out->n_processes > 1)
         out->overhead = tm_processes_interval(values, out->n_processes);
     else
         out->overhead = (tm_interval){.value = out->shown->overhead,
-                                      .low = out->shown->overhead_low,
-                                      .high = out->shown->overhead_high,
+                                      .low = few ? NAN : out->shown->overhead_low,
+                                      .high = few ? NAN : out->shown->overhead_high,
                                       .n = out->shown->n_pairs,
                                       .method = "pairs of one process"};
     put_limits(run_of(records, n_records, shown->run_id), out);

@@ -105,7 +105,7 @@ static void note_refused(tm_records *out, int number, const char *why)
     if (k < 3)
         snprintf(out->refused + n, room, "%sline %d: %.200s", k ? "; " : "", number, why);
     else if (k < 13)
-        snprintf(out->refused + n, room, "%s %d", k == 3 ? "; also lines" : ",", number);
+        snprintf(out->refused + n, room, "%s %d", k == 3 ? "; also" : ",", number);
 }
 
 /* Reads the next line into the records; a bad one is counted. */

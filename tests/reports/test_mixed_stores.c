@@ -343,6 +343,14 @@ static void few_processes_have_their_range(void **state)
     NEAR(rate->high, 40);
     assert_true(isnan(rate->confidence));
     forget(&m);
+
+    /* The mean of equal values is not outside their range by rounding. */
+    static const double all[] = {1.0 / 3, 19.25, 0.1, 77.7, 1e6 / 7};
+    for (int i = 0; i < 5; i++) {
+        const double values[] = {all[i], all[i], all[i]};
+        const tm_interval equal = tm_processes_interval(values, 3);
+        assert_true(equal.low <= equal.value && equal.value <= equal.high);
+    }
 }
 
 static void the_fastest_of_several_has_a_wider_interval(void **state)

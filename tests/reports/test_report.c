@@ -454,6 +454,44 @@ static void changed_conditions_are_warnings(void **state)
     sample_free(&store);
 }
 
+/* A cell of a replaced model is marked where it is shown, and a kernel without pairs is named. */
+static void older_results_are_marked(void **state)
+{
+    fixture *f = *state;
+    tm_error err = {0};
+    tm_report report;
+    sample_store store = {0};
+    char dir[128];
+    snprintf(dir, sizeof dir, "%s/older", f->dir);
+    sample_add_run(&store, SAMPLE_RUN);
+    add_exact(&store, "synth:125M", 2, 0, 16, 4, 100, 250);
+    for (int i = 0; i < 4; i++)
+        sample_add_process(&store, "synth:125M", "t5_lut_x", 2, 0, 16, 10 + i, 0, 300, 1e9);
+    tm_report_options options = {.store = "s.jsonl",
+                                 .directory = dir,
+                                 .formats = TM_REPORT_MARKDOWN | TM_REPORT_CSV,
+                                 .published = &f->published};
+    assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
+    tm_report_free(&report);
+    const char *text = slurp(dir, "report.md");
+    assert_non_null(strstr(text, "125M, t5_lut_x, 2 threads, tg16: not in the speed-up: no pair in "
+                                 "one run with f16_fma_x\n"));
+    assert_null(strstr(text, "an earlier model of this name"));
+    for (int i = 1; i < store.records.n; i++) {
+        tm_cell *c = &store.records.items[i].cell;
+        strcpy(c->model_hash, strcmp(c->kernel, "t5_lut_x") == 0 ? "new" : "old");
+    }
+    assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
+    assert_non_null(strstr(tm_text_string(&report.text), "an earlier model of this name"));
+    tm_report_free(&report);
+    text = slurp(dir, "report.md");
+    const char *cells = strstr(text, "## Cells"), *warnings = strstr(text, "## Warnings");
+    assert_non_null(strstr(text, "an earlier model of this name"));
+    assert_true(strstr(cells, "an earlier model of this name") < warnings);
+    assert_non_null(strstr(warnings, "an earlier model of this name"));
+    sample_free(&store);
+}
+
 static void counters_have_a_table(void **state)
 {
     fixture *f = *state;
@@ -546,6 +584,7 @@ int main(void)
         cmocka_unit_test(missing_values_are_never_zero),
         cmocka_unit_test(plots_show_measured_and_published_series),
         cmocka_unit_test(changed_conditions_are_warnings),
+        cmocka_unit_test(older_results_are_marked),
         cmocka_unit_test(counters_have_a_table),
         cmocka_unit_test(errors_name_what_is_wrong),
     };

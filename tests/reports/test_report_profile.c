@@ -150,7 +150,12 @@ static void missing_profiles_have_the_reason(void **state)
     add_profile(&store, "other_engine", 0, 1, "the worker of this engine does not say");
     add_times(&store, "never_asked", 1);
     /* The process was killed after its profile and before its sample. */
-    add_profile(&store, "untimed", 0, 1, NULL);
+    tm_record *lone = add_profile(&store, "untimed", 0, 1, NULL);
+    tm_summaries few = summarise(&store);
+    assert_int_equal(lone->profile.n_pairs, 3); /* too few for an interval */
+    assert_true(isnan(few.items[3].profile.overhead.low));
+    tm_summaries_free(&few);
+    lone->profile.n_pairs = 4;
     tm_summaries summaries = summarise(&store);
     assert_int_equal(summaries.n, 4);
     const tm_cell_summary *untimed = &summaries.items[3];

@@ -178,7 +178,7 @@ static void test_refused_lines_are_named(void **state)
     assert_says(sentence, "5 lines of the store were refused and left out: line 2: ");
     assert_says(sentence, "; line 3: ");
     assert_says(sentence, "; line 4: ");
-    assert_says(sentence, "; also lines 5, 6");
+    assert_says(sentence, "; also 5, 6");
     tm_records_free(&records);
     add_bad_lines(path, 5, 20);
     assert_ok(tm_records_read(path, &records, &err), err);
