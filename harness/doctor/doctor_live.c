@@ -23,6 +23,25 @@
 /* GB/s. One DDR3 channel has more than twice this; lower values mean throttled or shared memory. */
 #define SLOW_GB_PER_SECOND 5
 
+/* A Raspberry Pi has no throttle counter, but its firmware reports what held it back. */
+static void pi_line(const tm_sample_condition *now, tm_doctor_line *line)
+{
+    char current[100], past[100];
+    unsigned since = now->pi_flags >> TM_PI_SINCE_BOOT;
+    tm_pi_firmware_text(now->pi_flags, current, sizeof current);
+    tm_pi_firmware_text(since, past, sizeof past);
+    tm_doctor_ok(line, "now: %s; since boot: %s", current[0] ? current : "none",
+                 past[0] ? past : "none");
+    if (!current[0] && !past[0]) return;
+    bool voltage = (now->pi_flags | since) & TM_PI_UNDER_VOLTAGE;
+    tm_doctor_warn(line,
+                   voltage ? "use the board's own power supply and a short cable"
+                           : "improve the cooling",
+                   "the Raspberry Pi's firmware held the processor back (get_throttled 0x%x): "
+                   "samples are marked while it does",
+                   now->pi_flags);
+}
+
 /* The conditions that every sample records, read for all usable CPUs. */
 static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
 {
@@ -41,7 +60,9 @@ static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
     else
         tm_doctor_ok(line, "%.2f GHz now, mean of %d CPUs", 1e-9 * now.frequency_hz.value, n);
     line = tm_doctor_add(out, "throttling");
-    if (now.throttle_events.missing[0]) {
+    if (now.throttle_events.missing[0] && now.has_pi_flags) {
+        pi_line(&now, line);
+    } else if (now.throttle_events.missing[0]) {
         tm_doctor_missing(line, "", "%s; throttling would only show in the times",
                           now.throttle_events.missing);
     } else {

@@ -173,6 +173,7 @@ void tm_sample_conditions_open(const char *root, const int *cpus, int n_cpus,
     find_throttle_counts(out);
     find_sensors(out);
     find_quota(out);
+    tm_pi_firmware_find(root, &out->pi);
 }
 
 /* CPU time of the pinned CPUs since boot. Source: proc_stat(5). */
@@ -297,6 +298,7 @@ void tm_sample_conditions_read(const tm_sample_conditions *conditions, tm_sample
     read_load(conditions, &out->load_average);
     read_cpu_time(conditions, out);
     out->throttled_periods = read_throttled_periods(conditions);
+    out->has_pi_flags = tm_pi_firmware_read(conditions->root, &conditions->pi, &out->pi_flags);
     out->ns = tm_now_ns();
     struct rusage usage;
     out->own_seconds = NAN;
@@ -331,6 +333,19 @@ static void mark_others(const tm_sample_conditions *c, const tm_sample_condition
                        (long long)periods);
 }
 
+/* Marks a sample during which the firmware held the processor back: at an edge, or in between, which
+ * shows in the flags since boot if it was the first time. */
+static void mark_pi(const tm_sample_condition *before, const tm_sample_condition *after,
+                    tm_record *record)
+{
+    char text[100];
+    unsigned since = (after->pi_flags & ~before->pi_flags) >> TM_PI_SINCE_BOOT;
+    unsigned flags = (before->pi_flags | after->pi_flags | since) & TM_PI_NOW;
+    if (before->has_pi_flags && after->has_pi_flags && flags)
+        tm_record_mark(record, "the firmware reports %s",
+                       tm_pi_firmware_text(flags, text, sizeof text));
+}
+
 void tm_sample_conditions_put(tm_sample_conditions *c, const tm_sample_condition *before,
                               const tm_sample_condition *after, tm_record *record)
 {
@@ -351,6 +366,7 @@ void tm_sample_conditions_put(tm_sample_conditions *c, const tm_sample_condition
             tm_record_mark(record, "the processor was thermally throttled %.0f times", events);
     }
     mark_others(c, before, after, record);
+    mark_pi(before, after, record);
     if (is_lower(last, first))
         tm_record_mark(record, "the clock fell by %.0f %% during the region",
                        100 * (1 - last / first));

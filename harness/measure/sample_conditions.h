@@ -11,6 +11,7 @@
 #ifndef TM_HARNESS_MEASURE_SAMPLE_CONDITIONS_H
 #define TM_HARNESS_MEASURE_SAMPLE_CONDITIONS_H
 
+#include "harness/machine/pi_firmware.h"
 #include "harness/record/record.h"
 
 #define TM_SAMPLE_CONDITIONS_CPUS_MAX    256
@@ -34,6 +35,7 @@ typedef struct tm_sample_conditions {
     char clock_missing[160], throttle_missing[160], temperature_missing[160];
     double first_hz; /* after the first region; NaN: there was none yet */
     char quota[200]; /* file with the throttled periods of the control group; "": none */
+    tm_pi_firmware pi;
 } tm_sample_conditions;
 
 typedef struct tm_sample_condition {
@@ -45,6 +47,8 @@ typedef struct tm_sample_condition {
     double busy_seconds, stolen_seconds; /* of the pinned CPUs, since boot; NaN: unknown */
     double own_seconds;                  /* CPU time of this process */
     int64_t throttled_periods;           /* of the control group; -1: unknown */
+    unsigned pi_flags;                   /* TM_PI_*; 0 also if unknown */
+    bool has_pi_flags;
 } tm_sample_condition;
 
 /* root: "/" or a recorded machine. cpus: [n_cpus], which the threads are pinned to; none if n_cpus
@@ -54,7 +58,8 @@ void tm_sample_conditions_open(const char *root, const int *cpus, int n_cpus,
 void tm_sample_conditions_read(const tm_sample_conditions *conditions, tm_sample_condition *out);
 
 /* Puts the conditions into a sample. Marks it if the frequency fell during the region or since the
- * first region, if the processor or the control group was throttled, or if others took CPU time. */
+ * first region, if the processor or the control group was throttled, if the firmware of a Raspberry
+ * Pi held it back, or if others took CPU time. */
 void tm_sample_conditions_put(tm_sample_conditions *conditions, const tm_sample_condition *before,
                               const tm_sample_condition *after, tm_record *record);
 

@@ -147,6 +147,24 @@ static void test_throttling_marks_the_sample(void **state)
     assert_true(record.sample.throttle_events.value == 3);
 }
 
+/* The flags are those of now and, shifted by 16 bits, those since boot. */
+static void test_a_raspberry_pi_that_is_held_back_marks_the_sample(void **state)
+{
+    (void)state;
+    const char *flags = "sys/devices/platform/soc/soc:firmware/get_throttled";
+    make_machine("pi");
+    put(flags, "50000");
+    open_pinned();
+    tm_sample_conditions_read(&conditions, &before);
+    assert_string_equal(region_marks(), ""); /* held back since boot, but not during the region */
+    put(flags, "50001");
+    assert_string_equal(region_marks(), "the firmware reports under-voltage");
+    put(flags, "50000");
+    tm_sample_conditions_read(&conditions, &before);
+    put(flags, "d0000"); /* between the two readings, for the first time */
+    assert_string_equal(region_marks(), "the firmware reports soft temperature limit");
+}
+
 static void test_missing_conditions_have_a_reason(void **state)
 {
     (void)state;
@@ -225,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_time_of_others_marks_the_sample),
         cmocka_unit_test(test_a_quota_that_stops_the_process_marks_the_sample),
         cmocka_unit_test(test_throttling_marks_the_sample),
+        cmocka_unit_test(test_a_raspberry_pi_that_is_held_back_marks_the_sample),
         cmocka_unit_test(test_missing_conditions_have_a_reason),
         cmocka_unit_test(test_thermal_zones_without_hwmon),
         cmocka_unit_test(test_this_machine),
