@@ -1,5 +1,7 @@
 #include "harness/measure/energy_window.h"
 
+#include "harness/probe/meter_series.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -53,7 +55,10 @@ void tm_energy_window_close(tm_energy_window *run)
  * window invalid. */
 static double lag_seconds(const tm_energy_window *run)
 {
-    return run->probe ? fmin(tm_probe_lag_seconds(run->probe), 0.2 * run->options->seconds) : 0;
+    double lag = run->probe   ? tm_probe_lag_seconds(run->probe)
+                 : run->later ? TM_METER_SERIES_GAP_SECONDS
+                              : 0;
+    return fmin(lag, 0.2 * run->options->seconds);
 }
 
 /* Measures the power while this process sleeps for the idle time. */
@@ -125,22 +130,32 @@ static tm_status repeat_phase(tm_energy_window *run, const tm_test *test, tm_pha
     return status;
 }
 
-static tm_status put_domains(const tm_probe_window *window, tm_record_energy *out, tm_error *err)
+/* Those of the scope come first. If there are more channels than a record holds, it says so. */
+static tm_status put_domains(const tm_energy_window *run, const tm_probe_window *window,
+                             tm_record_energy *out, tm_error *err)
 {
     int n = window->n_values < TM_ENERGY_DOMAINS_MAX ? window->n_values : TM_ENERGY_DOMAINS_MAX;
+    int n_all = 0;
     out->domains = calloc((size_t)n + 1, sizeof *out->domains);
     if (!out->domains) return tm_fail(err, TM_NOMEM, "no memory for %d domains", n);
-    for (int i = 0; i < window->n_values && out->n_domains < n; i++) {
-        const tm_probe_value *v = &window->values[i];
-        tm_energy_domain *d = &out->domains[out->n_domains];
-        if (strcmp(v->info->unit, "joules") != 0) continue;
-        snprintf(d->name, sizeof d->name, "%s", v->info->name);
-        snprintf(d->scope, sizeof d->scope, "%s", v->info->scope);
-        snprintf(d->reason, sizeof d->reason, "%s", v->reason);
-        d->state = v->state;
-        d->joules = v->value;
-        out->n_domains++;
-    }
+    for (int others = 0; others < 2; others++)
+        for (int i = 0; i < window->n_values; i++) {
+            const tm_probe_value *v = &window->values[i];
+            bool other = !tm_probe_in_scope(v->info, tm_probe_scope(run->probe));
+            if (strcmp(v->info->unit, "joules") != 0 || other != (others == 1)) continue;
+            n_all++;
+            if (out->n_domains == n) continue;
+            tm_energy_domain *d = &out->domains[out->n_domains++];
+            snprintf(d->name, sizeof d->name, "%s", v->info->name);
+            snprintf(d->scope, sizeof d->scope, "%s", v->info->scope);
+            snprintf(d->reason, sizeof d->reason, "%s", v->reason);
+            d->state = v->state;
+            d->joules = v->value;
+        }
+    size_t used = strlen(out->marks);
+    if (n_all > n)
+        snprintf(out->marks + used, sizeof out->marks - used, "%sdomains: the first %d of %d",
+                 used ? "; " : "", n, n_all);
     return TM_OK;
 }
 
@@ -251,7 +266,7 @@ tm_status tm_energy_window_measure(tm_energy_window *run, const tm_test *test, t
     if (run->probe) {
         /* The next window invalidates what this one lends, so copy it before the idle time. */
         put_sum(run, &window, out);
-        status = put_domains(&window, out, err);
+        status = put_domains(run, &window, out, err);
         if (status == TM_OK) status = put_trace(run, &window, out, err);
         if (status != TM_OK) return status;
     } else {

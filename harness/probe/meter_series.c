@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_SAMPLES (1 << 22)
@@ -81,6 +82,40 @@ static bool parse_number(const char *text, double *out)
     return end != text && *end == 0 && isfinite(*out);
 }
 
+/* Notes a line that cannot be read. */
+TM_PRINTF(2, 3) static void leave_out(tm_meter_series *s, const char *fmt, ...)
+{
+    char why[sizeof s->bad[0].why];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, sizeof why, fmt, args);
+    va_end(args);
+    if (s->n > 0 && s->n_bad < TM_METER_SERIES_BAD_MAX) {
+        s->bad[s->n_bad].before = s->n;
+        memcpy(s->bad[s->n_bad++].why, why, sizeof why);
+    } else {
+        snprintf(s->broken, sizeof s->broken, "%s%s", why,
+                 s->n > 0 ? ", and too many lines before it could not be read either" : "");
+    }
+}
+
+static void add_sample(tm_meter_series *s, const char *value_text, double time, double value)
+{
+    if (s->n > 0 && time <= s->time[s->n - 1]) {
+        leave_out(s, "sample %d at %.3f is not after the sample before it", s->n + 1, time);
+        return;
+    }
+    if (!grow(s)) {
+        snprintf(s->broken, sizeof s->broken, "more than %d samples, or not enough memory", s->n);
+        return;
+    }
+    const char *point = strchr(value_text, '.');
+    double digit = point ? pow(10, -(double)strspn(point + 1, "0123456789")) : 1;
+    if (s->n == 0 || digit < s->digit) s->digit = digit;
+    s->time[s->n] = time;
+    s->value[s->n++] = value;
+}
+
 void tm_meter_series_add_line(tm_meter_series *s, const char *line, double offset)
 {
     char fields[2][40];
@@ -103,33 +138,26 @@ void tm_meter_series_add_line(tm_meter_series *s, const char *line, double offse
     }
     bool is_sample = n == s->n_fields && parse_number(fields[0], &time) &&
                      parse_number(fields[1], &value) && value >= 0;
-    if (!is_sample && has_decimal_comma(line) && (s->separator != ',' || n != s->n_fields))
-        snprintf(s->broken, sizeof s->broken,
-                 "sample %d, \"%.60s\", has a decimal comma or other columns than the first line; "
-                 "write numbers with a decimal point",
-                 s->n + 1, line);
-    else if (!is_sample && n != s->n_fields)
-        snprintf(s->broken, sizeof s->broken,
-                 "sample %d, \"%.60s\", has %d columns, but the first line has %d", s->n + 1, line,
-                 n, s->n_fields);
-    else if (!is_sample)
-        snprintf(s->broken, sizeof s->broken, "sample %d, \"%.60s\", is not a time and %s",
-                 s->n + 1, line, s->joules ? "joules" : "watts");
-    else if (s->n > 0 && time + offset <= s->time[s->n - 1])
-        snprintf(s->broken, sizeof s->broken, "sample %d at %.3f is not after the sample before it",
-                 s->n + 1, time);
-    else if (!grow(s))
-        snprintf(s->broken, sizeof s->broken, "more than %d samples, or not enough memory", s->n);
-    else {
-        s->time[s->n] = time + offset;
-        s->value[s->n++] = value;
-    }
+    if (is_sample)
+        add_sample(s, fields[1], time + offset, value);
+    else if (has_decimal_comma(line) && (s->separator != ',' || n != s->n_fields))
+        leave_out(s,
+                  "sample %d, \"%.60s\", has a decimal comma or other columns than the first line; "
+                  "write numbers with a decimal point",
+                  s->n + 1, line);
+    else if (n != s->n_fields)
+        leave_out(s, "sample %d, \"%.60s\", has %d columns, but the first line has %d", s->n + 1,
+                  line, n, s->n_fields);
+    else
+        leave_out(s, "sample %d, \"%.60s\", is not a time and %s", s->n + 1, line,
+                  s->joules ? "joules" : "watts");
 }
 
 bool tm_meter_series_read(const char *path, double offset, tm_meter_series *s)
 {
     char line[256];
     tm_error err;
+    struct stat about;
     int fd;
     if (tm_user_file_open(path, TM_USER_FILE_TIMEOUT_MS, &fd, &err) != TM_OK) {
         snprintf(s->broken, sizeof s->broken, "%.159s", err.message);
@@ -141,12 +169,17 @@ bool tm_meter_series_read(const char *path, double offset, tm_meter_series *s)
         close(fd);
         return false;
     }
+    /* A file that became shorter was begun again, and a pipe has no beginning to go back to. */
+    if (s->consumed > 0 && fstat(fd, &about) == 0 && about.st_size < s->consumed)
+        tm_meter_series_free(s);
+    if (s->consumed > 0 && fseeko(f, s->consumed, SEEK_SET) != 0) s->consumed = 0;
     while (!s->broken[0] && fgets(line, sizeof line, f)) {
         size_t length = strlen(line);
         if (length + 1 == sizeof line && line[length - 1] != '\n')
             snprintf(s->broken, sizeof s->broken, "line \"%.40s...\" is longer than %zu characters",
                      line, sizeof line - 2);
         if (length > 0 && line[length - 1] != '\n') break; /* still being written */
+        s->consumed += (int64_t)length;
         if (length > 0) line[length - 1] = 0;
         tm_meter_series_add_line(s, line, offset);
     }
@@ -154,6 +187,14 @@ bool tm_meter_series_read(const char *path, double offset, tm_meter_series *s)
     if (!s->named && !s->broken[0])
         snprintf(s->broken, sizeof s->broken, "%.100s has no complete line", path);
     return s->named;
+}
+
+double tm_meter_offset_error(double offset)
+{
+    if (offset == 0) return 0;
+    double digit = 1;
+    while (digit > 1e-3 && fabs(offset / digit - round(offset / digit)) > 1e-6) digit /= 10;
+    return 0.5 * digit;
 }
 
 TM_PRINTF(2, 3) static void invalidate(tm_probe_value *v, const char *fmt, ...)
@@ -190,8 +231,13 @@ void tm_meter_series_integrate(const tm_meter_series *s, double begin, double en
     }
     int i = 1, n_inside = 0;
     while (s->time[i] <= begin) i++;
+    for (int k = 0; k < s->n_bad; k++)
+        if (s->bad[k].before >= i && s->time[s->bad[k].before - 1] < end) {
+            invalidate(v, "%s", s->bad[k].why);
+            return;
+        }
     double time = begin, value = interpolate(s, i, begin), first = value;
-    double total = 0, wobble = 0, gap = 0;
+    double total = 0, wobble = 0, gap = 0, low = value, high = value;
     for (bool last = false; !last; i++) {
         last = s->time[i] >= end;
         double next_time = last ? end : s->time[i];
@@ -204,6 +250,8 @@ void tm_meter_series_integrate(const tm_meter_series *s, double begin, double en
         wobble += 0.5 * fabs(next - value) * (next_time - time);
         gap = fmax(gap, s->time[i] - s->time[i - 1]);
         n_inside += !last;
+        low = fmin(low, next);
+        high = fmax(high, next);
         time = next_time;
         value = next;
     }
@@ -218,8 +266,10 @@ void tm_meter_series_integrate(const tm_meter_series *s, double begin, double en
                    TM_METER_SERIES_GAP_SECONDS);
     else {
         v->value = s->joules ? value - first : total;
-        /* Each edge of a count is wrong by at most the joules of one gap. */
-        v->error_bound = s->joules ? 2 * v->value * gap / (end - begin) : wobble;
+        /* Each edge of a count is wrong by at most the joules of one gap. A power may be the mean
+         * since the sample before, and then shows a change that much later. */
+        v->error_bound = s->joules ? 2 * v->value * gap / (end - begin) + 2 * s->digit
+                                   : wobble + s->digit * (end - begin) + (high - low) * gap;
         if (!(v->value > 0)) {
             invalidate(v, "the meter read 0 for the whole window");
             v->state = TM_PROBE_STUCK;

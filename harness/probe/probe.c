@@ -209,6 +209,33 @@ static bool is_mirror(tm_probe *probe, tm_channel *a, tm_channel *b)
     return false;
 }
 
+static void remove_channel(tm_probe *probe, int index)
+{
+    tm_channel *c = &probe->channels[index];
+    if (c->fd >= 0) close(c->fd);
+    if (c->second_fd >= 0) close(c->second_fd);
+    memmove(c, c + 1, (size_t)(--probe->n_channels - index) * sizeof *c);
+}
+
+/* Of a domain with two interfaces one channel is kept, the second only if the first does not
+ * work. */
+static void drop_twins(tm_probe *probe)
+{
+    for (int i = probe->n_channels - 1; i >= 0; i--) {
+        tm_channel *twin = &probe->channels[i];
+        if (!twin->is_twin) continue;
+        int k = 0;
+        while (strcmp(probe->channels[k].info.name, twin->info.name) != 0) k++;
+        if (twin->state == TM_PROBE_OK && probe->channels[k].state != TM_PROBE_OK) {
+            tm_channel stuck = probe->channels[k];
+            probe->channels[k] = *twin;
+            probe->channels[k].is_twin = false;
+            probe->channels[i] = stuck;
+        }
+        remove_channel(probe, i);
+    }
+}
+
 /* Some processors show one counter of the socket as a zone of each die. Adding them would double
  * the joules, so only the first is kept. Source: codecarbon, issues 1274 and 1276. */
 static void drop_mirrors(tm_probe *probe)
@@ -225,9 +252,7 @@ static void drop_mirrors(tm_probe *probe)
                 k++;
                 continue;
             }
-            if (b->fd >= 0) close(b->fd);
-            if (b->second_fd >= 0) close(b->second_fd);
-            memmove(b, b + 1, (size_t)(--probe->n_channels - k) * sizeof *b);
+            remove_channel(probe, k);
         }
 }
 
@@ -370,6 +395,7 @@ tm_status tm_probe_open(const char *source, const tm_probe_options *options, tm_
     tm_status status = copy_options(probe, options, err);
     if (status == TM_OK) status = found->open(probe, health, err);
     if (status == TM_OK) status = test_channels(probe, err);
+    if (status == TM_OK) drop_twins(probe);
     if (status == TM_OK) time_channels(probe);
     if (status == TM_OK) drop_mirrors(probe);
     if (status == TM_OK) status = decide_health(probe, health, err);

@@ -156,7 +156,8 @@ const char *tm_probe_scope(const tm_probe *probe);
 bool tm_probe_is_foreign(const tm_probe *probe);
 
 /* How long the scope's power takes to show a change in full: the time over which the meter takes
- * its mean, and the time between two values, or a second if that is not known yet. 0: no time. */
+ * its mean, and the time between two values, or a second if that is not known yet; two seconds for
+ * an external meter. 0: no time. */
 double tm_probe_lag_seconds(const tm_probe *probe);
 
 /* One window at a time, from one thread. Failures show in the window's values. */

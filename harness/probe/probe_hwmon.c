@@ -23,9 +23,10 @@
 
 #define FOLDER "sys/class/hwmon"
 #define RECIPE                                                                                     \
-    "sudo groupadd -f energy; sudo usermod -aG energy $USER; sudo sh -c 'for f in "                \
-    "/sys/class/hwmon/hwmon*/energy*_input /sys/class/hwmon/hwmon*/power*_input; do "              \
-    "chgrp energy $f; chmod g+r $f; done' (until the next boot), then log in again"
+    "sudo groupadd -f energy; sudo usermod -aG energy $USER; echo \"SUBSYSTEM==\\\"hwmon\\\", "    \
+    "RUN+=\\\"/bin/sh -c 'cd /sys%p; chgrp energy energy*_input power*_input; chmod g+r "          \
+    "energy*_input power*_input'\\\"\" | sudo tee /etc/udev/rules.d/90-hwmon.rules; sudo udevadm " \
+    "control -R; sudo udevadm trigger -c add -s hwmon; then log in again"
 #define MAX_INDEX 512 /* amd_energy has one per core */
 
 enum { BY_FILE, BY_LIBRARY }; /* tm_channel.code */

@@ -189,10 +189,8 @@ static void wait_for_sample(tm_probe *probe, meter *m, double end)
     for (int64_t until = tm_clock_now(clock) + (int64_t)(1e9 * TM_METER_SERIES_GAP_SECONDS);
          tm_clock_now(clock) < until;) {
         pthread_mutex_lock(&m->lock);
-        if (m->options->csv) {
-            tm_meter_series_free(&m->samples);
+        if (m->options->csv)
             (void)tm_meter_series_read(m->options->csv, m->options->offset_seconds, &m->samples);
-        }
         int n = m->samples.n;
         bool done = m->samples.broken[0] || (n > 0 && m->samples.time[n - 1] >= end);
         pthread_mutex_unlock(&m->lock);
@@ -223,6 +221,9 @@ static void collect_meter(tm_probe *probe, tm_channel *channel, int64_t begin_ns
     pthread_mutex_lock(&m->lock);
     tm_meter_series_integrate(&m->samples, begin, end, v);
     pthread_mutex_unlock(&m->lock);
+    /* What an error of the offset moves out of the window at its edges, at the mean power. */
+    v->error_bound +=
+        2 * tm_meter_offset_error(m->options->offset_seconds) * v->value / (end - begin);
 }
 
 static int trace_meter(tm_probe *probe, int64_t begin_ns, int64_t end_ns, tm_probe_point *out,

@@ -18,10 +18,6 @@
 
 #define FOLDER   "sys/bus/event_source/devices/power"
 #define MAX_CPUS 64
-#define RECIPE                                                                                     \
-    "sudo setcap cap_perfmon+ep on the ternmark program (Linux 5.8 and newer), or sudo sysctl "    \
-    "kernel.perf_event_paranoid=0 until the next boot"
-
 static const struct {
     const char *event, *name, *scope;
     bool may_rest;
@@ -72,6 +68,19 @@ static tm_status add_event(tm_probe *probe, int which, int type, int cpu, tm_err
     return TM_OK;
 }
 
+/* File capabilities stay until the program is built again. */
+static void give_recipe(tm_probe_health *health)
+{
+    char program[256];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program);
+    if (n > 0 && (size_t)n < sizeof program)
+        snprintf(health->fix, sizeof health->fix,
+                 "sudo setcap cap_perfmon+ep '%.*s' (Linux 5.8 and newer; again after each build)",
+                 (int)n, program);
+    else
+        snprintf(health->fix, sizeof health->fix, "sudo sysctl kernel.perf_event_paranoid=0");
+}
+
 static tm_status open_perf(tm_probe *probe, tm_probe_health *health, tm_error *err)
 {
     const char *root = probe->options.root;
@@ -93,7 +102,7 @@ static tm_status open_perf(tm_probe *probe, tm_probe_health *health, tm_error *e
             tm_status status = add_event(probe, i, (int)type, cpus[k], err);
             if (status != TM_OK) return status;
         }
-    snprintf(health->fix, sizeof health->fix, "%s", RECIPE);
+    give_recipe(health);
     return TM_OK;
 }
 

@@ -16,9 +16,10 @@
 #define FOLDER "sys/class/powercap"
 /* Uses its own group instead of chmod a+r: since CVE-2020-8694 only root may read the files. */
 #define RECIPE                                                                                     \
-    "sudo groupadd -f energy; sudo usermod -aG energy $USER; sudo sh -c 'chgrp energy "            \
-    "/sys/class/powercap/intel-rapl*/energy_uj; chmod g+r /sys/class/powercap/intel-rapl*/"        \
-    "energy_uj' (until the next boot), then log in again"
+    "sudo groupadd -f energy; sudo usermod -aG energy $USER; echo 'SUBSYSTEM==\"powercap\", "      \
+    "KERNEL==\"intel-rapl*:*\", RUN+=\"/bin/chgrp energy /sys%p/energy_uj\", "                     \
+    "RUN+=\"/bin/chmod g+r /sys%p/energy_uj\"' | sudo tee /etc/udev/rules.d/90-powercap.rules; "   \
+    "sudo udevadm control -R; sudo udevadm trigger -c add -s powercap; then log in again"
 
 /* "intel-rapl:0:1" -> "intel-rapl:0". False for a top-level zone. */
 static bool to_parent(char *id)
@@ -65,7 +66,7 @@ static bool is_mmio(const char *id)
     return strstr(id, "-mmio");
 }
 
-static tm_status add_zone(tm_probe *probe, const char *id, int *n_twice, tm_error *err)
+static tm_status add_zone(tm_probe *probe, const char *id, tm_error *err)
 {
     const char *root = probe->options.root;
     char name[48], unique[64], path[PATH_MAX];
@@ -73,12 +74,10 @@ static tm_status add_zone(tm_probe *probe, const char *id, int *n_twice, tm_erro
     if (!zone_name(root, id, name, sizeof name)) return TM_OK;
     name_channel(root, id, name, unique, sizeof unique);
     /* A package appears twice if it has both interfaces, registers and memory-mapped. */
+    bool is_twin = false;
     for (int i = 0; i < probe->n_channels; i++)
-        if (strcmp(probe->channels[i].info.name, unique) == 0 &&
-            is_mmio(probe->channels[i].path[0]) != is_mmio(id)) {
-            (*n_twice)++;
-            return TM_OK;
-        }
+        is_twin |= strcmp(probe->channels[i].info.name, unique) == 0 &&
+                   is_mmio(probe->channels[i].path[0]) != is_mmio(id);
     tm_channel *c;
     tm_status status = tm_probe_add(probe, &c, err);
     if (status != TM_OK) return status;
@@ -89,6 +88,7 @@ static tm_status add_zone(tm_probe *probe, const char *id, int *n_twice, tm_erro
                               : name);
     snprintf(c->info.unit, sizeof c->info.unit, "joules");
     c->info.method = "counter";
+    c->is_twin = is_twin;
     c->scale = 1e-6;
     c->may_rest = !is_package(name) && !is_psys(name) && strcmp(name, "dram") != 0;
     snprintf(c->path[0], sizeof c->path[0], FOLDER "/%.100s/energy_uj", id);
@@ -117,12 +117,11 @@ static tm_status open_powercap(tm_probe *probe, tm_probe_health *health, tm_erro
 {
     char folder[PATH_MAX];
     struct dirent **entries = NULL;
-    int n_twice = 0;
     tm_status status = TM_OK;
     snprintf(folder, sizeof folder, "%s/" FOLDER, probe->options.root);
     int n = scandir(folder, &entries, is_zone, by_interface);
     for (int i = 0; i < n; i++) {
-        if (status == TM_OK) status = add_zone(probe, entries[i]->d_name, &n_twice, err);
+        if (status == TM_OK) status = add_zone(probe, entries[i]->d_name, err);
         free(entries[i]);
     }
     free(entries);

@@ -26,6 +26,7 @@ typedef struct tm_channel {
     uint64_t range;  /* the raw count wraps here; 0: never */
     bool may_rest;   /* a count that stays at 0 does not mean that the counter is stuck */
     bool is_foreign; /* of a device that is not known to be the processor or the machine */
+    bool is_twin;    /* another channel of this name counts the same through another interface */
     bool is_timed;   /* opening measures refresh_seconds */
     /* Between two new values. POWER: the shortest seen; 0: unknown. COUNTER: 0: unknown, or at
        most a millisecond. */
@@ -114,7 +115,8 @@ typedef struct tm_tally {
     double quickest_change_seconds; /* POWER: between two changes; 0: there were fewer */
     double low_watts, high_watts, step_watts; /* POWER; the last one is the sum of all steps */
     tm_trend trend;                           /* POWER */
-    double high_joules_per_second;            /* COUNTER of energy: between two readings */
+    /* COUNTER of energy, between two readings: the highest, where it wrapped, and elsewhere */
+    double high_joules_per_second, wrap_joules_per_second, plain_joules_per_second;
 } tm_tally;
 
 /* Joules of the scope since the window began, at some moments of it. When the room is used up,

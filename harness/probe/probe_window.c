@@ -2,6 +2,8 @@
  * between them from a background thread. */
 #include "harness/probe/probe_source.h"
 
+#include "harness/probe/meter_series.h"
+
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -18,6 +20,8 @@
 /* An energy counter that does not advance for longer has stopped. */
 #define STILL_SECONDS 0.3
 #define STILL_POLL_NS 100000
+#define RESET_TIMES   3    /* the power at a wrap, of the highest otherwise */
+#define PERIOD_MIN    1e-3 /* between two reads: what wraps faster is invalid, not read faster */
 
 void tm_tally_invalidate(tm_tally *t, const char *fmt, ...)
 {
@@ -53,8 +57,11 @@ static void add_count(const tm_probe *probe, const tm_channel *c, tm_tally *t, u
     double limit = probe->options.max_watts;
     double joules = (double)delta * c->scale;
     /* Late updates may arrive at once, so short times say nothing about the power. */
-    if (seconds > 0.05 && seconds > 2 * c->refresh_seconds)
+    if (seconds > 0.05 && seconds > 2 * c->refresh_seconds) {
         t->high_joules_per_second = fmax(t->high_joules_per_second, joules / seconds);
+        double *highest = raw < t->last ? &t->wrap_joules_per_second : &t->plain_joules_per_second;
+        *highest = fmax(*highest, joules / seconds);
+    }
     /* 10 ms of grace: several late updates may arrive at once. */
     if (joules > limit * (seconds + 0.01 + c->refresh_seconds))
         tm_tally_invalidate(
@@ -245,7 +252,7 @@ static double choose_period(const tm_probe *probe)
             wanted = 1 / probe->options.rate_hz;
         else if (c->kind == TM_CHANNEL_COUNTER && c->range && tm_channel_is_energy(c))
             wanted = fmin(10, (double)c->range * c->scale / (2 * probe->options.max_watts));
-        if (wanted > 0 && (period == 0 || wanted < period)) period = wanted;
+        if (wanted > 0 && (period == 0 || wanted < period)) period = fmax(wanted, PERIOD_MIN);
     }
     return period;
 }
@@ -355,6 +362,19 @@ static void check_still(const tm_channel *c, tm_tally *t, double seconds)
         c->info.name, (unsigned long long)t->still, t->longest_still_seconds, seconds);
 }
 
+/* A counter that is reset near the top of its range looks like a wrap, but with more power than
+ * before and after it. */
+static void check_wraps(const tm_channel *c, tm_tally *t)
+{
+    if (t->plain_joules_per_second > 0 &&
+        t->wrap_joules_per_second > RESET_TIMES * t->plain_joules_per_second)
+        tm_tally_invalidate(
+            t,
+            "%s advanced at %.3g W when it wrapped and at most %.3g W otherwise, so "
+            "it may have been reset",
+            c->info.name, t->wrap_joules_per_second, t->plain_joules_per_second);
+}
+
 static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally *t, double seconds,
                            tm_probe_value *v)
 {
@@ -367,6 +387,7 @@ static void finish_counter(const tm_probe *probe, const tm_channel *c, tm_tally 
             uncertain += t->longest_still_seconds - c->refresh_seconds;
         check_length(probe, t, seconds);
         check_still(c, t, seconds);
+        check_wraps(c, t);
         v->error_bound = edge_joules(c, t, uncertain, value, seconds) + 2 * c->scale;
     }
     if (enabled > 0 && running < enabled) {
@@ -427,7 +448,9 @@ double tm_probe_lag_seconds(const tm_probe *probe)
     for (int i = 0; i < probe->n_channels; i++) {
         const tm_channel *c = &probe->channels[i];
         if (!tm_probe_in_scope(&c->info, probe->scope) || c->state != TM_PROBE_OK) continue;
-        if (c->kind == TM_CHANNEL_POWER)
+        if (c->kind == TM_CHANNEL_SERIES)
+            longest = fmax(longest, TM_METER_SERIES_GAP_SECONDS);
+        else if (c->kind == TM_CHANNEL_POWER)
             longest = fmax(longest,
                            c->mean_seconds + (c->refresh_seconds > 0 ? 2 * c->refresh_seconds : 1));
     }

@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DRIFT 1e-4 /* of two clocks, per second: a crystal is off by up to 100 millionths */
+
 typedef struct importer {
     const tm_records *records;
     const tm_meter_series *series;
     bool given; /* the offset is given */
     tm_meter_marker_match match;
-    char run[24]; /* that the match belongs to, if not given */
+    char run[24];         /* that the match belongs to, if not given */
+    double match_seconds; /* the time of the match */
 } importer;
 
 static bool is_metered(const tm_records *records, const tm_record *window)
@@ -52,6 +55,7 @@ static tm_status match_run(importer *im, const char *run, tm_error *err)
         if (!tm_meter_marker_from_json(tm_json_get(r->run.document, "meter_marker"), &marker))
             break;
         snprintf(im->run, sizeof im->run, "%s", run);
+        im->match_seconds = marker.edge_unix_seconds[0];
         return tm_meter_marker_find(im->series, &marker, &im->match, err);
     }
     return tm_fail(
@@ -66,6 +70,12 @@ static void integrate(const importer *im, double begin, double seconds, tm_probe
     *v = (tm_probe_value){.value = NAN, .error_bound = NAN, .counted_share = 1};
     double from = begin - im->match.offset_seconds;
     tm_meter_series_integrate(im->series, from, from + seconds, v);
+}
+
+/* How far the clocks may be apart at a time of this machine. */
+static double clock_error(const importer *im, double seconds)
+{
+    return im->match.error_seconds + (im->given ? 0 : DRIFT * fabs(seconds - im->match_seconds));
 }
 
 static void put_idle(const importer *im, double begin, double seconds, tm_measured *watts)
@@ -131,8 +141,8 @@ static tm_status measure_window(const importer *im, const tm_record *window, tm_
     tm_measured_set(&e->largest_gap_seconds, v.largest_gap_seconds);
     tm_measured_miss(&e->sampler_cpu_percent, "the meter did not run on this machine");
     if (im->given)
-        snprintf(e->marks, sizeof e->marks, "clocks aligned by the given offset of %g s",
-                 im->match.offset_seconds);
+        snprintf(e->marks, sizeof e->marks, "clocks aligned by the given offset of %g s +- %g s",
+                 im->match.offset_seconds, im->match.error_seconds);
     else
         snprintf(e->marks, sizeof e->marks,
                  "clocks aligned by the marker: %.2f s +- %.2f s, correlation %.2f",
@@ -147,7 +157,8 @@ static tm_status measure_window(const importer *im, const tm_record *window, tm_
     /* The clocks may differ at both edges, where the power lies between idle and load. */
     double watts = v.value / e->window_seconds, idle = e->idle_before_watts.value;
     double step = isfinite(idle) ? fabs(watts - idle) : watts;
-    tm_measured_set(&e->error_bound_joules, v.error_bound + 2 * im->match.error_seconds * step);
+    double apart = clock_error(im, e->begin_unix_seconds + e->window_seconds);
+    tm_measured_set(&e->error_bound_joules, v.error_bound + 2 * apart * step);
     tm_record_energy_set_net(e);
     return put_trace(im, e, err);
 }
@@ -162,7 +173,10 @@ tm_status tm_meter_import(const tm_records *records, const tm_meter_series *seri
     *n_made = 0;
     *made = calloc((size_t)records->n + 1, sizeof **made);
     if (!*made) return tm_fail(err, TM_NOMEM, "no memory for %d records", records->n);
-    if (im.given) im.match.offset_seconds = offset_seconds;
+    if (im.given) {
+        im.match.offset_seconds = offset_seconds;
+        im.match.error_seconds = tm_meter_offset_error(offset_seconds);
+    }
     for (int i = 0; i < records->n && status == TM_OK; i++) {
         if (!is_due(records, i)) continue;
         status = match_run(&im, records->items[i].run_id, err);

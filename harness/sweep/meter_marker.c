@@ -254,7 +254,8 @@ tm_status tm_meter_marker_find(const tm_meter_series *series, const tm_meter_mar
     memset(out, 0, sizeof *out);
     tm_status status = make_powers(series, &p, err);
     if (status == TM_OK && p.n < MIN_SAMPLES)
-        status = tm_fail(err, TM_UNSUPPORTED, "the meter's log has only %d samples", p.n);
+        status = tm_fail(err, TM_UNSUPPORTED, "the meter's log has only %d samples%s%s", p.n,
+                         series->broken[0] ? ": " : "", series->broken);
     if (status == TM_OK) status = search(&p, marker, out, err);
     free(p.time);
     free(p.watts);

@@ -232,6 +232,41 @@ static void test_a_source_that_does_not_open_costs_no_time(void **state)
     tm_energy_window_close(&run);
 }
 
+/* amd_energy has a channel per core before those of the sockets. */
+static void test_more_channels_than_a_record_holds(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("cores");
+    char path[80], text[16];
+    tm_energy_window run;
+    tm_record_energy e;
+    tm_error err = {0};
+    const tm_test test = {.n_prompt = 8};
+    tree_put(root, "sys/class/hwmon/hwmon0/name", "amd_energy");
+    for (int i = 1; i <= 71; i++) {
+        snprintf(path, sizeof path, "sys/class/hwmon/hwmon0/energy%d_input", i);
+        tree_put(root, path, "1000");
+        snprintf(path, sizeof path, "sys/class/hwmon/hwmon0/energy%d_label", i);
+        snprintf(text, sizeof text, i <= 70 ? "Ecore%03d" : "Esocket%d", i <= 70 ? i - 1 : 0);
+        tree_put(root, path, text);
+    }
+    tree_meter meter = {.root = root,
+                        .paths = {"sys/class/hwmon/hwmon0/energy71_input"},
+                        .watts = {50},
+                        .range = {UINT64_MAX}};
+    machine.meter = &meter;
+    open_window(&run, "hwmon", root, false);
+    assert_ok(tm_energy_window_measure(&run, &test, TM_PHASE_PROMPT, &e, &err), err);
+    assert_int_equal(e.state, TM_PROBE_OK);
+    assert_int_equal(e.n_domains, TM_ENERGY_DOMAINS_MAX);
+    assert_string_equal(e.domains[0].name, "Esocket0");
+    assert_true(near(e.domains[0].joules, e.gross_joules.value));
+    assert_says(e.marks, "domains: the first 64 of 71");
+    tm_record_energy_free(&e);
+    machine.probe = NULL;
+    tm_energy_window_close(&run);
+}
+
 static int start_machine(void **state)
 {
     (void)state;
@@ -248,6 +283,7 @@ int main(void)
         cmocka_unit_test_setup(test_without_idle_time_there_is_no_net_energy, start_machine),
         cmocka_unit_test_setup(test_a_meter_that_is_imported_later_has_only_times, start_machine),
         cmocka_unit_test_setup(test_a_source_that_does_not_open_costs_no_time, start_machine),
+        cmocka_unit_test_setup(test_more_channels_than_a_record_holds, start_machine),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

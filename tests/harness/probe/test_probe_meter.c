@@ -4,6 +4,8 @@
 #include "harness/probe/probe_meter.h"
 #include "tests/harness/probe/fake_machine.h"
 
+#define OFFSET 100.001 /* of the clock of the meter that writes files */
+
 static fake_machine machine;
 
 static double unix_seconds(int64_t monotonic_ns)
@@ -58,7 +60,7 @@ static void test_a_command_that_prints_joules(void **state)
                     25);
 }
 
-/* Writes n samples from `from` to `to` seconds after `base`, with a clock that is 100 s behind.
+/* Writes n samples from `from` to `to` seconds after `base`, with a clock that is OFFSET seconds behind.
  * Watts rise by 2 per second from 10 at `base`. Joules rise by 10 per second and fall every 0.7
  * s. */
 static const char *write_csv(double base, double from, double to, int n, const char *unit)
@@ -70,7 +72,7 @@ static const char *write_csv(double base, double from, double to, int n, const c
     for (int i = 0; i < n; i++) {
         double t = from + (to - from) * i / (n - 1);
         bool watts = strcmp(unit, "watts") == 0;
-        fprintf(f, "%.6f,%.6f\n", base + t - 100, watts ? 10 + 2 * t : fmod(10 * (t + 50), 7));
+        fprintf(f, "%.6f,%.6f\n", base + t - OFFSET, watts ? 10 + 2 * t : fmod(10 * (t + 50), 7));
     }
     fclose(f);
     return path;
@@ -82,7 +84,7 @@ static void measure_csv(double from, double to, int n, const char *unit, tm_prob
     machine_init(&machine);
     double base = unix_seconds(machine.fake.time_ns);
     const tm_probe_meter_options meter = {.csv = write_csv(base, from, to, n, unit),
-                                          .offset_seconds = 100};
+                                          .offset_seconds = OFFSET};
     machine_open(&machine, "meter", &(tm_probe_options){.own = &meter, .trace_hz = 4});
     machine_measure(&machine, 1.05, w);
 }
@@ -98,7 +100,7 @@ static void test_a_file_with_an_offset(void **state)
     double truth = 10 * 1.05 + 1.05 * 1.05;
     if (fabs(v->value - truth) > 1e-4 * truth) fail_msg("%g J, truth %g J", v->value, truth);
     assert_true(fabs(v->largest_gap_seconds - 0.1) < 1e-4);
-    assert_true(v->error_bound > 0 && v->error_bound < 0.02 * truth);
+    assert_true(v->error_bound > 0 && v->error_bound < 0.03 * truth);
     assert_true(w.n_trace >= 10);
     machine_close(&machine);
 }
@@ -130,7 +132,7 @@ static void append_sample(fake_clock *fake)
     double now = unix_seconds(fake->time_ns);
     FILE *f = fopen(scratch_path("meter.csv"), "a");
     assert_non_null(f);
-    fprintf(f, "%.6f,10\n", now - 100);
+    fprintf(f, "%.6f,10\n", now - OFFSET);
     fclose(f);
 }
 
@@ -141,7 +143,7 @@ static void test_a_late_sample_is_waited_for(void **state)
     machine_init(&machine);
     double base = unix_seconds(machine.fake.time_ns);
     const tm_probe_meter_options meter = {.csv = write_csv(base, -5, 1, 600, "watts"),
-                                          .offset_seconds = 100};
+                                          .offset_seconds = OFFSET};
     machine_open(&machine, "meter", &(tm_probe_options){.own = &meter});
     tm_probe_start(machine.probe);
     machine_sleep(&machine, 1.05);
@@ -244,6 +246,82 @@ static void test_columns_of_the_first_line(void **state)
     read_line("time joules", "1796063082 4e3", 1796063082, 4000, NULL);
 }
 
+/* Ten samples of 40 W a second; the lines at 2 s and 2.55 s cannot be read. */
+static void make_garbled(tm_meter_series *s)
+{
+    char line[64];
+    memset(s, 0, sizeof *s);
+    tm_meter_series_add_line(s, "time watts", 0);
+    for (int i = 0; i <= 60; i++) {
+        snprintf(line, sizeof line, "%.1f 40.0", 0.1 * i);
+        tm_meter_series_add_line(s, i == 20 ? "2\xff.0 4" : line, 0);
+        if (i == 25) tm_meter_series_add_line(s, "2.5 40.0", 0); /* the same time again */
+    }
+}
+
+static void test_a_garbled_line_spoils_only_its_window(void **state)
+{
+    (void)state;
+    static const struct {
+        double begin, end;
+        const char *reason; /* NULL: measured */
+    } rows[] = {{0.15, 1.85, NULL},
+                {2.65, 5.55, NULL},
+                {0.15, 1.95, "is not a time and watts"},
+                {1.85, 3.05, "is not a time and watts"},
+                {2.15, 3.35, "is not after the sample before it"}};
+    tm_meter_series s;
+    make_garbled(&s);
+    assert_string_equal(s.broken, "");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        tm_probe_value v = {.value = NAN};
+        tm_meter_series_integrate(&s, rows[i].begin, rows[i].end, &v);
+        if (rows[i].reason) {
+            assert_int_equal(v.state, TM_PROBE_INVALID);
+            assert_says(v.reason, rows[i].reason);
+        } else {
+            assert_measured(&v);
+            assert_close(v.value, 40 * (rows[i].end - rows[i].begin));
+            /* Its last digit. */
+            assert_close(v.error_bound, 0.1 * (rows[i].end - rows[i].begin));
+        }
+    }
+    for (int i = 0; i <= TM_METER_SERIES_BAD_MAX; i++) tm_meter_series_add_line(&s, "?", 0);
+    assert_says(s.broken, "too many lines before it");
+    tm_meter_series_free(&s);
+}
+
+/* A file is read on where the last reading ended, and from its begin if it became shorter. */
+static void test_a_file_that_grows(void **state)
+{
+    (void)state;
+    const char *path = scratch_path("grows.csv");
+    static const char first[] = "time watts\n1 10\n2 10\n3 1", then[] = "time watts\n1 10\n";
+    tm_meter_series s = {0};
+    write_file(path, first, sizeof first - 1);
+    assert_true(tm_meter_series_read(path, 0, &s));
+    assert_true(s.n == 2 && s.consumed == (int64_t)strlen(first) - 3);
+    FILE *f = fopen(path, "a");
+    assert_non_null(f);
+    fprintf(f, "2\n4 11\n");
+    assert_int_equal(fclose(f), 0);
+    assert_true(tm_meter_series_read(path, 0, &s));
+    assert_true(s.n == 4 && s.value[2] == 12 && s.value[3] == 11);
+    write_file(path, then, sizeof then - 1);
+    assert_true(tm_meter_series_read(path, 0, &s));
+    assert_true(s.n == 1 && s.time[0] == 1);
+    tm_meter_series_free(&s);
+}
+
+static void test_a_given_offset_is_as_exact_as_its_last_digit(void **state)
+{
+    (void)state;
+    assert_close(tm_meter_offset_error(3600), 0.5);
+    assert_close(tm_meter_offset_error(-37.2), 0.05);
+    assert_close(tm_meter_offset_error(37.25), 0.005);
+    assert_true(tm_meter_offset_error(0) == 0);
+}
+
 /* Silence for 10 s of the fake clock. */
 static void test_a_silent_command_is_refused(void **state)
 {
@@ -280,13 +358,11 @@ static void never_measure(const char *command, const char *says)
     tm_probe_close(probe);
 }
 
-static void test_a_command_that_ends_or_repeats_a_time(void **state)
+static void test_a_command_that_ends(void **state)
 {
     (void)state;
     never_measure("echo time watts; echo \"$(date +%s.%N) 40\"",
                   "the command exited with status 0");
-    never_measure("echo time watts; t=$(date +%s.%N); echo $t 40; echo $t 40; sleep 60",
-                  "is not after the sample before it");
 }
 
 /* Closing terminates the command, which can then release what it holds. */
@@ -321,8 +397,11 @@ int main(void)
         cmocka_unit_test(test_commands_and_files_without_samples),
         cmocka_unit_test(test_a_decimal_comma_is_never_a_separator),
         cmocka_unit_test(test_columns_of_the_first_line),
+        cmocka_unit_test(test_a_garbled_line_spoils_only_its_window),
+        cmocka_unit_test(test_a_file_that_grows),
+        cmocka_unit_test(test_a_given_offset_is_as_exact_as_its_last_digit),
         cmocka_unit_test(test_a_silent_command_is_refused),
-        cmocka_unit_test(test_a_command_that_ends_or_repeats_a_time),
+        cmocka_unit_test(test_a_command_that_ends),
         cmocka_unit_test(test_a_command_is_terminated_before_it_is_killed),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -473,6 +473,73 @@ static void test_a_reset_is_not_a_wrap(void **state)
     machine_close(&machine);
 }
 
+/* Both a wrap and a reset 100 J below the top of the range, at 50 W. */
+static void test_a_reset_near_the_top_is_not_a_wrap(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("near_top");
+    for (int reset = 0; reset < 2; reset++) {
+        tm_probe_window window;
+        tree_zone(root, "intel-rapl:0", "package-0", "5", RANGE);
+        tree_meter counter = {.root = root,
+                              .paths = {"sys/class/powercap/intel-rapl:0/energy_uj"},
+                              .watts = {50},
+                              .range = {262143328850},
+                              .total = {262143328850 - 150000000}};
+        machine_init(&machine);
+        machine.meter = &counter;
+        machine_open(&machine, "powercap", &(tm_probe_options){.root = root, .trace_hz = 4});
+        tm_probe_start(machine.probe);
+        machine_sleep(&machine, 1.1);
+        if (reset) counter.total[0] = 0;
+        machine_sleep(&machine, 2.9);
+        tm_probe_stop(machine.probe, &window);
+        if (reset)
+            assert_not_measured(&window.values[0], TM_PROBE_INVALID, "it may have been reset");
+        else
+            assert_close(window.values[0].value, 50 * window.seconds);
+        assert_int_equal(counter.total[0] > counter.range[0], !reset);
+        machine_close(&machine);
+    }
+}
+
+/* The registers of a package do not count, but its memory-mapped interface does. */
+static void test_a_stuck_zone_is_replaced_by_its_twin(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("twin");
+    tm_probe_window window;
+    tree_zone(root, "intel-rapl:0", "package-0", "777", RANGE);
+    tree_zone(root, "intel-rapl:0:0", "core", "1", RANGE);
+    tree_zone(root, "intel-rapl-mmio:0", "package-0", "5", RANGE);
+    tree_meter counter = {.root = root,
+                          .paths = {"sys/class/powercap/intel-rapl-mmio:0/energy_uj"},
+                          .watts = {50},
+                          .range = {262143328850}};
+    machine_init(&machine);
+    machine.meter = &counter;
+    machine_open(&machine, "powercap", &(tm_probe_options){.root = root});
+    assert_int_equal(tm_probe_n_channels(machine.probe), 2);
+    assert_string_equal(tm_probe_scope(machine.probe), "package");
+    machine_measure(&machine, 2, &window);
+    assert_close(value_of(&window, "package-0")->value, 50 * window.seconds);
+    machine_close(&machine);
+}
+
+/* The sampler must not spin when a range is absurdly small. */
+static void test_a_tiny_range_is_not_read_without_end(void **state)
+{
+    (void)state;
+    const char *root = scratch_path("tiny");
+    tm_probe_window window;
+    tree_zone(root, "intel-rapl:0", "package-0", "1", "3");
+    machine_init(&machine);
+    machine_open(&machine, "powercap", &(tm_probe_options){.root = root, .spin_seconds = -1});
+    machine_measure(&machine, 1, &window);
+    assert_true(window.values[0].n_samples <= 1002);
+    machine_close(&machine);
+}
+
 static void test_a_short_window_is_invalid(void **state)
 {
     (void)state;
@@ -505,6 +572,9 @@ int main(void)
         cmocka_unit_test(test_masked_zones),
         cmocka_unit_test(test_a_counter_that_stops_in_the_window_is_invalid),
         cmocka_unit_test(test_a_reset_is_not_a_wrap),
+        cmocka_unit_test(test_a_reset_near_the_top_is_not_a_wrap),
+        cmocka_unit_test(test_a_stuck_zone_is_replaced_by_its_twin),
+        cmocka_unit_test(test_a_tiny_range_is_not_read_without_end),
         cmocka_unit_test(test_a_short_window_is_invalid),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

@@ -128,6 +128,25 @@ static void test_logs_without_a_clear_match_are_refused(void **state)
                    "the load pattern is not found"); /* too slow */
 }
 
+/* A log whose times repeat is read for a few samples only, and the refusal says why. */
+static void test_a_refusal_says_why_the_log_is_short(void **state)
+{
+    (void)state;
+    tm_meter_marker m = marker();
+    tm_meter_series series = {0};
+    tm_meter_marker_match match;
+    tm_error err = {0};
+    char line[64];
+    tm_meter_series_add_line(&series, "time watts", 0);
+    for (int i = 0; i < 40; i++) {
+        snprintf(line, sizeof line, "%.0f %d", BEGIN + (i < 2 ? i : 1), 20 + i);
+        tm_meter_series_add_line(&series, line, 0);
+    }
+    assert_int_equal(tm_meter_marker_find(&series, &m, &match, &err), TM_UNSUPPORTED);
+    assert_says(err.message, "has only 2 samples: sample 3 at 1800000001.000 is not after");
+    tm_meter_series_free(&series);
+}
+
 static void test_marker_round_trip(void **state)
 {
     (void)state;
@@ -195,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finds_the_offset),
         cmocka_unit_test(test_logs_without_a_clear_match_are_refused),
+        cmocka_unit_test(test_a_refusal_says_why_the_log_is_short),
         cmocka_unit_test(test_marker_round_trip),
         cmocka_unit_test(test_the_pattern_takes_its_time),
         cmocka_unit_test(test_an_interrupt_ends_the_pattern),
