@@ -97,14 +97,19 @@ static unsigned detect(void)
 static _Atomic unsigned machine; /* DETECTED | bits */
 static _Atomic unsigned limit = ALL_BITS;
 
-unsigned tm_cpu_isa(void)
+unsigned tm_cpu_machine_isa(void)
 {
     unsigned isa = atomic_load_explicit(&machine, memory_order_relaxed);
     if (!(isa & DETECTED)) { /* two threads may both detect it, with the same result */
         isa = detect() | DETECTED;
         atomic_store_explicit(&machine, isa, memory_order_relaxed);
     }
-    return isa & ALL_BITS & atomic_load_explicit(&limit, memory_order_relaxed);
+    return isa & ALL_BITS;
+}
+
+unsigned tm_cpu_isa(void)
+{
+    return tm_cpu_machine_isa() & atomic_load_explicit(&limit, memory_order_relaxed);
 }
 
 void tm_cpu_limit(unsigned mask)

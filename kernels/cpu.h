@@ -44,6 +44,8 @@ enum {
 
 /* Bits this machine has, without those that tm_cpu_limit removed. Detected once. Any thread. */
 unsigned tm_cpu_isa(void);
+/* The same, with those that tm_cpu_limit removed. */
+unsigned tm_cpu_machine_isa(void);
 
 /* Restricts the bits to those in `mask` (~0u: no restriction), so that tests can choose among
  * kernels as on a lesser machine. Not to be called while kernels run. */

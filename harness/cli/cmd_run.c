@@ -345,7 +345,7 @@ static const tm_option rows[] = {
     {"only", NULL, TM_TEXT(settings, only), "TEXT",
      .help = "run only cells whose label (see --dry-run) contains TEXT"},
     {"time-budget", NULL, TM_NUMBER(settings, budget), "SECONDS",
-     .help = "stop starting work that would not finish within SECONDS (0: no limit)",
+     .help = "after the first run of each cell, start only what ends within SECONDS (0: no limit)",
      .high = 2592000},
     {"quiet", "q", TM_FLAG(settings, quiet), NULL, .help = TM_QUIET_HELP},
     {"model", "m", TM_LIST(settings, models), "MODEL,...", .help = "replace the suite's models",

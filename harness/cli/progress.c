@@ -88,6 +88,7 @@ void tm_progress_event(void *arg, const tm_sweep_event *event)
         break;
     case TM_SWEEP_CELL: {
         bool failed = strcmp(event->record->status, "failed") == 0;
+        if (progress->quiet && !failed) break;
         clear_line(progress);
         fprintf(stderr, "%s%s%s %s: %s\n", progress->colour ? (failed ? RED : YELLOW) : "",
                 event->record->status, progress->colour ? PLAIN : "",

@@ -12,7 +12,7 @@ typedef struct tm_progress {
     char last_label[512];
 } tm_progress;
 
-/* Checks stderr, NO_COLOR and TERM. quiet: print only skipped and failed cells. */
+/* Checks stderr, NO_COLOR and TERM. quiet: print only failed cells. */
 void tm_progress_init(tm_progress *progress, bool quiet);
 /* For tm_sweep_options.on_event; its argument is the progress. */
 void tm_progress_event(void *progress, const tm_sweep_event *event);

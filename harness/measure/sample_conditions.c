@@ -333,8 +333,8 @@ static void mark_others(const tm_sample_conditions *c, const tm_sample_condition
                        (long long)periods);
 }
 
-/* Marks a sample during which the firmware held the processor back: at an edge, or in between, which
- * shows in the flags since boot if it was the first time. */
+/* Marks a sample during which the firmware held the processor back: at an edge, or in between,
+ * which shows in the flags since boot if it was the first time. */
 static void mark_pi(const tm_sample_condition *before, const tm_sample_condition *after,
                     tm_record *record)
 {

@@ -120,16 +120,27 @@ static double pair_seconds(const sweep *s, const tm_pair *pair, int round, int *
     return seconds;
 }
 
-/* Predicted seconds of all that is left, within the budget. */
+/* Whether a cell of the pair has no sample yet, so that any budget left is enough. */
+static bool is_first(const sweep *s, const tm_pair *pair)
+{
+    return !has_samples(s, pair->a, -1) || (pair->b >= 0 && !has_samples(s, pair->b, -1));
+}
+
+/* Predicted seconds of all that is left, within the budget. The next first run of a cell may exceed
+ * it. */
 static double remaining(const sweep *s)
 {
-    double seconds = 0, budget = s->o->suite->time_budget_seconds;
+    double seconds = 0, first = 0, budget = s->o->suite->time_budget_seconds;
     int n = 0;
     for (int round = s->round; round < s->o->suite->processes; round++)
-        for (int i = 0; i < s->o->plan->n_pairs; i++)
-            seconds += pair_seconds(s, &s->o->plan->pairs[i], round, &n);
-    double left = budget - elapsed(s);
-    return budget > 0 && seconds > left ? (left > 0 ? left : 0) : seconds;
+        for (int i = 0; i < s->o->plan->n_pairs; i++) {
+            const tm_pair *pair = &s->o->plan->pairs[i];
+            double more = pair_seconds(s, pair, round, &n);
+            if (first == 0 && is_first(s, pair)) first = more;
+            seconds += more;
+        }
+    double left = fmax(budget - elapsed(s), first);
+    return budget > 0 ? fmin(seconds, left) : seconds;
 }
 
 static void emit(const sweep *s, tm_sweep_event_kind kind, const tm_record *record,
@@ -274,8 +285,7 @@ static bool fits_budget(const sweep *s, const tm_pair *pair, double seconds)
 {
     double budget = s->o->suite->time_budget_seconds;
     if (budget <= 0) return true;
-    bool first = !has_samples(s, pair->a, -1) || (pair->b >= 0 && !has_samples(s, pair->b, -1));
-    return first ? elapsed(s) < budget : elapsed(s) + seconds <= budget;
+    return is_first(s, pair) ? elapsed(s) < budget : elapsed(s) + seconds <= budget;
 }
 
 static tm_status run_pair(sweep *s, const tm_pair *pair, tm_error *err)
@@ -444,12 +454,11 @@ tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, t
     for (int round = 0; round < options->suite->processes; round++)
         for (int i = 0; i < options->plan->n_pairs; i++)
             pair_seconds(&s, &options->plan->pairs[i], round, &s.n_arms);
+    s.begin_ns = tm_clock_now(options->clock); /* limits and marker count into the budget */
     tm_sweep_store_limits(
         &s.log, options->limits && s.n_arms > 0 ? options->limits(options->limits_arg) : NULL);
     if (options->energy && options->suite->energy.marker && s.n_arms > 0)
         status = show_marker(&s, err);
-    s.begin_ns =
-        tm_clock_now(options->clock); /* limits and marker do not count into the time budget */
     if (status == TM_OK) status = skip_arms(&s, err);
     if (status == TM_OK) status = run_rounds(&s, err);
     if (status == TM_OK) status = skip_unstarted(&s, err);

@@ -64,6 +64,7 @@ static void test_missing_isa_is_named(void **state)
             tm_cpu_limit(~bit);
             assert_int_equal(tm_kernel_available(*p, &err), TM_UNSUPPORTED);
             assert_non_null(strstr(err.message, tm_isa_text(bit, text, sizeof text)));
+            assert_non_null(strstr(err.message, "which TERNMARK_ISA leaves out"));
             tm_cpu_limit(~0u);
         }
     }

@@ -60,9 +60,9 @@ static void test_a_command_that_prints_joules(void **state)
                     25);
 }
 
-/* Writes n samples from `from` to `to` seconds after `base`, with a clock that is OFFSET seconds behind.
- * Watts rise by 2 per second from 10 at `base`. Joules rise by 10 per second and fall every 0.7
- * s. */
+/* Writes n samples from `from` to `to` seconds after `base`, with a clock that is OFFSET seconds
+ * behind. Watts rise by 2 per second from 10 at `base`. Joules rise by 10 per second and fall every
+ * 0.7 s. */
 static const char *write_csv(double base, double from, double to, int n, const char *unit)
 {
     const char *path = scratch_path("meter.csv");

@@ -1,5 +1,8 @@
-/* Sweeps on a store that has some of their cells already. */
+/* Sweeps on a store that has some of their cells already, and within a time budget. */
+#include "tests/harness/fake_clock.h"
 #include "tests/harness/sweep/sweeps.h"
+
+#include <math.h>
 
 /* A kernel that is added to a suite gets pairs of its own, and so does one whose partner was all
  * that an interrupted run measured. */
@@ -80,12 +83,57 @@ static void test_last_sample_of_a_column(void **state)
     finish(&r);
 }
 
+static tm_json *slow_limits(void *arg)
+{
+    ((fake_clock *)arg)->time_ns += 2000000000;
+    return NULL;
+}
+
+static void note_remaining(void *arg, const tm_sweep_event *event)
+{
+    if (event->kind == TM_SWEEP_ARM && isnan(*(double *)arg))
+        *(double *)arg = event->remaining_seconds;
+}
+
+/* The first run of a cell is started even if it exceeds the budget, and the forecast says so. The
+ * time for the limits counts. */
+static void test_the_first_run_may_exceed_the_budget(void **state)
+{
+    (void)state;
+    run r;
+    double forecast = NAN;
+    fake_clock fake;
+    fake_clock_init(&fake);
+    make_suite("null:1", "f16", "tg8");
+    suite.processes = 3;
+    suite.time_budget_seconds = 1e-3;
+    prepare(&r, NULL);
+    r.options.clock = &fake.clock;
+    r.options.on_event = note_remaining;
+    r.options.on_event_arg = &forecast;
+    double first = r.plan.arms[0].predicted_seconds;
+    assert_true(first > suite.time_budget_seconds);
+    assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
+    assert_true(forecast >= first);
+    finish(&r);
+    suite.time_budget_seconds = 1.5;
+    prepare(&r, NULL);
+    r.options.clock = &fake.clock;
+    r.options.limits = slow_limits;
+    r.options.limits_arg = &fake;
+    assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
+    assert_int_equal(r.outcome.n_new_samples, 0);
+    assert_true(r.outcome.budget_spent);
+    finish(&r);
+}
+
 int main(int argc, char **argv)
 {
     int code;
     if (is_worker(argc, argv, &code)) return code;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_added_kernel_is_paired),
                                        cmocka_unit_test(test_again_measures_everything),
-                                       cmocka_unit_test(test_last_sample_of_a_column)};
+                                       cmocka_unit_test(test_last_sample_of_a_column),
+                                       cmocka_unit_test(test_the_first_run_may_exceed_the_budget)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
