@@ -5,11 +5,18 @@
 
 const tm_option tm_export_options[] = {
     {"export", NULL, TM_LIST(tm_export_settings, targets), "FORMAT:FILE,...",
-     .help = "also write the results to FILE for another tool; `ternmark export --help` lists the "
-             "formats",
+     .help =
+         "also write the results to FILE (-: stdout) for another tool; `ternmark export --help` "
+         "lists the formats",
      .group = "Exports"},
     {0},
 };
+
+/* "github:-" */
+static bool is_stdout(const tm_export_target *target)
+{
+    return strcmp(target->path, "-") == 0;
+}
 
 tm_status tm_exports_open(const tm_export_settings *settings, const char *store, tm_exports *out,
                           tm_error *err)
@@ -22,7 +29,8 @@ tm_status tm_exports_open(const tm_export_settings *settings, const char *store,
     for (int i = 0; i < out->n && status == TM_OK; i++) {
         status = tm_export_parse(out->texts[i], &out->items[i], err);
         out->items[i].store = store;
-        if (status == TM_OK) status = tm_export_check(&out->items[i], err);
+        if (status == TM_OK && !is_stdout(&out->items[i]))
+            status = tm_export_check(&out->items[i], err);
         for (int k = 0; k < i && status == TM_OK; k++)
             if (strcmp(out->items[i].path, out->items[k].path) == 0)
                 status = tm_fail(err, TM_ARG, "--export: %s and %s write the same file",
@@ -47,13 +55,25 @@ void tm_print_notes(const char *command, const char *lines)
     }
 }
 
+static tm_status print_export(const tm_export *e, const tm_export_target *target, tm_text *notes,
+                              tm_error *err)
+{
+    tm_text text = {0};
+    tm_status status = tm_export_to_text(e, target->format, &text, notes, err);
+    if (status == TM_OK) fwrite(tm_text_string(&text), 1, text.length, stdout);
+    tm_text_free(&text);
+    return status;
+}
+
 tm_status tm_exports_write(const tm_exports *exports, const char *command, const tm_export *e,
                            tm_error *err)
 {
     tm_text notes = {0};
     tm_status status = TM_OK;
     for (int i = 0; i < exports->n && status == TM_OK; i++)
-        status = tm_export_to_file(e, &exports->items[i], &notes, err);
+        status = is_stdout(&exports->items[i])
+                     ? print_export(e, &exports->items[i], &notes, err)
+                     : tm_export_to_file(e, &exports->items[i], &notes, err);
     tm_print_notes(command, tm_text_string(&notes));
     tm_text_free(&notes);
     return status;

@@ -6,7 +6,7 @@
 #include "reports/export.h"
 
 typedef struct tm_export_settings {
-    const char *targets; /* "junit:out.xml,github:/dev/stdout"; NULL: none */
+    const char *targets; /* "junit:out.xml,github:-"; NULL: none */
 } tm_export_settings;
 
 extern const tm_option tm_export_options[];

@@ -219,6 +219,8 @@ tiny=(run quick -m null:1000 --kernel i2r16_mad_scalar -t 1 --test tg2 --process
 expect 0 "run: exports to several files" . "${tiny[@]}" --store run.jsonl --export junit:run.xml --export bencher:run.json
 check "run: the exports hold the cells of the store" bash -c \
     'grep -q "null:1000.i2r16_mad_scalar" run.xml && jq -e "keys | any(startswith(\"null:1000/i2r16_mad_scalar/tg2\"))" run.json'
+"$program" "${tiny[@]}" --store run.jsonl --export github:- >printed 2>err
+check "run: annotations go to stdout after the text" grep -q '^::notice title=ternmark::' printed
 expect 2 "run: an unknown format, before measuring" 'did you mean "junit"' "${tiny[@]}" --store new.jsonl --export juint:x
 expect 2 "run: an export without a file" 'write junit:FILE' "${tiny[@]}" --store new.jsonl --export junit
 expect 2 "run: an export over the store" 'would overwrite the store' "${tiny[@]}" --store run.jsonl --export junit:run.jsonl
