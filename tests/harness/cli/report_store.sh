@@ -71,6 +71,13 @@ printf '{"schema":1,"kind":"samp' >>"$store"
 "$program" report "$store" >/dev/null 2>&1 && grep -q 'torn' "$out/report.md"
 verdict $? "a torn last line is ignored with a warning"
 
+sed '/"role":"ternary"/s/"n_tokens":4/"n_tokens":400/' "$store" >"$work/contra.jsonl"
+"$program" report "$work/contra.jsonl" >/dev/null 2>&1 &&
+    grep -q '^- 7 lines of the store were refused and left out: line 3: .*400 tokens.*; also 9, 11, 13, 15$' \
+        "$work/contra-report/report.md" &&
+    grep -q 'no ternary cell was run, or its records are among the 7 refused lines$' "$work/contra-report/report.md"
+verdict $? "refused lines are named, also as the reason of a speed-up that is missing"
+
 cp "$store" "$work/newer.jsonl"
 sed -i '2a {"schema":1,"kind":"dream","run":"r1"}' "$work/newer.jsonl"
 "$program" report "$work/newer.jsonl" >"$work/stdout" 2>"$work/stderr" &&
