@@ -144,10 +144,12 @@ static const char *why_left_out(const tm_export *e, const tm_export_format *form
                                 int machine)
 {
     const tm_cell_summary *s = e->rows[row].cell;
-    if (strcmp(s->cell.role, TM_ROLE_AA) == 0 && !e->rows[row].outcome) return "of an A/A test";
+    /* Whoever compared chose the build, and may have compared a cell with itself. */
+    const bool is_chosen = e->rows[row].outcome;
+    if (strcmp(s->cell.role, TM_ROLE_AA) == 0 && !is_chosen) return "of an A/A test";
     if (!(format->holds & TM_EXPORT_MACHINES) && s->cell.machine != machine)
         return "not of the machine of the newest run";
-    if (!(format->holds & TM_EXPORT_BUILDS) && (s->superseded || s->newest[0]))
+    if (!(format->holds & TM_EXPORT_BUILDS) && !is_chosen && (s->superseded || s->newest[0]))
         return "of an older build or model file";
     if (!(format->holds & TM_EXPORT_SKIPPED) && strcmp(s->status, "skipped") == 0) return "skipped";
     if (!(format->holds & TM_EXPORT_FAILED) && strcmp(s->status, "failed") == 0) return "failed";

@@ -107,6 +107,23 @@ static void formats_of_values_take_a_cell_once(void **state)
     has(text, "metric=\"peak_rss\",outcome=\"regression\"} 1.2\n");
 }
 
+static void compared_rows_are_kept_whatever_their_build(void **state)
+{
+    fixture *f = *state;
+    f->export.summaries.items[1].superseded = true; /* by the base, which ran last */
+    add_row(f, NULL, NULL, NULL, NAN);
+    const tm_export_format *format;
+    assert_int_equal(tm_export_find("bencher", &format, &f->err), TM_OK);
+    assert_int_equal(tm_export_to_text(&f->view, format, &f->text, &f->notes, &f->err),
+                     TM_UNSUPPORTED);
+    assert_string_equal(tm_text_string(&f->notes),
+                        "bencher: left out 1 cell: of an older build or model file\n");
+    f->view.n_rows = 0;
+    add_row(f, NULL, "pass", NULL, 1.0);
+    has(export_as(f, "bencher"), "throughput");
+    assert_string_equal(tm_text_string(&f->notes), "");
+}
+
 static void github_shows_ten_annotations_of_a_kind(void **state)
 {
     fixture *f = *state;
@@ -227,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(outcomes_become_failures_and_skips),
         TEST(formats_of_values_take_a_cell_once),
+        TEST(compared_rows_are_kept_whatever_their_build),
         TEST(github_shows_ten_annotations_of_a_kind),
         TEST(samples_are_those_of_the_cell_each_once),
         TEST(text_becomes_valid_utf8),
