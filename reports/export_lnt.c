@@ -84,7 +84,14 @@ static tm_json *make_run(const tm_export *e, const tm_cell_summary *cell)
         const char *value = tm_export_environment(e, cell, keys[i]);
         if (value) tm_export_put_json(out, keys[i], value);
     }
-    if (cell->marks[0]) tm_export_put_json(out, "marks", cell->marks);
+    tm_text marks = {0};
+    for (int i = 0; i < e->n_rows; i++) { /* each mark once: a test has no place for its own */
+        const char *own = e->rows[i].cell->marks;
+        if (own[0] && !strstr(tm_text_string(&marks), own))
+            tm_text_format(&marks, "%s%s", marks.length ? "; " : "", own);
+    }
+    if (marks.length) tm_export_put_json(out, "marks", tm_text_string(&marks));
+    tm_text_free(&marks);
     return out;
 }
 

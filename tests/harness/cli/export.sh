@@ -148,6 +148,7 @@ check "lnt: format 2 with the fields and metrics of nts" jq -e '.format_version 
     all(.machine, .run; all(.[]; type == "string")) and (.machine.name | length) > 0 and .run.llvm_project_revision == "0123456789ab" and
     (.run.start_time | test("^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d$")) and
     all(.tests[]; (keys - ["name", "score", "execution_time", "execution_status", "mem_bytes"]) == [])' lnt.json
+check "lnt: the run has the marks of its samples" jq -e '.run.marks == "1.5 % stolen"' lnt.json
 check "lnt: lists of samples, and a failed cell by its status" jq -e '(.tests | length) == 6 and
     any(.tests[]; .name == "synth:125M/i2r16_mad_x/tg8/threads:2" and (.score | map(round)) == [100, 100, 100, 100] and .execution_time == [0.08, 0.08, 0.08, 0.08]) and
     any(.tests[]; .execution_status == 1 and (has("score") | not))' lnt.json
