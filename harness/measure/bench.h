@@ -13,7 +13,7 @@
 #include "harness/measure/backend.h"
 #include "harness/measure/counters.h"
 #include "harness/measure/sample_conditions.h"
-#include "harness/record/test.h"
+#include "harness/record/cell_test.h"
 
 /* Room for the token ids and times of the longest test, made before any timing. */
 typedef struct tm_bench {

@@ -12,8 +12,8 @@
 #include "harness/measure/backend.h"
 #include "harness/measure/profile.h"
 #include "harness/probe/energy_source.h"
+#include "harness/record/cell_test.h"
 #include "harness/record/record.h"
-#include "harness/record/test.h"
 
 #define TM_WORKER_PROTOCOL 1
 /* Pairs of runs of a profile in a sweep: with three, a disturbed run is not the one that is

@@ -17,7 +17,7 @@
 #include "harness/base/json.h"
 #include "harness/probe/energy_source.h"
 #include "harness/record/cell.h"
-#include "harness/record/test.h"
+#include "harness/record/cell_test.h"
 
 /* Excludes every cell that equals all the fields that are set. A test may end in a star, which
  * matches any end of its name. */

@@ -1,6 +1,6 @@
 /* A test: numbers of prompt and generated tokens, after a number of cached ones. */
-#ifndef TM_HARNESS_RECORD_TEST_H
-#define TM_HARNESS_RECORD_TEST_H
+#ifndef TM_HARNESS_RECORD_CELL_TEST_H
+#define TM_HARNESS_RECORD_CELL_TEST_H
 
 #define TM_SUITE_MAX     64      /* values of one axis; excludes */
 #define TM_THREADS_ALL   0       /* every physical core that this process may use */
