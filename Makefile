@@ -40,11 +40,18 @@ VERSION_DATE := 2026-11-30
 COMMIT  := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 
 WARN     := -Wall -Wextra -Werror -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
-OPT      := -O2 -g
-SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1
-SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=all -O1
+SAN_asan := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=all
 SAN_fuzz := $(SAN_asan) -fsanitize=fuzzer-no-link -DTM_LIBFUZZER
-SAN_tsan := -fsanitize=thread -O1
+SAN_tsan := -fsanitize=thread
+# -g1: functions and lines, for profilers and sanitizers. Full -g makes kernels a third slower to build.
+OPT      := $(if $(SAN_$(MODE)),-O1,-O2) -g1
+# For scripts/check.sh, which builds the program several times: flags of the files outside HOT, and
+# the instruction sets whose kernels are compiled without optimization because nothing runs them (gcc
+# then warns that it ignores loop annotations).
+OPT_REST :=
+NOT_RUN  :=
+HOT      := engine/% harness/stats/% tests/kernels/% tests/engine/% tests/harness/stats/%
 # gcc warns about code paths that only the sanitizers' checks add; the release build keeps these
 # warnings.
 SAN_WARN := $(if $(SAN_$(MODE)),$(if $(findstring clang,$(CC)),,-Wno-format-truncation \
@@ -107,7 +114,8 @@ FORCE:
 COMPILER = $(shell $(CC) --version 2>/dev/null | head -n 1)
 
 $(BUILD)/flags: FORCE
-	$(call keep,'$(CC)' '$(COMPILER)' '$(CFLAGS_ALL)' '$(LDFLAGS_ALL)' '$(CXX)' '$(CXXFLAGS)' '$(GBENCH)')
+	$(call keep,'$(CC)' '$(COMPILER)' '$(CFLAGS_ALL)' '$(LDFLAGS_ALL)' '$(CXX)' '$(CXXFLAGS)' '$(GBENCH)' \
+	    '$(OPT_REST)' '$(NOT_RUN)')
 
 $(BUILD)/objects: FORCE
 	$(call keep,$(LIB_OBJ) $(CLI_OBJ))
@@ -148,11 +156,12 @@ $(BUILD)/share/made: $(BUILD)/ternmark
 isa_of = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
 $(BUILD)/obj/kernels/%.o: kernels/%.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CFLAGS_ALL) $(ISA_$(call isa_of,$<)) -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS_ALL) $(ISA_$(call isa_of,$<)) \
+	    $(if $(filter $(NOT_RUN),$(call isa_of,$<)),-O0 $(if $(SAN_$(MODE)),-Wno-error)) -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CFLAGS_ALL) $(EXTRA) -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS_ALL) $(if $(filter $(HOT),$<),,$(OPT_REST)) $(EXTRA) -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.cc $(BUILD)/flags | $(BUILD)/benchmark
 	@mkdir -p $(@D)

@@ -47,21 +47,24 @@ ending() { # status -> how the program was ended; "" when it exited by itself
     esac
 }
 
+# A .time file holds elapsed, user and system seconds.
+TIMEFORMAT='%R %U %S'
+seconds() { awk 'NF == 3 { printf "%.1f s (CPU %.1f s)\n", $1, $2 + $3 }' "$1"; }
+
 # Starts a test in the background, at most $jobs at a time.
 run() { # name limit command...
     local name=$1 limit=$2
     shift 2
-    while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+    while [ "$(jobs -rp | grep -vxc "$builder")" -ge "$jobs" ]; do wait -n; done
     one "$name" "$limit" "$@" &
 }
 one() {
-    local name=$1 limit=$2 log=$logs/${1//\//.} status start counts
+    local name=$1 limit=$2 log=$logs/${1//\//.} status counts
     shift 2
-    start=$SECONDS
     timeout -k 10 "$limit" "$@" >"$log.log" 2>&1 </dev/null &
     local pid=$!
     trap 'kill $pid 2>/dev/null; exit 130' TERM # timeout forwards it to its children
-    wait $pid
+    { time wait $pid; } 2>"$log.time"
     status=$?
     counts=$(scripts/tally.sh "$log.log" "$log.skips" $status)
     echo "$counts" >"$log.count"
@@ -69,7 +72,7 @@ one() {
     local text="$1 passed"
     [ "$3" -eq 0 ] || text+=", $3 skipped"
     [ "$2" -eq 0 ] || text="FAILED: $2 failed, $text$(ending $status)"
-    text=$(printf '%-44s %s, %s s' "$name" "$text" $((SECONDS - start)))
+    text=$(printf '%-44s %s, %s' "$name" "$text" "$(seconds "$log.time")")
     [ "$2" -eq 0 ] || text+=$'\n'$(grep -vE '^ok |TCG doesn.t support' "$log.log" | tail -n 40 | sed 's/^/    /')
     echo "$text" # one write: others print at the same time
 }
@@ -78,26 +81,45 @@ skip_all() { # name reason: a stage that cannot run here counts as one skip
     echo "$2" >"$logs/${1//\//.}.skips"
     printf '%-44s skipped: %s\n' "$1" "$2"
 }
-settle() { wait; }
 
-build() { # name make-arguments...: a build that fails is a failed test
-    local name=$1 log=$logs/build-$1 start
+make_one() { # name make-arguments...: a build that fails is a failed test
+    local name=$1 log=$logs/build-$1 status
     shift
-    settle
-    start=$SECONDS
-    if make -k -j "$(nproc)" "$@" >"$log.log" 2>&1 </dev/null; then
-        echo "1 0 0" >"$log.count"
-        printf '%-44s built, %s s\n' "$name" $((SECONDS - start))
+    make -k -j "$(nproc)" "$@" >"$log.log" 2>&1 </dev/null &
+    local pid=$!
+    trap 'kill $pid 2>/dev/null; exit 130' TERM
+    { time wait $pid; } 2>"$log.time"
+    status=$?
+    if [ $status -eq 0 ]; then
+        printf '%-44s built, %s\n' "$name" "$(seconds "$log.time")"
     else
-        echo "0 1 0" >"$log.count"
         printf '%-44s FAILED to build\n' "$name"
         grep -E -A 3 'error:|not found|undefined reference' "$log.log" | head -n 40 | sed 's/^/    /'
-        return 1
     fi
+    echo "$((status == 0)) $((status != 0)) 0" >"$log.count"
+    return $status
+}
+# Builds of later stages run behind the tests, so that no CPU idles while a test waits.
+builder=none
+ahead=()
+later() { # name make-arguments...
+    ahead+=("$(printf '%q ' "$@")")
+}
+build_ahead() {
+    [ ${#ahead[@]} -gt 0 ] || return
+    (
+        renice -n 19 $BASHPID >/dev/null
+        for arguments in "${ahead[@]}"; do eval "make_one $arguments"; done
+    ) &
+    builder=$!
+}
+is_built() { # name: waits for its build
+    while [ ! -e "$logs/build-$1.count" ] && kill -0 "$builder" 2>/dev/null; do sleep 0.2; done
+    grep -qs '^1 ' "$logs/build-$1.count"
 }
 
 finish() {
-    settle
+    wait
     local passed=0 failed=0 skipped=0 p f s
     while read -r p f s; do
         passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
@@ -112,6 +134,14 @@ finish() {
         echo "failed (logs in $logs):"
         awk '$2 > 0 { sub(/.*\//, "", FILENAME); sub(/\.count$/, "", FILENAME); print "    " FILENAME }' "$logs"/*.count
     fi
+    echo
+    echo "slowest (elapsed and CPU seconds):"
+    awk 'NF == 3 { sub(/.*\//, "", FILENAME); sub(/\.time$/, "", FILENAME)
+        printf "%8.1f %8.1f  %s\n", $1, $2 + $3, FILENAME }' "$logs"/*.time | sort -rn | head -n 10
+    echo "CPU seconds of each stage:"
+    awk 'NF == 3 { sub(/.*\//, "", FILENAME); sub(/[.].*/, "", FILENAME); sum[FILENAME] += $2 + $3; all += $2 + $3 }
+        END { for (stage in sum) printf "%8.1f  %s\n", sum[stage], stage; printf "%8.1f  all\n", all }' \
+        "$logs"/*.time | sort -rn
     echo
     local line="$passed passed, $failed failed"
     [ $skipped -eq 0 ] || line+=", $skipped skipped"
@@ -204,21 +234,46 @@ cli() { # label build factor
         if [ "$label" != cli ] && { long "$file" || [[ $file == tests/scripts/* ]]; }; then continue; fi
         TERNMARK=$(realpath "$build/ternmark") run "$label/$(basename "$file" .sh)" "$(limit "$file" "$factor")" "$file"
     done
-    settle
 }
 
 echo "check: $(git describe --always --dirty 2>/dev/null || echo unknown) on $(nproc) CPUs"
 
-build release BUILD="$top" MODE=release all tests || finish
+make_one release BUILD="$top" MODE=release all tests || finish
+# Kernels that the unit stage tests in full on this processor get few shapes elsewhere: a guard page
+# catches a read or write outside a buffer there too, so the sanitizers need no more shapes either.
+native=$("$top/ternmark" doctor -o json | sed -nE '/"name":.*"isa"/,/"value"/s/.*"value":[^"]*"([^"]*)".*/\1/p')
+native=${native:-none}
+# The kernels of other instruction sets are only compiled.
+not_run=$(sed -nE 's/^(X86|ARM)_ISAS *:= *//p' Makefile | tr ' ' '\n' | grep -vxF "$(tr + '\n' <<<"$native")" | xargs)
+
+arm=no
+if wants arm; then
+    if [ "$(uname -m)" = aarch64 ]; then
+        skip_all arm "this machine is AArch64: the unit stage runs these tests natively"
+    elif ! scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc cmocka >"$logs/probe" 2>&1; then
+        skip_all arm "$(head -n 1 "$logs/probe")"
+    else
+        arm=yes
+        mapfile -t all < <(computing)
+        later aarch64 BUILD="$top/aarch64" ARCH=aarch64 all "${all[@]/#/$top/aarch64/tests/}"
+    fi
+fi
+# gcc: clang takes over a minute for some AVX-512 kernels with these sanitizers.
+wants asan && later asan BUILD="$top/asan" MODE=asan OPT_REST=-O0 NOT_RUN="$not_run" all tests
+if wants clang; then
+    mapfile -t all < <(programs kernels engine)
+    if command -v clang >/dev/null 2>&1; then
+        later clang BUILD="$top/clang" CC=clang OPT_REST=-O0 NOT_RUN="$not_run" all "${all[@]/#/$top/clang/tests/}"
+    else
+        skip_all clang "clang is not installed"
+    fi
+fi
+build_ahead
+
 if wants unit; then
     mapfile -t all < <(programs kernels engine harness reports)
     unit unit "$top" 1 "${all[@]}"
 fi
-# Kernels that the unit stage tested in full on this processor get few shapes elsewhere: a guard
-# page catches a read or write outside a buffer there too, so the sanitizers need no more shapes
-# either.
-native=$("$top/ternmark" doctor -o json | sed -nE '/"name":.*"isa"/,/"value"/s/.*"value":[^"]*"([^"]*)".*/\1/p')
-native=${native:-none}
 wants lint && run lint 600 scripts/lint.sh . "$top"
 wants cli && cli cli "$top" 1
 wants fuzz && fuzz fuzz "$top" 1
@@ -231,21 +286,12 @@ if wants x86; then
         skip_all x86 "this machine is not x86-64"
     fi
 fi
-if wants arm; then
-    # shellcheck disable=SC2046 # one test program per word
-    if [ "$(uname -m)" = aarch64 ]; then
-        skip_all arm "this machine is AArch64: the unit stage runs these tests natively"
-    elif ! scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc cmocka >/dev/null 2>&1; then
-        skip_all arm "$(scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc cmocka 2>&1 | head -n 1)"
-    elif build aarch64 BUILD="$top/aarch64" ARCH=aarch64 all \
-        $(computing | sed "s,^,$top/aarch64/tests/,"); then
-        emulated arm-cortex-a53 "$top/aarch64" qemu-aarch64-static cortex-a53 none
-        emulated arm-neoverse-n1 "$top/aarch64" qemu-aarch64-static neoverse-n1 neon
-        emulated arm-max "$top/aarch64" qemu-aarch64-static max neon+dotprod
-    fi
+if [ $arm = yes ] && is_built aarch64; then
+    emulated arm-cortex-a53 "$top/aarch64" qemu-aarch64-static cortex-a53 none
+    emulated arm-neoverse-n1 "$top/aarch64" qemu-aarch64-static neoverse-n1 neon
+    emulated arm-max "$top/aarch64" qemu-aarch64-static max neon+dotprod
 fi
-# gcc: clang takes over a minute for some AVX-512 kernels with these sanitizers.
-if wants asan && build asan BUILD="$top/asan" MODE=asan all tests; then
+if wants asan && is_built asan; then
     short=()
     for program in $(programs kernels engine harness reports); do
         long "$(source_of "$program")" || short+=("$program")
@@ -256,12 +302,8 @@ if wants asan && build asan BUILD="$top/asan" MODE=asan all tests; then
     fuzz asan "$top/asan" 3
     cli asan-cli "$top/asan" 3
 fi
-if wants clang; then
-    if ! command -v clang >/dev/null 2>&1; then
-        skip_all clang "clang is not installed"
-    elif mapfile -t all < <(programs kernels engine) &&
-        build clang BUILD="$top/clang" CC=clang all "${all[@]/#/$top/clang/tests/}"; then
-        unit clang "$top/clang" 1 "${all[@]}"
-    fi
+if wants clang && is_built clang; then
+    mapfile -t all < <(programs kernels engine)
+    unit clang "$top/clang" 1 "${all[@]}"
 fi
 finish
