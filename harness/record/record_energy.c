@@ -85,6 +85,14 @@ void tm_record_energy_lose(tm_record_energy *e, tm_probe_state state, const char
     tm_measured_miss(&e->net_joules, "%.150s", e->reason);
 }
 
+/* The bound of net joules: that of gross joules, and half the difference of the two idle powers. */
+static double net_bound(const tm_record_energy *e)
+{
+    double bound = e->error_bound_joules.value;
+    double apart = fabs(e->idle_before_watts.value - e->idle_after_watts.value);
+    return (isfinite(bound) ? bound : 0) + apart / 2 * e->window_seconds;
+}
+
 void tm_record_energy_set_net(tm_record_energy *e)
 {
     double before = e->idle_before_watts.value, after = e->idle_after_watts.value;
@@ -106,8 +114,7 @@ void tm_record_energy_set_net(tm_record_energy *e)
     } else {
         double net = e->gross_joules.value - (before + after) / 2 * e->window_seconds;
         /* A difference below the uncertainty of reading or of rounding is no net energy. */
-        double bound = e->error_bound_joules.value;
-        bound = (isfinite(bound) ? bound : 0) + fabs(before - after) / 2 * e->window_seconds;
+        double bound = net_bound(e);
         if (net > AGREEMENT * e->gross_joules.value && !(net <= bound))
             tm_measured_set(&e->net_joules, net);
         else
@@ -176,6 +183,9 @@ void tm_record_energy_put(tm_json *json, const tm_record_energy *e)
     for (int i = 0; i < N_FIGURES; i++)
         tm_measured_put(json, figures[i].key,
                         (const tm_measured *)((const char *)e + figures[i].offset));
+    tm_measured net = e->net_joules;
+    if (isfinite(net.value)) tm_measured_set(&net, net_bound(e));
+    tm_measured_put(json, "net_error_bound_joules", &net);
     for (int i = 0; i < N_PER_TOKEN; i++) {
         tm_measured figure = tm_record_energy_per_token(e, per_token[i].tokens, per_token[i].net);
         tm_measured_put(json, per_token[i].key, &figure);

@@ -39,6 +39,8 @@ static void test_round_trip(void **state)
     assert_true(y->n_repeats == 5 && y->n_prompt_tokens == 0 && y->n_output_tokens == 640);
     assert_true(y->gross_joules.value == 1200 && y->error_bound_joules.value == 0.06);
     assert_true(y->idle_before_watts.value == 11.9 && y->idle_after_watts.value == 12.1);
+    /* Half of 0.2 W for 40 s, and the bound of gross. */
+    assert_true(fabs(tm_json_double(tm_json_get(json, "net_error_bound_joules"), 0) - 4.06) < 1e-9);
     assert_true(y->idle_seconds == 10 && fabs(y->net_joules.value - 720) < 1e-9);
     assert_true(y->rate_hz.value == 10 && y->wraps == 1 && y->n_samples == 402);
     assert_true(y->largest_gap_seconds.value == 0.11 && isnan(y->sampler_cpu_percent.value));

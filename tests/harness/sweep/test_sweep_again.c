@@ -127,6 +127,29 @@ static void test_the_first_run_may_exceed_the_budget(void **state)
     finish(&r);
 }
 
+/* More threads than the quota of a control group would only wait for the next period. */
+static void test_all_threads_stay_within_the_quota(void **state)
+{
+    (void)state;
+    static const struct {
+        double quota;
+        int threads;
+    } rows[] = {{0, 4}, {1, 1}, {1.5, 2}, {3, 3}, {16, 4}};
+    run r;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        make_suite("null:1", "f16", "tg8");
+        suite.n_threads = 0;
+        assert_ok(tm_suite_add_threads(&suite, "all", &r.err), r.err);
+        assert_ok(tm_machine_read("/", &r.machine, &r.err), r.err);
+        r.machine.n_cpus = r.machine.n_cores = 4;
+        r.machine.cgroup.cpu_limit = rows[i].quota;
+        tm_plan_options options = {.seed = 1, .build = "build"};
+        assert_ok(tm_plan_make(&suite, &r.machine, &options, &r.plan, &r.err), r.err);
+        assert_int_equal(r.plan.arms[0].cells[0].threads, rows[i].threads);
+        tm_plan_free(&r.plan);
+    }
+}
+
 int main(int argc, char **argv)
 {
     int code;
@@ -134,6 +157,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_added_kernel_is_paired),
                                        cmocka_unit_test(test_again_measures_everything),
                                        cmocka_unit_test(test_last_sample_of_a_column),
-                                       cmocka_unit_test(test_the_first_run_may_exceed_the_budget)};
+                                       cmocka_unit_test(test_the_first_run_may_exceed_the_budget),
+                                       cmocka_unit_test(test_all_threads_stay_within_the_quota)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
