@@ -256,36 +256,6 @@ static tm_status write_plots(work *w, tm_error *err)
     return status;
 }
 
-static void put_head(const work *w, tm_text *out)
-{
-    const tm_report_view *v = &w->view;
-    const tm_json *environment = tm_json_get(v->run, "environment");
-    tm_text_add(out, "# ternmark report\n\nStore: ");
-    tm_markdown_escape(v->options->store, out);
-    for (int i = 0; i < v->input->n_machines; i++) {
-        const tm_sheet_machine *machine = &v->input->machines[i];
-        tm_text_add(out, "\n\nMachine: ");
-        tm_markdown_escape(machine->name, out);
-        if (machine->cores)
-            tm_text_format(out, ", %d physical core%s usable", machine->cores,
-                           tm_plural(machine->cores));
-    }
-    tm_text_add(out, "\n\nBuild: ternmark ");
-    tm_markdown_escape(tm_json_text(tm_json_get(environment, "version"), "(version not recorded)"),
-                       out);
-    tm_text_add(out, ", commit ");
-    tm_markdown_escape(tm_json_text(tm_json_get(environment, "commit"), "not recorded"), out);
-    tm_text_add(out, ", ");
-    tm_markdown_escape(tm_json_text(tm_json_get(environment, "compiler"), "compiler not recorded"),
-                       out);
-    tm_text_add(
-        out,
-        "\n\nEvery value states its origin: *measured* by ternmark in this store, *published* by a "
-        "paper about other machines, or *predicted* before a run. A missing value is N/A or -, "
-        "with "
-        "the reason, and never 0.\n\n");
-}
-
 static void put_plots(const work *w, tm_text *out)
 {
     tm_text_add(out, "## Plots\n\n");
@@ -336,8 +306,12 @@ static tm_status write_markdown(work *w, tm_error *err)
     tm_text text = {0};
     tm_table cells;
     tm_status status = TM_OK;
-    put_head(w, &text);
-    tm_text_add(&text, "## Speed-up over ");
+    status = tm_report_head(&w->view, &text, err);
+    tm_text_add(&text, "\n## Warnings\n\n");
+    tm_text_add(&text, tm_text_string(&w->warnings));
+    tm_text_add(&text, "\n## Missing values\n\n");
+    if (status == TM_OK) status = tm_report_missing(&w->view, &text, err);
+    tm_text_add(&text, "\n## Speed-up over ");
     tm_markdown_escape(tm_sheet_baseline(&w->input, NULL), &text);
     tm_text_add(&text, "\n\n");
     for (int i = 0; i < w->tables.n && status == TM_OK; i++) {
@@ -368,10 +342,6 @@ static tm_status write_markdown(work *w, tm_error *err)
         status =
             put_profile(w, tm_table_write_markdown, "\n## Where the time goes\n\n", &text, err);
     if (status == TM_OK) status = put_counters(w, &text, err);
-    tm_text_add(&text, "\n## Warnings\n\n");
-    tm_text_add(&text, tm_text_string(&w->warnings));
-    tm_text_add(&text, "\n## Missing values\n\n");
-    if (status == TM_OK) status = tm_report_missing(&w->view, &text, err);
     tm_text_add(&text, "\n## Machine and conditions\n\n");
     if (status == TM_OK) status = tm_report_machine(&w->view, &text, err);
     if (status == TM_OK) status = save_file(w, &text, "report.md", err);

@@ -30,6 +30,10 @@ bool tm_report_is_plotted(const tm_report_view *view, const tm_record *record);
 /* Physical cores the run could use; 0: not recorded. */
 int tm_report_cores(const tm_json *run);
 
+/* report_head.c: store, machine and build, the main values in one table, and how far they can be
+ * trusted, as Markdown. */
+tm_status tm_report_head(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
+
 /* report_cells.c: one row per cell. */
 /* Adds the kernel of a cell to a row, with a note if the cell is of an older build or model. */
 void tm_report_add_kernel(const tm_cell_summary *summary, tm_table *out);

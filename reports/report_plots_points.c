@@ -67,7 +67,9 @@ void tm_plot_add_places(tm_plot *plot, const tm_plot_place *places, int n)
 
 const char *tm_plot_flag_of(const tm_cell_summary *cell)
 {
-    return cell && cell->newest[0] ? "measured by an older build than the newest run's" : NULL;
+    return !cell                                  ? NULL
+           : cell->newest[0] || cell->older_model ? "of an older build or a replaced model file"
+                                                  : NULL;
 }
 
 int tm_plot_shade_of(int hue, int n)

@@ -1,34 +1,11 @@
 /* Reasons to distrust a value, and values that are missing with the reason. */
-#include "reports/report_parts.h"
+#include "reports/report_items.h"
 #include "reports/summary_cell.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void put_cell_name(const tm_report_view *view, tm_text *out, const tm_cell *cell)
-{
-    char name[480];
-    const bool has_others = view->input->n_machines > 1;
-    snprintf(name, sizeof name, "%s, %s, %d thread%s, %s%s%s", tm_model_label(cell->model),
-             cell->kernel, cell->threads, tm_plural(cell->threads), cell->test,
-             has_others ? ", " : "",
-             has_others ? tm_sheet_machine_of(view->input, cell)->name : "");
-    tm_markdown_escape(name, out);
-}
-
-static void put_item(const tm_report_view *view, tm_text *out, const tm_cell *cell,
-                     const char *sentence)
-{
-    tm_text_add(out, "- ");
-    if (cell) {
-        put_cell_name(view, out, cell);
-        tm_text_add(out, ": ");
-    }
-    tm_markdown_escape(sentence, out);
-    tm_text_add_char(out, '\n');
-}
 
 static void put_machines(const tm_report_view *view, tm_text *out)
 {
@@ -78,7 +55,7 @@ static void put_conditions(const tm_report_view *view, tm_text *out)
               "temperature at the start", "C", 1, 0, 3, out);
 }
 
-static void put_energy(const tm_report_view *view, tm_text *out)
+static void put_energy(const tm_report_view *view, tm_report_items *out)
 {
     int n_fake = 0;
     for (int i = 0; i < view->summaries->n; i++) {
@@ -90,15 +67,18 @@ static void put_energy(const tm_report_view *view, tm_text *out)
             if (!s->energy.phases[phase].warning[0]) continue;
             snprintf(text, sizeof text, "energy, %s: %s", tm_phase_text((tm_phase)phase),
                      s->energy.phases[phase].warning);
-            put_item(view, out, &s->cell, text);
+            tm_report_items_add(out, &s->cell, text);
         }
     }
-    if (n_fake)
-        tm_text_format(
-            out,
-            "- the joules and watts of %d cell%s are fake: they come from a test source, nothing "
-            "was measured\n",
+    if (n_fake) {
+        char text[160];
+        snprintf(
+            text, sizeof text,
+            "the joules and watts of %d cell%s are fake: they come from a test source, nothing "
+            "was measured",
             n_fake, tm_plural(n_fake));
+        tm_report_items_add(out, NULL, text);
+    }
 }
 
 /* Median speed of the processes of a run. values: room for all. */
@@ -112,7 +92,7 @@ static double speed_in(const tm_cell_summary *s, const char *run, double *values
 
 /* Runs of one cell that differ by more than its processes do elsewhere: the value is a mean of
  * times that have little in common. */
-static void put_drift(const tm_report_view *view, const tm_cell_summary *s, tm_text *out)
+static void put_drift(const tm_cell_summary *s, tm_report_items *out)
 {
     char text[240], ratio[64];
     if (s->n_runs < 2) return;
@@ -128,36 +108,34 @@ static void put_drift(const tm_report_view *view, const tm_cell_summary *s, tm_t
     snprintf(text, sizeof text,
              "in run %s it was %s times as fast as in run %s: its tokens/s covers both", last,
              tm_number(change, 3, ratio, sizeof ratio), first);
-    put_item(view, out, &s->cell, text);
+    tm_report_items_add(out, &s->cell, text);
 }
 
-static void put_cells(const tm_report_view *view, tm_text *out)
+static void put_cells(const tm_report_view *view, tm_report_items *out)
 {
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
         char text[640];
         if (s->superseded) {
-            put_item(view, out, &s->cell,
-                     "the store also holds results of an older build or model file; they are "
-                     "omitted");
+            tm_report_items_add(
+                out, &s->cell,
+                "the store also holds results of an older build or model file; they are "
+                "omitted");
             continue;
         }
         text[0] = '\0';
         tm_summary_age(s, text, sizeof text);
-        if (text[0]) put_item(view, out, &s->cell, text);
-        put_drift(view, s, out);
-        if (s->warning[0]) put_item(view, out, &s->cell, s->warning);
+        if (text[0]) tm_report_items_add(out, &s->cell, text);
+        put_drift(s, out);
+        tm_report_items_add_parts(out, &s->cell, s->warning);
         if (s->n_duplicates > 0) {
             snprintf(text, sizeof text,
                      "%d sample%s of a repetition that was there already: counted once",
                      s->n_duplicates, tm_plural(s->n_duplicates));
-            put_item(view, out, &s->cell, text);
+            tm_report_items_add(out, &s->cell, text);
         }
-        if (s->n_marked && !strstr(s->warning, "marked")) {
-            snprintf(text, sizeof text, "%d of %d samples are marked: %s", s->n_marked,
-                     s->n_repetitions, s->marks);
-            put_item(view, out, &s->cell, text);
-        }
+        if (s->n_marked && !strstr(s->warning, "marked"))
+            tm_report_items_add_parts(out, &s->cell, s->marks);
     }
 }
 
@@ -167,13 +145,14 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
     if (view->records->torn_bytes)
         tm_text_format(out, "- the last line of the store was torn: %zu bytes were ignored\n",
                        view->records->torn_bytes);
+    tm_report_items items = {0};
     char left_out[1400];
     if (tm_records_left_out(view->records, left_out, sizeof left_out))
-        put_item(view, out, NULL, left_out);
+        tm_report_items_add(&items, NULL, left_out);
     put_machines(view, out);
     put_conditions(view, out);
-    put_cells(view, out);
-    put_energy(view, out);
+    put_cells(view, &items);
+    put_energy(view, &items);
     for (int i = 0; i < view->input->speedups->n; i++) {
         const tm_speedup *s = &view->input->speedups->items[i];
         char text[640];
@@ -181,8 +160,9 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
         const char *base = tm_sheet_baseline_name(s);
         snprintf(text, sizeof text, "speed-up over %s: %s", base ? base : "the baseline",
                  s->comparison.warning);
-        put_item(view, out, s->ternary ? &s->ternary->cell : s->cell, text);
+        tm_report_items_add(&items, s->ternary ? &s->ternary->cell : s->cell, text);
     }
+    tm_report_items_put(view, &items, false, out);
     *n = 0;
     for (size_t i = begin; i < out->length; i++) *n += out->data[i] == '\n';
     if (*n == 0) tm_text_add(out, "- none\n");
@@ -203,7 +183,7 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
 }
 
 /* Ternary cells of a column that has a speed-up, but from which they are left out. */
-static void put_unpaired(const tm_report_view *view, const tm_speedup *column, tm_text *out)
+static void put_unpaired(const tm_report_view *view, const tm_speedup *column, tm_report_items *out)
 {
     for (int i = 0; i < view->summaries->n && column->comparison.n_pairs > 0; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
@@ -214,25 +194,26 @@ static void put_unpaired(const tm_report_view *view, const tm_speedup *column, t
             continue;
         snprintf(text, sizeof text, "not in the speed-up: no pair in one run with %s",
                  column->baseline->cell.kernel);
-        put_item(view, out, &s->cell, text);
+        tm_report_items_add(out, &s->cell, text);
     }
 }
 
 tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *err)
 {
     const size_t begin = out->length;
+    tm_report_items items = {0};
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
         tm_text sentence = {0};
         if (s->superseded || !s->missing[0]) continue;
         tm_text_format(&sentence, "%s%s%s", s->status, s->status[0] ? ": " : "", s->missing);
-        put_item(view, out, &s->cell, tm_text_string(&sentence));
+        tm_report_items_add(&items, &s->cell, tm_text_string(&sentence));
         if (sentence.failed) out->failed = true;
         tm_text_free(&sentence);
     }
     for (int i = 0; i < view->input->speedups->n; i++) {
         const tm_speedup *s = &view->input->speedups->items[i];
-        put_unpaired(view, s, out);
+        put_unpaired(view, s, &items);
         bool is_listed =
             (s->baseline && s->baseline->missing[0]) || (s->ternary && s->ternary->missing[0]);
         if (!s->comparison.missing[0] || is_listed) continue;
@@ -242,10 +223,12 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
         if (n_refused > 0 && (!s->baseline || !s->ternary))
             tm_text_format(&sentence, ", or its records are among the %d refused line%s", n_refused,
                            tm_plural(n_refused));
-        put_item(view, out, s->ternary ? &s->ternary->cell : s->cell, tm_text_string(&sentence));
+        tm_report_items_add(&items, s->ternary ? &s->ternary->cell : s->cell,
+                            tm_text_string(&sentence));
         if (sentence.failed) out->failed = true;
         tm_text_free(&sentence);
     }
+    tm_report_items_put(view, &items, true, out);
     if (out->length == begin) tm_text_add(out, "- every cell of the store has a value\n");
     for (int i = 0; i < view->summaries->n; i++) {
         const tm_cell_summary *s = &view->summaries->items[i];
@@ -259,8 +242,9 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
             is_listed |= !other->superseded && isfinite(other->tokens_per_second.value) &&
                          strcmp(other->energy.missing, s->energy.missing) == 0;
         }
-        if (!is_listed) put_item(view, out, NULL, text);
+        if (!is_listed) tm_report_items_add(&items, NULL, text);
     }
+    tm_report_items_put(view, &items, true, out);
     bool has_roofline = false;
     for (int i = 0; i < view->records->n; i++) {
         const tm_record *r = &view->records->items[i];

@@ -72,13 +72,29 @@ static void print_remarks(const char *lines)
     }
 }
 
+/* -o names a folder here. A format there is a mistake of someone used to other commands. */
+static tm_status check_directory(const char *directory, tm_error *err)
+{
+    static const char *const formats[] = {"json", "jsonl", "csv", "md",   "markdown", "latex",
+                                          "tex",  "text",  "txt", "html", "all",      NULL};
+    for (int i = 0; directory && formats[i]; i++)
+        if (strcmp(directory, formats[i]) == 0)
+            return tm_fail(err, TM_ARG,
+                           "--output %s: this is a folder's name here; choose formats with "
+                           "--format md,csv,latex,text, or write ./%s to mean the folder",
+                           directory, directory);
+    return TM_OK;
+}
+
 static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
     const settings *s = arg;
     const char *store = call->arguments[0];
     char made[4096];
     tm_report report = {0};
-    tm_status status = s->directory ? TM_OK : default_directory(store, made, sizeof made, err);
+    tm_status status = check_directory(s->directory, err);
+    if (status != TM_OK) return status;
+    status = s->directory ? TM_OK : default_directory(store, made, sizeof made, err);
     if (status == TM_OK)
         status = write_report(store, s->directory ? s->directory : made, s->formats, &report, err);
     if (status == TM_OK) {

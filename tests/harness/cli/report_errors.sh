@@ -39,6 +39,7 @@ refused "another schema" 3 'schema 99' "$work/newer.jsonl"
 refused "a file without any good line" 2 'line 1' "$work/garbage.jsonl"
 refused "an unknown format" 2 'did you mean "latex"' "$work/cell.jsonl" --format latx
 refused "an unknown option" 2 'did you mean .--format.' "$work/cell.jsonl" --fromat md
+refused "a format as the folder" 2 'choose formats with --format' "$work/cell.jsonl" -o json
 refused "a directory that is a file" 2 "$work/file" "$work/cell.jsonl" -o "$work/file"
 
 n=$((n + 1))
