@@ -9,20 +9,28 @@
 
 #include "kernels/base.h"
 
-/* name, id, weights per block, bytes per block (I2_S: one scale per tensor, see tm_gguf_bytes) */
+/* name, id, weights per block, bytes per block (I2_S: one scale per tensor, see tm_gguf_bytes),
+ * offset of the block's half-precision scales, their number */
 #define TM_GGUF_TYPES(X)                                                                           \
-    X(F32, 0, 1, 4)                                                                                \
-    X(F16, 1, 1, 2)                                                                                \
-    X(Q4_0, 2, 32, 18)                                                                             \
-    X(Q8_0, 8, 32, 34)                                                                             \
-    X(Q6_K, 14, 256, 210)                                                                          \
-    X(BF16, 30, 1, 2)                                                                              \
-    X(TQ1_0, 34, 256, 54)                                                                          \
-    X(TQ2_0, 35, 256, 66)                                                                          \
-    X(I2_S, 36, 128, 32)
+    X(F32, 0, 1, 4, 0, 0)                                                                          \
+    X(F16, 1, 1, 2, 0, 0)                                                                          \
+    X(Q4_0, 2, 32, 18, 0, 1)                                                                       \
+    X(Q4_1, 3, 32, 20, 0, 2)                                                                       \
+    X(Q5_0, 6, 32, 22, 0, 1)                                                                       \
+    X(Q5_1, 7, 32, 24, 0, 2)                                                                       \
+    X(Q8_0, 8, 32, 34, 0, 1)                                                                       \
+    X(Q2_K, 10, 256, 84, 80, 2)                                                                    \
+    X(Q3_K, 11, 256, 110, 108, 1)                                                                  \
+    X(Q4_K, 12, 256, 144, 0, 2)                                                                    \
+    X(Q5_K, 13, 256, 176, 0, 2)                                                                    \
+    X(Q6_K, 14, 256, 210, 208, 1)                                                                  \
+    X(BF16, 30, 1, 2, 0, 0)                                                                        \
+    X(TQ1_0, 34, 256, 54, 52, 1)                                                                   \
+    X(TQ2_0, 35, 256, 66, 64, 1)                                                                   \
+    X(I2_S, 36, 128, 32, 0, 0)
 
 typedef enum tm_gguf_type {
-#define TM_GGUF_ENUM(name, id, block, bytes) TM_GGUF_##name = id,
+#define TM_GGUF_ENUM(name, id, block, bytes, offset, scales) TM_GGUF_##name = id,
     TM_GGUF_TYPES(TM_GGUF_ENUM)
 #undef TM_GGUF_ENUM
 } tm_gguf_type;
@@ -31,6 +39,9 @@ typedef enum tm_gguf_type {
 const char *tm_gguf_type_name(uint32_t id);
 /* False when `name` (any case) is not in the list. */
 bool tm_gguf_type_find(const char *name, tm_gguf_type *out);
+
+/* Whether no kernel multiplies the type's blocks: a model holds them as floats. */
+bool tm_gguf_is_expanded(tm_gguf_type type);
 
 typedef struct tm_gguf_string {
     const char *data; /* not NUL-terminated */

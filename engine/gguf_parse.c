@@ -140,8 +140,7 @@ static const char *foreign_type(uint32_t id)
         uint32_t id;
         const char *name;
     } types[] = {
-        {3, "Q4_1"},          {6, "Q5_0"},     {7, "Q5_1"},     {9, "Q8_1"},  {10, "Q2_K"},
-        {11, "Q3_K"},         {12, "Q4_K"},    {13, "Q5_K"},    {15, "Q8_K"}, {38, "TL1"},
+        {9, "Q8_1"},          {15, "Q8_K"},    {38, "TL1"},
         {39, "TL2 or MXFP4"}, {134, "IQ1_BN"}, {135, "IQ2_BN"},
     };
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
@@ -149,7 +148,7 @@ static const char *foreign_type(uint32_t id)
     return "unknown";
 }
 
-#define TYPE_LIST_ITEM(name, id, block, bytes) " " #name
+#define TYPE_LIST_ITEM(name, id, block, bytes, offset, scales) " " #name
 
 static tm_status check_tensor_name(const cursor *c, tm_gguf_string name, const char *quoted,
                                    tm_error *err)

@@ -60,8 +60,17 @@ bool tm_gguf_block(uint32_t type, int *n_weights, int *n_bytes);
 int64_t tm_gguf_rows(const tm_gguf_tensor *tensor);
 /* The float after the codes of an I2_S tensor. */
 float tm_gguf_i2_s_scale(const tm_gguf_tensor *tensor);
-/* Offset of a block's half-precision scale; -1 for types whose blocks have none. */
-int tm_gguf_scale_offset(tm_gguf_type type);
+/* Number of half-precision scales in a block, which follow each other from *offset on. */
+int tm_gguf_scales(tm_gguf_type type, int *offset);
+/* One block to floats: types that have no kernel of their own. Source: llama.cpp,
+ * dequantize_row_*, with its order of operations. */
+void tm_gguf_q4_1_decode(const uint8_t *block, float *out);
+void tm_gguf_q5_0_decode(const uint8_t *block, float *out);
+void tm_gguf_q5_1_decode(const uint8_t *block, float *out);
+void tm_gguf_q2_k_decode(const uint8_t *block, float *out);
+void tm_gguf_q3_k_decode(const uint8_t *block, float *out);
+void tm_gguf_q4_k_decode(const uint8_t *block, float *out);
+void tm_gguf_q5_k_decode(const uint8_t *block, float *out);
 /* The codes of a TQ1_0, TQ2_0 or I2_S block, each less 1: -1, 0, 1, and 2 for the unused code 3.
  * Returns their number, 0 for another type. out has TM_GGUF_MAX_BLOCK items. */
 int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out);

@@ -114,14 +114,17 @@ static size_t count_blocks(const tm_gguf_tensor *tensor, int *n_weights, int *n_
 
 static tm_status check_block_scales(const tm_gguf_tensor *tensor, tm_error *err)
 {
-    int n_weights, n_bytes, offset = tm_gguf_scale_offset(tensor->type);
+    int n_weights, n_bytes, offset = 0, n_scales = tm_gguf_scales(tensor->type, &offset);
     size_t n = count_blocks(tensor, &n_weights, &n_bytes);
     for (size_t i = 0; i < n; i++) {
-        uint16_t bits = tm_load_u16(tensor->data + i * (size_t)n_bytes + offset);
+        const uint8_t *scales = tensor->data + i * (size_t)n_bytes + offset;
         release_passed(tensor, i * (size_t)n_bytes, (size_t)n_bytes);
-        if ((bits & 0x7c00) == 0x7c00)
-            return not_finite(tensor, "the scale of ", i * (size_t)n_weights,
-                              tm_half_to_float(bits), err);
+        for (int k = 0; k < n_scales; k++) {
+            uint16_t bits = tm_load_u16(scales + 2 * k);
+            if ((bits & 0x7c00) == 0x7c00)
+                return not_finite(tensor, "the scale of ", i * (size_t)n_weights,
+                                  tm_half_to_float(bits), err);
+        }
     }
     return TM_OK;
 }
@@ -190,7 +193,8 @@ static tm_status bad_code(const tm_gguf_tensor *tensor, size_t weight, tm_error 
 /* Blocks of zeros may have any scale; all others must have the same. */
 static tm_status scale_of_blocks(const tm_gguf_tensor *tensor, float *scale, tm_error *err)
 {
-    int n_weights, n_bytes, offset = tm_gguf_scale_offset(tensor->type);
+    int n_weights, n_bytes, offset = 0;
+    tm_gguf_scales(tensor->type, &offset);
     size_t n = count_blocks(tensor, &n_weights, &n_bytes);
     uint16_t magnitude = 0; /* of the first block that is not all zero */
     for (size_t i = 0; i < n; i++) {
@@ -269,7 +273,7 @@ static void apply_sign(int8_t *codes, int n, float scale)
 void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
                         int8_t *out)
 {
-    int n_weights, n_bytes, offset = tm_gguf_scale_offset(tensor->type);
+    int n_weights, n_bytes, offset = 0, n_scales = tm_gguf_scales(tensor->type, &offset);
     assert(0 <= row_begin && row_begin <= row_end && row_end <= tm_gguf_rows(tensor));
     count_blocks(tensor, &n_weights, &n_bytes);
     int64_t begin = row_begin * tensor->ne[0] / n_weights,
@@ -285,7 +289,7 @@ void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t
     for (int64_t i = begin; i < end; i++, out += n_weights) {
         const uint8_t *block = tensor->data + i * n_bytes;
         tm_gguf_block_codes(tensor->type, block, out);
-        if (offset >= 0) scale = tm_half_to_float(tm_load_u16(block + offset));
+        if (n_scales) scale = tm_half_to_float(tm_load_u16(block + offset));
         apply_sign(out, n_weights, scale);
     }
 }

@@ -7,9 +7,10 @@
 static const struct {
     const char *name;
     tm_gguf_type id;
-    int n_weights, n_bytes;
+    int n_weights, n_bytes, scale_offset, n_scales;
 } types[] = {
-#define TYPE_ROW(name, id, block, bytes) {#name, TM_GGUF_##name, block, bytes},
+#define TYPE_ROW(name, id, block, bytes, offset, scales)                                           \
+    {#name, TM_GGUF_##name, block, bytes, offset, scales},
     TM_GGUF_TYPES(TYPE_ROW)};
 #define N_TYPES (sizeof types / sizeof types[0])
 
@@ -31,6 +32,22 @@ bool tm_gguf_type_find(const char *name, tm_gguf_type *out)
         return true;
     }
     return false;
+}
+
+bool tm_gguf_is_expanded(tm_gguf_type type)
+{
+    switch (type) {
+    case TM_GGUF_Q4_1:
+    case TM_GGUF_Q5_0:
+    case TM_GGUF_Q5_1:
+    case TM_GGUF_Q2_K:
+    case TM_GGUF_Q3_K:
+    case TM_GGUF_Q4_K:
+    case TM_GGUF_Q5_K:
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool tm_gguf_block(uint32_t type, int *n_weights, int *n_bytes)
@@ -67,21 +84,14 @@ float tm_gguf_i2_s_scale(const tm_gguf_tensor *tensor)
     return tm_float_from_bits(tm_load_u32(tensor->data + tensor->bytes - I2_S_TAIL));
 }
 
-int tm_gguf_scale_offset(tm_gguf_type type)
+int tm_gguf_scales(tm_gguf_type type, int *offset)
 {
-    switch (type) {
-    case TM_GGUF_Q4_0:
-    case TM_GGUF_Q8_0:
-        return 0;
-    case TM_GGUF_Q6_K:
-        return 208;
-    case TM_GGUF_TQ1_0:
-        return 52;
-    case TM_GGUF_TQ2_0:
-        return 64;
-    default:
-        return -1;
+    for (size_t i = 0; i < N_TYPES; i++) {
+        if (types[i].id != type) continue;
+        *offset = types[i].scale_offset;
+        return types[i].n_scales;
     }
+    return 0;
 }
 
 /* Layout A of bitnet.cpp: 128 weights in 32 bytes, the first 32 in the top bits. */
@@ -114,8 +124,29 @@ static void block_floats(const tm_gguf_tensor *tensor, const uint8_t *block, flo
     case TM_GGUF_Q4_0:
         tm_q4_0_decode(block, out);
         break;
+    case TM_GGUF_Q4_1:
+        tm_gguf_q4_1_decode(block, out);
+        break;
+    case TM_GGUF_Q5_0:
+        tm_gguf_q5_0_decode(block, out);
+        break;
+    case TM_GGUF_Q5_1:
+        tm_gguf_q5_1_decode(block, out);
+        break;
     case TM_GGUF_Q8_0:
         tm_q8_0_decode(block, out);
+        break;
+    case TM_GGUF_Q2_K:
+        tm_gguf_q2_k_decode(block, out);
+        break;
+    case TM_GGUF_Q3_K:
+        tm_gguf_q3_k_decode(block, out);
+        break;
+    case TM_GGUF_Q4_K:
+        tm_gguf_q4_k_decode(block, out);
+        break;
+    case TM_GGUF_Q5_K:
+        tm_gguf_q5_k_decode(block, out);
         break;
     case TM_GGUF_Q6_K:
         tm_q6_k_decode(block, out);

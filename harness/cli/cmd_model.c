@@ -98,6 +98,7 @@ static tm_status show(const char *name, uint64_t seed, FILE *out, tm_error *err)
         tm_role_name((tm_role)role, 0, tensor, sizeof tensor);
         fprintf(out, "  %-28s [%d][%d] %s", tensor, rows, cols, tm_gguf_type_name(info.type));
         if (info.ternary) fprintf(out, ", ternary x %g", (double)info.scale);
+        if (tm_gguf_is_expanded(info.type)) fprintf(out, ", expanded to f16 when loaded");
         fprintf(out, "\n");
     }
     tm_source_close(&source);
