@@ -127,7 +127,7 @@ tm_status tm_kernel_available(const tm_kernel *kernel, tm_error *err)
 static bool in_family(const tm_kernel *kernel, const char *family)
 {
     const tm_format *format = kernel->format;
-    if (!format) return false;
+    if (!format || kernel->by_name_only) return false;
     if (strcmp(family, "ternary") == 0) return format->ternary;
     size_t n = strlen(family);
     if (strncmp(format->name, family, n) != 0) return false;

@@ -33,6 +33,7 @@ typedef struct tm_kernel {
      * accept scratch NULL: the same bits, slower. */
     void (*rows)(const tm_weight *w, const tm_act *x, const void *scratch, int row_begin,
                  int row_end, float *y);
+    bool by_name_only;  /* no family stands for it; its file says why */
     const char *source; /* paper and section, or project and format name */
 } tm_kernel;
 
@@ -56,13 +57,14 @@ const char *tm_arithmetic_name(tm_arithmetic_kind arithmetic);
 /* OK if this machine can run it; else UNSUPPORTED, and the message names what the machine lacks. */
 tm_status tm_kernel_available(const tm_kernel *kernel, tm_error *err);
 
-/* Stores the kernels of a family (see tm_kernel_pick) that run here, at most max, in the order of
- * kernels.def. Returns their number. */
+/* Stores the kernels of a family (see tm_kernel_pick) that run here, without those chosen by name
+ * only, at most max, in the order of kernels.def. Returns their number. */
 int tm_kernel_family(const char *family, const tm_kernel **out, int max);
 
 /* The preferred available kernel of a layout family: "ternary" (any layout with trits), or a
- * layout's name ("f16", "f32", "i2r16" ...). The last available row in kernels.def wins: rows go
- * from plain to fast. Errors: ARG for an unknown name, UNSUPPORTED when none is available. */
+ * layout's name ("f16", "f32", "i2r16" ...). The last available row in kernels.def that is not
+ * chosen by name only wins: rows go from plain to fast. Errors: ARG for an unknown name,
+ * UNSUPPORTED when none is available. */
 tm_status tm_kernel_pick(const char *family, const tm_kernel **out, tm_error *err) TM_MUST_USE;
 
 /* Resolves what a user names: a kernel, or a family as for tm_kernel_pick. Errors: ARG for an

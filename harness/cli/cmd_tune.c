@@ -15,26 +15,23 @@
 
 static void print_text(FILE *out, const char *model, const tm_tune *tune)
 {
-    fprintf(out, "%s, %d of %d layers, %d thread%s: %d prompt tokens, then %d generated\n\n", model,
-            tune->n_layers, tune->of_layers, tune->n_threads, tm_plural(tune->n_threads),
+    char text[640];
+    fprintf(out,
+            "%s, %d of %d layers, %d thread%s; a request has %d prompt and %d generated "
+            "tokens\n\n",
+            model, tune->n_layers, tune->of_layers, tune->n_threads, tm_plural(tune->n_threads),
             TM_TUNE_TOKENS, TM_TUNE_TOKENS);
-    fprintf(out, "%-26s %16s %16s %12s\n", "kernel", "us/prompt token", "us/generated",
-            "x fastest");
-    double best = tm_tune_request_ns(&tune->candidates[tune->best]);
+    fprintf(out, "%-26s %16s %16s  %s\n", "kernel", "us/prompt token", "us/generated", "result");
     for (int i = 0; i < tune->n; i++) {
         const tm_tune_candidate *c = &tune->candidates[i];
         fprintf(out, "%-26s ", c->kernel->name);
         if (isfinite(c->decode_ns))
-            fprintf(out, "%16.1f %16.1f %11.2fx", c->prompt_ns * 1e-3, c->decode_ns * 1e-3,
-                    tm_tune_request_ns(c) / best);
+            fprintf(out, "%16.1f %16.1f", c->prompt_ns * 1e-3, c->decode_ns * 1e-3);
         else
-            fprintf(out, "%16s %16s %12s", "-", "-", "-");
-        fprintf(out, "%s%s\n",
-                i == tune->best ? "  chosen"
-                : c->reason[0]  ? "  "
-                                : "",
-                i == tune->best ? "" : c->reason);
+            fprintf(out, "%16s %16s", "-", "-");
+        fprintf(out, "  %s\n", tm_tune_place_text(tune, i, text, sizeof text));
     }
+    fprintf(out, "\nChosen: %s\n", tm_tune_why(tune, text, sizeof text));
 }
 
 typedef struct settings {

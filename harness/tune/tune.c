@@ -11,13 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first round is short and drops slow candidates; the others compare the fast ones. */
-#define FIRST_TOKENS  16
-#define ROUNDS        6
+/* A run of the race. The request that counts has TM_TUNE_TOKENS of each. */
+#define PROMPT_TOKENS 32
 #define DECODE_TOKENS 8
-#define LEFT_BEHIND                                                                                \
-    1.5 /* ratio to the best of the first round above which a candidate leaves the race */
-#define TIE 1.01
+#define N_KEPT        64 /* runs of a candidate whose times are kept, the latest */
 
 /* A slice streams from memory if it is twice as large as the last cache. 256 MB suffice on every
  * machine, since no core keeps more than its share of a larger cache. */
@@ -29,18 +26,27 @@ typedef struct lane {
     tm_model model;
     bool model_open;
     tm_session *session;
-    double prompt[ROUNDS], decode[ROUNDS];
+    double prompt[N_KEPT], decode[N_KEPT]; /* ns per token */
 } lane;
+
+typedef struct runner {
+    tm_tune *tune;
+    lane *lanes;
+} runner;
 
 int tm_tune_candidates(const char *family, const tm_kernel *out[TM_TUNE_MAX])
 {
     const tm_kernel *all[TM_TUNE_MAX];
     int n_all = tm_kernel_family(family, all, TM_TUNE_MAX), n = 0;
     bool fast = false;
-    for (int i = 0; i < n_all; i++) fast |= all[i]->isa != 0 && all[i]->format->block == 0;
+    float most_exact = INFINITY;
+    for (int i = 0; i < n_all; i++) {
+        fast |= all[i]->isa != 0 && all[i]->format->block == 0;
+        most_exact = fminf(most_exact, all[i]->tolerance);
+    }
     for (int i = 0; i < n_all; i++) {
         const tm_kernel *k = all[i];
-        if (k->format->block > 0 || k->tolerance > all[0]->tolerance) continue;
+        if (k->format->block > 0 || k->tolerance > most_exact) continue;
         if (fast && k->isa == 0) continue;
         out[n++] = k;
     }
@@ -105,110 +111,57 @@ static void close_lane(lane *l)
 
 /* One prompt and some tokens; times are per token. All tokens get logits, so that the last layer of
  * the slice computes as much as a layer in the middle of a model. */
-static tm_status time_lane(lane *l, int n_prompt, double *prompt_ns, double *decode_ns,
-                           tm_error *err)
+static tm_status time_lane(lane *l, double *prompt_ns, double *decode_ns, tm_error *err)
 {
-    int32_t tokens[TM_TUNE_TOKENS];
-    for (int i = 0; i < n_prompt; i++)
+    int32_t tokens[PROMPT_TOKENS];
+    for (int i = 0; i < PROMPT_TOKENS; i++)
         tokens[i] = (int32_t)((7 + 31 * i) % l->model.config.n_vocab);
     tm_session_reset(l->session);
     int64_t begin = tm_now_ns();
-    tm_status status = tm_session_eval(l->session, tokens, n_prompt, TM_LOGITS_ALL, NULL, err);
+    tm_status status = tm_session_eval(l->session, tokens, PROMPT_TOKENS, TM_LOGITS_ALL, NULL, err);
     int64_t between = tm_now_ns();
     for (int i = 0; i < DECODE_TOKENS && status == TM_OK; i++)
         status = tm_session_eval(l->session, &tokens[i], 1, TM_LOGITS_LAST, NULL, err);
     int64_t end = tm_now_ns();
-    *prompt_ns = (double)(between - begin) / n_prompt;
+    *prompt_ns = (double)(between - begin) / PROMPT_TOKENS;
     *decode_ns = (double)(end - between) / DECODE_TOKENS;
     return status;
 }
 
-double tm_tune_request_ns(const tm_tune_candidate *c)
+static void fail_candidate(tm_tune_candidate *c, const tm_error *why)
 {
-    return TM_TUNE_TOKENS * (c->prompt_ns + c->decode_ns);
+    snprintf(c->failure, sizeof c->failure, "%s", why->message);
 }
 
-static void fail_candidate(tm_tune_candidate *c, tm_status status, const tm_error *why)
+/* Nanoseconds of the request, half prompt and half generation; NaN: it failed. */
+static double run_lane(void *arg, int i)
 {
-    c->status = status;
-    snprintf(c->reason, sizeof c->reason, "%s", why->message);
-}
-
-/* Runs every candidate that is still in the race once. The first run of a lane is its warm-up. */
-static void run_round(tm_tune *tune, lane *lanes, int round)
-{
-    for (int i = 0; i < tune->n; i++) {
-        int at = round % 2 ? tune->n - 1 - i : i; /* drift affects first and last alike */
-        tm_tune_candidate *c = &tune->candidates[at];
-        lane *l = &lanes[at];
-        int n_prompt = round == 0 ? FIRST_TOKENS : TM_TUNE_TOKENS;
-        tm_error why = {0};
-        if (c->status != TM_OK || c->reason[0]) continue;
-        tm_status status = TM_OK;
-        if (round == 0) status = time_lane(l, DECODE_TOKENS, &l->prompt[0], &l->decode[0], &why);
-        if (status == TM_OK)
-            status = time_lane(l, n_prompt, &l->prompt[round], &l->decode[round], &why);
-        if (status != TM_OK) fail_candidate(c, status, &why);
+    const runner *r = arg;
+    tm_tune_candidate *c = &r->tune->candidates[i];
+    lane *l = &r->lanes[i];
+    tm_error why = {0};
+    double prompt, decode;
+    if (c->failure[0]) return NAN;
+    tm_status status = time_lane(l, &prompt, &decode, &why);
+    if (status != TM_OK) {
+        fail_candidate(c, &why);
+        return NAN;
     }
+    l->prompt[c->n_runs % N_KEPT] = prompt;
+    l->decode[c->n_runs % N_KEPT] = decode;
+    c->n_runs++;
+    return TM_TUNE_TOKENS * (prompt + decode);
 }
 
-static double best_request(const tm_tune *tune)
-{
-    double best = INFINITY;
-    /* Candidates that left the race have times of the first round only, which may have been a
-     * quieter one. */
-    for (int i = 0; i < tune->n; i++)
-        if (!tune->candidates[i].reason[0])
-            best = fmin(best, tm_tune_request_ns(&tune->candidates[i]));
-    return best;
-}
-
-static void leave_behind(tm_tune *tune, lane *lanes)
+static void take_medians(tm_tune *tune, const lane *lanes)
 {
     for (int i = 0; i < tune->n; i++) {
         tm_tune_candidate *c = &tune->candidates[i];
-        if (c->status != TM_OK) continue;
-        c->n_rounds = 1;
-        c->prompt_ns = lanes[i].prompt[0];
-        c->decode_ns = lanes[i].decode[0];
+        int n = c->n_runs < N_KEPT ? c->n_runs : N_KEPT;
+        if (c->failure[0]) continue;
+        c->prompt_ns = tm_median(lanes[i].prompt, n);
+        c->decode_ns = tm_median(lanes[i].decode, n);
     }
-    double best = best_request(tune);
-    for (int i = 0; i < tune->n; i++) {
-        tm_tune_candidate *c = &tune->candidates[i];
-        double times = tm_tune_request_ns(c) / best;
-        if (!(times > LEFT_BEHIND)) continue;
-        snprintf(c->reason, sizeof c->reason,
-                 "%.1f times the best in the first round of %d prompt tokens; not measured further",
-                 times, FIRST_TOKENS);
-        close_lane(&lanes[i]);
-    }
-}
-
-/* Medians of the full rounds and the best; among equals the last one in kernels.def. */
-static tm_status judge(tm_tune *tune, lane *lanes, tm_error *err)
-{
-    const tm_tune_candidate *failed = NULL;
-    for (int i = 0; i < tune->n; i++) {
-        tm_tune_candidate *c = &tune->candidates[i];
-        if (c->status != TM_OK) {
-            c->prompt_ns = c->decode_ns = NAN;
-            failed = c;
-            continue;
-        }
-        if (c->reason[0]) continue;
-        c->n_rounds = ROUNDS - 1;
-        c->prompt_ns = tm_median(lanes[i].prompt + 1, ROUNDS - 1);
-        c->decode_ns = tm_median(lanes[i].decode + 1, ROUNDS - 1);
-    }
-    double best = best_request(tune);
-    tune->best = -1;
-    for (int i = 0; i < tune->n; i++) {
-        const tm_tune_candidate *c = &tune->candidates[i];
-        if (!c->reason[0] && tm_tune_request_ns(c) <= best * TIE) tune->best = i;
-    }
-    if (tune->best >= 0) return TM_OK;
-    return tm_fail(err, TM_UNSUPPORTED, "no kernel of the family \"%s\" could be measured: %s",
-                   tune->family, failed ? failed->reason : "there is none");
 }
 
 /* One step for every candidate in the race. */
@@ -219,26 +172,37 @@ static void load_lanes(const tm_tune_options *o, const tm_config *slice, tm_pool
         tm_tune_candidate *c = &out->candidates[i];
         tm_error why = {0};
         tm_status status = load_lane(o, slice, c->kernel, pool, &lanes[i], &why);
-        if (status != TM_OK) fail_candidate(c, status, &why);
+        if (status != TM_OK) fail_candidate(c, &why);
     }
 }
 
 static tm_status race(const tm_tune_options *o, tm_pool *pool, lane *lanes, tm_tune *out,
                       tm_error *err)
 {
+    double bits[TM_TUNE_MAX];
+    tm_race_place places[TM_TUNE_MAX];
+    runner run = {out, lanes};
+    const char *failure = "there is none";
     for (int i = 0; i < out->n; i++) {
         tm_tune_candidate *c = &out->candidates[i];
         tm_error why = {0};
-        tm_status status = c->status == TM_OK ? start_lane(pool, &lanes[i], &why) : TM_OK;
-        if (status != TM_OK) fail_candidate(c, status, &why);
+        tm_status status = c->failure[0] ? TM_OK : start_lane(pool, &lanes[i], &why);
+        if (status != TM_OK) fail_candidate(c, &why);
+        bits[i] = c->kernel->format->bits_per_weight;
     }
-    for (int round = 0; round < ROUNDS; round++) {
-        if (tm_interrupted(o->interrupt))
-            return tm_fail(err, TM_INTERRUPTED, "interrupted during kernel autotuning");
-        run_round(out, lanes, round);
-        if (round == 0) leave_behind(out, lanes);
+    const tm_race race = {
+        .n = out->n, .bytes = bits, .run = run_lane, .arg = &run, .interrupt = o->interrupt};
+    tm_status status = tm_race_decide(&race, places, &out->best, err);
+    if (status != TM_OK) return status;
+    take_medians(out, lanes);
+    for (int i = 0; i < out->n; i++) {
+        out->candidates[i].place = places[i];
+        if (out->candidates[i].failure[0]) failure = out->candidates[i].failure;
     }
-    return judge(out, lanes, err);
+    out->unix_seconds = tm_unix_now();
+    if (out->best >= 0) return TM_OK;
+    return tm_fail(err, TM_UNSUPPORTED, "no kernel of the family \"%s\" could be measured: %s",
+                   out->family, failure);
 }
 
 /* Loads with all available threads and races with n_threads. */
@@ -292,4 +256,82 @@ tm_status tm_tune_measure(const tm_tune_options *o, tm_tune *out, tm_error *err)
     if (status == TM_OK) status = load_and_race(o, &slice, lanes, out, err);
     free(lanes);
     return status;
+}
+
+/* "1.08 [1.06, 1.11]"; the value alone without an interval. */
+static void print_ratio(tm_interval r, char *out, size_t size)
+{
+    if (isfinite(r.low))
+        snprintf(out, size, "%.3g [%.3g, %.3g]", r.value, r.low, r.high);
+    else
+        snprintf(out, size, "%.3g", r.value);
+}
+
+char *tm_tune_place_text(const tm_tune *tune, int i, char *out, size_t size)
+{
+    const tm_tune_candidate *c = &tune->candidates[i];
+    const tm_race_place *p = &c->place;
+    const char *other = p->lost_to >= 0 ? tune->candidates[p->lost_to].kernel->name : "";
+    char ratio[64];
+    print_ratio(p->ratio, ratio, sizeof ratio);
+    switch (p->end) {
+    case TM_RACE_FAILED:
+        snprintf(out, size, "%s", c->failure);
+        break;
+    case TM_RACE_BEHIND:
+        snprintf(out, size, "%s times the time of %s in the first runs; not measured further",
+                 ratio, other);
+        break;
+    case TM_RACE_WON:
+        snprintf(out, size, "chosen");
+        break;
+    default:
+        snprintf(out, size, "%s times the time of %s (%d pairs)%s", ratio, other, p->ratio.n,
+                 p->end == TM_RACE_SLOWER  ? ""
+                 : p->end == TM_RACE_EQUAL ? ": equal within 1 %"
+                                           : ": not told apart");
+    }
+    return out;
+}
+
+char *tm_tune_why(const tm_tune *tune, char *out, size_t size)
+{
+    const tm_tune_candidate *best = &tune->candidates[tune->best], *next = NULL;
+    char ratio[64];
+    /* The closest rival: the one that lost to the best by the least. */
+    for (int i = 0; i < tune->n; i++) {
+        const tm_tune_candidate *c = &tune->candidates[i];
+        if (c->place.lost_to != tune->best || c->place.end == TM_RACE_FAILED) continue;
+        if (!next || c->place.ratio.value < next->place.ratio.value) next = c;
+    }
+    if (!next) {
+        snprintf(out, size, "%s, the only kernel that could be measured", best->kernel->name);
+        return out;
+    }
+    const double bits = best->kernel->format->bits_per_weight;
+    const double others = next->kernel->format->bits_per_weight;
+    const int pairs = next->place.ratio.n;
+    char because[96] = "the built-in order prefers it";
+    print_ratio(next->place.ratio, ratio, sizeof ratio);
+    if (bits < others)
+        snprintf(because, sizeof because, "it reads %.3g bits per weight instead of %.3g", bits,
+                 others);
+    switch (next->place.end) {
+    case TM_RACE_BEHIND:
+        snprintf(out, size, "%s, %s times as fast as %s in the first runs", best->kernel->name,
+                 ratio, next->kernel->name);
+        break;
+    case TM_RACE_SLOWER:
+        snprintf(out, size, "%s, %s times as fast as %s (%d pairs)", best->kernel->name, ratio,
+                 next->kernel->name, pairs);
+        break;
+    case TM_RACE_EQUAL:
+        snprintf(out, size, "%s: as fast as %s within 1 %% (%d pairs), and %s", best->kernel->name,
+                 next->kernel->name, pairs, because);
+        break;
+    default:
+        snprintf(out, size, "%s: not told apart from %s in %d pairs (ratio %s), and %s",
+                 best->kernel->name, next->kernel->name, pairs, ratio, because);
+    }
+    return out;
 }

@@ -50,8 +50,11 @@ tm_status tm_tune_resolve(const tm_tuner *tuner, tm_tune_choices *choices, tm_er
     if (choices->has_kernels) tm_prefetch_choose(tuner, &choices->prefetch);
     for (int i = 0; i < choices->n && status == TM_OK; i++) {
         tm_tune_choice *c = &choices->items[i];
-        status =
-            tm_tuner_choose(tuner, c->model, &c->config, c->family, c->n_threads, &c->kernel, err);
+        tm_tuner numbered = *tuner;
+        numbered.number = i + 1;
+        numbered.n_choices = choices->n;
+        status = tm_tuner_choose(&numbered, c->model, &c->config, c->family, c->n_threads,
+                                 &c->kernel, c->why, err);
     }
     return status;
 }
@@ -64,4 +67,17 @@ void tm_tune_choices_put(tm_json *environment, const tm_tune_choices *choices)
     }
     tm_json_put_int(environment, "prefetch_bytes", choices->prefetch.bytes);
     tm_json_put_string(environment, "prefetch_chosen", choices->prefetch.how);
+    tm_json *list = tm_json_array();
+    for (int i = 0; i < choices->n; i++) {
+        const tm_tune_choice *c = &choices->items[i];
+        if (!c->kernel) continue;
+        tm_json *one = tm_json_object();
+        tm_json_put_string(one, "model", c->model);
+        tm_json_put_string(one, "family", c->family);
+        tm_json_put_int(one, "threads", c->n_threads);
+        tm_json_put_string(one, "kernel", c->kernel->name);
+        tm_json_put_string(one, "why", c->why);
+        tm_json_append(list, one);
+    }
+    tm_json_set(environment, "kernel_choices", list);
 }

@@ -14,6 +14,7 @@ typedef struct tm_tune_choice {
     int n_threads;
     tm_config config;        /* of the model */
     const tm_kernel *kernel; /* the fastest here; NULL: not resolved */
+    char why[TM_TUNER_WHY];  /* one sentence on what decided */
 } tm_tune_choice;
 
 typedef struct tm_tune_choices {
@@ -35,7 +36,7 @@ void tm_tune_choices_free(tm_tune_choices *choices);
  * process and its children. Errors: as tm_tuner_choose. */
 tm_status tm_tune_resolve(const tm_tuner *tuner, tm_tune_choices *choices,
                           tm_error *err) TM_MUST_USE;
-/* "prefetch_bytes" and how it was chosen, into a run's environment. */
+/* "prefetch_bytes" and "kernel_choices", each with how it was chosen, into a run's environment. */
 void tm_tune_choices_put(tm_json *environment, const tm_tune_choices *choices);
 
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define MAX_ANSWER      (64 << 10) /* of the child: some hundred bytes per kernel */
-#define PATIENCE        600
+#define PATIENCE        900        /* loading, and TM_TUNE_MAX duels at worst */
 #define GRACE           5
 #define NOT_MEASURED(n) "the kernels of %s were not compared for %s: " n
 
@@ -43,7 +43,8 @@ static uint64_t key_of(const tm_tuner *tuner, const tm_config *config, const cha
 }
 
 /* The candidate that the cache names; NULL: none, or a damaged file. */
-static const tm_kernel *read_cached(const char *path, const tm_kernel *const *kernels, int n)
+static const tm_kernel *read_cached(const char *path, const tm_kernel *const *kernels, int n,
+                                    char *why)
 {
     tm_json *json = tm_tune_cache_read(path);
     tm_tune tune;
@@ -52,6 +53,7 @@ static const tm_kernel *read_cached(const char *path, const tm_kernel *const *ke
     if (json && tm_tune_from_json(json, &tune, &ignored) == TM_OK)
         for (int i = 0; i < n; i++)
             if (kernels[i] == tune.candidates[tune.best].kernel) found = kernels[i];
+    if (found) tm_tune_why(&tune, why, TM_TUNER_WHY);
     tm_json_free(json);
     return found;
 }
@@ -107,34 +109,23 @@ static tm_status measure(const tm_tuner *tuner, const char *model, const char *f
     return status;
 }
 
-static void note_choice(const tm_tuner *tuner, const char *model, const tm_tune *tune)
-{
-    const tm_tune_candidate *best = &tune->candidates[tune->best], *next = NULL;
-    for (int i = 0; i < tune->n; i++) {
-        const tm_tune_candidate *c = &tune->candidates[i];
-        if (c == best || !isfinite(tm_tune_request_ns(c))) continue;
-        if (!next || tm_tune_request_ns(c) < tm_tune_request_ns(next)) next = c;
-    }
-    if (!next) return;
-    note(tuner, "%s on %d thread%s: %s, measured %.2f times as fast as %s", model, tune->n_threads,
-         tm_plural(tune->n_threads), best->kernel->name,
-         tm_tune_request_ns(next) / tm_tune_request_ns(best), next->kernel->name);
-}
-
 tm_status tm_tuner_choose(const tm_tuner *tuner, const char *model, const tm_config *config,
-                          const char *family, int n_threads, const tm_kernel **out, tm_error *err)
+                          const char *family, int n_threads, const tm_kernel **out,
+                          char why[TM_TUNER_WHY], tm_error *err)
 {
     const tm_kernel *kernels[TM_TUNE_MAX];
-    char path[TM_TUNE_CACHE_PATH];
+    char path[TM_TUNE_CACHE_PATH], count[32] = "";
     tm_tune tune;
-    tm_error why = {0};
+    tm_error lost = {0};
     tm_status status = tm_kernel_pick(family, out, err);
     int n = status == TM_OK ? tm_tune_candidates(family, kernels) : 0;
     if (n == 1) *out = kernels[0];
+    snprintf(why, TM_TUNER_WHY, "%s",
+             n == 1 ? "the only candidate" : "the fixed order of its kernels");
     if (n < 2) return status;
     bool lasting = tm_tune_cache_path(tuner->folder,
                                       key_of(tuner, config, family, n_threads, kernels, n), path);
-    const tm_kernel *known = lasting && !tuner->retune ? read_cached(path, kernels, n) : NULL;
+    const tm_kernel *known = lasting && !tuner->retune ? read_cached(path, kernels, n, why) : NULL;
     if (known) {
         *out = known;
         return TM_OK;
@@ -145,14 +136,18 @@ tm_status tm_tuner_choose(const tm_tuner *tuner, const char *model, const tm_con
              (*out)->name);
         return TM_OK;
     }
-    status = measure(tuner, model, family, n_threads, &tune, &why);
-    if (status == TM_INTERRUPTED) return tm_fail(err, status, "%s", why.message);
+    if (tuner->n_choices > 0)
+        snprintf(count, sizeof count, " (%d of %d)", tuner->number, tuner->n_choices);
+    note(tuner, "comparing %s kernels on %s, %d thread%s%s", family, model, n_threads,
+         tm_plural(n_threads), count);
+    status = measure(tuner, model, family, n_threads, &tune, &lost);
+    if (status == TM_INTERRUPTED) return tm_fail(err, status, "%s", lost.message);
     if (status != TM_OK) {
-        note(tuner, NOT_MEASURED("%s; using %s"), family, model, why.message, (*out)->name);
+        note(tuner, NOT_MEASURED("%s; using %s"), family, model, lost.message, (*out)->name);
         return TM_OK;
     }
     *out = tune.candidates[tune.best].kernel;
-    note_choice(tuner, model, &tune);
+    note(tuner, "  %s", tm_tune_why(&tune, why, TM_TUNER_WHY));
     if (lasting) write_cached(tuner, path, &tune);
     return TM_OK;
 }

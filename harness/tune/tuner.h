@@ -21,14 +21,18 @@ typedef struct tm_tuner {
     bool retune;                               /* measure again what is cached */
     bool measure;                              /* false: use the cache, or the fixed order */
     const tm_interrupt *interrupt;             /* NULL: never */
-    void (*note)(void *arg, const char *text); /* one sentence per new choice; or NULL */
+    void (*note)(void *arg, const char *text); /* before and after each measured choice; or NULL */
     void *note_arg;
+    int number, n_choices; /* of the choice, for notes: "3 of 10"; 0: not known */
 } tm_tuner;
 
-/* The kernel of `family` for a model of this name and config. A failing file or child is not an
- * error. Errors: ARG, UNSUPPORTED (as tm_kernel_pick), INTERRUPTED, NOMEM. */
+#define TM_TUNER_WHY 640
+
+/* The kernel of `family` for a model of this name and config. why: one sentence on what decided.
+ * A failing file or child is not an error. Errors: ARG, UNSUPPORTED (as tm_kernel_pick),
+ * INTERRUPTED, NOMEM. */
 tm_status tm_tuner_choose(const tm_tuner *tuner, const char *model, const tm_config *config,
                           const char *family, int n_threads, const tm_kernel **out,
-                          tm_error *err) TM_MUST_USE;
+                          char why[TM_TUNER_WHY], tm_error *err) TM_MUST_USE;
 
 #endif

@@ -142,5 +142,6 @@ const tm_kernel tm_kernel_bf16r16_dot_avx512bf16 = {
     .prepare = prepare,
     .prepare_part = prepare_part,
     .rows = rows,
+    .by_name_only = true,
     .source = "panels as in BLIS (Van Zee, van de Geijn 2015), vdpbf16ps",
 };

@@ -43,5 +43,6 @@ const tm_kernel tm_kernel_i2r16_mad_amxint8 = {
     .prepare = prepare,
     .prepare_part = prepare_part,
     .rows = rows,
+    .by_name_only = true,
     .source = "2-bit codes of bitnet.cpp's I2_S (2410.16144, 3.1), tdpbsud",
 };
