@@ -109,9 +109,21 @@ if [ "$(id -u)" -ne 0 ]; then
     "${root[@]}" true 2>/dev/null ||
         cannot "installing needs root and sudo refuses: ask your administrator for these packages"
 fi
+# Prints a line every few seconds, so that a slow mirror does not look like a hang.
+show_apt() {
+    local line n=0 next=0
+    while IFS= read -r line; do
+        printf '%s\n' "$line" >>"$log"
+        case $line in 'Setting up '*) n=$((n + 1)) ;; esac
+        [ "$SECONDS" -ge "$next" ] || continue
+        say "apt, $n packages set up: ${line:0:60}"
+        next=$((SECONDS + 4))
+    done
+}
 apt() {
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Use-Pty=0 "$@" \
-        >>"$log" 2>&1 </dev/null
+        2>&1 </dev/null | show_apt
+    return "${PIPESTATUS[0]}"
 }
 
 log=$(mktemp) || exit 2

@@ -1,5 +1,7 @@
 #include "harness/cli/cell_options.h"
 
+#include <string.h>
+
 #define S tm_cell_settings
 
 const char *const tm_cell_kernel_names[] = {"auto", "ternary", "f16", "f32", "bf16",
@@ -74,4 +76,16 @@ tm_tuner tm_cell_choice(const tm_cell_settings *s, const char *build, const tm_m
                       .interrupt = interrupt,
                       .note = s->quiet ? NULL : tm_progress_note,
                       .note_arg = progress};
+}
+
+tm_status tm_threads_of_text(const char *text, const tm_machine *machine, bool oversubscribe,
+                             int *out, tm_error *err)
+{
+    int written = TM_THREADS_ALL, n;
+    tm_error ignored;
+    if (strcmp(text, "all") != 0 &&
+        tm_parse_ints(text, "threads", 1, 4096, &written, 1, &n, &ignored) != TM_OK)
+        return tm_fail(err, TM_ARG,
+                       "--threads is \"%s\"; expected all or a whole number from 1 to 4096", text);
+    return tm_plan_threads(written, machine, oversubscribe, out, err);
 }

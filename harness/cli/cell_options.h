@@ -48,4 +48,8 @@ tm_tuner tm_cell_choice(const tm_cell_settings *settings, const char *build,
                         const tm_machine *machine, tm_progress *progress,
                         const tm_interrupt *interrupt);
 
+/* One number of threads: "all", or a number that this machine has. Errors: ARG. */
+tm_status tm_threads_of_text(const char *text, const tm_machine *machine, bool oversubscribe,
+                             int *out, tm_error *err) TM_MUST_USE;
+
 #endif

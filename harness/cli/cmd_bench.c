@@ -93,6 +93,7 @@ static void on_event(void *arg, const tm_sweep_event *event)
 static tm_status measure(const request *r, const tm_suite *suite, const tm_interrupt *interrupt,
                          live *out, tm_error *err)
 {
+    const int64_t begin = tm_now_ns();
     tm_progress *progress = &out->progress;
     tm_progress_init(progress, r->cells.quiet);
     tm_machine env = {0};
@@ -133,6 +134,7 @@ static tm_status measure(const request *r, const tm_suite *suite, const tm_inter
                            .energy = &r->meter,
                            .seed = (uint64_t)r->cells.seed,
                            .oversubscribe = r->cells.oversubscribe,
+                           .spent_seconds = (double)(tm_now_ns() - begin) * 1e-9,
                            .interrupt = interrupt,
                            .on_event = on_event,
                            .on_event_arg = out};
@@ -206,7 +208,7 @@ static const tm_option rows[] = {
     {"profile", NULL, TM_FLAG(request, profile), NULL, .help = TM_PROFILE_HELP,
      .group = TM_MORE_GROUP},
     {"time-budget", NULL, TM_NUMBER(request, time_budget), "SECONDS",
-     .help = "after the first run of each cell, start only what ends within SECONDS",
+     .help = "after the first run of each cell, start only what ends within SECONDS of the start",
      .group = TM_EXECUTION_GROUP, .low = 1, .high = 1e6},
     {"no-warmup", NULL, TM_FLAG(request, no_warmup), NULL,
      .help = "time the first repetition as well, without a warm-up", .group = TM_EXECUTION_GROUP},

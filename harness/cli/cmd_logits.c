@@ -1,6 +1,7 @@
 /* ternmark logits: a model's raw logits for given token ids, to compare with other programs. */
 #include "engine/session.h"
 #include "harness/base/atomic_file.h"
+#include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
 #include "harness/measure/shapes.h"
@@ -13,8 +14,9 @@
 #define MAX_TOKENS 65536
 
 typedef struct request {
-    const char *model, *tokens, *kernel, *kv, *output;
-    int64_t threads, seed;
+    const char *model, *tokens, *kernel, *kv, *output, *threads;
+    int64_t seed;
+    int n_threads;
     bool one_by_one;
 } request;
 
@@ -60,7 +62,7 @@ static tm_status open_and_evaluate(evaluation *e, tm_error *err)
     tm_model model;
     tm_status status = tm_source_open_name(r->model, (uint64_t)r->seed, &source, err);
     if (status != TM_OK) return status;
-    tm_pool_options po = {.n_threads = (int)r->threads, .pin = true};
+    tm_pool_options po = {.n_threads = r->n_threads, .pin = true};
     tm_model_options mo = {0};
     if (r->kernel && strcmp(r->kernel, "auto") != 0)
         status = tm_kernel_resolve(r->kernel, &mo.kernel, err);
@@ -102,10 +104,15 @@ static tm_status write_logits(evaluation *e, tm_error *err)
 
 static tm_status run(void *settings, tm_call *call, tm_error *err)
 {
-    const request *r = settings;
+    request *r = settings;
+    tm_machine machine = {0};
     int *ids = NULL, n_ids;
     (void)call;
-    tm_status status = tm_alloc((void **)&ids, MAX_TOKENS, sizeof *ids, "token ids", err);
+    tm_status status = tm_machine_read("/", &machine, err);
+    if (status == TM_OK)
+        status = tm_threads_of_text(r->threads, &machine, false, &r->n_threads, err);
+    if (status != TM_OK) return status;
+    status = tm_alloc((void **)&ids, MAX_TOKENS, sizeof *ids, "token ids", err);
     if (status == TM_OK)
         status = tm_parse_ints(r->tokens, "--tokens", 0, INT32_MAX, ids, MAX_TOKENS, &n_ids, err);
     if (status == TM_OK) {
@@ -128,8 +135,8 @@ static const tm_option rows[] = {
     {"kv", NULL, TM_CHOICE(request, kv), "TYPE",
      .help = "element type of the KV cache (default f32)",
      .choices = (const char *const[]){"f32", "f16", NULL}},
-    {"threads", "t", TM_INTEGER(request, threads), "N", .help = "number of threads (default 1)",
-     .low = 1, .high = 4096},
+    {"threads", "t", TM_TEXT(request, threads), "N",
+     .help = "number of threads, or all cores (default 1)"},
     {"seed", NULL, TM_INTEGER(request, seed), "N", .help = "seed for synthetic weights (default 1)",
      .high = TM_SEED_MAX},
     {"one-by-one", NULL, TM_FLAG(request, one_by_one), NULL,
@@ -146,6 +153,6 @@ const tm_command tm_command_logits = {
     .examples = "ternmark logits -m small.gguf --tokens 1,5,9 -o small.f32",
     .options = (const tm_option_set[]){{rows, 0}, {0}},
     .settings_size = sizeof(request),
-    .defaults = &(const request){.kv = "f32", .threads = 1, .seed = 1},
+    .defaults = &(const request){.kv = "f32", .threads = "1", .seed = 1},
     .run = run,
 };

@@ -2,6 +2,7 @@
 #include "harness/base/atomic_file.h"
 #include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/cpu_use.h"
 #include "harness/cli/energy_options.h"
 #include "harness/cli/export_options.h"
 #include "harness/cli/interrupt.h"
@@ -22,6 +23,7 @@
 /* The command line; numbers that were not given are negative. */
 typedef struct settings {
     const char *store, *threads, *models, *kernels, *tests, *only, *build, *counters, *peers;
+    int64_t begin_ns; /* of the command */
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
     bool dry_run, profile, oversubscribe, allow_machine, quiet, no_roofline, retune;
@@ -151,8 +153,22 @@ static tm_status default_store(const tm_suite *suite, char *path, size_t size, t
     return TM_OK;
 }
 
+/* One line on how far the values can be trusted. */
+static void print_trust(FILE *out, const tm_sweep_outcome *o, double others, double stolen)
+{
+    char text[200];
+    if (o->n_new_samples == 0) return;
+    fprintf(out, "Trust: ");
+    if (o->pairs_max > 0 && o->pairs_min == o->pairs_max)
+        fprintf(out, "%d pair%s per model and thread count; ", o->pairs_max,
+                tm_plural(o->pairs_max));
+    else if (o->pairs_max > 0)
+        fprintf(out, "%d to %d pairs per model and thread count; ", o->pairs_min, o->pairs_max);
+    fprintf(out, "%s.\n", tm_cpu_use_text(others, stolen, text, sizeof text));
+}
+
 static void print_outcome_text(FILE *out, const tm_sweep_outcome *o, const tm_suite *suite,
-                               const char *store)
+                               const char *store, double others, double stolen)
 {
     fprintf(out, "%s: %d new sample%s; %d cell%s measured", store, o->n_new_samples,
             tm_plural(o->n_new_samples), o->n_cells_ok, tm_plural(o->n_cells_ok));
@@ -166,9 +182,8 @@ static void print_outcome_text(FILE *out, const tm_sweep_outcome *o, const tm_su
     fprintf(out, "\n");
     if (o->budget_spent)
         fprintf(out,
-                "The time budget of %g s ended the run before every cell had %d processes; run it "
-                "again "
-                "to add more.\n",
+                "The time budget of %g s ended the run before every cell had %d processes; raise "
+                "--time-budget or run it again to add more.\n",
                 suite->time_budget_seconds, suite->processes);
     if (o->n_profiles) fprintf(out, "%d profile%s\n", o->n_profiles, tm_plural(o->n_profiles));
     if (o->n_profiles_lost)
@@ -182,11 +197,14 @@ static void print_outcome_text(FILE *out, const tm_sweep_outcome *o, const tm_su
     if (o->n_windows_due)
         fprintf(out, "%d energy windows of the store have no joules; run it again to repeat them\n",
                 o->n_windows_due);
+    print_trust(out, o, others, stolen);
     if (!o->interrupted) fprintf(out, "Next: ternmark report %s\n", store);
 }
 
-static tm_json *outcome_to_json(const tm_sweep_outcome *o, const char *store)
+static tm_json *outcome_to_json(const tm_sweep_outcome *o, const char *store, double others,
+                                double stolen)
 {
+    const char *const why = "/proc/stat is not readable";
     tm_json *json = tm_json_object();
     tm_json_put_string(json, "store", store);
     tm_json_put_int(json, "new_samples", o->n_new_samples);
@@ -201,6 +219,11 @@ static tm_json *outcome_to_json(const tm_sweep_outcome *o, const char *store)
     tm_json_put_int(json, "energy_windows_due", o->n_windows_due);
     tm_json_put_int(json, "processes_min", o->rounds_min);
     tm_json_put_int(json, "processes_max", o->rounds_max);
+    tm_json_put_int(json, "pairs_min", o->pairs_min);
+    tm_json_put_int(json, "pairs_max", o->pairs_max);
+    tm_json_put_int(json, "models_left_out", o->n_models_left_out);
+    tm_json_put_finite(json, "other_processes_cpu_percent", others, why);
+    tm_json_put_finite(json, "steal_percent", stolen, why);
     tm_json_put_bool(json, "time_budget_used_up", o->budget_spent);
     tm_json_put_bool(json, "interrupted", o->interrupted);
     return json;
@@ -238,16 +261,22 @@ static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_mac
                                 .oversubscribe = s->oversubscribe,
                                 .allow_machine = s->allow_machine,
                                 .timeout_seconds = s->timeout,
+                                .spent_seconds = (double)(tm_now_ns() - s->begin_ns) * 1e-9,
                                 .interrupt = interrupt,
                                 .on_event = tm_progress_event,
                                 .on_event_arg = &progress};
+    const tm_cpu_use before = tm_cpu_use_read();
     tm_status status = tm_sweep_run(&options, &outcome, err);
+    const tm_cpu_use after = tm_cpu_use_read();
+    const double others = tm_cpu_use_others(&before, &after);
+    const double stolen = tm_cpu_use_stolen(&before, &after);
     tm_progress_end(&progress);
     if (status == TM_OK) {
         if (strcmp(call->format, "json") == 0)
-            status = tm_print_json(call->out, outcome_to_json(&outcome, s->store), err);
+            status =
+                tm_print_json(call->out, outcome_to_json(&outcome, s->store, others, stolen), err);
         else
-            print_outcome_text(call->out, &outcome, suite, s->store);
+            print_outcome_text(call->out, &outcome, suite, s->store, others, stolen);
         call->exit_status = exit_status(&outcome, suite);
         if (outcome.interrupted) {
             fprintf(stderr,
@@ -270,6 +299,7 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
     tm_plan plan = {0};
     char build[32], store[128];
     s->build = build;
+    s->begin_ns = tm_now_ns();
     tm_peers peers;
     tm_progress progress;
     tm_interrupt interrupt = TM_INTERRUPT_NEVER;
@@ -345,7 +375,8 @@ static const tm_option rows[] = {
     {"only", NULL, TM_TEXT(settings, only), "TEXT",
      .help = "run only cells whose label (see --dry-run) contains TEXT"},
     {"time-budget", NULL, TM_NUMBER(settings, budget), "SECONDS",
-     .help = "after the first run of each cell, start only what ends within SECONDS (0: no limit)",
+     .help = "after the first run of each cell, start only what ends within SECONDS of the start "
+             "(0: no limit)",
      .high = 2592000},
     {"quiet", "q", TM_FLAG(settings, quiet), NULL, .help = TM_QUIET_HELP},
     {"model", "m", TM_LIST(settings, models), "MODEL,...", .help = "replace the suite's models",
@@ -395,8 +426,8 @@ const tm_command tm_command_run = {
     .summary = "measure every cell of a suite into a store, or continue it",
     .description =
         "Measures every cell of a suite, each in fresh processes, and appends a record per "
-        "repetition to a store. SUITE is a name of `ternmark list suites` or a JSON file. An "
-        "interrupted run continues when the same command runs again.",
+        "repetition to a store. SUITE is a name of `ternmark list suites` or a JSON file (see "
+        "`ternmark help suite`). An interrupted run continues when the same command runs again.",
     .examples = "ternmark run quick --dry-run\n"
                 "ternmark run demo --store results/runs/demo.jsonl",
     .formats = (const char *const[]){"text", "json", NULL},

@@ -1,5 +1,6 @@
 /* ternmark tune: compares the kernels of a family on one model, as `--kernel auto` does once and
  * caches. */
+#include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
 #include "harness/machine/roofline.h"
@@ -35,8 +36,8 @@ static void print_text(FILE *out, const char *model, const tm_tune *tune)
 }
 
 typedef struct settings {
-    const char *model, *family;
-    int64_t threads, seed;
+    const char *model, *family, *threads;
+    int64_t seed;
     bool oversubscribe;
 } settings;
 
@@ -52,9 +53,11 @@ static tm_status measure(const settings *s, tm_interrupt *interrupt, tm_tune *ou
     status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK) status = tm_machine_read("/", &machine, err);
     if (status != TM_OK) return status;
+    int n_threads;
+    status = tm_threads_of_text(s->threads, &machine, s->oversubscribe, &n_threads, err);
+    if (status != TM_OK) return status;
     tm_prefetch_choose(&(tm_tuner){.build = build, .machine = &machine, .measure = true},
                        &(tm_prefetch_choice){0});
-    int n_threads = s->threads > 0 ? (int)s->threads : machine.n_cores;
     const tm_roofline_options limits = tm_roofline_options_for(&machine, &n_threads, 1);
     tm_tune_options options = {.config = &config,
                                .family = s->family,
@@ -88,8 +91,8 @@ static const tm_option rows[] = {
     {"family", NULL, TM_TEXT(settings, family), "NAME",
      .help = "compare the kernels of a family or layout: ternary, f16, f32, i2r16 ... (default "
              "ternary)"},
-    {"threads", "t", TM_INTEGER(settings, threads), "N",
-     .help = "run on N threads (default 0: all cores)", .high = 4096},
+    {"threads", "t", TM_TEXT(settings, threads), "N",
+     .help = "run on N threads: a number, or all cores (default all)"},
     {"seed", NULL, TM_INTEGER(settings, seed), "N", .help = "seed for the weights (default 1)",
      .group = "Advanced", .high = TM_SEED_MAX},
     {"oversubscribe", NULL, TM_FLAG(settings, oversubscribe), NULL,
@@ -109,6 +112,6 @@ const tm_command tm_command_tune = {
     .formats = (const char *const[]){"text", "json", NULL},
     .options = (const tm_option_set[]){{rows, 0}, {0}},
     .settings_size = sizeof(settings),
-    .defaults = &(const settings){.family = "ternary", .seed = 1},
+    .defaults = &(const settings){.family = "ternary", .threads = "all", .seed = 1},
     .run = run,
 };

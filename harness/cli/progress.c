@@ -53,10 +53,15 @@ static void show_arm(tm_progress *progress, const tm_sweep_event *event)
     char left[64], line[1024];
     tm_duration_text(event->remaining_seconds, left, sizeof left);
     /* The remaining time comes first: a narrow terminal cuts off the end of the line. */
-    int n = snprintf(line, sizeof line, "[%d/%d] %s %s left: %s %s, %d thread%s, round %d of %d",
-                     event->arm_number, event->n_arms, event->may_end_early ? "at most" : "about",
-                     left, cell->model, cell->kernel, cell->threads, tm_plural(cell->threads),
-                     event->round + 1, event->n_rounds);
+    char total[24] = "", rounds[24] = "";
+    if (!event->has_budget) { /* with one, the end is not known */
+        snprintf(total, sizeof total, "/%d", event->n_arms);
+        snprintf(rounds, sizeof rounds, " of %d", event->n_rounds);
+    }
+    int n = snprintf(line, sizeof line, "[%d%s] %s %s left: %s %s, %d thread%s, round %d%s",
+                     event->arm_number, total, event->may_end_early ? "at most" : "about", left,
+                     cell->model, cell->kernel, cell->threads, tm_plural(cell->threads),
+                     event->round + 1, rounds);
     if (progress->terminal && progress->last_rate > 0 && n > 0 && n < (int)sizeof line)
         snprintf(line + n, sizeof line - (size_t)n, "; last: %s %.2f tokens/s",
                  progress->last_label, progress->last_rate);

@@ -280,19 +280,25 @@ static tm_status add_group(planner *p, tm_plan_model *m, bool threads_all, int t
     return TM_OK;
 }
 
-static tm_status resolve_threads(const planner *p, int written, int *out, tm_error *err)
+tm_status tm_plan_threads(int written, const tm_machine *machine, bool oversubscribe, int *out,
+                          tm_error *err)
 {
-    int usable = p->machine->n_cpus;
-    double quota = p->machine->cgroup.cpu_limit; /* more threads than this would only wait */
-    int all = quota > 0 ? (int)fmin(ceil(quota), p->machine->n_cores) : p->machine->n_cores;
+    int usable = machine->n_cpus;
+    double quota = machine->cgroup.cpu_limit; /* more threads than this would only wait */
+    int all = quota > 0 ? (int)fmin(ceil(quota), machine->n_cores) : machine->n_cores;
     *out = written == TM_THREADS_ALL ? all : written;
     if (*out < 1) return tm_fail(err, TM_ARG, "threads: %d is below 1", *out);
-    if (*out > usable && !p->options->oversubscribe)
+    if (*out > usable && !oversubscribe)
         return tm_fail(
             err, TM_ARG,
             "threads: %d exceeds the %d available CPU%s; use --oversubscribe to allow it", *out,
             usable, tm_plural(usable));
     return TM_OK;
+}
+
+static tm_status resolve_threads(const planner *p, int written, int *out, tm_error *err)
+{
+    return tm_plan_threads(written, p->machine, p->options->oversubscribe, out, err);
 }
 
 /* Whether some number of threads of the axis can run here, so that the others are only skipped. */

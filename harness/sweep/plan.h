@@ -89,6 +89,11 @@ tm_status tm_plan_join(tm_plan *a, tm_plan *b, tm_plan *out, tm_error *err) TM_M
 tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kernel **kernel,
                              const tm_kernel **head_kernel, tm_error *err) TM_MUST_USE;
 
+/* The number of threads that a number or TM_THREADS_ALL stands for: cores, or a container's quota.
+ * Errors: ARG (below 1; more than CPUs, unless oversubscribe). */
+tm_status tm_plan_threads(int written, const tm_machine *machine, bool oversubscribe, int *out,
+                          tm_error *err) TM_MUST_USE;
+
 /* Pairs of runs of each profile of a suite; 0: none. */
 int tm_plan_profile_pairs(const tm_suite *suite);
 

@@ -6,6 +6,7 @@
 #include "harness/measure/shapes.h"
 #include "harness/measure/worker.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
  * serve --dry-run and the first estimates only; measured times replace them. */
 #define GUESS_BYTES_PER_SECOND 10e9
 #define GUESS_MACS_PER_SECOND  40e9  /* prompts, ternary or not */
+#define GUESS_ATTENTION_MACS   20e9  /* per second, of long prompts */
 #define GUESS_PACK_TERNARY     500e6 /* weights per second and core */
 #define GUESS_PACK_FLOATS      100e6
 #define GUESS_FIXED_SECONDS    0.5
@@ -72,6 +74,19 @@ tm_status tm_kernels_resolve(const char *name, tm_source *source, const tm_kerne
     return status == TM_OK ? tm_kernel_resolve(families.head, head_kernel, err) : status;
 }
 
+/* Seconds on one thread of a pass over n tokens from a position on. Attention is slower than the
+ * matrix products, and quadratic. */
+static double prompt_seconds(const tm_costs *costs, int n_batch, int position, int n)
+{
+    double bytes, macs;
+    const tm_test test = {.n_prompt = n, .depth = position};
+    tm_bench_costs(costs, n_batch, &test, &bytes, &macs);
+    double attention = (double)costs->attention_macs_per_position *
+                       ((double)n * position + (double)n * (n + 1) / 2);
+    double products = fmax(0, macs * n - attention);
+    return products / GUESS_MACS_PER_SECOND + attention / GUESS_ATTENTION_MACS;
+}
+
 void tm_plan_predict(const tm_plan_model *m, const tm_kernel *kernel, const tm_kernel *head,
                      const tm_suite *suite, bool energy, int n_cores, tm_arm *arm)
 {
@@ -88,11 +103,14 @@ void tm_plan_predict(const tm_plan_model *m, const tm_kernel *kernel, const tm_k
     tm_worker_sizes(tests, arm->n_cells, &session);
     session.f16_kv = true;
     for (int i = 0; i < arm->n_cells; i++) {
-        double bytes, macs, tokens = tm_test_tokens(&tests[i]);
+        double bytes, macs, tokens = tm_test_tokens(&tests[i]), once = 0;
         tm_bench_costs(&costs, session.n_batch, &tests[i], &bytes, &macs);
         double read = bytes * tokens / (GUESS_BYTES_PER_SECOND * threads);
         double multiply = macs * tokens / (GUESS_MACS_PER_SECOND * threads);
-        double once = read > multiply ? read : multiply;
+        /* Every repetition fills the cache first. */
+        if (m->is_known)
+            once = fmax(read, multiply) +
+                   prompt_seconds(&costs, session.n_batch, 0, tests[i].depth) / threads;
         if (m->is_null) once = (double)m->null_ns * 1e-9 * tokens;
         seconds += once * (suite->repetitions + suite->warmup);
         if (n_pairs > 0 && !m->is_null) seconds += once * TM_PROFILE_RUNS(n_pairs);

@@ -130,8 +130,8 @@ static void read_root(tm_json_reader *r, tm_suite *out)
     static const char *const known[] = {"name",        "description", "axes",
                                         "exclude",     "baseline",    "processes",
                                         "repetitions", "warmup",      "time_budget_seconds",
-                                        "counters",    "profile",     "energy",
-                                        NULL};
+                                        "min_pairs",   "counters",    "profile",
+                                        "energy",      NULL};
     if (!tm_json_is_object(r->json)) tm_read_fail(r, "not an object");
     tm_read_only_keys(r, known);
     tm_read_text(r, "name", out->name, sizeof out->name);
@@ -142,6 +142,7 @@ static void read_root(tm_json_reader *r, tm_suite *out)
     tm_read_optional_int(r, "processes", 1, MAX_PROCESSES, &out->processes);
     tm_read_optional_int(r, "repetitions", 1, MAX_PROCESSES, &out->repetitions);
     tm_read_optional_int(r, "warmup", 0, MAX_PROCESSES, &out->warmup);
+    tm_read_optional_int(r, "min_pairs", 0, MAX_PROCESSES, &out->min_pairs);
     tm_read_optional_text(r, "counters", out->counters, sizeof out->counters);
     tm_read_optional_bool(r, "profile", &out->profile);
     read_energy(r, out);

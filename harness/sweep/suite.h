@@ -7,7 +7,7 @@
  *               "test": ["pp64", "tg16", "pp512+tg128", "tg32@d512"] },
  *     "exclude": [ { "model": "synth:125M", "test": "pp64" } ],
  *     "baseline": { "kernel": "f16" },
- *     "processes": 3, "repetitions": 3, "warmup": 1, "time_budget_seconds": 60,
+ *     "processes": 3, "repetitions": 3, "warmup": 1, "time_budget_seconds": 60, "min_pairs": 4,
  *     "counters": "memory", "profile": true,
  *     "energy": { "source": "auto", "seconds": 10, "idle_seconds": 10 } }   or "energy": "auto"
  */
@@ -46,8 +46,9 @@ typedef struct tm_suite {
     int processes;              /* fresh processes of each cell, or of each pair */
     int repetitions, warmup;    /* inside a process */
     double time_budget_seconds; /* 0: none */
-    char counters[128];         /* a counter group, by name or file; "": none */
-    bool profile;               /* each process also profiles its tests */
+    int min_pairs;      /* with a budget: a model starts only if so many pairs fit; 0: no minimum */
+    char counters[128]; /* a counter group, by name or file; "": none */
+    bool profile;       /* each process also profiles its tests */
     tm_energy_source_options energy;
 } tm_suite;
 

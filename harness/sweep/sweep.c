@@ -14,6 +14,8 @@
 typedef struct arm_state {
     bool given_up[TM_SUITE_MAX]; /* cells that this run does not try again */
     bool failed[TM_SUITE_MAX];   /* those of them that did not just lack something here */
+    bool accepted;               /* it gets min_pairs */
+    bool left_out;               /* they do not fit into the budget */
     double seconds;              /* of its last process; 0: none yet */
     int n_processes;             /* of this run */
 } arm_state;
@@ -33,14 +35,14 @@ typedef struct sweep {
 
 static double elapsed(const sweep *s)
 {
-    return (double)(tm_clock_now(s->o->clock) - s->begin_ns) * 1e-9;
+    return s->o->spent_seconds + (double)(tm_clock_now(s->o->clock) - s->begin_ns) * 1e-9;
 }
 
 /* Whether a process of the arm still lacks records of a cell that has not failed. */
 static bool cell_has_work(const sweep *s, int arm, int cell, int process)
 {
     const tm_arm *a = &s->o->plan->arms[arm];
-    if (a->skip[0] || s->arms[arm].given_up[cell]) return false;
+    if (a->skip[0] || s->arms[arm].left_out || s->arms[arm].given_up[cell]) return false;
     for (int r = 0; r < s->o->suite->repetitions; r++)
         if (!tm_sweep_store_has(&s->log, a->cell_ids[cell], process, r, false)) return true;
     if (tm_arm_needs_profile(s->o, &s->log, a, cell, process)) return true;
@@ -69,11 +71,29 @@ static int process_of(const tm_pair *pair, int round)
     return round * pair->n + pair->index;
 }
 
+/* How wrong the plan's guess was for the arm that resembles this one most: the last one measured
+ * with the same kernel and threads, or the last one measured at all. */
+static double correction_for(const sweep *s, int arm)
+{
+    const tm_plan *plan = s->o->plan;
+    const tm_cell *own = &plan->arms[arm].cells[0];
+    double same = 0, any = 1;
+    for (int i = 0; i < plan->n_arms; i++) {
+        const tm_cell *c = &plan->arms[i].cells[0];
+        if (!(s->arms[i].seconds > 0) || !(plan->arms[i].predicted_seconds > 0)) continue;
+        any = s->arms[i].seconds / plan->arms[i].predicted_seconds;
+        if (c->threads == own->threads && strcmp(c->kernel_asked, own->kernel_asked) == 0)
+            same = any;
+    }
+    return same > 0 ? same : any;
+}
+
 static double seconds_of(const sweep *s, int arm)
 {
     if (arm < 0) return 0;
-    return s->arms[arm].seconds > 0 ? s->arms[arm].seconds
-                                    : s->o->plan->arms[arm].predicted_seconds;
+    return s->arms[arm].seconds > 0
+               ? s->arms[arm].seconds
+               : s->o->plan->arms[arm].predicted_seconds * correction_for(s, arm);
 }
 
 /* Whether the arm on one side of a pair is measured although the store has its process: the other
@@ -126,6 +146,27 @@ static bool is_first(const sweep *s, const tm_pair *pair)
     return !has_samples(s, pair->a, -1) || (pair->b >= 0 && !has_samples(s, pair->b, -1));
 }
 
+static bool is_of_model(const sweep *s, const tm_pair *pair, const char *model)
+{
+    return strcmp(s->o->plan->arms[pair->a].cells[0].model, model) == 0;
+}
+
+/* Predicted seconds of the first min_pairs rounds that are still due: of a model, or (NULL) of all
+ * models that were accepted. */
+static double owed_seconds(const sweep *s, const char *model)
+{
+    const tm_plan *plan = s->o->plan;
+    double seconds = 0;
+    int n = 0;
+    for (int round = 0; round < s->o->suite->min_pairs; round++)
+        for (int i = 0; i < plan->n_pairs; i++) {
+            const tm_pair *pair = &plan->pairs[i];
+            if (model ? is_of_model(s, pair, model) : s->arms[pair->a].accepted)
+                seconds += pair_seconds(s, pair, round, &n);
+        }
+    return seconds;
+}
+
 /* Predicted seconds of all that is left, within the budget. The next first run of a cell may exceed
  * it. */
 static double remaining(const sweep *s)
@@ -139,7 +180,7 @@ static double remaining(const sweep *s)
             if (first == 0 && is_first(s, pair)) first = more;
             seconds += more;
         }
-    double left = fmax(budget - elapsed(s), first);
+    double left = fmax(fmax(budget - elapsed(s), first), owed_seconds(s, NULL));
     return budget > 0 ? fmin(seconds, left) : seconds;
 }
 
@@ -156,6 +197,7 @@ static void emit(const sweep *s, tm_sweep_event_kind kind, const tm_record *reco
                             .n_arms = s->n_arms,
                             .round = s->round,
                             .n_rounds = s->o->suite->processes,
+                            .has_budget = s->o->suite->time_budget_seconds > 0,
                             .elapsed_seconds = now,
                             .remaining_seconds = fmax(0, s->predicted_end - now),
                             .may_end_early = s->o->wants,
@@ -193,9 +235,10 @@ static void on_record(void *arg, const tm_record *record)
     }
 }
 
-/* A line for a cell that gets no sample in this run, unless the store has the same line. */
+/* A line for a cell that gets no sample in this run, unless the store has the same line. is_said:
+ * the caller tells the user. */
 static tm_status add_cell(sweep *s, int arm, int cell, const char *status_text, const char *reason,
-                          tm_error *err)
+                          bool is_said, tm_error *err)
 {
     const tm_arm *a = &s->o->plan->arms[arm];
     tm_record record = {.kind = TM_RECORD_CELL, .cell = a->cells[cell]};
@@ -204,7 +247,7 @@ static tm_status add_cell(sweep *s, int arm, int cell, const char *status_text, 
     snprintf(record.status, sizeof record.status, "%s", status_text);
     snprintf(record.reason, sizeof record.reason, "%s", reason);
     s->current = a;
-    emit(s, TM_SWEEP_CELL, &record, NULL);
+    if (!is_said) emit(s, TM_SWEEP_CELL, &record, NULL);
     if (tm_sweep_store_has_cell(&s->log, &record)) return TM_OK;
     tm_status status = tm_sweep_store_add(&s->log, &record, err);
     s->fatal = s->fatal || status != TM_OK;
@@ -216,7 +259,7 @@ static tm_status skip_arms(sweep *s, tm_error *err)
     const tm_plan *plan = s->o->plan;
     for (int i = 0; i < plan->n_arms; i++)
         for (int k = 0; k < plan->arms[i].n_cells && plan->arms[i].skip[0]; k++) {
-            tm_status status = add_cell(s, i, k, "skipped", plan->arms[i].skip, err);
+            tm_status status = add_cell(s, i, k, "skipped", plan->arms[i].skip, false, err);
             if (status != TM_OK) return status;
         }
     return TM_OK;
@@ -232,7 +275,7 @@ static tm_status give_up(sweep *s, int arm, tm_worker_client *process, int faile
         process->todo[i] = false;
         s->arms[arm].given_up[i] = true;
         s->arms[arm].failed[i] = why->status != TM_UNSUPPORTED;
-        tm_status status = add_cell(s, arm, i, verdict, why->message, err);
+        tm_status status = add_cell(s, arm, i, verdict, why->message, false, err);
         if (status != TM_OK) return status;
     }
     return TM_OK;
@@ -280,11 +323,61 @@ static tm_status run_arm(sweep *s, int arm, int process, int slot, bool apart, b
     return TM_OK;
 }
 
-/* A first run needs only some budget left; later ones must fit into it. */
+/* Leaves a model out: a line for each cell, and one for the user. */
+static tm_status leave_out(sweep *s, const char *model, double needed, double left, tm_error *err)
+{
+    const tm_plan *plan = s->o->plan;
+    char reason[200], text[240 + TM_MODEL_NAME_SIZE];
+    s->out->budget_spent = true;
+    s->out->n_models_left_out++;
+    snprintf(reason, sizeof reason,
+             "%d pairs would take about %.0f s, and %.0f s of the time budget of %g s are left",
+             s->o->suite->min_pairs, needed, left, s->o->suite->time_budget_seconds);
+    snprintf(text, sizeof text, "%s left out: %s", model, reason);
+    emit(s, TM_SWEEP_NOTE, NULL, text);
+    for (int i = 0; i < plan->n_arms; i++) {
+        const tm_arm *a = &plan->arms[i];
+        if (strcmp(a->cells[0].model, model) != 0 || a->skip[0]) continue;
+        s->arms[i].left_out = true;
+        for (int k = 0; k < a->n_cells; k++) {
+            tm_status status = add_cell(s, i, k, "skipped", reason, true, err);
+            if (status != TM_OK) return status;
+        }
+    }
+    return TM_OK;
+}
+
+/* Decides whether the model of a pair starts, unless that is decided. The first model does, and so
+ * does one that the store has samples of. A guess may be too low: it counts with 10 % more. */
+static tm_status decide_model(sweep *s, const tm_pair *pair, tm_error *err)
+{
+    const tm_plan *plan = s->o->plan;
+    const char *model = plan->arms[pair->a].cells[0].model;
+    const double budget = s->o->suite->time_budget_seconds;
+    bool is_only = true, has_some = false;
+    if (s->o->suite->min_pairs <= 0 || budget <= 0) return TM_OK;
+    if (s->arms[pair->a].accepted || s->arms[pair->a].left_out) return TM_OK;
+    for (int i = 0; i < plan->n_arms; i++) {
+        is_only = is_only && !s->arms[i].accepted;
+        has_some = has_some || (strcmp(plan->arms[i].cells[0].model, model) == 0 &&
+                                has_samples(s, i, TM_ANY_PROCESS));
+    }
+    const double needed = 1.1 * owed_seconds(s, model);
+    const double left = fmax(0, budget - elapsed(s) - owed_seconds(s, NULL));
+    if (!is_only && !has_some && needed > left) return leave_out(s, model, needed, left, err);
+    for (int i = 0; i < plan->n_arms; i++)
+        if (strcmp(plan->arms[i].cells[0].model, model) == 0) s->arms[i].accepted = true;
+    return TM_OK;
+}
+
+/* The first pair of a run always starts, and the min_pairs of a model that was accepted. Without
+ * min_pairs a first run of an arm needs only some budget left. Everything else must fit. */
 static bool fits_budget(const sweep *s, const tm_pair *pair, double seconds)
 {
-    double budget = s->o->suite->time_budget_seconds;
-    if (budget <= 0) return true;
+    const tm_suite *suite = s->o->suite;
+    const double budget = suite->time_budget_seconds;
+    if (budget <= 0 || s->out->n_new_samples == 0) return true;
+    if (suite->min_pairs > 0 && s->round < suite->min_pairs) return true;
     return is_first(s, pair) ? elapsed(s) < budget : elapsed(s) + seconds <= budget;
 }
 
@@ -294,6 +387,8 @@ static tm_status run_pair(sweep *s, const tm_pair *pair, tm_error *err)
     double seconds = pair_seconds(s, pair, s->round, &n);
     if (n == 0) return TM_OK;
     if (s->o->wants && !s->o->wants(s->o->wants_arg, pair, s->round)) return TM_OK;
+    tm_status status = decide_model(s, pair, err);
+    if (status != TM_OK || s->arms[pair->a].left_out) return status;
     if (!fits_budget(s, pair, seconds)) {
         s->out->budget_spent = true;
         return TM_OK;
@@ -311,7 +406,7 @@ static tm_status run_pair(sweep *s, const tm_pair *pair, tm_error *err)
             s->out->interrupted = true;
             return tm_fail(err, TM_INTERRUPTED, "interrupted");
         }
-        tm_status status = run_arm(s, order[slot], process, slot, apart[slot], anew[slot], err);
+        status = run_arm(s, order[slot], process, slot, apart[slot], anew[slot], err);
         if (status != TM_OK) return status;
     }
     return TM_OK;
@@ -334,18 +429,25 @@ static tm_status run_rounds(sweep *s, tm_error *err)
 static tm_status skip_unstarted(sweep *s, tm_error *err)
 {
     const tm_plan *plan = s->o->plan;
-    char reason[160];
+    char reason[160], text[200];
+    int n = 0;
     snprintf(reason, sizeof reason, "the time budget of %g s was used up before its first run",
              s->o->suite->time_budget_seconds);
     for (int i = 0; i < plan->n_arms && s->out->budget_spent; i++) {
         const tm_arm *a = &plan->arms[i];
-        for (int k = 0; k < a->n_cells && !a->skip[0]; k++) {
+        for (int k = 0; k < a->n_cells && !a->skip[0] && !s->arms[i].left_out; k++) {
             if (s->arms[i].given_up[k] || tm_sweep_store_has_any(&s->log, a->cell_ids[k], -1))
                 continue;
-            tm_status status = add_cell(s, i, k, "skipped", reason, err);
+            n++;
+            tm_status status = add_cell(s, i, k, "skipped", reason, true, err);
             if (status != TM_OK) return status;
         }
     }
+    snprintf(text, sizeof text,
+             "%d cell%s not started: the time budget of %g s was used up; raise --time-budget or "
+             "run it again",
+             n, n == 1 ? " was" : "s were", s->o->suite->time_budget_seconds);
+    if (n > 0) emit(s, TM_SWEEP_NOTE, NULL, text);
     return TM_OK;
 }
 
@@ -414,7 +516,8 @@ static void count(sweep *s)
                 out->n_cells_failed++;
             else if (has)
                 out->n_cells_ok++;
-            else if (a->skip[0] || s->arms[i].given_up[k] || out->budget_spent)
+            else if (a->skip[0] || s->arms[i].left_out || s->arms[i].given_up[k] ||
+                     out->budget_spent)
                 out->n_cells_skipped++;
             else
                 out->n_cells_unfinished++;
@@ -424,6 +527,22 @@ static void count(sweep *s)
         if (first || rounds < out->rounds_min) out->rounds_min = rounds;
         if (first || rounds > out->rounds_max) out->rounds_max = rounds;
         first = false;
+    }
+}
+
+/* Processes that both arms of a pair have; unpaired arms have none. */
+static void count_pairs(const sweep *s)
+{
+    tm_sweep_outcome *out = s->out;
+    for (int i = 0; i < s->o->plan->n_pairs; i++) {
+        const tm_pair *pair = &s->o->plan->pairs[i];
+        int n = 0;
+        for (int round = 0; pair->b >= 0 && round < s->o->suite->processes; round++)
+            n += has_samples(s, pair->a, process_of(pair, round)) &&
+                 has_samples(s, pair->b, process_of(pair, round));
+        if (n == 0) continue;
+        if (out->pairs_max == 0 || n < out->pairs_min) out->pairs_min = n;
+        if (n > out->pairs_max) out->pairs_max = n;
     }
 }
 
@@ -463,6 +582,7 @@ tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out, t
     if (status == TM_OK) status = run_rounds(&s, err);
     if (status == TM_OK) status = skip_unstarted(&s, err);
     count(&s);
+    count_pairs(&s);
     /* An interrupt is part of the outcome, not an error: what was measured is kept. */
     if (status == TM_INTERRUPTED && !s.fatal) status = TM_OK;
 done:

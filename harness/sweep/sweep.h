@@ -2,7 +2,8 @@
  *
  * Every round runs every pair once; the order inside a pair flips from round to round (AB BA AB
  * BA). From the second round on a pair starts only if the time that it took before fits into the
- * budget.
+ * budget. With `min_pairs` a model starts only if so many of its pairs fit, by the guess of the
+ * plan and the models that ran before; a model that started gets them.
  */
 #ifndef TM_HARNESS_SWEEP_SWEEP_H
 #define TM_HARNESS_SWEEP_SWEEP_H
@@ -28,6 +29,7 @@ typedef struct tm_sweep_event {
     const char *text;        /* NOTE */
     int arm_number, n_arms;  /* of the arms that this run starts, from 1 */
     int round, n_rounds;     /* from 0 */
+    bool has_budget;         /* it may end the run before n_arms and n_rounds */
     double elapsed_seconds;
     double remaining_seconds; /* predicted */
     bool may_end_early;       /* it is an upper bound: pairs run only while they are wanted */
@@ -60,6 +62,7 @@ typedef struct tm_sweep_options {
     double timeout_seconds; /* longest silence of a worker; 0: 120 s plus its predicted work */
     const tm_interrupt *interrupt; /* stops and keeps what was measured; NULL: never */
     const tm_clock *clock;         /* of the time budget; NULL: the system's */
+    double spent_seconds;          /* of the time budget, before this call */
     void (*on_event)(void *arg, const tm_sweep_event *event); /* or NULL */
     void *on_event_arg;
 } tm_sweep_options;
@@ -76,6 +79,8 @@ typedef struct tm_sweep_outcome {
     int n_windows_due; /* wanted ones of the whole store that have no joules */
     int n_cells_ok, n_cells_skipped, n_cells_failed, n_cells_unfinished;
     int rounds_min, rounds_max; /* processes of the cells that ran; the budget may cut some */
+    int pairs_min, pairs_max;   /* of the cells with a baseline: processes that both arms have */
+    int n_models_left_out;      /* for min_pairs */
     bool budget_spent, interrupted;
 } tm_sweep_outcome;
 

@@ -1,7 +1,5 @@
 #include "harness/tune/race.h"
 
-#include "harness/stats/sequential.h"
-
 #include <assert.h>
 #include <math.h>
 
@@ -77,6 +75,7 @@ static tm_race_end duel(const tm_race *race, tm_race_place *places, int a, int b
         if (end != TM_RACE_OPEN) break;
     }
     if (end == TM_RACE_OPEN) *ratio = tm_look_interval(&looks, times[0], times[1], n, CONFIDENCE);
+    if (n < TM_RACE_FIRST_LOOK) ratio->low = ratio->high = NAN;
     bool first_wins = end == TM_RACE_SLOWER              ? ratio->high < 1
                       : race->bytes[a] != race->bytes[b] ? race->bytes[a] < race->bytes[b]
                                                          : a > b;

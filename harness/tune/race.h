@@ -11,10 +11,11 @@
 #define TM_HARNESS_TUNE_RACE_H
 
 #include "harness/base/interrupt.h"
-#include "harness/stats/stats.h"
+#include "harness/stats/sequential.h"
 
 #define TM_RACE_MAX          32 /* competitors */
 #define TM_RACE_PAIRS        32 /* at most, per duel */
+#define TM_RACE_FIRST_LOOK   TM_FIRST_LOOK
 #define TM_RACE_DUEL_SECONDS 12.0
 #define TM_RACE_LEFT_BEHIND  1.5
 #define TM_RACE_TIE          0.01 /* a difference that does not matter */
@@ -40,9 +41,10 @@ typedef enum tm_race_end {
 /* How the race ended for a competitor. */
 typedef struct tm_race_place {
     tm_race_end end;
-    int lost_to;       /* competitor; -1: none */
-    tm_interval ratio; /* its time / that of lost_to; of the first rounds for TM_RACE_BEHIND,
-                          without an interval; NaN: none */
+    int lost_to; /* competitor; -1: none */
+    /* Its time / that of lost_to. NaN: none. low and high are NaN below TM_RACE_FIRST_LOOK pairs,
+     * and for TM_RACE_BEHIND, whose value comes from the first rounds. */
+    tm_interval ratio;
 } tm_race_place;
 
 /* places: [race->n]. *winner: -1 if everyone failed. Errors: INTERRUPTED. */

@@ -44,15 +44,22 @@ void tm_tune_choices_free(tm_tune_choices *choices)
     *choices = (tm_tune_choices){0};
 }
 
+/* Whether more than one kernel may be chosen here. */
+static bool needs_race(const tm_tune_choice *choice)
+{
+    const tm_kernel *kernels[TM_TUNE_MAX];
+    return tm_tune_candidates(choice->family, kernels) > 1;
+}
+
 tm_status tm_tune_resolve(const tm_tuner *tuner, tm_tune_choices *choices, tm_error *err)
 {
     tm_status status = TM_OK;
+    tm_tuner numbered = *tuner;
     if (choices->has_kernels) tm_prefetch_choose(tuner, &choices->prefetch);
+    for (int i = 0; i < choices->n; i++) numbered.n_choices += needs_race(&choices->items[i]);
     for (int i = 0; i < choices->n && status == TM_OK; i++) {
         tm_tune_choice *c = &choices->items[i];
-        tm_tuner numbered = *tuner;
-        numbered.number = i + 1;
-        numbered.n_choices = choices->n;
+        numbered.number += needs_race(c);
         status = tm_tuner_choose(&numbered, c->model, &c->config, c->family, c->n_threads,
                                  &c->kernel, c->why, err);
     }

@@ -15,7 +15,7 @@ static const char *const ends[] = {"failed", "left behind",    "slower",
 
 static tm_json *ratio_to_json(const tm_interval *ratio)
 {
-    const char *const why = "it left the race after the first runs";
+    const char *const why = "fewer than 8 pairs";
     tm_json *json = tm_json_object();
     tm_json_put_number(json, "value", ratio->value);
     tm_json_put_finite(json, "low", ratio->low, why);

@@ -24,8 +24,8 @@ static void test_suite_with_every_key(void **state)
         parse("{\"name\": \"n\", \"description\": \"d\", " AXES ",\n\"exclude\": "
               "[{\"model\": \"a.gguf\", \"threads\": \"all\"}, {\"kernel\": \"f16\", \"test\": "
               "\"pp64\", \"threads\": 2}], \"baseline\": {\"kernel\": \"f16\"}, \"processes\": "
-              "7, \"repetitions\": 4, \"warmup\": 0, \"time_budget_seconds\": 12.5, \"counters\": "
-              "\"memory\", \"profile\": true}",
+              "7, \"repetitions\": 4, \"warmup\": 0, \"time_budget_seconds\": 12.5, "
+              "\"min_pairs\": 3, \"counters\": \"memory\", \"profile\": true}",
               &err),
         err);
     assert_string_equal(suite.name, "n");
@@ -48,6 +48,7 @@ static void test_suite_with_every_key(void **state)
     assert_int_equal(suite.repetitions, 4);
     assert_int_equal(suite.warmup, 0);
     assert_true(suite.time_budget_seconds == 12.5);
+    assert_int_equal(suite.min_pairs, 3);
     assert_string_equal(suite.counters, "memory");
     assert_true(suite.profile);
     assert_int_equal(suite.n_head_kernels, 0);
