@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct settings {
     const char *completion, *share;
@@ -56,6 +57,10 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
     const settings *s = arg;
     const tm_command *command = NULL;
+    if (call->n_arguments > 0 && strcmp(call->arguments[0], "suite") == 0 && !s->man) {
+        tm_help_suite(call->out);
+        return TM_OK;
+    }
     tm_status status =
         call->n_arguments > 0 ? tm_command_need(call->arguments[0], &command, err) : TM_OK;
     if (status != TM_OK) return status;
@@ -83,11 +88,14 @@ static const tm_option rows[] = {
 
 const tm_command tm_command_help = {
     .name = "help",
-    .synopsis = "[OPTIONS] [COMMAND]",
+    .synopsis = "[OPTIONS] [COMMAND | suite]",
     .summary = "list the commands, or the options of one",
-    .description = "Lists the commands, or explains one of them. Also prints man pages and shell "
-                   "completion, which `make install` installs.",
+    .description =
+        "Lists the commands, explains one of them, or (`help suite`) the format of suite "
+        "files. Also prints man pages and shell completion, which `make install` "
+        "installs.",
     .examples = "ternmark help bench\n"
+                "ternmark help suite\n"
                 "ternmark help --man bench | man -l -\n"
                 "source <(ternmark help --completion bash)",
     .prints = true,

@@ -1,4 +1,5 @@
 /* ternmark list: the names that other commands take. */
+#include "harness/base/embedded.h"
 #include "harness/cli/commands.h"
 #include "harness/measure/shapes.h"
 #include "harness/probe/counter_group.h"
@@ -42,6 +43,17 @@ static tm_status list_suites(FILE *out, tm_error *err)
     return TM_OK;
 }
 
+/* The file of a built-in suite, to copy and change. */
+static tm_status print_suite(FILE *out, const char *name, tm_error *err)
+{
+    char path[128];
+    snprintf(path, sizeof path, "workloads/suites/%s.json", name);
+    const tm_embedded *file = tm_embedded_find(path);
+    if (!file) return tm_unknown_name(err, "suite", name, tm_suite_names());
+    fwrite(file->text, 1, file->length, out);
+    return TM_OK;
+}
+
 static tm_status list_counters(FILE *out, tm_error *err)
 {
     for (const char *const *name = tm_counter_group_names(); *name; name++) {
@@ -81,6 +93,9 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     const char *kind = call->arguments[0];
     char names[96];
     (void)settings;
+    if (call->n_arguments > 1 && strcmp(kind, "suites") != 0)
+        return tm_fail(err, TM_ARG, "list %s takes no name; only `list suites NAME` does", kind);
+    if (call->n_arguments > 1) return print_suite(call->out, call->arguments[1], err);
     if (strcmp(kind, "models") == 0) return list_models(call->out, err);
     if (strcmp(kind, "suites") == 0) return list_suites(call->out, err);
     if (strcmp(kind, "counters") == 0) return list_counters(call->out, err);
@@ -93,15 +108,17 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
 
 const tm_command tm_command_list = {
     .name = "list",
-    .synopsis = "models | suites | formats | counters",
+    .synopsis = "models | suites [NAME] | formats | counters",
     .summary = "list models, suites, weight formats or counter groups",
     .description =
         "Lists the names that other commands accept: built-in model shapes, suites, weight "
-        "formats, or groups of hardware counters.",
-    .examples = "ternmark list models",
+        "formats, or groups of hardware counters. `list suites NAME` prints the JSON of a built-in "
+        "suite.",
+    .examples = "ternmark list models\n"
+                "ternmark list suites quick >mine.json",
     .prints = true,
     .argument_names = kinds,
     .min_arguments = 1,
-    .max_arguments = 1,
+    .max_arguments = 2,
     .run = run,
 };

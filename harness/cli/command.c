@@ -4,6 +4,7 @@
 #include "harness/base/version.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/help.h"
+#include "harness/tune/prefetch.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -190,10 +191,59 @@ static int run(const tm_command *command, int argc, char **argv)
             status = output->path ? run_to_file(command, settings, &call, output->path, &err)
                                   : run_to_stdout(command, settings, &call, &err);
     }
+    /* A wrong value may come from where nobody looks. */
+    size_t end = strlen(err.message);
+    if (status == TM_ARG && parsed.from_environment[0] && !strstr(err.message, "TERNMARK_"))
+        snprintf(err.message + end, sizeof err.message - end, " (from the environment: %s)",
+                 parsed.from_environment);
     tm_parsed_free(&parsed);
     free(block);
     int exit_status = status == TM_OK ? 0 : tm_report_error(command->name, &err);
     return call.exit_status ? call.exit_status : exit_status;
+}
+
+/* Variables that no option reads. */
+static const char *const other_variables[] = {"TERNMARK_ISA", TM_PREFETCH_VARIABLE,
+                                              "TERNMARK_DEMO_SECONDS", NULL};
+
+/* Every variable that a command knows, each once, ended by NULL. */
+static int list_known_variables(char texts[][48], const char **names, int max)
+{
+    int n = 0;
+    for (; other_variables[n]; n++) names[n] = other_variables[n];
+    for (const tm_command_entry *e = tm_commands(); e->group || e->command; e++) {
+        tm_option rows[TM_COMMAND_OPTIONS_MAX];
+        int n_rows = e->command ? tm_command_options(e->command, rows) : 0;
+        for (int i = 0; i < n_rows && n < max; i++) {
+            tm_option_variable(&rows[i], texts[n], sizeof texts[n]);
+            names[n] = NULL;
+            if (tm_names_have(names, texts[n])) continue;
+            names[n] = texts[n];
+            n++;
+        }
+    }
+    names[n] = NULL;
+    return n;
+}
+
+/* A variable with a typing error would silently do nothing. */
+static void warn_about_variables(void)
+{
+    enum { MAX = 256 };
+    static char texts[MAX][48];
+    const char *names[MAX + 1] = {NULL};
+    bool is_listed = false;
+    for (char **e = environ; *e; e++) {
+        char name[64];
+        if (strncmp(*e, "TERNMARK_", 9) != 0) continue;
+        if (!is_listed) list_known_variables(texts, names, MAX);
+        is_listed = true;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(*e, "="), *e);
+        if (tm_names_have(names, name)) continue;
+        const char *nearest = tm_nearest_name(name, names);
+        fprintf(stderr, "ternmark: the environment variable %s is not known%s%s%s\n", name,
+                nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    }
 }
 
 int tm_main(int argc, char **argv)
@@ -211,6 +261,7 @@ int tm_main(int argc, char **argv)
         return flush_stdout(&err) == TM_OK ? 0 : tm_report_error("", &err);
     }
     if (tm_command_need(name, &command, &err) != TM_OK) return tm_report_error("", &err);
+    if (!command->is_internal) warn_about_variables();
     return run(command, argc - 1, argv + 1);
 }
 

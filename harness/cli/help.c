@@ -149,3 +149,13 @@ void tm_help_command(const tm_command *command, FILE *out)
     fprintf(out, "\nExamples:\n");
     print_lines(out, command->examples);
 }
+
+void tm_help_suite(FILE *out)
+{
+    print_wrapped(out, tm_help_suite_text, 0, 0);
+    fprintf(out, "\nKeys:\n");
+    for (const tm_help_row *row = tm_help_suite_keys; row->name; row++)
+        print_row(out, row->name, row->meaning, 24);
+    fprintf(out, "\nExample:\n");
+    print_lines(out, tm_help_suite_example);
+}

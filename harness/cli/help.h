@@ -23,6 +23,10 @@ typedef struct tm_help_row {
 } tm_help_row;
 extern const tm_help_row tm_help_exit_statuses[], tm_help_environment[], tm_help_files[];
 
+/* The format of suite files: `help suite`, and a section of the man page of `run`. */
+extern const char tm_help_suite_text[], tm_help_suite_example[];
+extern const tm_help_row tm_help_suite_keys[];
+
 /* The heading of each group of options, common ones first. out: [n_rows]. Returns their number. */
 int tm_help_groups(const tm_option *rows, int n_rows, const char **out);
 /* The help of a row with its choices: "print in this format: text or json (default text)". Returns
@@ -32,5 +36,6 @@ bool tm_help_is_in_group(const tm_option *row, const char *group);
 
 void tm_help_overview(FILE *out);
 void tm_help_command(const tm_command *command, FILE *out);
+void tm_help_suite(FILE *out);
 
 #endif

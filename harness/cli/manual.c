@@ -124,9 +124,11 @@ static void put_examples(FILE *out, const char *lines)
     fputs(".fi\n", out);
 }
 
-static void put_rows(FILE *out, const char *section, const tm_help_row *rows)
+/* text: before the rows; NULL: none. */
+static void put_rows(FILE *out, const char *section, const char *text, const tm_help_row *rows)
 {
     fprintf(out, ".SH %s\n", section);
+    if (text) put_paragraphs(out, text);
     for (; rows->name; rows++) {
         fputs(".TP\n.B ", out);
         put_literal(out, rows->name);
@@ -156,9 +158,9 @@ static void write_program(FILE *out)
     put_paragraphs(out, TM_PROGRAM_DESCRIPTION
                    "\n\nData goes to standard output, messages go to standard error.");
     put_commands(out);
-    put_rows(out, "ENVIRONMENT", tm_help_environment);
-    put_rows(out, "FILES", tm_help_files);
-    put_rows(out, "EXIT STATUS", tm_help_exit_statuses);
+    put_rows(out, "ENVIRONMENT", NULL, tm_help_environment);
+    put_rows(out, "FILES", NULL, tm_help_files);
+    put_rows(out, "EXIT STATUS", NULL, tm_help_exit_statuses);
     put_examples(out, TM_PROGRAM_EXAMPLES);
 }
 
@@ -173,6 +175,12 @@ void tm_manual_write(const tm_command *command, FILE *out)
     fputs(".SH DESCRIPTION\n", out);
     put_paragraphs(out, command->description);
     put_options(out, command);
+    if (strcmp(command->name, "run") == 0) {
+        put_rows(out, "SUITE FILES", tm_help_suite_text, tm_help_suite_keys);
+        fputs(".PP\n.nf\n", out);
+        put_literal(out, tm_help_suite_example);
+        fputs(".fi\n", out);
+    }
     if (command->examples) put_examples(out, command->examples);
     fputs(".SH SEE ALSO\n.BR ternmark (1)\n(environment variables and exit statuses)\n", out);
 }

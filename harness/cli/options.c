@@ -85,13 +85,17 @@ static tm_status set(const tm_option *option, const char *shown, const char *tex
     return TM_OK;
 }
 
+char *tm_option_variable(const tm_option *option, char *out, size_t size)
+{
+    snprintf(out, size, "TERNMARK_%s", option->name);
+    for (char *c = out; *c; c++) *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+    return out;
+}
+
 static tm_status set_from_environment(const tm_option *option, void *settings, tm_error *err)
 {
     char name[64];
-    int n = snprintf(name, sizeof name, "TERNMARK_%s", option->name);
-    for (int i = 0; i < n; i++)
-        name[i] = name[i] == '-' ? '_' : (char)toupper((unsigned char)name[i]);
-    const char *text = getenv(name);
+    const char *text = getenv(tm_option_variable(option, name, sizeof name));
     if (!text || !*text) return TM_OK;
     if (option->kind == TM_OPTION_FLAG && strcmp(text, "0") == 0) return TM_OK;
     return set(option, name, text, settings, err);
@@ -181,6 +185,19 @@ static tm_status parse_option(const tm_option *rows, int n_rows, int argc, char 
     return status == TM_OK && before ? append_list(out, before, value, err) : status;
 }
 
+/* Lists the variables whose values the command line did not override, for messages. */
+static void list_variables(const tm_option *rows, int n_rows, const bool *is_given, tm_parsed *out)
+{
+    char *list = out->from_environment, name[64];
+    size_t n = 0, size = sizeof out->from_environment;
+    list[0] = 0;
+    for (int i = 0; i < n_rows && n < size; i++) {
+        const char *text = getenv(tm_option_variable(&rows[i], name, sizeof name));
+        if (text && *text && !is_given[i])
+            n += (size_t)snprintf(list + n, size - n, "%s%s=%s", n ? ", " : "", name, text);
+    }
+}
+
 static tm_status check_required(const tm_option *rows, int n_rows, const void *settings,
                                 tm_error *err)
 {
@@ -200,6 +217,7 @@ tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **a
     assert(n_rows <= TM_OPTIONS_ROWS_MAX);
     out->n_arguments = out->n_joined = 0;
     out->wants_help = false;
+    out->from_environment[0] = 0;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             out->wants_help = true;
@@ -222,6 +240,7 @@ tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **a
             status = parse_option(rows, n_rows, argc, argv, &i, is_given, out, err);
         }
     }
+    list_variables(rows, n_rows, is_given, out);
     if (status == TM_OK && out->n_arguments < out->min_arguments)
         status = tm_fail(err, TM_ARG, "an argument is missing; usage: %s", out->usage);
     return status == TM_OK ? check_required(rows, n_rows, out->settings, err) : status;

@@ -66,6 +66,8 @@ typedef struct tm_parsed {
     char *joined[TM_OPTIONS_JOINED_MAX]; /* owned: repeated lists; free with tm_parsed_free */
     int n_joined;
     bool wants_help; /* --help was given; what stands behind it was not read */
+    char from_environment
+        [160]; /* "TERNMARK_THREADS=7, ..." that the command line did not override */
 } tm_parsed;
 
 /* Parses argv[1] and on, after the environment. Errors: ARG (an unknown option with the nearest
@@ -75,6 +77,9 @@ tm_status tm_options_parse(const tm_option *rows, int n_rows, int argc, char **a
 
 /* Ends the validity of the lists in `settings`. */
 void tm_parsed_free(tm_parsed *parsed);
+
+/* The variable of an option: "TERNMARK_TIME_BUDGET". Returns out. */
+char *tm_option_variable(const tm_option *option, char *out, size_t size);
 
 /* "text, md or json" of a list ended by NULL. Returns out. */
 char *tm_names_text(const char *const *names, char *out, size_t size);

@@ -162,7 +162,7 @@ tm_status tm_records_read(const char *path, tm_records *out, tm_error *err)
         p = newline + 1;
     }
     if (out->n == 0 && out->n_refused > 0)
-        status = tm_fail(err, TM_FORMAT, "%s: %s", path, out->refused);
+        status = tm_fail(err, TM_FORMAT, "%s: not a ternmark store: %s", path, out->refused);
 done:
     free(lines.slots);
     free(text);

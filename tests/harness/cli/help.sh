@@ -104,18 +104,85 @@ completes 'json jsonl' bench --format = js
 completes md,csv report --format md,c
 completes models list mo
 completes report help rep
+cat >complete.zsh <<'END'
+# complete.zsh FOLDER LINE: what an interactive zsh makes of LINE and a tab
+zmodload zsh/zpty
+zpty z zsh -fi
+zpty -w z "fpath=($1 \$fpath); autoload -U compinit; compinit -D -u; bindkey '^I' complete-word;
+    show() { print -r -- \"RES\"\"ULT=\$BUFFER=END\"; BUFFER=; zle accept-line }; zle -N show; bindkey '^X' show;
+    RPS1=; PS1=PRO''MPT:"
+zpty -r z out '*PROMPT:*'
+zpty -w -n z "$2"$'\t\x18'
+zpty -r z out '*RESULT=*=END*'
+print -r -- "${${out##*RESULT=}%=END*}"
+zpty -d z
+END
 if command -v zsh >/dev/null; then
     zsh -n share/zsh/site-functions/_ternmark 2>err && zsh -fc 'autoload -U compinit && compinit -D -u &&
         . ./share/zsh/site-functions/_ternmark && [ "$_comps[ternmark]" = _ternmark ]' >out 2>>err
     verdict $? "zsh loads its completion"
+    zsh_completes() { # line result
+        timeout 100 zsh -f complete.zsh "$PWD/share/zsh/site-functions" "$1" >out 2>err
+        [ "$(tr -d '\r' <out | sed 's/ *$//')" = "$2" ]
+        verdict $? "zsh completes: $1"
+    }
+    zsh_completes "ternmark ben" "ternmark bench"
+    zsh_completes "ternmark list su" "ternmark list suites"
+    zsh_completes "ternmark bench --energy-sec" "ternmark bench --energy-seconds="
 else
     skip "zsh loads its completion" "zsh is not installed"
 fi
 if command -v fish >/dev/null; then
-    fish --no-config -c 'source share/fish/vendor_completions.d/ternmark.fish; complete -C "ternmark ben"' >out 2>err &&
-        grep -q '^bench' out
-    verdict $? "fish completes a command"
+    fish_completes() { # line result
+        fish --no-config -c "source share/fish/vendor_completions.d/ternmark.fish; complete -C '$1'" >out 2>err &&
+            cut -f1 out | grep -qx -e "$2"
+        verdict $? "fish completes: $1"
+    }
+    fish_completes "ternmark ben" bench
+    fish_completes "ternmark list su" suites
+    fish_completes "ternmark kernels --format j" json
+    fish_completes "ternmark run --time-b" --time-budget
 else
     skip "fish completes a command" "fish is not installed"
 fi
+
+# The environment: a wrong value names its variable, an unknown variable gets a warning.
+TERNMARK_THREADS=4097 expect 2 "a wrong value from the environment names the variable" \
+    '(from the environment: TERNMARK_THREADS=4097)' bench -m null:1000
+TERNMARK_THREADS=4097 "$program" bench -m null:1000 -t 0 >out 2>err
+! grep -q TERNMARK_THREADS err
+verdict $? "but not if the command line overrides it"
+TERNMARK_THREAD=2 expect 0 "an unknown variable gets the nearest name" \
+    'TERNMARK_THREAD is not known; did you mean TERNMARK_THREADS?' list suites
+TERNMARK_THREADS=2 TERNMARK_ISA=none "$program" list suites >out 2>err && [ ! -s err ]
+verdict $? "a known variable of another command gets none"
+
+# Suites, for those who have only the installed program.
+expect 0 "help suite explains the format" 'time_budget_seconds' help suite
+! grep -q '.\{81\}' out
+verdict $? "in 80 columns"
+for suite in $("$program" list suites | cut -d' ' -f1); do
+    "$program" list suites "$suite" >"$suite.json" 2>err && "$program" run "$suite.json" --dry-run >out 2>>err
+    verdict $? "list suites $suite prints a suite that runs"
+done
+expect 2 "an unknown suite suggests the nearest" 'did you mean "quick"' list suites quik
+expect 2 "a name where none belongs" 'only .list suites NAME. does' list models 125M
+# The example of the help is a suite, once its model file is there.
+"$program" help suite | sed -n '/^Example:/,$p' | tail -n +2 | sed 's/, "model.gguf"//' >mine.json
+expect 0 "the example of help suite runs" '^8 cells' run mine.json --dry-run
+# Every key of the program is explained.
+for key in name description exclude baseline processes repetitions warmup time_budget_seconds min_pairs counters \
+    profile energy; do "$program" help suite | grep -q "^  ${key}[. ]" || echo "$key is not explained"; done >out
+[ ! -s out ]
+verdict $? "help suite explains every key"
+
+# Threads are written alike everywhere.
+for command in tune "logits --tokens 1 -o x.f32"; do
+    # shellcheck disable=SC2086
+    expect 2 "${command%% *}: threads are a number or all" 'expected all or a whole number' $command -m synth:125M -t x
+done
+"$program" logits -m synth:125M --tokens 1 -t all -o x.f32 >out 2>err && [ -s x.f32 ]
+verdict $? "logits: all"
+echo notes >notes.txt
+expect 2 "a file that is no store" 'notes.txt: not a ternmark store' report notes.txt
 echo "1..$n"

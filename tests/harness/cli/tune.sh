@@ -12,7 +12,7 @@ cached() { grep -rl '"family"' "$XDG_CACHE_HOME" 2>/dev/null | wc -l; }
 expect 0 "tune chooses a kernel of the family, and says why" "^Chosen: [a-z0-9_]*" tune -m synth:125M -t 1
 [ "$(grep -c '  chosen$' out)" -eq 1 ] && [ "$(cached)" -eq 0 ]
 verdict $? "tune chooses exactly one and caches nothing"
-expect 0 "tune prints JSON" '"kernel"' tune -m synth:125M -t 1 -o json
+expect 0 "tune prints JSON" '"kernel"' tune -m synth:125M -t all -o json
 expect 2 "tune needs a model" "--model is missing" tune
 expect 2 "an unknown shape suggests the nearest" "125M" tune -m synth:125
 expect 2 "an unknown family suggests the nearest" "ternary" tune -m synth:125M --family ternarry
