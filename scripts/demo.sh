@@ -29,7 +29,7 @@ show_build() { # number of files
     while read -r line; do
         case $line in
         'CC '* | 'CXX '*) n=$((n + 1)) ;;
-        'LD '*) ;;
+        'LD '*) continue ;;
         *) echo "$line" >&2 && continue ;; # of the compiler
         esac
         [ "$SECONDS" -ge "$next" ] || continue
@@ -83,7 +83,7 @@ reported=$?
 awk '/^(Decode|Prompt) / { show = /^Decode/ && !/other models$/; if (show) table = "" }
      show { table = table $0 "\n" }
      END { printf "\n%s", table }' "$report/speedup.txt" 2>/dev/null
-echo "$outcome" | grep '^Trust: '
+echo "$outcome" | grep '^Trust: ' | fold -s -w 100
 echo "Report: $report/report.md (every table, plots, warnings); records: $store; $SECONDS s in all"
 [ $status -ne 0 ] || status=$reported
 exit $status

@@ -330,7 +330,8 @@ char *tm_tune_why(const tm_tune *tune, char *out, size_t size)
                  next->kernel->name, pairs, because);
         break;
     default:
-        snprintf(out, size, "%s: not told apart from %s in %d pairs (ratio %s), and %s",
+        snprintf(out, size,
+                 "%s: not told apart from %s in %d pairs (which took %s times as long), and %s",
                  best->kernel->name, next->kernel->name, pairs, ratio, because);
     }
     return out;
