@@ -6,6 +6,8 @@
 #include "harness/sweep/sweep.h"
 #include "tests/harness/scratch.h"
 
+#include <stdlib.h>
+
 static tm_suite suite; /* large: not on the stack */
 
 typedef struct run {
@@ -73,6 +75,19 @@ static inline void sweep(run *r, const char *store)
 {
     prepare(r, store);
     assert_ok(tm_sweep_run(&r->options, &r->outcome, &r->err), r->err);
+}
+
+static inline const tm_record *find_cell(const tm_records *records, const char *model,
+                                         const char *test, const char *status)
+{
+    for (int i = 0; i < records->n; i++) {
+        const tm_record *r = &records->items[i];
+        if (r->kind == TM_RECORD_CELL && strcmp(r->cell.model, model) == 0 &&
+            strcmp(r->cell.test, test) == 0 && strcmp(r->status, status) == 0)
+            return r;
+    }
+    fail_msg("no %s cell of %s %s", status, model, test);
+    abort(); /* not reached; the compiler does not know that */
 }
 
 /* For main: acts as a worker and returns true if the program was started as one. */
