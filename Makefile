@@ -101,6 +101,9 @@ Q   := $(if $(V),,@)
 silent := $(findstring s,$(filter-out ---%,$(firstword -$(MAKEFLAGS))))
 say = $(if $(V),,@$(if $(silent),,printf '  %-3s %s\n' '$(1)' '$@' && ))
 
+# What an interrupted or failed command wrote must not count as made.
+.DELETE_ON_ERROR:
+
 .PHONY: all
 all: $(BUILD)/ternmark $(BUILD)/share/made $(GBENCH_PLUGIN)
 
@@ -138,7 +141,7 @@ $(BUILD)/cmocka: $(BUILD)/flags scripts/probe.sh
 	@touch $@
 
 $(BUILD)/libternmark.a: $(LIB_OBJ) $(BUILD)/objects
-	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJ)
+	$(Q)rm -f $@.new && $(AR) rcs $@.new $(LIB_OBJ) && mv $@.new $@
 
 $(BUILD)/ternmark: $(CLI_OBJ) $(BUILD)/libternmark.a
 	$(call say,LD)$(CC) $(LDFLAGS_ALL) -o $@ $(CLI_OBJ) $(BUILD)/libternmark.a $(LIBS)
@@ -188,7 +191,7 @@ ARCHIVES :=
 define room
 ARCHIVES := $(BUILD)/obj/$(1).a $$(ARCHIVES)
 $(BUILD)/obj/$(1).a: $(call objects,$(1)) $(BUILD)/objects
-	$$(Q)rm -f $$@ && $$(AR) rcsT $$@ $$(filter %.o,$$^)
+	$$(Q)rm -f $$@.new && $$(AR) rcsT $$@.new $$(filter %.o,$$^) && mv $$@.new $$@
 $(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): LINKED := $$(ARCHIVES)
 $(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(ARCHIVES)
 	@mkdir -p $$(@D)

@@ -25,6 +25,7 @@ say() { echo "demo: $*" >&2; }
 # Prints what make compiles: a line every few seconds, overwritten on a terminal.
 show_build() { # number of files
     local line n=0 next=0 end='\n'
+    trap '' INT # ^C ends make, which removes what is half written; it must still find a reader
     [ -t 2 ] && end='\033[K\r'
     while read -r line; do
         case $line in
