@@ -15,6 +15,7 @@ static bool excludes_one(tm_interval x)
 /* Scratch space while pairs are matched. */
 typedef struct pairing {
     tm_comparison *to;
+    const tm_json *run;              /* the record of the last run of a; NULL: there is none */
     double *a_controls, *b_controls; /* [n_controls] pairs with a control in both arms */
     int n_controls;
     double *a_ordered, *b_ordered; /* [n_ordered] pairs of known order */
@@ -129,14 +130,13 @@ static void judge_pairs(pairing *p)
     c->control_moved = excludes_one(c->control);
     set_ratio(c, TM_CONFIDENCE);
 
+    char advice[96];
+    tm_more_processes(p->run, c->n_pairs, TM_MIN_PAIRS, advice, sizeof advice);
     if (c->n_pairs == 1)
-        tm_add_sentence(text, size, "1 pair gives no interval: raise --processes to at least %d",
-                        TM_MIN_PAIRS);
+        tm_add_sentence(text, size, "1 pair gives no interval: %s", advice);
     else if (c->n_pairs < TM_MIN_PAIRS)
-        tm_add_sentence(text, size,
-                        "%d pairs give no interval, their range is shown: raise --processes to at "
-                        "least %d",
-                        c->n_pairs, TM_MIN_PAIRS);
+        tm_add_sentence(text, size, "%d pairs give no interval, their range is shown: %s",
+                        c->n_pairs, advice);
     else if (c->n_pairs < 6)
         tm_add_sentence(text, size, "%d pairs: the interval is Student's t on logarithms",
                         c->n_pairs);
@@ -242,6 +242,7 @@ tm_status tm_compare_among(const tm_summaries *all, const tm_cell_summary *a,
     tm_status status = alloc_pairing(
         &p, out, a->n_processes < b->n_processes ? a->n_processes : b->n_processes, err);
     if (status != TM_OK) goto done;
+    if (a->n_processes > 0) p.run = a->processes[a->n_processes - 1].document;
     const double limit = longest_gap(a, b, out->a_values);
     for (int i = 0; i < a->n_processes; i++) {
         const tm_process *partner = partner_of(&a->processes[i], a, b);

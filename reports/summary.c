@@ -254,6 +254,9 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     tm_cell_profile_make(records, n, w->profiles, n_profiles, w->values, &out->profile);
     out->cell.machine = machine_of_record(w, w->firsts[group]);
     sort_samples(&s, out);
+    const int last = w->run_of[w->lasts[group]];
+    const tm_json *run = last < 0 ? NULL : w->runs[last].document;
+    s.run = run;
     tm_status status = tm_cell_summarise(&s, control, context, out, err);
     if (status != TM_OK) return status;
     if (*earlier)
@@ -261,8 +264,6 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
                         earlier, out->cell.role);
     place_in_runs(w, group, all, out);
     /* Without samples and windows, energy is missing for the same reason. */
-    const int last = w->run_of[w->lasts[group]];
-    const tm_json *run = last < 0 ? NULL : w->runs[last].document;
     if (s.n == 0 && n_windows == 0)
         tm_cell_energy_miss(&out->energy, run, out->missing);
     else

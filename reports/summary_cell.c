@@ -323,6 +323,21 @@ static void collect_marks(const char *marks, char *text, size_t size)
     }
 }
 
+char *tm_more_processes(const tm_json *run, int n, int at_least, char *out, size_t size)
+{
+    const tm_json *suite = tm_json_get(run, "suite");
+    const double planned = tm_json_double(tm_json_get(suite, "processes"), 0);
+    const double budget = tm_json_double(tm_json_get(suite, "time_budget_seconds"), 0);
+    if (planned > n && budget > 0)
+        snprintf(out, size, "raise --time-budget or run it again (%d of %.0f processes ran)", n,
+                 planned);
+    else if (planned > n)
+        snprintf(out, size, "run it again (%d of %.0f processes ran)", n, planned);
+    else
+        snprintf(out, size, "raise --processes to at least %d", at_least);
+    return out;
+}
+
 static void collect_warnings(const tm_samples *s, tm_cell_summary *out)
 {
     bool tokens_differ = false;
@@ -337,10 +352,11 @@ static void collect_warnings(const tm_samples *s, tm_cell_summary *out)
     char *text = out->warning;
     size_t size = sizeof out->warning;
     int n = out->n_processes;
-    if (n == 1)
-        tm_add_sentence(text, size, "1 process gives no interval: raise --processes above 1");
+    char advice[96];
+    tm_more_processes(s->run, n, n + 1, advice, sizeof advice);
+    if (n == 1) tm_add_sentence(text, size, "1 process gives no interval: %s", advice);
     if (out->cv > TM_UNSTABLE_CV)
-        tm_add_sentence(text, size, "cv %.1f %%: raise --processes above %d", 100 * out->cv, n);
+        tm_add_sentence(text, size, "cv %.1f %%: %s", 100 * out->cv, advice);
     if (out->n_outliers > 0)
         tm_add_sentence(text, size,
                         "%d of %d processes are outliers (outside Tukey's fences, kept)",

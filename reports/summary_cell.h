@@ -11,9 +11,10 @@ typedef struct tm_samples {
     int n;
     int *begins; /* [n_processes + 1] first sample of each process */
     int n_processes;
-    double *values;  /* [n] */
-    double *medians; /* [n_processes] */
-    bool *flags;     /* [n_processes] */
+    double *values;     /* [n] */
+    double *medians;    /* [n_processes] */
+    bool *flags;        /* [n_processes] */
+    const tm_json *run; /* the record of the last run; NULL: there is none */
 } tm_samples;
 
 /* Fills all members but cell, cell_id, superseded, n_failed and failure, which must be set. With n
@@ -37,5 +38,10 @@ bool tm_same_names(const tm_cell *a, const tm_cell *b);
 
 /* Appends a sentence to a text after "; "; what does not fit is cut off. */
 void tm_add_sentence(char *text, size_t size, const char *fmt, ...) TM_PRINTF(3, 4);
+
+/* What gives a cell with n processes more of them: another run if a time budget or an interruption
+ * ended the last one before the number that its suite asks for, else more processes. run: the
+ * record of that run, or NULL. Returns out. */
+char *tm_more_processes(const tm_json *run, int n, int at_least, char *out, size_t size);
 
 #endif

@@ -1,4 +1,5 @@
 #include "reports/limits.h"
+#include "reports/summary_cell.h"
 #include "tests/tm_test.h"
 
 #include <math.h>
@@ -74,9 +75,34 @@ static void region_within_the_caches_gives_no_limit(void **state)
     tm_json_free(run);
 }
 
+/* The advice names what ended the run. */
+static void advice_names_the_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *run, *wanted;
+    } cases[] = {
+        {"{\"suite\": {\"processes\": 10, \"time_budget_seconds\": 60}}",
+         "raise --time-budget or run it again (3 of 10 processes ran)"},
+        {"{\"suite\": {\"processes\": 10}}", "run it again (3 of 10 processes ran)"},
+        {"{\"suite\": {\"processes\": 3, \"time_budget_seconds\": 60}}",
+         "raise --processes to at least 4"},
+        {"{}", "raise --processes to at least 4"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tm_json *run = NULL;
+        tm_error err = {0};
+        char text[96];
+        assert_int_equal(tm_json_parse(cases[i].run, strlen(cases[i].run), "run", &run, &err), 0);
+        assert_string_equal(tm_more_processes(run, 3, 4, text, sizeof text), cases[i].wanted);
+        tm_json_free(run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(advice_names_the_limit),
         cmocka_unit_test(peak_is_that_of_the_recorded_arithmetic),
         cmocka_unit_test(old_records_use_the_kernel_name),
         cmocka_unit_test(missing_limit_has_the_reason),
