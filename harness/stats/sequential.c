@@ -54,15 +54,11 @@ void tm_holm(const double *p, int n, double *adjusted)
     }
 }
 
-tm_gate_limits tm_gate_limits_default(void)
+void tm_gate_row_init(tm_gate_row *row, double threshold, double noise_floor)
 {
-    return (tm_gate_limits){
-        .threshold = 0.05, .noise_floor = NAN, .screen_pairs = 48, .confirm_pairs = 24};
-}
-
-void tm_gate_row_init(tm_gate_row *row)
-{
-    *row = (tm_gate_row){.state = TM_GATE_SCREENING,
+    *row = (tm_gate_row){.threshold = threshold,
+                         .noise_floor = noise_floor,
+                         .state = TM_GATE_SCREENING,
                          .ratio = tm_interval_positive(NULL, 0, CONFIDENCE),
                          .p = NAN,
                          .because = "no pairs yet"};
@@ -112,11 +108,10 @@ static void settle(tm_gate_row *row, tm_gate_state state, const char *because)
 }
 
 /* p: of the row, corrected for looks and, in the first batch, for the number of rows. */
-static void judge(const tm_gate_limits *limits, tm_gate_row *row, const batch *x, double p,
-                  bool is_last)
+static void judge(tm_gate_row *row, const batch *x, double p, bool is_last)
 {
     const bool first = row->state == TM_GATE_SCREENING;
-    const double worst = 1 + limits->threshold;
+    const double worst = 1 + row->threshold;
     const tm_interval r = row->ratio;
     if (x->n < TM_FIRST_LOOK || isnan(r.low)) {
         if (is_last)
@@ -131,7 +126,7 @@ static void judge(const tm_gate_limits *limits, tm_gate_row *row, const batch *x
         return;
     }
     bool beyond = r.value > worst && r.low > 1 && p <= 1 - CONFIDENCE;
-    bool above_floor = !(r.value <= limits->noise_floor);
+    bool above_floor = !(r.value <= row->noise_floor);
     if (beyond && above_floor && halves_agree(x->a, x->b, x->n)) {
         if (first) {
             row->n_screen = x->n;
@@ -149,7 +144,7 @@ static void judge(const tm_gate_limits *limits, tm_gate_row *row, const batch *x
                first
                    ? "beyond the threshold, but the pairs do not agree"
                    : "beyond the threshold in the first batch, the second is too noisy to confirm");
-    else if (tm_interval_half_width(r) > limits->threshold)
+    else if (tm_interval_half_width(r) > row->threshold)
         settle(row, TM_GATE_INCONCLUSIVE, "the interval is wider than the threshold");
     else
         settle(row, TM_GATE_PASS,
@@ -179,7 +174,7 @@ void tm_gate_step(const tm_gate_limits *limits, tm_gate_row *rows, const double 
         if (!is_last && !tm_is_look(&x.looks, x.n)) continue;
         if (x.n > 0) row->ratio = tm_look_interval(&x.looks, x.b, x.a, x.n, CONFIDENCE);
         bool screening = row->state == TM_GATE_SCREENING;
-        judge(limits, row, &x, screening ? adjusted[i] : x.n > 0 ? look_p(&x) : NAN, is_last);
+        judge(row, &x, screening ? adjusted[i] : x.n > 0 ? look_p(&x) : NAN, is_last);
         /* A row that turns to its second batch when time is out has not been confirmed. */
         if (out_of_time && row->state == TM_GATE_CONFIRMING)
             settle(row, TM_GATE_INCONCLUSIVE,

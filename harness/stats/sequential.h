@@ -53,17 +53,21 @@ typedef enum tm_gate_state {
 } tm_gate_state;
 
 typedef struct tm_gate_limits {
-    double threshold; /* 0.05: worse by more than 5 % is a regression */
-    /* Ratio that this machine reports for equal arms, at least 1; NaN: unknown. */
-    double noise_floor;
     int screen_pairs;  /* at most, in the first batch */
     int confirm_pairs; /* at most, in the second batch */
 } tm_gate_limits;
 
-/* 5 %; 48 pairs in the first batch and 24 in the second. Most rows end after 8 to 16. */
-tm_gate_limits tm_gate_limits_default(void);
+#define TM_GATE_THRESHOLD 0.05
+/* Most rows end after 8 to 16 pairs. */
+#define TM_GATE_LIMITS                                                                             \
+    {                                                                                              \
+        .screen_pairs = 48, .confirm_pairs = 24                                                    \
+    }
 
 typedef struct tm_gate_row {
+    double threshold; /* 0.05: worse by more than 5 % is a regression */
+    /* Ratio that this machine reports for equal arms, at least 1; NaN: unknown. */
+    double noise_floor;
     tm_gate_state state;
     int n_screen;        /* pairs of the first batch, once it is complete; 0 before */
     tm_interval ratio;   /* b / a over the batch that decided, or so far */
@@ -72,7 +76,7 @@ typedef struct tm_gate_row {
 } tm_gate_row;
 
 /* A row before its first pair. */
-void tm_gate_row_init(tm_gate_row *row);
+void tm_gate_row_init(tm_gate_row *row, double threshold, double noise_floor);
 
 /* Examines all rows after a round. a[i], b[i]: costs of the two arms of row i in n[i] pairs, in the
  * order in which they ran. out_of_time: no more pairs will come, so that every row gets its final

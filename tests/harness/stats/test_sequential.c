@@ -64,12 +64,13 @@ static void half_width_is_symmetric_on_logs(void **state)
 }
 
 /* One row whose n pairs all have this ratio, with a little spread. */
-static tm_gate_row decide(const tm_gate_limits *limits, double ratio, int n, bool out_of_time)
+static tm_gate_row decide(const tm_gate_limits *limits, double noise_floor, double ratio, int n,
+                          bool out_of_time)
 {
     double a[MAX_PAIRS], b[MAX_PAIRS];
     const double *as = a, *bs = b;
     tm_gate_row row;
-    tm_gate_row_init(&row);
+    tm_gate_row_init(&row, TM_GATE_THRESHOLD, noise_floor);
     for (int i = 0; i < n && tm_gate_row_is_open(&row); i++) {
         int made = i + 1;
         a[i] = 1;
@@ -82,15 +83,15 @@ static tm_gate_row decide(const tm_gate_limits *limits, double ratio, int n, boo
 static void gate_decides_clear_rows_early(void **state)
 {
     (void)state;
-    tm_gate_limits limits = tm_gate_limits_default();
-    assert_int_equal(decide(&limits, 1, 8, false).state, TM_GATE_PASS);
-    assert_int_equal(decide(&limits, 0.8, 8, false).state, TM_GATE_PASS);
-    assert_int_equal(decide(&limits, 1, 7, false).state, TM_GATE_SCREENING);
+    tm_gate_limits limits = TM_GATE_LIMITS;
+    assert_int_equal(decide(&limits, NAN, 1, 8, false).state, TM_GATE_PASS);
+    assert_int_equal(decide(&limits, NAN, 0.8, 8, false).state, TM_GATE_PASS);
+    assert_int_equal(decide(&limits, NAN, 1, 7, false).state, TM_GATE_SCREENING);
     /* 8 pairs have p = 2/256 per look, which 6 looks raise to 0.047. */
-    tm_gate_row slow = decide(&limits, 1.2, 8, false);
+    tm_gate_row slow = decide(&limits, NAN, 1.2, 8, false);
     assert_int_equal(slow.state, TM_GATE_CONFIRMING);
     assert_int_equal(slow.n_screen, 8);
-    slow = decide(&limits, 1.2, 16, false);
+    slow = decide(&limits, NAN, 1.2, 16, false);
     assert_int_equal(slow.state, TM_GATE_REGRESSION);
     assert_int_equal(slow.ratio.n, 8); /* of the second batch alone */
     assert_true(slow.ratio.low > 1.19 && slow.ratio.high < 1.21);
@@ -99,14 +100,14 @@ static void gate_decides_clear_rows_early(void **state)
 static void gate_never_fails_without_a_second_batch(void **state)
 {
     (void)state;
-    tm_gate_limits limits = tm_gate_limits_default();
-    assert_int_equal(decide(&limits, 1.2, 8, true).state, TM_GATE_INCONCLUSIVE);
-    assert_int_equal(decide(&limits, 1.2, 2, true).state, TM_GATE_INCONCLUSIVE);
-    assert_int_equal(decide(&limits, 1.2, 10, true).state, TM_GATE_INCONCLUSIVE);
+    tm_gate_limits limits = TM_GATE_LIMITS;
+    assert_int_equal(decide(&limits, NAN, 1.2, 8, true).state, TM_GATE_INCONCLUSIVE);
+    assert_int_equal(decide(&limits, NAN, 1.2, 2, true).state, TM_GATE_INCONCLUSIVE);
+    assert_int_equal(decide(&limits, NAN, 1.2, 10, true).state, TM_GATE_INCONCLUSIVE);
     tm_gate_row none;
     const double *empty = NULL;
     int n = 0;
-    tm_gate_row_init(&none);
+    tm_gate_row_init(&none, TM_GATE_THRESHOLD, NAN);
     tm_gate_step(&limits, &none, &empty, &empty, &n, 1, true);
     assert_int_equal(none.state, TM_GATE_INCONCLUSIVE);
 }
@@ -114,21 +115,20 @@ static void gate_never_fails_without_a_second_batch(void **state)
 static void gate_stays_within_the_noise_floor(void **state)
 {
     (void)state;
-    tm_gate_limits limits = tm_gate_limits_default();
-    limits.noise_floor = 1.3;
-    tm_gate_row row = decide(&limits, 1.2, 48, false);
+    tm_gate_limits limits = TM_GATE_LIMITS;
+    tm_gate_row row = decide(&limits, 1.3, 1.2, 48, false);
     assert_int_equal(row.state, TM_GATE_INCONCLUSIVE);
     assert_non_null(strstr(row.because, "noise floor"));
-    assert_int_equal(decide(&limits, 1.4, 32, false).state, TM_GATE_REGRESSION);
+    assert_int_equal(decide(&limits, 1.3, 1.4, 32, false).state, TM_GATE_REGRESSION);
 }
 
 static void zero_and_infinite_costs_are_inconclusive(void **state)
 {
     (void)state;
-    tm_gate_limits limits = tm_gate_limits_default();
-    assert_int_equal(decide(&limits, NAN, 48, false).state, TM_GATE_INCONCLUSIVE);
-    assert_int_equal(decide(&limits, INFINITY, 48, false).state, TM_GATE_INCONCLUSIVE);
-    assert_int_equal(decide(&limits, 0, 48, false).state, TM_GATE_INCONCLUSIVE);
+    tm_gate_limits limits = TM_GATE_LIMITS;
+    assert_int_equal(decide(&limits, NAN, NAN, 48, false).state, TM_GATE_INCONCLUSIVE);
+    assert_int_equal(decide(&limits, NAN, INFINITY, 48, false).state, TM_GATE_INCONCLUSIVE);
+    assert_int_equal(decide(&limits, NAN, 0, 48, false).state, TM_GATE_INCONCLUSIVE);
 }
 
 typedef struct outcome {
@@ -141,7 +141,7 @@ typedef struct outcome {
 static outcome simulate(const noise_model *noise, double factor, int trials, uint64_t seed)
 {
     static double a[MAX_ROWS][MAX_PAIRS], b[MAX_ROWS][MAX_PAIRS];
-    const tm_gate_limits limits = tm_gate_limits_default();
+    const tm_gate_limits limits = TM_GATE_LIMITS;
     tm_rng rng = {seed};
     outcome out = {0};
     for (int t = 0; t < trials; t++) {
@@ -150,7 +150,7 @@ static outcome simulate(const noise_model *noise, double factor, int trials, uin
         int n[MAX_ROWS] = {0}, states[5] = {0};
         double drift = begin_drift(&rng, noise);
         for (int i = 0; i < MAX_ROWS; i++) {
-            tm_gate_row_init(&rows[i]);
+            tm_gate_row_init(&rows[i], TM_GATE_THRESHOLD, NAN);
             as[i] = a[i];
             bs[i] = b[i];
         }
