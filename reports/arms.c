@@ -227,6 +227,53 @@ tm_status tm_arms_add_sets(tm_arms *arms, const tm_record *a_records, int n_a, c
     return status;
 }
 
+/* Drops the processes of other runs. */
+static void keep_run(process_list *list, const char *run)
+{
+    int n = 0;
+    for (int i = 0; i < list->n; i++)
+        if (strcmp(list->items[i].run, run) == 0) list->items[n++] = list->items[i];
+    list->n = n;
+}
+
+/* One value of all processes together. */
+static int take_pool(const tm_metric *metric, const process_list *list, double *values, char *why)
+{
+    size_t n = 0, room = 1;
+    for (int i = 0; i < list->n; i++) room += (size_t)list->items[i].n_samples;
+    process all = {.samples = calloc(room, sizeof *all.samples)};
+    for (int i = 0; all.samples && i < list->n; i++)
+        for (int k = 0; k < list->items[i].n_samples; k++)
+            all.samples[n++] = list->items[i].samples[k];
+    all.n_samples = (int)n;
+    values[0] = value_of(metric, &all, why);
+    free(all.samples);
+    return isnan(values[0]) ? 0 : 1;
+}
+
+tm_status tm_metric_values(const tm_record *records, int n, const char *cell_id, const char *run,
+                           const tm_metric *metric, double **values, int *n_values, char *why,
+                           tm_error *err)
+{
+    process_list list;
+    *values = NULL;
+    *n_values = 0;
+    why[0] = 0;
+    tm_status status = list_processes(records, n, cell_id, &list, err);
+    if (status != TM_OK) return status;
+    if (run) keep_run(&list, run);
+    *values = calloc((size_t)list.n + 1, sizeof **values);
+    if (*values) {
+        *n_values = take_set(metric, &list, *values, why);
+        if (*n_values == 0 && metric->quantile > 0)
+            *n_values = take_pool(metric, &list, *values, why);
+    }
+    if (!*values) status = tm_fail(err, TM_NOMEM, "no memory for %d processes", list.n);
+    if (*n_values == 0 && !why[0]) snprintf(why, 160, "no valid sample");
+    free_list(&list);
+    return status;
+}
+
 static bool excludes_one(tm_interval x)
 {
     return x.low > 1 || x.high < 1;

@@ -67,6 +67,12 @@ tm_status tm_arms_add_pairs(tm_arms *arms, const tm_record *records, int n, cons
 tm_status tm_arms_add_sets(tm_arms *arms, const tm_record *a_records, int n_a, const tm_cell *a,
                            const char *a_id, const tm_record *b_records, int n_b, const tm_cell *b,
                            const char *b_id, const tm_metric *metric, tm_error *err) TM_MUST_USE;
+/* One value per process of a cell in a run (NULL: in any), in the order of runs and processes; one
+ * of all processes together for a percentile that no process has enough tokens for. Free *values.
+ * why[160]: why there is none, if *n_values is 0. Errors: NOMEM. */
+tm_status tm_metric_values(const tm_record *records, int n, const char *cell_id, const char *run,
+                           const tm_metric *metric, double **values, int *n_values, char *why,
+                           tm_error *err) TM_MUST_USE;
 /* Computes ratios, verdicts and means of all rows. looks: NULL if the number of pairs was fixed
  * before. */
 void tm_arms_judge(tm_arms *arms, const tm_looks *looks);

@@ -140,16 +140,17 @@ static double joules(const tm_metric *metric, const tm_process_records *process,
 #define LESS "lower", "higher"
 
 const tm_metric tm_metrics[] = {
-    {"tokens_per_second", "speed", "tokens/s", true, TIME, speed, NULL, 0},
-    {"first_token", "time to first token", "ms", false, TIME, first_token, NULL, 0},
-    {"token_p50", "median token time", "ms", false, TIME, token_time, NULL, 0.5},
-    {"token_p90", "token time p90", "ms", false, TIME, token_time, NULL, 0.9},
-    {"token_p99", "token time p99", "ms", false, TIME, token_time, NULL, 0.99},
-    {"peak_rss", "peak memory", "bytes", false, LESS, peak_memory, NULL, 0},
-    {"joules_per_token", "energy per token", "J", false, LESS, joules, NULL, 0},
+    {"tokens_per_second", "speed", "tokens/s", true, TIME, speed, NULL, 0, false},
+    {"first_token", "time to first token", "ms", false, TIME, first_token, NULL, 0, true},
+    {"token_p50", "median token time", "ms", false, TIME, token_time, NULL, 0.5, false},
+    {"token_p90", "token time p90", "ms", false, TIME, token_time, NULL, 0.9, false},
+    {"token_p99", "token time p99", "ms", false, TIME, token_time, NULL, 0.99, false},
+    {"peak_rss", "peak memory", "bytes", false, LESS, peak_memory, NULL, 0, false},
+    {"joules_per_token", "energy per token", "J", false, LESS, joules, NULL, 0, false},
     {"instructions_per_token", "instructions per token", "", false, LESS, counter_per_token,
-     "instructions", 0},
-    {"cycles_per_token", "cycles per token", "", false, LESS, counter_per_token, "cycles", 0},
+     "instructions", 0, false},
+    {"cycles_per_token", "cycles per token", "", false, LESS, counter_per_token, "cycles", 0,
+     false},
     {0},
 };
 
@@ -165,6 +166,12 @@ tm_status tm_metric_need(const char *name, const tm_metric **out, tm_error *err)
     }
     names[n] = NULL;
     return tm_unknown_name(err, "metric", name, names);
+}
+
+bool tm_metric_applies(const tm_metric *metric, const tm_cell *cell)
+{
+    if (metric->of_prompt) return cell->n_prompt > 0;
+    return metric->quantile == 0 || cell->n_gen > 0;
 }
 
 double tm_metric_cost(const tm_metric *metric, double value)

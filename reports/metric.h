@@ -25,6 +25,7 @@ struct tm_metric {
     double (*of_process)(const tm_metric *metric, const tm_process_records *process, char *why);
     const char *counter; /* of a metric of a counter: its name */
     double quantile;     /* of a metric of token times */
+    bool of_prompt;      /* only cells with a prompt have it */
 };
 
 /* All metrics, the first is the default; the list ends with a row without a name. */
@@ -32,6 +33,8 @@ extern const tm_metric tm_metrics[];
 /* Errors: ARG (unknown, with the nearest name). */
 tm_status tm_metric_need(const char *name, const tm_metric **out, tm_error *err) TM_MUST_USE;
 
+/* Whether a cell can have the figure: first_token needs a prompt, token times a generation. */
+bool tm_metric_applies(const tm_metric *metric, const tm_cell *cell);
 /* A value as what gets worse when it rises: itself, or its inverse for rates. */
 double tm_metric_cost(const tm_metric *metric, double value);
 
