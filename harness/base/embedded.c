@@ -22,6 +22,7 @@
     X(suite_growth, "workloads/suites/growth.json")                                                \
     X(suite_quick, "workloads/suites/quick.json")                                                  \
     X(suite_paper, "workloads/suites/paper.json")                                                  \
+    X(suite_gate, "workloads/suites/gate.json")                                                    \
     X(suite_2b4t, "workloads/suites/2b4t.json")                                                    \
     X(suite_energy, "workloads/suites/energy.json")                                                \
     X(counters_software, "workloads/counters/software.txt")                                        \

@@ -195,11 +195,28 @@ static tm_status plan_arm(const tm_arms_request *r, tm_arm_request *arm, const c
     return status;
 }
 
+tm_status tm_arms_of_plan(const tm_plan *plan, const tm_record *records, int n,
+                          const tm_metric *const *metrics, int n_metrics, int only_pair,
+                          tm_arms *arms, tm_error *err)
+{
+    tm_status status = TM_OK;
+    for (int i = 0; i < plan->n_pairs; i++) {
+        const tm_arm *a = &plan->arms[plan->pairs[i].a], *b = &plan->arms[plan->pairs[i].b];
+        if (only_pair >= 0 && i != only_pair) continue;
+        for (int k = 0; k < a->n_cells && k < b->n_cells; k++)
+            for (int m = 0; m < n_metrics && status == TM_OK; m++)
+                status = tm_arms_add_pairs(arms, records, n, &a->cells[k], a->cell_ids[k],
+                                           &b->cells[k], b->cell_ids[k], metrics[m], err);
+    }
+    return status;
+}
+
 static tm_status differ(const tm_plan *plan, tm_error *err)
 {
     char label[512];
     for (int i = 0; i < plan->n_pairs; i++)
         for (int k = 0; k < plan->arms[plan->pairs[i].a].n_cells; k++) {
+            if (plan->pairs[i].b < 0) continue;
             const tm_arm *a = &plan->arms[plan->pairs[i].a];
             const tm_arm *b = &plan->arms[plan->pairs[i].b];
             if (k < b->n_cells && strcmp(a->cell_ids[k], b->cell_ids[k]) == 0)
@@ -224,9 +241,14 @@ tm_status tm_arms_run(const tm_arms_request *r, tm_plan *plan, tm_sweep_outcome 
     if (status == TM_OK && r->store) status = tm_sweep_check_store(r->store, machine, false, err);
     if (status == TM_OK)
         status = plan_arm(r, r->a, build, machine, &progress, &a_choices, &of_a, err);
-    if (status == TM_OK)
+    if (status == TM_OK && r->b)
         status = plan_arm(r, r->b, build, machine, &progress, &b_choices, &of_b, err);
-    if (status == TM_OK) status = tm_plan_join(&of_a, &of_b, plan, err);
+    if (status == TM_OK && r->b) {
+        status = tm_plan_join(&of_a, &of_b, plan, err);
+    } else if (status == TM_OK) {
+        *plan = of_a;
+        of_a = (tm_plan){0};
+    }
     if (status == TM_OK) status = differ(plan, err);
     tm_plan_roofline_request limits = {.command = r->command,
                                        .machine = machine,

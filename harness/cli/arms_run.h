@@ -6,6 +6,7 @@
 #include "harness/cli/cell_options.h"
 #include "harness/cli/peer_options.h"
 #include "harness/sweep/sweep.h"
+#include "reports/arms.h"
 
 /* One arm: the cells it runs and what is different in its processes. */
 typedef struct tm_arm_request {
@@ -21,9 +22,9 @@ typedef struct tm_arm_request {
 tm_status tm_arm_parse(const char *text, tm_arm_request *arm, tm_error *err) TM_MUST_USE;
 
 typedef struct tm_arms_request {
-    const char *command; /* for messages */
-    tm_arm_request *a, *b;
-    bool is_aa; /* B repeats A */
+    const char *command;   /* for messages */
+    tm_arm_request *a, *b; /* b NULL: A runs alone */
+    bool is_aa;            /* B repeats A */
     const tm_cell_settings *cells;
     const tm_peers *peers;
     const char *store;                     /* NULL: none */
@@ -39,6 +40,12 @@ typedef struct tm_arms_request {
  * Free plan and outcome also after an error. Errors: those of planning and of the sweep. */
 tm_status tm_arms_run(const tm_arms_request *request, tm_plan *plan, tm_sweep_outcome *outcome,
                       tm_machine *machine, tm_error *err) TM_MUST_USE;
+
+/* Adds a row for every pair (only_pair: that one; -1: all), cell and metric of the plan. Errors:
+ * NOMEM. */
+tm_status tm_arms_of_plan(const tm_plan *plan, const tm_record *records, int n,
+                          const tm_metric *const *metrics, int n_metrics, int only_pair,
+                          tm_arms *arms, tm_error *err) TM_MUST_USE;
 
 /* Whether the program is a ternmark whose workers this one can use. Errors: ARG, which says what it
  * is not. */

@@ -3,6 +3,7 @@
 #include "harness/cli/arms_run.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
+#include "harness/cli/export_options.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/noise_floor.h"
 #include "reports/arms_output.h"
@@ -25,6 +26,7 @@ typedef struct request {
     double time_budget;
     bool aa, no_warmup;
     tm_energy_settings energy;
+    tm_export_settings exports;
 } request;
 
 typedef struct metric_list {
@@ -86,29 +88,13 @@ static tm_status parse_precision(const char *text, double *out, tm_error *err)
     return TM_OK;
 }
 
-/* All rows of the pairs so far. */
-static tm_status add_rows(const tm_plan *plan, const tm_record *records, int n,
-                          const metric_list *metrics, int only_pair, tm_arms *arms, tm_error *err)
-{
-    tm_status status = TM_OK;
-    for (int i = 0; i < plan->n_pairs; i++) {
-        const tm_arm *a = &plan->arms[plan->pairs[i].a], *b = &plan->arms[plan->pairs[i].b];
-        if (only_pair >= 0 && i != only_pair) continue;
-        for (int k = 0; k < a->n_cells && k < b->n_cells; k++)
-            for (int m = 0; m < metrics->n && status == TM_OK; m++)
-                status = tm_arms_add_pairs(arms, records, n, &a->cells[k], a->cell_ids[k],
-                                           &b->cells[k], b->cell_ids[k], metrics->items[m], err);
-    }
-    return status;
-}
-
 /* Whether every row of a pair's first metric is narrow enough or decided. */
 static bool is_decided(const live *x, int pair, tm_error *err)
 {
     tm_arms arms = {0};
-    const metric_list first = {.items = {x->metrics->items[0]}, .n = 1};
     bool decided = true;
-    if (add_rows(x->plan, x->records->items, x->records->n, &first, pair, &arms, err) == TM_OK)
+    if (tm_arms_of_plan(x->plan, x->records->items, x->records->n, x->metrics->items, 1, pair,
+                        &arms, err) == TM_OK)
         tm_arms_judge(&arms, &x->looks);
     for (int i = 0; i < arms.n_rows; i++) {
         const tm_interval *ratio = &arms.rows[i].ratio;
@@ -240,6 +226,32 @@ static void drop_unasked(const metric_list *metrics, tm_arms *arms)
     arms->n_rows = n;
 }
 
+/* Rows without an outcome: a comparison does not judge. */
+static tm_status write_exports(const tm_exports *exports, const tm_arms *arms,
+                               const tm_records *records, int first, tm_error *err)
+{
+    tm_summaries all = {0};
+    tm_export_row *rows = calloc((size_t)arms->n_rows + 1, sizeof *rows);
+    int n_rows = 0;
+    if (!rows) return tm_fail(err, TM_NOMEM, "no memory for exports");
+    tm_status status =
+        tm_summaries_make(records->items + first, records->n - first, NULL, NULL, &all, err);
+    for (int i = 0; i < arms->n_rows && status == TM_OK; i++)
+        for (int k = 0; k < all.n; k++)
+            if (strcmp(all.items[k].cell_id, arms->rows[i].b_id) == 0)
+                rows[n_rows++] = (tm_export_row){.cell = &all.items[k],
+                                                 .metric = arms->rows[i].metric->name,
+                                                 .ratio = arms->rows[i].ratio.value,
+                                                 .ratio_low = arms->rows[i].ratio.low,
+                                                 .ratio_high = arms->rows[i].ratio.high};
+    const tm_export view = {rows,     n_rows, &all, records->items + first, records->n - first,
+                            "compare"};
+    if (status == TM_OK) status = tm_exports_write(exports, "compare", &view, err);
+    tm_summaries_free(&all);
+    free(rows);
+    return status;
+}
+
 static tm_status run_live(const request *r, const tm_call *call, const metric_list *metrics,
                           tm_arms *arms, int *exit_status, tm_error *err)
 {
@@ -260,6 +272,8 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
         status = tm_energy_choose("compare", &both[0].suite, &meter, err);
         if (status == TM_UNSUPPORTED) *exit_status = 5;
     }
+    tm_exports exports = {0};
+    if (status == TM_OK) status = tm_exports_open(&r->exports, r->store, &exports, err);
     tm_interrupt interrupt = status == TM_OK ? tm_interrupt_open() : TM_INTERRUPT_NEVER;
     tm_arms_request run = {.command = "compare",
                            .a = &both[0],
@@ -276,8 +290,8 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
     if (status == TM_OK) status = tm_arms_run(&run, &plan, &outcome, &machine, err);
     int first = outcome.first_new;
     if (status == TM_OK)
-        status = add_rows(&plan, outcome.records.items + first, outcome.records.n - first, metrics,
-                          -1, arms, err);
+        status = tm_arms_of_plan(&plan, outcome.records.items + first, outcome.records.n - first,
+                                 metrics->items, metrics->n, -1, arms, err);
     if (status == TM_OK) {
         drop_unasked(metrics, arms);
         for (int i = 0; i < arms->n_rows && !r->aa; i++)
@@ -287,6 +301,9 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
     for (int i = 0; i < arms->n_rows && r->aa && status == TM_OK; i++)
         if (arms->rows[i].n_a >= TM_ARMS_MIN_PAIRS)
             status = tm_noise_floor_keep(machine.fingerprint, &arms->rows[i], err);
+    if (status == TM_OK && exports.n > 0 && !outcome.interrupted)
+        status = write_exports(&exports, arms, &outcome.records, first, err);
+    tm_exports_close(&exports);
     if (outcome.interrupted)
         *exit_status = tm_interrupt_exit_status(&interrupt);
     else if (status == TM_OK && outcome.n_cells_failed)
@@ -320,6 +337,9 @@ static tm_status check_arguments(const request *r, const tm_call *call, bool *st
     if (r->aa) return TM_OK;
     if (n != 2) return tm_fail(err, TM_ARG, "two arms are needed, A and B; %d is given", n);
     bool a = is_store(call->arguments[0]), b = is_store(call->arguments[1]);
+    if (a && b && r->exports.targets)
+        return tm_fail(err, TM_ARG,
+                       "--export goes with arms that are run; use `export` on a store");
     *stores = a && b;
     if (a == b) return TM_OK;
     const char *file = call->arguments[a ? 0 : 1], *other = call->arguments[a ? 1 : 0];
@@ -408,6 +428,7 @@ const tm_command tm_command_compare = {
     .formats = (const char *const[]){"text", "md", "csv", "json", NULL},
     .prints = true,
     .options = (const tm_option_set[]){{rows, 0},
+                                       {tm_export_options, offsetof(request, exports)},
                                        {tm_cell_options + 1, offsetof(request, cells)},
                                        {tm_energy_options, offsetof(request, energy)},
                                        {0}},

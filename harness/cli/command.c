@@ -141,7 +141,8 @@ static tm_status check_files(const tm_option *rows, int n_rows, const tm_parsed 
         files[i] = is_name ? *value : NULL;
         if (!files[i] || rows[i].kind != TM_OPTION_FILE) continue;
         for (int k = 0; k < i; k++)
-            if (files[k] && is_same_file(files[i], files[k]))
+            if (files[k] && !(rows[i].is_program && rows[k].is_program) &&
+                is_same_file(files[i], files[k]))
                 return tm_fail(err, TM_ARG, "--%s and --%s name the same file, %s", rows[k].name,
                                rows[i].name, files[i]);
         for (int k = 0; k < parsed->n_arguments && strcmp(rows[i].name, "output") == 0; k++)

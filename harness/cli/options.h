@@ -46,6 +46,7 @@ typedef struct tm_option {
     double low, high;           /* INTEGER and NUMBER */
     const char *const *choices; /* CHOICE: ended by NULL. TEXT and LIST: known values to complete */
     bool is_required;
+    bool is_program; /* FILE: only run, so that two options may name one */
 } tm_option;
 
 /* Rows and where their settings lie: commands share rows through a member of their settings. */

@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Another build of ternmark for tests: starts the real worker and replaces its times, so that both builds
+of a comparison have given speeds. Settings stand beside it in NAME.json: factor (of the time), crash, hang,
+tokens (the hash it reports), counter (file that numbers its processes)."""
+import json
+import os
+import subprocess
+import sys
+
+settings = json.load(open(sys.argv[0] + ".json"))
+if sys.argv[1:] != ["worker"]:
+    sys.exit("only `worker` is known")
+real = os.environ["REAL_TERNMARK"]
+worker = subprocess.Popen([real, "worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+print(worker.stdout.readline(), end="", flush=True)
+request = sys.stdin.readline()
+if not request:  # only the hello was wanted
+    worker.kill()
+    sys.exit(0)
+if settings.get("crash"):
+    worker.kill()
+    os.abort()
+worker.stdin.write(request)
+worker.stdin.flush()
+with open(settings["counter"], "a") as counter:
+    counter.write("x")
+number = os.path.getsize(settings["counter"])
+# Noise of a few tenths of a percent that does not repeat with the order of the arms.
+noise = 1 + 0.001 * (number * 7919 % 11 - 5)
+for text in worker.stdout:
+    line = json.loads(text)
+    if line["line"] == "checked" and "tokens" in settings:
+        line["tokens"] = settings["tokens"]
+    if line["line"] == "sample":
+        record = line["record"]
+        tokens = len(record["token_ns"])
+        each = int(1e6 * settings.get("factor", 1) * noise)
+        record["token_ns"] = [each] * tokens
+        record["elapsed_ns"] = each * record["n_tokens"]
+        record["spin_ns"] = 2000000
+        if record["first_token_ns"]:
+            record["first_token_ns"] = each * record["n_prompt"]
+        record["peak_rss_bytes"] = 1000000 * settings.get("memory", 1)
+    print(json.dumps(line, separators=(",", ":")), flush=True)
+worker.wait()
