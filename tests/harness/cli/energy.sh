@@ -131,8 +131,6 @@ with open("one.jsonl", "w") as f:
     f.writelines(json.dumps(line) + "\n" for line in lines)
 PYTHON
 cp one.jsonl invalid.jsonl
-expect 5 "an invalid window is still missing when nothing may be measured" "have no joules" \
-    "${one[@]}" --energy=require=fake --energy-seconds 1 --time-budget 0.001
 expect 0 "an invalid window is measured again" "1 energy window$" "${one[@]}" --energy=require=fake --energy-seconds 1
 expect 0 "a window that is too short is measured again" "1 energy window$" \
     "${one[@]}" --energy=require=fake --energy-seconds 1.5
@@ -166,7 +164,7 @@ expect 0 "auto without a source continues" "no energy from powercap: .*no RAPL z
 verdict $? "and reports the reason of each source"
 windows "the run record has the reasons" none.jsonl \
     'len(s) == 1 and not w and run[0]["energy"]["chosen"] is None and len(run[0]["energy"]["sources"]) == 4'
-expect 0 "a missing figure is -, with the reason below" '(d) powercap: .*no RAPL zone' bench "${fake[@]}" -p 64 -n 0 \
+expect 0 "a missing figure is -, with the reason below" '^([a-z]) powercap: .*no RAPL zone' bench "${fake[@]}" -p 64 -n 0 \
     --energy=auto --sysfs-root empty
 expect 5 "require without a source" "energy is required" bench "${fake[@]}" -p 64 -n 0 --energy=require \
     --sysfs-root empty --store required.jsonl

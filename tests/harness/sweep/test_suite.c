@@ -189,21 +189,23 @@ static void test_test_names(void **state)
 static void test_built_in(void **state)
 {
     (void)state;
-    static const char *const wanted[] = {"demo", "quick", "paper", "2b4t", "energy", "growth"};
+    static const char *const wanted[] = {"demo",   "quick",  "paper", "2b4t",
+                                         "energy", "growth", "gate"};
     int n = 0;
     for (const char *const *name = tm_suite_names(); *name; name++, n++) {
         tm_error err = {0};
         assert_ok(tm_suite_read(*name, &suite, &err), err);
         assert_ok(tm_suite_check(&suite, &err), err);
         assert_string_equal(suite.name, *name);
-        assert_string_equal(suite.baseline, strcmp(*name, "growth") == 0 ? "" : "f16");
+        bool has_baseline = strcmp(*name, "growth") != 0 && strcmp(*name, "gate") != 0;
+        assert_string_equal(suite.baseline, has_baseline ? "f16" : "");
         for (int i = 0; i < suite.n_models; i++) {
             tm_config config;
             assert_ok(tm_shape_config(suite.models[i] + strlen("synth:"), &config, &err), err);
         }
     }
-    assert_int_equal(n, 6);
-    for (int i = 0; i < 6; i++) {
+    assert_int_equal(n, 7);
+    for (int i = 0; i < 7; i++) {
         tm_error err = {0};
         assert_ok(tm_suite_read(wanted[i], &suite, &err), err);
     }
