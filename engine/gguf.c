@@ -35,7 +35,7 @@ static tm_status open_bytes(const char *path, const uint8_t *data, size_t size, 
     return TM_OK;
 }
 
-tm_status tm_gguf_open(const char *path, tm_gguf **out, tm_error *err)
+tm_status tm_gguf_open_file(const char *path, tm_gguf **out, tm_error *err)
 {
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block here */
@@ -64,6 +64,13 @@ tm_status tm_gguf_open(const char *path, tm_gguf **out, tm_error *err)
     return open_bytes(path, data, size, true, out, err);
 }
 
+tm_status tm_gguf_open(const char *path, tm_gguf **out, tm_error *err)
+{
+    tm_gguf *gguf;
+    tm_status status = tm_gguf_open_file(path, &gguf, err);
+    return status ? status : tm_gguf_open_parts(gguf, out, err);
+}
+
 tm_status tm_gguf_open_memory(const uint8_t *data, size_t size, tm_gguf **out, tm_error *err)
 {
     return open_bytes("(memory)", data, size, false, out, err);
@@ -72,6 +79,8 @@ tm_status tm_gguf_open_memory(const uint8_t *data, size_t size, tm_gguf **out, t
 void tm_gguf_close(tm_gguf *gguf)
 {
     if (!gguf) return;
+    for (int i = 0; i < gguf->n_others; i++) tm_gguf_close(gguf->others[i]);
+    tm_free(gguf->others);
     if (gguf->mapped) munmap((void *)gguf->data, gguf->size);
     tm_free(gguf->by_name);
     tm_free(gguf->tensors);
@@ -103,7 +112,9 @@ const char *tm_gguf_path(const tm_gguf *gguf)
 
 size_t tm_gguf_file_bytes(const tm_gguf *gguf)
 {
-    return gguf->size;
+    size_t bytes = gguf->size;
+    for (int i = 0; i < gguf->n_others; i++) bytes += gguf->others[i]->size;
+    return bytes;
 }
 
 int tm_gguf_n_tensors(const tm_gguf *gguf)

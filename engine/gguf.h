@@ -60,18 +60,30 @@ typedef struct tm_gguf_tensor {
     const tm_gguf *gguf; /* borrowed, owner of the map; NULL: data is elsewhere */
 } tm_gguf_tensor;
 
-/* Errors: IO, FORMAT (what, where in the file, value and limit), UNSUPPORTED (big-endian, version
+/* Opens a file, and all parts of a split model if it is one (PREFIX-00001-of-00003.gguf).
+ * The reader then has the keys of the first part and the tensors of all.
+ * Errors: IO, FORMAT (what, where in the file, value and limit), UNSUPPORTED (big-endian, version
  * 1, a tensor type that this build does not know), NOMEM. Strings are bytes; the tokenizer checks
  * whether they are UTF-8. A bool other than 0 or 1 is an error. Gaps between tensors and bytes
  * after the last one are accepted, overlaps are not. A file that another program shortens while it
  * is mapped raises SIGBUS, as with every mapping. */
 tm_status tm_gguf_open(const char *path, tm_gguf **out, tm_error *err) TM_MUST_USE;
-/* The same for bytes in memory, which must outlive the reader: for tests and fuzzing. */
+/* The same for one file in memory, which must outlive the reader: for tests and fuzzing. */
 tm_status tm_gguf_open_memory(const uint8_t *data, size_t size, tm_gguf **out,
                               tm_error *err) TM_MUST_USE;
 void tm_gguf_close(tm_gguf *gguf);
-const char *tm_gguf_path(const tm_gguf *gguf);
-size_t tm_gguf_file_bytes(const tm_gguf *gguf);
+const char *tm_gguf_path(const tm_gguf *gguf);  /* of the first part */
+size_t tm_gguf_file_bytes(const tm_gguf *gguf); /* of all parts */
+
+/* Number of parts of which a file is one by its name, 1 if it is none. index: which, from 0; may be
+ * NULL. */
+int tm_gguf_name_parts(const char *path, int *index);
+/* The path of another part. `path` is a part's; out has strlen(path) + 1 bytes. */
+void tm_gguf_name_part(const char *path, int index, char *out);
+/* Joins parts that are open, in their order: parts[0] becomes the whole and owns the others.
+ * Requires n >= 2. On error nothing has changed. Errors: FORMAT (keys split.no, split.count and
+ * split.tensors.count that do not fit, a tensor in two parts), NOMEM. */
+tm_status tm_gguf_join(tm_gguf **parts, int n, tm_error *err) TM_MUST_USE;
 
 int tm_gguf_n_tensors(const tm_gguf *gguf);
 const tm_gguf_tensor *tm_gguf_tensor_at(const tm_gguf *gguf, int index);

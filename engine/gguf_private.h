@@ -39,9 +39,17 @@ struct tm_gguf {
     bool mapped;
     int n_keys, n_tensors;
     tm_gguf_key *keys;              /* owned, sorted by name */
-    tm_gguf_tensor *tensors;        /* owned, in file order */
+    tm_gguf_tensor *tensors;        /* owned, in file order; of all parts of a split model */
     const tm_gguf_tensor **by_name; /* owned, sorted */
+    tm_gguf **others;               /* owned: the parts after the first; NULL: one file */
+    int n_others;
 };
+
+/* One file, which may be a part. */
+tm_status tm_gguf_open_file(const char *path, tm_gguf **out, tm_error *err) TM_MUST_USE;
+/* Opens and joins the other parts if `named` is a part, else *out is `named`. Takes ownership, also
+ * on error. */
+tm_status tm_gguf_open_parts(tm_gguf *named, tm_gguf **out, tm_error *err) TM_MUST_USE;
 
 /* Fills keys, tensors and by_name from data and size; after an error tm_gguf_close frees
  * what was allocated. Errors: FORMAT, UNSUPPORTED, NOMEM. */

@@ -240,21 +240,6 @@ static tm_status bind_all(tm_source *source, tm_error *err)
     return status ? status : check_strangers(source, err);
 }
 
-/* A part of a split model has some of its tensors, and only the first part has the metadata. */
-static tm_status check_whole(const tm_gguf *gguf, tm_error *err)
-{
-    uint32_t count = 0, number = 0;
-    bool is_split, has_number;
-    tm_status status = tm_gguf_u32(gguf, "split.count", &count, &is_split, err);
-    if (status || count < 2) return status;
-    status = tm_gguf_u32(gguf, "split.no", &number, &has_number, err);
-    if (status) return status;
-    return tm_fail(err, TM_UNSUPPORTED,
-                   "part %u of %u of a split model; join the parts with `llama-gguf-split --merge "
-                   "FIRST_PART WHOLE.gguf` and give WHOLE.gguf",
-                   number + 1, count);
-}
-
 tm_status tm_source_from_gguf(tm_gguf *gguf, tm_source *out, tm_error *err)
 {
     tm_error local = {0};
@@ -273,8 +258,7 @@ tm_status tm_source_from_gguf(tm_gguf *gguf, tm_source *out, tm_error *err)
     }
     self->gguf = gguf;
     source.self = self;
-    status = check_whole(gguf, &local);
-    if (!status) status = tm_source_read_config(gguf, &source.config, &local);
+    status = tm_source_read_config(gguf, &source.config, &local);
     if (!status)
         status = tm_alloc((void **)&self->slots, (size_t)source.config.n_layers * TM_ROLE_COUNT,
                           sizeof *self->slots, "the model's tensors", &local);

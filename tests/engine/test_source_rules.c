@@ -11,7 +11,6 @@ typedef struct sample {
     const char *arch;
     int n_tokens; /* length of the token list */
     uint32_t bos;
-    uint32_t split_count; /* parts of a split model; 0: no key */
     float rms_epsilon;
     uint32_t key_length, value_length; /* 0: not written */
     const char *rope_type;             /* NULL: not written */
@@ -81,10 +80,6 @@ static void write_sample(const sample *s)
     if (s->rope_factor != 0) tm_gguf_put_f32(w, KEY("rope.scaling.factor"), s->rope_factor);
     tm_gguf_put_str_array(w, "tokenizer.ggml.tokens", tokens, (size_t)s->n_tokens);
     tm_gguf_put_u32(w, "tokenizer.ggml.bos_token_id", s->bos);
-    if (s->split_count) {
-        tm_gguf_put_u32(w, "split.no", 0);
-        tm_gguf_put_u32(w, "split.count", s->split_count);
-    }
     int h = s->n_hidden, heads = s->key_length ? 4 * (int)s->key_length : h;
     put(w, &f, "token_embd.weight", h, 5, 0.5f, TM_GGUF_F32);
     put(w, &f, "output_norm.weight", h, 1, 1, TM_GGUF_F32);
@@ -197,8 +192,6 @@ static void messages_name_the_broken_rule(void **state)
     s = good, s.bos = 5;
     expect_error(&s, TM_FORMAT,
                  "'tokenizer.ggml.bos_token_id' is 5; it must be below the vocabulary size 5");
-    s = good, s.split_count = 3;
-    expect_error(&s, TM_UNSUPPORTED, "part 1 of 3 of a split model; join the parts");
     s = good, s.rms_epsilon = NAN;
     expect_error(&s, TM_FORMAT, "layer_norm_rms_epsilon' is nan; it must be finite");
     s = good, s.rms_epsilon = 0;
