@@ -3,7 +3,7 @@
  * A pair is two processes with the same number in one run: they ran next to each other, so that
  * slow drift of the machine cancels out of their ratio. Where the store has their times of day, a
  * pair that lies much further apart than the others does not count: the machine was suspended
- * between. This module prints nothing; tm_comparison_words formats a result.
+ * between. `arms.h` compares any two arms by other metrics, for `compare` and `gate`.
  */
 #ifndef TM_REPORTS_COMPARE_H
 #define TM_REPORTS_COMPARE_H
@@ -58,27 +58,6 @@ tm_status tm_compare_among(const tm_summaries *all, const tm_cell_summary *a,
 void tm_comparison_widen(tm_comparison *comparison, int n_candidates);
 /* Appends how `a` was chosen and what that does to the ratio; nothing if it was not chosen. */
 void tm_comparison_choice(const tm_comparison *comparison, char *text, size_t size);
-/* Compares the two arms of an A/A cell; arm a runs first in the pairs of even number. Errors:
- * NOMEM. */
-tm_status tm_compare_aa(const tm_cell_summary *cell, tm_comparison *out, tm_error *err) TM_MUST_USE;
 void tm_comparison_free(tm_comparison *comparison);
-
-/* The ratio that this machine reports for two equal arms. */
-typedef struct tm_noise_floor {
-    double ratio; /* >= 1: the bound of the A/A interval farther from 1; NaN when missing */
-    int n_pairs;
-    bool same_cell; /* from the cell itself; otherwise the largest of all A/A cells */
-    char missing[160];
-} tm_noise_floor;
-
-/* The noise floor of a cell, or of any cell (NULL). Errors: NOMEM. */
-tm_status tm_noise_floor_find(const tm_summaries *all, const tm_cell *cell, tm_noise_floor *out,
-                              tm_error *err) TM_MUST_USE;
-
-/* "1.07x (95 % 1.03 to 1.11, 10 pairs); noise floor 1.02", "no difference shown (could be -2.1 % to
- * +5.0 %, 10 pairs)", "1.07x (95 % 1.01 to 1.13, 4 pairs, t: n < 6)", or the reason for a missing
- * ratio. A floor that is NULL or missing is omitted. Returns `text`. */
-char *tm_comparison_words(const tm_comparison *comparison, const tm_noise_floor *floor, char *text,
-                          size_t size);
 
 #endif

@@ -83,8 +83,7 @@ tm_status tm_export_store_open(const tm_records *records, const char *name, tm_e
                                tm_error *err)
 {
     *out = (tm_export_store){0};
-    tm_status status =
-        tm_summaries_make(records->items, records->n, NULL, NULL, &out->summaries, err);
+    tm_status status = tm_summaries_make(records->items, records->n, &out->summaries, err);
     if (status != TM_OK) return status;
     const int n = out->summaries.n;
     const tm_json *suite = NULL;

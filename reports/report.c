@@ -394,8 +394,7 @@ static tm_status name_machines(work *w, tm_error *err)
 static tm_status prepare(work *w, const tm_records *records, const tm_report_options *options,
                          tm_error *err)
 {
-    tm_status status =
-        tm_summaries_make(records->items, records->n, NULL, NULL, &w->summaries, err);
+    tm_status status = tm_summaries_make(records->items, records->n, &w->summaries, err);
     if (status != TM_OK) return status;
     if (!w->summaries.n) return tm_fail(err, TM_ARG, "%s: the store holds no cell", options->store);
     status = tm_speedups_make(&w->summaries, &w->speedups, err);

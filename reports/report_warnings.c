@@ -166,19 +166,6 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
     *n = 0;
     for (size_t i = begin; i < out->length; i++) *n += out->data[i] == '\n';
     if (*n == 0) tm_text_add(out, "- none\n");
-    tm_noise_floor floor;
-    tm_status status = tm_noise_floor_find(view->summaries, NULL, &floor, err);
-    if (status != TM_OK) return status;
-    if (isfinite(floor.ratio)) {
-        char ratio[64];
-        tm_text_format(
-            out, "\nNoise floor: two runs of the same cell differed by up to %sx (%d pairs).\n",
-            tm_number(floor.ratio, 3, ratio, sizeof ratio), floor.n_pairs);
-    } else {
-        tm_text_add(out, "\nNoise floor: not measured (");
-        tm_markdown_escape(floor.missing[0] ? floor.missing : "no A/A cell in the store", out);
-        tm_text_add(out, ").\n");
-    }
     return tm_text_status(out, "warnings", err);
 }
 

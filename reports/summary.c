@@ -218,8 +218,7 @@ static void place_in_runs(const work *w, int group, const tm_summaries *all, tm_
 }
 
 static tm_status summarise_group(const tm_record *records, int n, work *w, int group,
-                                 tm_control_hook control, void *context, const tm_summaries *all,
-                                 tm_cell_summary *out, tm_error *err)
+                                 const tm_summaries *all, tm_cell_summary *out, tm_error *err)
 {
     tm_samples s = {.records = w->records,
                     .begins = w->begins,
@@ -257,7 +256,7 @@ static tm_status summarise_group(const tm_record *records, int n, work *w, int g
     const int last = w->run_of[w->lasts[group]];
     const tm_json *run = last < 0 ? NULL : w->runs[last].document;
     s.run = run;
-    tm_status status = tm_cell_summarise(&s, control, context, out, err);
+    tm_status status = tm_cell_summarise(&s, out, err);
     if (status != TM_OK) return status;
     if (*earlier)
         tm_add_sentence(out->warning, sizeof out->warning, "its role was %s before it became %s",
@@ -313,8 +312,7 @@ static void mark_superseded(const work *w, tm_summaries *all)
                 all->items[i].superseded = true;
 }
 
-tm_status tm_summaries_make(const tm_record *records, int n, tm_control_hook control, void *context,
-                            tm_summaries *out, tm_error *err)
+tm_status tm_summaries_make(const tm_record *records, int n, tm_summaries *out, tm_error *err)
 {
     work w;
     void *memory;
@@ -332,7 +330,7 @@ tm_status tm_summaries_make(const tm_record *records, int n, tm_control_hook con
     out->items = memory;
     out->n = w.n_groups;
     for (int g = 0; g < out->n && status == TM_OK; g++)
-        status = summarise_group(records, n, &w, g, control, context, out, &out->items[g], err);
+        status = summarise_group(records, n, &w, g, out, &out->items[g], err);
     mark_superseded(&w, out);
     mark_older_models(&w, out);
 done:

@@ -39,7 +39,7 @@ typedef struct tm_process {
      * NaN: not recorded. */
     double begin, end;
     double tokens_per_second; /* median over its repetitions */
-    double control;           /* median of the control quantity; NaN: none */
+    double control;           /* median of the time of the control loop, in ns; NaN: not timed */
     bool is_outlier;          /* outside Tukey's fences among its cell's processes; still counted */
 } tm_process;
 
@@ -111,15 +111,9 @@ typedef struct tm_summaries {
     int n_machines;
 } tm_summaries;
 
-/* A quantity of a record that should not depend on the arm (the time of a fixed spin, for example).
- * It separates drift of the machine from a difference of the arms. Positive; NaN: the record has
- * none. */
-typedef double (*tm_control_hook)(const tm_record *record, void *context);
-
-/* Summarises the records of each cell; run records are skipped. control: NULL for none. Errors:
- * NOMEM. */
-tm_status tm_summaries_make(const tm_record *records, int n, tm_control_hook control, void *context,
-                            tm_summaries *out, tm_error *err) TM_MUST_USE;
+/* Summarises the records of each cell; run records are skipped. Errors: NOMEM. */
+tm_status tm_summaries_make(const tm_record *records, int n, tm_summaries *out,
+                            tm_error *err) TM_MUST_USE;
 void tm_summaries_free(tm_summaries *summaries);
 
 /* The summary with these names that is neither superseded nor A/A, or NULL. */

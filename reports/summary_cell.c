@@ -389,16 +389,14 @@ static void miss_everything(tm_cell_summary *out)
     set_percentiles(NULL, 0, out);
 }
 
-/* Sets the control quantity of each process; NaN without one. */
-static void summarise_control(const tm_samples *s, tm_control_hook control, void *context,
-                              tm_cell_summary *out)
+/* Sets the time of the control loop of each process; NaN without one. */
+static void summarise_control(const tm_samples *s, tm_cell_summary *out)
 {
     for (int p = 0; p < s->n_processes; p++) {
         int n = 0;
-        for (int i = s->begins[p]; control && i < s->begins[p + 1]; i++) {
-            double value = control(s->records[i], context);
-            if (value > 0 && isfinite(value)) s->values[n++] = value;
-        }
+        for (int i = s->begins[p]; i < s->begins[p + 1]; i++)
+            if (s->records[i]->sample.spin_ns > 0)
+                s->values[n++] = (double)s->records[i]->sample.spin_ns;
         out->processes[p].control = tm_median(s->values, n);
     }
 }
@@ -460,8 +458,7 @@ const tm_process *tm_process_partner(const tm_process *process, const tm_process
     return found;
 }
 
-tm_status tm_cell_summarise(const tm_samples *s, tm_control_hook control, void *context,
-                            tm_cell_summary *out, tm_error *err)
+tm_status tm_cell_summarise(const tm_samples *s, tm_cell_summary *out, tm_error *err)
 {
     out->n_processes = s->n_processes;
     out->n_repetitions = s->n;
@@ -485,7 +482,7 @@ tm_status tm_cell_summarise(const tm_samples *s, tm_control_hook control, void *
         set_times(s, p, &out->processes[p]);
     }
     summarise_speed(s, out);
-    summarise_control(s, control, context, out);
+    summarise_control(s, out);
     summarise_figures(s, out);
     collect_warnings(s, out);
     status = summarise_counters(s, out, err);

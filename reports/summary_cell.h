@@ -19,8 +19,8 @@ typedef struct tm_samples {
 
 /* Fills all members but cell, cell_id, superseded, n_failed and failure, which must be set. With n
  * = 0 every value is missing for the reason in out->missing. Errors: NOMEM. */
-tm_status tm_cell_summarise(const tm_samples *samples, tm_control_hook control, void *context,
-                            tm_cell_summary *out, tm_error *err) TM_MUST_USE;
+tm_status tm_cell_summarise(const tm_samples *samples, tm_cell_summary *out,
+                            tm_error *err) TM_MUST_USE;
 
 /* Whether it is a sample with status ok and tokens and elapsed time above 0. */
 bool tm_record_is_valid_sample(const tm_record *record);

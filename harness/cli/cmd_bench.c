@@ -54,8 +54,7 @@ typedef struct live {
 static tm_status summarize(const tm_sweep_outcome *outcome, tm_summaries *out, tm_error *err)
 {
     const int first = outcome->first_new;
-    return tm_summaries_make(outcome->records.items + first, outcome->records.n - first, NULL, NULL,
-                             out, err);
+    return tm_summaries_make(outcome->records.items + first, outcome->records.n - first, out, err);
 }
 
 /* Writes the lines of the column's cells, of all if it is NULL, that are not out yet. */

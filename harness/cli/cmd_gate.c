@@ -146,8 +146,7 @@ static tm_status check_stored_budgets(gate_run *x, tm_error *err)
     bool has_figure[TM_BUDGETS_MAX] = {false};
     tm_summaries all = {0};
     tm_status status = read_store(x->r->from, &x->stored, err);
-    if (status == TM_OK)
-        status = tm_summaries_make(x->stored.items, x->stored.n, NULL, NULL, &all, err);
+    if (status == TM_OK) status = tm_summaries_make(x->stored.items, x->stored.n, &all, err);
     for (int i = 0; i < all.n && status == TM_OK; i++) {
         const tm_cell_summary *s = &all.items[i];
         if (s->superseded || s->newest[0]) continue; /* older builds do not count */
@@ -190,8 +189,7 @@ static tm_status add_baseline(gate_run *x, tm_error *err)
                                  .metrics = &x->metrics,
                                  .records = x->outcome.records.items + first,
                                  .n_records = x->outcome.records.n - first};
-    tm_status status =
-        tm_summaries_make(x->stored.items, x->stored.n, NULL, NULL, &baseline.all, err);
+    tm_status status = tm_summaries_make(x->stored.items, x->stored.n, &baseline.all, err);
     for (int i = 0; i < x->plan.n_arms && status == TM_OK; i++) {
         const tm_arm *arm = &x->plan.arms[i];
         for (int k = 0; k < arm->n_cells && status == TM_OK; k++)
@@ -213,7 +211,7 @@ static tm_status write_exports(gate_run *x, tm_error *err)
     tm_export_row *rows = calloc((size_t)x->gate.n + 1, sizeof *rows);
     int n_rows = 0;
     tm_status status = rows ? TM_OK : tm_fail(err, TM_NOMEM, "no memory for exports");
-    if (status == TM_OK) status = tm_summaries_make(records, n, NULL, NULL, &all, err);
+    if (status == TM_OK) status = tm_summaries_make(records, n, &all, err);
     for (int i = 0; i < x->gate.n && status == TM_OK; i++) {
         const tm_gate_result *r = &x->gate.items[i];
         for (int k = 0; k < all.n; k++)

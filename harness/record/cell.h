@@ -8,7 +8,7 @@
 #define TM_ROLE_BASELINE "baseline" /* fp16, which speed-ups are computed over */
 #define TM_ROLE_TERNARY  "ternary"
 #define TM_ROLE_PEER     "peer" /* another engine */
-#define TM_ROLE_AA       "aa"   /* run against itself: both arms share the process number */
+#define TM_ROLE_AA       "aa"   /* an arm of `compare --aa`, which reports leave out */
 
 /* Holds the paths of a download cache, whose folders alone have 140 characters. */
 #define TM_MODEL_NAME_SIZE 512

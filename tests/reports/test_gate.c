@@ -130,8 +130,7 @@ static tm_gate_result against_history(double spread, double rate)
                                  .records = head.records.items,
                                  .n_records = head.records.n};
     tm_cell cell = head.records.items[0].cell;
-    assert_ok(tm_summaries_make(s.records.items, s.records.n, NULL, NULL, &baseline.all, &err),
-              err);
+    assert_ok(tm_summaries_make(s.records.items, s.records.n, &baseline.all, &err), err);
     assert_ok(tm_gate_add_baseline(&gate, &baseline, &cell, "b", &err), err);
     assert_int_equal(gate.n, 1);
     tm_gate_result result = gate.items[0];

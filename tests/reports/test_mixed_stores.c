@@ -63,8 +63,7 @@ static void add_pairs(mixed *m, const char *run, const char *build, const char *
 static void summarise(mixed *m)
 {
     tm_error err = {0};
-    if (tm_summaries_make(m->store.records.items, m->store.records.n, NULL, NULL, &m->all, &err) !=
-            TM_OK ||
+    if (tm_summaries_make(m->store.records.items, m->store.records.n, &m->all, &err) != TM_OK ||
         tm_speedups_make(&m->all, &m->speedups, &err) != TM_OK)
         fail_msg("%s", err.message);
 }
@@ -380,7 +379,6 @@ static void the_fastest_of_several_has_a_wider_interval(void **state)
     tm_comparison_choice(c, text, sizeof text);
     assert_string_equal(text, "fastest of 2 kernels by these samples: slightly too high; 97.5 % "
                               "interval, Bonferroni for 2 kernels");
-    assert_non_null(strstr(tm_comparison_words(c, NULL, text, sizeof text), "(97.5 % "));
     text[0] = '\0';
     tm_comparison_choice(&alone, text, sizeof text);
     assert_string_equal(text, "");

@@ -26,9 +26,8 @@ static tm_text growth_of(const sample_store *store, const char *run, bool *is_me
     tm_table table;
     tm_text text = {0};
     assert_int_equal(tm_json_parse(run, strlen(run), "run", &json, &err), TM_OK);
-    assert_int_equal(
-        tm_summaries_make(store->records.items, store->records.n, NULL, NULL, &summaries, &err),
-        TM_OK);
+    assert_int_equal(tm_summaries_make(store->records.items, store->records.n, &summaries, &err),
+                     TM_OK);
     for (int i = 0; i < summaries.n; i++)
         for (int p = 0; p < summaries.items[i].n_processes; p++)
             summaries.items[i].processes[p].document = json;

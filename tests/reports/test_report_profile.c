@@ -64,8 +64,7 @@ static tm_summaries summarise(const sample_store *store)
 {
     tm_error err = {0};
     tm_summaries summaries;
-    if (tm_summaries_make(store->records.items, store->records.n, NULL, NULL, &summaries, &err) !=
-        TM_OK)
+    if (tm_summaries_make(store->records.items, store->records.n, &summaries, &err) != TM_OK)
         fail_msg("%s", err.message);
     return summaries;
 }

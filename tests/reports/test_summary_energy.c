@@ -9,8 +9,7 @@ static const sample_meter wall = {"meter", "system", "imported", false};
 static void make_summaries(const sample_store *store, tm_summaries *out)
 {
     tm_error err = {0};
-    assert_int_equal(
-        tm_summaries_make(store->records.items, store->records.n, NULL, NULL, out, &err), TM_OK);
+    assert_int_equal(tm_summaries_make(store->records.items, store->records.n, out, &err), TM_OK);
 }
 
 static const tm_cell_summary *find_summary(const tm_summaries *all, const char *kernel,
