@@ -211,6 +211,39 @@ tm_status tm_arms_of_plan(const tm_plan *plan, const tm_record *records, int n,
     return status;
 }
 
+bool tm_arms_are_narrow(const tm_plan *plan, int pair, const tm_records *records,
+                        const tm_looks *looks, double precision, bool or_decided)
+{
+    const tm_metric *const speed[] = {&tm_metrics[0]};
+    tm_arms arms = {0};
+    tm_error ignored;
+    bool is_narrow =
+        tm_arms_of_plan(plan, records->items, records->n, speed, 1, pair, &arms, &ignored) == TM_OK;
+    tm_arms_judge(&arms, looks);
+    for (int i = 0; i < arms.n_rows; i++) {
+        const tm_interval *ratio = &arms.rows[i].ratio;
+        bool excludes_one = ratio->low > 1 || ratio->high < 1;
+        is_narrow = is_narrow && arms.rows[i].n_a >= TM_FIRST_LOOK &&
+                    (tm_interval_half_width(*ratio) <= precision || (or_decided && excludes_one));
+    }
+    tm_arms_free(&arms);
+    return is_narrow;
+}
+
+tm_status tm_precision_parse(const char *text, double *out, tm_error *err)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (*end == '%') {
+        value /= 100;
+        end++;
+    }
+    if (end == text || *end || !(value >= 0.0001 && value <= 1))
+        return tm_fail(err, TM_ARG, "--precision %s: must be from 0.01%% to 100%%, as 2%%", text);
+    *out = value;
+    return TM_OK;
+}
+
 static tm_status differ(const tm_plan *plan, tm_error *err)
 {
     char label[512];
@@ -250,6 +283,9 @@ tm_status tm_arms_run(const tm_arms_request *r, tm_plan *plan, tm_sweep_outcome 
         of_a = (tm_plan){0};
     }
     if (status == TM_OK) status = differ(plan, err);
+    for (int i = 0; i < plan->n_arms && r->is_aa; i++)
+        for (int k = 0; k < plan->arms[i].n_cells; k++)
+            strcpy(plan->arms[i].cells[k].role, TM_ROLE_AA);
     tm_plan_roofline_request limits = {.command = r->command,
                                        .machine = machine,
                                        .plan = plan,

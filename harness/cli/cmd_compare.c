@@ -42,8 +42,9 @@ typedef struct live {
     const tm_plan *plan;
     const tm_records *records;
     tm_looks looks;
-    double precision; /* NAN: until decided, or narrower than the default */
-    int round;        /* of the last look */
+    double precision;
+    bool or_decided;                              /* pairs also end when the interval excludes 1 */
+    int round;                                    /* of the last look */
     bool is_decided[TM_SUITE_MAX * TM_SUITE_MAX]; /* by pair of the plan */
     tm_status status;
     tm_error *err;
@@ -71,43 +72,6 @@ static tm_status parse_metrics(const char *text, metric_list *out, tm_error *err
     return status;
 }
 
-/* "2%" or "0.02" as a fraction. */
-static tm_status parse_precision(const char *text, double *out, tm_error *err)
-{
-    char *end;
-    *out = NAN;
-    if (!text) return TM_OK;
-    double value = strtod(text, &end);
-    if (*end == '%') {
-        value /= 100;
-        end++;
-    }
-    if (end == text || *end || !(value >= 0.0001 && value <= 1))
-        return tm_fail(err, TM_ARG, "--precision %s: must be from 0.01%% to 100%%, as 2%%", text);
-    *out = value;
-    return TM_OK;
-}
-
-/* Whether every row of a pair's first metric is narrow enough or decided. */
-static bool is_decided(const live *x, int pair, tm_error *err)
-{
-    tm_arms arms = {0};
-    bool decided = true;
-    if (tm_arms_of_plan(x->plan, x->records->items, x->records->n, x->metrics->items, 1, pair,
-                        &arms, err) == TM_OK)
-        tm_arms_judge(&arms, &x->looks);
-    for (int i = 0; i < arms.n_rows; i++) {
-        const tm_interval *ratio = &arms.rows[i].ratio;
-        if (arms.rows[i].n_a < TM_FIRST_LOOK) decided = false;
-        double precision = isnan(x->precision) ? DEFAULT_PRECISION : x->precision;
-        bool is_narrow = tm_interval_half_width(*ratio) <= precision;
-        bool excludes_one = isnan(x->precision) && (ratio->low > 1 || ratio->high < 1);
-        decided = decided && (is_narrow || excludes_one);
-    }
-    tm_arms_free(&arms);
-    return decided;
-}
-
 static void begin(void *arg, const tm_plan *plan, const tm_records *records)
 {
     live *x = arg;
@@ -118,11 +82,11 @@ static void begin(void *arg, const tm_plan *plan, const tm_records *records)
 static bool wants(void *arg, const tm_pair *pair, int round)
 {
     live *x = arg;
-    tm_error ignored;
     int i = (int)(pair - x->plan->pairs);
     if (x->r->pairs > 0) return true;
     if (!x->is_decided[i] && tm_is_look(&x->looks, round))
-        x->is_decided[i] = is_decided(x, i, &ignored);
+        x->is_decided[i] =
+            tm_arms_are_narrow(x->plan, i, x->records, &x->looks, x->precision, x->or_decided);
     return !x->is_decided[i];
 }
 
@@ -182,7 +146,7 @@ static tm_status compare_stores(const char *const *paths, const metric_list *met
         status = tm_records_read(paths[i], &records[i], err);
         if (status == TM_UNSUPPORTED) err->status = status = TM_ARG;
         if (status == TM_OK)
-            status = tm_summaries_make(records[i].items, records[i].n, NULL, NULL, &all[i], err);
+            status = tm_summaries_make(records[i].items, records[i].n, &all[i], err);
     }
     for (int i = 0; i < all[0].n && status == TM_OK; i++) {
         const tm_cell_summary *a = &all[0].items[i];
@@ -234,8 +198,7 @@ static tm_status write_exports(const tm_exports *exports, const tm_arms *arms,
     tm_export_row *rows = calloc((size_t)arms->n_rows + 1, sizeof *rows);
     int n_rows = 0;
     if (!rows) return tm_fail(err, TM_NOMEM, "no memory for exports");
-    tm_status status =
-        tm_summaries_make(records->items + first, records->n - first, NULL, NULL, &all, err);
+    tm_status status = tm_summaries_make(records->items + first, records->n - first, &all, err);
     for (int i = 0; i < arms->n_rows && status == TM_OK; i++)
         for (int k = 0; k < all.n; k++)
             if (strcmp(all.items[k].cell_id, arms->rows[i].b_id) == 0)
@@ -264,7 +227,10 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
     tm_energy_source_choice meter = {0};
     live state = {.r = r, .metrics = metrics, .looks = tm_looks_make(MOST_PAIRS), .err = err};
     const char *const a = call->arguments[0], *const b = call->arguments[r->aa ? 0 : 1];
-    tm_status status = parse_precision(r->precision, &state.precision, err);
+    tm_status status = TM_OK;
+    state.or_decided = !r->precision;
+    state.precision = DEFAULT_PRECISION;
+    if (r->precision) status = tm_precision_parse(r->precision, &state.precision, err);
     if (status == TM_OK) status = tm_peers_parse(r->peers, &peers, err);
     if (status == TM_OK) status = fill_arm(r, a, &both[0], err);
     if (status == TM_OK) status = fill_arm(r, b, &both[1], err);

@@ -1,5 +1,6 @@
 /* ternmark run: measures every cell of a suite into a store, which the same command continues. */
 #include "harness/base/atomic_file.h"
+#include "harness/cli/arms_run.h"
 #include "harness/cli/cell_options.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/cpu_use.h"
@@ -23,6 +24,7 @@
 /* The command line; numbers that were not given are negative. */
 typedef struct settings {
     const char *store, *threads, *models, *kernels, *tests, *only, *build, *counters, *peers;
+    const char *precision;
     int64_t begin_ns; /* of the command */
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
@@ -57,6 +59,8 @@ static tm_status adjust(tm_suite *suite, const settings *s, tm_error *err)
     if (s->repetitions > 0) suite->repetitions = (int)s->repetitions;
     if (s->warmup >= 0) suite->warmup = (int)s->warmup;
     if (s->budget >= 0) suite->time_budget_seconds = s->budget;
+    if (status == TM_OK && s->precision)
+        status = tm_precision_parse(s->precision, &suite->precision, err);
     return status == TM_OK ? tm_energy_adjust(&s->energy, suite, err) : status;
 }
 
@@ -237,6 +241,25 @@ static int exit_status(const tm_sweep_outcome *o, const tm_suite *suite)
                              : 3; /* 3: every cell was skipped, so nothing can be measured here */
 }
 
+/* Which pairs are as narrow as the suite asks. */
+typedef struct narrowing {
+    const tm_suite *suite;
+    const tm_plan *plan;
+    const tm_records *records;
+    tm_looks looks;
+    bool *is_narrow; /* [plan->n_pairs]; owned */
+} narrowing;
+
+static bool wants(void *arg, const tm_pair *pair, int round)
+{
+    narrowing *x = arg;
+    int i = (int)(pair - x->plan->pairs);
+    if (pair->b >= 0 && !x->is_narrow[i] && tm_is_look(&x->looks, round))
+        x->is_narrow[i] =
+            tm_arms_are_narrow(x->plan, i, x->records, &x->looks, x->suite->precision, false);
+    return !x->is_narrow[i];
+}
+
 static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_machine *machine,
                           const tm_plan *plan, const tm_interrupt *interrupt, tm_call *call,
                           tm_error *err)
@@ -265,8 +288,17 @@ static tm_status run_plan(const settings *s, const tm_suite *suite, const tm_mac
                                 .interrupt = interrupt,
                                 .on_event = tm_progress_event,
                                 .on_event_arg = &progress};
+    narrowing pairs = {.suite = suite,
+                       .plan = plan,
+                       .records = &outcome.records,
+                       .looks = tm_looks_make(suite->processes),
+                       .is_narrow = calloc((size_t)plan->n_pairs + 1, sizeof(bool))};
+    if (!pairs.is_narrow) return tm_fail(err, TM_NOMEM, "no memory for %d pairs", plan->n_pairs);
+    options.wants = suite->precision > 0 ? wants : NULL;
+    options.wants_arg = &pairs;
     const tm_cpu_use before = tm_cpu_use_read();
     tm_status status = tm_sweep_run(&options, &outcome, err);
+    free(pairs.is_narrow);
     const tm_cpu_use after = tm_cpu_use_read();
     const double others = tm_cpu_use_others(&before, &after);
     const double stolen = tm_cpu_use_stolen(&before, &after);
@@ -391,6 +423,10 @@ static const tm_option rows[] = {
     {"processes", NULL, TM_INTEGER(settings, processes), "N",
      .help = "replace the suite's number of fresh processes per cell", .group = SUITE_GROUP,
      .low = 1, .high = 1000},
+    {"precision", NULL, TM_TEXT(settings, precision), "PERCENT",
+     .help = "end the pairs of a cell when its speed-up is as narrow as +-PERCENT; --processes is "
+             "the most",
+     .group = SUITE_GROUP},
     {"repetitions", "r", TM_INTEGER(settings, repetitions), "N",
      .help = "replace the suite's repetitions per process", .group = SUITE_GROUP, .low = 1,
      .high = 1000},

@@ -130,8 +130,8 @@ static void read_root(tm_json_reader *r, tm_suite *out)
     static const char *const known[] = {"name",        "description", "axes",
                                         "exclude",     "baseline",    "processes",
                                         "repetitions", "warmup",      "time_budget_seconds",
-                                        "min_pairs",   "counters",    "profile",
-                                        "energy",      NULL};
+                                        "min_pairs",   "precision",   "counters",
+                                        "profile",     "energy",      NULL};
     if (!tm_json_is_object(r->json)) tm_read_fail(r, "not an object");
     tm_read_only_keys(r, known);
     tm_read_text(r, "name", out->name, sizeof out->name);
@@ -146,6 +146,7 @@ static void read_root(tm_json_reader *r, tm_suite *out)
     tm_read_optional_text(r, "counters", out->counters, sizeof out->counters);
     tm_read_optional_bool(r, "profile", &out->profile);
     read_energy(r, out);
+    tm_read_optional_number(r, "precision", 0.0001, 1, &out->precision);
     double *budget = &out->time_budget_seconds;
     tm_read_optional_number(r, "time_budget_seconds", -INFINITY, INFINITY, budget);
     if (!(*budget >= 0 && *budget <= MAX_BUDGET))

@@ -46,6 +46,7 @@ typedef struct tm_suite {
     int processes;              /* fresh processes of each cell, or of each pair */
     int repetitions, warmup;    /* inside a process */
     double time_budget_seconds; /* 0: none */
+    double precision;   /* of a ratio, as a fraction: pairs end when it is as narrow; 0: none */
     int min_pairs;      /* with a budget: a model starts only if so many pairs fit; 0: no minimum */
     char counters[128]; /* a counter group, by name or file; "": none */
     bool profile;       /* each process also profiles its tests */

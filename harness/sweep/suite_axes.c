@@ -402,6 +402,7 @@ tm_json *tm_suite_to_json(const tm_suite *suite)
     tm_json_put_int(json, "warmup", suite->warmup);
     if (suite->time_budget_seconds > 0)
         tm_json_put_number(json, "time_budget_seconds", suite->time_budget_seconds);
+    if (suite->precision > 0) tm_json_put_number(json, "precision", suite->precision);
     if (suite->min_pairs > 0) tm_json_put_int(json, "min_pairs", suite->min_pairs);
     if (suite->counters[0]) tm_json_put_string(json, "counters", suite->counters);
     tm_json_put_bool(json, "profile", suite->profile);

@@ -57,6 +57,12 @@ expect 4 "a failing arm is a failed cell" "no model in this file" compare peer=o
 grep -q "not measured" out
 verdict $? "its row is not measured"
 expect 0 "another build runs as an arm" '"variant_b":.*"build=' compare kernel=auto "build=$program" -m null:100000 -t 1 -p 0 -n 4 -r 1 --pairs 2 --format json
+cat >suite.json <<'END'
+{"name": "s", "axes": {"model": ["null:100000"], "kernel": ["one"], "threads": [1], "test": ["tg4"]},
+ "baseline": {"kernel": "one"}, "processes": 24, "repetitions": 1, "precision": 0.02}
+END
+expect 0 "run ends its pairs when they are narrow" " 16 new samples" run suite.json --peer "$peers" --kernel two --store narrow.jsonl --no-roofline
+expect 0 "a narrower --precision is kept as well" " 0 new samples" run suite.json --peer "$peers" --kernel two --store narrow.jsonl --no-roofline --precision 1%
 
 # Two stores: not pairs.
 for arm in one two; do

@@ -25,7 +25,7 @@ static void test_suite_with_every_key(void **state)
               "[{\"model\": \"a.gguf\", \"threads\": \"all\"}, {\"kernel\": \"f16\", \"test\": "
               "\"pp64\", \"threads\": 2}], \"baseline\": {\"kernel\": \"f16\"}, \"processes\": "
               "7, \"repetitions\": 4, \"warmup\": 0, \"time_budget_seconds\": 12.5, "
-              "\"min_pairs\": 3, \"counters\": \"memory\", \"profile\": true}",
+              "\"min_pairs\": 3, \"precision\": 0.02, \"counters\": \"memory\", \"profile\": true}",
               &err),
         err);
     assert_string_equal(suite.name, "n");
@@ -49,6 +49,7 @@ static void test_suite_with_every_key(void **state)
     assert_int_equal(suite.warmup, 0);
     assert_true(suite.time_budget_seconds == 12.5);
     assert_int_equal(suite.min_pairs, 3);
+    assert_true(suite.precision == 0.02);
     assert_string_equal(suite.counters, "memory");
     assert_true(suite.profile);
     assert_int_equal(suite.n_head_kernels, 0);
@@ -96,6 +97,7 @@ static void test_invalid_suites_are_errors(void **state)
         {"{\"name\": \"n\", " AXES ",\n \"repetitions\": \"3\"}",
          "line 3: key \"repetitions\" is a string"},
         {"{\"name\": \"n\", " AXES ", \"time_budget_seconds\": -1}", "time_budget_seconds"},
+        {"{\"name\": \"n\", " AXES ", \"precision\": 2}", "precision"},
         {"{\"name\": \"n\", " AXES ", \"exclude\": [{\"thread\": 1}]}", "unknown key \"thread\""},
         {"{\"name\": \"n\", " AXES ", \"exclude\": [{}]}", "an exclude"},
         {"{\"name\": \"n\", " AXES ", \"baseline\": {\"kernal\": \"f16\"}}", "\"baseline\""},
