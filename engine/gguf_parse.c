@@ -133,23 +133,6 @@ static tm_status take_key(cursor *c, tm_gguf_key *key, tm_error *err)
     return status ? tm_fail_in(err, "key %s", tm_gguf_quote(key->name, quoted)) : TM_OK;
 }
 
-/* Ids of types that this build does not read, for messages. */
-static const char *foreign_type(uint32_t id)
-{
-    static const struct {
-        uint32_t id;
-        const char *name;
-    } types[] = {
-        {9, "Q8_1"},          {15, "Q8_K"},    {38, "TL1"},
-        {39, "TL2 or MXFP4"}, {134, "IQ1_BN"}, {135, "IQ2_BN"},
-    };
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (types[i].id == id) return types[i].name;
-    return "unknown";
-}
-
-#define TYPE_LIST_ITEM(name, id, block, bytes, offset, scales) " " #name
-
 static tm_status check_tensor_name(const cursor *c, tm_gguf_string name, const char *quoted,
                                    tm_error *err)
 {
@@ -193,9 +176,7 @@ static tm_status take_tensor(cursor *c, uint32_t alignment, tm_gguf_tensor *tens
 
     int n_weights, n_bytes;
     if (!tm_gguf_block(type, &n_weights, &n_bytes))
-        return tm_fail(err, TM_UNSUPPORTED,
-                       "tensor %s has type %u (%s); this build reads" TM_GGUF_TYPES(TYPE_LIST_ITEM),
-                       quoted, type, foreign_type(type));
+        return tm_gguf_refuse_type(tensor->name, type, err);
     tensor->type = (tm_gguf_type)type;
     if (tensor->ne[0] % n_weights)
         return tm_fail(err, TM_FORMAT,

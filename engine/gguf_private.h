@@ -55,6 +55,9 @@ tm_status tm_gguf_open_parts(tm_gguf *named, tm_gguf **out, tm_error *err) TM_MU
  * what was allocated. Errors: FORMAT, UNSUPPORTED, NOMEM. */
 tm_status tm_gguf_parse(tm_gguf *g, tm_error *err) TM_MUST_USE;
 
+/* UNSUPPORTED: a tensor's type that is not in the list, with its name and what converts it. */
+tm_status tm_gguf_refuse_type(tm_gguf_string tensor, uint32_t id, tm_error *err) TM_MUST_USE;
+
 /* Bytewise order of names; a prefix comes first. */
 int tm_gguf_compare_names(tm_gguf_string a, tm_gguf_string b);
 

@@ -341,9 +341,14 @@ static void tensors_are_checked(void **state)
     INFO("odd", 200, 1, TM_GGUF_TQ2_0, 0);
     expect_error(&b, TM_FORMAT, "rows of 200 weights; type TQ2_0 needs a multiple of 256");
     INFO("k", 256, 1, 38, 0);
-    expect_error(&b, TM_UNSUPPORTED, "tensor 'k' has type 38 (TL1); this build reads F32 F16");
+    expect_error(&b, TM_UNSUPPORTED,
+                 "tensor 'k' has type 38 (TL1), which this build does not read");
+    INFO("q", 256, 1, 42, 0);
+    expect_error(&b, TM_UNSUPPORTED, "type 42 (Q2_0)");
+    expect_error(&b, TM_UNSUPPORTED, "blocks of 64, PrismML's older one of 128, or TL2");
+    expect_error(&b, TM_UNSUPPORTED, "OUT.gguf F16` of the program that wrote it");
     INFO("what", 256, 1, 9999, 0);
-    expect_error(&b, TM_UNSUPPORTED, "type 9999 (unknown)");
+    expect_error(&b, TM_UNSUPPORTED, "type 9999 (unknown); this build reads F32 F16");
     INFO("nul", 8, 1, TM_GGUF_F32, 0);
     b.data[24 + 8 + 1] = 0;
     expect_error(&b, TM_FORMAT, "contains a zero byte");
