@@ -45,6 +45,10 @@ tm_status tm_gguf_open_file(const char *path, tm_gguf **out, tm_error *err)
         close(fd);
         return tm_fail(err, TM_IO, "%s cannot be read: %s", path, strerror(number));
     }
+    if (S_ISDIR(info.st_mode)) {
+        close(fd);
+        return tm_gguf_refuse_folder(path, err);
+    }
     if (!S_ISREG(info.st_mode)) {
         close(fd);
         return tm_fail(err, TM_IO, "%s is not a regular file", path);

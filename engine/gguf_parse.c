@@ -223,10 +223,13 @@ static tm_status check_header(cursor *c, uint64_t *n_tensors, uint64_t *n_keys, 
     if (!status) status = take_u64(c, "the tensor count", n_tensors, err);
     if (!status) status = take_u64(c, "the key count", n_keys, err);
     if (status) return status;
-    if (magic != MAGIC)
+    if (magic != MAGIC) {
+        const char *what = tm_gguf_other_file(c->data, c->size);
         return tm_fail(err, TM_FORMAT,
-                       "the file begins with %02x %02x %02x %02x, not with 47 47 55 46 (GGUF)",
-                       c->data[0], c->data[1], c->data[2], c->data[3]);
+                       "the file begins with %02x %02x %02x %02x, not with 47 47 55 46 (GGUF)%s%s",
+                       c->data[0], c->data[1], c->data[2], c->data[3], what ? ": it is " : "",
+                       what ? what : "");
+    }
     if (version == 0x02000000u || version == 0x03000000u)
         return tm_fail(err, TM_UNSUPPORTED,
                        "the file is big-endian; only little-endian files are supported");

@@ -58,6 +58,12 @@ tm_status tm_gguf_parse(tm_gguf *g, tm_error *err) TM_MUST_USE;
 /* UNSUPPORTED: a tensor's type that is not in the list, with its name and what converts it. */
 tm_status tm_gguf_refuse_type(tm_gguf_string tensor, uint32_t id, tm_error *err) TM_MUST_USE;
 
+/* What a file without GGUF's magic is, and what to do; NULL if its first bytes are of no kind known
+ * here. */
+const char *tm_gguf_other_file(const uint8_t *data, size_t size);
+/* IO: a folder, with what to name instead. */
+tm_status tm_gguf_refuse_folder(const char *path, tm_error *err) TM_MUST_USE;
+
 /* Bytewise order of names; a prefix comes first. */
 int tm_gguf_compare_names(tm_gguf_string a, tm_gguf_string b);
 

@@ -4,8 +4,10 @@
 #include "tests/tm_test.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Opens a copy of exactly n bytes, so that a sanitizer detects a read past the end. */
 static tm_status open_exactly(const uint8_t *data, size_t n, uint8_t **copy, tm_gguf **gguf,
@@ -426,6 +428,8 @@ static void paths_are_checked(void **state)
     assert_int_equal(tm_gguf_open("/nonexistent/model.gguf", &g, &err), TM_IO);
     assert_non_null(strstr(err.message, "/nonexistent/model.gguf cannot be opened"));
     assert_int_equal(tm_gguf_open("/", &g, &err), TM_IO);
+    assert_non_null(strstr(err.message, "is a folder"));
+    assert_int_equal(tm_gguf_open("/dev/null", &g, &err), TM_IO);
     assert_non_null(strstr(err.message, "not a regular file"));
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -462,6 +466,72 @@ static void a_file_without_tensors_is_read(void **state)
     tm_gguf_close(g);
 }
 
+static void other_files_are_named(void **state)
+{
+    static const struct {
+        const char *begin, *message;
+        size_t n;
+    } cases[] = {
+#define BEGIN(text, message) {text, message, sizeof text - 1}
+        BEGIN("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 9\n",
+              "Git LFS pointer"),
+        BEGIN("<!DOCTYPE html><html><head><title>401", "an HTML page"),
+        BEGIN("\x20\0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"pt\"}}", "a safetensors file"),
+        BEGIN("PK\3\4....................", "PyTorch checkpoint"),
+        BEGIN("\x1f\x8b......................", "compressed with gzip"),
+        BEGIN("{\"error\": \"not found, sorry\"}", "JSON"),
+        BEGIN("lmgg....................", "the format that GGUF replaced"),
+#undef BEGIN
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        gguf_bytes b = {.n = 0};
+        add_bytes(&b, cases[i].begin, cases[i].n);
+        expect_error(&b, TM_FORMAT, cases[i].message);
+        expect_error(&b, TM_FORMAT, "not with 47 47 55 46 (GGUF): it is ");
+    }
+}
+
+static void make_file(const char *folder, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fclose(file);
+}
+
+static void expect_folder(const char *path, const char *message)
+{
+    tm_gguf *g;
+    tm_error err = {0};
+    assert_int_equal(tm_gguf_open(path, &g, &err), TM_IO);
+    if (!strstr(err.message, message)) fail_msg("'%s' lacks '%s'", err.message, message);
+}
+
+static void folders_say_what_to_name(void **state)
+{
+    static const char *const names[] = {"config.json", "b.gguf", "a.gguf"};
+    char folder[] = "/tmp/tm_gguf_XXXXXX", path[128];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    expect_folder(folder, "is a folder without a GGUF file");
+    make_file(folder, names[0]);
+    expect_folder(folder, "is a folder with a Hugging Face checkpoint; convert");
+    make_file(folder, names[1]);
+    make_file(folder, names[2]);
+    expect_folder(folder, "is a folder; give a file in it, such as a.gguf");
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+    snprintf(path, sizeof path, "%s/snapshots", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    expect_folder(folder, "give a GGUF file in its snapshots");
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +546,8 @@ int main(void)
         cmocka_unit_test(many_names_are_found_quickly),
         cmocka_unit_test(paths_are_checked),
         cmocka_unit_test(a_file_without_tensors_is_read),
+        cmocka_unit_test(other_files_are_named),
+        cmocka_unit_test(folders_say_what_to_name),
     };
     return cmocka_run_group_tests_name("gguf", tests, NULL, NULL);
 }
