@@ -94,11 +94,35 @@ int tm_gguf_scales(tm_gguf_type type, int *offset)
     return 0;
 }
 
-/* Layout A of bitnet.cpp: 128 weights in 32 bytes, the first 32 in the top bits. */
+static int i2_s_group = 128;
+
+bool tm_gguf_set_i2_s_layout(int group)
+{
+    if (group != 64 && group != 128) return false;
+    i2_s_group = group;
+    return true;
+}
+
+int tm_gguf_i2_s_layout(void)
+{
+    return i2_s_group;
+}
+
+/* Groups of 4 n weights in n bytes, the first quarter in the top bits. n is constant in every call,
+ * so that the inlined loops are fast. */
+static inline void i2_s_groups(const uint8_t *block, int n, int8_t *out)
+{
+    for (int group = 0; group < 32 / n; group++, block += n)
+        for (int quarter = 0; quarter < 4; quarter++)
+            for (int m = 0; m < n; m++) *out++ = (int8_t)((block[m] >> (6 - 2 * quarter) & 3) - 1);
+}
+
 static void i2_s_block(const uint8_t *block, int8_t *out)
 {
-    for (int g = 0; g < 4; g++)
-        for (int m = 0; m < 32; m++) out[32 * g + m] = (int8_t)((block[m] >> (6 - 2 * g) & 3) - 1);
+    if (i2_s_group == 128)
+        i2_s_groups(block, 32, out);
+    else
+        i2_s_groups(block, 16, out);
 }
 
 static void scaled(const int8_t *codes, int n, float scale, float *out)

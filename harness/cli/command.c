@@ -204,8 +204,8 @@ static int run(const tm_command *command, int argc, char **argv)
 }
 
 /* Variables that no option reads. */
-static const char *const other_variables[] = {"TERNMARK_ISA", TM_PREFETCH_VARIABLE,
-                                              "TERNMARK_DEMO_SECONDS", NULL};
+static const char *const other_variables[] = {"TERNMARK_ISA", "TERNMARK_I2S_LAYOUT",
+                                              TM_PREFETCH_VARIABLE, "TERNMARK_DEMO_SECONDS", NULL};
 
 /* Every variable that a command knows, each once, ended by NULL. */
 static int list_known_variables(char texts[][48], const char **names, int max)

@@ -523,6 +523,33 @@ static void expanded_types_match_worked_examples(void **state)
     }
 }
 
+static void i2_s_has_two_layouts(void **state)
+{
+    (void)state;
+    uint8_t data[64 + 32] = {0}; /* two rows of 128 */
+    float scale = 2, x[2 * 128];
+    int8_t trits[2 * 128];
+    tm_gguf_tensor tensor = make_tensor(TM_GGUF_I2_S, data, 128, 2);
+    memset(data, 0x55, 64); /* zeros */
+    memcpy(data + 64, &scale, sizeof scale);
+    data[32 + 3] = 0x95;  /* 10 01 01 01: the first of its quarters is +1 */
+    data[32 + 17] = 0x51; /* 01 01 00 01: the third is -1 */
+    assert_int_equal(tm_gguf_i2_s_layout(), 128);
+    assert_false(tm_gguf_set_i2_s_layout(32));
+    for (int layout = 64; layout <= 128; layout += 64) {
+        /* Byte 17 is in the second group of 64, or in the same of 128. */
+        int plus = 128 + 3, minus = layout == 64 ? 128 + 64 + 32 + 1 : 128 + 64 + 17;
+        assert_true(tm_gguf_set_i2_s_layout(layout));
+        tm_gguf_read_floats(&tensor, 0, 2, x);
+        tm_gguf_read_trits(&tensor, 0, 2, trits);
+        for (int i = 0; i < 2 * 128; i++) {
+            int wanted = i == plus ? 1 : i == minus ? -1 : 0;
+            if (trits[i] != wanted || x[i] != 2.0f * (float)wanted)
+                fail_msg("layout %d: weight %d is %d", layout, i, trits[i]);
+        }
+    }
+}
+
 static void types_have_names(void **state)
 {
     (void)state;
@@ -553,6 +580,7 @@ int main(void)
         cmocka_unit_test(code_3_is_an_error),
         cmocka_unit_test(sizes_follow_the_formats),
         cmocka_unit_test(expanded_types_match_worked_examples),
+        cmocka_unit_test(i2_s_has_two_layouts),
         cmocka_unit_test(types_have_names),
     };
     return cmocka_run_group_tests_name("gguf types", tests, read_vectors, free_vectors);
