@@ -236,7 +236,7 @@ tm_status tm_source_open_name(const char *model, uint64_t seed, tm_source *out, 
 }
 
 /* Size, first and last 64 KiB, and 64 blocks of 4 KiB spread evenly between. */
-static tm_status file_identity(const char *path, char *text, size_t size, tm_error *err)
+static tm_status hash_file(const char *path, uint64_t *hash, tm_error *err)
 {
     enum { EDGE = 65536, BLOCK = 4096, N_BLOCKS = 64 };
     static _Thread_local unsigned char bytes[EDGE];
@@ -249,7 +249,7 @@ static tm_status file_identity(const char *path, char *text, size_t size, tm_err
         close(fd);
         return status;
     }
-    uint64_t hash = tm_hash(TM_HASH_START, &st.st_size, sizeof st.st_size);
+    *hash = tm_hash(*hash, &st.st_size, sizeof st.st_size);
     for (int i = 0; i <= N_BLOCKS + 1; i++) {
         off_t at = 0;
         size_t wanted = EDGE;
@@ -265,11 +265,32 @@ static tm_status file_identity(const char *path, char *text, size_t size, tm_err
             close(fd);
             return status;
         }
-        hash = tm_hash(hash, bytes, (size_t)got);
+        *hash = tm_hash(*hash, bytes, (size_t)got);
     }
     close(fd);
-    snprintf(text, size, "file %016llx", (unsigned long long)hash);
     return TM_OK;
+}
+
+/* Of all parts of a split model, whichever is named. Opening the model names a missing one. */
+static tm_status file_identity(const char *path, char *text, size_t size, tm_error *err)
+{
+    uint64_t hash = TM_HASH_START;
+    int index, n_parts = tm_gguf_name_parts(path, &index);
+    char *part = NULL;
+    tm_status status = tm_alloc((void **)&part, strlen(path) + 1, 1, "a path", err);
+    for (int i = 0; i < n_parts && status == TM_OK; i++) {
+        if (i == index) {
+            status = hash_file(path, &hash, err);
+            continue;
+        }
+        tm_gguf_name_part(path, i, part);
+        if (access(part, F_OK) == 0) status = hash_file(part, &hash, err);
+    }
+    tm_free(part);
+    bool is_other_layout = tm_gguf_i2_s_layout() != 128;
+    snprintf(text, size, "file %016llx%s", (unsigned long long)hash,
+             is_other_layout ? " I2_S in groups of 64" : "");
+    return status;
 }
 
 tm_status tm_model_identity(const char *model, uint64_t seed, char *text, size_t size,

@@ -51,7 +51,7 @@ tm_status tm_source_open_name(const char *model, uint64_t seed, tm_source *out,
 
 /* A text that changes when the model does: shape and seed, or the file's size and a hash of its
  * first and last bytes and of 64 blocks between. It does not read every byte, since files have many
- * gigabytes. Errors: ARG, IO. */
+ * gigabytes. All parts of a split model count, and the layout of I2_S. Errors: ARG, IO, NOMEM. */
 tm_status tm_model_identity(const char *model, uint64_t seed, char *text, size_t size,
                             tm_error *err) TM_MUST_USE;
 
