@@ -29,6 +29,7 @@ demo   libc6-dev                lib:m
 demo   make                     make
 demo   libcjson-dev             lib:cjson
 demo   libhwloc-dev             lib:hwloc
+demo   libpcre2-dev             lib:pcre2-8
 demo   libpapi-dev              lib:papi
 demo   libsensors-dev           lib:sensors
 demo   g++                      g++
@@ -56,6 +57,7 @@ check  gcc-aarch64-linux-gnu    aarch64-linux-gnu-gcc
 check  libc6-dev-arm64-cross    -
 cross  libcjson-dev:arm64       -
 cross  libhwloc-dev:arm64       -
+cross  libpcre2-dev:arm64       -
 cross  libcmocka-dev:arm64      -
 LIST
     fi

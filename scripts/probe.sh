@@ -17,6 +17,7 @@ package() {
     case $1 in
     cjson) echo libcjson-dev ;;
     hwloc) echo libhwloc-dev ;;
+    pcre2-8) echo libpcre2-dev ;;
     cmocka) echo libcmocka-dev ;;
     *.h) echo "lib$(basename "$1" .h)-dev" ;;
     *) echo "lib$1-dev" ;;

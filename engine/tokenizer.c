@@ -1,0 +1,260 @@
+#include "engine/tokenizer.h"
+
+#include "engine/gguf_private.h"
+#include "engine/tokenizer_private.h"
+
+#include <stdlib.h>
+
+#define KEY "tokenizer.ggml."
+
+tm_status tm_grow(void **array, size_t *capacity, size_t n, size_t size, tm_error *err)
+{
+    if (n <= *capacity) return TM_OK;
+    size_t wanted = n > 2 * *capacity ? n : 2 * *capacity, n_bytes;
+    if (wanted < 64) wanted = 64;
+    void *grown = tm_mul_size(wanted, size, &n_bytes) ? realloc(*array, n_bytes) : NULL;
+    if (!grown) return tm_fail(err, TM_NOMEM, "no memory for %zu items of a text", wanted);
+    *array = grown;
+    *capacity = wanted;
+    return TM_OK;
+}
+
+tm_status tm_token_ids_add(tm_token_ids *out, int32_t id, tm_error *err)
+{
+    tm_status status =
+        tm_grow((void **)&out->ids, &out->capacity, out->n + 1, sizeof *out->ids, err);
+    if (status == TM_OK) out->ids[out->n++] = id;
+    return status;
+}
+
+void tm_token_ids_free(tm_token_ids *ids)
+{
+    free(ids->ids);
+    *ids = (tm_token_ids){0};
+}
+
+static tm_status read_model(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err)
+{
+    tm_gguf_string model;
+    char quoted[TM_GGUF_QUOTED];
+    tm_status status = tm_gguf_str(gguf, KEY "model", &model, NULL, err);
+    if (status != TM_OK) return status;
+    t->is_bpe = model.length == 4 && memcmp(model.data, "gpt2", 4) == 0;
+    if (t->is_bpe || (model.length == 5 && memcmp(model.data, "llama", 5) == 0)) return TM_OK;
+    return tm_fail(err, TM_UNSUPPORTED,
+                   "key '" KEY "model' is %s; supported are gpt2 (byte-level BPE) and llama "
+                   "(SentencePiece)",
+                   tm_gguf_quote(model, quoted));
+}
+
+/* *id: -1 if the key is absent. */
+static tm_status read_id(const tm_gguf *gguf, const tm_tokenizer *t, const char *key, int32_t *id,
+                         tm_error *err)
+{
+    uint32_t value;
+    bool found;
+    *id = -1;
+    tm_status status = tm_gguf_u32(gguf, key, &value, &found, err);
+    if (status != TM_OK || !found) return status;
+    if (value == UINT32_MAX) return TM_OK; /* what converters write for "none" */
+    if (value >= (uint32_t)t->n_tokens)
+        return tm_fail(err, TM_FORMAT, "key '%s' is %u; it must be below the vocabulary size %d",
+                       key, value, t->n_tokens);
+    *id = (int32_t)value;
+    return TM_OK;
+}
+
+static tm_status read_flags(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err)
+{
+    bool found;
+    tm_status status = read_id(gguf, t, KEY "bos_token_id", &t->bos, err);
+    if (status == TM_OK) status = read_id(gguf, t, KEY "eos_token_id", &t->eos, err);
+    if (status == TM_OK) status = read_id(gguf, t, KEY "unknown_token_id", &t->unknown, err);
+    if (status == TM_OK)
+        status = tm_gguf_bool(gguf, KEY "add_bos_token", &t->adds_bos, &found, err);
+    if (status == TM_OK && !t->is_bpe)
+        status = tm_gguf_bool(gguf, KEY "add_space_prefix", &t->adds_space, &found, err);
+    return status;
+}
+
+static tm_status open_splitter(const tm_gguf *gguf, const char *pre, tm_tokenizer *t, tm_error *err)
+{
+    tm_gguf_string name = {"default", strlen("default")};
+    tm_pre_rule rule;
+    bool found;
+    tm_status status = tm_gguf_str(gguf, KEY "pre", &name, &found, err);
+    if (status == TM_OK && pre) {
+        name = (tm_gguf_string){pre, strlen(pre)};
+        if (!tm_splitter_knows(name))
+            status = tm_unknown_name(err, "pre-tokenizer", pre, tm_tokenizer_pre_names());
+    }
+    if (status == TM_OK) status = tm_splitter_open(name, &rule, &t->splitter, err);
+    if (status != TM_OK) return status;
+    t->whole_words = rule.whole_words;
+    t->adds_bos = rule.adds_bos;
+    return TM_OK;
+}
+
+tm_status tm_tokenizer_open(const tm_gguf *gguf, const char *pre, tm_tokenizer **out, tm_error *err)
+{
+    tm_tokenizer *t = calloc(1, sizeof *t);
+    if (!t) return tm_fail(err, TM_NOMEM, "no memory for the tokenizer");
+    t->adds_bos = t->adds_space = true; /* SentencePiece's defaults */
+    tm_status status = read_model(gguf, t, err);
+    if (status == TM_OK && pre && !t->is_bpe)
+        status = tm_fail(err, TM_ARG,
+                         "key '" KEY "model' is 'llama' (SentencePiece), but the rule '%s' is only "
+                         "for byte-level BPE",
+                         pre);
+    if (status == TM_OK && t->is_bpe) status = open_splitter(gguf, pre, t, err);
+    if (status == TM_OK) status = tm_vocabulary_read(gguf, t, err);
+    if (status == TM_OK) status = read_flags(gguf, t, err);
+    if (status == TM_OK) {
+        *out = t;
+        return TM_OK;
+    }
+    tm_tokenizer_close(t);
+    if (err && err->status != TM_NOMEM && tm_gguf_path(gguf))
+        tm_fail_in(err, "%s", tm_gguf_path(gguf));
+    return status;
+}
+
+void tm_tokenizer_close(tm_tokenizer *t)
+{
+    if (!t) return;
+    tm_splitter_close(t->splitter);
+    tm_free(t->texts);
+    tm_free(t->types);
+    tm_free(t->scores);
+    tm_free(t->slots);
+    tm_free(t->merges);
+    tm_free(t->specials);
+    free(t);
+}
+
+int tm_tokenizer_n_tokens(const tm_tokenizer *t)
+{
+    return t->n_tokens;
+}
+
+int32_t tm_tokenizer_bos(const tm_tokenizer *t)
+{
+    return t->bos;
+}
+
+int32_t tm_tokenizer_eos(const tm_tokenizer *t)
+{
+    return t->eos;
+}
+
+bool tm_tokenizer_adds_bos(const tm_tokenizer *t)
+{
+    return t->adds_bos;
+}
+
+static tm_status check_text(const char *text, size_t length, tm_error *err)
+{
+    if (length >= 1u << 30)
+        return tm_fail(err, TM_ARG, "the text has %zu bytes; it must be shorter than 2^30", length);
+    for (size_t i = 0; i < length;) {
+        bool complete;
+        int n = tm_utf8_scan(text + i, length - i, &complete);
+        if (!complete)
+            return tm_fail(err, TM_FORMAT, "the text is not valid UTF-8: byte 0x%02X at offset %zu",
+                           (uint8_t)text[i], i);
+        i += (size_t)n;
+    }
+    return TM_OK;
+}
+
+/* The special token at text, or -1. */
+static int32_t special_at(const tm_tokenizer *t, const tm_special_length *s, const char *text,
+                          bool control)
+{
+    uint8_t first = (uint8_t)text[0];
+    if (!(s->first[first / 64] >> first % 64 & 1)) return -1;
+    int32_t id = tm_tokenizer_find(t, text, s->length);
+    if (id < 0) return -1;
+    uint8_t type = t->types[id];
+    return type == TOKEN_USER_DEFINED ||
+                   (control && (type == TOKEN_CONTROL || type == TOKEN_UNKNOWN))
+               ? id
+               : -1;
+}
+
+/* Marks the special tokens of a text, the longest first: marks[i] is 1 + id where one begins, -1
+ * where it goes on, 0 elsewhere. A token found earlier is at least as long, so it overlaps another
+ * at the other's first or last byte. */
+static void mark_specials(const tm_tokenizer *t, const char *text, size_t length, bool control,
+                          int32_t *marks)
+{
+    for (const tm_special_length *s = t->specials; s < t->specials + t->n_specials; s++) {
+        for (size_t i = 0; i + s->length <= length; i++) {
+            if (marks[i] || marks[i + s->length - 1]) continue;
+            int32_t id = special_at(t, s, text + i, control);
+            if (id < 0) continue;
+            for (size_t k = 1; k < s->length; k++) marks[i + k] = -1;
+            marks[i] = id + 1;
+            i += s->length - 1;
+        }
+    }
+}
+
+static tm_status add_word(void *arg, const char *word, size_t length, tm_error *err)
+{
+    return tm_merger_word(arg, word, length, err);
+}
+
+/* A stretch without special tokens. */
+static tm_status add_stretch(tm_merger *m, const char *text, size_t length, bool begins_text,
+                             tm_error *err)
+{
+    if (length == 0) return TM_OK;
+    if (!m->tokenizer->is_bpe) return tm_merger_text(m, text, length, begins_text, err);
+    return tm_splitter_split(m->tokenizer->splitter, text, length, add_word, m, err);
+}
+
+static tm_status add_marked(tm_merger *m, const char *text, size_t length, const int32_t *marks,
+                            tm_error *err)
+{
+    tm_status status = TM_OK;
+    bool begins_text = true;
+    for (size_t i = 0; status == TM_OK && i < length;) {
+        size_t end = i;
+        while (end < length && !marks[end]) end++;
+        status = add_stretch(m, text + i, end - i, begins_text, err);
+        if (status != TM_OK || end == length) break;
+        int32_t id = marks[end] - 1;
+        status = tm_token_ids_add(m->out, id, err);
+        i = end + m->tokenizer->texts[id].length;
+        begins_text = true;
+    }
+    return status;
+}
+
+tm_status tm_tokenizer_encode(const tm_tokenizer *t, const char *text, size_t length,
+                              tm_encode_options options, tm_token_ids *out, tm_error *err)
+{
+    tm_merger m = {.tokenizer = t, .out = out};
+    int32_t *marks = NULL;
+    tm_status status = check_text(text, length, err);
+    if (status == TM_OK && options.bos) {
+        if (t->bos < 0)
+            return tm_fail(err, TM_FORMAT,
+                           "key '" KEY "bos_token_id' is missing, so there is no "
+                           "BOS to begin with");
+        status = tm_token_ids_add(out, t->bos, err);
+    }
+    if (status == TM_OK && t->n_specials > 0) {
+        status = tm_alloc((void **)&marks, length, sizeof *marks, "the special tokens", err);
+        if (status == TM_OK) {
+            mark_specials(t, text, length, options.special, marks);
+            status = add_marked(&m, text, length, marks, err);
+        }
+        tm_free(marks);
+    } else if (status == TM_OK) {
+        status = add_stretch(&m, text, length, true, err);
+    }
+    tm_merger_free(&m);
+    return status;
+}
