@@ -1,6 +1,6 @@
-/* Joins neighbouring tokens, the best pair first and the leftmost of equal pairs, with a heap of the
- * pairs that can be joined: n log n steps for n characters. Pairs that have changed since they were
- * added are recognised by their length when they come up. */
+/* Joins neighbouring tokens, the best pair first and the leftmost of equal pairs, with a heap of
+ * the pairs that can be joined: n log n steps for n characters. Pairs that have changed since they
+ * were added are recognised by their length when they come up. */
 #include "engine/tokenizer_private.h"
 
 #include <stdlib.h>

@@ -53,8 +53,8 @@ struct tm_tokenizer {
 tm_status tm_vocabulary_read(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err) TM_MUST_USE;
 const tm_merge *tm_vocabulary_merge(const tm_tokenizer *t, int32_t left, int32_t right);
 
-/* How many bytes at the start of text belong to one UTF-8 character, 0 to 4; *complete: they are the
- * whole character. 0: no character begins so. */
+/* How many bytes at the start of text belong to one UTF-8 character, 0 to 4; *complete: they are
+ * the whole character. 0: no character begins so. */
 int tm_utf8_scan(const char *text, size_t length, bool *complete);
 /* The code point that byte-level BPE writes for a byte: printable, above 32. */
 int tm_byte_to_code_point(uint8_t byte);

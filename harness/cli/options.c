@@ -75,7 +75,8 @@ static tm_status set(const tm_option *option, const char *shown, const char *tex
     case TM_OPTION_LIST:
     case TM_OPTION_FILE:
     case TM_OPTION_DIR:
-        if (!*text) return tm_fail(err, TM_ARG, "%s is empty; expected %s", shown, option->value);
+        if (!*text && !option->may_be_empty)
+            return tm_fail(err, TM_ARG, "%s is empty; expected %s", shown, option->value);
         break;
     case TM_OPTION_INTEGER:
     case TM_OPTION_NUMBER:

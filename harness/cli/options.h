@@ -46,7 +46,8 @@ typedef struct tm_option {
     double low, high;           /* INTEGER and NUMBER */
     const char *const *choices; /* CHOICE: ended by NULL. TEXT and LIST: known values to complete */
     bool is_required;
-    bool is_program; /* FILE: only run, so that two options may name one */
+    bool is_program;   /* FILE: only run, so that two options may name one */
+    bool may_be_empty; /* TEXT: "" is a value */
 } tm_option;
 
 /* Rows and where their settings lie: commands share rows through a member of their settings. */
