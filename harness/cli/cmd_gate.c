@@ -39,6 +39,31 @@ typedef struct gate_run {
     int exit_status;
 } gate_run;
 
+/* A suite by name. Kernels and threads of the command line replace its own; the other options of
+ * cells go with a model. */
+static tm_status read_suite(const tm_cell_settings *cells, const char *name, tm_suite *suite,
+                            tm_error *err)
+{
+    if (cells->prompts || cells->generated || cells->both || cells->depths || cells->sequences ||
+        cells->head_kernels)
+        return tm_fail(err, TM_ARG,
+                       "the tests are those of the suite %s; --prompt, --gen and other options of "
+                       "tests need --model",
+                       name);
+    tm_status status = tm_suite_read(name, suite, err);
+    if (status == TM_OK && cells->kernels) {
+        suite->n_kernels = 0;
+        status = tm_suite_add_kernels(suite, cells->kernels, err);
+    }
+    if (status == TM_OK && cells->threads) {
+        suite->n_threads = 0;
+        status = tm_suite_add_threads(suite, cells->threads, err);
+    }
+    if (status == TM_OK && cells->counters)
+        status = tm_suite_set_counters(suite, cells->counters, err);
+    return status;
+}
+
 /* Fills the suite of an arm: the cells of the command line, or a suite by name. */
 static tm_status fill_suite(const gate_run *x, const tm_call *call, tm_suite *suite, tm_error *err)
 {
@@ -52,9 +77,15 @@ static tm_status fill_suite(const gate_run *x, const tm_call *call, tm_suite *su
         strcpy(suite->name, "gate");
         suite->repetitions = 3;
         suite->processes = 8;
-        status = tm_cell_fill_suite(&r->cells, suite, err);
+        const tm_cell_settings common = TM_CELL_DEFAULTS;
+        tm_cell_settings cells = r->cells;
+        if (!cells.prompts) cells.prompts = common.prompts;
+        if (!cells.generated) cells.generated = common.generated;
+        if (!cells.threads) cells.threads = common.threads;
+        if (!cells.kernels) cells.kernels = common.kernels;
+        status = tm_cell_fill_suite(&cells, suite, err);
     } else {
-        status = tm_suite_read(name, suite, err);
+        status = read_suite(&r->cells, name, suite, err);
     }
     if (status != TM_OK) return status;
     suite->baseline[0] = 0; /* base and head are the pair */
@@ -408,7 +439,7 @@ const tm_command tm_command_gate = {
     .got_rows_offset = offsetof(request, energy),
     .max_arguments = 1,
     .settings_size = sizeof(request),
-    .defaults = &(
-        const request){.cells = TM_CELL_DEFAULTS, .energy = TM_ENERGY_DEFAULTS, .threshold = "5%"},
+    .defaults =
+        &(const request){.cells = {.seed = 1}, .energy = TM_ENERGY_DEFAULTS, .threshold = "5%"},
     .run = run,
 };

@@ -93,5 +93,6 @@ gate 2 "a base and a baseline are refused" "use one of them" --base ./base --bas
 gate 2 "a wrong threshold is refused" "0.1% to 100%" --base ./base --threshold 0
 gate 2 "an export that cannot be written is refused before the work" "cannot be written" --base ./base --export junit:/nonexistent/x
 gate 2 "an unknown export names the nearest" "junit" --base ./base --export junti:x
+expect 2 "options of tests need a model" "need --model" gate --base ./base -n 4
 expect 2 "a suite and a model are refused" "use one of them" gate --base ./base quick -m null:1
 echo "1..$n"
