@@ -1,56 +1,5 @@
-/* Vocabularies so small that the ids can be worked out by hand, texts that are hard, and
- * vocabularies that are wrong. */
-#include "engine/tokenizer_private.h"
+/* Vocabularies so small that the ids can be worked out by hand. */
 #include "tests/engine/test_tokenizer.h"
-
-#define TEXT(text) text, sizeof(text) - 1
-
-/* One token per byte, id = byte, then the tokens of the merges. */
-static void make_bpe(vocab *v, const char *pre)
-{
-    static char bytes[256][3];
-    static const char *const joined[] = {"ll", "he", "hell", "hello", "\xc4\xa0w", "aa", "aaaa"};
-    static const char *const merges[] = {"l l",        "h e", "he ll", "hell o",
-                                         "\xc4\xa0 w", "a a", "aa aa"};
-    *v = (vocab){.model = "gpt2", .pre = pre};
-    for (int byte = 0; byte < 256; byte++) {
-        int c = tm_byte_to_code_point((uint8_t)byte);
-        if (c < 128)
-            snprintf(bytes[byte], 3, "%c", c);
-        else
-            snprintf(bytes[byte], 3, "%c%c", 0xc0 | c >> 6, 0x80 | (c & 63));
-        vocab_add(v, bytes[byte], TOKEN_NORMAL, 0);
-    }
-    for (int i = 0; i < 7; i++) vocab_add(v, joined[i], TOKEN_NORMAL, 0); /* 256 to 262 */
-    memcpy(v->merges, merges, sizeof merges);
-    v->n_merges = 7;
-    vocab_add(v, "<|bos|>", TOKEN_CONTROL, 0);          /* 263 */
-    vocab_add(v, "<|eot|>", TOKEN_CONTROL, 0);          /* 264 */
-    vocab_add(v, "<|eot|><|bos|>", TOKEN_CONTROL, 0);   /* 265 */
-    vocab_add(v, "bos|><tool>", TOKEN_USER_DEFINED, 0); /* 266 */
-    vocab_add(v, "<tool>", TOKEN_USER_DEFINED, 0);      /* 267 */
-    v->n_types = v->n_tokens;
-    v->bos = 263;
-}
-
-typedef struct opened {
-    tm_gguf *gguf;
-    tm_tokenizer *t;
-} opened;
-
-static opened open_vocab(const vocab *v)
-{
-    opened o = {0};
-    tm_error err = {0};
-    if (vocab_open(v, NULL, &o.gguf, &o.t, &err) != TM_OK) fail_msg("%s", err.message);
-    return o;
-}
-
-static void close_vocab(opened o)
-{
-    tm_tokenizer_close(o.t);
-    tm_gguf_close(o.gguf);
-}
 
 static const tm_encode_options plain = {0}, special = {.special = true}, bos = {.bos = true};
 
@@ -169,41 +118,6 @@ static void texts_are_split_as_the_rule_says(void **state)
             fail_msg("%s: %s, not %s", cases[i].pre, words, cases[i].words);
         tm_splitter_close(s);
     }
-}
-
-/* Ids: 0 unknown, 1 and 2 control, 3 to 7 bytes of "e-acute" and others, then pieces. */
-static void make_spm(vocab *v)
-{
-    static const struct {
-        const char *text;
-        int type;
-        float score;
-    } tokens[] = {
-        {"<unk>", TOKEN_UNKNOWN, 0},
-        {"<s>", TOKEN_CONTROL, 0},
-        {"</s>", TOKEN_CONTROL, 0},
-        {"<0xC3>", TOKEN_BYTE, 0},
-        {"<0xA9>", TOKEN_BYTE, 0},
-        {"<0x00>", TOKEN_BYTE, 0},
-        {"\xe2\x96\x81", 1, -10},
-        {"a", 1, -11},
-        {"b", 1, -12},
-        {"ab", 1, -3},
-        {"bc", 1, -2},
-        {"c", 1, -13},
-        {"\xe2\x96\x81"
-         "a",
-         1, -4},
-        {"aa", 1, -5},
-        {"<s", 1, -6},
-        {"<", 1, -14},
-        {"s", 1, -15},
-        {">", 1, -16},
-    };
-    *v = (vocab){.model = "llama", .bos = 1};
-    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
-        vocab_add(v, tokens[i].text, tokens[i].type, tokens[i].score);
-    v->n_scores = v->n_types = v->n_tokens;
 }
 
 static void sentence_pieces_join_by_score(void **state)
