@@ -88,7 +88,7 @@ static tm_status show(const char *name, uint64_t seed, FILE *out, tm_error *err)
         c->relu2 ? "squared ReLU" : "SiLU", c->sub_norms ? "yes" : "no",
         tm_config_linear_weights(c));
     if (source.type(&source, TM_ROLE_Q, 0) == TM_GGUF_I2_S && source.stored)
-        fprintf(out, "I2_S layout    groups of %d (TERNMARK_I2S_LAYOUT=%d for files made on %s)\n",
+        fprintf(out, "I2_S layout    groups of %d (--i2s-layout %d for files made on %s)\n",
                 tm_gguf_i2_s_layout(), tm_gguf_i2_s_layout() == 128 ? 64 : 128,
                 tm_gguf_i2_s_layout() == 128 ? "ARM" : "x86");
     for (int role = 0; status == TM_OK && role < TM_ROLE_COUNT; role++) {
@@ -172,7 +172,7 @@ const tm_command tm_command_model = {
         "sizes and tensors "
         "of a model.\n"
         "No I2_S file tells whether it was made on x86 or ARM. If a model makes no sense, try "
-        "TERNMARK_I2S_LAYOUT=64.",
+        "--i2s-layout 64.",
     .examples = "ternmark model make 125M -o small.gguf --type i2_s\n"
                 "ternmark model show small.gguf",
     .options = (const tm_option_set[]){{rows, 0}, {0}},

@@ -1,5 +1,6 @@
 #include "harness/cli/command.h"
 
+#include "engine/gguf.h"
 #include "harness/base/atomic_file.h"
 #include "harness/base/version.h"
 #include "harness/cli/commands.h"
@@ -15,10 +16,26 @@
 
 /* Before the command's settings in one block, so that one parser fills both. */
 typedef struct output_settings {
-    const char *format, *path;
+    const char *format, *path, *i2s_layout;
 } output_settings;
 
 #define SETTINGS_OFFSET ((sizeof(output_settings) + 15) / 16 * 16)
+
+#define I2_S_LAYOUT_VARIABLE "TERNMARK_I2S_LAYOUT" /* of the option --i2s-layout */
+
+static tm_status use_i2_s_layout(const char *text, tm_error *err)
+{
+    bool known = tm_gguf_set_i2_s_layout(atoi(text));
+    if (known && setenv(I2_S_LAYOUT_VARIABLE, text, 1) == 0) return TM_OK;
+    return tm_fail(err, known ? TM_NOMEM : TM_ARG, "%s is \"%s\"; it must be 64 or 128",
+                   I2_S_LAYOUT_VARIABLE, text);
+}
+
+tm_status tm_i2_s_layout_from_environment(tm_error *err)
+{
+    const char *text = getenv(I2_S_LAYOUT_VARIABLE);
+    return text && *text ? use_i2_s_layout(text, err) : TM_OK;
+}
 
 static void append(tm_option *out, int *n, const tm_option *rows, size_t offset)
 {
@@ -29,8 +46,22 @@ static void append(tm_option *out, int *n, const tm_option *rows, size_t offset)
     }
 }
 
+static bool reads_model_files(const tm_command *command, const tm_option *rows, int n_rows)
+{
+    bool reads = strcmp(command->name, "model") == 0;
+    for (int i = 0; i < n_rows; i++) reads |= strcmp(rows[i].name, "model") == 0;
+    return reads;
+}
+
 int tm_command_options(const tm_command *command, tm_option *out)
 {
+    static const char *const layouts[] = {"64", "128", NULL};
+    static const tm_option layout[] = {
+        {"i2s-layout", NULL, TM_CHOICE(output_settings, i2s_layout), "N",
+         .help = "weights per group of I2_S files, 64 for files made on ARM (default 128)",
+         .choices = layouts},
+        {0},
+    };
     const tm_option format[] = {
         {"format", NULL, TM_CHOICE(output_settings, format), "NAME",
          .help = "print in this format (default text)", .choices = command->formats},
@@ -46,6 +77,7 @@ int tm_command_options(const tm_command *command, tm_option *out)
         append(out, &n, set->rows, SETTINGS_OFFSET + set->offset);
     if (command->get_rows)
         append(out, &n, command->get_rows(), SETTINGS_OFFSET + command->got_rows_offset);
+    if (reads_model_files(command, out, n)) append(out, &n, layout, 0);
     if (command->formats) append(out, &n, format, 0);
     if (command->formats || command->prints) append(out, &n, path, 0);
     return n;
@@ -184,6 +216,8 @@ static int run(const tm_command *command, int argc, char **argv)
         void *settings = block + SETTINGS_OFFSET;
         take_old_spelling(command, output);
         status = check_files(rows, n_rows, &parsed, &err);
+        if (status == TM_OK && output->i2s_layout)
+            status = use_i2_s_layout(output->i2s_layout, &err);
         call.n_arguments = parsed.n_arguments;
         call.format = output->format     ? output->format
                       : command->formats ? command->formats[0]
@@ -204,8 +238,8 @@ static int run(const tm_command *command, int argc, char **argv)
 }
 
 /* Variables that no option reads. */
-static const char *const other_variables[] = {"TERNMARK_ISA", "TERNMARK_I2S_LAYOUT",
-                                              TM_PREFETCH_VARIABLE, "TERNMARK_DEMO_SECONDS", NULL};
+static const char *const other_variables[] = {"TERNMARK_ISA", TM_PREFETCH_VARIABLE,
+                                              "TERNMARK_DEMO_SECONDS", NULL};
 
 /* Every variable that a command knows, each once, ended by NULL. */
 static int list_known_variables(char texts[][48], const char **names, int max)

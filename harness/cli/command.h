@@ -54,6 +54,9 @@ typedef struct tm_command {
  * offsets are those of tm_main's memory. out: [TM_COMMAND_OPTIONS_MAX]. Returns their number. */
 int tm_command_options(const tm_command *command, tm_option *out);
 
+/* Applies the option --i2s-layout of the command that started this process: a worker has none. */
+tm_status tm_i2_s_layout_from_environment(tm_error *err) TM_MUST_USE;
+
 /* argv as main has it. Returns the program's exit status. */
 int tm_main(int argc, char **argv);
 

@@ -21,8 +21,6 @@ const tm_help_row tm_help_exit_statuses[] = {
 const tm_help_row tm_help_environment[] = {
     {"TERNMARK_<OPTION>", "the default of an option: TERNMARK_THREADS=2 for --threads"},
     {"TERNMARK_ISA", "the instruction sets to use: none, avx2, avx2+avx512 ..."},
-    {"TERNMARK_I2S_LAYOUT", "64 to read I2_S files that were quantized on ARM, in groups of 64 "
-                            "weights (default 128, as on x86)"},
     {"TERNMARK_PREFETCH", "bytes of weights to prefetch while decoding, 0 to 65536 (default: the "
                           "fastest distance here, measured once)"},
     {"XDG_CACHE_HOME", "the parent of the folder with autotuned choices (default ~/.cache)"},

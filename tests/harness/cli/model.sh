@@ -45,10 +45,12 @@ else
     echo "not ok $n - show writes to the file of --output"
 fi
 expect 2 "show cannot write into a missing folder" "no/such: cannot be written" show a.gguf -o no/such
-expect 0 "show names the layout of I2_S" "groups of 128 (TERNMARK_I2S_LAYOUT=64 for files made on ARM)" show a.gguf
-TERNMARK_I2S_LAYOUT=64 expect 0 "which the environment chooses" "groups of 64 " show a.gguf
+expect 0 "show names the layout of I2_S" "groups of 128 (--i2s-layout 64 for files made on ARM)" show a.gguf
+expect 0 "which an option chooses" "groups of 64 " show a.gguf --i2s-layout 64
+TERNMARK_I2S_LAYOUT=64 expect 0 "or the environment" "groups of 64 " show a.gguf
+TERNMARK_I2S_LAYOUT=64 expect 0 "which the option overrides" "groups of 128 " show a.gguf --i2s-layout 128
 TERNMARK_I2S_LAYOUT=32 expect 2 "another layout is an error" "it must be 64 or 128" show a.gguf
-for layout in 64 128; do TERNMARK_I2S_LAYOUT=$layout "$program" logits -m a.gguf --tokens 1,5 -o $layout.f32; done
+for layout in 64 128; do "$program" logits -m a.gguf --i2s-layout $layout --tokens 1,5 -o $layout.f32; done
 "$program" logits -m a.gguf --tokens 1,5 -o default.f32
 n=$((n + 1))
 if cmp -s default.f32 128.f32 && [ -s 64.f32 ] && ! cmp -s 64.f32 128.f32; then
