@@ -11,7 +11,8 @@ const char *tm_gate_outcome_name(tm_gate_outcome outcome)
     return names[outcome];
 }
 
-static tm_status parse_percent(const char *text, double *out, tm_error *err)
+tm_status tm_percent_parse(const char *text, const char *what, double low, double *out,
+                           tm_error *err)
 {
     char *end;
     double value = strtod(text, &end);
@@ -19,9 +20,9 @@ static tm_status parse_percent(const char *text, double *out, tm_error *err)
         value /= 100;
         end++;
     }
-    if (end == text || *end || !(value >= 0.001 && value <= 1))
-        return tm_fail(err, TM_ARG, "threshold \"%.40s\": must be from 0.1%% to 100%%, as 5%%",
-                       text);
+    if (end == text || *end || !(value >= low && value <= 1))
+        return tm_fail(err, TM_ARG, "%s \"%.40s\": must be from %g%% to 100%%, as 5%%", what, text,
+                       100 * low);
     *out = value;
     return TM_OK;
 }
@@ -44,7 +45,9 @@ tm_status tm_gate_metrics_parse(const char *text, tm_gate_metrics *out, tm_error
         tm_gate_metric *m = &out->items[out->n];
         if (equals) *equals = 0;
         tm_status status = tm_metric_need(equals ? part : tm_metrics[0].name, &m->metric, err);
-        if (status == TM_OK) status = parse_percent(equals ? equals + 1 : part, &m->threshold, err);
+        if (status == TM_OK)
+            status = tm_percent_parse(equals ? equals + 1 : part, "threshold", 0.001, &m->threshold,
+                                      err);
         if (status != TM_OK) return status;
         for (int i = 0; i < out->n; i++)
             if (out->items[i].metric == m->metric)

@@ -52,6 +52,9 @@ typedef struct tm_gate_metrics {
     tm_gate_metric items[TM_GATE_METRICS_MAX];
     int n;
 } tm_gate_metrics;
+/* "5%" or "0.05" as a fraction from `low` to 1. what: for the message. Errors: ARG. */
+tm_status tm_percent_parse(const char *text, const char *what, double low, double *out,
+                           tm_error *err) TM_MUST_USE;
 /* "5%" (of tokens_per_second), or "tokens_per_second=5%,peak_rss=2%". Errors: ARG. */
 tm_status tm_gate_metrics_parse(const char *text, tm_gate_metrics *out, tm_error *err) TM_MUST_USE;
 

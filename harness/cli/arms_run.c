@@ -230,20 +230,6 @@ bool tm_arms_are_narrow(const tm_plan *plan, int pair, const tm_records *records
     return is_narrow;
 }
 
-tm_status tm_precision_parse(const char *text, double *out, tm_error *err)
-{
-    char *end;
-    double value = strtod(text, &end);
-    if (*end == '%') {
-        value /= 100;
-        end++;
-    }
-    if (end == text || *end || !(value >= 0.0001 && value <= 1))
-        return tm_fail(err, TM_ARG, "--precision %s: must be from 0.01%% to 100%%, as 2%%", text);
-    *out = value;
-    return TM_OK;
-}
-
 static tm_status differ(const tm_plan *plan, tm_error *err)
 {
     char label[512];

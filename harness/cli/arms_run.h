@@ -52,9 +52,6 @@ tm_status tm_arms_of_plan(const tm_plan *plan, const tm_record *records, int n,
 bool tm_arms_are_narrow(const tm_plan *plan, int pair, const tm_records *records,
                         const tm_looks *looks, double precision, bool or_decided);
 
-/* "2%" or "0.02" as a fraction, from 0.0001 to 1. Errors: ARG. */
-tm_status tm_precision_parse(const char *text, double *out, tm_error *err) TM_MUST_USE;
-
 /* Whether the program is a ternmark whose workers this one can use. Errors: ARG, which says what it
  * is not. */
 tm_status tm_build_check(const char *program, tm_error *err) TM_MUST_USE;

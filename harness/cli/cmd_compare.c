@@ -7,6 +7,7 @@
 #include "harness/cli/interrupt.h"
 #include "harness/cli/noise_floor.h"
 #include "reports/arms_output.h"
+#include "reports/gate.h"
 #include "reports/summary.h"
 
 #include <math.h>
@@ -230,7 +231,8 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
     tm_status status = TM_OK;
     state.or_decided = !r->precision;
     state.precision = DEFAULT_PRECISION;
-    if (r->precision) status = tm_precision_parse(r->precision, &state.precision, err);
+    if (r->precision)
+        status = tm_percent_parse(r->precision, "--precision", 0.0001, &state.precision, err);
     if (status == TM_OK) status = tm_peers_parse(r->peers, &peers, err);
     if (status == TM_OK) status = fill_arm(r, a, &both[0], err);
     if (status == TM_OK) status = fill_arm(r, b, &both[1], err);

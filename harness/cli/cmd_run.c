@@ -12,6 +12,7 @@
 #include "harness/cli/progress.h"
 #include "harness/measure/profile.h"
 #include "harness/sweep/sweep.h"
+#include "reports/gate.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -60,7 +61,7 @@ static tm_status adjust(tm_suite *suite, const settings *s, tm_error *err)
     if (s->warmup >= 0) suite->warmup = (int)s->warmup;
     if (s->budget >= 0) suite->time_budget_seconds = s->budget;
     if (status == TM_OK && s->precision)
-        status = tm_precision_parse(s->precision, &suite->precision, err);
+        status = tm_percent_parse(s->precision, "--precision", 0.0001, &suite->precision, err);
     return status == TM_OK ? tm_energy_adjust(&s->energy, suite, err) : status;
 }
 
