@@ -43,7 +43,7 @@ typedef struct tm_encode_options {
     bool special; /* recognise control tokens, such as <|eot_id|>, in the text */
 } tm_encode_options;
 
-/* Appends the ids of a text. User-defined tokens are always recognised. Takes memory of at most 100
+/* Appends the ids of a text. User-defined tokens are always recognised. Takes memory of at most 128
  * times the length of the text. Errors: FORMAT (text that is not UTF-8, with its offset; a
  * character that the vocabulary has no token for; `bos` without tokenizer.ggml.bos_token_id), ARG
  * (a text of 1 GiB or more), NOMEM. */

@@ -9,7 +9,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-enum { MAX_PASSES = 4 };
+enum { MAX_PASSES = 4, HEAP_LIMIT_KIB = 1024 };
 
 /* White space as Unicode defines it: PCRE2's \s would add U+180E. */
 #define SPACE                                                                                      \
@@ -184,7 +184,9 @@ tm_status tm_splitter_split(const tm_splitter *splitter, const char *text, size_
     tm_status status = TM_OK;
     if (complete) {
         /* No rule backtracks over more than the text a few times: the default limit of 10^7 is too
-         * low for long runs of white space, and this one ends what would be quadratic. */
+         * low for long runs of white space, and this one ends what would be quadratic. Repeats of
+         * one character need no memory for backtracking. */
+        pcre2_set_heap_limit(s.context, HEAP_LIMIT_KIB);
         pcre2_set_match_limit(s.context,
                               (uint32_t)(length < 1u << 27 ? length * 16 + 10000 : UINT32_MAX));
         status = split(&s, 0, text, length, err);
