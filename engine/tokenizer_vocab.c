@@ -36,9 +36,9 @@ int tm_byte_to_code_point(uint8_t byte)
 
 int tm_code_point_to_byte(int code_point)
 {
-    for (int byte = 0; byte < 256; byte++)
-        if (tm_byte_to_code_point((uint8_t)byte) == code_point) return byte;
-    return -1;
+    int nth = code_point - 256; /* of those that do not stand for themselves */
+    int byte = nth < 0 ? code_point : nth < 33 ? nth : nth < 67 ? nth - 33 + 127 : 173;
+    return byte >= 0 && tm_byte_to_code_point((uint8_t)byte) == code_point ? byte : -1;
 }
 
 static uint64_t hash_text(const char *text, size_t length)

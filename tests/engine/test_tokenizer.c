@@ -147,9 +147,23 @@ static void sentence_pieces_join_by_score(void **state)
     close_vocab(o);
 }
 
+static void bytes_and_their_characters_are_one_to_one(void **state)
+{
+    (void)state;
+    int n = 0;
+    for (int byte = 0; byte < 256; byte++)
+        assert_int_equal(tm_code_point_to_byte(tm_byte_to_code_point((uint8_t)byte)), byte);
+    for (int c = -1; c < 0x400; c++) n += tm_code_point_to_byte(c) >= 0;
+    assert_int_equal(n, 256);
+    assert_int_equal(tm_byte_to_code_point(' '), 0x120);
+    assert_int_equal(tm_byte_to_code_point('\n'), 0x10a);
+    assert_int_equal(tm_byte_to_code_point(173), 323);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_and_their_characters_are_one_to_one),
         cmocka_unit_test(bpe_joins_by_rank_and_from_the_left),
         cmocka_unit_test(whole_words_are_taken_where_the_rule_says_so),
         cmocka_unit_test(special_tokens_are_cut_out_longest_first),
