@@ -161,11 +161,27 @@ static tm_status check_vocabulary(const tm_gguf *gguf, const tm_config *c, tm_er
     return status;
 }
 
+/* PrismML stores some weights in a rotated basis: without the rotation of the activations such a
+ * model loads and answers nonsense. */
+static tm_status refuse_rotation(const tm_gguf *gguf, tm_error *err)
+{
+    static const char key[] = "prism.hadamard.version";
+    uint32_t version = 0;
+    bool found;
+    tm_status status = tm_gguf_u32(gguf, key, &version, &found, err);
+    if (status || !found) return status;
+    return tm_fail(err, TM_UNSUPPORTED,
+                   "key '%s' is %u: the weights are rotated, which is not supported; use a file "
+                   "without rotation",
+                   key, version);
+}
+
 tm_status tm_source_read_config(const tm_gguf *gguf, tm_config *out, tm_error *err)
 {
     tm_config c = {0};
     bool found;
-    tm_status status = read_arch(gguf, &c, err);
+    tm_status status = refuse_rotation(gguf, err);
+    if (!status) status = read_arch(gguf, &c, err);
     if (status) return status;
     keys k = {.gguf = gguf, .arch = c.arch};
     status = read_name(gguf, &c, err);

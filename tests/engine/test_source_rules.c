@@ -11,6 +11,7 @@ typedef struct sample {
     const char *arch;
     int n_tokens; /* length of the token list */
     uint32_t bos;
+    uint32_t rotation; /* prism.hadamard.version; 0: not written */
     float rms_epsilon;
     uint32_t key_length, value_length; /* 0: not written */
     const char *rope_type;             /* NULL: not written */
@@ -80,6 +81,7 @@ static void write_sample(const sample *s)
     if (s->rope_factor != 0) tm_gguf_put_f32(w, KEY("rope.scaling.factor"), s->rope_factor);
     tm_gguf_put_str_array(w, "tokenizer.ggml.tokens", tokens, (size_t)s->n_tokens);
     tm_gguf_put_u32(w, "tokenizer.ggml.bos_token_id", s->bos);
+    if (s->rotation) tm_gguf_put_u32(w, "prism.hadamard.version", s->rotation);
     int h = s->n_hidden, heads = s->key_length ? 4 * (int)s->key_length : h;
     put(w, &f, "token_embd.weight", h, 5, 0.5f, TM_GGUF_F32);
     put(w, &f, "output_norm.weight", h, 1, 1, TM_GGUF_F32);
@@ -192,6 +194,8 @@ static void messages_name_the_broken_rule(void **state)
     s = good, s.bos = 5;
     expect_error(&s, TM_FORMAT,
                  "'tokenizer.ggml.bos_token_id' is 5; it must be below the vocabulary size 5");
+    s = good, s.rotation = 1;
+    expect_error(&s, TM_UNSUPPORTED, "'prism.hadamard.version' is 1: the weights are rotated");
     s = good, s.rms_epsilon = NAN;
     expect_error(&s, TM_FORMAT, "layer_norm_rms_epsilon' is nan; it must be finite");
     s = good, s.rms_epsilon = 0;
