@@ -231,11 +231,14 @@ static tm_status check_header(cursor *c, uint64_t *n_tensors, uint64_t *n_keys, 
                        what ? what : "");
     }
     if (version == 0x02000000u || version == 0x03000000u)
-        return tm_fail(err, TM_UNSUPPORTED,
-                       "the file is big-endian; only little-endian files are supported");
+        return tm_fail(
+            err, TM_UNSUPPORTED,
+            "the file is big-endian; convert it with gguf_convert_endian.py of llama.cpp");
     if (version != 2 && version != 3)
         return tm_fail(err, TM_UNSUPPORTED,
-                       "the file has GGUF version %u; versions 2 and 3 are supported", version);
+                       "the file has GGUF version %u; versions 2 and 3 are supported; convert the "
+                       "checkpoint again",
+                       version);
     status = check_count(c, "tensors", *n_tensors, SMALLEST_INFO, MAX_TENSORS, err);
     return status ? status : check_count(c, "keys", *n_keys, SMALLEST_KEY, MAX_KEYS, err);
 }

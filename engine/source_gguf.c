@@ -111,8 +111,9 @@ static tm_status bind(tm_source *source, tm_role role, int layer, tm_error *err)
     if (role == TM_ROLE_EMBEDDING || role == TM_ROLE_HEAD) return TM_OK;
     if (!is_float_type(tensor->type))
         return tm_fail(err, TM_UNSUPPORTED,
-                       "tensor '%s' is of type %s; a vector must be F32, F16 or BF16", name,
-                       tm_gguf_type_name(tensor->type));
+                       "tensor '%s' is of type %s; a vector must be F32, F16 or BF16; convert the "
+                       "checkpoint again",
+                       name, tm_gguf_type_name(tensor->type));
     return check_vector(tensor, name, role == TM_ROLE_ROPE_FREQS, err);
 }
 
