@@ -107,13 +107,15 @@ bool tm_splitter_knows(tm_gguf_string pre)
 
 static tm_status unknown_rule(tm_gguf_string pre, tm_error *err)
 {
-    char list[400], quoted[TM_GGUF_QUOTED], *at = list;
-    for (int i = 0; i < N_RULES; i++)
-        at += snprintf(at, (size_t)(list + sizeof list - at), "%s%s",
-                       i == 0            ? ""
-                       : i + 1 < N_RULES ? ", "
-                                         : " and ",
-                       names[i]);
+    char list[400] = "", quoted[TM_GGUF_QUOTED];
+    for (int i = 0; i < N_RULES; i++) {
+        size_t n = strlen(list);
+        snprintf(list + n, sizeof list - n, "%s%s",
+                 i == 0            ? ""
+                 : i + 1 < N_RULES ? ", "
+                                   : " and ",
+                 names[i]);
+    }
     return tm_fail(err, TM_UNSUPPORTED,
                    "key 'tokenizer.ggml.pre' is %s; supported are %s; use --pre "
                    "to choose one",

@@ -298,7 +298,7 @@ static void judge_pairs(tm_arms_row *row, const tm_looks *looks)
     row->ratio = looks
                      ? tm_look_interval(looks, row->b_values, row->a_values, n, TM_ARMS_CONFIDENCE)
                      : tm_interval_ratio(row->b_values, row->a_values, n, TM_ARMS_CONFIDENCE);
-    if (n < TM_ARMS_MIN_PAIRS) {
+    if (n < TM_MIN_PAIRS) {
         row->ratio.low = row->ratio.high = n > 1 ? row->ratio.value : NAN;
         for (int i = 0; i < n && n > 1; i++) {
             row->ratio.low = fmin(row->ratio.low, row->b_values[i] / row->a_values[i]);
@@ -323,12 +323,12 @@ static void warn(tm_arms_row *row)
         tm_add_sentence(text, size,
                         "not pairs: the stores were measured at different times, so drift of the "
                         "machine is part of the ratio");
-    else if (n < TM_ARMS_MIN_PAIRS)
+    else if (n < TM_MIN_PAIRS)
         tm_add_sentence(text, size, "%d pair%s: at least %d are required for an interval", n,
-                        tm_plural(n), TM_ARMS_MIN_PAIRS);
+                        tm_plural(n), TM_MIN_PAIRS);
     else if (n < 6)
         tm_add_sentence(text, size, "%d pairs: the interval is Student's t on logarithms", n);
-    if (row->is_paired && n >= TM_ARMS_MIN_PAIRS && n % 2 != 0)
+    if (row->is_paired && n >= TM_MIN_PAIRS && n % 2 != 0)
         tm_add_sentence(text, size,
                         "an odd number of pairs leaves 1/%d of the slot effect in the ratio", n);
     if (excludes_one(row->slot))

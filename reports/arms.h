@@ -12,8 +12,6 @@
 #include "reports/output/text.h"
 
 #define TM_ARMS_CONFIDENCE 0.95
-/* Fewer pairs give a range of the pairs, no interval. */
-#define TM_ARMS_MIN_PAIRS 4
 
 typedef enum tm_arms_verdict {
     TM_ARMS_NOT_MEASURED,

@@ -139,33 +139,33 @@ static double joules(const tm_metric *metric, const tm_process_records *process,
 #define TIME "faster", "slower"
 #define LESS "lower", "higher"
 
-const tm_metric tm_metrics[] = {
-    {"tokens_per_second", "speed", "tokens/s", true, TIME, speed, NULL, 0, false},
-    {"first_token", "time to first token", "ms", false, TIME, first_token, NULL, 0, true},
-    {"token_p50", "median token time", "ms", false, TIME, token_time, NULL, 0.5, false},
-    {"token_p90", "token time p90", "ms", false, TIME, token_time, NULL, 0.9, false},
-    {"token_p99", "token time p99", "ms", false, TIME, token_time, NULL, 0.99, false},
-    {"peak_rss", "peak memory", "bytes", false, LESS, peak_memory, NULL, 0, false},
-    {"joules_per_token", "energy per token", "J", false, LESS, joules, NULL, 0, false},
-    {"instructions_per_token", "instructions per token", "", false, LESS, counter_per_token,
-     "instructions", 0, false},
-    {"cycles_per_token", "cycles per token", "", false, LESS, counter_per_token, "cycles", 0,
-     false},
-    {0},
-};
+/* One row per metric. */
+#define METRICS(X)                                                                                 \
+    X("tokens_per_second", "speed", "tokens/s", true, TIME, speed, NULL, 0, false)                 \
+    X("first_token", "time to first token", "ms", false, TIME, first_token, NULL, 0, true)         \
+    X("token_p50", "median token time", "ms", false, TIME, token_time, NULL, 0.5, false)           \
+    X("token_p90", "token time p90", "ms", false, TIME, token_time, NULL, 0.9, false)              \
+    X("token_p99", "token time p99", "ms", false, TIME, token_time, NULL, 0.99, false)             \
+    X("peak_rss", "peak memory", "bytes", false, LESS, peak_memory, NULL, 0, false)                \
+    X("joules_per_token", "energy per token", "J", false, LESS, joules, NULL, 0, false)            \
+    X("instructions_per_token", "instructions per token", "", false, LESS, counter_per_token,      \
+      "instructions", 0, false)                                                                    \
+    X("cycles_per_token", "cycles per token", "", false, LESS, counter_per_token, "cycles", 0,     \
+      false)
+
+#define ROW(name, ...)  {name, __VA_ARGS__},
+#define NAME(name, ...) name,
+const tm_metric tm_metrics[] = {METRICS(ROW){0}};
+const char *const tm_metric_names[] = {METRICS(NAME) "all", NULL};
 
 tm_status tm_metric_need(const char *name, const tm_metric **out, tm_error *err)
 {
-    const char *names[sizeof tm_metrics / sizeof *tm_metrics];
-    int n = 0;
     for (const tm_metric *m = tm_metrics; m->name; m++) {
-        names[n++] = m->name;
         if (strcmp(m->name, name) != 0) continue;
         *out = m;
         return TM_OK;
     }
-    names[n] = NULL;
-    return tm_unknown_name(err, "metric", name, names);
+    return tm_unknown_name(err, "metric", name, tm_metric_names);
 }
 
 bool tm_metric_applies(const tm_metric *metric, const tm_cell *cell)

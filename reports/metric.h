@@ -30,6 +30,8 @@ struct tm_metric {
 
 /* All metrics, the first is the default; the list ends with a row without a name. */
 extern const tm_metric tm_metrics[];
+/* Their names, then "all", for the choices of an option. */
+extern const char *const tm_metric_names[];
 /* Errors: ARG (unknown, with the nearest name). */
 tm_status tm_metric_need(const char *name, const tm_metric **out, tm_error *err) TM_MUST_USE;
 

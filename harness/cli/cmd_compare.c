@@ -267,7 +267,7 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
         tm_arms_judge(arms, run.wants ? &state.looks : NULL);
     }
     for (int i = 0; i < arms->n_rows && r->aa && status == TM_OK; i++)
-        if (arms->rows[i].n_a >= TM_ARMS_MIN_PAIRS)
+        if (arms->rows[i].n_a >= TM_MIN_PAIRS)
             status = tm_noise_floor_keep(machine.fingerprint, &arms->rows[i], err);
     if (status == TM_OK && exports.n > 0 && !outcome.interrupted)
         status = write_exports(&exports, arms, &outcome.records, first, err);
@@ -356,9 +356,7 @@ static const tm_option rows[] = {
      .help = "add pairs until the interval is as narrow as +-PERCENT, e.g. 2%"},
     {"metric", NULL, TM_LIST(request, metrics), "NAME,...",
      .help = "compare these metrics, or all (default tokens_per_second)",
-     .choices = (const char *const[]){"tokens_per_second", "first_token", "token_p50", "token_p90",
-                                      "token_p99", "peak_rss", "joules_per_token",
-                                      "instructions_per_token", "cycles_per_token", "all", NULL}},
+     .choices = tm_metric_names},
     {"aa", NULL, TM_FLAG(request, aa), NULL,
      .help = "run A against itself and keep the result as this machine's noise floor"},
     {"repetitions", "r", TM_INTEGER(request, repetitions), "N",

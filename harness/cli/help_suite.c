@@ -24,6 +24,8 @@ const tm_help_row tm_help_suite_keys[] = {
     {"warmup", "runs in each process before these, not measured (default 1)"},
     {"time_budget_seconds", "start nothing that would end later (default 0: no limit)"},
     {"min_pairs", "with a time budget: start a model only if so many of its pairs fit (default 0)"},
+    {"precision", "end the pairs of a cell when its speed-up is known to +- this fraction, as 0.02 "
+                  "(default: run all)"},
     {"counters", "a group of hardware counters (see `list counters`) or a file"},
     {"profile", "true: also profile every test in each process"},
     {"energy", "a source, such as \"auto\", or {\"source\", \"seconds\", \"idle_seconds\"}"},

@@ -3,6 +3,7 @@
 # formats and output files; exit statuses. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
+source=$PWD
 . tests/harness/cli/tap.sh
 
 skip() { # title reason
@@ -171,8 +172,9 @@ expect 2 "a name where none belongs" 'only .list suites NAME. does' list models 
 "$program" help suite | sed -n '/^Example:/,$p' | tail -n +2 | sed 's/, "model.gguf"//' >mine.json
 expect 0 "the example of help suite runs" '^8 cells' run mine.json --dry-run
 # Every key of the program is explained.
-for key in name description exclude baseline processes repetitions warmup time_budget_seconds min_pairs counters \
-    profile energy; do "$program" help suite | grep -q "^  ${key}[. ]" || echo "$key is not explained"; done >out
+keys=$(sed -n '/known\[\] = {"name"/,/NULL}/p' "$source/harness/sweep/suite.c" | grep -o '"[a-z_]*"' | tr -d '"')
+for key in $keys; do "$program" help suite | grep -q "^  ${key}[. ]" || echo "$key is not explained"; done >out
+[ "$(echo "$keys" | wc -l)" -ge 14 ] || echo "only these keys were found: $keys" >>out
 [ ! -s out ]
 verdict $? "help suite explains every key"
 
