@@ -20,7 +20,7 @@ build fast '"factor":0.8'
 build crash '"crash":true'
 build wrong '"factor":0.5,"tokens":"0123456789abcdef"'
 build fat '"memory":1.5'
-cells="-m null:1000 --kernel i2r16_mad_scalar -t 1 -p 0 -n 4 -r 2"
+cells="-m null:1000 --kernel i2r16_mad_scalar -t 1 -p 0 -n 4 -r 1"
 # gate STATUS TITLE PATTERN ARGUMENT...
 gate() {
     local wanted=$1 title=$2 pattern=$3
@@ -60,7 +60,7 @@ PYTHON
 verdict $? "and the figures"
 grep -q "<failure" out.xml
 verdict $? "the export has the failure"
-[ "$(grep -c '"kind":"sample"' s.jsonl)" -eq 64 ]
+[ "$(grep -c '"kind":"sample"' s.jsonl)" -eq 32 ]
 verdict $? "the store has every sample"
 gate 0 "Markdown" "| PASS | " --base ./base --head ./same --format md
 
