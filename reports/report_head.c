@@ -121,6 +121,9 @@ static int count_marked(const tm_records *records, const char *what, int *n_samp
     return n;
 }
 
+/* Share of disturbed samples above which the machine is called busy. */
+#define BUSY_SHARE 0.1
+
 /* One paragraph: pairs, marks, how busy the machine was, older cells. */
 static void put_trust(const tm_report_view *view, tm_text *out)
 {
@@ -151,15 +154,16 @@ static void put_trust(const tm_report_view *view, tm_text *out)
                        TM_MIN_PAIRS);
     tm_text_format(out, "%d of %d samples are marked as disturbed", n_marked, n_samples);
     if (n_others || n_hypervisor)
-        tm_text_format(out,
-                       ": other processes took CPU time during %d, the hypervisor during %d. The "
-                       "machine was busy",
+        tm_text_format(out, ": other processes took CPU time during %d, the hypervisor during %d",
                        n_others, n_hypervisor);
     tm_text_add(out, ". ");
+    if (n_others + n_hypervisor > BUSY_SHARE * n_samples)
+        tm_text_add(out, "The machine was busy. ");
     if (n_older)
         tm_text_format(out, "%d cell%s from an older build or model file. ", n_older,
                        n_older == 1 ? " is" : "s are");
-    tm_text_add(out, "Brackets: 95 % interval over processes or pairs.\n\n"
+    tm_text_add(out, "Brackets: of a ratio its 95 % interval over pairs, of other values their "
+                     "interval within this run.\n\n"
                      "Every value states its origin: *measured* by ternmark in this store, "
                      "*published* by a paper about other machines, or *predicted* before a run. A "
                      "missing value is N/A or -, with the reason, and never 0.\n");
