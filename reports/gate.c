@@ -123,7 +123,14 @@ tm_status tm_gate_add_pairs(tm_gate *gate, const tm_arms_row *from, const tm_gat
                                                       : TM_GATE_OUTCOME_INCONCLUSIVE;
     snprintf(out->reason, sizeof out->reason, "%s",
              from->missing[0] ? from->missing : row->because);
-    if (out->outcome == TM_GATE_OUTCOME_INCONCLUSIVE)
+    if (out->outcome != TM_GATE_OUTCOME_INCONCLUSIVE) return TM_OK;
+    if (row->ratio.value > 1 + row->threshold && row->ratio.value <= row->noise_floor)
+        snprintf(
+            out->reason, sizeof out->reason,
+            "beyond the threshold, but within this machine's noise floor of %.3g; run `compare "
+            "--aa` again when it is idle",
+            row->noise_floor);
+    else
         out->more_pairs = pairs_needed(&row->ratio, row->ratio.n, row->threshold);
     return TM_OK;
 }

@@ -267,8 +267,7 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
         tm_arms_judge(arms, run.wants ? &state.looks : NULL);
     }
     for (int i = 0; i < arms->n_rows && r->aa && status == TM_OK; i++)
-        if (arms->rows[i].n_a >= TM_MIN_PAIRS)
-            status = tm_noise_floor_keep(machine.fingerprint, &arms->rows[i], err);
+        status = tm_noise_floor_keep(machine.fingerprint, &arms->rows[i], err);
     if (status == TM_OK && exports.n > 0 && !outcome.interrupted)
         status = write_exports(&exports, arms, &outcome.records, first, err);
     tm_exports_close(&exports);
@@ -358,7 +357,8 @@ static const tm_option rows[] = {
      .help = "compare these metrics, or all (default tokens_per_second)",
      .choices = tm_metric_names},
     {"aa", NULL, TM_FLAG(request, aa), NULL,
-     .help = "run A against itself and keep the result as this machine's noise floor"},
+     .help = "run A against itself and keep the result (of 10 pairs or more) as this machine's "
+             "noise floor"},
     {"repetitions", "r", TM_INTEGER(request, repetitions), "N",
      .help = "repetitions per process (default 3)", .low = 1, .high = 1000},
     {"plot", NULL, TM_DIR(request, plot), "DIR",

@@ -12,7 +12,7 @@
 static bool path_of(const char *fingerprint, const tm_arms_row *row, char path[TM_TUNE_CACHE_PATH])
 {
     char key[256];
-    snprintf(key, sizeof key, "noise floor 1|%s|%s|%d|%s|%s", fingerprint, row->metric->name,
+    snprintf(key, sizeof key, "noise floor 2|%s|%s|%d|%s|%s", fingerprint, row->metric->name,
              row->b.threads, row->b.n_prompt > 0 ? "prompt" : "", row->b.n_gen > 0 ? "gen" : "");
     return tm_tune_cache_path(NULL, tm_hash(TM_HASH_START, key, strlen(key)), path);
 }
@@ -21,7 +21,8 @@ tm_status tm_noise_floor_keep(const char *fingerprint, const tm_arms_row *row, t
 {
     char path[TM_TUNE_CACHE_PATH];
     double floor = exp(fmax(fabs(log(row->ratio.low)), fabs(log(row->ratio.high))));
-    if (!isfinite(floor) || !path_of(fingerprint, row, path)) return TM_OK;
+    if (row->n_a < TM_NOISE_FLOOR_PAIRS || !isfinite(floor) || !path_of(fingerprint, row, path))
+        return TM_OK;
     tm_json *json = tm_json_object();
     if (!json) return tm_fail(err, TM_NOMEM, "no memory for a noise floor");
     tm_json_put_string(json, "fingerprint", fingerprint);
@@ -44,7 +45,8 @@ void tm_noise_floor_recall(const char *fingerprint, tm_arms_row *row)
     double ratio = tm_json_double(tm_json_get(json, "ratio"), NAN);
     double pairs = tm_json_double(tm_json_get(json, "pairs"), NAN);
     const char *of = tm_json_text(tm_json_get(json, "fingerprint"), "");
-    if (ratio >= 1 && ratio < 100 && pairs >= 2 && pairs < 1e6 && strcmp(of, fingerprint) == 0) {
+    if (ratio >= 1 && ratio < 100 && pairs >= TM_NOISE_FLOOR_PAIRS && pairs < 1e6 &&
+        strcmp(of, fingerprint) == 0) {
         row->noise_floor = ratio;
         row->noise_pairs = (int)pairs;
     }

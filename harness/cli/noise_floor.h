@@ -5,7 +5,11 @@
 
 #include "reports/arms.h"
 
-/* Keeps the bound of the A/A ratio that is farther from 1. Errors: IO, NOMEM. */
+/* A floor of fewer pairs is mostly their own uncertainty: it is neither kept nor used. */
+#define TM_NOISE_FLOOR_PAIRS 10
+
+/* Keeps the bound of the A/A ratio that is farther from 1, from at least TM_NOISE_FLOOR_PAIRS
+ * pairs. Errors: IO, NOMEM. */
 tm_status tm_noise_floor_keep(const char *fingerprint, const tm_arms_row *row,
                               tm_error *err) TM_MUST_USE;
 /* Sets noise_floor and noise_pairs of the row if they are known. */
