@@ -10,28 +10,41 @@ set -u
 export LC_ALL=C
 
 cd "${1:-.}" || exit 2
+exec </dev/null # for a command whose list of files is empty
 build=${2:-build}
 self=scripts/lint.sh
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
 
 existing() { for f in "$@"; do [ -e "$f" ] && echo "$f"; done; }
-sources() { find kernels engine harness reports tests -name '*.[ch]' -o -name '*.cc' -o -name '*.def' 2>/dev/null | sort; }
-library_sources() { find kernels engine harness reports -name '*.[ch]' -not -path 'harness/cli/*' | sort; }
+matching() { # regular-expression files...
+    local pattern=$1
+    shift
+    printf '%s\n' "$@" | grep -E "$pattern"
+}
+mapfile -t sources < <(find kernels engine harness reports tests -name '*.[ch]' -o -name '*.cc' -o -name '*.def' 2>/dev/null | sort)
+mapfile -t headers < <(matching '\.h$' "${sources[@]}")
+mapfile -t library < <(matching '\.(h|c|cc)$' "${sources[@]}" | grep -vE '^(tests|harness/cli)/')
+mapfile -t shell_scripts < <(existing scripts/*.sh tests/*/*.sh tests/*/*/*.sh .ci/run)
 # Everything that a person reads.
-texts() {
-    sources
-    shell_scripts
+mapfile -t texts < <({
+    printf '%s\n' "${sources[@]}" "${shell_scripts[@]}"
     existing Makefile ./*.md .github/workflows/* workloads/*.json workloads/*/*
     find kernels engine harness reports workloads results/*.md results/published tests -name '*.md' 2>/dev/null
-}
-shell_scripts() { existing scripts/*.sh tests/*/*.sh tests/*/*/*.sh .ci/run; }
+} | sort -u)
+# The library's objects.
+mapfile -t objects < <(find "$build/obj/kernels" "$build/obj/engine" "$build/obj/harness" "$build/obj/reports" \
+    -name '*.o' -not -path '*/harness/cli/*' 2>/dev/null | sort)
 
 # The rooms of the Makefile, in their order, and the program after them.
 rooms() { sed -n '/^ROOMS *:=/,/[^\\]$/{s/^ROOMS *:=//;s/\\$//;p}' Makefile | xargs -n1; echo harness/cli; }
 
+# Each rule reads all its files in one pass: a process per file costs more than the check.
+
 # A file includes its own room and the rooms before it. Reports read records, not the engine. The
 # tests of a room use what the room uses; fuzz targets use the whole library.
 rule_includes_follow_the_rooms() {
-    sources | xargs -r grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null |
+    grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' /dev/null "${sources[@]}" |
         sed -E 's/^([^:]*):([0-9]+):[^"]*"([^"]*)".*/\1 \2 \3/' |
         awk -v rooms="$(rooms | xargs)" '
             BEGIN { n = split(rooms, names, " "); for (i = 1; i <= n; i++) order[names[i]] = i }
@@ -56,7 +69,7 @@ rule_includes_follow_the_rooms() {
 
 rule_third_party_headers_have_one_door() {
     while read -r header door library; do # a test may play the library
-        sources | xargs -r grep -nE "#[[:space:]]*include[[:space:]]*[<\"]([a-z]+/)?${header}[>\"]" /dev/null |
+        grep -nE "#[[:space:]]*include[[:space:]]*[<\"]([a-z]+/)?${header}[>\"]" /dev/null "${sources[@]}" |
             while IFS=: read -r file line _; do
                 [ "$file" = "$door" ] || [ "$file" = "$library" ] || echo "$file:$line: <$header> belongs in $door only"
             done
@@ -71,40 +84,46 @@ DOORS
 }
 
 rule_include_guards_follow_the_path() {
-    sources | grep '\.h$' | while read -r file; do
-        guard=TM_$(echo "${file%.h}" | tr 'a-z/.-' 'A-Z___')_H
-        line=$(grep -nm 1 '^#' "$file" | cut -d: -f1)
-        [ "$(grep -m 2 '^#' "$file" | tr '\n' ' ')" = "#ifndef $guard #define $guard " ] ||
-            echo "$file:${line:-1}: the guard of this file is $guard"
-    done
+    awk '
+        function guard(path) {
+            path = toupper(path); gsub(/[\/.-]/, "_", path)
+            return "TM_" path
+        }
+        FNR == 1 { n = 0 }
+        !/^#/ || ++n > 2 { next }
+        n == 1 { at[FILENAME] = FNR; first = $0 }
+        n == 2 { good[FILENAME] = first == "#ifndef " guard(FILENAME) && $0 == "#define " guard(FILENAME) }
+        END {
+            for (i = 1; i < ARGC; i++)
+                if (!good[ARGV[i]])
+                    printf "%s:%d: the guard of this file is %s\n", ARGV[i],
+                        ARGV[i] in at ? at[ARGV[i]] : 1, guard(ARGV[i])
+        }' "${headers[@]}"
 }
 
 rule_files_stay_under_600_lines() {
-    { sources; shell_scripts; existing Makefile; } | while read -r file; do
-        n=$(wc -l <"$file")
-        [ "$n" -le 600 ] || echo "$file:$n: $n lines; over 600 is more than one purpose"
-    done
+    wc -l "${sources[@]}" "${shell_scripts[@]}" Makefile |
+        awk '$1 > 600 && $2 != "total" { printf "%s:%d: %d lines; over 600 is more than one purpose\n", $2, $1, $1 }'
 }
 
 rule_lines_stay_within_100_columns() {
-    sources | xargs -r awk '
-        length($0) > 100 { printf "%s:%d: %d columns; at most 100\n", FILENAME, FNR, length($0) }'
+    awk 'length($0) > 100 { printf "%s:%d: %d columns; at most 100\n", FILENAME, FNR, length($0) }' "${sources[@]}"
 }
 
 # `int` on one line and `member;` on the next: the formatter tears them apart when a comment behind
 # the member is too long. The comment belongs above the member.
 rule_members_stay_with_their_types() {
-    sources | grep '\.h$' | xargs -r awk '
+    awk '
         FNR == 1 { type = 0 }
         type && /^[ \t]+\**[a-z_0-9]+(\[[^]]*\])?;/ {
             printf "%s:%d: a struct member is separated from its type; put its comment above\n", FILENAME, FNR }
-        { type = /^[ \t]+(const |unsigned |struct )?[a-z_0-9]+$/ }'
+        { type = /^[ \t]+(const |unsigned |struct )?[a-z_0-9]+$/ }' "${headers[@]}"
 }
 
 # Two headers that define the same type or macro compile until one file includes both. Macros of
 # kernel templates are private to the file that includes them.
 rule_public_names_are_unique() {
-    find kernels engine harness reports -name '*.h' | sort |
+    matching '^(kernels|engine|harness|reports)/' "${headers[@]}" |
         xargs -r grep -nE '^\} tm_[a-z0-9_]+;|^typedef [^{]* tm_[a-z0-9_]+;|^# *define TM_[A-Z0-9_]+' /dev/null |
         grep -vE '_H$|^kernels/[a-z]+/[^:]*:[0-9]+:# *define' |
         sed -E 's/^([^:]*:[0-9]+):(# *define (TM_[A-Z0-9_]+).*|.*(tm_[a-z0-9_]+);)$/\1 \3\4/' |
@@ -112,11 +131,12 @@ rule_public_names_are_unique() {
 }
 
 rule_pointers_are_tested_without_null() {
-    sources | grep -v '^tests/' | xargs -r grep -nE '[!=]= *NULL' /dev/null | sed -E 's/^([^:]*:[0-9]+):.*/\1: write !p or p/'
+    matching '^(kernels|engine|harness|reports)/' "${sources[@]}" | xargs -r grep -nE '[!=]= *NULL' /dev/null |
+        sed -E 's/^([^:]*:[0-9]+):.*/\1: write !p or p/'
 }
 
 rule_project_headers_come_before_system_headers() {
-    sources | grep -vE '^kernels/|\.def$' | xargs -r awk '
+    printf '%s\n' "${sources[@]}" | grep -vE '^kernels/|\.def$' | xargs -r awk '
         FNR == 1 { system_header = 0 }
         /^#include </ { system_header = 1 }
         /^#include "/ && system_header && !/"tests\/|cmocka|\.def"/ {
@@ -137,7 +157,7 @@ rule_rooms_have_a_short_readme() {
 
 # Idioms of a translation. The right-hand words are the field's.
 rule_text_is_plain_english() {
-    texts | grep -vxE "$self|tests/scripts/lint\.sh" | sort -u | xargs -r grep -niE \
+    printf '%s\n' "${texts[@]}" | grep -vxE "$self|tests/scripts/lint\.sh" | xargs -r grep -niE \
         -e '\bmend(s|ed|ing)?\b' \
         -e '\b(of|from) before\b' \
         -e '\bfor (whom|who)\b' \
@@ -161,129 +181,117 @@ rule_text_is_plain_english() {
 # A body in a header is emitted by every file that includes it, with that file's instruction set: of
 # those with external linkage the linker would keep one copy for all.
 rule_kernel_headers_hold_only_static_functions() {
-    existing kernels/*.h kernels/*/*.h | while read -r file; do
-        awk -v file="$file" '
-            /^[ \t]*(\/\*|\*|\/\/|#)/ || /\\$/ { next }
-            text == "" && (!/^[A-Za-z_]/ || /^[A-Z0-9_]+\(.*\)$/) { next }
-            text == "" { at = FNR }
-            { text = text " " $0 }
-            /[;{]/ {
-                open = index(text, "{"); stop = index(text, ";"); paren = index(text, "(")
-                if (open && (!stop || open < stop) && paren && paren < open &&
-                    text !~ /^ (typedef|struct|union|enum|extern|static|TM_ALWAYS_INLINE) /)
-                    printf "%s:%d: a function in a kernel header must be static\n", file, at
-                text = ""
-            }' "$file"
-    done
+    matching '^kernels/' "${headers[@]}" | xargs -r awk '
+        FNR == 1 { text = "" }
+        /^[ \t]*(\/\*|\*|\/\/|#)/ || /\\$/ { next }
+        text == "" && (!/^[A-Za-z_]/ || /^[A-Z0-9_]+\(.*\)$/) { next }
+        text == "" { at = FNR }
+        { text = text " " $0 }
+        /[;{]/ {
+            open = index(text, "{"); stop = index(text, ";"); paren = index(text, "(")
+            if (open && (!stop || open < stop) && paren && paren < open &&
+                text !~ /^ (typedef|struct|union|enum|extern|static|TM_ALWAYS_INLINE) /)
+                printf "%s:%d: a function in a kernel header must be static\n", FILENAME, at
+            text = ""
+        }'
 }
 
 rule_library_neither_prints_nor_exits() {
-    library_sources | while read -r file; do
-        sed -e 's,/\*.*\*/,,; s,/\*.*,,; s,^ *\*.*,,; s,//.*,,' "$file" |
-            grep -nE '(^|[^_A-Za-z0-9"%.>])(printf|vprintf|puts|putchar|perror|exit|abort)[[:space:]]*\(|(^|[^_A-Za-z0-9"])(stdout|stderr)[[:space:]]*[,);]' |
-            while IFS=: read -r line _; do
-            echo "$file:$line: the library never prints, exits or aborts; return a tm_status"
-        done
-    done
+    awk '
+        !/(print|put|perror|exit|abort|std(out|err))/ { next }
+        { sub(/\/\*.*\*\//, ""); sub(/\/\*.*/, ""); sub(/^ *\*.*/, ""); sub(/\/\/.*/, "") }
+        /(^|[^_A-Za-z0-9"%.>])(printf|vprintf|puts|putchar|perror|exit|abort)[ \t]*\(/ ||
+            /(^|[^_A-Za-z0-9"])(stdout|stderr)[ \t]*[,);]/ {
+            printf "%s:%d: the library never prints, exits or aborts; return a tm_status\n", FILENAME, FNR }' \
+        "${library[@]}"
 }
 
 rule_no_words_of_unfinished_work_and_no_paths_of_one_machine() {
-    texts | grep -vx "$self" | grep -v '^tests/scripts/' | while read -r file; do
-        grep -nwE 'TO[D]O|FI[X]ME|X[X]X' "$file" | while IFS=: read -r line _; do
-            echo "$file:$line: a note of unfinished work"
-        done
-        grep -nE '(^|[^A-Za-z0-9_.*])/(home|root|work|Users)/[A-Za-z0-9]' "$file" | while IFS=: read -r line _; do
-            echo "$file:$line: a path of one machine"
-        done
-    done
+    local files
+    mapfile -t files < <(printf '%s\n' "${texts[@]}" | grep -vx "$self" | grep -v '^tests/scripts/')
+    grep -nwE 'TO[D]O|FI[X]ME|X[X]X' /dev/null "${files[@]}" | sed -E 's/^([^:]*:[0-9]+):.*/\1: a note of unfinished work/'
+    grep -nE '(^|[^A-Za-z0-9_.*])/(home|root|work|Users)/[A-Za-z0-9]' /dev/null "${files[@]}" |
+        sed -E 's/^([^:]*:[0-9]+):.*/\1: a path of one machine/'
 }
 
 # kernels.def and the files: a row without its file, or its symbol, does not link; a file without a
 # row is a kernel nobody can choose.
 rule_kernel_rows_and_files_match() {
     [ -e kernels/kernels.def ] || return 0
-    sed -nE 's/^TM_KERNEL(_X86|_ARM)?\(([a-z0-9_]+)\).*/\2/p' kernels/kernels.def | while read -r name; do
-        [ -n "$(existing kernels/*/"$name.c")" ] ||
-            echo "kernels/kernels.def:$(grep -n "($name)" kernels/kernels.def | cut -d: -f1): no file kernels/*/$name.c"
-    done
-    grep -lE '^const tm_kernel tm_kernel_' kernels/*/*.c 2>/dev/null | while read -r file; do
-        name=$(basename "$file" .c)
-        grep -qE "^TM_KERNEL(_X86|_ARM)?\($name\)" kernels/kernels.def ||
-            echo "$file:1: defines a kernel that kernels.def does not list"
-        grep -nE '^const tm_kernel tm_kernel_' "$file" | grep -v "tm_kernel_$name " | while IFS=: read -r line _; do
-            echo "$file:$line: the symbol of this kernel is tm_kernel_$name"
-        done
-    done
+    {
+        existing kernels/*/*.c
+        grep -nE '^TM_KERNEL(_X86|_ARM)?\(' kernels/kernels.def /dev/null
+        grep -nE '^const tm_kernel tm_kernel_' /dev/null kernels/*/*.c
+    } | awk -F: '
+        function stem(path) { gsub(/.*\/|\.c$/, "", path); return path }
+        NF == 1 { have[stem($1)] = 1; next }
+        /^kernels\/kernels\.def:/ { gsub(/.*\(|\).*/, "", $3); row[$3] = $2; next }
+        !(stem($1) in row) { printf "%s:1: defines a kernel that kernels.def does not list\n", $1 }
+        index($3, "tm_kernel_" stem($1) " ") == 0 { printf "%s:%d: the symbol of this kernel is tm_kernel_%s\n", $1, $2, stem($1) }
+        END {
+            for (name in row)
+                if (!(name in have)) printf "kernels/kernels.def:%d: no file kernels/*/%s.c\n", row[name], name
+        }'
 }
 
-objects() { # those of the library
-    find "$build/obj/kernels" "$build/obj/engine" "$build/obj/harness" "$build/obj/reports" \
-        -name '*.o' -not -path '*/harness/cli/*' 2>/dev/null | sort
+# Prints "file.c" in front of each line of an object's disassembly.
+disassemble() { # pattern: of the lines that matter, read after the objects from standard input
+    xargs -r objdump -d --no-show-raw-insn 2>/dev/null | grep -E " file format |^[0-9a-f]+ <|$1" |
+        awk -v folder="$build/obj/" '
+            / file format / { file = substr($1, length(folder) + 1); sub(/\.o:$/, ".c", file); next }
+            { print file, $0 }'
 }
 
 rule_wide_registers_only_in_objects_with_an_isa_suffix() {
-    isas=$(sed -nE 's/^(X86|ARM)_ISAS *:= *//p' Makefile | tr '\n' ' ')
-    objects | while read -r object; do
-        stem=$(basename "$object" .o)
-        case " $isas " in *" ${stem##*_} "*) continue ;; esac
-        objdump -d "$object" 2>/dev/null | awk -v file="${object#"$build"/obj/}" '
-            /^[0-9a-f]+ <.*>:$/ { name = $2 }
-            /%[yz]mm[0-9]/ {
-                sub(/\.o$/, ".c", file)
-                printf "%s:1: uses a wide register in %s without an ISA suffix in its name\n", file, name
-                exit
-            }'
-    done
+    local isas
+    isas=$(sed -nE 's/^(X86|ARM)_ISAS *:= *//p' Makefile | xargs | tr ' ' '|')
+    printf '%s\n' "${objects[@]}" | grep -vE "_($isas)\.o$" | disassemble '%[yz]mm[0-9]' | awk '
+        $3 ~ /^<.*>:$/ { name = $3; next }
+        !($1 in told) { told[$1]
+            printf "%s:1: uses a wide register in %s without an ISA suffix in its name\n", $1, name }'
 }
 
 rule_external_symbols_begin_with_tm() {
-    objects | while read -r object; do
-        file=${object#"$build"/obj/}
-        nm -g --defined-only "$object" 2>/dev/null |
-            awk -v file="${file%.o}.c" '$3 !~ /^(tm_|_Z|DW\.ref\.|__(odr_)?asan)/ {
-                printf "%s:1: external symbol %s lacks the prefix tm_\n", file, $3 }'
-    done
+    nm -A -g --defined-only "${objects[@]}" 2>/dev/null | awk -v folder="$build/obj/" '
+        $3 !~ /^(tm_|_Z|DW\.ref\.|__(odr_)?asan)/ {
+            file = substr($1, length(folder) + 1); sub(/\.o:.*/, ".c", file)
+            printf "%s:1: external symbol %s lacks the prefix tm_\n", file, $3 }'
 }
 
 # gcc 12 drops calls of a function that only prefetches, which no result shows.
 rule_tiles_are_prefetched() {
-    objects | grep '/kernels/' | while read -r object; do
-        objdump -d "$object" 2>/dev/null | awk -v file="${object#"$build"/obj/}" '
-            /^[0-9a-f]+ <.*>:$/ { name = $2; if (name ~ /^<tm_panel_(rows|step)/) walks = name }
-            name ~ /^<tm_panel_/ && /[ \t](prefetch|prfm)/ { asks = 1 }
-            END {
-                sub(/\.o$/, ".c", file)
-                if (walks && !asks) printf "%s:1: %s asks for no weights ahead\n", file, walks
-            }'
-    done
+    matching '/kernels/' "${objects[@]}" | xargs -r grep -lE 'tm_panel_(rows|step)' | disassemble '[[:space:]](prefetch|prfm)' | awk '
+        $3 ~ /^<.*>:$/ { name = $3; if (name ~ /^<tm_panel_(rows|step)/) walks[$1] = name; next }
+        name ~ /^<tm_panel_/ { asks[$1] }
+        END { for (file in walks) if (!(file in asks)) printf "%s:1: %s asks for no weights ahead\n", file, walks[file] }'
 }
 
 rule_shell_scripts_pass_shellcheck() {
     command -v shellcheck >/dev/null 2>&1 || { echo "skip: shellcheck is not installed"; return; }
-    shell_scripts | xargs -r shellcheck -x -S warning -f gcc
+    printf '%s\n' "${shell_scripts[@]}" | xargs -r -n 8 -P "$(nproc)" shellcheck -x -S warning -f gcc
 }
 
 rule_files_are_formatted() {
     command -v clang-format >/dev/null 2>&1 || { echo "skip: clang-format is not installed"; return; }
-    sources | grep -E '\.([ch]|cc)$' | xargs -r clang-format --dry-run -Werror 2>&1 |
+    matching '\.([ch]|cc)$' "${sources[@]}" | xargs -r -n 40 -P "$(nproc)" clang-format --dry-run -Werror 2>&1 |
         sed -nE 's/^([^:]+:[0-9]+):[0-9]+: error:.*/\1: not as clang-format writes it/p' | sort -u -t: -k1,1
 }
 
 object_rules="wide_registers_only_in_objects_with_an_isa_suffix external_symbols_begin_with_tm"
 object_rules="$object_rules tiles_are_prefetched"
+rules=$(declare -F | sed -nE 's/^declare -f rule_//p')
+for rule in $rules; do
+    case " $object_rules " in
+    *" $rule "*) [ ${#objects[@]} -gt 0 ] || { echo "skip: no objects in $build: run make" >"$work/$rule"; continue; } ;;
+    esac
+    "rule_$rule" >"$work/$rule" 2>&1 &
+done
+wait
 n=0 bad=0
-for rule in $(declare -F | sed -nE 's/^declare -f rule_//p'); do
+for rule in $rules; do
     n=$((n + 1))
     title=${rule//_/ }
-    case " $object_rules " in
-    *" $rule "*)
-        if [ -z "$(objects)" ]; then
-            echo "ok $n - $title # SKIP no objects in $build: run make"
-            continue
-        fi
-        ;;
-    esac
-    findings=$("rule_$rule")
+    findings=$(cat "$work/$rule")
     case $findings in
     '') echo "ok $n - $title" ;;
     'skip: '*) echo "ok $n - $title # SKIP ${findings#skip: }" ;;
