@@ -74,14 +74,14 @@ static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_t
 {
     for (int d = 0; tm_paper_devices[d]; d++) {
         const tm_paper_cell cell =
-            tm_paper_energy_cell(input->published, tm_paper_devices[d], s->cell->model);
+            tm_paper_energy_cell(input->published, tm_paper_devices[d], tm_cell_shape(s->cell));
         const row r = {.origin = "published",
                        .paper = TM_PAPER_SPEED,
                        .paper_table = TM_PAPER_ENERGY_TABLE,
                        .device = tm_paper_devices[d],
                        .test = "generation, length not stated",
                        .phase = "generation",
-                       .model = tm_model_label(s->cell->model),
+                       .model = tm_cell_shape(s->cell),
                        .kernel = ""};
         const struct {
             const char *name, *unit;
@@ -126,7 +126,7 @@ static tm_status add_speedup(const tm_sheet_input *input, const tm_speedup *s, t
     }
     if (phase == TM_PHASE_GENERATION && s->cell->n_prompt == 0 && s->cell->depth == 0 &&
         s->cell->threads == tm_sheet_machine_of(input, s->cell)->cores &&
-        tm_paper_has_energy(input->published, s->cell->model))
+        tm_paper_has_energy(input->published, tm_cell_shape(s->cell)))
         add_published(input, s, out);
     return TM_OK;
 }

@@ -27,27 +27,26 @@ static bool is_asked(const tm_speedup *speedup)
            (speedup->ternary && speedup->ternary->energy.is_asked);
 }
 
-static const tm_speedup *find_speedup(const tm_sheet *s, const char *label)
-{
-    const tm_speedups *all = s->input->speedups;
-    for (int i = 0; i < all->n; i++)
-        if (tm_sheet_same(all->items[i].cell, s->cell) &&
-            strcasecmp(tm_model_label(all->items[i].cell->model), label) == 0)
-            return &all->items[i];
-    return NULL;
-}
-
 /* The sizes of the paper: all of them where its table is shown, else those in the store. */
 static void add_paper_columns(energy_sheet *s)
 {
     const tm_published *published = s->sheet.input->published;
+    const tm_speedups *all = s->sheet.input->speedups;
     for (int i = 0; i < published->n; i++) {
         const tm_published_value *v = &published->items[i];
         if (strcmp(v->paper, TM_PAPER_SPEED) != 0 || strcmp(v->table, TM_PAPER_ENERGY_TABLE) != 0 ||
             strcmp(v->metric, "energy") != 0)
             continue;
-        const tm_speedup *own = find_speedup(&s->sheet, v->model);
-        if (s->has_paper || own) tm_sheet_add_column(&s->sheet, v->model, own, strcasecmp);
+        bool has_own = false;
+        for (int k = 0; k < all->n; k++) {
+            const tm_cell *cell = all->items[k].cell;
+            if (!tm_sheet_same(cell, s->sheet.cell) ||
+                strcasecmp(tm_cell_shape(cell), v->model) != 0)
+                continue;
+            tm_sheet_add_column(&s->sheet, cell->model, v->model, &all->items[k]);
+            has_own = true;
+        }
+        if (s->has_paper && !has_own) tm_sheet_add_column(&s->sheet, v->model, v->model, NULL);
     }
 }
 
@@ -55,14 +54,14 @@ static void add_other_columns(energy_sheet *s)
 {
     const tm_speedups *all = s->sheet.input->speedups;
     for (int i = 0; i < all->n; i++) {
-        const char *model = all->items[i].cell->model;
-        tm_sheet_kind kind = tm_model_is_fake(model) ? TM_SHEET_FAKE
-                             : tm_paper_has_energy(s->sheet.input->published, model)
+        const tm_cell *cell = all->items[i].cell;
+        const char *shape = tm_cell_shape(cell);
+        tm_sheet_kind kind = tm_model_is_fake(cell->model) ? TM_SHEET_FAKE
+                             : tm_paper_has_energy(s->sheet.input->published, shape)
                                  ? TM_SHEET_PAPER
                                  : TM_SHEET_OTHER;
-        if (kind == s->sheet.kind && is_asked(&all->items[i]) &&
-            tm_sheet_same(all->items[i].cell, s->sheet.cell))
-            tm_sheet_add_column(&s->sheet, tm_model_label(model), &all->items[i], strcasecmp);
+        if (kind == s->sheet.kind && is_asked(&all->items[i]) && tm_sheet_same(cell, s->sheet.cell))
+            tm_sheet_add_column(&s->sheet, cell->model, shape, &all->items[i]);
     }
 }
 
@@ -276,7 +275,7 @@ static void add_published(energy_sheet *s)
             tm_table_add_cell(s->sheet.table, "%s", labels[row]);
             for (int i = 0; i < s->sheet.n_columns; i++) {
                 tm_paper_cell cell = tm_paper_energy_cell(
-                    s->sheet.input->published, tm_paper_devices[d], s->sheet.columns[i].model);
+                    s->sheet.input->published, tm_paper_devices[d], s->sheet.columns[i].shape);
                 tm_sheet_add_published(&s->sheet,
                                        row == 0   ? &cell.fp16
                                        : row == 1 ? &cell.ternary
@@ -310,9 +309,12 @@ static tm_status fill_sheet(energy_sheet *s, tm_error *err)
     tm_table_init(s->sheet.table, title);
     tm_table_add_column(s->sheet.table, "", TM_LEFT);
     for (int i = 0; i < s->sheet.n_columns; i++)
-        tm_table_add_column(s->sheet.table, s->sheet.columns[i].model, TM_RIGHT);
+        tm_table_add_column(s->sheet.table, tm_sheet_heading(&s->sheet, i), TM_RIGHT);
     add_measured(s, s->has_paper);
-    if (s->has_paper) add_published(s);
+    if (s->has_paper) {
+        add_published(s);
+        tm_sheet_note_shapes(&s->sheet);
+    }
     if (s->sheet.is_first)
         tm_table_add_note(
             s->sheet.table,

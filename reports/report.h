@@ -25,7 +25,7 @@ tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err) TM_M
 
 /* Number of weights of a model with a known shape. */
 typedef struct tm_model_size {
-    char name[64]; /* as tm_model_label spells it */
+    char name[64]; /* as tm_shape_label spells it */
     int64_t linear_weights;
     int64_t embedding_weights; /* those of the head are as many */
     bool tied_head;            /* one table is both */

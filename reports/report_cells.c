@@ -15,7 +15,7 @@ static tm_measured model_gb(const tm_report_view *view, const tm_cell_summary *s
     const double head_bytes = tm_kernel_name_weight_bytes(s->cell.head_kernel);
     for (int i = 0; i < view->options->n_sizes; i++) {
         const tm_model_size *size = &view->options->sizes[i];
-        if (strcasecmp(size->name, tm_model_label(s->cell.model)) != 0) continue;
+        if (strcasecmp(size->name, tm_cell_shape(&s->cell)) != 0) continue;
         /* The embedding of an untied model is a table of its own, kept in 16 bits per weight. */
         double head = isfinite(s->head_bytes.value) ? s->head_bytes.value
                                                     : (double)size->embedding_weights * head_bytes;

@@ -39,7 +39,7 @@ static void choose_test(const tm_report_view *view, bool is_prompt, char test[48
 }
 
 typedef struct axis {
-    const char *models[128];
+    const tm_cell *models[128]; /* one cell of each model */
     int n_models;
     int threads[64];
     int n_threads;
@@ -59,12 +59,12 @@ static void collect_axis(const tm_report_view *view, const char *test, axis *out
         bool has_model = tm_model_is_fake(cell->model), has_threads = has_model;
         if (cell->machine != view->machine || strcmp(cell->test, test) != 0) continue;
         for (int k = 0; k < out->n_models; k++)
-            has_model |= strcmp(out->models[k], cell->model) == 0;
+            has_model |= strcmp(out->models[k]->model, cell->model) == 0;
         for (int k = 0; k < out->n_threads; k++) has_threads |= out->threads[k] == cell->threads;
-        if (!has_model && out->n_models < 128) out->models[out->n_models++] = cell->model;
+        if (!has_model && out->n_models < 128) out->models[out->n_models++] = cell;
         if (!has_threads && out->n_threads < 64) out->threads[out->n_threads++] = cell->threads;
     }
-    qsort(out->models, (size_t)out->n_models, sizeof *out->models, tm_sheet_by_size);
+    qsort(out->models, (size_t)out->n_models, sizeof *out->models, tm_sheet_cells_by_size);
     qsort(out->threads, (size_t)out->n_threads, sizeof *out->threads, by_number);
 }
 
@@ -126,12 +126,12 @@ static void add_speeds(const tm_report_view *view, const axis *a, const char *te
     for (int i = 0; i < length; i++) {
         const int m = is_over_threads ? which : i, t = is_over_threads ? i : which;
         const tm_cell_summary *s =
-            arm_of(find_speedup(view, a->models[m], a->threads[t], test), marker);
+            arm_of(find_speedup(view, a->models[m]->model, a->threads[t], test), marker);
         const double x = is_over_threads ? a->threads[t] : m + 1;
         if (is_over_threads)
             snprintf(tic, sizeof tic, "%d", a->threads[t]);
         else
-            short_name(a->models[m], tic);
+            short_name(a->models[m]->model, tic);
         tm_plot_add_tic(plot, x, tic);
         if (!s || !isfinite(s->tokens_per_second.value)) continue;
         places[n_places++] = tm_plot_place_of(x, s);
@@ -139,7 +139,7 @@ static void add_speeds(const tm_report_view *view, const axis *a, const char *te
     }
     if (!n_places) return;
     if (is_over_threads)
-        snprintf(label, sizeof label, "%.80s, %s", tm_model_label(a->models[which]),
+        snprintf(label, sizeof label, "%.80s, %s", tm_model_label(a->models[which]->model),
                  role_name(view, marker));
     else
         snprintf(label, sizeof label, "%s, %d thread%s", role_name(view, marker), a->threads[which],
@@ -213,12 +213,17 @@ static void add_published_speedups(const tm_report_view *view, const char *table
     }
 }
 
+static double parameters_of(const tm_cell *cell)
+{
+    return tm_model_parameters(cell->model, tm_cell_shape(cell));
+}
+
 /* Labels a model on the x axis. */
-static void add_model_tic(tm_plot *plot, const char *model)
+static void add_model_tic(tm_plot *plot, const tm_cell *cell)
 {
     char name[32];
-    short_name(model, name);
-    tm_plot_add_tic(plot, tm_nominal_parameters(tm_model_label(model)), name);
+    short_name(cell->model, name);
+    tm_plot_add_tic(plot, parameters_of(cell), name);
 }
 
 /* Measured points at one thread count: the paper's sizes are joined; other models are not. */
@@ -230,11 +235,11 @@ static void add_own_speedups(const tm_report_view *view, const axis *a, const ch
         char label[128];
         int n = 0;
         for (int m = 0; m < a->n_models; m++) {
-            const tm_speedup *s = find_speedup(view, a->models[m], a->threads[t], test);
-            bool is_paper = tm_paper_has_speed(view->input->published, a->models[m]);
+            const tm_speedup *s = find_speedup(view, a->models[m]->model, a->threads[t], test);
+            bool is_paper = tm_paper_has_speed(view->input->published, tm_cell_shape(a->models[m]));
             if (is_paper == (is_other == 1) || !s || !isfinite(s->comparison.ratio.value)) continue;
             const char *flag = tm_plot_flag_of(s->ternary);
-            places[n++] = (tm_plot_place){.x = tm_nominal_parameters(tm_model_label(a->models[m])),
+            places[n++] = (tm_plot_place){.x = parameters_of(a->models[m]),
                                           .value = s->comparison.ratio,
                                           .cell = s->ternary,
                                           .ratio = &s->comparison,
@@ -250,7 +255,7 @@ static void add_own_speedups(const tm_report_view *view, const axis *a, const ch
                  a->threads[t], tm_plural(a->threads[t]));
         tm_plot_add_series(plot, label, TM_MEASURED, tm_plot_shade_of(TM_HUE_TERNARY, t),
                            is_other ? MARK_OTHER : t % MARK_OTHER, !is_other && n > 2);
-        for (int i = 0; i < n; i++) add_model_tic(plot, places[i].cell->cell.model);
+        for (int i = 0; i < n; i++) add_model_tic(plot, &places[i].cell->cell);
         tm_plot_add_places(plot, places, n);
     }
 }
@@ -304,7 +309,7 @@ static bool plot_limits(const tm_report_view *view, const axis *a, const char *t
     int n = 0;
     for (int m = 0; m < a->n_models * 2; m++) {
         const tm_cell_summary *s =
-            arm_of(find_speedup(view, a->models[m / 2], a->threads[t], test), m % 2);
+            arm_of(find_speedup(view, a->models[m / 2]->model, a->threads[t], test), m % 2);
         for (int p = 0; s && p < s->n_processes && n < LIMITS_MAX; p++) {
             char label[128], number[64];
             tm_measured limit =
@@ -342,7 +347,7 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
             int n_places = 0;
             for (int m = 0; m < a.n_models; m++) {
                 const tm_cell_summary *s =
-                    arm_of(find_speedup(view, a.models[m], a.threads[t], test), marker);
+                    arm_of(find_speedup(view, a.models[m]->model, a.threads[t], test), marker);
                 if (!s || !isfinite(s->tokens_per_second.value) ||
                     !(s->bytes_per_token.value > 0.0))
                     continue;
@@ -418,10 +423,9 @@ static void plot_memory(const tm_report_view *view, tm_plot *plot, char why[160]
                                hue_of(marker), marker, false);
             for (int m = 0; m < a.n_models; m++) {
                 double measured, predicted;
-                const char *name = tm_model_label(a.models[m]);
-                memory_of(view, a.models[m], roles[marker], &measured, &predicted);
+                memory_of(view, a.models[m]->model, roles[marker], &measured, &predicted);
                 add_model_tic(plot, a.models[m]);
-                tm_plot_add_point(plot, tm_nominal_parameters(name),
+                tm_plot_add_point(plot, parameters_of(a.models[m]),
                                   is_predicted ? predicted : measured, NAN, NAN);
             }
         }

@@ -13,23 +13,48 @@ bool tm_sheet_same(const tm_cell *a, const tm_cell *b)
            a->threads == b->threads && strcmp(a->test, b->test) == 0;
 }
 
-void tm_sheet_add_column(tm_sheet *s, const char *model, const tm_speedup *speedup,
-                         int (*same)(const char *, const char *))
+void tm_sheet_add_column(tm_sheet *s, const char *model, const char *shape,
+                         const tm_speedup *speedup)
 {
     for (int i = 0; i < s->n_columns; i++)
-        if (same(s->columns[i].model, model) == 0) return;
+        if (strcmp(s->columns[i].model, model) == 0) return;
     if (s->n_columns == TM_SHEET_MAX_COLUMNS) return;
-    s->columns[s->n_columns++] = (tm_sheet_column){.model = model, .speedup = speedup};
+    s->columns[s->n_columns++] =
+        (tm_sheet_column){.model = model, .shape = shape, .speedup = speedup};
+}
+
+const char *tm_sheet_heading(const tm_sheet *s, int column)
+{
+    const char *label = tm_model_label(s->columns[column].model);
+    for (int i = 0; i < s->n_columns; i++)
+        if (i != column && strcmp(tm_model_label(s->columns[i].model), label) == 0)
+            return s->columns[column].model;
+    return label;
+}
+
+void tm_sheet_note_shapes(tm_sheet *s)
+{
+    for (int i = 0; i < s->n_columns; i++) {
+        const tm_sheet_column *c = &s->columns[i];
+        if (!c->shape[0] || strcmp(tm_model_label(c->model), c->shape) == 0) continue;
+        tm_table_add_note(s->table, "%s has the shape of %s.", tm_sheet_heading(s, i), c->shape);
+    }
 }
 
 int tm_sheet_by_size(const void *a, const void *b)
 {
-    const char *x = tm_model_label(*(const char *const *)a);
-    const char *y = tm_model_label(*(const char *const *)b);
-    double p = tm_nominal_parameters(x), q = tm_nominal_parameters(y);
+    const tm_sheet_column *x = a, *y = b;
+    double p = tm_model_parameters(x->model, x->shape), q = tm_model_parameters(y->model, y->shape);
     if (isfinite(p) != isfinite(q)) return isfinite(p) ? -1 : 1;
     if (isfinite(p) && p != q) return p < q ? -1 : 1;
-    return strcmp(x, y);
+    return strcmp(tm_model_label(x->model), tm_model_label(y->model));
+}
+
+int tm_sheet_cells_by_size(const void *a, const void *b)
+{
+    const tm_cell *x = *(const tm_cell *const *)a, *y = *(const tm_cell *const *)b;
+    return tm_sheet_by_size(&(tm_sheet_column){.model = x->model, .shape = tm_cell_shape(x)},
+                            &(tm_sheet_column){.model = y->model, .shape = tm_cell_shape(y)});
 }
 
 const tm_sheet_machine *tm_sheet_machine_of(const tm_sheet_input *input, const tm_cell *cell)

@@ -35,6 +35,7 @@ enum { TM_SHEET_MAX_COLUMNS = 256 };
 
 typedef struct tm_sheet_column {
     const char *model;         /* as the store names it, or the paper; borrowed */
+    const char *shape;         /* label of its shape; "": not known; borrowed */
     const tm_speedup *speedup; /* borrowed; NULL: not in the store */
 } tm_sheet_column;
 
@@ -50,11 +51,17 @@ typedef struct tm_sheet {
 
 /* Whether two cells belong to the same sheet: equal machine, engine, threads and test. */
 bool tm_sheet_same(const tm_cell *a, const tm_cell *b);
-/* Adds a column unless the sheet has the model (`same`: compares two names) or is full. */
-void tm_sheet_add_column(tm_sheet *sheet, const char *model, const tm_speedup *speedup,
-                         int (*same)(const char *, const char *));
-/* qsort order of `const char *` model names: by number of parameters, then by name. */
+/* Adds a column unless the sheet has the model or is full. */
+void tm_sheet_add_column(tm_sheet *sheet, const char *model, const char *shape,
+                         const tm_speedup *speedup);
+/* The short name of a column's model, or its full name where two models share the short one. */
+const char *tm_sheet_heading(const tm_sheet *sheet, int column);
+/* Notes the shape of each file: published values are found by it. */
+void tm_sheet_note_shapes(tm_sheet *sheet);
+/* qsort orders of columns and of `const tm_cell *`: by the model's number of parameters, then by
+ * its name. */
 int tm_sheet_by_size(const void *a, const void *b);
+int tm_sheet_cells_by_size(const void *a, const void *b);
 
 /* The machine a cell was measured on. */
 const tm_sheet_machine *tm_sheet_machine_of(const tm_sheet_input *input, const tm_cell *cell);

@@ -89,18 +89,19 @@ static void add_figure(tm_table *out, const row *r, const tm_measured *figure, c
 static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_table *out)
 {
     const char *table = tm_paper_speed_table(s->cell, tm_sheet_machine_of(input, s->cell)->cores);
-    if (tm_paper_has_speed(input->published, s->cell->model)) {
+    const char *shape = tm_cell_shape(s->cell);
+    if (tm_paper_has_speed(input->published, shape)) {
         for (int d = 0; table && tm_paper_devices[d]; d++) {
             row r = {.origin = "published",
                      .paper = TM_PAPER_SPEED,
                      .paper_table = table,
                      .device = tm_paper_devices[d],
-                     .model = tm_model_label(s->cell->model),
+                     .model = shape,
                      .test = "generation, length not stated",
                      .kernel = "",
                      .threads = strcmp(table, TM_PAPER_2_THREADS) == 0 ? 2 : 0};
             tm_paper_cell cell =
-                tm_paper_speed_cell(input->published, table, tm_paper_devices[d], s->cell->model);
+                tm_paper_speed_cell(input->published, table, tm_paper_devices[d], shape);
             add_figure(out, &r, &cell.fp16, "fp16", "tokens/s");
             add_figure(out, &r, &cell.ternary, "ternary", "tokens/s");
             add_figure(out, &r, &cell.ratio, "speed-up (their ratio)", "1");
@@ -110,13 +111,13 @@ static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_t
     tm_measured why = {.value = NAN}, value = {.value = NAN};
     const tm_published_value *printed = tm_paper_2b4t_latency(input->published, &why);
     if (!printed || s->cell->n_prompt > 0 || s->cell->depth > 0 ||
-        strcmp(tm_model_label(s->cell->model), TM_MODEL_2B4T) != 0)
+        strcmp(shape, TM_MODEL_2B4T) != 0)
         return;
     row r = {.origin = "published",
              .paper = printed->paper,
              .paper_table = printed->table,
              .device = printed->device,
-             .model = tm_model_label(s->cell->model),
+             .model = shape,
              .test = printed->conditions,
              .kernel = "",
              .threads = 8};

@@ -16,7 +16,7 @@ static void add_paper(tm_sheet *s, const char *paper_table)
             tm_table_add_cell(s->table, "%s", labels[row]);
             for (int i = 0; i < s->n_columns; i++) {
                 tm_paper_cell cell = tm_paper_speed_cell(s->input->published, paper_table,
-                                                         tm_paper_devices[d], s->columns[i].model);
+                                                         tm_paper_devices[d], s->columns[i].shape);
                 tm_sheet_add_published(s,
                                        row == 0   ? &cell.fp16
                                        : row == 1 ? &cell.ternary
@@ -74,7 +74,7 @@ static void add_sizes_note(tm_sheet *s)
                         !strstr(printed->device, tm_paper_devices[0]) ||
                         !strstr(printed->system, "fp16");
         for (int k = 0; k < s->n_columns; k++)
-            is_shown |= strcmp(tm_model_label(s->columns[k].model), printed->model) == 0;
+            is_shown |= strcmp(s->columns[k].shape, printed->model) == 0;
         if (!is_shown) tm_text_format(&sizes, "%s%s", sizes.length ? ", " : "", printed->model);
     }
     if (sizes.length)
@@ -84,22 +84,23 @@ static void add_sizes_note(tm_sheet *s)
     tm_text_free(&sizes);
 }
 
-static void add_2b4t(tm_sheet *s)
+/* Returns whether it added the row. */
+static bool add_2b4t(tm_sheet *s)
 {
     tm_measured why = {.value = NAN};
     const tm_published_value *printed = tm_paper_2b4t_latency(s->input->published, &why);
     bool has_model = false;
-    if (s->cell->n_prompt > 0 || s->cell->depth > 0 || !printed) return;
+    if (s->cell->n_prompt > 0 || s->cell->depth > 0 || !printed) return false;
     for (int i = 0; i < s->n_columns; i++)
-        has_model |= strcmp(tm_model_label(s->columns[i].model), TM_MODEL_2B4T) == 0;
-    if (!has_model) return;
+        has_model |= strcmp(s->columns[i].shape, TM_MODEL_2B4T) == 0;
+    if (!has_model) return false;
     tm_table_add_group(s->table, "published: %s %s, %s", printed->paper, printed->table,
                        printed->device);
     tm_table_add_row(s->table);
     tm_table_add_cell(s->table, "bitnet.cpp, ms per token");
     for (int i = 0; i < s->n_columns; i++) {
         char text[64];
-        if (strcmp(tm_model_label(s->columns[i].model), TM_MODEL_2B4T) == 0)
+        if (strcmp(s->columns[i].shape, TM_MODEL_2B4T) == 0)
             tm_table_add_cell(s->table, "%s",
                               tm_number_short(printed->value, 9, text, sizeof text));
         else
@@ -109,6 +110,7 @@ static void add_2b4t(tm_sheet *s)
         s->table,
         "%s: %s; it prints no fp16 value of the same model, so there is no published speed-up.",
         printed->paper, printed->conditions);
+    return true;
 }
 
 static void add_interval_note(tm_sheet *s)
@@ -153,7 +155,8 @@ void tm_speedup_sheet_published(tm_sheet *s)
             ? tm_paper_speed_table(s->cell, tm_sheet_machine_of(s->input, s->cell)->cores)
             : NULL;
     if (paper_table) add_paper(s, paper_table);
-    if (s->kind == TM_SHEET_OTHER) add_2b4t(s);
+    const bool has_2b4t = s->kind == TM_SHEET_OTHER && add_2b4t(s);
+    if (paper_table || has_2b4t) tm_sheet_note_shapes(s);
     if (s->is_first) add_interval_note(s);
     add_mean_note(s);
     if (s->kind == TM_SHEET_PAPER) add_paper_notes(s, paper_table);

@@ -15,16 +15,11 @@ static const tm_speedup *find_speedup(const tm_sheet *s, const char *model)
     return NULL;
 }
 
-static tm_sheet_kind kind_of(const tm_sheet *s, const char *model)
+static tm_sheet_kind kind_of(const tm_sheet *s, const tm_cell *cell)
 {
-    if (tm_model_is_fake(model)) return TM_SHEET_FAKE;
-    return tm_paper_has_speed(s->input->published, model) ? TM_SHEET_PAPER : TM_SHEET_OTHER;
-}
-
-static int by_column_size(const void *a, const void *b)
-{
-    const tm_sheet_column *x = a, *y = b;
-    return tm_sheet_by_size(&x->model, &y->model);
+    if (tm_model_is_fake(cell->model)) return TM_SHEET_FAKE;
+    return tm_paper_has_speed(s->input->published, tm_cell_shape(cell)) ? TM_SHEET_PAPER
+                                                                        : TM_SHEET_OTHER;
 }
 
 /* The models of the store that belong in this kind of table, in order of size, including models
@@ -36,22 +31,12 @@ static bool collect_columns(tm_sheet *s)
     for (int i = 0; i < all->n; i++) {
         const tm_cell *cell = all->items[i].cell;
         if (cell->machine == s->cell->machine && strcmp(cell->engine, s->cell->engine) == 0 &&
-            kind_of(s, cell->model) == s->kind)
-            tm_sheet_add_column(s, cell->model, find_speedup(s, cell->model), strcmp);
+            kind_of(s, cell) == s->kind)
+            tm_sheet_add_column(s, cell->model, tm_cell_shape(cell), find_speedup(s, cell->model));
     }
-    qsort(s->columns, (size_t)s->n_columns, sizeof *s->columns, by_column_size);
+    qsort(s->columns, (size_t)s->n_columns, sizeof *s->columns, tm_sheet_by_size);
     for (int i = 0; i < s->n_columns; i++) has_any = has_any || s->columns[i].speedup;
     return has_any;
-}
-
-/* The short name of a model, or its full name where two models share the short one. */
-static const char *heading_of(const tm_sheet *s, int column)
-{
-    const char *label = tm_model_label(s->columns[column].model);
-    for (int i = 0; i < s->n_columns; i++)
-        if (i != column && strcmp(tm_model_label(s->columns[i].model), label) == 0)
-            return s->columns[column].model;
-    return label;
 }
 
 static void fill_sheet(tm_sheet *s)
@@ -68,7 +53,7 @@ static void fill_sheet(tm_sheet *s)
     tm_table_init(s->table, title);
     tm_table_add_column(s->table, "", TM_LEFT);
     for (int i = 0; i < s->n_columns; i++)
-        tm_table_add_column(s->table, heading_of(s, i), TM_RIGHT);
+        tm_table_add_column(s->table, tm_sheet_heading(s, i), TM_RIGHT);
     tm_speedup_sheet_measured(s);
     tm_speedup_sheet_published(s);
 }

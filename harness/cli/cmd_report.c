@@ -17,7 +17,7 @@ static tm_status read_sizes(tm_model_size **out, int *n, tm_error *err)
     for (int i = 0; *out && i < shapes.n; i++) {
         const tm_shape *shape = &shapes.items[i];
         tm_model_size *size = &(*out)[(*n)++];
-        snprintf(size->name, sizeof size->name, "%s", tm_model_label(shape->name));
+        snprintf(size->name, sizeof size->name, "%s", tm_shape_label(shape->name));
         size->linear_weights = shape->linear_weights;
         size->embedding_weights = shape->embedding_weights;
         size->tied_head = shape->config.tied_head;

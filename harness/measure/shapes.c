@@ -190,6 +190,32 @@ void tm_model_own_name(const char *model, char *text, size_t size)
     tm_shapes_free(&shapes);
 }
 
+/* A shape that runs as another architecture than its own says nothing about files of either. */
+static bool is_of_shape(const tm_config *c, const tm_shape *shape)
+{
+    const tm_config *s = &shape->config;
+    return shape->is_supported && strcmp(shape->architecture, s->arch) == 0 &&
+           c->rope_half_split == s->rope_half_split && c->sub_norms == s->sub_norms &&
+           c->relu2 == s->relu2 && c->n_hidden == s->n_hidden && c->n_ffn == s->n_ffn &&
+           c->n_layers == s->n_layers && c->n_heads == s->n_heads &&
+           c->n_kv_heads == s->n_kv_heads && c->head_dim == s->head_dim && c->n_rot == s->n_rot &&
+           c->n_vocab == s->n_vocab && c->tied_head == s->tied_head;
+}
+
+void tm_model_shape(const char *model, const tm_config *config, char *text, size_t size)
+{
+    tm_shapes shapes;
+    tm_error ignored;
+    const bool is_synthetic = strncmp(model, SYNTH, strlen(SYNTH)) == 0;
+    if (size) text[0] = '\0';
+    if (tm_shapes_read(&shapes, &ignored) != TM_OK) return;
+    const tm_shape *shape = is_synthetic ? tm_shapes_find(&shapes, model + strlen(SYNTH)) : NULL;
+    for (int i = 0; i < shapes.n && !is_synthetic && !shape; i++)
+        if (is_of_shape(config, &shapes.items[i])) shape = &shapes.items[i];
+    if (shape) snprintf(text, size, "%s", shape->short_name);
+    tm_shapes_free(&shapes);
+}
+
 static tm_status unknown_shape(const tm_shapes *shapes, const char *name, tm_error *err)
 {
     const char **names = calloc((size_t)shapes->n * 2 + 1, sizeof *names);

@@ -44,6 +44,11 @@ tm_status tm_shape_config(const char *name, tm_config *out, tm_error *err) TM_MU
  * "synth:125M". Another name is copied. */
 void tm_model_own_name(const char *model, char *text, size_t size);
 
+/* The short name of the shape that a model has: that of "synth:NAME", or of a file the first with
+ * its architecture, sizes and kind of head. The name of a file does not matter. "": of no shape in
+ * the list. */
+void tm_model_shape(const char *model, const tm_config *config, char *text, size_t size);
+
 /* Opens "synth:NAME" with the seed, or a GGUF file. Errors: ARG (unknown shape, with the nearest
  * name), and those of tm_source_open_gguf and tm_source_open_synth. */
 tm_status tm_source_open_name(const char *model, uint64_t seed, tm_source *out,

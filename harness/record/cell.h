@@ -21,8 +21,9 @@ typedef struct tm_cell {
     /* The names in the suite ("auto", "ternary", a kernel). They are not part of the cell's
      * identity. "": not known. */
     char kernel_asked[48], head_asked[48];
-    char model_hash[24]; /* of the model's identity: file, or shape and seed; "": not known */
-    char arithmetic[8];  /* of the kernel: "int8", "fp32", "bf16"; "": not known, or a peer's */
+    char model_hash[24];  /* of the model's identity: file, or shape and seed; "": not known */
+    char model_shape[32]; /* short name of its shape in models.json; "": none, or not known */
+    char arithmetic[8];   /* of the kernel: "int8", "fp32", "bf16"; "": not known, or a peer's */
     int threads;
     int n_prompt, n_gen; /* tokens; one of them is 0 unless the test is pp+tg */
     int depth;           /* tokens in the KV cache before timing begins */

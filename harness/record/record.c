@@ -36,6 +36,7 @@ static void put_cell(tm_json *json, const tm_record *record, bool has_status)
     if (cell->kernel_asked[0]) tm_json_put_string(json, "kernel_asked", cell->kernel_asked);
     if (cell->head_asked[0]) tm_json_put_string(json, "head_asked", cell->head_asked);
     if (cell->model_hash[0]) tm_json_put_string(json, "model_hash", cell->model_hash);
+    if (cell->model_shape[0]) tm_json_put_string(json, "model_shape", cell->model_shape);
     if (cell->arithmetic[0]) tm_json_put_string(json, "arithmetic", cell->arithmetic);
     tm_json_put_int(json, "threads", cell->threads);
     tm_json_put_string(json, "test", cell->test);
@@ -88,6 +89,7 @@ static void read_cell(tm_json_reader *r, tm_record *out)
         tm_read_text(r, "head_asked", cell->head_asked, sizeof cell->head_asked);
     if (has(r, "model_hash"))
         tm_read_text(r, "model_hash", cell->model_hash, sizeof cell->model_hash);
+    tm_read_optional_text(r, "model_shape", cell->model_shape, sizeof cell->model_shape);
     if (has(r, "arithmetic"))
         tm_read_text(r, "arithmetic", cell->arithmetic, sizeof cell->arithmetic);
     cell->threads = (int)tm_read_int(r, "threads", 1, 1 << 20);

@@ -183,6 +183,7 @@ static tm_status add_arm(planner *p, tm_plan_model *m, const wanted *w, int *ind
     if (m->skip[0]) memcpy(why, m->skip, sizeof why);
     snprintf(cell.engine, sizeof cell.engine, "%s", m->is_null ? "null" : "ternmark");
     snprintf(cell.model, sizeof cell.model, "%s", m->name);
+    memcpy(cell.model_shape, m->shape, sizeof cell.model_shape);
     snprintf(cell.kernel, sizeof cell.kernel, "%s", kernel ? kernel->name : w->kernel);
     snprintf(cell.head_kernel, sizeof cell.head_kernel, "%s", head ? head->name : "");
     snprintf(cell.kernel_asked, sizeof cell.kernel_asked, "%s", w->kernel);
@@ -212,6 +213,7 @@ static tm_status add_peer(planner *p, tm_plan_model *m, const tm_peer *peer, con
     tm_arm *arm;
     *index = -1;
     snprintf(cell.model, sizeof cell.model, "%s", m->name);
+    memcpy(cell.model_shape, m->shape, sizeof cell.model_shape);
     snprintf(cell.kernel, sizeof cell.kernel, "%s", peer->name);
     snprintf(cell.kernel_asked, sizeof cell.kernel_asked, "%s", peer->name);
     snprintf(cell.role, sizeof cell.role, "%s", w->role[0] ? w->role : TM_ROLE_PEER);

@@ -32,6 +32,7 @@ tm_status tm_plan_model_open(const char *name, const tm_plan_options *options, t
     if (status == TM_OK && !out->is_null) {
         out->config = out->source.config;
         out->is_known = true;
+        tm_model_shape(name, &out->config, out->shape, sizeof out->shape);
     }
     if (status == TM_OK)
         status = tm_model_identity(name, seed, out->identity, sizeof out->identity, err);

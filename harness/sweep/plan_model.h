@@ -14,6 +14,7 @@ typedef struct tm_plan_model {
     tm_source source;
     tm_config config;
     char identity[256];
+    char shape[32]; /* short name of its shape in models.json; "" */
     char skip[480]; /* why no cell of it can start; "" */
 } tm_plan_model;
 

@@ -19,19 +19,19 @@ const char *tm_paper_threads(const char *speed_table)
     return strcmp(speed_table, TM_PAPER_2_THREADS) == 0 ? "2 threads" : "unlimited threads";
 }
 
-bool tm_paper_has_speed(const tm_published *published, const char *model)
+bool tm_paper_has_speed(const tm_published *published, const char *shape)
 {
     tm_published_query query = {
-        .paper = TM_PAPER_SPEED, .table = TM_PAPER_ALL_THREADS, .model = tm_model_label(model)};
+        .paper = TM_PAPER_SPEED, .table = TM_PAPER_ALL_THREADS, .model = shape};
     return tm_published_count(published, &query) > 0;
 }
 
-bool tm_paper_has_energy(const tm_published *published, const char *model)
+bool tm_paper_has_energy(const tm_published *published, const char *shape)
 {
     tm_published_query query = {.paper = TM_PAPER_SPEED,
                                 .table = TM_PAPER_ENERGY_TABLE,
                                 .metric = "energy",
-                                .model = tm_model_label(model)};
+                                .model = shape};
     return tm_published_count(published, &query) > 0;
 }
 
@@ -58,25 +58,25 @@ static void set_derived(const tm_paper_cell *cell, tm_measured *derived, double 
 }
 
 tm_paper_cell tm_paper_speed_cell(const tm_published *published, const char *speed_table,
-                                  const char *device, const char *model)
+                                  const char *device, const char *shape)
 {
     tm_paper_cell cell = find_cell(published, (tm_published_query){.paper = TM_PAPER_SPEED,
                                                                    .table = speed_table,
                                                                    .device = device,
                                                                    .metric = "inference speed",
-                                                                   .model = tm_model_label(model)});
+                                                                   .model = shape});
     set_derived(&cell, &cell.ratio, cell.ternary.value / cell.fp16.value);
     return cell;
 }
 
 tm_paper_cell tm_paper_energy_cell(const tm_published *published, const char *device,
-                                   const char *model)
+                                   const char *shape)
 {
     tm_paper_cell cell = find_cell(published, (tm_published_query){.paper = TM_PAPER_SPEED,
                                                                    .table = TM_PAPER_ENERGY_TABLE,
                                                                    .device = device,
                                                                    .metric = "energy",
-                                                                   .model = tm_model_label(model)});
+                                                                   .model = shape});
     set_derived(&cell, &cell.saving_percent, 100 * (1 - cell.ternary.value / cell.fp16.value));
     return cell;
 }

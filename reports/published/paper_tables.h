@@ -23,9 +23,9 @@ extern const char *const tm_paper_devices[];
 const char *tm_paper_speed_table(const tm_cell *cell, int cores);
 /* "2 threads" or "unlimited threads". */
 const char *tm_paper_threads(const char *speed_table);
-/* Whether the speed tables, or the energy table, have a model of this size. */
-bool tm_paper_has_speed(const tm_published *published, const char *model);
-bool tm_paper_has_energy(const tm_published *published, const char *model);
+/* Whether the speed tables, or the energy table, have a shape, by its label. */
+bool tm_paper_has_speed(const tm_published *published, const char *shape);
+bool tm_paper_has_energy(const tm_published *published, const char *shape);
 
 /* A published cell: the values of both systems, and what follows from them. */
 typedef struct tm_paper_cell {
@@ -34,9 +34,9 @@ typedef struct tm_paper_cell {
     tm_measured saving_percent; /* of the energy table */
 } tm_paper_cell;
 tm_paper_cell tm_paper_speed_cell(const tm_published *published, const char *speed_table,
-                                  const char *device, const char *model);
+                                  const char *device, const char *shape);
 tm_paper_cell tm_paper_energy_cell(const tm_published *published, const char *device,
-                                   const char *model);
+                                   const char *shape);
 
 /* The CPU decode latency of BitNet-b1.58-2B-4T that 2504.12285 prints, ms per token; NULL and the
  * reason in *why if it is absent. */

@@ -169,13 +169,30 @@ tm_measured tm_published_figure(const tm_published *published, const tm_publishe
     return figure;
 }
 
+const char *tm_shape_label(const char *shape)
+{
+    if (strncmp(shape, "dummy ", 6) == 0) return shape + 6;
+    return strcasecmp(shape, "2B-4T") == 0 ? TM_MODEL_2B4T : shape;
+}
+
+/* What follows "synth:"; NULL: a file or a scripted model. */
+static const char *synthetic_shape(const char *model)
+{
+    return strncmp(model, "synth:", 6) == 0 ? model + 6 : NULL;
+}
+
 const char *tm_model_label(const char *model)
 {
-    const char *label = strncmp(model, "synth:", 6) == 0 ? model + 6 : model;
-    const char *slash = strrchr(label, '/');
-    if (slash && slash[1]) label = slash + 1;
-    if (strncmp(label, "dummy ", 6) == 0) label += 6;
-    return strcasestr(label, "2b-4t") || strcasestr(label, "2b4t") ? TM_MODEL_2B4T : label;
+    const char *shape = synthetic_shape(model), *slash = strrchr(model, '/');
+    if (shape) return tm_shape_label(shape);
+    return slash && slash[1] ? slash + 1 : model;
+}
+
+const char *tm_cell_shape(const tm_cell *cell)
+{
+    if (cell->model_shape[0]) return tm_shape_label(cell->model_shape);
+    const char *shape = synthetic_shape(cell->model);
+    return shape ? tm_shape_label(shape) : "";
 }
 
 bool tm_model_is_fake(const char *model)
@@ -197,4 +214,9 @@ double tm_nominal_parameters(const char *label)
         if (end > c) c = end - 1;
     }
     return NAN;
+}
+
+double tm_model_parameters(const char *model, const char *shape)
+{
+    return tm_nominal_parameters(shape[0] ? shape : tm_model_label(model));
 }

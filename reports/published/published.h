@@ -10,7 +10,7 @@
 #include "harness/base/embedded.h"
 #include "harness/record/record.h"
 
-#define TM_MODEL_2B4T "BitNet-b1.58-2B-4T" /* label of every spelling of this model */
+#define TM_MODEL_2B4T "BitNet-b1.58-2B-4T" /* label of the shape 2B-4T */
 
 /* One printed value. All strings are borrowed from the list. */
 typedef struct tm_published_value {
@@ -59,13 +59,21 @@ tm_measured tm_published_figure(const tm_published *published, const tm_publishe
 /* Number of values that match. */
 int tm_published_count(const tm_published *published, const tm_published_query *query);
 
-/* The name that papers use for a model: "synth:125M" -> "125M", any spelling of 2B-4T ->
- * TM_MODEL_2B4T. The result points into `model` or is a literal. */
+/* The name that papers use for a shape: "dummy 125M" -> "125M", "2B-4T" -> TM_MODEL_2B4T. The
+ * result points into `shape` or is a literal. */
+const char *tm_shape_label(const char *shape);
+/* How tables name a model: a synthetic one by its shape's label, a file without its folders. The
+ * result points into `model` or is a literal. */
 const char *tm_model_label(const char *model);
+/* The label of the shape of a cell's model, which published values are looked up by; "": not known.
+ * The name of a file says nothing about its shape. */
+const char *tm_cell_shape(const tm_cell *cell);
 /* Whether it is a scripted model ("null:..."), which tests the harness with fake times. */
 bool tm_model_is_fake(const char *model);
 /* Number of parameters in a name: "125M" -> 1.25e8, "BitNet-b1.58-2B-4T" -> 2e9; NaN without
  * one. */
 double tm_nominal_parameters(const char *label);
+/* The same of a shape's label, or of the model's name if that is "". */
+double tm_model_parameters(const char *model, const char *shape);
 
 #endif

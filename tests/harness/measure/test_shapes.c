@@ -62,6 +62,47 @@ static void test_stated_architectures(void **state)
     tm_shapes_free(&shapes);
 }
 
+/* A file has the shape of its sizes and architecture, whatever it is called. */
+static void test_shapes_of_files(void **state)
+{
+    (void)state;
+    tm_shapes shapes;
+    tm_error err = {0};
+    char shape[32];
+    assert_ok(tm_shapes_read(&shapes, &err), err);
+    for (int i = 0; i < shapes.n; i++) {
+        const tm_shape *s = &shapes.items[i];
+        const bool runs_as_itself = s->is_supported && strcmp(s->architecture, s->config.arch) == 0;
+        tm_model_shape("synth:70B.gguf", &s->config, shape, sizeof shape);
+        assert_string_equal(shape, "");
+        tm_model_shape("70B.gguf", &s->config, shape, sizeof shape);
+        /* bitnet_b1_58-large is the paper's 700M. */
+        assert_string_equal(shape, !runs_as_itself ? ""
+                                   : strcmp(s->short_name, "bitnet_b1_58-large (700M)") == 0
+                                       ? "700M"
+                                       : s->short_name);
+    }
+    const tm_config real = tm_shapes_find(&shapes, "2B-4T")->config;
+    tm_config changed[] = {real, real, real, real, real, real, real, real};
+    changed[0].n_layers++;
+    changed[1].n_hidden += 256;
+    changed[2].n_ffn += 256;
+    changed[3].n_heads = changed[3].n_kv_heads;
+    changed[4].n_kv_heads = changed[4].n_heads;
+    changed[5].n_vocab++;
+    changed[6].tied_head = false;
+    assert_true(tm_config_set_arch(&changed[7], "bitnet"));
+    for (size_t i = 0; i < sizeof changed / sizeof *changed; i++) {
+        tm_model_shape("bitnet-2b-4t.gguf", &changed[i], shape, sizeof shape);
+        assert_string_equal(shape, "");
+    }
+    tm_config older = real; /* the name that the first converters wrote */
+    assert_true(tm_config_set_arch(&older, "bitnet-25"));
+    tm_model_shape("x.gguf", &older, shape, sizeof shape);
+    assert_string_equal(shape, "2B-4T");
+    tm_shapes_free(&shapes);
+}
+
 static void test_models_by_name(void **state)
 {
     (void)state;
@@ -181,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weight_counts_follow_from_shapes),
         cmocka_unit_test(test_stated_architectures),
+        cmocka_unit_test(test_shapes_of_files),
         cmocka_unit_test(test_models_by_name),
         cmocka_unit_test(test_errors_name_the_model),
         cmocka_unit_test(test_identities),

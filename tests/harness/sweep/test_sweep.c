@@ -323,8 +323,11 @@ static void test_skips(void **state)
     assert_says(big->reason, "needs 200.");
     assert_says(big->reason, "11.9 GB available");
     assert_true(big->predicted_bytes > 200000000000);
+    assert_string_equal(big->cell.model_shape, "100B");
     assert_says(find_cell(&r.outcome.records, "/no/such.gguf", "tg4", "skipped")->reason,
                 "/no/such.gguf");
+    assert_string_equal(
+        find_cell(&r.outcome.records, "/no/such.gguf", "tg4", "skipped")->cell.model_shape, "");
     assert_int_equal(r.outcome.n_cells_skipped, 4);
     assert_int_equal(r.outcome.n_cells_ok, 2);
     tm_sweep_outcome_free(&r.outcome);

@@ -169,8 +169,28 @@ static void models_have_the_names_of_the_papers(void **state)
     assert_string_equal(tm_model_label("synth:125M"), "125M");
     assert_string_equal(tm_model_label("synth:dummy 125M"), "125M");
     assert_string_equal(tm_model_label("synth:2B-4T"), "BitNet-b1.58-2B-4T");
-    assert_string_equal(tm_model_label("/models/bitnet-b1.58-2b-4t.gguf"), "BitNet-b1.58-2B-4T");
+    assert_string_equal(tm_model_label("/models/bitnet-b1.58-2b-4t.gguf"),
+                        "bitnet-b1.58-2b-4t.gguf");
     assert_string_equal(tm_model_label("/models/x.gguf"), "x.gguf");
+    const struct {
+        const char *model, *model_shape, *shape;
+        double parameters;
+    } cells[] = {{"synth:2B-4T", "", "BitNet-b1.58-2B-4T", 2e9}, /* stores without the key */
+                 {"synth:2B-4T", "2B-4T", "BitNet-b1.58-2B-4T", 2e9},
+                 {"/models/x.gguf", "2B-4T", "BitNet-b1.58-2B-4T", 2e9},
+                 {"/models/7B.gguf", "125M", "125M", 125e6},
+                 {"/models/bitnet-2b-4t.gguf", "", "", NAN},
+                 {"/synth:125M", "", "", NAN},
+                 {"null:1000", "", "", NAN}};
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        tm_cell cell = {0};
+        strcpy(cell.model, cells[i].model);
+        strcpy(cell.model_shape, cells[i].model_shape);
+        assert_string_equal(tm_cell_shape(&cell), cells[i].shape);
+        if (cells[i].shape[0])
+            assert_float_equal(tm_model_parameters(cell.model, tm_cell_shape(&cell)),
+                               cells[i].parameters, 1.0);
+    }
     const struct {
         const char *label;
         double parameters;
