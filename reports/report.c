@@ -396,6 +396,7 @@ static tm_status prepare(work *w, const tm_records *records, const tm_report_opt
 {
     tm_status status = tm_summaries_make(records->items, records->n, &w->summaries, err);
     if (status != TM_OK) return status;
+    w->summaries.n_refused = records->n_refused;
     if (!w->summaries.n) return tm_fail(err, TM_ARG, "%s: the store holds no cell", options->store);
     status = tm_speedups_make(&w->summaries, &w->speedups, err);
     if (status != TM_OK) return status;

@@ -4,6 +4,7 @@
 #include "reports/limits.h"
 #include "reports/report_parts.h"
 #include "reports/report_plots.h"
+#include "reports/summary_cell.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -155,7 +156,7 @@ static point point_of(const tm_cell_summary *s)
 
 static void add_row(const tm_cell_summary *s, tm_table *out)
 {
-    char text[128];
+    char text[128], note[320] = "";
     const tm_cell *cell = &s->cell;
     const point p = point_of(s);
     tm_table_add_row(out);
@@ -166,10 +167,15 @@ static void add_row(const tm_cell_summary *s, tm_table *out)
     tm_table_add_cell(out, "%d", sequences_of(cell));
     tm_table_add_cell(out, "%s", tm_number(s->bytes_per_token.value * 1e-6, 4, text, sizeof text));
     tm_number_interval(&p.ms, 4, text, sizeof text);
-    if (isfinite(p.ms.low) && isfinite(p.ms.high))
-        tm_table_add_cell(out, "%s", text);
+    tm_summary_age(s, note, sizeof note);
+    if (!isfinite(p.ms.low) || !isfinite(p.ms.high))
+        tm_add_sentence(note, sizeof note, "one process has no interval");
+    else if (strcmp(s->tokens_per_second.method, TM_PROCESSES_RANGE) == 0)
+        tm_add_sentence(note, sizeof note, "%s", TM_PROCESSES_RANGE);
+    if (note[0])
+        tm_table_add_cell_with_note(out, text, note);
     else
-        tm_table_add_cell_with_note(out, text, "one process has no interval");
+        tm_table_add_cell(out, "%s", text);
     tm_table_add_cell(out, "%d", p.ms.n);
     if (!isfinite(p.floor.value)) {
         for (int i = 0; i < 3; i++) tm_table_add_cell_with_note(out, "-", p.floor.missing);
@@ -202,8 +208,13 @@ static void add_csv_row(const tm_report_view *view, const char *series, const tm
     tm_table_add_cell(out, "%d", sequences_of(cell));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         tm_table_add_cell(out, "%s", tm_number_short(numbers[i], 6, text, sizeof text));
-    const char *const texts[] = {p.bound, tm_sheet_machine_of(view->input, cell)->name, s->build,
-                                 s->cell_id, isfinite(p.floor.value) ? "" : p.floor.missing};
+    const char *const texts[] = {p.bound,
+                                 tm_sheet_machine_of(view->input, cell)->name,
+                                 s->build,
+                                 s->cell_id,
+                                 isfinite(p.floor.value) ? "" : p.floor.missing,
+                                 s->newest[0] ? "yes" : "no",
+                                 s->older_model ? "yes" : "no"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         tm_table_add_cell(out, "%s", texts[i]);
 }
@@ -302,7 +313,8 @@ tm_status tm_report_growth_csv(const tm_report_view *view, tm_table *out, tm_err
                                            "n_processes",      "floor_ms_per_token",
                                            "times_the_floor",  "bound_by",
                                            "machine",          "build",
-                                           "cell_id",          "missing"};
+                                           "cell_id",          "missing",
+                                           "older_build",      "older_model"};
     tm_table_init(out, "");
     for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
         tm_table_add_column(out, headings[i], TM_LEFT);

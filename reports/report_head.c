@@ -49,10 +49,17 @@ static void add_value(tm_table *table, const tm_interval *value, const char *mis
         tm_table_add_cell_with_note(table, "N/A", missing && missing[0] ? missing : "not measured");
 }
 
-static void add_arm(tm_table *table, const tm_cell_summary *cell, const char *what)
+static void add_arm(const tm_report_view *view, const tm_speedup *s, bool is_baseline,
+                    tm_table *table)
 {
     const tm_interval none = {.value = NAN};
-    add_value(table, cell ? &cell->tokens_per_second : &none, cell ? cell->missing : what);
+    const tm_cell_summary *cell = tm_sheet_arm(s, is_baseline);
+    char absent[240];
+    if (cell)
+        add_value(table, &cell->tokens_per_second, cell->missing);
+    else
+        add_value(table, &none,
+                  tm_speedup_absent(view->input->speedups, s, is_baseline, absent, sizeof absent));
 }
 
 static void add_row(const tm_report_view *view, const tm_speedup *s, tm_table *table)
@@ -64,8 +71,8 @@ static void add_row(const tm_report_view *view, const tm_speedup *s, tm_table *t
         tm_table_add_cell(table, "%s", tm_sheet_machine_of(view->input, cell)->name);
     tm_table_add_cell(table, "%d", cell->threads);
     tm_table_add_cell(table, "%s", cell->test);
-    add_arm(table, s->baseline, "no baseline cell in the store");
-    add_arm(table, s->ternary, "no ternary cell in the store");
+    add_arm(view, s, true, table);
+    add_arm(view, s, false, table);
     add_value(table, &s->comparison.ratio, s->comparison.missing);
     if (s->comparison.n_pairs)
         tm_table_add_cell(table, "%d", s->comparison.n_pairs);

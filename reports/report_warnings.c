@@ -206,10 +206,6 @@ tm_status tm_report_missing(const tm_report_view *view, tm_text *out, tm_error *
         if (!s->comparison.missing[0] || is_listed) continue;
         tm_text sentence = {0};
         tm_text_format(&sentence, "no speed-up: %s", s->comparison.missing);
-        const int n_refused = view->records->n_refused;
-        if (n_refused > 0 && (!s->baseline || !s->ternary))
-            tm_text_format(&sentence, ", or its records are among the %d refused line%s", n_refused,
-                           tm_plural(n_refused));
         tm_report_items_add(&items, s->ternary ? &s->ternary->cell : s->cell,
                             tm_text_string(&sentence));
         if (sentence.failed) out->failed = true;

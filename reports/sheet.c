@@ -106,14 +106,15 @@ void tm_sheet_add_missing(tm_sheet *s, const char *why)
 
 void tm_sheet_add_absent(tm_sheet *s, const tm_speedup *speedup, bool is_baseline)
 {
-    char note[160];
-    if (!speedup)
+    char note[240];
+    if (speedup) {
+        tm_speedup_absent(s->input->speedups, speedup, is_baseline, note, sizeof note);
+    } else {
         snprintf(note, sizeof note,
                  "not part of the run: no cell of this model with %s and %d thread%s",
                  s->cell->test, s->cell->threads, tm_plural(s->cell->threads));
-    else
-        snprintf(note, sizeof note, "no %s cell of this model in the store",
-                 is_baseline ? TM_ROLE_BASELINE : TM_ROLE_TERNARY);
+        tm_speedups_add_refused(s->input->speedups, note, sizeof note);
+    }
     tm_table_add_cell_with_note(s->table, "N/A", note);
 }
 

@@ -5,7 +5,26 @@
 #include <stdio.h>
 #include <string.h>
 
-static tm_status fill_speedup(const tm_summaries *all, tm_speedup *out, tm_error *err)
+void tm_speedups_add_refused(const tm_speedups *all, char *text, size_t size)
+{
+    const size_t n = strlen(text);
+    if (all->n_refused > 0)
+        snprintf(text + n, size - n, ", or its records are among the %d refused line%s",
+                 all->n_refused, tm_plural(all->n_refused));
+}
+
+char *tm_speedup_absent(const tm_speedups *all, const tm_speedup *s, bool is_baseline, char *text,
+                        size_t size)
+{
+    const bool by_head = !is_baseline && s->baseline && s->cell->role[0] == TM_ROLE_TERNARY[0];
+    snprintf(text, size, "no %s cell was run%s", is_baseline ? TM_ROLE_BASELINE : TM_ROLE_TERNARY,
+             by_head ? " with the baseline's head" : "");
+    tm_speedups_add_refused(all, text, size);
+    return text;
+}
+
+static tm_status fill_speedup(const tm_summaries *all, const tm_speedups *speedups, tm_speedup *out,
+                              tm_error *err)
 {
     const tm_cell *c = out->cell;
     tm_best_query query = {.role = TM_ROLE_BASELINE, .column = c};
@@ -17,10 +36,8 @@ static tm_status fill_speedup(const tm_summaries *all, tm_speedup *out, tm_error
     tm_status status = tm_compare_among(all, out->ternary, out->baseline, &out->comparison, err);
     if (status == TM_OK) tm_comparison_widen(&out->comparison, out->n_kernels);
     if (!out->ternary || !out->baseline)
-        snprintf(out->comparison.missing, sizeof out->comparison.missing, "no %s cell was run%s",
-                 out->baseline ? TM_ROLE_TERNARY : TM_ROLE_BASELINE,
-                 out->baseline && c->role[0] == TM_ROLE_TERNARY[0] ? " with the baseline's head"
-                                                                   : "");
+        tm_speedup_absent(speedups, out, !out->baseline, out->comparison.missing,
+                          sizeof out->comparison.missing);
     return status;
 }
 
@@ -42,7 +59,7 @@ static bool is_baseline_of_another_engine(const tm_summaries *all, const tm_cell
 tm_status tm_speedups_make(const tm_summaries *all, tm_speedups *out, tm_error *err)
 {
     void *memory;
-    *out = (tm_speedups){0};
+    *out = (tm_speedups){.n_refused = all->n_refused};
     if (all->n == 0) return TM_OK;
     tm_status status = tm_alloc(&memory, (size_t)all->n, sizeof *out->items, "speed-ups", err);
     if (status != TM_OK) return status;
@@ -57,7 +74,7 @@ tm_status tm_speedups_make(const tm_summaries *all, tm_speedups *out, tm_error *
         if (j < out->n) continue;
         tm_speedup *item = &out->items[out->n++];
         item->cell = cell;
-        status = fill_speedup(all, item, err);
+        status = fill_speedup(all, out, item, err);
     }
     if (status != TM_OK) tm_speedups_free(out);
     return status;

@@ -18,11 +18,17 @@ typedef struct tm_speedup {
 typedef struct tm_speedups {
     tm_speedup *items; /* owned */
     int n;
+    int n_refused; /* as in tm_summaries */
 } tm_speedups;
 
 /* One column per engine, model, threads and test that has a baseline or a ternary cell, in order of
  * first appearance. Borrows from `all`. Errors: NOMEM. */
 tm_status tm_speedups_make(const tm_summaries *all, tm_speedups *out, tm_error *err) TM_MUST_USE;
+/* Why a column lacks an arm. Returns text. */
+char *tm_speedup_absent(const tm_speedups *all, const tm_speedup *speedup, bool is_baseline,
+                        char *text, size_t size);
+/* Appends that the records of a cell that is missing may be among the refused lines. */
+void tm_speedups_add_refused(const tm_speedups *all, char *text, size_t size);
 void tm_speedups_free(tm_speedups *speedups);
 
 #endif

@@ -32,6 +32,11 @@ static void begin_row(tm_table *out, const row *r, const char *quantity, const c
     tm_table_add_cell(out, "%s", unit);
 }
 
+static const char *yes_or_no(bool is_true)
+{
+    return is_true ? "yes" : "no";
+}
+
 static void end_row(tm_table *out, const row *r, const tm_interval *v, const char *counted,
                     const char *missing)
 {
@@ -52,7 +57,9 @@ static void end_row(tm_table *out, const row *r, const tm_interval *v, const cha
     tm_table_add_cell(out, "%s", cell ? cell->cell.engine : "");
     tm_table_add_cell(out, "%s", cell ? cell->cell_id : "");
     tm_table_add_cell(out, "%s", cell ? cell->build : "");
-    tm_table_add_cell(out, "%s", !cell ? "" : cell->newest[0] ? "yes" : "no");
+    /* A ratio is as old as the older of its arms. */
+    const tm_cell_summary *other = r->speedup && r->speedup->baseline ? r->speedup->baseline : cell;
+    tm_table_add_cell(out, "%s", !cell ? "" : yes_or_no(cell->newest[0] || other->newest[0]));
     if (r->speedup && r->speedup->n_kernels > 0)
         tm_table_add_cell(out, "%d", r->speedup->n_kernels);
     else
@@ -66,16 +73,20 @@ static void end_row(tm_table *out, const row *r, const tm_interval *v, const cha
                       isfinite(v->low) && v->confidence > 0
                           ? tm_number_short(100 * v->confidence, 4, text, sizeof text)
                           : "");
+    tm_table_add_cell(out, "%s", !cell ? "" : yes_or_no(cell->older_model || other->older_model));
 }
 
-static void add_cell_rate(tm_table *out, row r, const tm_cell_summary *cell, const char *quantity)
+static void add_cell_rate(const tm_speedups *all, const tm_speedup *s, bool is_baseline, row r,
+                          const char *quantity, tm_table *out)
 {
+    const tm_cell_summary *cell = tm_sheet_arm(s, is_baseline);
+    char absent[240];
     tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
     if (cell) r.kernel = cell->cell.kernel;
     r.cell = cell;
     begin_row(out, &r, quantity, "tokens/s");
     end_row(out, &r, cell ? &cell->tokens_per_second : &none, "processes",
-            cell ? cell->missing : "no such cell in the store");
+            cell ? cell->missing : tm_speedup_absent(all, s, is_baseline, absent, sizeof absent));
 }
 
 static void add_figure(tm_table *out, const row *r, const tm_measured *figure, const char *quantity,
@@ -128,11 +139,11 @@ static void add_published(const tm_sheet_input *input, const tm_speedup *s, tm_t
 tm_status tm_speedup_csv(const tm_sheet_input *input, tm_table *out, tm_error *err)
 {
     static const char *const headings[] = {
-        "origin",  "paper",  "table",       "device",     "threads", "test",
-        "model",   "kernel", "quantity",    "unit",       "value",   "low",
-        "high",    "n",      "n_of",        "method",     "missing", "engine",
-        "cell_id", "build",  "older_build", "fastest_of", "remark",  "interval_percent",
-        NULL};
+        "origin",      "paper",  "table",       "device",     "threads", "test",
+        "model",       "kernel", "quantity",    "unit",       "value",   "low",
+        "high",        "n",      "n_of",        "method",     "missing", "engine",
+        "cell_id",     "build",  "older_build", "fastest_of", "remark",  "interval_percent",
+        "older_model", NULL};
     tm_table_init(out, "");
     for (int i = 0; headings[i]; i++) tm_table_add_column(out, headings[i], TM_LEFT);
     for (int i = 0; i < input->speedups->n; i++) {
@@ -145,8 +156,9 @@ tm_status tm_speedup_csv(const tm_sheet_input *input, tm_table *out, tm_error *e
                  .test = s->cell->test,
                  .kernel = "",
                  .threads = s->cell->threads};
-        add_cell_rate(out, r, s->baseline, s->baseline ? tm_sheet_baseline_name(s) : "baseline");
-        add_cell_rate(out, r, s->ternary, "ternary");
+        add_cell_rate(input->speedups, s, true, r,
+                      s->baseline ? tm_sheet_baseline_name(s) : "baseline", out);
+        add_cell_rate(input->speedups, s, false, r, "ternary", out);
         if (s->ternary) r.kernel = s->ternary->cell.kernel;
         r.cell = s->ternary;
         r.speedup = s;

@@ -109,6 +109,7 @@ typedef struct tm_summaries {
     int n;
     tm_summary_machine *machines; /* [n_machines], at least one; by tm_cell.machine; owned */
     int n_machines;
+    int n_refused; /* lines of the store that were refused, as its reader sets it; 0 before */
 } tm_summaries;
 
 /* Summarises the records of each cell; run records are skipped. Errors: NOMEM. */

@@ -505,6 +505,7 @@ static tm_status add_csv_row(tm_table *table, const tm_summaries *all, const tm_
     tm_table_add_cell(table, "%s", c.n_pairs > 0 ? c.warning : c.missing);
     tm_table_add_cell(table, "%s", s->warning);
     tm_table_add_cell(table, "%s", s->missing);
+    tm_table_add_cell(table, "%s", s->older_model ? "yes" : "no");
     tm_comparison_free(&c);
     return TM_OK;
 }
@@ -552,7 +553,8 @@ static tm_status write_csv(const tm_summaries *all, tm_text *out, tm_error *err)
                                           "speedup_method",
                                           "speedup_remark",
                                           "warning",
-                                          "missing"};
+                                          "missing",
+                                          "older_model"};
     tm_table table;
     tm_table_init(&table, "");
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)

@@ -1,7 +1,7 @@
 /* Stores that hold several runs, builds and machines, or the same repetition twice: each value
  * comes from one of each, and what does not belong together is kept apart. */
 #include "reports/limits.h"
-#include "reports/speedup.h"
+#include "reports/speedup_sheet.h"
 #include "tests/reports/sample_store.h"
 #include "tests/tm_test.h"
 
@@ -181,6 +181,34 @@ static void set_model(mixed *m, int from, const char *hash)
     }
 }
 
+/* speedup.csv of the store; free it. Its lines end with older_model. */
+static tm_text csv_of(const mixed *m)
+{
+    tm_error err = {0};
+    tm_text text = {0};
+    tm_table table;
+    const tm_published none = {0};
+    const tm_sheet_machine machines[] = {{.name = "A"}, {.name = "B"}};
+    const tm_sheet_input input = {
+        .speedups = &m->speedups, .published = &none, .machines = machines, .n_machines = 2};
+    assert_int_equal(tm_speedup_csv(&input, &table, &err), TM_OK);
+    assert_int_equal(tm_table_write_csv(&table, &text, &err), TM_OK);
+    tm_table_free(&table);
+    return text;
+}
+
+/* The last field of the line with this quantity. */
+static const char *last_field(const tm_text *csv, const char *quantity)
+{
+    static char field[32];
+    const char *line = strstr(tm_text_string(csv), quantity);
+    if (!line) fail_msg("no %s in %s", quantity, tm_text_string(csv));
+    const char *end = strchr(line, '\r'), *begin = end;
+    while (begin[-1] != ',') begin--;
+    snprintf(field, sizeof field, "%.*s", (int)(end - begin), begin);
+    return field;
+}
+
 static void cells_of_a_replaced_model_are_marked(void **state)
 {
     (void)state;
@@ -201,6 +229,13 @@ static void cells_of_a_replaced_model_are_marked(void **state)
     assert_non_null(strstr(text, "an earlier model of this name"));
     /* The newest model is shown even if only the earlier one has pairs. */
     assert_string_equal(m.speedups.items[0].ternary->cell.kernel, SECOND);
+    tm_text csv = csv_of(&m);
+    assert_string_equal(last_field(&csv, "interval_percent"), "older_model");
+    assert_string_equal(last_field(&csv, ",fp16,tokens/s,"), "yes");
+    assert_string_equal(last_field(&csv, ",ternary,tokens/s,"), "no");
+    /* A ratio is as old as the older of its arms. */
+    assert_string_equal(last_field(&csv, ",speed-up,1,"), "yes");
+    tm_text_free(&csv);
     forget(&m);
 
     /* Records without the hash say nothing about the model. */

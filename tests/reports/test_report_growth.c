@@ -84,6 +84,16 @@ static void growth_shows_the_floors(void **state)
     }
     tm_text_free(&text);
 
+    /* A file or seed that was replaced since is marked, as in the other tables. */
+    for (int i = 0; i < store.records.n; i++) {
+        tm_cell *c = &store.records.items[i].cell;
+        strcpy(c->model_hash, c->depth == 256 ? "old" : "new");
+    }
+    text = growth_of(&store, run, &is_measured_for);
+    assert_non_null(strstr(tm_text_string(&text), "| 12.50 <sup>b</sup> |"));
+    assert_non_null(strstr(tm_text_string(&text), "an earlier model of this name"));
+    tm_text_free(&text);
+
     /* Without a limit at this number of threads the floor is missing. */
     text = growth_of(&store, "{\"roofline\":{\"read_gb_per_second\":[]}}", &is_measured_for);
     assert_non_null(strstr(tm_text_string(&text), "| 10.00 <sup>a</sup> | 1 | -"));

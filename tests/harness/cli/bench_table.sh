@@ -32,6 +32,10 @@ grep -q '"speedup_over_baseline_missing":[[:space:]]*"it is the baseline"' "$wor
     bench -p 0 -n 4 --format json | grep -q '"speedup_over_baseline_missing":[[:space:]]*"no baseline of this'
 verdict $? "JSON has the reason of a speed-up that is missing"
 
+bench -p 0 -n 4 --format csv | tr -d '\r' >"$work/csv"
+sed -n 1p "$work/csv" | grep -q ',older_build,.*,older_model$' && sed -n 2p "$work/csv" | grep -q ',no$'
+verdict $? "CSV says whether a cell is of an older build or model"
+
 # Cells of an older build stay in the store and out of the table.
 bench -p 0 -n 4 --store "$work/store.jsonl" >/dev/null &&
     sed -i 's/"build":"[0-9a-f]*"/"build":"00000000"/; s/"cell_id":"[0-9a-f]/"cell_id":"0/' "$work/store.jsonl" &&

@@ -75,7 +75,11 @@ sed '/"role":"ternary"/s/"n_tokens":4/"n_tokens":400/' "$store" >"$work/contra.j
 "$program" report "$work/contra.jsonl" >/dev/null 2>&1 &&
     grep -q '^- 7 lines of the store were refused and left out: line 3: .*400 tokens.*; also 9, 11, 13, 15$' \
         "$work/contra-report/report.md" &&
-    grep -q 'no ternary cell was run, or its records are among the 7 refused lines$' "$work/contra-report/report.md"
+    grep -q 'no speed-up: no ternary cell was run, or its records are among the 7 refused lines$' \
+        "$work/contra-report/report.md" &&
+    ! grep -qE 'no (ternary|such) cell (of this model )?in the store' "$work"/contra-report/* 2>/dev/null &&
+    grep -q 'no ternary cell was run, or its records are among the 7 refused lines' "$work/contra-report/speedup.csv" &&
+    grep -q 'no ternary cell was run, or its records are among the 7 refused' "$work/contra-report/speedup.txt"
 verdict $? "refused lines are named, also as the reason of a speed-up that is missing"
 
 cp "$store" "$work/newer.jsonl"
