@@ -113,32 +113,46 @@ static tm_status put_main_table(const tm_report_view *view, tm_text *out, tm_err
     return status;
 }
 
-/* Number of samples with a mark that names `what`, "" being any mark, and of all valid samples. */
-static int count_marked(const tm_records *records, const char *what, int *n_samples)
+/* The machine is called busy above this share of samples during which others took CPU time, or
+ * above this mean of the CPU time that the hypervisor took. */
+#define BUSY_SHARE         0.1
+#define BUSY_STEAL_PERCENT 5.0
+
+/* Numbers of valid samples: all, marked, and marked with CPU time that others took. */
+typedef struct disturbance {
+    int n, n_marked, n_others, n_hypervisor;
+    bool is_busy;
+} disturbance;
+
+static disturbance disturbance_of(const tm_records *records)
 {
-    int n = 0;
-    *n_samples = 0;
+    disturbance d = {0};
+    double steal = 0;
+    int n_either = 0, n_steal = 0;
     for (int i = 0; i < records->n; i++) {
         const tm_record *r = &records->items[i];
         if (r->kind != TM_RECORD_SAMPLE || strcmp(r->status, "ok") != 0) continue;
-        (*n_samples)++;
-        const char *mark = strstr(r->marks, what);
-        n += mark && *mark;
+        const bool has_others = strstr(r->marks, "other processes");
+        const bool has_hypervisor = strstr(r->marks, "hypervisor");
+        d.n++;
+        d.n_marked += r->marks[0] != '\0';
+        d.n_others += has_others;
+        d.n_hypervisor += has_hypervisor;
+        n_either += has_others || has_hypervisor;
+        if (!isfinite(r->sample.steal_percent.value)) continue;
+        steal += r->sample.steal_percent.value;
+        n_steal++;
     }
-    return n;
+    d.is_busy = n_either > BUSY_SHARE * d.n || (n_steal && steal / n_steal > BUSY_STEAL_PERCENT);
+    return d;
 }
-
-/* Share of disturbed samples above which the machine is called busy. */
-#define BUSY_SHARE 0.1
 
 /* One paragraph: pairs, marks, how busy the machine was, older cells. */
 static void put_trust(const tm_report_view *view, tm_text *out)
 {
     const tm_speedups *all = view->input->speedups;
-    int n_samples, n_older = 0, least = 0, most = 0;
-    const int n_hypervisor = count_marked(view->records, "hypervisor", &n_samples);
-    const int n_others = count_marked(view->records, "other processes", &n_samples);
-    const int n_marked = count_marked(view->records, "", &n_samples);
+    int n_older = 0, least = 0, most = 0;
+    const disturbance d = disturbance_of(view->records);
     for (int i = 0; i < all->n; i++) {
         const int n = all->items[i].comparison.n_pairs;
         if (!isfinite(all->items[i].comparison.ratio.value)) continue;
@@ -159,13 +173,12 @@ static void put_trust(const tm_report_view *view, tm_text *out)
     if (most > 0 && least < TM_MIN_PAIRS)
         tm_text_format(out, "Below %d pairs the range of the pairs is shown, not an interval. ",
                        TM_MIN_PAIRS);
-    tm_text_format(out, "%d of %d samples are marked as disturbed", n_marked, n_samples);
-    if (n_others || n_hypervisor)
+    tm_text_format(out, "%d of %d samples are marked as disturbed", d.n_marked, d.n);
+    if (d.n_others || d.n_hypervisor)
         tm_text_format(out, ": other processes took CPU time during %d, the hypervisor during %d",
-                       n_others, n_hypervisor);
+                       d.n_others, d.n_hypervisor);
     tm_text_add(out, ". ");
-    if (n_others + n_hypervisor > BUSY_SHARE * n_samples)
-        tm_text_add(out, "The machine was busy. ");
+    if (d.is_busy) tm_text_add(out, "The machine was busy. ");
     if (n_older)
         tm_text_format(out, "%d cell%s from an older build or model file. ", n_older,
                        n_older == 1 ? " is" : "s are");
