@@ -3,6 +3,7 @@
 #include "engine/gguf_private.h"
 #include "engine/tokenizer_private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define KEY "tokenizer.ggml."
@@ -64,11 +65,31 @@ static tm_status read_id(const tm_gguf *gguf, const tm_tokenizer *t, const char 
     return TM_OK;
 }
 
+/* Some files name only the end of a document, and models end their replies with another token.
+ * llama.cpp goes by these names too. */
+static tm_status read_ends(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err)
+{
+    static const char *const names[] = {"<|eot_id|>",    "<|eom_id|>",    "<|end_of_text|>",
+                                        "<|im_end|>",    "<|endoftext|>", "<|end|>",
+                                        "<end_of_turn>", "<EOT>"};
+    enum { N_NAMES = sizeof names / sizeof *names };
+    static_assert(N_NAMES + 3 <= TM_TOKENIZER_ENDS, "there is room for all");
+    int n = 0;
+    t->ends[n++] = t->eos;
+    tm_status status = read_id(gguf, t, KEY "eot_token_id", &t->ends[n++], err);
+    if (status == TM_OK) status = read_id(gguf, t, KEY "eom_token_id", &t->ends[n++], err);
+    for (int i = 0; i < N_NAMES; i++)
+        t->ends[n++] = tm_tokenizer_find(t, names[i], strlen(names[i]));
+    while (n < TM_TOKENIZER_ENDS) t->ends[n++] = -1;
+    return status;
+}
+
 static tm_status read_flags(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err)
 {
     bool found;
     tm_status status = read_id(gguf, t, KEY "bos_token_id", &t->bos, err);
     if (status == TM_OK) status = read_id(gguf, t, KEY "eos_token_id", &t->eos, err);
+    if (status == TM_OK) status = read_ends(gguf, t, err);
     if (status == TM_OK) status = read_id(gguf, t, KEY "unknown_token_id", &t->unknown, err);
     if (status == TM_OK)
         status = tm_gguf_bool(gguf, KEY "add_bos_token", &t->adds_bos, &found, err);
@@ -145,6 +166,19 @@ int32_t tm_tokenizer_bos(const tm_tokenizer *t)
 int32_t tm_tokenizer_eos(const tm_tokenizer *t)
 {
     return t->eos;
+}
+
+bool tm_tokenizer_ends(const tm_tokenizer *t, int32_t id)
+{
+    for (int i = 0; i < TM_TOKENIZER_ENDS; i++)
+        if (id >= 0 && t->ends[i] == id) return true;
+    return false;
+}
+
+tm_gguf_string tm_tokenizer_text(const tm_tokenizer *t, int32_t id)
+{
+    assert(id >= 0 && id < t->n_tokens);
+    return t->texts[id];
 }
 
 bool tm_tokenizer_adds_bos(const tm_tokenizer *t)

@@ -10,6 +10,10 @@
 
 typedef struct tm_tokenizer tm_tokenizer;
 
+/* How many bytes at the start of text belong to one UTF-8 character, 0 to 4; *complete: they are
+ * the whole character. 0: no character begins so. */
+int tm_utf8_scan(const char *text, size_t length, bool *complete);
+
 /* Reads the keys tokenizer.ggml.*. `pre` replaces tokenizer.ggml.pre, the name of the rule that
  * splits text into words before BPE; NULL: the file's, or "default" where the file has none. The
  * tokenizer points into the file, so close it before `gguf`. It takes at most 8 times the memory of
@@ -23,6 +27,11 @@ int tm_tokenizer_n_tokens(const tm_tokenizer *tokenizer);
 /* Ids of special tokens; -1 where the file names none. */
 int32_t tm_tokenizer_bos(const tm_tokenizer *tokenizer);
 int32_t tm_tokenizer_eos(const tm_tokenizer *tokenizer);
+/* Whether a token ends a text or a reply: eos_token_id, eot_token_id, eom_token_id, and tokens with
+ * a name that chat models end their replies with, such as <|eot_id|>. */
+bool tm_tokenizer_ends(const tm_tokenizer *tokenizer, int32_t id);
+/* A token's text as stored in the file. */
+tm_gguf_string tm_tokenizer_text(const tm_tokenizer *tokenizer, int32_t id);
 /* Whether prompts of this model begin with BOS: tokenizer.ggml.add_bos_token, or the rule's
  * default. */
 bool tm_tokenizer_adds_bos(const tm_tokenizer *tokenizer);
@@ -50,6 +59,8 @@ typedef struct tm_encode_options {
 tm_status tm_tokenizer_encode(const tm_tokenizer *tokenizer, const char *text, size_t length,
                               tm_encode_options options, tm_token_ids *out,
                               tm_error *err) TM_MUST_USE;
+/* Appends an id. Errors: NOMEM. */
+tm_status tm_token_ids_add(tm_token_ids *out, int32_t id, tm_error *err) TM_MUST_USE;
 void tm_token_ids_free(tm_token_ids *ids);
 
 /* Start with {0}; free `data`. */

@@ -30,6 +30,8 @@ typedef struct tm_special_length {
 
 typedef struct tm_splitter tm_splitter;
 
+#define TM_TOKENIZER_ENDS 12
+
 struct tm_tokenizer {
     bool is_bpe;
     int n_tokens;
@@ -46,6 +48,7 @@ struct tm_tokenizer {
     int n_specials;
     tm_splitter *splitter; /* owned; NULL for SentencePiece */
     int32_t bos, eos, unknown;
+    int32_t ends[TM_TOKENIZER_ENDS]; /* tokens that end a text, or -1 */
     bool adds_bos, adds_space, whole_words;
 };
 
@@ -53,9 +56,6 @@ struct tm_tokenizer {
 tm_status tm_vocabulary_read(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err) TM_MUST_USE;
 const tm_merge *tm_vocabulary_merge(const tm_tokenizer *t, int32_t left, int32_t right);
 
-/* How many bytes at the start of text belong to one UTF-8 character, 0 to 4; *complete: they are
- * the whole character. 0: no character begins so. */
-int tm_utf8_scan(const char *text, size_t length, bool *complete);
 /* The code point that byte-level BPE writes for a byte: printable, above 32. */
 int tm_byte_to_code_point(uint8_t byte);
 /* The byte of a code point, or -1. */
@@ -110,7 +110,6 @@ tm_status tm_merger_text(tm_merger *m, const char *text, size_t length, bool beg
                          tm_error *err) TM_MUST_USE;
 void tm_merger_free(tm_merger *m);
 
-tm_status tm_token_ids_add(tm_token_ids *out, int32_t id, tm_error *err) TM_MUST_USE;
 /* Makes room for n items of `size` bytes in *array, at least doubling it. */
 tm_status tm_grow(void **array, size_t *capacity, size_t n, size_t size, tm_error *err) TM_MUST_USE;
 
