@@ -136,12 +136,13 @@ static const tm_option *find_glued(const tm_option *rows, int n_rows, const char
 }
 
 /* Appends a repeated list to the one before, as llama-bench does. */
-static tm_status append_list(tm_parsed *out, const char *before, const char **list, tm_error *err)
+static tm_status append_list(tm_parsed *out, const char *before, char separator, const char **list,
+                             tm_error *err)
 {
     char *joined = NULL;
     if (out->n_joined == TM_OPTIONS_JOINED_MAX)
         return tm_fail(err, TM_ARG, "more than %d repeated options", TM_OPTIONS_JOINED_MAX);
-    if (asprintf(&joined, "%s,%s", before, *list) < 0)
+    if (asprintf(&joined, "%s%c%s", before, separator ? separator : ',', *list) < 0)
         return tm_fail(err, TM_NOMEM, "no memory for a list");
     *list = out->joined[out->n_joined++] = joined;
     return TM_OK;
@@ -183,7 +184,8 @@ static tm_status parse_option(const tm_option *rows, int n_rows, int argc, char 
     const char *before = is_repeated ? *value : NULL;
     tm_status status = set(option, shown, text, out->settings, err);
     is_given[option - rows] = true;
-    return status == TM_OK && before ? append_list(out, before, value, err) : status;
+    return status == TM_OK && before ? append_list(out, before, option->separator, value, err)
+                                     : status;
 }
 
 /* Lists the variables whose values the command line did not override, for messages. */

@@ -48,6 +48,7 @@ typedef struct tm_option {
     bool is_required;
     bool is_program;   /* FILE: only run, so that two options may name one */
     bool may_be_empty; /* TEXT: "" is a value */
+    char separator;    /* LIST: what joins the values of a repeated option; 0: a comma */
 } tm_option;
 
 /* Rows and where their settings lie: commands share rows through a member of their settings. */
