@@ -5,14 +5,12 @@
 /* Sources: the models' chat templates, as llama.cpp and ik_llama.cpp recognise and write them. The
  * first row that fits a template wins. */
 static const tm_chat_layout layouts[] = {
-    {.name = "chatml",
-     .models = "Qwen3, Ternary-Bonsai, MiniCPM4, BitCPM, SmolLM2",
+    {.name = "chatml", /* Qwen3, Ternary-Bonsai, MiniCPM4, BitCPM, SmolLM2 */
      .markers = {"<|im_start|>"},
      .system = {"<|im_start|>system\n", "<|im_end|>\n"},
      .user = {"<|im_start|>user\n", "<|im_end|>\n"},
      .reply = {"<|im_start|>assistant\n", "<|im_end|>\n"}},
-    {.name = "llama3",
-     .models = "Llama3-8B-1.58",
+    {.name = "llama3", /* Llama3-8B-1.58 */
      .markers = {"<|start_header_id|>", "<|end_header_id|>"},
      .system = {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
      .user = {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"},
@@ -20,39 +18,34 @@ static const tm_chat_layout layouts[] = {
      .trims = true},
     /* Converters stored a template in the GGUF files of 2B-4T with which the model talks nonsense.
      * It says BITNETAssistant, and stands for the right one here. */
-    {.name = "bitnet",
-     .models = "BitNet-b1.58-2B-4T",
+    {.name = "bitnet", /* BitNet-b1.58-2B-4T */
      .markers = {"<|eot_id|>", "Assistant: "},
      .or_marker = "BITNETAssistant",
      .system = {"System: ", "<|eot_id|>"},
      .user = {"User: ", "<|eot_id|>"},
      .reply = {"Assistant: ", "<|eot_id|>"},
      .trims = true},
-    {.name = "falcon3",
-     .models = "Falcon3",
+    {.name = "falcon3", /* Falcon3 */
      .markers = {"<|user|>", "<|assistant|>"},
      .unless = "<|end|>", /* Phi 3 */
      .system = {"<|system|>\n", "\n"},
      .user = {"<|user|>\n", "\n"},
      .reply = {"<|assistant|>\n", "\n"}},
-    {.name = "gemma",
-     .models = "Gemma 3",
+    {.name = "gemma", /* Gemma 3 */
      .markers = {"<start_of_turn>"},
      .system = {"", "\n\n"},
      .user = {"<start_of_turn>user\n", "<end_of_turn>\n"},
      .reply = {"<start_of_turn>model\n", "<end_of_turn>\n"},
      .trims = true,
      .system_in_user = true},
-    {.name = "minicpm",
-     .models = "MiniCPM 1 and 2",
+    {.name = "minicpm", /* MiniCPM 1 and 2 */
      .markers = {"<\xe7\x94\xa8\xe6\x88\xb7>"}, /* "user" in Chinese */
      .system = {"", ""},
      .user = {"<\xe7\x94\xa8\xe6\x88\xb7>", "<AI>"},
      .reply = {"", ""},
      .trims = true},
     /* As ik_llama.cpp writes it; no marker tells it apart. */
-    {.name = "falcon-e",
-     .models = "Falcon-E",
+    {.name = "falcon-e", /* Falcon-E */
      .system = {"system", "\n"},
      .user = {"user", "\n"},
      .reply = {"assistant\n", "\n"}},

@@ -15,14 +15,12 @@ typedef struct tm_chat_role {
 } tm_chat_role;
 
 typedef struct tm_chat_layout {
-    const char *name;   /* "llama3" */
-    const char *models; /* that use it, for help */
-    const char
-        *markers[3];       /* a template has this layout if it holds them all; none: by name only */
+    const char *name; /* "llama3" */
+    /* A template has this layout if it holds all of these; none: chosen by name only. */
+    const char *markers[3];
     const char *unless;    /* and not this one; NULL: none */
     const char *or_marker; /* or if it holds this one; NULL: none */
-    tm_chat_role system, user;
-    tm_chat_role reply;  /* of the model */
+    tm_chat_role system, user, reply;
     bool trims;          /* white space around messages is dropped */
     bool system_in_user; /* the system text begins the first message */
 } tm_chat_layout;
