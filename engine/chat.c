@@ -38,8 +38,9 @@ static const tm_chat_layout layouts[] = {
      .reply = {"<start_of_turn>model\n", "<end_of_turn>\n"},
      .trims = true,
      .system_in_user = true},
-    {.name = "minicpm", /* MiniCPM 1 and 2 */
-     .markers = {"<\xe7\x94\xa8\xe6\x88\xb7>"}, /* "user" in Chinese */
+    {.name = "minicpm", /* MiniCPM */
+     /* "user" in Chinese */
+     .markers = {"<\xe7\x94\xa8\xe6\x88\xb7>"},
      .system = {"", ""},
      .user = {"<\xe7\x94\xa8\xe6\x88\xb7>", "<AI>"},
      .reply = {"", ""},
