@@ -322,8 +322,9 @@ static const tm_option rows[] = {
     {"file", "f", TM_FILE(request, file), "FILE",
      .help = "the same with every byte of FILE; - reads standard input"},
     {"chat", NULL, TM_FLAG(request, chat), NULL,
-     .help = "write messages in the model's chat layout; without --prompt and --file, read one a "
-             "line from standard input"},
+     .help =
+         "write messages in the model's chat layout; read them from standard input, one a line, "
+         "unless -p or -f is given"},
     {"gen", "n", TM_INTEGER(request, n_tokens), "N",
      .help = "generate at most N tokens, 0: until the context is full (default 128, with --chat 0)",
      .high = INT32_MAX},
@@ -380,10 +381,9 @@ const tm_command tm_command_generate = {
         "--chat recognises the layout of messages from the file's chat template and keeps the "
         "conversation in the KV cache. The bad template in files of BitNet-b1.58-2B-4T is "
         "replaced by the model's own.",
-    .examples =
-        "ternmark generate -m model.gguf -p \"The capital of France is\" -n 16\n"
-        "ternmark generate -m model.gguf --chat --system \"Be brief.\"\n"
-        "ternmark generate -m model.gguf --chat -p \"Tell me a story.\" --temp 0.8 --seed 7",
+    .examples = "ternmark generate -m model.gguf -p \"The capital of France is\" -n 16\n"
+                "ternmark generate -m model.gguf --chat --system \"Be brief.\"\n"
+                "ternmark generate -m model.gguf --chat -p \"Tell me a story.\" --temp 0.8",
     .formats = (const char *const[]){"text", "json", NULL},
     .options = (const tm_option_set[]){{tm_text_options, offsetof(request, text)}, {rows, 0}, {0}},
     .settings_size = sizeof(request),
