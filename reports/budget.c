@@ -22,8 +22,8 @@ static const struct {
     {"kB", "bytes", 1e3},
     {"MB", "bytes", 1e6},
     {"GB", "bytes", 1e9},
-    {"mJ", "J", 1e-3},
-    {"J", "J", 1},
+    {"mJ", "J/token", 1e-3},
+    {"J", "J/token", 1},
 };
 #define N_UNITS (sizeof units / sizeof *units)
 

@@ -17,33 +17,23 @@
 #define HISTORY  (TM_EXPORT_MACHINES | TM_EXPORT_ENERGY)
 #define TABLES   (TM_EXPORT_MACHINES | TM_EXPORT_BUILDS)
 
+#define PART(write, suffix, variable)                                                              \
+    {                                                                                              \
+        write, suffix, variable                                                                    \
+    }
 #define ONE(write)                                                                                 \
     {                                                                                              \
-        {write, NULL, NULL},                                                                       \
-        {                                                                                          \
-            NULL, NULL, NULL                                                                       \
-        }                                                                                          \
+        PART(write, NULL, NULL), PART(NULL, NULL, NULL)                                            \
     }
+#define TWO(first, second)                                                                         \
+    {                                                                                              \
+        first, second                                                                              \
+    }
+#define TM_EXPORT(name, about, holds, refuses, parts) {name, holds, refuses, parts},
 static const tm_export_format formats[] = {
-    {"junit", STATUSES | HISTORY | TM_EXPORT_VERDICTS, NULL, ONE(tm_export_write_junit)},
-    {"github",
-     STATUSES | HISTORY | TM_EXPORT_VERDICTS,
-     NULL,
-     {{tm_export_write_annotations, NULL, NULL},
-      {tm_export_write_summary, NULL, "GITHUB_STEP_SUMMARY"}}},
-    {"github-action-benchmark",
-     HISTORY,
-     NULL,
-     {{tm_export_write_bigger, "-bigger", NULL}, {tm_export_write_smaller, "-smaller", NULL}}},
-    {"bencher", HISTORY, NULL, ONE(tm_export_write_bencher)},
-    {"google-benchmark", STATUSES | HISTORY, NULL, ONE(tm_export_write_google)},
-    {"lnt", TM_EXPORT_FAILED, NULL, ONE(tm_export_write_lnt)},
-    {"llama-bench-json", TABLES, tm_export_llama_refuses, ONE(tm_export_write_llama_json)},
-    {"llama-bench-csv", TABLES, tm_export_llama_refuses, ONE(tm_export_write_llama_csv)},
-    {"llama-bench-sql", TABLES, tm_export_llama_refuses, ONE(tm_export_write_llama_sql)},
-    {"openmetrics", STATUSES | HISTORY | TM_EXPORT_BUILDS | TM_EXPORT_VERDICTS, NULL,
-     ONE(tm_export_write_openmetrics)},
+#include "reports/export_formats.def"
 };
+#undef TM_EXPORT
 #define N_FORMATS ((int)(sizeof formats / sizeof *formats))
 
 const char *const *tm_export_names(void)

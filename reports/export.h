@@ -1,6 +1,6 @@
 /* Exports: the cells of a store, or the rows of a comparison, in the formats of other tools.
  *
- * A format is a row of the table in export.c and a file export_NAME.c. Callers choose one by name,
+ * A format is a row of export_formats.def and a file export_NAME.c. Callers choose one by name,
  * give the rows, and get text or files. What a format has no place for is left out and named in a
  * note; a value that is missing is left out, or null where the format allows that, and never 0.
  */

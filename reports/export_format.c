@@ -92,9 +92,11 @@ void tm_export_about(const tm_export *e, const tm_cell_summary *cell, tm_text *o
     tm_text_format(out, "%d process%s, %d repetition%s", cell->n_processes,
                    cell->n_processes == 1 ? "" : "es", cell->n_repetitions,
                    tm_plural(cell->n_repetitions));
-    if (isfinite(cell->tokens_per_second.low))
-        tm_text_format(out, "; interval: %g %%, %s", 100.0 * TM_CONFIDENCE,
+    if (isfinite(cell->tokens_per_second.low) && cell->tokens_per_second.confidence > 0)
+        tm_text_format(out, "; interval: %g %%, %s", 100.0 * cell->tokens_per_second.confidence,
                        cell->tokens_per_second.method);
+    else if (isfinite(cell->tokens_per_second.low))
+        tm_text_format(out, "; low and high: %s", cell->tokens_per_second.method);
     if (cell->cell.head_kernel[0]) tm_text_format(out, "; head %s", cell->cell.head_kernel);
     if (commit) tm_text_format(out, "; commit %s", commit);
     tm_text_add(out, "; ");
@@ -106,26 +108,21 @@ void tm_export_about(const tm_export *e, const tm_cell_summary *cell, tm_text *o
 
 /* --- values --- */
 
-int tm_export_metrics(const tm_cell_summary *s, tm_export_metric out[TM_EXPORT_METRICS])
+bool tm_export_metric_of(const tm_cell_summary *s, const tm_metric *metric, tm_export_metric *out)
 {
-    const bool has_output = s->cell.n_gen > 0;
-    const tm_energy_phase *meter =
-        &s->energy.phases[has_output ? TM_PHASE_GENERATION : TM_PHASE_PROMPT];
-    const tm_interval *speed = &s->tokens_per_second, *first = &s->first_token_ms,
-                      *joules = &s->energy.joules_per_token;
-    const tm_export_metric all[TM_EXPORT_METRICS] = {
-        {"tokens_per_second", "tokens/s", true, speed->value, speed->low, speed->high, NULL},
-        {"first_token", "ms", false, first->value, first->low, first->high, NULL},
-        {"token_p50", "ms", false, s->token_p50.value_ms, NAN, NAN, NULL},
-        {"token_p90", "ms", false, s->token_p90.value_ms, NAN, NAN, NULL},
-        {"token_p99", "ms", false, s->token_p99.value_ms, NAN, NAN, NULL},
-        {"peak_rss", "bytes", false, s->peak_rss_bytes.value, NAN, NAN, NULL},
-        {"joules_per_token", "J/token", false, s->energy.fake ? NAN : joules->value, joules->low,
-         joules->high, meter},
-    };
+    const tm_phase phase = s->cell.n_gen > 0 ? TM_PHASE_GENERATION : TM_PHASE_PROMPT;
+    const bool is_energy = strcmp(metric->name, "joules_per_token") == 0;
+    *out = (tm_export_metric){.row = metric,
+                              .value = metric->of_cell(metric, s),
+                              .energy = is_energy ? &s->energy.phases[phase] : NULL};
+    return isfinite(out->value.value) && strcmp(s->status, "ok") == 0;
+}
+
+int tm_export_metrics(const tm_cell_summary *s, tm_export_metric out[TM_METRICS_MAX])
+{
     int n = 0;
-    for (int i = 0; i < TM_EXPORT_METRICS && strcmp(s->status, "ok") == 0; i++)
-        if (isfinite(all[i].value)) out[n++] = all[i];
+    for (const tm_metric *m = tm_metrics; m->name; m++)
+        if (tm_export_metric_of(s, m, &out[n])) n++;
     return n;
 }
 

@@ -4,6 +4,7 @@
 #define TM_REPORTS_EXPORT_FORMAT_H
 
 #include "reports/export.h"
+#include "reports/metric.h"
 
 /* What a format has a place for; rows with anything else are left out. */
 #define TM_EXPORT_FAILED   1u  /* failed cells, with the reason */
@@ -61,16 +62,17 @@ void tm_export_about(const tm_export *e, const tm_cell_summary *cell, tm_text *o
 
 /* --- values --- */
 
+/* A value of a metric; the list of metrics is that of reports/metric.h. */
 typedef struct tm_export_metric {
-    const char *name; /* "tokens_per_second" */
-    const char *unit; /* "tokens/s", "ms", "bytes", "J/token" */
-    bool bigger_is_better;
-    double value, low, high;       /* low and high are NaN without an interval */
+    const tm_metric *row;
+    tm_interval value;             /* low and high are NaN without an interval */
     const tm_energy_phase *energy; /* what measured the joules; NULL: not energy */
 } tm_export_metric;
-#define TM_EXPORT_METRICS 7
-/* Those that were measured. Fake joules are not. Returns their number. */
-int tm_export_metrics(const tm_cell_summary *cell, tm_export_metric out[TM_EXPORT_METRICS]);
+/* false: it was not measured. Fake joules are not. */
+bool tm_export_metric_of(const tm_cell_summary *cell, const tm_metric *metric,
+                         tm_export_metric *out);
+/* Those that were measured. Returns their number. */
+int tm_export_metrics(const tm_cell_summary *cell, tm_export_metric out[TM_METRICS_MAX]);
 
 /* The samples a summary was made from, each repetition once, in the order of the store. Free *out.
  * Errors: NOMEM. */

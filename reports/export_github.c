@@ -129,17 +129,14 @@ static void put_markdown(tm_text *out, const char *text)
 
 static void put_metric(const tm_cell_summary *s, const char *name, tm_text *out)
 {
-    tm_export_metric metrics[TM_EXPORT_METRICS];
+    tm_export_metric m;
+    tm_error ignored;
     char text[192];
-    const int n = tm_export_metrics(s, metrics);
-    for (int i = 0; i < n; i++) {
-        if (strcmp(metrics[i].name, name) != 0) continue;
-        const tm_interval value = {
-            .value = metrics[i].value, .low = metrics[i].low, .high = metrics[i].high};
-        put_markdown(out, tm_number_interval(&value, 3, text, sizeof text));
-        return;
-    }
-    tm_text_add(out, " - |");
+    const tm_metric *metric;
+    if (tm_metric_need(name, &metric, &ignored) == TM_OK && tm_export_metric_of(s, metric, &m))
+        put_markdown(out, tm_number_interval(&m.value, 3, text, sizeof text));
+    else
+        tm_text_add(out, " - |");
 }
 
 static void put_row(const tm_export *e, const tm_export_row *row, tm_text *out)
@@ -193,7 +190,9 @@ tm_status tm_export_write_summary(const tm_export *e, tm_text *out, tm_error *er
         }
         put_row(e, &e->rows[i], out);
     }
-    tm_text_format(out, "\nvalue [low, high]: %g %% interval over fresh processes.\n\n",
-                   100.0 * TM_CONFIDENCE);
+    tm_text_format(out,
+                   "\nvalue [low, high]: %g %% interval over fresh processes, within run; below %d "
+                   "processes their range.\n\n",
+                   100.0 * TM_CONFIDENCE, TM_MIN_PAIRS);
     return TM_OK;
 }

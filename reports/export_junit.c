@@ -71,14 +71,14 @@ static void put_outcome(const tm_export_row *row, tm_text *out)
 
 static void put_metrics(const tm_cell_summary *s, tm_text *out)
 {
-    tm_export_metric metrics[TM_EXPORT_METRICS];
+    tm_export_metric metrics[TM_METRICS_MAX];
     const int n = tm_export_metrics(s, metrics);
     for (int i = 0; i < n; i++) {
         const tm_export_metric *m = &metrics[i];
-        const tm_interval value = {.value = m->value, .low = m->low, .high = m->high};
         char text[128];
-        tm_text_format(out, "%s: %s %s", m->name, tm_number_interval(&value, 4, text, sizeof text),
-                       m->unit);
+        tm_text_format(out, "%s: %s", m->row->name,
+                       tm_number_interval(&m->value, 4, text, sizeof text));
+        if (m->row->unit[0]) tm_text_format(out, " %s", m->row->unit);
         if (m->energy) tm_text_format(out, " (%s)", tm_energy_origin(m->energy, text, sizeof text));
         tm_text_add_char(out, '\n');
     }

@@ -7,6 +7,7 @@
 
 #include "harness/base/json.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,56 +63,51 @@ static void put_number(tm_text *out, double value)
     tm_text_format(out, "} %s\n", tm_number_short(value, 12, text, sizeof text));
 }
 
-/* A family, its metric, and which number of it; scale turns its unit into the base unit. */
-static const struct family {
-    const char *name, *unit, *metric, *help;
-    enum { VALUE, LOW, HIGH } number;
-    double scale;
-} families[] = {
-    {"tokens_per_second", "tokens_per_second", "tokens_per_second", "Speed.", VALUE, 1.0},
-    {"low_tokens_per_second", "tokens_per_second", "tokens_per_second",
-     "Lower bound of the 95 % interval of the speed over processes.", LOW, 1.0},
-    {"high_tokens_per_second", "tokens_per_second", "tokens_per_second",
-     "Upper bound of the 95 % interval of the speed over processes.", HIGH, 1.0},
-    {"first_token_seconds", "seconds", "first_token", "Time to first token.", VALUE, 1e-3},
-    {"token_p50_seconds", "seconds", "token_p50", "Time per token, median.", VALUE, 1e-3},
-    {"token_p90_seconds", "seconds", "token_p90", "Time per token, 90th percentile.", VALUE, 1e-3},
-    {"token_p99_seconds", "seconds", "token_p99", "Time per token, 99th percentile.", VALUE, 1e-3},
-    {"peak_rss_bytes", "bytes", "peak_rss", "Peak resident memory of a process.", VALUE, 1.0},
-    {"joules_per_token", "joules_per_token", "joules_per_token",
-     "Energy per token of what the label scope names, by the meter in the label source.", VALUE,
-     1.0},
-};
+/* Each metric is up to three families: its value and its bounds. */
+typedef enum bound { VALUE, LOW, HIGH } bound;
 
-static const tm_export_metric *find_metric(const tm_export_metric *metrics, int n, const char *name)
+static void put_family_head(const tm_metric *m, bound which, const char *name,
+                            const char *base_unit, tm_text *out)
 {
-    for (int i = 0; i < n; i++)
-        if (strcmp(metrics[i].name, name) == 0) return &metrics[i];
-    return NULL;
+    static const char *const of[] = {
+        "", "Lower bound over processes (95 % interval, or the range of few): ",
+        "Upper bound over processes (95 % interval, or the range of few): "};
+    char help[320];
+    snprintf(help, sizeof help, "%s%s.%s", of[which], m->label,
+             strcmp(m->name, "joules_per_token") == 0 ? " The labels name the meter and its scope."
+                                                      : "");
+    if (which == VALUE) help[0] = (char)toupper((unsigned char)help[0]);
+    put_head(out, name, base_unit, help);
 }
 
-static void put_family(const tm_export *e, const struct family *f, tm_text *out)
+static void put_family(const tm_export *e, const tm_metric *metric, bound which, tm_text *out)
 {
+    static const char *const prefix[] = {"", "low_", "high_"};
+    const bool is_time = strcmp(metric->unit, "ms") == 0;
+    const bool is_bytes = strcmp(metric->unit, "bytes") == 0;
+    const char *base_unit = is_time ? "seconds" : is_bytes ? "bytes" : metric->name;
+    char name[96];
     bool is_first = true;
+    snprintf(name, sizeof name, "%s%s%s%s", prefix[which], metric->name,
+             is_time || is_bytes ? "_" : "", is_time || is_bytes ? base_unit : "");
     for (int i = 0; i < e->n_rows; i++) {
-        tm_export_metric metrics[TM_EXPORT_METRICS];
-        const int n = tm_export_metrics(e->rows[i].cell, metrics);
-        const tm_export_metric *m = find_metric(metrics, n, f->metric);
-        const double value = !m                  ? NAN
-                             : f->number == LOW  ? m->low
-                             : f->number == HIGH ? m->high
-                                                 : m->value;
-        if (!isfinite(value) || tm_export_is_repeated(e, i)) continue;
-        if (is_first) put_head(out, f->name, f->unit, f->help);
+        tm_export_metric m;
+        if (tm_export_is_repeated(e, i) || !tm_export_metric_of(e->rows[i].cell, metric, &m))
+            continue;
+        const double value = which == LOW    ? m.value.low
+                             : which == HIGH ? m.value.high
+                                             : m.value.value;
+        if (!isfinite(value)) continue;
+        if (is_first) put_family_head(metric, which, name, base_unit, out);
         is_first = false;
-        tm_text_format(out, "ternmark_%s", f->name);
+        tm_text_format(out, "ternmark_%s", name);
         put_labels(e, &e->rows[i], out);
-        if (m->energy) {
-            put_label(out, "source", m->energy->source);
-            put_label(out, "scope", m->energy->scope);
-            put_label(out, "method", m->energy->method);
+        if (m.energy) {
+            put_label(out, "source", m.energy->source);
+            put_label(out, "scope", m.energy->scope);
+            put_label(out, "method", m.energy->method);
         }
-        put_number(out, value * f->scale);
+        put_number(out, is_time ? value * 1e-3 : value);
     }
 }
 
@@ -159,8 +155,8 @@ static void put_ratios(const tm_export *e, tm_text *out)
 tm_status tm_export_write_openmetrics(const tm_export *e, tm_text *out, tm_error *err)
 {
     (void)err;
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        put_family(e, &families[i], out);
+    for (const tm_metric *m = tm_metrics; m->name; m++)
+        for (bound which = VALUE; which <= HIGH; which++) put_family(e, m, which, out);
     put_ratios(e, out);
     put_states(e, out);
     tm_text_add(out, "# EOF\n");

@@ -21,16 +21,16 @@ static void put_result(const tm_export *e, const tm_cell_summary *s, const tm_ex
     tm_json *result = tm_json_object();
     tm_text name = {0}, about = {0};
     tm_export_name(e, s, &name);
-    tm_text_format(&name, " %s", m->name);
+    tm_text_format(&name, " %s", m->row->name);
     if (m->energy) tm_text_format(&name, " (%s)", tm_energy_origin(m->energy, text, sizeof text));
     tm_export_about(e, s, &about);
     tm_export_put_json(result, "name", tm_text_string(&name));
-    tm_json_put_string(result, "unit", m->unit);
-    tm_json_put_number(result, "value", m->value);
-    if (isfinite(m->low) && isfinite(m->high)) {
+    tm_json_put_string(result, "unit", m->row->unit);
+    tm_json_put_number(result, "value", m->value.value);
+    if (isfinite(m->value.low) && isfinite(m->value.high)) {
         char low[64], high[64];
-        snprintf(text, sizeof text, "%s to %s", tm_number(m->low, 4, low, sizeof low),
-                 tm_number(m->high, 4, high, sizeof high));
+        snprintf(text, sizeof text, "%s to %s", tm_number(m->value.low, 4, low, sizeof low),
+                 tm_number(m->value.high, 4, high, sizeof high));
         tm_json_put_string(result, "range", text);
     }
     tm_export_put_json(result, "extra", tm_text_string(&about));
@@ -44,10 +44,10 @@ static tm_status write_direction(const tm_export *e, bool bigger_is_better, tm_t
 {
     tm_json *results = tm_json_array();
     for (int i = 0; i < e->n_rows; i++) {
-        tm_export_metric metrics[TM_EXPORT_METRICS];
+        tm_export_metric metrics[TM_METRICS_MAX];
         const int n = tm_export_metrics(e->rows[i].cell, metrics);
         for (int k = 0; k < n; k++)
-            if (metrics[k].bigger_is_better == bigger_is_better)
+            if (metrics[k].row->higher_is_better == bigger_is_better)
                 put_result(e, e->rows[i].cell, &metrics[k], results);
     }
     return tm_export_print(results, out, err);
@@ -68,30 +68,31 @@ tm_status tm_export_write_smaller(const tm_export *e, tm_text *out, tm_error *er
 static void name_measure(const tm_export_metric *m, char out[MEASURE_BYTES + 1])
 {
     char origin[256];
-    if (m->bigger_is_better)
+    if (m->row->higher_is_better)
         snprintf(out, MEASURE_BYTES + 1, "throughput");
     else if (m->energy)
-        snprintf(out, MEASURE_BYTES + 1, "%s %s", m->name,
+        snprintf(out, MEASURE_BYTES + 1, "%s %s", m->row->name,
                  tm_energy_origin(m->energy, origin, sizeof origin));
     else
-        snprintf(out, MEASURE_BYTES + 1, "%s_%s", m->name, m->unit);
+        snprintf(out, MEASURE_BYTES + 1, "%s%s%s", m->row->name, m->row->unit[0] ? "_" : "",
+                 m->row->unit);
 }
 
 tm_status tm_export_write_bencher(const tm_export *e, tm_text *out, tm_error *err)
 {
     tm_json *benchmarks = tm_json_object();
     for (int i = 0; i < e->n_rows; i++) {
-        tm_export_metric metrics[TM_EXPORT_METRICS];
+        tm_export_metric metrics[TM_METRICS_MAX];
         const int n = tm_export_metrics(e->rows[i].cell, metrics);
         tm_json *measures = tm_json_object();
         tm_text name = {0}, clean = {0};
         for (int k = 0; k < n; k++) {
             char measure[MEASURE_BYTES + 1];
             tm_json *value = tm_json_object();
-            tm_json_put_number(value, "value", metrics[k].value);
-            if (isfinite(metrics[k].low) && isfinite(metrics[k].high)) {
-                tm_json_put_number(value, "lower_value", metrics[k].low);
-                tm_json_put_number(value, "upper_value", metrics[k].high);
+            tm_json_put_number(value, "value", metrics[k].value.value);
+            if (isfinite(metrics[k].value.low) && isfinite(metrics[k].value.high)) {
+                tm_json_put_number(value, "lower_value", metrics[k].value.low);
+                tm_json_put_number(value, "upper_value", metrics[k].value.high);
             }
             name_measure(&metrics[k], measure);
             clean.length = 0;

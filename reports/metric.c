@@ -136,26 +136,81 @@ static double joules(const tm_metric *metric, const tm_process_records *process,
     return tokens > 0 ? sum / tokens : missing(why, "the windows have no tokens");
 }
 
+/* --- from the summary of a cell --- */
+
+static tm_interval lone(double value)
+{
+    return (tm_interval){.value = value, .low = NAN, .high = NAN};
+}
+
+static tm_interval speed_of_cell(const tm_metric *metric, const tm_cell_summary *cell)
+{
+    (void)metric;
+    return cell->tokens_per_second;
+}
+
+static tm_interval first_token_of_cell(const tm_metric *metric, const tm_cell_summary *cell)
+{
+    (void)metric;
+    return cell->first_token_ms;
+}
+
+static tm_interval token_time_of_cell(const tm_metric *metric, const tm_cell_summary *cell)
+{
+    return lone(metric->quantile == 0.5   ? cell->token_p50.value_ms
+                : metric->quantile == 0.9 ? cell->token_p90.value_ms
+                                          : cell->token_p99.value_ms);
+}
+
+static tm_interval peak_of_cell(const tm_metric *metric, const tm_cell_summary *cell)
+{
+    (void)metric;
+    return lone(cell->peak_rss_bytes.value);
+}
+
+static tm_interval joules_of_cell(const tm_metric *metric, const tm_cell_summary *cell)
+{
+    (void)metric;
+    return cell->energy.fake ? lone(NAN) : cell->energy.joules_per_token;
+}
+
+static tm_interval counter_of_cell(const tm_metric *metric, const tm_cell_summary *cell)
+{
+    const tm_cell *c = &cell->cell;
+    const double n_tokens =
+        c->n_prompt + (double)c->n_gen * (c->n_sequences > 1 ? c->n_sequences : 1);
+    for (int i = 0; i < cell->n_counters; i++)
+        if (strcmp(cell->counters[i].name, metric->counter) == 0)
+            return lone(cell->counters[i].figure.value / n_tokens);
+    return lone(NAN);
+}
+
 #define TIME "faster", "slower"
 #define LESS "lower", "higher"
 
 /* One row per metric. */
 #define METRICS(X)                                                                                 \
-    X("tokens_per_second", "speed", "tokens/s", true, TIME, speed, NULL, 0, false)                 \
-    X("first_token", "time to first token", "ms", false, TIME, first_token, NULL, 0, true)         \
-    X("token_p50", "median token time", "ms", false, TIME, token_time, NULL, 0.5, false)           \
-    X("token_p90", "token time p90", "ms", false, TIME, token_time, NULL, 0.9, false)              \
-    X("token_p99", "token time p99", "ms", false, TIME, token_time, NULL, 0.99, false)             \
-    X("peak_rss", "peak memory", "bytes", false, LESS, peak_memory, NULL, 0, false)                \
-    X("joules_per_token", "energy per token", "J", false, LESS, joules, NULL, 0, false)            \
+    X("tokens_per_second", "speed", "tokens/s", true, TIME, speed, speed_of_cell, NULL, 0, false)  \
+    X("first_token", "time to first token", "ms", false, TIME, first_token, first_token_of_cell,   \
+      NULL, 0, true)                                                                               \
+    X("token_p50", "median token time", "ms", false, TIME, token_time, token_time_of_cell, NULL,   \
+      0.5, false)                                                                                  \
+    X("token_p90", "token time p90", "ms", false, TIME, token_time, token_time_of_cell, NULL, 0.9, \
+      false)                                                                                       \
+    X("token_p99", "token time p99", "ms", false, TIME, token_time, token_time_of_cell, NULL,      \
+      0.99, false)                                                                                 \
+    X("peak_rss", "peak memory", "bytes", false, LESS, peak_memory, peak_of_cell, NULL, 0, false)  \
+    X("joules_per_token", "energy per token", "J/token", false, LESS, joules, joules_of_cell,      \
+      NULL, 0, false)                                                                              \
     X("instructions_per_token", "instructions per token", "", false, LESS, counter_per_token,      \
-      "instructions", 0, false)                                                                    \
-    X("cycles_per_token", "cycles per token", "", false, LESS, counter_per_token, "cycles", 0,     \
-      false)
+      counter_of_cell, "instructions", 0, false)                                                   \
+    X("cycles_per_token", "cycles per token", "", false, LESS, counter_per_token, counter_of_cell, \
+      "cycles", 0, false)
 
 #define ROW(name, ...)  {name, __VA_ARGS__},
 #define NAME(name, ...) name,
 const tm_metric tm_metrics[] = {METRICS(ROW){0}};
+_Static_assert(sizeof tm_metrics / sizeof *tm_metrics <= TM_METRICS_MAX + 1, "TM_METRICS_MAX");
 const char *const tm_metric_names[] = {METRICS(NAME) "all", NULL};
 
 tm_status tm_metric_need(const char *name, const tm_metric **out, tm_error *err)

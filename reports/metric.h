@@ -1,9 +1,11 @@
-/* Metrics: the figures of a process that two arms can be compared by. Each is a row: its name,
- * unit, direction, and how it follows from the records of one process of one cell. */
+/* Metrics: the figures that two arms can be compared by, and that exports write. Each is a row: its
+ * name, unit, direction, and how it follows from the records of one process of a cell and from the
+ * summary of the cell. */
 #ifndef TM_REPORTS_METRIC_H
 #define TM_REPORTS_METRIC_H
 
 #include "harness/record/record.h"
+#include "reports/summary.h"
 
 typedef struct tm_metric tm_metric;
 
@@ -23,6 +25,8 @@ struct tm_metric {
     const char *better, *worse; /* "faster", "slower": how the better and the worse arm is */
     /* Positive; NaN with the reason in why[160] if the process has none. */
     double (*of_process)(const tm_metric *metric, const tm_process_records *process, char *why);
+    /* As reports show it; value NaN: not measured, or fake. */
+    tm_interval (*of_cell)(const tm_metric *metric, const tm_cell_summary *cell);
     const char *counter; /* of a metric of a counter: its name */
     double quantile;     /* of a metric of token times */
     bool of_prompt;      /* only cells with a prompt have it */
@@ -30,6 +34,7 @@ struct tm_metric {
 
 /* All metrics, the first is the default; the list ends with a row without a name. */
 extern const tm_metric tm_metrics[];
+#define TM_METRICS_MAX 16 /* rows of it at most */
 /* Their names, then "all", for the choices of an option. */
 extern const char *const tm_metric_names[];
 /* Errors: ARG (unknown, with the nearest name). */

@@ -57,15 +57,9 @@ const tm_command tm_command_export = {
     .summary = "convert a store to the format of another tool",
     .description =
         "Writes the results of a store in a format that another tool reads:\n\n"
-        "junit: test report for a CI server; failed cells are errors, skipped ones are skipped\n\n"
-        "github: workflow commands for annotations, and a table for the step's summary, which is "
-        "appended to the file that $GITHUB_STEP_SUMMARY names\n\n"
-        "github-action-benchmark: two files, for customBiggerIsBetter and customSmallerIsBetter\n\n"
-        "bencher: Bencher Metric Format, for bencher run --adapter json\n\n"
-        "google-benchmark: Google Benchmark's JSON, for its compare.py\n\n"
-        "lnt: LNT report for the test suite nts\n\n"
-        "llama-bench-json, -csv, -sql: llama-bench's columns, for compare-llama-bench.py\n\n"
-        "openmetrics: for Prometheus' textfile collector; name the file *.prom\n\n"
+#define TM_EXPORT(name, about, ...) name ": " about "\n\n"
+#include "reports/export_formats.def"
+#undef TM_EXPORT
         "Where a format has no place for several builds, it gets the newest build of each machine. "
         "Several machines, and emulated ones, are named in the names of cells. Values that were "
         "not measured are left out or null, fake energy is left out, and what a format cannot hold "

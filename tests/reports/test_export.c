@@ -5,6 +5,8 @@
 #include "tests/reports/sample_store.h"
 #include "tests/tm_test.h"
 
+#include <math.h>
+
 typedef struct fixture {
     sample_store store;
     tm_export_store export;
@@ -178,6 +180,27 @@ static void text_becomes_valid_utf8(void **state)
     }
 }
 
+static void every_metric_that_was_measured_is_exported(void **state)
+{
+    fixture *f = *state;
+    tm_export_metric metrics[TM_METRICS_MAX], one;
+    const tm_metric *metric;
+    tm_cell_summary cell = f->export.summaries.items[1];
+    tm_counter counter = {.name = "instructions", .figure = {.value = 3200}};
+    const int n = tm_export_metrics(&cell, metrics);
+    assert_true(n > 0 && strcmp(metrics[0].row->name, "tokens_per_second") == 0);
+    cell.counters = &counter;
+    cell.n_counters = 1;
+    assert_int_equal(tm_export_metrics(&cell, metrics), n + 1);
+    assert_int_equal(tm_metric_need("instructions_per_token", &metric, &f->err), TM_OK);
+    assert_true(tm_export_metric_of(&cell, metric, &one));
+    assert_true(fabs(one.value.value - 200) < 1e-9); /* of tg16 */
+    counter.figure.value = NAN;
+    assert_int_equal(tm_export_metrics(&cell, metrics), n);
+    strcpy(cell.status, "failed");
+    assert_int_equal(tm_export_metrics(&cell, metrics), 0);
+}
+
 static void targets_are_parsed(void **state)
 {
     fixture *f = *state;
@@ -248,6 +271,7 @@ int main(void)
         TEST(github_shows_ten_annotations_of_a_kind),
         TEST(samples_are_those_of_the_cell_each_once),
         TEST(text_becomes_valid_utf8),
+        TEST(every_metric_that_was_measured_is_exported),
         TEST(targets_are_parsed),
         TEST(two_files_get_a_suffix_each),
         TEST(the_head_is_named_where_it_tells_cells_apart),
