@@ -185,7 +185,8 @@ static void add_means(tm_table *table, const tm_arms *arms)
                           arms->n_rows);
 }
 
-static tm_status write_csv(const tm_arms *arms, tm_text *out, tm_error *err)
+static tm_status write_data(const tm_arms *arms, const tm_table_format *format, tm_text *out,
+                            tm_error *err)
 {
     static const char *const headings[] = {
         "model_a",   "model_b",    "threads_a", "threads_b", "test",   "kernel_a",    "kernel_b",
@@ -228,7 +229,7 @@ static tm_status write_csv(const tm_arms *arms, tm_text *out, tm_error *err)
                                                    : "");
         tm_table_add_cell(&table, "%s", r->missing[0] ? r->missing : r->warning);
     }
-    tm_status status = tm_table_write_csv(&table, out, err);
+    tm_status status = format->write(&table, out, err);
     tm_table_free(&table);
     return status;
 }
@@ -236,7 +237,10 @@ static tm_status write_csv(const tm_arms *arms, tm_text *out, tm_error *err)
 tm_status tm_arms_write(const tm_arms *arms, const char *format, tm_text *out, tm_error *err)
 {
     if (strcmp(format, "json") == 0) return write_json(arms, out, err);
-    if (strcmp(format, "csv") == 0) return write_csv(arms, out, err);
+    const tm_table_format *of_table;
+    tm_status status = tm_table_format_find(format, &of_table, err);
+    if (status != TM_OK) return status;
+    if (of_table->is_data) return write_data(arms, of_table, out, err);
     static const char *const headings[] = {"Cell", "A / B", "Metric",
                                            "A",    "B",     "B compared with A"};
     tm_table table;
@@ -245,8 +249,7 @@ tm_status tm_arms_write(const tm_arms *arms, const char *format, tm_text *out, t
         tm_table_add_column(&table, headings[i], i == 3 || i == 4 ? TM_RIGHT : TM_LEFT);
     for (int i = 0; i < arms->n_rows; i++) add_row(&table, &arms->rows[i]);
     add_means(&table, arms);
-    tm_status status = strcmp(format, "md") == 0 ? tm_table_write_markdown(&table, out, err)
-                                                 : tm_table_write_text(&table, out, err);
+    status = of_table->write(&table, out, err);
     tm_table_free(&table);
     return status;
 }

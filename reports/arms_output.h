@@ -9,7 +9,7 @@
 /* A row as the object {model, threads, test, metric, a, b, ratio {value, low, high}, pairs,
  * verdict, noise_floor, ...}. NULL if memory ran out. */
 tm_json *tm_arms_row_to_json(const tm_arms_row *row);
-/* format: "text", "md", "csv" or "json" (an array of rows). Errors: NOMEM. */
+/* format: of TM_TABLE_FORMATS, or "json" (an array of rows). Errors: ARG, NOMEM. */
 tm_status tm_arms_write(const tm_arms *arms, const char *format, tm_text *out,
                         tm_error *err) TM_MUST_USE;
 /* Ratios with their intervals, a position per row. Free it with tm_plot_free. */

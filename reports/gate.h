@@ -89,8 +89,8 @@ tm_status tm_gate_add_failure(tm_gate *gate, const tm_cell *cell, const char *ce
 tm_gate_outcome tm_gate_judge(const tm_gate *gate);
 void tm_gate_free(tm_gate *gate);
 
-/* format: "text", "md" or "json": {outcome, rows [{model, kernel, threads, test, metric, base,
- * head, ratio, pairs, outcome, reason, ...}]}. Errors: NOMEM. */
+/* format: of TM_TABLE_FORMATS, or "json": {outcome, rows [{model, kernel, threads, test, metric,
+ * base, head, ratio, pairs, outcome, reason, ...}]}. Errors: ARG, NOMEM. */
 tm_status tm_gate_write(const tm_gate *gate, const char *format, tm_text *out,
                         tm_error *err) TM_MUST_USE;
 

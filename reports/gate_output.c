@@ -77,39 +77,70 @@ static void count(const tm_gate *gate, tm_gate_outcome outcome, const char *what
     tm_text_format(out, "%s%d %s", outcome == TM_GATE_OUTCOME_PASS ? ": " : ", ", n, what);
 }
 
-static tm_status write_text(const tm_gate *gate, bool markdown, tm_text *out, tm_error *err)
+static void put_title(const tm_gate *gate, tm_text *out)
 {
-    char label[600];
-    const char *mark = markdown ? "**" : "";
-    tm_text_format(out, "%sgate: %s%s", mark, tm_gate_outcome_name(tm_gate_judge(gate)), mark);
+    tm_text_format(out, "gate: %s", tm_gate_outcome_name(tm_gate_judge(gate)));
     count(gate, TM_GATE_OUTCOME_PASS, "passed", out);
     count(gate, TM_GATE_OUTCOME_REGRESSION, "regressed", out);
     count(gate, TM_GATE_OUTCOME_INCONCLUSIVE, "inconclusive", out);
-    tm_text_add(out, markdown ? "\n\n| Outcome | Cell | Result |\n|---|---|---|\n" : "\n");
-    /* The worst first. */
+}
+
+static char *label_of(const tm_gate_result *r, char *text, size_t size)
+{
+    tm_cell cell = r->cell;
+    cell.variant[0] = 0; /* names the builds, which every row has */
+    return tm_cell_label(&cell, text, size);
+}
+
+/* Two lines per row, the worst first: for a log. */
+static tm_status write_text(const tm_gate *gate, tm_text *out, tm_error *err)
+{
+    char label[600];
+    put_title(gate, out);
+    tm_text_add_char(out, '\n');
     for (int outcome = TM_GATE_OUTCOME_REGRESSION; outcome >= TM_GATE_OUTCOME_PASS; outcome--)
         for (int i = 0; i < gate->n; i++) {
             const tm_gate_result *r = &gate->items[i];
             if ((int)r->outcome != outcome) continue;
-            tm_cell cell = r->cell;
-            cell.variant[0] = 0; /* names the builds, which every row has */
-            tm_cell_label(&cell, label, sizeof label);
-            if (markdown) {
-                tm_text row = {0};
-                add_sentence(r, &row);
-                tm_text_format(out, "| %s | ", heading(r->outcome));
-                tm_markdown_escape(label, out);
-                tm_text_add(out, " | ");
-                tm_markdown_escape(tm_text_string(&row), out);
-                tm_text_add(out, " |\n");
-                tm_text_free(&row);
-            } else {
-                tm_text_format(out, "%-13s %s\n              ", heading(r->outcome), label);
-                add_sentence(r, out);
-                tm_text_add_char(out, '\n');
-            }
+            tm_text_format(out, "%-13s %s\n              ", heading(r->outcome),
+                           label_of(r, label, sizeof label));
+            add_sentence(r, out);
+            tm_text_add_char(out, '\n');
         }
     return tm_text_status(out, "the rows", err);
+}
+
+static tm_status write_table(const tm_gate *gate, const tm_table_format *format, tm_text *out,
+                             tm_error *err)
+{
+    static const char *const headings[2][3] = {{"Outcome", "Cell", "Result"},
+                                               {"outcome", "cell", "result"}};
+    char label[600];
+    tm_text title = {0};
+    tm_table table;
+    put_title(gate, &title);
+    tm_table_init(&table, tm_text_string(&title));
+    for (int i = 0; i < 3; i++) tm_table_add_column(&table, headings[format->is_data][i], TM_LEFT);
+    for (int outcome = TM_GATE_OUTCOME_REGRESSION; outcome >= TM_GATE_OUTCOME_PASS; outcome--)
+        for (int i = 0; i < gate->n; i++) {
+            const tm_gate_result *r = &gate->items[i];
+            if ((int)r->outcome != outcome) continue;
+            tm_text sentence = {0};
+            add_sentence(r, &sentence);
+            tm_table_add_row(&table);
+            tm_table_add_cell(&table, "%s",
+                              format->is_data ? tm_gate_outcome_name(r->outcome)
+                                              : heading(r->outcome));
+            tm_table_add_cell(&table, "%s", label_of(r, label, sizeof label));
+            tm_table_add_cell(&table, "%s", tm_text_string(&sentence));
+            table.failed |= sentence.failed;
+            tm_text_free(&sentence);
+        }
+    table.failed |= title.failed;
+    tm_status status = format->write(&table, out, err);
+    tm_text_free(&title);
+    tm_table_free(&table);
+    return status;
 }
 
 static void put_value(tm_json *o, const char *key, double value, const char *why)
@@ -175,6 +206,10 @@ static tm_status write_json(const tm_gate *gate, tm_text *out, tm_error *err)
 
 tm_status tm_gate_write(const tm_gate *gate, const char *format, tm_text *out, tm_error *err)
 {
+    const tm_table_format *of_table;
     if (strcmp(format, "json") == 0) return write_json(gate, out, err);
-    return write_text(gate, strcmp(format, "md") == 0, out, err);
+    tm_status status = tm_table_format_find(format, &of_table, err);
+    if (status != TM_OK) return status;
+    return of_table->write == tm_table_write_text ? write_text(gate, out, err)
+                                                  : write_table(gate, of_table, out, err);
 }

@@ -12,9 +12,7 @@
 
 tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err)
 {
-    static const char *const names[] = {"md", "csv", "latex", "text", "all", NULL};
-    static const unsigned bits[] = {TM_REPORT_MARKDOWN, TM_REPORT_CSV, TM_REPORT_LATEX,
-                                    TM_REPORT_TEXT, TM_REPORT_ALL};
+    static const char *const names[] = {TM_TABLE_FORMAT_NAMES "all", NULL};
     *out = 0;
     for (const char *item = list;; item++) {
         char name[32];
@@ -22,7 +20,7 @@ tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err)
         snprintf(name, sizeof name, "%.*s", n < 31 ? n : 31, item);
         while (names[i] && strcmp(names[i], name) != 0) i++;
         if (!names[i]) return tm_unknown_name(err, "format", name, names);
-        *out |= bits[i];
+        *out |= i < TM_TABLE_N_FORMATS ? 1u << i : TM_REPORT_ALL;
         item += n;
         if (!*item) return TM_OK;
     }
@@ -66,26 +64,40 @@ static void free_work(work *w)
     free(w);
 }
 
-static tm_status save_file(work *w, const tm_text *text, const char *name, tm_error *err)
+static tm_status save_file(work *w, const tm_text *text, const char *stem, const char *extension,
+                           tm_error *err)
 {
     char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%s", w->view.options->directory, name);
+    int n = snprintf(path, sizeof path, "%s/%s.%s", w->view.options->directory, stem, extension);
     if (n < 0 || (size_t)n >= sizeof path)
-        return tm_fail(err, TM_IO, "%s: the path of the report is too long", name);
+        return tm_fail(err, TM_IO, "%s: the path of the report is too long", stem);
     tm_status status = tm_text_save(text, path, err);
     if (status == TM_OK) tm_text_format(&w->out->files, "%s\n", path);
     return status;
 }
+
+#define NO_SPEEDUP "This store has no baseline and no ternary cell, hence no speed-up table."
 
 static bool has_energy(const work *w)
 {
     return w->energy_cells.n_rows > 0;
 }
 
-/* Appends the energy tables in one format. */
+/* Appends the speed-up tables in one format. */
+static tm_status put_speedups(const work *w, tm_table_writer put, tm_text *out, tm_error *err)
+{
+    tm_status status = TM_OK;
+    for (int i = 0; i < w->tables.n && status == TM_OK; i++) {
+        if (i) tm_text_add_char(out, '\n');
+        status = put(&w->tables.items[i], out, err);
+    }
+    return status;
+}
+
 static tm_status put_energy(const work *w, tm_table_writer put, tm_text *out, tm_error *err)
 {
     tm_status status = TM_OK;
+    if (!has_energy(w)) return TM_OK;
     for (int i = 0; i < w->energy.n && status == TM_OK; i++) {
         status = put(&w->energy.items[i], out, err);
         tm_text_add_char(out, '\n');
@@ -93,31 +105,9 @@ static tm_status put_energy(const work *w, tm_table_writer put, tm_text *out, tm
     return status == TM_OK ? put(&w->energy_cells, out, err) : status;
 }
 
-static tm_status save_energy(work *w, tm_table_writer put, const char *name, tm_error *err)
+static tm_status put_profile(const work *w, tm_table_writer put, tm_text *out, tm_error *err)
 {
-    tm_text text = {0};
-    tm_status status = put_energy(w, put, &text, err);
-    if (status == TM_OK) status = save_file(w, &text, name, err);
-    tm_text_free(&text);
-    return status;
-}
-
-/* Appends the profile in one format, below a title, if there is one. */
-static tm_status put_profile(const work *w, tm_table_writer put, const char *title, tm_text *out,
-                             tm_error *err)
-{
-    if (w->profile.n_rows == 0) return TM_OK;
-    tm_text_add(out, title);
-    return put(&w->profile, out, err);
-}
-
-static tm_status save_profile(work *w, tm_table_writer put, const char *name, tm_error *err)
-{
-    tm_text text = {0};
-    tm_status status = put_profile(w, put, "", &text, err);
-    if (status == TM_OK && w->profile.n_rows > 0) status = save_file(w, &text, name, err);
-    tm_text_free(&text);
-    return status;
+    return w->profile.n_rows > 0 ? put(&w->profile, out, err) : TM_OK;
 }
 
 /* Appends the growth table in one format, if it has rows; as text only if the store was made for
@@ -136,82 +126,76 @@ static tm_status put_growth(const work *w, tm_table_writer put, const char *titl
     return status;
 }
 
-static tm_status write_text(work *w, tm_error *err)
+/* What `ternmark report` prints, whichever formats are saved. */
+static tm_status print_tables(work *w, tm_error *err)
 {
-    for (int i = 0; i < w->tables.n; i++) {
-        if (i) tm_text_add_char(&w->out->text, '\n');
-        tm_status status = tm_table_write_text(&w->tables.items[i], &w->out->text, err);
-        if (status != TM_OK) return status;
-    }
-    if (!w->tables.n)
-        tm_text_add(&w->out->text,
-                    "This store has no baseline and no ternary cell, hence no speed-up table.\n");
-    const bool is_saved = w->view.options->formats & TM_REPORT_TEXT;
-    tm_status status = is_saved ? save_file(w, &w->out->text, "speedup.txt", err) : TM_OK;
-    if (status == TM_OK)
-        status = put_growth(w, tm_table_write_text, "\nCost growth\n", &w->out->text, err);
-    if (status == TM_OK && has_energy(w)) {
-        tm_text_add_char(&w->out->text, '\n');
-        status = put_energy(w, tm_table_write_text, &w->out->text, err);
-        if (status == TM_OK && is_saved)
-            status = save_energy(w, tm_table_write_text, "energy.txt", err);
-    }
-    if (status == TM_OK)
-        status = put_profile(w, tm_table_write_text, "\nWhere the time goes\n", &w->out->text, err);
-    if (status == TM_OK && is_saved)
-        status = save_profile(w, tm_table_write_text, "profile.txt", err);
-    return status == TM_OK ? tm_text_status(&w->out->text, "text", err) : status;
+    tm_text *out = &w->out->text;
+    tm_status status = put_speedups(w, tm_table_write_text, out, err);
+    if (!w->tables.n) tm_text_add(out, NO_SPEEDUP "\n");
+    if (status == TM_OK) status = put_growth(w, tm_table_write_text, "\nCost growth\n", out, err);
+    if (has_energy(w)) tm_text_add_char(out, '\n');
+    if (status == TM_OK) status = put_energy(w, tm_table_write_text, out, err);
+    if (w->profile.n_rows > 0) tm_text_add(out, "\nWhere the time goes\n");
+    if (status == TM_OK) status = put_profile(w, tm_table_write_text, out, err);
+    return status == TM_OK ? tm_text_status(out, "text", err) : status;
 }
 
-static tm_status write_latex(work *w, tm_error *err)
+/* A file for each kind of tables that the store has, for people. */
+static tm_status write_documents(work *w, const tm_table_format *format, tm_error *err)
 {
-    tm_text text = {0};
+    static const struct {
+        const char *stem;
+        tm_status (*put)(const work *w, tm_table_writer put, tm_text *out, tm_error *err);
+    } documents[] = {{"speedup", put_speedups}, {"energy", put_energy}, {"profile", put_profile}};
     tm_status status = TM_OK;
-    for (int i = 0; i < w->tables.n && status == TM_OK; i++)
-        status = tm_table_write_latex(&w->tables.items[i], &text, err);
-    if (!w->tables.n) tm_text_add(&text, "% this store has no baseline and no ternary cell\n");
-    if (status == TM_OK) status = save_file(w, &text, "speedup.tex", err);
-    tm_text_free(&text);
-    if (status == TM_OK && has_energy(w))
-        status = save_energy(w, tm_table_write_latex, "energy.tex", err);
-    return status == TM_OK ? save_profile(w, tm_table_write_latex, "profile.tex", err) : status;
-}
-
-static tm_status save_csv(work *w, tm_table *table, const char *name, tm_error *err)
-{
-    tm_text text = {0};
-    tm_status status = tm_table_write_csv(table, &text, err);
-    if (status == TM_OK) status = save_file(w, &text, name, err);
-    tm_text_free(&text);
+    for (size_t i = 0; i < sizeof documents / sizeof *documents && status == TM_OK; i++) {
+        tm_text text = {0};
+        status = documents[i].put(w, format->write, &text, err);
+        if (status == TM_OK && text.length > 0)
+            status = save_file(w, &text, documents[i].stem, format->extension, err);
+        tm_text_free(&text);
+    }
     return status;
 }
 
-static tm_status write_csv(work *w, tm_error *err)
+static tm_status fill_speedup(const tm_report_view *view, tm_table *out, tm_error *err)
 {
-    tm_table table;
-    tm_status status = tm_speedup_csv(&w->input, &table, err);
-    if (status == TM_OK) status = save_csv(w, &table, "speedup.csv", err);
-    tm_table_free(&table);
-    if (status != TM_OK) return status;
-    status = tm_report_cells_csv(&w->view, &table, err);
-    if (status == TM_OK) status = save_csv(w, &table, "cells.csv", err);
-    tm_table_free(&table);
-    if (status != TM_OK) return status;
-    status = tm_report_growth_csv(&w->view, &table, err);
-    if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "growth.csv", err);
-    tm_table_free(&table);
-    if (status != TM_OK) return status;
-    status = tm_report_counters_csv(&w->view, &table, err);
-    if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "counters.csv", err);
-    tm_table_free(&table);
-    if (status != TM_OK) return status;
-    status = tm_report_profile_csv(&w->summaries, &table, err);
-    if (status == TM_OK && table.n_rows > 0) status = save_csv(w, &table, "profile.csv", err);
-    tm_table_free(&table);
-    if (status != TM_OK || !has_energy(w)) return status;
-    status = tm_energy_csv(&w->input, &table, err);
-    if (status == TM_OK) status = save_csv(w, &table, "energy.csv", err);
-    tm_table_free(&table);
+    return tm_speedup_csv(view->input, out, err);
+}
+
+static tm_status fill_profile(const tm_report_view *view, tm_table *out, tm_error *err)
+{
+    return tm_report_profile_csv(view->summaries, out, err);
+}
+
+static tm_status fill_energy(const tm_report_view *view, tm_table *out, tm_error *err)
+{
+    return tm_energy_csv(view->input, out, err);
+}
+
+/* A file for each table, for programs. */
+static tm_status write_data(work *w, const tm_table_format *format, tm_error *err)
+{
+    static const struct {
+        const char *stem;
+        bool is_always_there; /* even without rows */
+        tm_status (*fill)(const tm_report_view *view, tm_table *out, tm_error *err);
+    } tables[] = {
+        {"speedup", true, fill_speedup},         {"cells", true, tm_report_cells_csv},
+        {"growth", false, tm_report_growth_csv}, {"counters", false, tm_report_counters_csv},
+        {"profile", false, fill_profile},        {"energy", false, fill_energy},
+    };
+    tm_status status = TM_OK;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables && status == TM_OK; i++) {
+        tm_table table;
+        tm_text text = {0};
+        status = tables[i].fill(&w->view, &table, err);
+        if (status == TM_OK) status = format->write(&table, &text, err);
+        if (status == TM_OK && (tables[i].is_always_there || table.n_rows > 0))
+            status = save_file(w, &text, tables[i].stem, format->extension, err);
+        tm_text_free(&text);
+        tm_table_free(&table);
+    }
     return status;
 }
 
@@ -301,7 +285,8 @@ static tm_status put_counters(const work *w, tm_text *out, tm_error *err)
     return status;
 }
 
-static tm_status write_markdown(work *w, tm_error *err)
+/* report.md: all tables, plots and remarks. */
+static tm_status write_page(work *w, tm_error *err)
 {
     tm_text text = {0};
     tm_table cells;
@@ -314,13 +299,8 @@ static tm_status write_markdown(work *w, tm_error *err)
     tm_text_add(&text, "\n## Speed-up over ");
     tm_markdown_escape(tm_sheet_baseline(&w->input, NULL), &text);
     tm_text_add(&text, "\n\n");
-    for (int i = 0; i < w->tables.n && status == TM_OK; i++) {
-        status = tm_table_write_markdown(&w->tables.items[i], &text, err);
-        tm_text_add_char(&text, '\n');
-    }
-    if (!w->tables.n)
-        tm_text_add(&text,
-                    "This store has no baseline and no ternary cell, hence no speed-up table.\n\n");
+    if (status == TM_OK) status = put_speedups(w, tm_table_write_markdown, &text, err);
+    tm_text_add(&text, w->tables.n ? "\n" : NO_SPEEDUP "\n\n");
     tm_text_add(&text, "## Energy\n\n");
     if (!has_energy(w))
         tm_text_add(&text,
@@ -338,13 +318,12 @@ static tm_status write_markdown(work *w, tm_error *err)
     }
     if (status == TM_OK)
         status = put_growth(w, tm_table_write_markdown, "\n## Cost growth\n\n", &text, err);
-    if (status == TM_OK)
-        status =
-            put_profile(w, tm_table_write_markdown, "\n## Where the time goes\n\n", &text, err);
+    if (w->profile.n_rows > 0) tm_text_add(&text, "\n## Where the time goes\n\n");
+    if (status == TM_OK) status = put_profile(w, tm_table_write_markdown, &text, err);
     if (status == TM_OK) status = put_counters(w, &text, err);
     tm_text_add(&text, "\n## Machine and conditions\n\n");
     if (status == TM_OK) status = tm_report_machine(&w->view, &text, err);
-    if (status == TM_OK) status = save_file(w, &text, "report.md", err);
+    if (status == TM_OK) status = save_file(w, &text, "report", "md", err);
     tm_text_free(&text);
     return status;
 }
@@ -356,7 +335,7 @@ static tm_status collect_warnings(work *w, tm_error *err)
     tm_status status = tm_report_warnings(&w->view, &w->warnings, &n, err);
     if (status != TM_OK || n == 0) return status;
     tm_text_format(&w->out->remarks, "%d warning%s about these results", n, tm_plural(n));
-    if (w->view.options->formats & TM_REPORT_MARKDOWN)
+    if (w->view.options->formats & (1u << TM_TABLE_MARKDOWN))
         tm_text_format(&w->out->remarks, ": see %s/report.md\n", w->view.options->directory);
     else
         tm_text_add(&w->out->remarks, ": add md to --format to see them\n");
@@ -434,10 +413,14 @@ tm_status tm_report_write(const tm_records *records, const tm_report_options *op
     if (status == TM_OK) status = write_plots(w, err);
     w->plot_remarks_length = out->remarks.length;
     if (status == TM_OK) status = collect_warnings(w, err);
-    if (status == TM_OK && (options->formats & TM_REPORT_MARKDOWN)) status = write_markdown(w, err);
-    if (status == TM_OK && (options->formats & TM_REPORT_CSV)) status = write_csv(w, err);
-    if (status == TM_OK && (options->formats & TM_REPORT_LATEX)) status = write_latex(w, err);
-    if (status == TM_OK) status = write_text(w, err);
+    if (status == TM_OK) status = print_tables(w, err);
+    for (int i = 0; i < TM_TABLE_N_FORMATS && status == TM_OK; i++) {
+        const tm_table_format *format = &tm_table_formats[i];
+        if (!(options->formats & (1u << i))) continue;
+        status = i == TM_TABLE_MARKDOWN ? write_page(w, err)
+                 : format->is_data      ? write_data(w, format, err)
+                                        : write_documents(w, format, err);
+    }
     if (status == TM_OK) status = tm_text_status(&out->files, "list of files", err);
     if (status == TM_OK) status = tm_text_status(&out->remarks, "list of remarks", err);
     free_work(w);

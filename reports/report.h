@@ -9,18 +9,12 @@
 #define TM_REPORTS_REPORT_H
 
 #include "harness/record/store.h"
-#include "reports/output/text.h"
+#include "reports/output/table.h"
 #include "reports/published/published.h"
 #include "reports/summary.h"
 
-enum {
-    TM_REPORT_MARKDOWN = 1,
-    TM_REPORT_CSV = 2,
-    TM_REPORT_LATEX = 4,
-    TM_REPORT_TEXT = 8,
-    TM_REPORT_ALL = 15,
-};
-/* Parses "md,csv,latex,text". Errors: ARG, with the nearest name. */
+#define TM_REPORT_ALL ((1u << TM_TABLE_N_FORMATS) - 1)
+/* "md,csv" or "all" as bits: 1u << TM_TABLE_CSV ... Errors: ARG, with the nearest name. */
 tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err) TM_MUST_USE;
 
 /* Number of weights of a model with a known shape. */
@@ -34,7 +28,7 @@ typedef struct tm_model_size {
 typedef struct tm_report_options {
     const char *store;     /* its name in the report */
     const char *directory; /* created if it does not exist */
-    unsigned formats;
+    unsigned formats;      /* bits, as tm_report_formats has them */
     const tm_published *published;
     const tm_model_size *sizes; /* [n_sizes] */
     int n_sizes;

@@ -407,7 +407,7 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
     return shown->ratio ? add_ratio(table, all, s, err) : TM_OK;
 }
 
-static tm_status write_table(const tm_summaries *all, const char *format, tm_text *out,
+static tm_status write_table(const tm_summaries *all, const tm_table_format *format, tm_text *out,
                              tm_error *err)
 {
     static const char *const headings[] = {"threads", "test", "tokens/s [within run]", "processes"};
@@ -434,12 +434,7 @@ static tm_status write_table(const tm_summaries *all, const char *format, tm_tex
     for (int i = 0; status == TM_OK && i < all->n; i++)
         status = add_row(&table, all, &all->items[i], &shown, err);
     add_hidden_note(&table, all, &shown);
-    if (status == TM_OK) {
-        if (strcmp(format, "md") == 0)
-            status = tm_table_write_markdown(&table, out, err);
-        else
-            status = tm_table_write_text(&table, out, err);
-    }
+    if (status == TM_OK) status = format->write(&table, out, err);
     tm_table_free(&table);
     return status;
 }
@@ -511,7 +506,8 @@ static tm_status add_csv_row(tm_table *table, const tm_summaries *all, const tm_
 }
 
 /* One value per field, empty if it is missing. */
-static tm_status write_csv(const tm_summaries *all, tm_text *out, tm_error *err)
+static tm_status write_data(const tm_summaries *all, const tm_table_format *format, tm_text *out,
+                            tm_error *err)
 {
     static const char *const columns[] = {"engine",
                                           "model",
@@ -562,22 +558,21 @@ static tm_status write_csv(const tm_summaries *all, tm_text *out, tm_error *err)
     tm_status status = TM_OK;
     for (int i = 0; status == TM_OK && i < all->n; i++)
         status = add_csv_row(&table, all, &all->items[i], err);
-    if (status == TM_OK) status = tm_table_write_csv(&table, out, err);
+    if (status == TM_OK) status = format->write(&table, out, err);
     tm_table_free(&table);
     return status;
 }
 
-/* Not in CSV, where a second table has no place; `ternmark report` writes it to a file of its
- * own. */
-static tm_status write_profile(const tm_summaries *all, const char *format, tm_text *out,
+/* Not in formats of data, where a second table has no place; `ternmark report` writes it to a file
+ * of its own. */
+static tm_status write_profile(const tm_summaries *all, const tm_table_format *format, tm_text *out,
                                tm_error *err)
 {
     tm_table table;
     tm_status status = tm_report_profile(all, &table, err);
     if (status == TM_OK && table.n_rows > 0) {
         tm_text_add_char(out, '\n');
-        status = strcmp(format, "md") == 0 ? tm_table_write_markdown(&table, out, err)
-                                           : tm_table_write_text(&table, out, err);
+        status = format->write(&table, out, err);
     }
     tm_table_free(&table);
     return status;
@@ -588,7 +583,10 @@ tm_status tm_bench_output_write(const tm_summaries *summaries, const char *forma
 {
     if (strcmp(format, "json") == 0) return write_json(summaries, out, err);
     if (strcmp(format, "jsonl") == 0) return write_lines(summaries, out, err);
-    if (strcmp(format, "csv") == 0) return write_csv(summaries, out, err);
-    tm_status status = write_table(summaries, format, out, err);
-    return status == TM_OK ? write_profile(summaries, format, out, err) : status;
+    const tm_table_format *of_table;
+    tm_status status = tm_table_format_find(format, &of_table, err);
+    if (status != TM_OK) return status;
+    if (of_table->is_data) return write_data(summaries, of_table, out, err);
+    status = write_table(summaries, of_table, out, err);
+    return status == TM_OK ? write_profile(summaries, of_table, out, err) : status;
 }

@@ -5,8 +5,8 @@
 #include "reports/output/text.h"
 #include "reports/summary.h"
 
-/* Appends the cells. format: "text", "md", "csv", "json" (an array of objects) or "jsonl" (one
- * object a line). Errors: NOMEM. */
+/* Appends the cells. format: of TM_TABLE_FORMATS, "json" (an array of objects) or "jsonl" (one
+ * object a line). Errors: ARG, NOMEM. */
 tm_status tm_bench_output_write(const tm_summaries *summaries, const char *format, tm_text *out,
                                 tm_error *err) TM_MUST_USE;
 

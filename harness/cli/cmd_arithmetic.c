@@ -1,6 +1,7 @@
 /* ternmark arithmetic: the published estimate of the energy of arithmetic. Nothing is measured. */
 #include "harness/cli/commands.h"
 #include "harness/measure/shapes.h"
+#include "reports/output/table.h"
 #include "reports/published/arithmetic.h"
 
 #include <stdio.h>
@@ -48,8 +49,8 @@ static tm_status read_data(tm_arithmetic *data, tm_published *published, tm_shap
     return status;
 }
 
-static tm_status write_estimates(const char *const *names, int n, tm_arithmetic_format format,
-                                 tm_text *out, tm_error *err)
+static tm_status write_estimates(const char *const *names, int n, const char *format, tm_text *out,
+                                 tm_error *err)
 {
     tm_arithmetic data = {0};
     tm_published published = {0};
@@ -75,20 +76,12 @@ static tm_status write_estimates(const char *const *names, int n, tm_arithmetic_
     return status;
 }
 
-static const char *const formats[] = {[TM_ARITHMETIC_TEXT] = "text",
-                                      [TM_ARITHMETIC_MARKDOWN] = "md",
-                                      [TM_ARITHMETIC_CSV] = "csv",
-                                      [TM_ARITHMETIC_JSON] = "json",
-                                      NULL};
-
 static tm_status run(void *settings, tm_call *call, tm_error *err)
 {
     tm_text text = {0};
-    int format = 0;
     (void)settings;
-    while (strcmp(formats[format], call->format) != 0) format++;
-    tm_status status = write_estimates(call->arguments, call->n_arguments,
-                                       (tm_arithmetic_format)format, &text, err);
+    tm_status status =
+        write_estimates(call->arguments, call->n_arguments, call->format, &text, err);
     if (status == TM_OK) fputs(tm_text_string(&text), call->out);
     tm_text_free(&text);
     return status;
@@ -105,7 +98,7 @@ const tm_command tm_command_arithmetic = {
         "printed is shown next to the computed one.",
     .examples = "ternmark arithmetic\n"
                 "ternmark arithmetic synth:2B-4T --format json",
-    .formats = formats,
+    .formats = (const char *const[]){TM_TABLE_FORMAT_NAMES "json", NULL},
     .max_arguments = MAX_MODELS,
     .run = run,
 };

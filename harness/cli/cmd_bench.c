@@ -8,6 +8,7 @@
 #include "harness/cli/plan_roofline.h"
 #include "harness/cli/progress.h"
 #include "harness/sweep/sweep.h"
+#include "reports/output/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,7 +231,7 @@ const tm_command tm_command_bench = {
         "with, have ended. Each object also names the machine, version, commit, compiler and date.",
     .examples = "ternmark bench -m synth:125M -t 1,all -p 32 -n 8 -r 2\n"
                 "ternmark bench -m synth:125M -t 1 -p 0 -n 8 --baseline f16 --format json",
-    .formats = (const char *const[]){"text", "md", "csv", "json", "jsonl", NULL},
+    .formats = (const char *const[]){TM_TABLE_FORMAT_NAMES "json", "jsonl", NULL},
     .options = (const tm_option_set[]){{tm_cell_options, offsetof(request, cells)},
                                        {rows, 0},
                                        {tm_energy_options, offsetof(request, energy)},

@@ -8,6 +8,7 @@
 #include "harness/cli/noise_floor.h"
 #include "reports/arms_output.h"
 #include "reports/gate.h"
+#include "reports/output/table.h"
 #include "reports/summary.h"
 
 #include <math.h>
@@ -391,7 +392,7 @@ const tm_command tm_command_compare = {
                 "ternmark compare build=old/ternmark build=new/ternmark -m synth:125M -t 1\n"
                 "ternmark compare before.jsonl after.jsonl\n"
                 "ternmark compare --aa kernel=auto -m synth:125M -t 1 -n 16",
-    .formats = (const char *const[]){"text", "md", "csv", "json", NULL},
+    .formats = (const char *const[]){TM_TABLE_FORMAT_NAMES "json", NULL},
     .prints = true,
     .options = (const tm_option_set[]){{rows, 0},
                                        {tm_export_options, offsetof(request, exports)},

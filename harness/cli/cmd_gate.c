@@ -6,6 +6,7 @@
 #include "harness/cli/gate_pairs.h"
 #include "harness/cli/interrupt.h"
 #include "reports/gate.h"
+#include "reports/output/table.h"
 #include "reports/summary.h"
 
 #include <math.h>
@@ -428,7 +429,7 @@ const tm_command tm_command_gate = {
                 "ternmark gate --base old/ternmark -m synth:700M -t 2 -p 64 -n 16\n"
                 "ternmark gate --baseline main.jsonl --threshold 10%\n"
                 "ternmark gate --budget 'peak_rss<=1GiB,first_token<=2s' quick",
-    .formats = (const char *const[]){"text", "md", "json", NULL},
+    .formats = (const char *const[]){TM_TABLE_FORMAT_NAMES "json", NULL},
     .prints = true,
     .options = (const tm_option_set[]){{rows, 0},
                                        {tm_export_options, offsetof(request, exports)},

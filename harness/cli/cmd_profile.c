@@ -6,6 +6,7 @@
 #include "harness/cli/interrupt.h"
 #include "harness/cli/plan_roofline.h"
 #include "harness/cli/profile_run.h"
+#include "reports/output/table.h"
 #include "reports/profile_table.h"
 
 #include <stdlib.h>
@@ -254,7 +255,7 @@ const tm_command tm_command_profile = {
         "roofline of this machine. ^C ends it at once and prints the finished cells.",
     .examples = "ternmark profile -m synth:125M -t 1 -p 32 -n 8 -r 3 --layers\n"
                 "ternmark profile -m synth:125M -p 0 -n 8 --trace trace.json --plot plots",
-    .formats = (const char *const[]){"text", "md", "csv", "json", NULL},
+    .formats = (const char *const[]){TM_TABLE_FORMAT_NAMES "json", NULL},
     .options =
         (const tm_option_set[]){{tm_cell_options, offsetof(settings, cells)}, {rows, 0}, {0}},
     .settings_size = sizeof(settings),

@@ -72,17 +72,22 @@ static void print_remarks(const char *lines)
     }
 }
 
+#define FORMAT_AND_COMMA(id, name, ...) name ", "
+#define FORMATS                         TM_TABLE_FORMATS(FORMAT_AND_COMMA)
+
 /* -o names a folder here. A format there is a mistake of someone used to other commands. */
 static tm_status check_directory(const char *directory, tm_error *err)
 {
-    static const char *const formats[] = {"json", "jsonl", "csv", "md",   "markdown", "latex",
-                                          "tex",  "text",  "txt", "html", "all",      NULL};
-    for (int i = 0; directory && formats[i]; i++)
-        if (strcmp(directory, formats[i]) == 0)
-            return tm_fail(err, TM_ARG,
-                           "--output %s: this is a folder's name here; choose formats with "
-                           "--format md,csv,latex,text, or write ./%s to mean the folder",
-                           directory, directory);
+    static const char *const others[] = {"json", "jsonl", "markdown", "html", "all", NULL};
+    bool is_format = directory && tm_names_have(others, directory);
+    for (int i = 0; directory && i < TM_TABLE_N_FORMATS; i++)
+        is_format |= strcmp(directory, tm_table_formats[i].name) == 0 ||
+                     strcmp(directory, tm_table_formats[i].extension) == 0;
+    if (is_format)
+        return tm_fail(err, TM_ARG,
+                       "--output %s: this is a folder's name here; choose formats with "
+                       "--format, as in --format md,csv, or write ./%s to mean the folder",
+                       directory, directory);
     return TM_OK;
 }
 
@@ -108,8 +113,8 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
 
 static const tm_option rows[] = {
     {"format", NULL, TM_LIST(settings, formats), "LIST",
-     .help = "write these formats: md, csv, latex, text or all (default all)",
-     .choices = (const char *const[]){"md", "csv", "latex", "text", "all", NULL}},
+     .help = "write these formats: " FORMATS "or all (default all)",
+     .choices = (const char *const[]){TM_TABLE_FORMAT_NAMES "all", NULL}},
     {"output", "o", TM_DIR(settings, directory), "DIR",
      .help = "write the files to DIR (default: the store's name with -report appended)"},
     {0},

@@ -66,10 +66,10 @@ static void fill_threads(const tm_profiled *item, tm_table *table)
     }
 }
 
-static tm_status write_table(tm_table *table, const char *format, tm_text *out, tm_error *err)
+static tm_status write_table(tm_table *table, const tm_table_format *format, tm_text *out,
+                             tm_error *err)
 {
-    tm_status status = strcmp(format, "md") == 0 ? tm_table_write_markdown(table, out, err)
-                                                 : tm_table_write_text(table, out, err);
+    tm_status status = format->write(table, out, err);
     tm_table_free(table);
     tm_text_add_char(out, '\n');
     return status;
@@ -154,8 +154,8 @@ static void put_lines(const tm_profiled *item, tm_text *out)
     tm_text_add_char(out, '\n');
 }
 
-static tm_status write_text(const tm_profiled *item, const char *format, bool layers, tm_text *out,
-                            tm_error *err)
+static tm_status write_tables(const tm_profiled *item, const tm_table_format *format, bool layers,
+                              tm_text *out, tm_error *err)
 {
     const tm_profile *p = &item->profile;
     tm_table table;
@@ -198,8 +198,8 @@ static void add_csv_row(tm_table *table, const tm_profiled *item, int layer, int
     tm_profile_fields_add(table, &sum, p->region_ns, p->n_tokens);
 }
 
-static tm_status write_csv(const tm_profiled *items, int n, bool layers, tm_text *out,
-                           tm_error *err)
+static tm_status write_data(const tm_profiled *items, int n, const tm_table_format *format,
+                            bool layers, tm_text *out, tm_error *err)
 {
     static const char *const headings[] = {"model", "kernel", "threads",
                                            "test",  "layer",  "operation"};
@@ -214,26 +214,33 @@ static tm_status write_csv(const tm_profiled *items, int n, bool layers, tm_text
         for (int l = first; l <= last; l++)
             for (int o = 0; o < TM_OP_COUNT; o++) add_csv_row(&table, &items[i], l, o);
     }
-    tm_status status = tm_table_write_csv(&table, out, err);
+    tm_status status = format->write(&table, out, err);
     tm_table_free(&table);
     return status;
+}
+
+static tm_status write_json(const tm_profiled *items, int n, bool layers, tm_text *out,
+                            tm_error *err)
+{
+    tm_json *array = tm_profile_to_json(items, n, layers);
+    char *text = tm_json_print(array, true);
+    if (!text) out->failed = true;
+    tm_text_add(out, text);
+    tm_text_add_char(out, '\n');
+    free(text);
+    tm_json_free(array);
+    return tm_text_status(out, "the profile", err);
 }
 
 tm_status tm_profile_output_write(const tm_profiled *items, int n, const char *format, bool layers,
                                   tm_text *out, tm_error *err)
 {
-    tm_status status = TM_OK;
-    if (strcmp(format, "csv") == 0) return write_csv(items, n, layers, out, err);
-    if (strcmp(format, "json") == 0) {
-        tm_json *array = tm_profile_to_json(items, n, layers);
-        char *text = tm_json_print(array, true);
-        if (!text) out->failed = true;
-        tm_text_add(out, text);
-        tm_text_add_char(out, '\n');
-        free(text);
-        tm_json_free(array);
-    }
-    for (int i = 0; i < n && status == TM_OK && strcmp(format, "json") != 0; i++)
-        status = write_text(&items[i], format, layers, out, err);
+    const tm_table_format *of_table;
+    if (strcmp(format, "json") == 0) return write_json(items, n, layers, out, err);
+    tm_status status = tm_table_format_find(format, &of_table, err);
+    if (status != TM_OK) return status;
+    if (of_table->is_data) return write_data(items, n, of_table, layers, out, err);
+    for (int i = 0; i < n && status == TM_OK; i++)
+        status = write_tables(&items[i], of_table, layers, out, err);
     return status == TM_OK ? tm_text_status(out, "the profile", err) : status;
 }

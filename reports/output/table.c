@@ -5,6 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FORMAT(id, name, extension, is_data, write) {name, extension, is_data, write},
+const tm_table_format tm_table_formats[TM_TABLE_N_FORMATS] = {TM_TABLE_FORMATS(FORMAT)};
+
+tm_status tm_table_format_find(const char *name, const tm_table_format **out, tm_error *err)
+{
+    static const char *const names[] = {TM_TABLE_FORMAT_NAMES NULL};
+    for (int i = 0; i < TM_TABLE_N_FORMATS; i++) {
+        if (strcmp(names[i], name) != 0) continue;
+        *out = &tm_table_formats[i];
+        return TM_OK;
+    }
+    return tm_unknown_name(err, "format", name, names);
+}
+
 void tm_table_init(tm_table *table, const char *title)
 {
     *table = (tm_table){0};

@@ -1,4 +1,4 @@
-/* A table of strings, and the four formats it is written in: aligned text, Markdown, CSV and LaTeX.
+/* A table of strings, and the formats it is written in: the rows of TM_TABLE_FORMATS.
  *
  * Rows belong to groups ("measured: ...", "published: ..."), so that every value is shown with its
  * origin. A group is a heading line in text and LaTeX, and the first column in Markdown and CSV.
@@ -72,6 +72,32 @@ tm_status tm_table_write_text(const tm_table *table, tm_text *out, tm_error *err
 tm_status tm_table_write_markdown(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;
 tm_status tm_table_write_csv(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;
 tm_status tm_table_write_latex(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;
+
+/* X(id, name, extension, is_data, writer): one row per format. */
+#define TM_TABLE_FORMATS(X)                                                                        \
+    X(TEXT, "text", "txt", false, tm_table_write_text)                                             \
+    X(MARKDOWN, "md", "md", false, tm_table_write_markdown)                                        \
+    X(CSV, "csv", "csv", true, tm_table_write_csv)                                                 \
+    X(LATEX, "latex", "tex", false, tm_table_write_latex)
+
+typedef struct tm_table_format {
+    const char *name;      /* in --format */
+    const char *extension; /* of its files, without the dot */
+    bool is_data;          /* for programs: one table per file, one value per field, no notes */
+    tm_table_writer write;
+} tm_table_format;
+
+/* TM_TABLE_TEXT ...: indices into tm_table_formats. */
+#define TM_TABLE_ID(id, ...) TM_TABLE_##id,
+enum { TM_TABLE_FORMATS(TM_TABLE_ID) TM_TABLE_N_FORMATS };
+extern const tm_table_format tm_table_formats[TM_TABLE_N_FORMATS];
+/* Errors: ARG, with the nearest name. */
+tm_status tm_table_format_find(const char *name, const tm_table_format **out,
+                               tm_error *err) TM_MUST_USE;
+
+/* The names, for the lists of formats of commands: "text", "md", ... */
+#define TM_TABLE_NAME(id, name, ...) name,
+#define TM_TABLE_FORMAT_NAMES        TM_TABLE_FORMATS(TM_TABLE_NAME)
 
 /* Append a string with the special characters of the format escaped. */
 void tm_markdown_escape(const char *text, tm_text *out);

@@ -144,15 +144,9 @@ tm_status tm_arithmetic_estimate(const tm_arithmetic *data, const tm_published *
                                  tm_arithmetic_rows *out, tm_error *err) TM_MUST_USE;
 void tm_arithmetic_rows_free(tm_arithmetic_rows *rows);
 
-typedef enum tm_arithmetic_format {
-    TM_ARITHMETIC_TEXT,
-    TM_ARITHMETIC_MARKDOWN,
-    TM_ARITHMETIC_CSV, /* one table, one line per figure */
-    TM_ARITHMETIC_JSON /* an array, one object per row */
-} tm_arithmetic_format;
-
-/* Appends the rows; every value has its origin. Errors: NOMEM. */
+/* Appends the rows; every value has its origin. format: of TM_TABLE_FORMATS, or "json" (an array of
+ * objects). Errors: ARG, NOMEM. */
 tm_status tm_arithmetic_write(const tm_arithmetic *data, const tm_arithmetic_rows *rows,
-                              tm_arithmetic_format format, tm_text *out, tm_error *err) TM_MUST_USE;
+                              const char *format, tm_text *out, tm_error *err) TM_MUST_USE;
 
 #endif

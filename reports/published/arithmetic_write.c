@@ -334,38 +334,39 @@ static tm_status write_json(const tm_arithmetic *data, const tm_arithmetic_rows 
 }
 
 /* Writes and frees the table; one without rows is omitted. */
-static tm_status write_table(tm_table *table, tm_arithmetic_format format, tm_text *out,
+static tm_status write_table(tm_table *table, const tm_table_format *format, tm_text *out,
                              tm_error *err)
 {
     tm_status status = TM_OK;
     if (table->n_rows > 0 || table->failed) {
         if (out->length) tm_text_add_char(out, '\n');
-        status = format == TM_ARITHMETIC_CSV        ? tm_table_write_csv(table, out, err)
-                 : format == TM_ARITHMETIC_MARKDOWN ? tm_table_write_markdown(table, out, err)
-                                                    : tm_table_write_text(table, out, err);
+        status = format->write(table, out, err);
     }
     tm_table_free(table);
     return status;
 }
 
 tm_status tm_arithmetic_write(const tm_arithmetic *data, const tm_arithmetic_rows *rows,
-                              tm_arithmetic_format format, tm_text *out, tm_error *err)
+                              const char *format, tm_text *out, tm_error *err)
 {
     tm_table table;
-    if (format == TM_ARITHMETIC_JSON) return write_json(data, rows, out, err);
-    if (format == TM_ARITHMETIC_CSV) {
+    const tm_table_format *of_table;
+    if (strcmp(format, "json") == 0) return write_json(data, rows, out, err);
+    tm_status status = tm_table_format_find(format, &of_table, err);
+    if (status != TM_OK) return status;
+    if (of_table->is_data) {
         fill_csv(rows, &table);
-        return write_table(&table, format, out, err);
+        return write_table(&table, of_table, out, err);
     }
     fill_energy(data, rows, &table);
-    tm_status status = write_table(&table, format, out, err);
+    status = write_table(&table, of_table, out, err);
     if (status != TM_OK) return status;
     fill_operations(rows, &table);
-    status = write_table(&table, format, out, err);
+    status = write_table(&table, of_table, out, err);
     if (status != TM_OK) return status;
     fill_ratios(rows, &table);
-    status = write_table(&table, format, out, err);
+    status = write_table(&table, of_table, out, err);
     if (status != TM_OK) return status;
     fill_constants(data, &table);
-    return write_table(&table, format, out, err);
+    return write_table(&table, of_table, out, err);
 }

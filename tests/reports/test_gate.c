@@ -2,6 +2,7 @@
 #include "tests/tm_test.h"
 
 #include "reports/gate.h"
+#include "reports/output/table.h"
 #include "tests/harness/scratch.h"
 #include "tests/reports/sample_store.h"
 
@@ -169,8 +170,8 @@ static void test_the_worst_row_decides(void **state)
         assert_ok(tm_gate_add_failure(&gate, &cell, "id", steps[i], "a reason", &err), err);
         assert_int_equal(tm_gate_judge(&gate), worst[i]);
     }
-    const char *const formats[] = {"text", "md", "json"};
-    for (int i = 0; i < 3; i++) {
+    const char *const formats[] = {TM_TABLE_FORMAT_NAMES "json"};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         tm_text text = {0};
         assert_ok(tm_gate_write(&gate, formats[i], &text, &err), err);
         assert_non_null(strstr(tm_text_string(&text), "regression"));

@@ -291,7 +291,7 @@ static void only_requested_formats_are_written(void **state)
     tm_report report;
     char dir[128];
     snprintf(dir, sizeof dir, "%s/csv", f->dir);
-    write_demo(f, dir, TM_REPORT_CSV, false, &report);
+    write_demo(f, dir, 1u << TM_TABLE_CSV, false, &report);
     assert_null(slurp(dir, "report.md"));
     assert_null(slurp(dir, "speedup.tex"));
     assert_null(slurp(dir, "speedup.txt"));
@@ -389,7 +389,7 @@ static void plots_show_measured_and_published_series(void **state)
     tm_report report;
     char dir[128];
     snprintf(dir, sizeof dir, "%s/plots", f->dir);
-    write_demo(f, dir, TM_REPORT_TEXT, false, &report);
+    write_demo(f, dir, 1u << TM_TABLE_TEXT, false, &report);
     tm_report_free(&report);
     const char *dat = slurp(dir, "plots/decode-speedup.dat");
     assert_non_null(
@@ -425,7 +425,7 @@ static void changed_conditions_are_warnings(void **state)
     add_exact(&store, "synth:125M", 2, 0, 16, 6, 100, 250);
     tm_report_options options = {.store = "s.jsonl",
                                  .directory = dir,
-                                 .formats = TM_REPORT_MARKDOWN | TM_REPORT_CSV,
+                                 .formats = (1u << TM_TABLE_MARKDOWN) | (1u << TM_TABLE_CSV),
                                  .published = &f->published};
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
@@ -466,7 +466,7 @@ static void older_results_are_marked(void **state)
         sample_add_process(&store, "synth:125M", "t5_lut_x", 2, 0, 16, 10 + i, 0, 300, 1e9);
     tm_report_options options = {.store = "s.jsonl",
                                  .directory = dir,
-                                 .formats = TM_REPORT_MARKDOWN | TM_REPORT_CSV,
+                                 .formats = (1u << TM_TABLE_MARKDOWN) | (1u << TM_TABLE_CSV),
                                  .published = &f->published};
     assert_int_equal(tm_report_write(&store.records, &options, &report, &err), TM_OK);
     tm_report_free(&report);
@@ -561,7 +561,7 @@ static void errors_name_what_is_wrong(void **state)
     sample_free(&store);
 
     assert_int_equal(tm_report_formats("md,csv", &formats, &err), TM_OK);
-    assert_int_equal(formats, TM_REPORT_MARKDOWN | TM_REPORT_CSV);
+    assert_int_equal(formats, (1u << TM_TABLE_MARKDOWN) | (1u << TM_TABLE_CSV));
     assert_int_equal(tm_report_formats("all", &formats, &err), TM_OK);
     assert_int_equal(formats, TM_REPORT_ALL);
     assert_int_equal(tm_report_formats("md,latx", &formats, &err), TM_ARG);

@@ -22,7 +22,7 @@ static void the_summary_says_when_the_machine_was_busy(void **state)
     sample_demo(&store);
     tm_report_options options = {.store = "s.jsonl",
                                  .directory = dir,
-                                 .formats = TM_REPORT_MARKDOWN,
+                                 .formats = 1u << TM_TABLE_MARKDOWN,
                                  .published = &published};
     int n = 0;
     for (int i = 0; i < store.records.n; i++) n += store.records.items[i].kind == TM_RECORD_SAMPLE;

@@ -413,6 +413,32 @@ static void save_error_names_the_path(void **state)
     remove(path);
 }
 
+static void every_format_is_found_by_its_name(void **state)
+{
+    (void)state;
+    tm_error err = {0};
+    const tm_table_format *found;
+    tm_table table;
+    make_small(&table);
+    for (int i = 0; i < TM_TABLE_N_FORMATS; i++) {
+        const tm_table_format *f = &tm_table_formats[i];
+        tm_text out = {0};
+        assert_int_equal(tm_table_format_find(f->name, &found, &err), TM_OK);
+        assert_ptr_equal(found, f);
+        for (int k = 0; k < i; k++) {
+            assert_string_not_equal(tm_table_formats[k].name, f->name);
+            assert_string_not_equal(tm_table_formats[k].extension, f->extension);
+        }
+        assert_int_equal(f->write(&table, &out, &err), TM_OK);
+        assert_non_null(strstr(tm_text_string(&out), "12.4"));
+        tm_text_free(&out);
+    }
+    tm_table_free(&table);
+    assert_string_equal(tm_table_formats[TM_TABLE_LATEX].extension, "tex");
+    assert_int_equal(tm_table_format_find("latx", &found, &err), TM_ARG);
+    assert_non_null(strstr(err.message, "did you mean \"latex\"?"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +452,7 @@ int main(void)
         cmocka_unit_test(numbers_have_the_requested_digits),
         cmocka_unit_test(decimal_point_does_not_depend_on_the_locale),
         cmocka_unit_test(save_error_names_the_path),
+        cmocka_unit_test(every_format_is_found_by_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
