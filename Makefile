@@ -30,6 +30,7 @@ endif
 ifeq ($(origin AR),default)
 AR      := $(CROSS)ar
 endif
+OBJCOPY ?= $(CROSS)objcopy
 
 # Whether to build the plugin for `kernels --gbench`, the only part in C++. A cross build leaves it
 # out: it would need another C++ compiler and library, and emulated times mean nothing.
@@ -142,6 +143,13 @@ $(BUILD)/cmocka: $(BUILD)/flags scripts/probe.sh
 
 $(BUILD)/libternmark.a: $(LIB_OBJ) $(BUILD)/objects
 	$(Q)rm -f $@.new && $(AR) rcs $@.new $(LIB_OBJ) && mv $@.new $@
+
+# A hash of each object that is part of a timed region.
+CODE_OBJ := $(filter-out %/version.o,$(foreach r,kernels engine harness/base harness/measure,$(call objects,$(r))))
+$(BUILD)/gen/code_hashes.h: $(CODE_OBJ) scripts/code_hashes.sh
+	@mkdir -p $(@D) && scripts/code_hashes.sh $(OBJCOPY) $(CODE_OBJ) >$@
+$(BUILD)/obj/harness/cli/main.o: private EXTRA = -include $(BUILD)/gen/code_hashes.h
+$(BUILD)/obj/harness/cli/main.o: $(BUILD)/gen/code_hashes.h
 
 $(BUILD)/ternmark: $(CLI_OBJ) $(BUILD)/libternmark.a
 	$(call say,LD)$(CC) $(LDFLAGS_ALL) -o $@ $(CLI_OBJ) $(BUILD)/libternmark.a $(LIBS)

@@ -78,7 +78,7 @@ build head "$head" 1
 
 "${program:-$work/head/build/ternmark}" gate --base "$work/base/build/ternmark" \
     --head "$work/head/build/ternmark" --store "$out/store.jsonl" --export "junit:$out/junit.xml" \
-    --export "github:$out/annotations.txt" "$@" | tee "$out/gate.txt"
+    --export "github:$out/annotations.txt" --skip-unchanged "$@" | tee "$out/gate.txt"
 status=${PIPESTATUS[0]}
 # Lines that a GitHub runner turns into annotations.
 if [ -n "${GITHUB_ACTIONS:-}" ]; then cat "$out/annotations.txt"; fi

@@ -54,6 +54,27 @@ static bool init_rows(tm_gate_pairs *x, tm_arms *arms)
     return true;
 }
 
+/* The hash of the code that ran a cell in this run, or "". */
+static const char *code_of(const tm_gate_pairs *x, const char *cell_id)
+{
+    for (int i = x->first_new; i < x->records->n; i++) {
+        const tm_record *r = &x->records->items[i];
+        if (r->kind == TM_RECORD_SAMPLE && strcmp(r->cell_id, cell_id) == 0)
+            return r->sample.code_hash;
+    }
+    return "";
+}
+
+static void pass_unchanged(tm_gate_pairs *x, const tm_arms *arms)
+{
+    for (int i = 0; i < arms->n_rows; i++) {
+        const tm_arms_row *row = &arms->rows[i];
+        const char *code = code_of(x, row->a_id);
+        if (code[0] && row->n_a > 0 && strcmp(code, code_of(x, row->b_id)) == 0)
+            tm_gate_row_pass(&x->rows[i], "its engine and kernels did not change");
+    }
+}
+
 /* Judges all rows by the pairs so far. */
 static tm_status step(tm_gate_pairs *x, bool out_of_time, tm_error *err)
 {
@@ -76,6 +97,7 @@ static tm_status step(tm_gate_pairs *x, bool out_of_time, tm_error *err)
             to_costs(&arms.rows[i], next, next + arms.rows[i].n_a);
             next += 2 * n_pairs[i];
         }
+        if (x->skip_unchanged) pass_unchanged(x, &arms);
         tm_gate_step(&limits, x->rows, of, of + arms.n_rows, n_pairs, arms.n_rows, out_of_time);
     }
     free(costs);

@@ -9,6 +9,7 @@
 typedef struct tm_gate_pairs {
     const tm_gate_metrics *metrics;
     const tm_machine *machine;
+    bool skip_unchanged;       /* ends rows whose arms run the same code */
     const tm_plan *plan;       /* set by tm_gate_pairs_begin */
     const tm_records *records; /* the same */
     int first_new;             /* of the records of this run */

@@ -1,5 +1,7 @@
-/* The program: applies the environment's limits and hands over to the command. */
+/* The program: applies the environment's limits and hands over to the command. The build defines
+ * TM_CODE_HASHES. */
 #include "harness/cli/command.h"
+#include "harness/measure/code_hash.h"
 #include "harness/tune/prefetch.h"
 #include "kernels/cpu.h"
 
@@ -17,11 +19,14 @@ static tm_status limit_isa(tm_error *err)
     return TM_OK;
 }
 
+static const tm_code_hash code_hashes[] = {TM_CODE_HASHES};
+
 int main(int argc, char **argv)
 {
     tm_error err = {0};
     if (limit_isa(&err) != TM_OK || tm_i2_s_layout_from_environment(&err) != TM_OK ||
         tm_prefetch_from_environment(&err) != TM_OK)
         return tm_report_error("", &err);
+    tm_code_hashes_use(code_hashes);
     return tm_main(argc, argv);
 }

@@ -4,6 +4,7 @@
 #include "harness/machine/machine.h"
 #include "harness/measure/backend.h"
 #include "harness/measure/bench.h"
+#include "harness/measure/code_hash.h"
 #include "harness/measure/energy_window.h"
 #include "harness/measure/profile_trace.h"
 #include "harness/measure/spin.h"
@@ -142,6 +143,9 @@ static tm_status run_test(tm_bench *bench, const tm_worker_request *request, int
         record.sample.spin_ns = spin_ns;
         record.sample.repetition = t->first_repetition + i;
         snprintf(record.sample.tokens, sizeof record.sample.tokens, "%s", tokens);
+        if (bench->backend->model)
+            tm_code_hash_of(bench->backend->model, record.sample.code_hash,
+                            sizeof record.sample.code_hash);
         if (status == TM_OK)
             status = tm_worker_say_record(fd, "sample", request, index, &record, err);
         tm_record_free(&record);

@@ -113,6 +113,7 @@ static void put_sample(tm_json *json, const tm_record *record)
     put_counters(json, s);
     tm_json_put_string(json, "marks", record->marks);
     tm_json_put_string(json, "tokens", s->tokens);
+    if (s->code_hash[0]) tm_json_put_string(json, "code_hash", s->code_hash);
 }
 
 /* Reading. */
@@ -207,6 +208,7 @@ static void read_sample(tm_json_reader *r, tm_record *record)
     read_counters(r, s);
     tm_read_text(r, "marks", record->marks, sizeof record->marks);
     if (tm_json_get(r->json, "tokens")) tm_read_text(r, "tokens", s->tokens, sizeof s->tokens);
+    tm_read_optional_text(r, "code_hash", s->code_hash, sizeof s->code_hash);
 }
 
 /* Times may exceed the time they are part of by this factor: a smaller difference changes no

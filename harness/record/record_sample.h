@@ -45,7 +45,8 @@ typedef struct tm_record_sample {
     char counter_group[64];           /* the group that was counted; "": none was requested */
     tm_counter *counters;             /* [n_counters]; owned */
     int n_counters;
-    char tokens[24]; /* hash of this process's greedy tokens, made before timing; "" none */
+    char code_hash[24]; /* of engine and kernels (harness/measure/code_hash.h); "" not known */
+    char tokens[24];    /* hash of this process's greedy tokens, made before timing; "" none */
 } tm_record_sample;
 
 struct tm_record;

@@ -107,6 +107,11 @@ static void settle(tm_gate_row *row, tm_gate_state state, const char *because)
     row->because = because;
 }
 
+void tm_gate_row_pass(tm_gate_row *row, const char *because)
+{
+    if (tm_gate_row_is_open(row)) settle(row, TM_GATE_PASS, because);
+}
+
 /* p: of the row, corrected for looks and, in the first batch, for the number of rows. */
 static void judge(tm_gate_row *row, const batch *x, double p, bool is_last)
 {

@@ -83,6 +83,8 @@ void tm_gate_row_init(tm_gate_row *row, double threshold, double noise_floor);
  * state. The p-values of rows are corrected for their number after Holm. */
 void tm_gate_step(const tm_gate_limits *limits, tm_gate_row *rows, const double *const *a,
                   const double *const *b, const int *n, int n_rows, bool out_of_time);
+/* Ends an open row as passed, for a reason other than its pairs. because: static text. */
+void tm_gate_row_pass(tm_gate_row *row, const char *because);
 /* Whether the row needs another pair. */
 bool tm_gate_row_is_open(const tm_gate_row *row);
 

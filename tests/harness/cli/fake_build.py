@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Another build of ternmark for tests: starts the real worker and replaces its times, so that both builds
 of a comparison have given speeds. Settings stand beside it in NAME.json: factor (of the time), crash, hang,
-tokens (the hash it reports), counter (file that numbers its processes)."""
+tokens and code (hashes it reports), counter (file that numbers its processes)."""
 import hashlib
 import json
 import os
@@ -47,5 +47,7 @@ for text in open(answer_file):
         record["spin_ns"] = 2000000
         if record["first_token_ns"]:
             record["first_token_ns"] = each * record["n_prompt"]
+        if "code" in settings:
+            record["code_hash"] = settings["code"]
         record["peak_rss_bytes"] = 1000000 * settings.get("memory", 1)
     print(json.dumps(line, separators=(",", ":")), flush=True)

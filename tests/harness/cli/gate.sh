@@ -2,8 +2,9 @@
 # ternmark gate: outcomes, exit status, budgets, stored baselines and bad input. Prints TAP. Builds with
 # given times replace real ones, so that nothing depends on speed. check: long
 set -u
-fake=$(realpath "$(dirname "$0")/fake_build.py")
-cd "$(dirname "$0")/../../.." || exit 2
+top=$(realpath "$(dirname "$0")/../../..")
+fake=$top/tests/harness/cli/fake_build.py
+cd "$top" || exit 2
 . tests/harness/cli/tap.sh
 need python3
 export REAL_TERNMARK=$program
@@ -45,7 +46,16 @@ gate 0 "and passes where it is not" "^gate: pass" --base ./base --head ./fat
 gate 3 "too few pairs are inconclusive" "fewer than 8 valid pairs" --base ./base --head ./same --time-budget 1
 gate 0 "--inconclusive=pass is exit status 0" "^gate: inconclusive" --base ./crash --head ./same --inconclusive=pass
 gate 1 "--inconclusive=fail is exit status 1" "^gate: inconclusive" --base ./crash --head ./same --inconclusive=fail
-gate 0 "one program on both sides is skipped on request" "same program" --base ./base --head ./base --skip-unchanged
+build same_code '"code":"00000000000000aa"'
+build same_code_slow '"code":"00000000000000aa","factor":1.2'
+build other_code_slow '"code":"00000000000000bb","factor":1.2'
+golden=$top/tests/golden/bn_t-I2_S.gguf
+gate 0 "a cell of unchanged code is skipped on request" "1 pair.*did not change" --base ./same_code --head ./same_code_slow --skip-unchanged
+gate 1 "but not without the request" "^REGRESSION" --base ./same_code --head ./same_code_slow
+gate 1 "nor a cell of changed code" "^REGRESSION" --base ./same_code --head ./other_code_slow --skip-unchanged
+gate 1 "nor a cell of unknown code" "^REGRESSION" --base ./base --head ./slow --skip-unchanged
+expect 0 "real workers report their code" "its engine and kernels did not change" gate --base "$program" --head "$program" \
+    -m "$golden" --kernel ternary -t 1 -p 0 -n 2 -r 1 --skip-unchanged
 gate 1 "JSON has the contract's keys" '"outcome":.*"regression"' --base ./base --head ./slow --format json --export junit:out.xml --store s.jsonl
 python3 - out 2>err <<'PYTHON'
 import json, sys

@@ -26,12 +26,14 @@ static void test_sample_round_trip(void **state)
     tm_record r = make_sample(3, 2, 5);
     strcpy(r.cell.arithmetic, "int8");
     strcpy(r.cell.model_shape, "2B-4T");
+    strcpy(r.sample.code_hash, "00ff00ff00ff00ff");
     tm_cell_set_model(&r.cell, "file 1234");
     assert_int_equal(strlen(r.cell.model_hash), 16);
     tm_record b = through_json(&r);
     assert_int_equal(b.kind, TM_RECORD_SAMPLE);
     assert_string_equal(b.cell.arithmetic, "int8");
     assert_string_equal(b.cell.model_shape, "2B-4T");
+    assert_string_equal(b.sample.code_hash, "00ff00ff00ff00ff");
     assert_string_equal(b.cell.model_hash, r.cell.model_hash);
     assert_memory_equal(&b.cell, &r.cell, sizeof r.cell);
     assert_string_equal(b.run_id, r.run_id);
