@@ -111,6 +111,28 @@ tm_status tm_gguf_str(const tm_gguf *gguf, const char *key, tm_gguf_string *out,
 tm_status tm_gguf_array_length(const tm_gguf *gguf, const char *key, uint64_t *out, bool *found,
                                tm_error *err) TM_MUST_USE;
 
+/* A key and its value as stored, unaligned. */
+typedef struct tm_gguf_key {
+    tm_gguf_string name;
+    uint32_t type;       /* GGUF value type: 4 u32, 5 i32, 6 f32, 7 bool, 8 string, 9 array, ... */
+    uint32_t item_type;  /* of an array, else equal to type */
+    uint64_t n_items;    /* of an array, else 1 */
+    const uint8_t *data; /* of a string: after its length */
+    size_t bytes;
+} tm_gguf_key;
+/* The keys of the first part, by name. */
+int tm_gguf_n_keys(const tm_gguf *gguf);
+const tm_gguf_key *tm_gguf_key_at(const tm_gguf *gguf, int index);
+/* NULL: the file has no such key. */
+const tm_gguf_key *tm_gguf_find_key(const tm_gguf *gguf, tm_gguf_string name);
+bool tm_gguf_same_value(const tm_gguf_key *a, const tm_gguf_key *b);
+/* A key in printable ASCII: "u32" or "string[128256]" as type, 'gpt2' or an array's first items as
+ * value. */
+typedef struct tm_gguf_key_text {
+    char name[96], type[32], value[256];
+} tm_gguf_key_text;
+tm_gguf_key_text tm_gguf_print_key(const tm_gguf_key *key);
+
 /* Releases bytes [begin, end) of a tensor's data that are not needed soon, so that their pages no
  * longer count as the process's memory. They can still be read, from the page cache. Does nothing
  * if no file is mapped. Any thread, also while others read the same bytes. Requires begin <= end <=

@@ -20,7 +20,7 @@ size_t tm_gguf_value_size(uint32_t type)
     return type < sizeof sizes ? sizes[type] : 0;
 }
 
-static const char *value_type_name(uint32_t type)
+const char *tm_gguf_value_type_name(uint32_t type)
 {
     static const char *const names[] = {
         [GGUF_U8] = "u8",         [GGUF_I8] = "i8",       [GGUF_U16] = "u16", [GGUF_I16] = "i16",
@@ -53,14 +53,28 @@ static int compare_key(const void *a, const void *b)
     return tm_gguf_compare_names(((const tm_gguf_key *)a)->name, ((const tm_gguf_key *)b)->name);
 }
 
+int tm_gguf_n_keys(const tm_gguf *gguf)
+{
+    return gguf->n_keys;
+}
+
+const tm_gguf_key *tm_gguf_key_at(const tm_gguf *gguf, int index)
+{
+    return &gguf->keys[index];
+}
+
+const tm_gguf_key *tm_gguf_find_key(const tm_gguf *gguf, tm_gguf_string name)
+{
+    tm_gguf_key wanted = {.name = name};
+    if (gguf->n_keys == 0) return NULL;
+    return bsearch(&wanted, gguf->keys, (size_t)gguf->n_keys, sizeof *gguf->keys, compare_key);
+}
+
 /* NULL, with status OK, for an optional key that is absent. */
 static tm_status find_key(const tm_gguf *gguf, const char *name, const tm_gguf_key **out,
                           bool *found, tm_error *err)
 {
-    tm_gguf_key wanted = {.name = {name, strlen(name)}};
-    *out = NULL;
-    if (gguf->n_keys)
-        *out = bsearch(&wanted, gguf->keys, (size_t)gguf->n_keys, sizeof *gguf->keys, compare_key);
+    *out = tm_gguf_find_key(gguf, (tm_gguf_string){name, strlen(name)});
     if (found) *found = *out;
     if (!*out && !found) return tm_fail(err, TM_FORMAT, "key '%s' is missing", name);
     return TM_OK;
@@ -71,7 +85,7 @@ static tm_status wrong_type(const tm_gguf_key *key, const char *wanted, tm_error
     char quoted[TM_GGUF_QUOTED];
     return tm_fail(err, TM_FORMAT, "key %s is of type %s%s; it must be %s",
                    tm_gguf_quote(key->name, quoted), key->type == GGUF_ARRAY ? "array of " : "",
-                   value_type_name(key->item_type), wanted);
+                   tm_gguf_value_type_name(key->item_type), wanted);
 }
 
 tm_status tm_gguf_u32(const tm_gguf *gguf, const char *name, uint32_t *out, bool *found,

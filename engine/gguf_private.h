@@ -23,15 +23,6 @@ enum {
     GGUF_F64 = 12,
 };
 
-typedef struct tm_gguf_key {
-    tm_gguf_string name;
-    uint32_t type;
-    uint32_t item_type;  /* of an array, else equal to type */
-    uint64_t n_items;    /* of an array, else 1 */
-    const uint8_t *data; /* of a string: after its length */
-    size_t bytes;
-} tm_gguf_key;
-
 struct tm_gguf {
     char *path; /* owned */
     const uint8_t *data;
@@ -69,6 +60,9 @@ int tm_gguf_compare_names(tm_gguf_string a, tm_gguf_string b);
 
 /* Bytes of one item of a value type; 0 for strings, arrays and types that do not exist. */
 size_t tm_gguf_value_size(uint32_t type);
+
+/* "u32"; "unknown" for a type that does not exist. */
+const char *tm_gguf_value_type_name(uint32_t type);
 
 /* Weights and bytes of a block of a tensor type; false for an id that is not in the list. */
 bool tm_gguf_block(uint32_t type, int *n_weights, int *n_bytes);

@@ -1,11 +1,11 @@
-/* ternmark model: makes a synthetic model file, or shows what a model holds. */
+/* ternmark model: makes a synthetic model file, shows and compares models. */
 #include "engine/model.h"
 #include "harness/base/atomic_file.h"
+#include "harness/cli/cmd_model.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
 #include "harness/measure/shapes.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,58 +69,31 @@ static tm_status make(const char *name, const char *type_text, const char *arch,
     return status;
 }
 
-static tm_status show(const char *name, uint64_t seed, FILE *out, tm_error *err)
+/* What an action that reads models prints. */
+typedef struct reading {
+    const char *const *names; /* two for diff */
+    uint64_t seed;
+    bool is_diff, weights_only, is_json, equal;
+} reading;
+
+static tm_status print(reading *r, FILE *out, tm_error *err)
 {
-    tm_source source;
-    tm_status status = tm_source_open_name(name, seed, &source, err);
-    if (status != TM_OK) return status;
-    const tm_config *c = &source.config;
-    fprintf(
-        out,
-        "name           %s\narchitecture   %s\nlayers         %d\nhidden         %d\nffn        "
-        "    %d\n"
-        "heads          %d (%d for keys and values) of %d\nvocabulary     %d (%s head)\n"
-        "rope           base %g, %d of %d, %s\ngate           %s\nsub-norms      %s\n"
-        "linear weights %" PRId64 "\n",
-        c->name, c->arch, c->n_layers, c->n_hidden, c->n_ffn, c->n_heads, c->n_kv_heads,
-        c->head_dim, c->n_vocab, c->tied_head ? "tied" : "separate", (double)c->rope_base, c->n_rot,
-        c->head_dim, c->rope_half_split ? "half-split" : "interleaved",
-        c->relu2 ? "squared ReLU" : "SiLU", c->sub_norms ? "yes" : "no",
-        tm_config_linear_weights(c));
-    if (source.type(&source, TM_ROLE_Q, 0) == TM_GGUF_I2_S && source.stored)
-        fprintf(out, "I2_S layout    groups of %d (--i2s-layout %d for files made on %s)\n",
-                tm_gguf_i2_s_layout(), tm_gguf_i2_s_layout() == 128 ? 64 : 128,
-                tm_gguf_i2_s_layout() == 128 ? "ARM" : "x86");
-    for (int role = 0; status == TM_OK && role < TM_ROLE_COUNT; role++) {
-        tm_tensor_info info;
-        int rows, cols;
-        if (!tm_role_present(c, (tm_role)role)) continue;
-        status = source.describe(&source, (tm_role)role, 0, &info, err);
-        if (status != TM_OK || !info.present) continue;
-        tm_role_shape(c, (tm_role)role, &rows, &cols);
-        char tensor[64];
-        tm_role_name((tm_role)role, 0, tensor, sizeof tensor);
-        fprintf(out, "  %-28s [%d][%d] %s", tensor, rows, cols, tm_gguf_type_name(info.type));
-        if (info.ternary) fprintf(out, ", ternary x %g", (double)info.scale);
-        if (tm_gguf_is_expanded(info.type)) fprintf(out, ", expanded to f16 when loaded");
-        fprintf(out, "\n");
-    }
-    tm_source_close(&source);
-    return status;
+    if (r->is_diff)
+        return tm_model_diff(r->names, r->seed, r->weights_only, r->is_json, out, &r->equal, err);
+    return tm_model_info(r->names[0], r->seed, r->is_json, out, err);
 }
 
 /* path: the file that gets the text; NULL: `out` gets it. */
-static tm_status show_in(const char *path, const char *name, uint64_t seed, FILE *out,
-                         tm_error *err)
+static tm_status print_to(const char *path, reading *r, FILE *out, tm_error *err)
 {
     char *text = NULL;
     size_t length = 0;
-    if (!path) return show(name, seed, out, err);
+    if (!path) return print(r, out, err);
     tm_status status = tm_atomic_file_check(path, err);
     if (status != TM_OK) return status;
     FILE *file = open_memstream(&text, &length);
     if (!file) return tm_fail(err, TM_NOMEM, "no memory for the output");
-    status = show(name, seed, file, err);
+    status = print(r, file, err);
     if (fclose(file) != 0 && status == TM_OK)
         status = tm_fail(err, TM_NOMEM, "no memory for the output");
     if (status == TM_OK) status = tm_atomic_file_write(path, text, length, err);
@@ -129,35 +102,57 @@ static tm_status show_in(const char *path, const char *name, uint64_t seed, FILE
 }
 
 typedef struct settings {
-    const char *output, *type, *arch;
+    const char *output, *type, *arch, *format;
     int64_t seed;
+    bool weights;
 } settings;
+
+enum { MAKE, INFO, DIFF, SHOW }; /* SHOW: the name that INFO had in 0.1 */
+static const char *const actions[] = {"make", "info", "diff", "show", NULL};
+
+static const char *const *action_names(void)
+{
+    return actions;
+}
 
 static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
     const settings *s = arg;
-    const char *action = call->arguments[0], *name = call->arguments[1];
-    if (strcmp(action, "make") == 0)
-        return make(name, s->type, s->arch, s->output, (uint64_t)s->seed, err);
-    if (strcmp(action, "show") == 0)
-        return show_in(s->output, name, (uint64_t)s->seed, call->out, err);
-    return tm_fail(err, TM_ARG, "\"%s\" is not an action; expected make or show", action);
+    const char *name = call->arguments[0];
+    int action = 0, wanted;
+    while (actions[action] && strcmp(actions[action], name) != 0) action++;
+    if (!actions[action]) return tm_unknown_name(err, "action", name, actions);
+    wanted = action == DIFF ? 3 : 2;
+    if (call->n_arguments != wanted)
+        return tm_fail(err, TM_ARG, "%s takes %s; %d given", name,
+                       action == DIFF ? "two models" : "one model", call->n_arguments - 1);
+    if (action == MAKE)
+        return make(call->arguments[1], s->type, s->arch, s->output, (uint64_t)s->seed, err);
+    reading r = {.names = call->arguments + 1,
+                 .seed = (uint64_t)s->seed,
+                 .is_diff = action == DIFF,
+                 .weights_only = s->weights,
+                 .is_json = strcmp(s->format, "json") == 0,
+                 .equal = true};
+    tm_status status = print_to(s->output, &r, call->out, err);
+    if (status == TM_OK && !r.equal) call->exit_status = 1;
+    return status;
 }
 
-static const char *const *actions(void)
-{
-    static const char *const names[] = {"make", "show", NULL};
-    return names;
-}
+static const char *const formats[] = {"text", "json", NULL};
 
 static const tm_option rows[] = {
     {"output", "o", TM_FILE(settings, output), "FILE",
-     .help = "make: write this GGUF file; show: write to FILE instead of standard output"},
+     .help = "make: write this GGUF file; info, diff: write to FILE instead of standard output"},
     {"type", NULL, TM_TEXT(settings, type), "TYPE",
      .help =
          "make: type of the linear weights: f32, f16, bf16, tq1_0, tq2_0 or i2_s (default i2_s)"},
     {"arch", NULL, TM_TEXT(settings, arch), "NAME",
      .help = "make: write another architecture, for programs that lack the shape's own"},
+    {"format", NULL, TM_CHOICE(settings, format), "NAME",
+     .help = "info, diff: print in this format (default text)", .choices = formats},
+    {"weights", NULL, TM_FLAG(settings, weights), NULL,
+     .help = "diff: compare weights only, not keys and types"},
     {"seed", NULL, TM_INTEGER(settings, seed), "N",
      .help = "seed for the random weights (default 1)", .high = TM_SEED_MAX},
     {0},
@@ -165,22 +160,24 @@ static const tm_option rows[] = {
 
 const tm_command tm_command_model = {
     .name = "model",
-    .synopsis = "make NAME -o FILE.gguf [--type TYPE] [--arch NAME] | show MODEL [-o FILE]",
-    .summary = "write a synthetic model file, or show a model's tensors",
+    .synopsis = "make NAME -o FILE.gguf [--type TYPE] | info MODEL | diff MODEL MODEL [--weights]",
+    .summary = "write a synthetic model file, show or compare models",
     .description =
-        "Writes a GGUF file with random weights of a published shape, or shows the "
-        "sizes and tensors "
-        "of a model.\n"
+        "make writes a GGUF file with random weights of a published shape. info shows a model's "
+        "keys and tensors; a tensor's hash depends on its weights only, whatever type stores them. "
+        "diff lists the keys, tensors and weights that differ, and exits with status 1 if any "
+        "does.\n\n"
         "No I2_S file tells whether it was made on x86 or ARM. If a model makes no sense, try "
         "--i2s-layout 64.",
     .examples = "ternmark model make 125M -o small.gguf --type i2_s\n"
-                "ternmark model show small.gguf",
+                "ternmark model info small.gguf\n"
+                "ternmark model diff small.gguf other.gguf --weights",
     .options = (const tm_option_set[]){{rows, 0}, {0}},
-    .argument_names = actions,
+    .argument_names = action_names,
     .argument_is_file = true,
     .min_arguments = 2,
-    .max_arguments = 2,
+    .max_arguments = 3,
     .settings_size = sizeof(settings),
-    .defaults = &(const settings){.type = "i2_s", .seed = 1},
+    .defaults = &(const settings){.type = "i2_s", .format = "text", .seed = 1},
     .run = run,
 };

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ternmark model: writes and shows synthetic models, and reports errors. Prints TAP.
+# ternmark model: writes, shows and compares models, and reports errors. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 program=${TERNMARK:-$PWD/build/ternmark}
@@ -36,7 +36,37 @@ expect 2 "an unknown architecture is an error" \
 expect 2 "an unknown type is an error" 'must be f32, f16' make 125M -o c.gguf --type q2
 expect 2 "an unknown shape is an error with the nearest name" '125M' make 125 -o c.gguf
 expect 2 "make without --output is an error" "--output is missing" make 125M
-expect 2 "an unknown action is an error" '"move" is not an action' move 125M
+expect 2 "an unknown action is an error" 'unknown action "move"' move 125M
+expect 2 "the number of models is checked" 'diff takes two models; 1 given' diff 125M
+expect 0 "info shows the keys" "^bitnet.block_count  *u32  *11$" info a.gguf
+expect 0 "of arrays the first items" "^tokenizer.ggml.tokens  *string\[32002\]  *'<unk>', '<s>', '</s>', \.\.\.$" info a.gguf
+expect 0 "info shows the tensors" "^blk.10.ffn_down.weight  *I2_S  *768  *3072  *589856  *33\.[0-9]*  *0\.0" info a.gguf
+expect 0 "and their sum" "^123 tensors, 128446464 weights, " info a.gguf
+expect 0 "a synthetic model has no keys" "^blk.10.ffn_down.weight" info synth:125M
+"$program" model make 125M -o t.gguf --type tq2_0 2>/dev/null
+"$program" model make 125M -o s.gguf --seed 2 2>/dev/null
+for f in a t s synth:125M; do
+    "$program" model info ${f/%[ats]/$f.gguf} | grep -E '^blk|^token_embd' | sed 's/.* //' >$f.hashes
+done
+n=$((n + 1))
+if [ "$(wc -l <a.hashes)" -eq 122 ] && cmp -s a.hashes t.hashes && cmp -s a.hashes synth:125M.hashes &&
+    ! cmp -s a.hashes s.hashes; then
+    echo "ok $n - equal weights have equal hashes in every type"
+else
+    echo "not ok $n - equal weights have equal hashes in every type"
+    paste a.hashes t.hashes s.hashes | sed 's/^/# /' | head -n 5
+fi
+expect 0 "diff finds no difference of a file from itself" "^0 keys and 0 tensors differ" diff a.gguf a.gguf
+expect 1 "diff names a key that differs" "^key general.file_type: value: 40 / 37$" diff a.gguf t.gguf
+expect 1 "and types" "^tensor blk.0.attn_q.weight: type: I2_S / TQ2_0$" diff a.gguf t.gguf
+expect 0 "--weights ignores keys and types" "^0 tensors with different weights" diff a.gguf t.gguf --weights
+expect 1 "diff counts the weights that differ" \
+    "^tensor blk.0.attn_q.weight: [0-9]* of 589824 weights differ, by up to 0\.[0-9]*$" diff a.gguf s.gguf
+expect 1 "a key that one model lacks is missing" "^key bitnet.block_count: value: 11 / missing$" diff a.gguf synth:125M
+expect 1 "a layer that one model lacks is missing" \
+    "^tensor blk.11.attn_q.weight: shape: missing / " diff synth:125M synth:350M --weights
+expect 0 "diff prints JSON" '"equal_weights":.*true' diff a.gguf t.gguf --weights --format json
+expect 0 "info prints JSON" '"zero_share_missing":.*"not a matrix of a layer"' info a.gguf --format json
 n=$((n + 1))
 "$program" model show a.gguf >shown
 if "$program" model show a.gguf -o file && [ -s file ] && cmp -s shown file; then
