@@ -9,8 +9,9 @@
 
 #include "kernels/base.h"
 
-/* name, id, weights per block, bytes per block (I2_S: one scale per tensor, see tm_gguf_bytes),
- * offset of the block's half-precision scales, their number */
+/* name, id, weights per block, bytes per block (I2_S: one scale per tensor, IQ1_BN and IQ2_BN: one
+ * per row; see tm_gguf_bytes), offset of the block's half-precision scales, their number.
+ * Id 42 is also that of PQ2_0 in older files: tm_gguf_open tells them apart by their size. */
 #define TM_GGUF_TYPES(X)                                                                           \
     X(F32, 0, 1, 4, 0, 0)                                                                          \
     X(F16, 1, 1, 2, 0, 0)                                                                          \
@@ -27,7 +28,13 @@
     X(BF16, 30, 1, 2, 0, 0)                                                                        \
     X(TQ1_0, 34, 256, 54, 52, 1)                                                                   \
     X(TQ2_0, 35, 256, 66, 64, 1)                                                                   \
-    X(I2_S, 36, 128, 32, 0, 0)
+    X(I2_S, 36, 128, 32, 0, 0)                                                                     \
+    X(Q1_0, 41, 128, 18, 0, 1)                                                                     \
+    X(Q2_0, 42, 64, 18, 0, 1)                                                                      \
+    X(IQ1_BN, 134, 64, 13, 0, 0)                                                                   \
+    X(IQ2_BN, 135, 64, 16, 0, 0)                                                                   \
+    X(PQ2_0, 142, 128, 34, 0, 1)                                                                   \
+    X(PTQ1_0, 143, 128, 28, 26, 1)
 
 typedef enum tm_gguf_type {
 #define TM_GGUF_ENUM(name, id, block, bytes, offset, scales) TM_GGUF_##name = id,
@@ -161,24 +168,27 @@ void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_
  * such value. */
 tm_status tm_gguf_check_finite(const tm_gguf_tensor *tensor, tm_error *err) TM_MUST_USE;
 
-/* Whether every weight of the tensor is one of {-s, 0, s} for one s >= 0 (F32, F16, BF16, TQ1_0,
- * TQ2_0, I2_S). A tensor of zeros has s = 0. Reads up to the first offending value. UNSUPPORTED
- * with that value if not, or for another type; FORMAT for a code 3 or a value or scale that is
- * not finite. */
+/* Whether every weight of the tensor is one of {-s, 0, s} for one s >= 0 (floats and ternary
+ * types). A tensor of zeros has s = 0. Reads up to the first offending value. UNSUPPORTED with that
+ * value if not, or for another type; FORMAT for a code that the type does not have or a value or
+ * scale that is not finite. */
 tm_status tm_gguf_ternary_scale(const tm_gguf_tensor *tensor, float *scale,
                                 tm_error *err) TM_MUST_USE;
+/* Whether every 64 weights of a row of a tensor of floats are -s, 0 or s for an s that is a half,
+ * as in a matrix whose parts were quantized separately. Reads up to the first that are not. */
+bool tm_gguf_is_ternary_in_blocks(const tm_gguf_tensor *tensor);
 /* Rows as trits, for a tensor that passed the check. Any thread. */
 void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
                         int8_t *out);
 
-/* Bytes of a tensor's data as stored, I2_S's scale and padding included; 0 when ne0 does not divide
- * into blocks or the product overflows. */
+/* Bytes of a tensor's data as stored, I2_S's scale and padding and the scales of rows included; 0
+ * when ne0 does not divide into blocks or the product overflows. */
 size_t tm_gguf_bytes(tm_gguf_type type, const int64_t *ne, int n_dims);
 
 /* Converts rows of floats (or trits times scale) to the bytes of a type, as the quantizer of the
- * program that owns the type does. F32, F16, TQ1_0, TQ2_0, I2_S (layout A), Q8_0, Q4_0, Q6_K. `out`
- * is the whole tensor; I2_S takes the scale from the argument and writes it after the codes when
- * row_end is the last row. */
+ * program that owns the type does. F32, F16, TQ1_0, TQ2_0, Q2_0, I2_S (layout A), Q8_0, Q4_0, Q6_K.
+ * `out` is the whole tensor; I2_S takes the scale from the argument and writes it after the codes
+ * when row_end is the last row. */
 void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, int64_t n_rows,
                           int64_t row_begin, int64_t row_end, float scale, uint8_t *out);
 

@@ -29,6 +29,22 @@ static void encode_i2_s(const float *x, uint8_t *out)
                            i2_s_code(x[m + 64]) << 2 | i2_s_code(x[m + 96]));
 }
 
+/* Source: llama.cpp, quantize_row_q2_0_ref. */
+static void encode_q2_0(const float *x, uint8_t *out)
+{
+    float most = 0;
+    for (int i = 0; i < 64; i++) most = fmaxf(most, fabsf(x[i]));
+    float inverse = most > 0 ? 1 / most : 0;
+    store_half(out, most);
+    for (int i = 0; i < 64; i++) {
+        float code = roundf(x[i] * inverse) + 1;
+        int shift = 2 * (i % 4);
+        uint8_t bits = (uint8_t)(code < 0 ? 0 : code > 3 ? 3 : code);
+        if (shift == 0) out[2 + i / 4] = 0;
+        out[2 + i / 4] |= (uint8_t)(bits << shift);
+    }
+}
+
 void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, int64_t n_rows,
                           int64_t row_begin, int64_t row_end, float scale, uint8_t *out)
 {
@@ -58,6 +74,9 @@ void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, i
             break;
         case TM_GGUF_I2_S:
             encode_i2_s(values, block);
+            break;
+        case TM_GGUF_Q2_0:
+            encode_q2_0(values, block);
             break;
         case TM_GGUF_Q8_0:
             tm_q8_0_encode(values, block);

@@ -38,14 +38,6 @@ static const struct {
     {39, "MXFP4 of llama.cpp or TL2 of bitnet.cpp",
      "for MXFP4 " REQUANTIZE "; for TL2 convert the checkpoint to I2_S"},
     {40, "NVFP4 of llama.cpp or Q1_0 of PrismML", REQUANTIZE},
-    {41, "Q1_0", REQUANTIZE},
-    {42, "Q2_0",
-     "it is llama.cpp's Q2_0 in blocks of 64, PrismML's older one of 128, or TL2 of bitnet.cpp; "
-     "for Q2_0 " REQUANTIZE "; for TL2 convert the checkpoint to I2_S"},
-    {134, "IQ1_BN", REQUANTIZE},
-    {135, "IQ2_BN", REQUANTIZE},
-    {142, "PQ2_0 of PrismML or IQ2_TN of ik_llama.cpp", REQUANTIZE},
-    {143, "PTQ1_0 of PrismML or IQ1_TN of ik_llama.cpp", REQUANTIZE},
     {335, "IQ2_BN_R4", REQUANTIZE},
 };
 

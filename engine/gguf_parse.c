@@ -281,9 +281,9 @@ static tm_status check_overlaps(tm_gguf *g, tm_error *err)
         if ((size_t)(b->data - a->data) < a->bytes)
             return tm_fail(
                 err, TM_FORMAT,
-                "tensors %s and %s overlap: they begin %zu bytes apart, the first has %zu",
+                "tensors %s and %s overlap: they begin %zu bytes apart, the first has %zu as %s",
                 tm_gguf_quote(a->name, first), tm_gguf_quote(b->name, second),
-                (size_t)(b->data - a->data), a->bytes);
+                (size_t)(b->data - a->data), a->bytes, tm_gguf_type_name(a->type));
     }
     qsort(g->by_name, (size_t)g->n_tensors, sizeof *g->by_name, compare_tensor_names);
     for (int i = 1; i < g->n_tensors; i++) {
@@ -320,15 +320,17 @@ static tm_status parse_tensors(tm_gguf *g, cursor *c, tm_error *err)
         goto fail;
     }
     size_t room = c->size - begin;
+    if ((status = tm_gguf_settle_types(g->tensors, offsets, n, room, alignment, err))) goto fail;
     for (size_t i = 0; i < n; i++) {
         tm_gguf_tensor *tensor = &g->tensors[i];
         if (offsets[i] > room || tensor->bytes > room - offsets[i]) {
             char quoted[TM_GGUF_QUOTED];
             status =
                 tm_fail(err, TM_FORMAT,
-                        "tensor %s has %zu bytes at offset %llu of the data, which has %zu bytes",
-                        tm_gguf_quote(tensor->name, quoted), tensor->bytes,
-                        (unsigned long long)offsets[i], room);
+                        "tensor %s of type %s has %zu bytes at offset %llu of the data, which has "
+                        "%zu bytes",
+                        tm_gguf_quote(tensor->name, quoted), tm_gguf_type_name(tensor->type),
+                        tensor->bytes, (unsigned long long)offsets[i], room);
             goto fail;
         }
         tensor->data = c->data + begin + offsets[i];

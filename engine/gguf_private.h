@@ -46,6 +46,12 @@ tm_status tm_gguf_open_parts(tm_gguf *named, tm_gguf **out, tm_error *err) TM_MU
  * what was allocated. Errors: FORMAT, UNSUPPORTED, NOMEM. */
 tm_status tm_gguf_parse(tm_gguf *g, tm_error *err) TM_MUST_USE;
 
+/* Types whose number has several meanings: replaces those of `tensors` by what the bytes from one
+ * tensor to the next show. offsets: [n], of the tensors in the data, which has `room` bytes.
+ * Errors: UNSUPPORTED (bytes that fit no type that is read, or more than one), FORMAT, NOMEM. */
+tm_status tm_gguf_settle_types(tm_gguf_tensor *tensors, const uint64_t *offsets, size_t n,
+                               size_t room, uint32_t alignment, tm_error *err) TM_MUST_USE;
+
 /* UNSUPPORTED: a tensor's type that is not in the list, with its name and what converts it. */
 tm_status tm_gguf_refuse_type(tm_gguf_string tensor, uint32_t id, tm_error *err) TM_MUST_USE;
 
@@ -69,8 +75,14 @@ bool tm_gguf_block(uint32_t type, int *n_weights, int *n_bytes);
 
 /* Rows of a tensor, all dimensions but the first taken together. */
 int64_t tm_gguf_rows(const tm_gguf_tensor *tensor);
+/* From one row to the next. I2_S: of the codes. */
+size_t tm_gguf_row_bytes(const tm_gguf_tensor *tensor);
 /* The float after the codes of an I2_S tensor. */
 float tm_gguf_i2_s_scale(const tm_gguf_tensor *tensor);
+/* Bytes of the scale with which a row begins: 2 in IQ1_BN, 4 in IQ2_BN, else 0. */
+int tm_gguf_row_head(tm_gguf_type type);
+/* The scale of a row that begins with one. */
+float tm_gguf_row_scale(const tm_gguf_tensor *tensor, int64_t row);
 /* Number of half-precision scales in a block, which follow each other from *offset on. */
 int tm_gguf_scales(tm_gguf_type type, int *offset);
 /* One block to floats: types that have no kernel of their own. Source: llama.cpp,
@@ -82,10 +94,13 @@ void tm_gguf_q2_k_decode(const uint8_t *block, float *out);
 void tm_gguf_q3_k_decode(const uint8_t *block, float *out);
 void tm_gguf_q4_k_decode(const uint8_t *block, float *out);
 void tm_gguf_q5_k_decode(const uint8_t *block, float *out);
-/* The codes of a TQ1_0, TQ2_0 or I2_S block, each less 1: -1, 0, 1, and 2 for the unused code 3.
- * Returns their number, 0 for another type. out has TM_GGUF_MAX_BLOCK items. */
+/* The codes of a block of a ternary type, each less 1: -1, 0, 1, and 2 for code 3, which means 2 in
+ * Q2_0 and PQ2_0 and nothing elsewhere. Returns their number, 0 for another type. out has
+ * TM_GGUF_MAX_BLOCK items. */
 int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out);
 #define TM_GGUF_MAX_BLOCK 256
+/* Whether the type has such codes. */
+bool tm_gguf_is_ternary(tm_gguf_type type);
 
 #define TM_GGUF_QUOTED 72
 /* A name from a file, safe to print: quoted, at most 60 bytes, control and high bytes as '?'. */

@@ -104,18 +104,62 @@ static tm_status not_finite(const tm_gguf_tensor *tensor, const char *what, size
                    tm_gguf_quote(tensor->name, quoted), what, PLACE(tensor, weight), (double)value);
 }
 
-/* Number of blocks of a block type; I2_S's tail is not one. */
-static size_t count_blocks(const tm_gguf_tensor *tensor, int *n_weights, int *n_bytes)
+/* Where the blocks of a tensor are. */
+typedef struct blocks {
+    const tm_gguf_tensor *tensor;
+    int n_weights, n_bytes, scale_offset, head;
+    size_t per_row, row_bytes, n;
+    float scale; /* of every block, unless they or their rows have one */
+} blocks;
+
+static blocks blocks_of(const tm_gguf_tensor *tensor)
 {
-    *n_weights = *n_bytes = 1;
-    tm_gguf_block(tensor->type, n_weights, n_bytes);
-    return tensor->bytes / (size_t)*n_bytes - (tensor->type == TM_GGUF_I2_S ? 1 : 0);
+    blocks b = {.tensor = tensor, .n_weights = 1, .n_bytes = 1};
+    tm_gguf_block(tensor->type, &b.n_weights, &b.n_bytes);
+    tm_gguf_scales(tensor->type, &b.scale_offset);
+    b.head = tm_gguf_row_head(tensor->type);
+    b.row_bytes = tm_gguf_row_bytes(tensor);
+    b.per_row = (size_t)(tensor->ne[0] / b.n_weights);
+    b.n = b.per_row * (size_t)tm_gguf_rows(tensor);
+    if (tensor->type == TM_GGUF_I2_S) {
+        b.scale = tm_gguf_i2_s_scale(tensor);
+        b.n = (tensor->bytes - 32) / 32; /* they may straddle rows */
+    }
+    return b;
+}
+
+static const uint8_t *block_at(const blocks *b, size_t i)
+{
+    const uint8_t *data = b->tensor->data;
+    if (b->head == 0) return data + i * (size_t)b->n_bytes;
+    return data + i / b->per_row * b->row_bytes + (size_t)b->head +
+           i % b->per_row * (size_t)b->n_bytes;
+}
+
+static float scale_at(const blocks *b, size_t i)
+{
+    if (b->head != 0) return tm_gguf_row_scale(b->tensor, (int64_t)(i / b->per_row));
+    if (b->tensor->type == TM_GGUF_I2_S) return b->scale;
+    return tm_half_to_float(tm_load_u16(block_at(b, i) + b->scale_offset));
+}
+
+static tm_status check_row_scales(const tm_gguf_tensor *tensor, tm_error *err)
+{
+    size_t n = (size_t)tm_gguf_rows(tensor), row_bytes = tm_gguf_row_bytes(tensor);
+    for (size_t row = 0; row < n; row++) {
+        float scale = tm_gguf_row_scale(tensor, (int64_t)row);
+        release_passed(tensor, row * row_bytes, row_bytes);
+        if (!isfinite(scale))
+            return not_finite(tensor, "the scale of ", row * (size_t)tensor->ne[0], scale, err);
+    }
+    return TM_OK;
 }
 
 static tm_status check_block_scales(const tm_gguf_tensor *tensor, tm_error *err)
 {
-    int n_weights, n_bytes, offset = 0, n_scales = tm_gguf_scales(tensor->type, &offset);
-    size_t n = count_blocks(tensor, &n_weights, &n_bytes);
+    int n_weights = 1, n_bytes = 1, offset = 0, n_scales = tm_gguf_scales(tensor->type, &offset);
+    tm_gguf_block(tensor->type, &n_weights, &n_bytes);
+    size_t n = tensor->bytes / (size_t)n_bytes;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *scales = tensor->data + i * (size_t)n_bytes + offset;
         release_passed(tensor, i * (size_t)n_bytes, (size_t)n_bytes);
@@ -141,6 +185,7 @@ static tm_status check_i2_s_scale(const tm_gguf_tensor *tensor, tm_error *err)
 tm_status tm_gguf_check_finite(const tm_gguf_tensor *tensor, tm_error *err)
 {
     if (tensor->type == TM_GGUF_I2_S) return check_i2_s_scale(tensor, err);
+    if (tm_gguf_row_head(tensor->type)) return check_row_scales(tensor, err);
     if (!is_float_type(tensor->type)) return check_block_scales(tensor, err);
     rule r = {.infinity = infinity_bits(tensor->type)};
     size_t n = tensor->bytes / (size_t)float_size(tensor->type), i = first_bad_float(tensor, 0, &r);
@@ -168,6 +213,39 @@ static tm_status scale_of_floats(const tm_gguf_tensor *tensor, float *scale, tm_
                    (double)*scale);
 }
 
+/* Whether `n` weights are zero or of one magnitude, which a half can hold. */
+static bool are_of_one_half(const tm_gguf_tensor *tensor, size_t begin, size_t n)
+{
+    int size = float_size(tensor->type);
+    uint32_t magnitude = 0;
+    bool differ = false;
+    for (size_t i = begin; i < begin + n; i++) {
+        uint32_t bits = magnitude_bits(tensor->data, i, size);
+        if (bits > magnitude) magnitude = bits;
+    }
+    for (size_t i = begin; i < begin + n; i++) {
+        uint32_t bits = magnitude_bits(tensor->data, i, size);
+        differ |= (bits != 0) & (bits != magnitude);
+    }
+    if (differ || magnitude >= infinity_bits(tensor->type)) return false;
+    float value = tensor->type == TM_GGUF_F32   ? tm_float_from_bits(magnitude)
+                  : tensor->type == TM_GGUF_F16 ? tm_half_to_float((tm_half)magnitude)
+                                                : tm_bf16_to_float((tm_bf16)magnitude);
+    return tm_half_to_float(tm_half_from_float(value)) == value;
+}
+
+bool tm_gguf_is_ternary_in_blocks(const tm_gguf_tensor *tensor)
+{
+    enum { BLOCK = 64 };
+    if (!is_float_type(tensor->type) || tensor->ne[0] % BLOCK) return false;
+    size_t size = (size_t)float_size(tensor->type), n = tensor->bytes / size;
+    for (size_t i = 0; i < n; i += BLOCK) {
+        if (!are_of_one_half(tensor, i, BLOCK)) return false;
+        release_passed(tensor, i * size, BLOCK * size);
+    }
+    return true;
+}
+
 static bool any_nonzero(const int8_t *codes, int n)
 {
     for (int i = 0; i < n; i++)
@@ -190,38 +268,54 @@ static tm_status bad_code(const tm_gguf_tensor *tensor, size_t weight, tm_error 
                    tm_gguf_quote(tensor->name, quoted), PLACE(tensor, weight));
 }
 
+/* Whether a byte of the type can hold a code 3. */
+static bool has_code_3(tm_gguf_type type)
+{
+    return type == TM_GGUF_TQ2_0 || type == TM_GGUF_Q2_0 || type == TM_GGUF_PQ2_0 ||
+           type == TM_GGUF_IQ2_BN;
+}
+
+/* A code 3: twice the scale in the types of llama.cpp's Q2_0, else an error. */
+static tm_status refuse_code_3(const tm_gguf_tensor *tensor, size_t weight, float scale,
+                               tm_error *err)
+{
+    char quoted[TM_GGUF_QUOTED];
+    if (tensor->type != TM_GGUF_Q2_0 && tensor->type != TM_GGUF_PQ2_0)
+        return bad_code(tensor, weight, err);
+    return tm_fail(err, TM_UNSUPPORTED,
+                   "tensor %s is not ternary: " PLACE_FORMAT " is twice the scale %g",
+                   tm_gguf_quote(tensor->name, quoted), PLACE(tensor, weight), (double)scale);
+}
+
 /* Blocks of zeros may have any scale; all others must have the same. */
 static tm_status scale_of_blocks(const tm_gguf_tensor *tensor, float *scale, tm_error *err)
 {
-    int n_weights, n_bytes, offset = 0;
-    tm_gguf_scales(tensor->type, &offset);
-    size_t n = count_blocks(tensor, &n_weights, &n_bytes);
-    uint16_t magnitude = 0; /* of the first block that is not all zero */
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *block = tensor->data + i * (size_t)n_bytes;
-        uint16_t bits = tm_load_u16(block + offset) & 0x7fff;
+    const blocks b = blocks_of(tensor);
+    bool three_is_possible = has_code_3(tensor->type);
+    float magnitude = 0; /* of the first block that is not all zero */
+    for (size_t i = 0; i < b.n; i++) {
+        const uint8_t *block = block_at(&b, i);
+        size_t weight = i * (size_t)b.n_weights;
+        float d = fabsf(scale_at(&b, i));
         int8_t codes[TM_GGUF_MAX_BLOCK];
-        release_passed(tensor, i * (size_t)n_bytes, (size_t)n_bytes);
-        if (bits >= 0x7c00)
-            return not_finite(tensor, "the scale of ", i * (size_t)n_weights,
-                              tm_half_to_float(bits), err);
-        if (tensor->type == TM_GGUF_TQ1_0 && bits == magnitude) continue; /* has no code 3 */
+        release_passed(tensor, (size_t)(block - tensor->data), (size_t)(b.n_bytes + b.head));
+        if (!isfinite(d)) return not_finite(tensor, "the scale of ", weight, d, err);
+        if (!three_is_possible && (d == magnitude || d == 0)) continue;
         tm_gguf_block_codes(tensor->type, block, codes);
-        int three = find_code_3(codes, n_weights);
-        if (three >= 0) return bad_code(tensor, i * (size_t)n_weights + (size_t)three, err);
-        if (bits == 0 || bits == magnitude || !any_nonzero(codes, n_weights)) continue;
-        if (magnitude) {
+        int three = three_is_possible ? find_code_3(codes, b.n_weights) : -1;
+        if (three >= 0) return refuse_code_3(tensor, weight + (size_t)three, d, err);
+        if (d == 0 || d == magnitude || !any_nonzero(codes, b.n_weights)) continue;
+        if (magnitude != 0) {
             char quoted[TM_GGUF_QUOTED];
             return tm_fail(err, TM_UNSUPPORTED,
                            "tensor %s is not ternary: the scale from " PLACE_FORMAT
                            " on is %g, but it was %g before",
-                           tm_gguf_quote(tensor->name, quoted),
-                           PLACE(tensor, i * (size_t)n_weights), (double)tm_half_to_float(bits),
-                           (double)tm_half_to_float(magnitude));
+                           tm_gguf_quote(tensor->name, quoted), PLACE(tensor, weight), (double)d,
+                           (double)magnitude);
         }
-        magnitude = bits;
+        magnitude = d;
     }
-    *scale = tm_half_to_float(magnitude);
+    *scale = magnitude;
     return TM_OK;
 }
 
@@ -256,8 +350,7 @@ tm_status tm_gguf_ternary_scale(const tm_gguf_tensor *tensor, float *scale, tm_e
     char quoted[TM_GGUF_QUOTED];
     if (is_float_type(tensor->type)) return scale_of_floats(tensor, scale, err);
     if (tensor->type == TM_GGUF_I2_S) return scale_of_i2_s(tensor, scale, err);
-    if (tensor->type == TM_GGUF_TQ1_0 || tensor->type == TM_GGUF_TQ2_0)
-        return scale_of_blocks(tensor, scale, err);
+    if (tm_gguf_is_ternary(tensor->type)) return scale_of_blocks(tensor, scale, err);
     return tm_fail(err, TM_UNSUPPORTED, "tensor %s is not ternary: its type is %s",
                    tm_gguf_quote(tensor->name, quoted), tm_gguf_type_name(tensor->type));
 }
@@ -273,11 +366,10 @@ static void apply_sign(int8_t *codes, int n, float scale)
 void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
                         int8_t *out)
 {
-    int n_weights, n_bytes, offset = 0, n_scales = tm_gguf_scales(tensor->type, &offset);
+    const blocks b = blocks_of(tensor);
     assert(0 <= row_begin && row_begin <= row_end && row_end <= tm_gguf_rows(tensor));
-    count_blocks(tensor, &n_weights, &n_bytes);
-    int64_t begin = row_begin * tensor->ne[0] / n_weights,
-            end = row_end * tensor->ne[0] / n_weights;
+    int64_t begin = row_begin * tensor->ne[0] / b.n_weights,
+            end = row_end * tensor->ne[0] / b.n_weights;
     if (is_float_type(tensor->type)) {
         for (int64_t i = begin; i < end; i++) {
             float value = float_at(tensor, (size_t)i);
@@ -285,11 +377,8 @@ void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t
         }
         return;
     }
-    float scale = tensor->type == TM_GGUF_I2_S ? tm_gguf_i2_s_scale(tensor) : 0;
-    for (int64_t i = begin; i < end; i++, out += n_weights) {
-        const uint8_t *block = tensor->data + i * n_bytes;
-        tm_gguf_block_codes(tensor->type, block, out);
-        if (n_scales) scale = tm_half_to_float(tm_load_u16(block + offset));
-        apply_sign(out, n_weights, scale);
+    for (int64_t i = begin; i < end; i++, out += b.n_weights) {
+        tm_gguf_block_codes(tensor->type, block_at(&b, (size_t)i), out);
+        apply_sign(out, b.n_weights, scale_at(&b, (size_t)i));
     }
 }

@@ -64,14 +64,35 @@ bool tm_gguf_block(uint32_t type, int *n_weights, int *n_bytes)
 size_t tm_gguf_bytes(tm_gguf_type type, const int64_t *ne, int n_dims)
 {
     int n_weights, n_bytes;
-    size_t n = 1, bytes;
+    size_t n = 1, bytes, heads;
     if (!tm_gguf_block(type, &n_weights, &n_bytes)) return 0;
     for (int i = 0; i < n_dims; i++)
         if (ne[i] < 1 || !tm_mul_size(n, (size_t)ne[i], &n)) return 0;
     if (n > INT64_MAX || ne[0] % n_weights) return 0;
     if (!tm_mul_size(n / (size_t)n_weights, (size_t)n_bytes, &bytes)) return 0;
-    if (type == TM_GGUF_I2_S && !tm_add_size(bytes, I2_S_TAIL, &bytes)) return 0;
-    return bytes;
+    heads = n / (size_t)ne[0] * (size_t)tm_gguf_row_head(type); /* at most 4 n, as bytes is */
+    if (type == TM_GGUF_I2_S) heads = I2_S_TAIL;
+    return tm_add_size(bytes, heads, &bytes) ? bytes : 0;
+}
+
+int tm_gguf_row_head(tm_gguf_type type)
+{
+    return type == TM_GGUF_IQ1_BN ? 2 : type == TM_GGUF_IQ2_BN ? 4 : 0;
+}
+
+size_t tm_gguf_row_bytes(const tm_gguf_tensor *tensor)
+{
+    int n_weights = 1, n_bytes = 1;
+    tm_gguf_block(tensor->type, &n_weights, &n_bytes);
+    return (size_t)(tensor->ne[0] / n_weights) * (size_t)n_bytes +
+           (size_t)tm_gguf_row_head(tensor->type);
+}
+
+float tm_gguf_row_scale(const tm_gguf_tensor *tensor, int64_t row)
+{
+    const uint8_t *at = tensor->data + (size_t)row * tm_gguf_row_bytes(tensor);
+    return tensor->type == TM_GGUF_IQ1_BN ? tm_half_to_float(tm_load_u16(at))
+                                          : tm_float_from_bits(tm_load_u32(at));
 }
 
 int64_t tm_gguf_rows(const tm_gguf_tensor *tensor)
@@ -94,48 +115,24 @@ int tm_gguf_scales(tm_gguf_type type, int *offset)
     return 0;
 }
 
-static int i2_s_group = 128;
-
-bool tm_gguf_set_i2_s_layout(int group)
-{
-    if (group != 64 && group != 128) return false;
-    i2_s_group = group;
-    return true;
-}
-
-int tm_gguf_i2_s_layout(void)
-{
-    return i2_s_group;
-}
-
-/* Groups of 4 n weights in n bytes, the first quarter in the top bits. n is constant in every call,
- * so that the inlined loops are fast. */
-static inline void i2_s_groups(const uint8_t *block, int n, int8_t *out)
-{
-    for (int group = 0; group < 32 / n; group++, block += n)
-        for (int quarter = 0; quarter < 4; quarter++)
-            for (int m = 0; m < n; m++) *out++ = (int8_t)((block[m] >> (6 - 2 * quarter) & 3) - 1);
-}
-
-static void i2_s_block(const uint8_t *block, int8_t *out)
-{
-    if (i2_s_group == 128)
-        i2_s_groups(block, 32, out);
-    else
-        i2_s_groups(block, 16, out);
-}
-
 static void scaled(const int8_t *codes, int n, float scale, float *out)
 {
     for (int i = 0; i < n; i++) out[i] = (float)codes[i] * scale;
 }
 
-/* One block. The scale of I2_S is the tensor's. */
-static void block_floats(const tm_gguf_tensor *tensor, const uint8_t *block, float i2_s_scale,
-                         float *out)
+/* A block of codes without a scale of its own. Returns their number. */
+static int codes_floats(tm_gguf_type type, const uint8_t *block, float scale, float *out)
 {
     int8_t codes[TM_GGUF_MAX_BLOCK];
-    switch (tensor->type) {
+    int n = tm_gguf_block_codes(type, block, codes);
+    scaled(codes, n, scale, out);
+    return n;
+}
+
+/* One block of a type whose blocks have their scales. */
+static void block_floats(tm_gguf_type type, const uint8_t *block, float *out)
+{
+    switch (type) {
     case TM_GGUF_F32:
         *out = tm_float_from_bits(tm_load_u32(block));
         break;
@@ -181,10 +178,32 @@ static void block_floats(const tm_gguf_tensor *tensor, const uint8_t *block, flo
     case TM_GGUF_TQ2_0:
         tm_tq2_0_decode(block, out);
         break;
-    case TM_GGUF_I2_S:
-        i2_s_block(block, codes);
-        scaled(codes, 128, i2_s_scale, out);
+    case TM_GGUF_Q1_0:
+    case TM_GGUF_Q2_0:
+    case TM_GGUF_PQ2_0:
+        codes_floats(type, block, tm_half_to_float(tm_load_u16(block)), out);
         break;
+    case TM_GGUF_PTQ1_0:
+        codes_floats(type, block, tm_half_to_float(tm_load_u16(block + 26)), out);
+        break;
+    case TM_GGUF_I2_S:
+    case TM_GGUF_IQ1_BN:
+    case TM_GGUF_IQ2_BN:
+        break;
+    }
+}
+
+static void rows_with_heads(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
+                            float *out)
+{
+    int n_weights = 1, n_bytes = 1;
+    tm_gguf_block(tensor->type, &n_weights, &n_bytes);
+    for (int64_t row = row_begin; row < row_end; row++) {
+        const uint8_t *at = tensor->data + (size_t)row * tm_gguf_row_bytes(tensor);
+        float scale = tm_gguf_row_scale(tensor, row);
+        at += tm_gguf_row_head(tensor->type);
+        for (int64_t i = 0; i < tensor->ne[0]; i += n_weights, at += n_bytes)
+            out += codes_floats(tensor->type, at, scale, out);
     }
 }
 
@@ -197,7 +216,6 @@ void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_
     int64_t begin = row_begin * tensor->ne[0] / n_weights,
             end = row_end * tensor->ne[0] / n_weights;
     const uint8_t *data = tensor->data;
-    float i2_s_scale = tensor->type == TM_GGUF_I2_S ? tm_gguf_i2_s_scale(tensor) : 0;
 
     if (tensor->type == TM_GGUF_F32) {
         memcpy(out, data + begin * 4, (size_t)(end - begin) * 4);
@@ -207,23 +225,16 @@ void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_
         for (int64_t i = begin; i < end; i++) *out++ = tm_half_to_float(tm_load_u16(data + 2 * i));
         return;
     }
-    for (int64_t i = begin; i < end; i++, out += n_weights)
-        block_floats(tensor, data + i * n_bytes, i2_s_scale, out);
-}
-
-int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out)
-{
-    switch (type) {
-    case TM_GGUF_TQ1_0:
-        tm_tq1_0_codes(block, out);
-        return 256;
-    case TM_GGUF_TQ2_0:
-        tm_tq2_0_codes(block, out);
-        return 256;
-    case TM_GGUF_I2_S:
-        i2_s_block(block, out);
-        return 128;
-    default:
-        return 0;
+    if (tm_gguf_row_head(tensor->type)) {
+        rows_with_heads(tensor, row_begin, row_end, out);
+        return;
     }
+    if (tensor->type == TM_GGUF_I2_S) {
+        float scale = tm_gguf_i2_s_scale(tensor);
+        for (int64_t i = begin; i < end; i++)
+            out += codes_floats(tensor->type, data + i * n_bytes, scale, out);
+        return;
+    }
+    for (int64_t i = begin; i < end; i++, out += n_weights)
+        block_floats(tensor->type, data + i * n_bytes, out);
 }

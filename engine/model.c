@@ -75,7 +75,8 @@ static size_t vector_bytes(const tm_config *config, tm_role role)
 /* The layout of a separate embedding, whose rows are only looked up. */
 static const tm_format *embedding_format(const tm_kernel *head_kernel)
 {
-    return head_kernel->format->block != 0 ? &tm_format_f16r16 : head_kernel->format;
+    const tm_format *format = head_kernel->format;
+    return format->block != 0 && format != &tm_format_q2r16 ? &tm_format_f16r16 : format;
 }
 
 static bool is_k_or_v(tm_role role)
@@ -189,7 +190,7 @@ static tm_status kernel_of(const loading *load, const tm_tensor_info *info, bool
     bool trits = format->ternary || format->block_trits;
     *out = kernel;
     if (own == format) return TM_OK;
-    if (!trits || info->ternary) {
+    if (!trits || info->ternary || (format == &tm_format_q2r16 && info->in_blocks)) {
         bool keep = by_name || !own || format->block == 0;
         return keep ? TM_OK : tm_kernel_pick(own->name, out, err);
     }
@@ -247,7 +248,7 @@ static void *take(uint8_t **cursor, size_t bytes)
 /* Whether the file's bytes are those of the layout. */
 static bool is_copied(const loading *load, const tm_tensor_info *info, const tm_format *format)
 {
-    return tm_model_own_format(load->source, info->type) == format && format->block != 0;
+    return tm_model_own_format(load->source, info->type) == format && format->row_group == 1;
 }
 
 static void place_matrix(const loading *load, tm_role role, const tm_tensor_info *info,

@@ -35,26 +35,28 @@ typedef struct tm_model_families {
 } tm_model_families;
 
 /* Decides by the types in which all the linear weights are stored:
- * linear: "ternary" if any is I2_S; else the layout of the first TQ tensor; else the layout of
- * the first tensor if every tensor is stored in blocks; else "f32" if all are F32,
- * "bf16" if all are BF16; else "f16". With pack, floats become "ternary" if the first matrix
- * holds trits: a benchmark times the ternary kernels on them. Without, they run as stored.
- * head:   the head's own layout if it is stored in blocks, unless some linear weight needs a
- * float kernel in addition to a ternary one; else "f32" or "bf16" if the embedding and the head
- * are both stored so; else "f16". kernel: the caller's choice for the linear weights, NULL for
- * "auto".
+ * linear: "ternary" if any is I2_S, IQ1_BN or IQ2_BN; else the layout of the first tensor in
+ * ternary blocks (TQ, Q2_0 and their kind); else the layout of the first tensor if every tensor is
+ * stored in blocks; else "f32" if all are F32, "bf16" if all are BF16; else "f16". With pack,
+ * floats become "ternary" if the first matrix holds trits, or "q2r16" if it does with several
+ * scales: a benchmark times those kernels on them. Without, they run as stored.
+ * head:   the head's own layout if it is stored in blocks (q2r16 only if the embedding is stored
+ * alike), unless some linear weight needs a float kernel in addition to a ternary one; else "f32"
+ * or "bf16" if the embedding and the head are both stored so; else "f16". kernel: the caller's
+ * choice for the linear weights, NULL for "auto".
  * Errors: those of source->describe, which is called only where a type alone does not decide. */
 tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, bool pack,
                         tm_model_families *out, tm_error *err) TM_MUST_USE;
 
 /* Some layouts cannot hold every matrix: a layout of trits cannot hold a float matrix. If the
- * caller left the kernel open, or named one with a TQ layout, such a matrix runs in its own layout
- * if it is stored in blocks, else with the head's kernel if that is a float kernel. Otherwise the
- * model is refused. Blocks of a file whose type is the layout are copied, not repacked, by the
- * threads that read them. */
+ * caller left the kernel open, or named one with a layout of ternary blocks, such a matrix runs in
+ * its own layout if it is stored in blocks, else with the head's kernel if that is a float kernel.
+ * Otherwise the model is refused. Blocks of a file whose type is the layout are copied, not
+ * repacked, by the threads that read them. */
 
-/* The layout that equals a stored type byte for byte. NULL if no layout does, or the source stores
- * nothing. */
+/* The layout that holds the weights of a stored type without change, and multiplies them with
+ * activations as the owner of the type does: q2r16, which is packed, or the blocks of a file, byte
+ * for byte, if the source stores any. NULL if no layout does. */
 const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type);
 
 /* What a model takes and computes, from config and kernels alone: known before anything is loaded.
@@ -63,7 +65,7 @@ typedef struct tm_costs {
     size_t linear_bytes;    /* linear weights in their layout, padding included */
     size_t head_bytes;      /* output head in its layout; a tied embedding is this same memory */
     size_t embedding_bytes; /* separate embedding table, 0 if tied: in the head's layout, or in
-                               halves if that layout has blocks */
+                               halves if that layout has the blocks of a file */
     size_t norm_bytes;      /* norms and rotation frequencies, each rounded up to 64 bytes */
     size_t kv_bytes_per_position;
     int64_t linear_macs;                 /* per token */

@@ -2,6 +2,15 @@
 
 const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type)
 {
+    switch (type) {
+    case TM_GGUF_Q1_0:
+    case TM_GGUF_Q2_0:
+    case TM_GGUF_PQ2_0:
+    case TM_GGUF_PTQ1_0:
+        return &tm_format_q2r16;
+    default:
+        break;
+    }
     if (!source->stored) return NULL;
     switch (type) {
     case TM_GGUF_TQ1_0:
@@ -21,7 +30,8 @@ const tm_format *tm_model_own_format(const tm_source *source, tm_gguf_type type)
 
 /* In which types the linear weights are stored. */
 typedef struct types {
-    bool any_i2_s, any_tq, all_f32, all_bf16;
+    bool any_rows; /* a type whose activations have one scale per token */
+    bool any_tq, all_f32, all_bf16;
     const tm_format *own; /* of the first TQ tensor, else of the first tensor if all have one */
 } types;
 
@@ -35,7 +45,7 @@ static types types_of(const tm_source *source)
             tm_gguf_type type = source->type(source, role, layer);
             const tm_format *own = tm_model_own_format(source, type);
             if (own && (!t.own || (own->block_trits && !t.own->block_trits))) t.own = own;
-            t.any_i2_s |= type == TM_GGUF_I2_S;
+            t.any_rows |= type == TM_GGUF_I2_S || type == TM_GGUF_IQ1_BN || type == TM_GGUF_IQ2_BN;
             t.any_tq |= type == TM_GGUF_TQ1_0 || type == TM_GGUF_TQ2_0;
             t.all_f32 &= type == TM_GGUF_F32;
             t.all_bf16 &= type == TM_GGUF_BF16;
@@ -67,15 +77,17 @@ tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, bool pack,
                         tm_model_families *out, tm_error *err)
 {
     types t = types_of(source);
-    bool ternary = t.any_i2_s || (!t.own && t.any_tq), plain = false;
+    bool ternary = t.any_rows || (!t.own && t.any_tq), plain = false, in_blocks = false;
     if (pack && !ternary && !t.own) {
         tm_tensor_info info;
         tm_status status = source->describe(source, TM_ROLE_Q, 0, &info, err);
         if (status != TM_OK) return status;
         ternary = info.ternary;
+        in_blocks = info.in_blocks;
     }
     out->linear = ternary      ? "ternary"
                   : t.own      ? t.own->name
+                  : in_blocks  ? tm_format_q2r16.name
                   : t.all_f32  ? "f32"
                   : t.all_bf16 ? "bf16"
                                : "f16";
@@ -88,7 +100,7 @@ tm_status tm_model_auto(tm_source *source, const tm_kernel *kernel, bool pack,
     out->head = alike && head == TM_GGUF_F32    ? "f32"
                 : alike && head == TM_GGUF_BF16 ? "bf16"
                                                 : "f16";
-    if (!own) return TM_OK;
+    if (!own || (own == &tm_format_q2r16 && !alike)) return TM_OK;
     bool trits = ternary || (t.own && t.own->block_trits);
     if (kernel) trits = kernel->format->ternary || kernel->format->block_trits;
     if (trits) {

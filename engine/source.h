@@ -68,6 +68,7 @@ int64_t tm_config_linear_weights(const tm_config *config);
 typedef struct tm_tensor_info {
     bool present;
     bool ternary;     /* every weight in {-scale, 0, scale} */
+    bool in_blocks;   /* not ternary, but every 64 weights of a row are, with a scale in half */
     float scale;      /* ternary: that scale, the optional .scale tensor multiplied in; else 1 */
     float post_scale; /* not ternary: the .scale tensor, to multiply y with; else 1 */
     float extra;      /* the .scale tensor, ternary or not: for users of the stored bytes; else 1 */

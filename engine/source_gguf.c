@@ -152,6 +152,7 @@ static tm_status examine(const slot *s, tm_role role, tm_tensor_info *out, tm_er
     snprintf(out->why_not, sizeof out->why_not, "%.159s", local.message);
     out->scale = 1;
     out->post_scale = s->extra;
+    out->in_blocks = tm_gguf_is_ternary_in_blocks(s->tensor);
     return tm_gguf_check_finite(s->tensor, err);
 }
 
@@ -207,9 +208,8 @@ static const uint8_t *stored(const tm_source *source, tm_role role, int layer)
 static void release(const tm_source *source, tm_role role, int layer, int row_begin, int row_end)
 {
     const tm_gguf_tensor *tensor = find_slot(source, role, layer)->tensor;
-    int n_weights, n_bytes;
-    if (!tensor || !tm_gguf_block(tensor->type, &n_weights, &n_bytes)) return;
-    size_t row = (size_t)(tensor->ne[0] / n_weights) * (size_t)n_bytes;
+    if (!tensor) return;
+    size_t row = tm_gguf_row_bytes(tensor);
     bool is_last = row_end == tm_gguf_rows(tensor); /* I2_S has its scale after the rows */
     tm_gguf_release(tensor, (size_t)row_begin * row,
                     is_last ? tensor->bytes : (size_t)row_end * row);

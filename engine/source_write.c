@@ -49,8 +49,10 @@ static tm_status choose_type(entry *e, tm_gguf_type type, tm_error *err)
     tm_gguf_type table = type == TM_GGUF_BF16 ? TM_GGUF_BF16 : TM_GGUF_F16;
     e->type = is_table ? table : TM_GGUF_F32;
     if (!tm_role_is_linear(e->role)) return TM_OK;
-    bool blocks_of_256 = type == TM_GGUF_TQ1_0 || type == TM_GGUF_TQ2_0;
-    e->type = blocks_of_256 && e->n_cols % 256 ? TM_GGUF_F16 : type;
+    int block = type == TM_GGUF_TQ1_0 || type == TM_GGUF_TQ2_0 ? 256
+                : type == TM_GGUF_Q2_0                         ? 64
+                                                               : 1;
+    e->type = e->n_cols % block ? TM_GGUF_F16 : type;
     if (e->type == TM_GGUF_I2_S && e->n_cols % 128)
         return tm_fail(err, TM_ARG,
                        "tensor %s has rows of %d weights; I2_S needs a multiple of 128", name,
@@ -144,6 +146,8 @@ static uint32_t file_type(tm_gguf_type type)
         return 37;
     case TM_GGUF_I2_S:
         return 40; /* bitnet.cpp's number; llama.cpp lacks the type */
+    case TM_GGUF_Q2_0:
+        return 41;
     default:
         return 1;
     }
@@ -259,10 +263,12 @@ tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, int fd, con
 {
     plan p = {.source = source};
     if (type != TM_GGUF_F32 && type != TM_GGUF_F16 && type != TM_GGUF_BF16 &&
-        type != TM_GGUF_TQ1_0 && type != TM_GGUF_TQ2_0 && type != TM_GGUF_I2_S)
-        return tm_fail(err, TM_ARG,
-                       "%s: linear weights can be written as F32, F16, BF16, TQ1_0, TQ2_0 or I2_S",
-                       path);
+        type != TM_GGUF_TQ1_0 && type != TM_GGUF_TQ2_0 && type != TM_GGUF_Q2_0 &&
+        type != TM_GGUF_I2_S)
+        return tm_fail(
+            err, TM_ARG,
+            "%s: linear weights can be written as F32, F16, BF16, TQ1_0, TQ2_0, Q2_0 or I2_S",
+            path);
     tm_status status = tm_config_check(&source->config, err);
     if (!status) status = check_arch(&source->config, err);
     if (!status) status = make_plan(&p, type, err);

@@ -48,6 +48,7 @@ typedef struct check {
     const char *fill;
     bool ternary;
     int block; /* weights that share a scale in the layout; its activations are in blocks then */
+    int act_block; /* activations that do */
     tm_guard_pages weights, acts, scale, sum, scratch, y;
     int8_t *trits; /* [n_row_kinds][n_cols] */
     float *values; /* [n_row_kinds][n_cols] */
@@ -117,12 +118,13 @@ static int8_t fill_i8(act_fill fill, tm_rng *rng, int c, int one)
     return (int8_t)((int)tm_rng_below(rng, 255) - 127);
 }
 
-/* A float between -1 and 1 that the layout represents exactly: a trit, or for random weights a
- * bfloat16 or a half. */
+/* A float that the layout represents exactly: a trit, or for random weights a bfloat16 or a half
+ * between -1 and 1, or any of the four weights of q2r16. */
 static float fill_value(const tm_format *format, weight_fill fill, tm_rng *rng, int r, int c,
                         int one)
 {
     if (fill != W_RANDOM) return fill_trit(fill, rng, r, c, one);
+    if (format == &tm_format_q2r16) return (float)((int)tm_rng_below(rng, 4) - 1);
     float value = (float)(2 * tm_rng_uniform(rng) - 1);
     if (format == &tm_format_bf16r16) return tm_bf16_to_float(tm_bf16_from_float(value));
     return tm_half_to_float(tm_half_from_float(value));
@@ -215,7 +217,7 @@ static tm_status check_unpack(check *c, tm_error *err)
 /* int8 in blocks, their scales and sums. */
 static void fill_block_acts(check *c, act_fill fill, tm_rng *rng)
 {
-    size_t stride = (size_t)c->x.stride, n_scales = stride / (size_t)c->block,
+    size_t stride = (size_t)c->x.stride, n_scales = stride / (size_t)c->act_block,
            n_sums = stride / TM_ACT_SUM_STEP;
     memset(c->acts.data, 0, c->acts.data_bytes);
     memset(c->sum.data, 0, c->sum.data_bytes);
@@ -235,7 +237,7 @@ static void fill_block_acts(check *c, act_fill fill, tm_rng *rng)
         for (int col = 0; col < c->n_cols; col++) {
             q[col] = fill_i8(fill, rng, col, one);
             sum[col / TM_ACT_SUM_STEP] += q[col];
-            c->x_f32[t * stride + (size_t)col] = (float)q[col] * scale[col / c->block];
+            c->x_f32[t * stride + (size_t)col] = (float)q[col] * scale[col / c->act_block];
         }
     }
 }
@@ -439,7 +441,8 @@ static tm_status open_buffers(check *c, tm_error *err)
     size_t weight_bytes = c->w.format->size(c->n_rows, c->n_cols),
            act_item = c->ternary || c->block != 0 ? 1 : sizeof(float);
     size_t scratch_bytes = kernel->scratch_size ? kernel->scratch_size(c->n_cols, c->n_tokens) : 0;
-    size_t stride = (size_t)c->x.stride, n_scales = c->block != 0 ? stride / (size_t)c->block : 1,
+    size_t stride = (size_t)c->x.stride,
+           n_scales = c->block != 0 ? stride / (size_t)c->act_block : 1,
            n_sums = c->block != 0 ? stride / TM_ACT_SUM_STEP : 1,
            n_x_f32 = c->block != 0 ? stride * (size_t)c->n_token_kinds : 1;
     size_t group_cells = (size_t)c->w.format->row_group * n_cols,
@@ -489,11 +492,9 @@ tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n
                        "%s: %d x %d, %d tokens: rows and tokens must be positive, columns 1 to %d",
                        kernel->name, n_rows, n_cols, n_tokens, COLS_MAX);
     const tm_format *format = kernel->format;
-    tm_act_kind expected = format->block == TM_K_WEIGHTS   ? TM_ACT_Q8K
-                           : format->block == TM_Q_WEIGHTS ? TM_ACT_Q80
-                           : format->ternary               ? TM_ACT_I8
-                                                           : TM_ACT_F32;
-    if (format->act != expected)
+    bool in_blocks = tm_act_block(format->act) != 0;
+    if (in_blocks ? format->block % tm_act_block(format->act) != 0 || format->block == 0
+                  : format->act != (format->ternary ? TM_ACT_I8 : TM_ACT_F32))
         return tm_fail(err, TM_UNSUPPORTED, "%s: no reference for its kind of activations",
                        kernel->name);
 
@@ -513,6 +514,7 @@ tm_status tm_check_kernel(const tm_kernel *kernel, int n_rows, int n_cols, int n
     c->fill = "none";
     c->ternary = format->ternary;
     c->block = format->block;
+    c->act_block = tm_act_block(format->act);
     status = open_buffers(c, err);
     if (status == TM_OK) status = run_caught(c, err);
 

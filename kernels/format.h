@@ -33,7 +33,14 @@ typedef struct tm_act {
 } tm_act;
 
 #define TM_ACT_STRIDE_STEP 256
-#define TM_ACT_SUM_STEP    16 /* values per sum of Q8K and Q80 */
+
+/* Values of a token that share a scale; 0: all of them, or floats. */
+static inline int tm_act_block(tm_act_kind kind)
+{
+    return kind == TM_ACT_Q8K ? 256 : kind == TM_ACT_Q80 ? 32 : 0;
+}
+
+#define TM_ACT_SUM_STEP 16 /* values per sum of Q8K and Q80 */
 
 #define TM_GROUP 16 /* rows of a group, in every r16 layout */
 
@@ -43,7 +50,8 @@ struct tm_format {
     tm_act_kind act;
     bool ternary;           /* holds trits with one float scale per matrix */
     int block;              /* weights that share a scale stored with them; 0: none do */
-    bool block_trits;       /* in blocks, and each weight is -d, 0 or d, with d the block's scale */
+    bool block_trits;       /* in blocks, and each weight is -d, 0 or d (q2r16: also 2d), with d the
+                               block's scale */
     double bits_per_weight; /* without padding */
     int row_group;          /* rows stored together: a pack call begins on a multiple of it */
 
@@ -86,6 +94,7 @@ typedef struct tm_weight {
     X(tl1r16)  /* 2 trits in 4 bits, an index; blocks of 16 rows x 16 columns */                   \
     X(tq1_0)   /* llama.cpp's, as stored in its files: kernels/blocks/blocks.h */                  \
     X(tq2_0)                                                                                       \
+    X(q2r16) /* 2-bit codes, a scale for every 64 of a row, pieces of 16 rows x 128 columns */     \
     X(q4_0)                                                                                        \
     X(q8_0)                                                                                        \
     X(q6_k)

@@ -53,7 +53,7 @@ static tm_status make(const char *name, const char *type_text, const char *arch,
     if (!output) return tm_fail(err, TM_ARG, "--output is missing; it names the file to write");
     if (!tm_gguf_type_find(type_text, &w.type))
         return tm_fail(err, TM_ARG,
-                       "--type is \"%s\"; it must be f32, f16, bf16, tq1_0, tq2_0 or i2_s",
+                       "--type is \"%s\"; it must be f32, f16, bf16, tq1_0, tq2_0, q2_0 or i2_s",
                        type_text);
     tm_status status =
         tm_shape_config(strncmp(name, "synth:", 6) == 0 ? name + 6 : name, &config, err);
@@ -146,7 +146,8 @@ static const tm_option rows[] = {
      .help = "make: write this GGUF file; info, diff: write to FILE instead of standard output"},
     {"type", NULL, TM_TEXT(settings, type), "TYPE",
      .help =
-         "make: type of the linear weights: f32, f16, bf16, tq1_0, tq2_0 or i2_s (default i2_s)"},
+         "make: type of the linear weights: f32, f16, bf16, tq1_0, tq2_0, q2_0 or i2_s (default "
+         "i2_s)"},
     {"arch", NULL, TM_TEXT(settings, arch), "NAME",
      .help = "make: write another architecture, for programs that lack the shape's own"},
     {"format", NULL, TM_CHOICE(settings, format), "NAME",

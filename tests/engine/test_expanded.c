@@ -1,4 +1,4 @@
-/* Models with tensors in types that have no kernel: they run as the same values in f16. */
+/* Models with tensors in types that have no kernel: their values run in another layout. */
 #include "engine/model.h"
 #include "kernels/half.h"
 #include "tests/engine/tiny.h"
@@ -110,6 +110,38 @@ static void every_tensor_may_be_expanded(void **state)
     tm_pool_close(pool);
 }
 
+static void expect_exact(const tm_source *source, const tm_weight *w, tm_role role)
+{
+    static float stored[N_ALL], held[N_HIDDEN];
+    assert_string_equal(w->format->name, "q2r16");
+    source->floats(source, role, 0, 0, w->n_rows, stored);
+    for (int r = 0; r < w->n_rows; r++) {
+        w->format->unpack_floats(w->data, r, w->n_rows, w->n_cols, held);
+        for (int c = 0; c < w->n_cols; c++) assert_true(held[c] == stored[r * w->n_cols + c]);
+    }
+}
+
+/* Types of 2 bits or less with a scale for 64 or 128 weights, code 3 included. */
+static void blocks_of_64_and_128_are_held_exactly(void **state)
+{
+    static const tm_gguf_type types[] = {TM_GGUF_Q1_0, TM_GGUF_Q2_0, TM_GGUF_PQ2_0, TM_GGUF_PTQ1_0};
+    tm_pool *pool = tiny_pool(2);
+    (void)state;
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        tm_source source;
+        tm_model model;
+        write_model(types[t], types[t], types[t]);
+        open_model(&source, pool, &model);
+        expect_exact(&source, &model.embedding, TM_ROLE_EMBEDDING);
+        expect_exact(&source, &model.head.weight, TM_ROLE_HEAD);
+        expect_exact(&source, &model.layers[0].q.weight, TM_ROLE_Q);
+        expect_exact(&source, &model.layers[0].down.weight, TM_ROLE_DOWN);
+        tm_model_close(&model);
+        tm_source_close(&source);
+    }
+    tm_pool_close(pool);
+}
+
 /* What llama-quantize makes of a model asked for as TQ2_0. */
 static void a_table_is_expanded_beside_kernels_of_blocks(void **state)
 {
@@ -145,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_tensor_may_be_expanded),
+        cmocka_unit_test(blocks_of_64_and_128_are_held_exactly),
         cmocka_unit_test(a_table_is_expanded_beside_kernels_of_blocks),
     };
     return cmocka_run_group_tests_name("expanded types", tests, make_file, remove_file);

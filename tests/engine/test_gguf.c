@@ -345,9 +345,8 @@ static void tensors_are_checked(void **state)
     INFO("k", 256, 1, 38, 0);
     expect_error(&b, TM_UNSUPPORTED,
                  "tensor 'k' has type 38 (TL1), which this build does not read");
-    INFO("q", 256, 1, 42, 0);
-    expect_error(&b, TM_UNSUPPORTED, "type 42 (Q2_0)");
-    expect_error(&b, TM_UNSUPPORTED, "blocks of 64, PrismML's older one of 128, or TL2");
+    INFO("m", 256, 1, 39, 0);
+    expect_error(&b, TM_UNSUPPORTED, "type 39 (MXFP4 of llama.cpp or TL2 of bitnet.cpp)");
     expect_error(&b, TM_UNSUPPORTED, "OUT.gguf F16` of the program that wrote it");
     INFO("what", 256, 1, 9999, 0);
     expect_error(&b, TM_UNSUPPORTED, "type 9999 (unknown); this build reads F32 F16");

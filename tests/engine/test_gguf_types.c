@@ -150,7 +150,8 @@ static void q6_k_is_as_exact_as_the_original_quantizer(void **state)
 static void ternary_values_round_trip(void **state)
 {
     NEED_VECTORS(state);
-    static const tm_gguf_type exact[] = {TM_GGUF_F16, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0, TM_GGUF_I2_S};
+    static const tm_gguf_type exact[] = {TM_GGUF_F16,  TM_GGUF_TQ1_0,  TM_GGUF_TQ2_0,
+                                         TM_GGUF_I2_S, TM_GGUF_IQ1_BN, TM_GGUF_IQ2_BN};
     static uint8_t bytes[N_ALL * 4];
     static float out[N_ALL];
     for (size_t t = 0; t < sizeof exact / sizeof exact[0]; t++) {
@@ -202,8 +203,9 @@ static void values_round_trip_within_rounding(void **state)
 static void trits_and_scale_round_trip(void **state)
 {
     NEED_VECTORS(state);
-    static const tm_gguf_type ternary[] = {TM_GGUF_F16, TM_GGUF_BF16, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
-                                           TM_GGUF_I2_S};
+    static const tm_gguf_type ternary[] = {TM_GGUF_F16,   TM_GGUF_BF16, TM_GGUF_TQ1_0,
+                                           TM_GGUF_TQ2_0, TM_GGUF_I2_S, TM_GGUF_IQ1_BN,
+                                           TM_GGUF_IQ2_BN};
     static uint8_t bytes[N_ALL * 4];
     static int8_t trits[N_ALL];
     for (size_t t = 0; t < sizeof ternary / sizeof ternary[0]; t++) {
@@ -241,8 +243,9 @@ static void gaussian_is_not_ternary(void **state)
 static void row_ranges_equal_the_whole(void **state)
 {
     NEED_VECTORS(state);
-    static const tm_gguf_type types[] = {TM_GGUF_F16,  TM_GGUF_BF16,  TM_GGUF_Q4_0,  TM_GGUF_Q8_0,
-                                         TM_GGUF_Q6_K, TM_GGUF_TQ1_0, TM_GGUF_TQ2_0, TM_GGUF_I2_S};
+    static const tm_gguf_type types[] = {TM_GGUF_F16,    TM_GGUF_BF16,  TM_GGUF_Q4_0,  TM_GGUF_Q8_0,
+                                         TM_GGUF_Q6_K,   TM_GGUF_TQ1_0, TM_GGUF_TQ2_0, TM_GGUF_I2_S,
+                                         TM_GGUF_IQ1_BN, TM_GGUF_IQ2_BN};
     static uint8_t bytes[N_ALL * 4];
     static float whole[N_ALL], part[N_ALL];
     static int8_t trits[N_ALL], some[N_ALL];
@@ -442,6 +445,12 @@ static void sizes_follow_the_formats(void **state)
         {TM_GGUF_TQ1_0, {512, 4}, 2, 432},
         {TM_GGUF_TQ2_0, {512, 4}, 2, 528},
         {TM_GGUF_I2_S, {512, 4}, 2, 544},
+        {TM_GGUF_Q2_0, {512, 4}, 2, 576},
+        {TM_GGUF_PQ2_0, {512, 4}, 2, 544},
+        {TM_GGUF_PTQ1_0, {512, 4}, 2, 448},
+        {TM_GGUF_Q1_0, {512, 4}, 2, 288},
+        {TM_GGUF_IQ1_BN, {512, 2, 2}, 3, 424},
+        {TM_GGUF_IQ2_BN, {512, 4}, 2, 528},
         {TM_GGUF_I2_S, {320, 4}, 2, 0},
         {TM_GGUF_TQ2_0, {128, 2}, 2, 0},
         {TM_GGUF_F32, {0, 5}, 2, 0},

@@ -236,7 +236,9 @@ static void check_linear(tm_source *made, tm_source *read, tm_role role, int lay
     tm_error err;
     int n_rows, n_cols;
     tm_role_shape(&made->config, role, &n_rows, &n_cols);
-    bool falls_back = (type == TM_GGUF_TQ1_0 || type == TM_GGUF_TQ2_0) && n_cols % 256;
+    bool falls_back = (type == TM_GGUF_TQ1_0 || type == TM_GGUF_TQ2_0) ? n_cols % 256
+                      : type == TM_GGUF_Q2_0                           ? n_cols % 64
+                                                                       : false;
     assert_int_equal(made->describe(made, role, layer, &x, &err), TM_OK);
     if (read->describe(read, role, layer, &y, &err) != TM_OK) fail_msg("%s", err.message);
     assert_true(x.ternary && y.ternary);
@@ -287,8 +289,8 @@ static void check_model(const tm_config *config, tm_gguf_type type)
 static void models_are_read_back(void **state)
 {
     (void)state;
-    static const tm_gguf_type types[] = {TM_GGUF_F32,   TM_GGUF_F16,   TM_GGUF_BF16,
-                                         TM_GGUF_TQ1_0, TM_GGUF_TQ2_0, TM_GGUF_I2_S};
+    static const tm_gguf_type types[] = {TM_GGUF_F32,   TM_GGUF_F16,  TM_GGUF_BF16, TM_GGUF_TQ1_0,
+                                         TM_GGUF_TQ2_0, TM_GGUF_Q2_0, TM_GGUF_I2_S};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         tm_config c = make_config("bitnet", 256, 384, 300, true); /* 384 is not a multiple of 256 */
         check_model(&c, types[i]);
@@ -305,6 +307,7 @@ static void models_are_read_back(void **state)
     odd.head_dim = odd.n_rot = 30;
     check_model(&odd, TM_GGUF_F16);
     check_model(&odd, TM_GGUF_TQ2_0);
+    check_model(&odd, TM_GGUF_Q2_0);
 }
 
 static void expect_error(tm_source *source, tm_gguf_type type, tm_status status,
@@ -325,7 +328,7 @@ static void a_model_that_would_change_is_not_written(void **state)
     assert_int_equal(tm_source_open_synth(&c, 1, &source, &err), TM_OK);
     expect_error(&source, TM_GGUF_I2_S, TM_ARG,
                  "blk.0.ffn_down.weight has rows of 320 weights; I2_S needs a multiple of 128");
-    expect_error(&source, TM_GGUF_Q8_0, TM_ARG, "F32, F16, BF16, TQ1_0, TQ2_0 or I2_S");
+    expect_error(&source, TM_GGUF_Q8_0, TM_ARG, "F32, F16, BF16, TQ1_0, TQ2_0, Q2_0 or I2_S");
     source.config.relu2 = true;
     expect_error(&source, TM_GGUF_F16, TM_ARG, "differs from architecture bitnet");
     source.config.relu2 = false;

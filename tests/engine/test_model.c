@@ -277,7 +277,8 @@ static void test_auto_follows_the_stored_types(void **state)
 {
     const tm_gguf_type F32 = TM_GGUF_F32, F16 = TM_GGUF_F16, BF16 = TM_GGUF_BF16;
     const tm_gguf_type I2_S = TM_GGUF_I2_S, TQ1 = TM_GGUF_TQ1_0, TQ2 = TM_GGUF_TQ2_0;
-    const tm_gguf_type Q4 = TM_GGUF_Q4_0, Q6 = TM_GGUF_Q6_K;
+    const tm_gguf_type Q4 = TM_GGUF_Q4_0, Q6 = TM_GGUF_Q6_K, Q2 = TM_GGUF_Q2_0;
+    const tm_gguf_type IQ1 = TM_GGUF_IQ1_BN, PQ2 = TM_GGUF_PQ2_0;
     const struct {
         tm_gguf_type layers[2], embedding, head;
         bool ternary[2];
@@ -287,6 +288,10 @@ static void test_auto_follows_the_stored_types(void **state)
         {{I2_S, I2_S}, F16, F16, {true, true}, NULL, "ternary", "f16", NULL},
         {{I2_S, I2_S}, Q6, Q6, {true, true}, NULL, "ternary", "q6_k", NULL},
         {{TQ2, I2_S}, F16, F16, {true, true}, NULL, "ternary", "f16", NULL},
+        {{IQ1, IQ1}, F16, F16, {true, true}, NULL, "ternary", "f16", NULL},
+        {{Q2, PQ2}, Q2, Q2, {false, false}, NULL, "q2r16", "q2r16", NULL},
+        {{Q2, Q2}, F16, Q2, {false, true}, NULL, "q2r16", "f16", NULL},
+        {{Q4, Q2}, F16, Q6, {false, false}, NULL, "q2r16", "q6_k", NULL},
         {{F16, TQ1}, F16, F16, {true, true}, NULL, "tq1_0", "f16", NULL},
         {{Q4, TQ2}, F16, Q6, {false, true}, NULL, "tq2_0", "q6_k", NULL},
         {{F16, TQ2}, F16, Q6, {false, true}, NULL, "tq2_0", "f16", NULL},

@@ -1,0 +1,141 @@
+/* The codes of ternary types, block by block. */
+#include "engine/gguf_private.h"
+#include "kernels/blocks/blocks.h"
+
+static int i2_s_group = 128;
+
+bool tm_gguf_set_i2_s_layout(int group)
+{
+    if (group != 64 && group != 128) return false;
+    i2_s_group = group;
+    return true;
+}
+
+int tm_gguf_i2_s_layout(void)
+{
+    return i2_s_group;
+}
+
+/* Groups of 4 n weights in n bytes, the first quarter in the top bits. n is constant in every call,
+ * so that the inlined loops are fast. */
+static inline void i2_s_groups(const uint8_t *block, int n, int8_t *out)
+{
+    for (int group = 0; group < 32 / n; group++, block += n)
+        for (int quarter = 0; quarter < 4; quarter++)
+            for (int m = 0; m < n; m++) *out++ = (int8_t)((block[m] >> (6 - 2 * quarter) & 3) - 1);
+}
+
+static void i2_s_codes(const uint8_t *block, int8_t *out)
+{
+    if (i2_s_group == 128)
+        i2_s_groups(block, 32, out);
+    else
+        i2_s_groups(block, 16, out);
+}
+
+/* Four weights a byte, the first in the lowest bits. Source: llama.cpp, Q2_0; PrismML, PQ2_0. */
+static void q2_0_codes(const uint8_t *bytes, int n, int8_t *out)
+{
+    for (int i = 0; i < n; i++) out[i] = (int8_t)((bytes[i / 4] >> 2 * (i % 4) & 3) - 1);
+}
+
+/* Eight signs a byte, the first in the lowest bit. Source: llama.cpp, Q1_0. */
+static void q1_0_codes(const uint8_t *bytes, int n, int8_t *out)
+{
+    for (int i = 0; i < n; i++) out[i] = bytes[i / 8] >> i % 8 & 1 ? 1 : -1;
+}
+
+/* n_bytes bytes of n_trits trits each, most significant first, as in TQ1_0: trit k of byte m is
+ * weight k n_bytes + m. */
+static void trits_of(const uint8_t *bytes, int n_bytes, int n_trits, int8_t *out)
+{
+    static const uint8_t powers[5] = {1, 3, 9, 27, 81};
+    for (int k = 0; k < n_trits; k++)
+        for (int m = 0; m < n_bytes; m++)
+            *out++ = (int8_t)(((uint8_t)(bytes[m] * powers[k]) * 3 >> 8) - 1);
+}
+
+/* 16 bytes with weights 0 .. 79, 8 with 80 .. 119, 2 with 120 .. 127. Source: PrismML, PTQ1_0. */
+static void ptq1_0_codes(const uint8_t *block, int8_t *out)
+{
+    trits_of(block, 16, 5, out);
+    trits_of(block + 16, 8, 5, out + 80);
+    trits_of(block + 24, 2, 4, out + 120);
+}
+
+/* Byte j has weights j, 16 + j, 32 + j, 48 + j, the first in the lowest bits. Source: ik_llama.cpp,
+ * IQ2_BN. */
+static void iq2_bn_codes(const uint8_t *block, int8_t *out)
+{
+    for (int group = 0; group < 4; group++)
+        for (int j = 0; j < 16; j++) *out++ = (int8_t)((block[j] >> 2 * group & 3) - 1);
+}
+
+/* Byte 3 i + k has weights 16 i + 5 k .. + 4, the first least significant; the last byte has weight
+ * 15 of every 16. Source: ik_llama.cpp, IQ1_BN. */
+static void iq1_bn_codes(const uint8_t *block, int8_t *out)
+{
+    int last = block[12] * 243 >> 8;
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < 3; k++) {
+            int value = block[3 * i + k] * 243 >> 8;
+            for (int j = 0; j < 5; j++, value /= 3)
+                out[16 * i + 5 * k + j] = (int8_t)(value % 3 - 1);
+        }
+        out[16 * i + 15] = (int8_t)(last % 3 - 1);
+        last /= 3;
+    }
+}
+
+bool tm_gguf_is_ternary(tm_gguf_type type)
+{
+    switch (type) {
+    case TM_GGUF_TQ1_0:
+    case TM_GGUF_TQ2_0:
+    case TM_GGUF_I2_S:
+    case TM_GGUF_Q1_0:
+    case TM_GGUF_Q2_0:
+    case TM_GGUF_PQ2_0:
+    case TM_GGUF_PTQ1_0:
+    case TM_GGUF_IQ1_BN:
+    case TM_GGUF_IQ2_BN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out)
+{
+    switch (type) {
+    case TM_GGUF_TQ1_0:
+        tm_tq1_0_codes(block, out);
+        return 256;
+    case TM_GGUF_TQ2_0:
+        tm_tq2_0_codes(block, out);
+        return 256;
+    case TM_GGUF_I2_S:
+        i2_s_codes(block, out);
+        return 128;
+    case TM_GGUF_Q1_0:
+        q1_0_codes(block + 2, 128, out);
+        return 128;
+    case TM_GGUF_Q2_0:
+        q2_0_codes(block + 2, 64, out);
+        return 64;
+    case TM_GGUF_PQ2_0:
+        q2_0_codes(block + 2, 128, out);
+        return 128;
+    case TM_GGUF_PTQ1_0:
+        ptq1_0_codes(block, out);
+        return 128;
+    case TM_GGUF_IQ1_BN:
+        iq1_bn_codes(block, out);
+        return 64;
+    case TM_GGUF_IQ2_BN:
+        iq2_bn_codes(block, out);
+        return 64;
+    default:
+        return 0;
+    }
+}
