@@ -202,7 +202,7 @@ static void add_verdicts(energy_sheet *s)
                               tm_sheet_machine_of(s->sheet.input, s->sheet.cell)->architecture,
                               &nothing, range) == TM_ENERGY_NO_CLAIM)
         return;
-    snprintf(label, sizeof label, "against the paper's %s", range);
+    snprintf(label, sizeof label, "Against the paper's %s", range);
     tm_table_add_row(s->sheet.table);
     tm_table_add_cell(s->sheet.table, "%s", label);
     for (int i = 0; i < s->sheet.n_columns; i++) {
@@ -224,7 +224,7 @@ static void add_measured(energy_sheet *s, bool has_claims)
     const tm_sheet_column *first = &s->sheet.columns[0];
     const tm_sheet_machine *machine = tm_sheet_machine_of(s->sheet.input, s->sheet.cell);
     const char *base = tm_sheet_baseline(s->sheet.input, s->sheet.cell);
-    char label[96];
+    char label[96], unit[32];
     tm_table_add_group(
         s->sheet.table, "%s: %s, %d thread%s%s, %s, %s",
         s->is_fake ? "fake joules and watts (not measured)"
@@ -234,42 +234,40 @@ static void add_measured(energy_sheet *s, bool has_claims)
         s->sheet.cell->test, tm_phase_text(s->phase));
     for (int is_net = 0; is_net <= 1; is_net++) {
         const char *kind = is_net ? "net " : "";
-        snprintf(label, sizeof label, "%s, %sJ/%s token", base, kind, tokens);
-        add_row(s, label, true, is_net ? NET : GROSS);
-        snprintf(label, sizeof label, "ternary, %sJ/%s token", kind, tokens);
+        snprintf(unit, sizeof unit, "%sJ/%s token", kind, tokens);
+        add_row(s, tm_sheet_label(base, unit, label), true, is_net ? NET : GROSS);
+        snprintf(label, sizeof label, "Ternary, %sJ/%s token", kind, tokens);
         add_row(s, label, false, is_net ? NET : GROSS);
-        snprintf(label, sizeof label, "saving%s, %%", is_net ? " of net" : "");
+        snprintf(label, sizeof label, "Saving%s, %%", is_net ? " of net" : "");
         add_saving(s, label, is_net);
         if (!is_net && has_claims) add_verdicts(s);
     }
     tm_table_add_row(s->sheet.table);
-    tm_table_add_cell(s->sheet.table, "pairs");
+    tm_table_add_cell(s->sheet.table, "Pairs");
     for (int i = 0; i < s->sheet.n_columns; i++)
         if (s->ratios[i].n_pairs)
             tm_table_add_cell(s->sheet.table, "%d", s->ratios[i].n_pairs);
         else
             tm_table_add_cell(s->sheet.table, "-");
-    snprintf(label, sizeof label, "%s, W", base);
-    add_row(s, label, true, WATTS);
-    add_row(s, "ternary, W", false, WATTS);
-    snprintf(label, sizeof label, "%s, tokens/s", base);
-    add_row(s, label, true, SPEED);
-    add_row(s, "ternary, tokens/s", false, SPEED);
-    snprintf(label, sizeof label, "%s from", base);
-    add_row(s, label, true, METER);
-    add_row(s, "ternary from", false, METER);
-    snprintf(label, sizeof label, "%s windows", base);
-    add_row(s, label, true, COUNTS);
-    add_row(s, "ternary windows", false, COUNTS);
+    add_row(s, tm_sheet_label(base, "W", label), true, WATTS);
+    add_row(s, "Ternary, W", false, WATTS);
+    add_row(s, tm_sheet_label(base, "tokens/s", label), true, SPEED);
+    add_row(s, "Ternary, tokens/s", false, SPEED);
+    add_row(s, tm_sheet_label(base, "meter", label), true, METER);
+    add_row(s, "Ternary, meter", false, METER);
+    add_row(s, tm_sheet_label(base, "windows", label), true, COUNTS);
+    add_row(s, "Ternary, windows", false, COUNTS);
 }
 
 static void add_published(energy_sheet *s)
 {
     static const char *const labels[] = {"llama.cpp fp16, J/token", "bitnet.cpp, J/token",
-                                         "saving (of these two), %"};
+                                         "Saving (of these two), %"};
+    char paper[128];
     for (int d = 0; tm_paper_devices[d]; d++) {
-        tm_table_add_group(s->sheet.table, "published: %s Table 6, %s, unlimited threads",
-                           TM_PAPER_SPEED, tm_paper_devices[d]);
+        tm_table_add_group(s->sheet.table, "published: %s, Table 6, %s, unlimited threads",
+                           tm_papers_named(TM_PAPER_SPEED, paper, sizeof paper),
+                           tm_paper_devices[d]);
         for (int row = 0; row < 3; row++) {
             tm_table_add_row(s->sheet.table);
             tm_table_add_cell(s->sheet.table, "%s", labels[row]);
@@ -292,7 +290,7 @@ static void add_published(energy_sheet *s)
 
 static tm_status fill_sheet(energy_sheet *s, tm_error *err)
 {
-    char title[240];
+    char title[240], paper[128];
     for (int i = 0; i < s->sheet.n_columns; i++) {
         const tm_speedup *speedup = s->sheet.columns[i].speedup;
         if (!speedup || !speedup->baseline || !speedup->ternary) continue;
@@ -318,16 +316,15 @@ static tm_status fill_sheet(energy_sheet *s, tm_error *err)
     if (s->sheet.is_first)
         tm_table_add_note(
             s->sheet.table,
-            "J/token: gross, all that the scope drew while the phase was repeated. net: above the "
-            "idle "
-            "power measured next to the window with the model loaded. Net is not the cost of the "
-            "model: an idle machine without it draws less");
+            "J/token: gross, all that the scope drew while the phase was repeated. Net: above the "
+            "idle power measured next to the window with the model loaded. Net is not the cost of "
+            "the model: an idle machine without it draws less.");
     if (s->sheet.kind == TM_SHEET_PAPER && !s->has_paper)
         tm_table_add_note(
             s->sheet.table,
             "%s prints energy only for generation at unlimited threads (Table 6), so this "
             "table has no published values.",
-            TM_PAPER_SPEED);
+            tm_papers_named(TM_PAPER_SPEED, paper, sizeof paper));
     return TM_OK;
 }
 

@@ -1,12 +1,15 @@
 #include "reports/profile_table.h"
 
+#include "reports/headings.h"
+
 #include <math.h>
 
 void tm_profile_table_begin(tm_table *table, const char *title, const char *first)
 {
-    static const char *const headings[] = {"time, %", "us/token",   "best, us",
-                                           "wait, %", "GB/s",       "GMAC/s",
-                                           "bound",   "% of limit", "best, % of limit"};
+    static const char *const headings[] = {
+        "Time, %",        "Time, us/token",     "Best, us/token",
+        "Wait, %",        TM_HEADING_BANDWIDTH, "Compute, GMAC/s",
+        TM_HEADING_BOUND, "Of limit, %",        "Best, of limit, %"};
     tm_table_init(table, title);
     tm_table_add_column(table, first, TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)

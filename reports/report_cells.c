@@ -1,5 +1,6 @@
 /* The cells of a store, one row each. Here the values of a summary become the cells of a table. */
 #include "reports/energy_sheet.h"
+#include "reports/headings.h"
 #include "reports/kernel_names.h"
 #include "reports/limits.h"
 #include "reports/report_parts.h"
@@ -143,24 +144,24 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         const char *heading;
         tm_align align;
     } columns[] = {
-        {"model", TM_LEFT},
-        {"weights, GB", TM_RIGHT},
-        {"kernel", TM_LEFT},
-        {"threads", TM_RIGHT},
-        {"test", TM_LEFT},
-        {"tokens/s [within run]", TM_RIGHT},
-        {"n", TM_RIGHT},
-        {"first token, ms", TM_RIGHT},
-        {"token p50, ms", TM_RIGHT},
-        {"p90, ms", TM_RIGHT},
-        {"p99, ms", TM_RIGHT},
-        {"peak RSS, MiB (at the end: anonymous/file)", TM_RIGHT},
-        {"MB/token", TM_RIGHT},
-        {"GB/s", TM_RIGHT},
-        {"% of bandwidth", TM_RIGHT},
-        {"% of MAC peak", TM_RIGHT},
-        {"J/token", TM_RIGHT},
-        {"marks", TM_LEFT},
+        {TM_HEADING_MODEL, TM_LEFT},
+        {"Weights, GB", TM_RIGHT},
+        {TM_HEADING_KERNEL, TM_LEFT},
+        {TM_HEADING_THREADS, TM_RIGHT},
+        {TM_HEADING_TEST, TM_LEFT},
+        {TM_HEADING_SPEED, TM_RIGHT},
+        {"Processes x repetitions", TM_RIGHT},
+        {TM_HEADING_FIRST_TOKEN, TM_RIGHT},
+        {TM_HEADING_P50, TM_RIGHT},
+        {TM_HEADING_P90, TM_RIGHT},
+        {TM_HEADING_P99, TM_RIGHT},
+        {TM_HEADING_PEAK_RSS " (at the end: anonymous/file)", TM_RIGHT},
+        {TM_HEADING_MB_TOKEN, TM_RIGHT},
+        {TM_HEADING_BANDWIDTH, TM_RIGHT},
+        {"Of bandwidth, %", TM_RIGHT},
+        {"Of MAC peak, %", TM_RIGHT},
+        {TM_HEADING_JOULES, TM_RIGHT},
+        {"Marks", TM_LEFT},
     };
     tm_table_init(out, "");
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)

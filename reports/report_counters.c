@@ -1,4 +1,5 @@
 /* Hardware counters of the cells: one row per cell and counter. */
+#include "reports/headings.h"
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -46,12 +47,13 @@ static void add_fields(const tm_cell_summary *s, const tm_counter *c, tm_table *
     tm_table_add_cell(out, "%s", c->figure.missing);
 }
 
-static void add_columns(const tm_report_view *view, tm_table *out, const char *const *headings)
+static void add_columns(const tm_report_view *view, tm_table *out, const char *const *headings,
+                        const char *machine)
 {
     tm_table_init(out, "");
     for (int i = 0; headings[i]; i++)
         tm_table_add_column(out, headings[i], i == 2 || i == 5 || i == 8 ? TM_RIGHT : TM_LEFT);
-    if (view->summaries->n_machines > 1) tm_table_add_column(out, "machine", TM_LEFT);
+    if (view->summaries->n_machines > 1) tm_table_add_column(out, machine, TM_LEFT);
 }
 
 static tm_status add_counters(const tm_report_view *view,
@@ -73,9 +75,17 @@ static tm_status add_counters(const tm_report_view *view,
 
 tm_status tm_report_counters(const tm_report_view *view, tm_table *out, tm_error *err)
 {
-    static const char *const headings[] = {"model", "kernel", "threads", "test",       "counter",
-                                           "value", "unit",   "method",  "counted, %", NULL};
-    add_columns(view, out, headings);
+    static const char *const headings[] = {TM_HEADING_MODEL,
+                                           TM_HEADING_KERNEL,
+                                           TM_HEADING_THREADS,
+                                           TM_HEADING_TEST,
+                                           "Counter",
+                                           TM_HEADING_VALUE,
+                                           "Unit",
+                                           "Method",
+                                           "Counted, %",
+                                           NULL};
+    add_columns(view, out, headings, "Machine");
     tm_table_add_note(out,
                       "Medians over processes, of the whole timed region. Counted: the smallest "
                       "share of the region for which the event had a hardware counter; below "
@@ -88,6 +98,6 @@ tm_status tm_report_counters_csv(const tm_report_view *view, tm_table *out, tm_e
     static const char *const headings[] = {"model",   "kernel",  "threads", "test",
                                            "counter", "value",   "unit",    "method",
                                            "share",   "missing", NULL};
-    add_columns(view, out, headings);
+    add_columns(view, out, headings, "machine");
     return add_counters(view, add_fields, out, err);
 }

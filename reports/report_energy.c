@@ -1,5 +1,6 @@
 /* The energy of every cell by phase: joules, watts, and the meter they come from. */
 #include "reports/energy_sheet.h"
+#include "reports/headings.h"
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -62,19 +63,19 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
         const char *heading;
         tm_align align;
     } columns[] = {
-        {"model", TM_LEFT},
-        {"kernel", TM_LEFT},
-        {"threads", TM_RIGHT},
-        {"test", TM_LEFT},
-        {"tokens", TM_LEFT},
-        {"tokens/s", TM_RIGHT},
-        {"J/token", TM_RIGHT},
-        {"net J/token", TM_RIGHT},
-        {"W", TM_RIGHT},
-        {"net W", TM_RIGHT},
-        {"reading error, %", TM_RIGHT},
-        {"source, scope, method", TM_LEFT},
-        {"windows", TM_LEFT},
+        {TM_HEADING_MODEL, TM_LEFT},
+        {TM_HEADING_KERNEL, TM_LEFT},
+        {TM_HEADING_THREADS, TM_RIGHT},
+        {TM_HEADING_TEST, TM_LEFT},
+        {"Tokens", TM_LEFT},
+        {TM_HEADING_SPEED, TM_RIGHT},
+        {TM_HEADING_JOULES, TM_RIGHT},
+        {TM_HEADING_NET_JOULES, TM_RIGHT},
+        {TM_HEADING_WATTS, TM_RIGHT},
+        {TM_HEADING_NET_WATTS, TM_RIGHT},
+        {"Reading error, %", TM_RIGHT},
+        {TM_HEADING_METER, TM_LEFT},
+        {"Windows", TM_LEFT},
     };
     const tm_summaries *all = view->summaries;
     bool has_fake = false;

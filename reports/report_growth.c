@@ -1,6 +1,7 @@
 /* How time per token grows with model size, cached context, and the number of sequences decoded
  * together, with the lower bound that the roofline of the same run sets. A series is what the suite
  * names once: "auto" may resolve to a different kernel on each model. */
+#include "reports/headings.h"
 #include "reports/limits.h"
 #include "reports/report_parts.h"
 #include "reports/report_plots.h"
@@ -274,15 +275,16 @@ static void add_csv_series(const tm_report_view *view, axis along, const char *t
 tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm_table *out,
                            tm_error *err)
 {
-    static const char *const headings[] = {"Threads",         "Context, tokens", "Sequences",
-                                           "MB/token",        "ms/token [95 %]", "n",
-                                           "Floor, ms/token", "Times the floor", "Bound by"};
+    static const char *const headings[] = {
+        TM_HEADING_THREADS,  "Context, tokens",     "Sequences",
+        TM_HEADING_MB_TOKEN, TM_HEADING_TOKEN_TIME, TM_HEADING_PROCESSES,
+        "Floor, ms/token",   "Times the floor",     TM_HEADING_BOUND};
     tables work = {.out = out};
     *is_measured_for = false;
     tm_table_init(out, "");
     tm_table_name_groups(out, "Series");
-    tm_table_add_column(out, "Model", TM_LEFT);
-    tm_table_add_column(out, "Kernel", TM_LEFT);
+    tm_table_add_column(out, TM_HEADING_MODEL, TM_LEFT);
+    tm_table_add_column(out, TM_HEADING_KERNEL, TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
         tm_table_add_column(out, headings[i], TM_RIGHT);
     tm_status status = each_series(view, add_series, &work, err);

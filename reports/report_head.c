@@ -1,4 +1,5 @@
 /* The first screen of report.md: what was measured, the main values, and what they are worth. */
+#include "reports/headings.h"
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -89,16 +90,15 @@ static tm_status put_main_table(const tm_report_view *view, tm_text *out, tm_err
     tm_table table;
     for (int i = 0; i < all->n; i++) has_decode |= is_main(&all->items[i], true);
     tm_table_init(&table, "");
-    tm_table_add_column(&table, "Model", TM_LEFT);
+    tm_table_add_column(&table, TM_HEADING_MODEL, TM_LEFT);
     if (view->input->n_machines > 1) tm_table_add_column(&table, "Machine", TM_LEFT);
-    tm_table_add_column(&table, "Threads", TM_RIGHT);
-    tm_table_add_column(&table, "Test", TM_LEFT);
-    snprintf(heading, sizeof heading, "%s, tokens/s", tm_sheet_baseline(view->input, NULL));
-    heading[0] = (char)(strncmp(heading, "baseline", 8) == 0 ? 'B' : heading[0]);
+    tm_table_add_column(&table, TM_HEADING_THREADS, TM_RIGHT);
+    tm_table_add_column(&table, TM_HEADING_TEST, TM_LEFT);
+    tm_sheet_label(tm_sheet_baseline(view->input, NULL), "tokens/s", heading);
     tm_table_add_column(&table, heading, TM_RIGHT);
     tm_table_add_column(&table, "Ternary, tokens/s", TM_RIGHT);
-    tm_table_add_column(&table, "Speed-up", TM_RIGHT);
-    tm_table_add_column(&table, "Pairs", TM_RIGHT);
+    tm_table_add_column(&table, TM_HEADING_SPEEDUP, TM_RIGHT);
+    tm_table_add_column(&table, TM_HEADING_PAIRS, TM_RIGHT);
     for (int i = 0; i < all->n; i++) {
         if (!is_main(&all->items[i], has_decode)) continue;
         if (table.n_rows == ROWS_MAX)

@@ -1,4 +1,5 @@
 /* The machine, environment and conditions of every run: run records as tables. */
+#include "reports/headings.h"
 #include "reports/report_parts.h"
 
 #include <math.h>
@@ -94,8 +95,8 @@ static void add_object(tm_table *table, const char *prefix, const tm_json *objec
 static void fill_run(tm_table *table, const tm_json *run)
 {
     static const char *const known[] = {"schema", "kind", "run", "roofline", NULL};
-    tm_table_add_column(table, "key", TM_LEFT);
-    tm_table_add_column(table, "value", TM_LEFT);
+    tm_table_add_column(table, TM_HEADING_KEY, TM_LEFT);
+    tm_table_add_column(table, TM_HEADING_VALUE, TM_LEFT);
     for (const tm_json *item = tm_json_at(run, 0); item; item = tm_json_next(item)) {
         const char *key = tm_json_key(item);
         bool is_known = ends_with(key, "_missing");
@@ -126,8 +127,8 @@ static const char *value_of(const tm_table *table, const char *key)
 /* The rows of `other` that are different or absent in `last`. */
 static void fill_difference(tm_table *out, const tm_table *other, const tm_table *last)
 {
-    tm_table_add_column(out, "key", TM_LEFT);
-    tm_table_add_column(out, "value", TM_LEFT);
+    tm_table_add_column(out, TM_HEADING_KEY, TM_LEFT);
+    tm_table_add_column(out, TM_HEADING_VALUE, TM_LEFT);
     for (int i = 0; i < other->n_rows; i++) {
         if (other->rows[i].n_cells != 2) continue;
         const char *key = other->rows[i].cells[0].text, *value = other->rows[i].cells[1].text;
@@ -145,9 +146,9 @@ static tm_status write_roofline(const tm_json *run, tm_text *out, tm_error *err)
                                         "fp32_gmac_per_second"};
     tm_table table;
     tm_table_init(&table, "");
-    tm_table_add_column(&table, "limit (measured)", TM_LEFT);
-    tm_table_add_column(&table, "threads", TM_RIGHT);
-    tm_table_add_column(&table, "value", TM_RIGHT);
+    tm_table_add_column(&table, "Limit (measured)", TM_LEFT);
+    tm_table_add_column(&table, TM_HEADING_THREADS, TM_RIGHT);
+    tm_table_add_column(&table, TM_HEADING_VALUE, TM_RIGHT);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         const tm_json *points = tm_json_get(tm_json_get(run, "roofline"), kinds[k]);
         for (const tm_json *p = tm_json_at(points, 0); p; p = tm_json_next(p)) {

@@ -106,8 +106,8 @@ static void add_cell(const tm_cell_profile *p, tm_table *out)
 tm_status tm_report_profile(const tm_summaries *all, tm_table *out, tm_error *err)
 {
     char label[256];
-    tm_profile_table_begin(out, "", "operation");
-    tm_table_name_groups(out, "cell");
+    tm_profile_table_begin(out, "", "Operation");
+    tm_table_name_groups(out, "Cell");
     for (int i = 0; i < all->n; i++) {
         const tm_cell_summary *s = &all->items[i];
         if (!is_shown(s)) continue;

@@ -87,6 +87,13 @@ const char *tm_sheet_baseline(const tm_sheet_input *input, const tm_cell *cell)
     return name ? name : "baseline";
 }
 
+char *tm_sheet_label(const char *baseline, const char *what, char out[96])
+{
+    const bool is_named = strcmp(baseline, "baseline") != 0;
+    snprintf(out, 96, "%s, %s", is_named ? baseline : "Baseline", what);
+    return out;
+}
+
 const char *tm_sheet_kind_text(tm_sheet_kind kind)
 {
     static const char *const texts[] = {"", ", other models", ", scripted models"};

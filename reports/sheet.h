@@ -73,6 +73,9 @@ const char *tm_sheet_baseline_name(const tm_speedup *speedup);
 /* The same for all columns that share engine, threads, test and machine with `cell` (NULL: all):
  * "baseline" if they differ or have none. */
 const char *tm_sheet_baseline(const tm_sheet_input *input, const tm_cell *cell);
+/* "fp16, tokens/s" or "Baseline, tokens/s": the name of a row or column of the baseline. Returns
+ * out. */
+char *tm_sheet_label(const char *baseline, const char *what, char out[96]);
 /* "", ", other models" or ", scripted models": the end of a title. */
 const char *tm_sheet_kind_text(tm_sheet_kind kind);
 

@@ -155,19 +155,17 @@ void tm_speedup_sheet_measured(tm_sheet *s)
         tm_sheet_origin(s->input, s->columns[0].speedup ? s->columns[0].speedup->cell : s->cell),
         machine->name, threads, tm_plural(threads), threads == machine->cores ? " (all cores)" : "",
         s->cell->test);
-    snprintf(label, sizeof label, "%s, tokens/s", base);
-    add_measured_row(s, label, ROW_BASELINE);
-    add_measured_row(s, "ternary, tokens/s", ROW_TERNARY);
-    add_measured_row(s, "speed-up", ROW_RATIO);
-    add_measured_row(s, "pairs", ROW_PAIRS);
+    add_measured_row(s, tm_sheet_label(base, "tokens/s", label), ROW_BASELINE);
+    add_measured_row(s, "Ternary, tokens/s", ROW_TERNARY);
+    add_measured_row(s, "Speed-up", ROW_RATIO);
+    add_measured_row(s, "Pairs", ROW_PAIRS);
     if (s->kind == TM_SHEET_OTHER && s->cell->n_prompt == 0) {
-        snprintf(label, sizeof label, "%s, ms per token", base);
-        add_measured_row(s, label, ROW_BASELINE_MS);
-        add_measured_row(s, "ternary, ms per token", ROW_TERNARY_MS);
+        add_measured_row(s, tm_sheet_label(base, "ms/token", label), ROW_BASELINE_MS);
+        add_measured_row(s, "Ternary, ms/token", ROW_TERNARY_MS);
     }
-    snprintf(label, sizeof label, "%s kernel", is_precision(base) ? base : "baseline");
+    snprintf(label, sizeof label, "%s kernel", is_precision(base) ? base : "Baseline");
     add_measured_row(s, label, ROW_BASELINE_KERNEL);
-    add_measured_row(s, "ternary kernel", ROW_TERNARY_KERNEL);
-    snprintf(label, sizeof label, "processes, %s / ternary", base);
+    add_measured_row(s, "Ternary kernel", ROW_TERNARY_KERNEL);
+    snprintf(label, sizeof label, "Processes, %s / ternary", base);
     add_measured_row(s, label, ROW_PROCESSES);
 }

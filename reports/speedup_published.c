@@ -7,9 +7,11 @@
 static void add_paper(tm_sheet *s, const char *paper_table)
 {
     static const char *const labels[] = {"llama.cpp fp16, tokens/s", "bitnet.cpp best, tokens/s",
-                                         "speed-up (their ratio)"};
+                                         "Speed-up (their ratio)"};
+    char paper[128];
     for (int d = 0; tm_paper_devices[d]; d++) {
-        tm_table_add_group(s->table, "published: %s %s, %s, %s", TM_PAPER_SPEED, paper_table,
+        tm_table_add_group(s->table, "published: %s, %s, %s, %s",
+                           tm_papers_named(TM_PAPER_SPEED, paper, sizeof paper), paper_table,
                            tm_paper_devices[d], tm_paper_threads(paper_table));
         for (int row = 0; row < 3; row++) {
             tm_table_add_row(s->table);
@@ -31,6 +33,8 @@ static void add_paper(tm_sheet *s, const char *paper_table)
 static void add_paper_notes(tm_sheet *s, const char *paper_table)
 {
     const tm_cell *cell = s->cell;
+    char paper[128];
+    tm_papers_named(TM_PAPER_SPEED, paper, sizeof paper);
     if (paper_table) {
         tm_table_add_note(
             s->table,
@@ -45,21 +49,20 @@ static void add_paper_notes(tm_sheet *s, const char *paper_table)
                 "all cores here, but the machines of its table for unlimited threads "
                 "(Table 4) have more.");
     } else if (cell->n_gen == 0)
-        tm_table_add_note(s->table,
-                          "%s prints no prompt speeds, so this table has no published values.",
-                          TM_PAPER_SPEED);
+        tm_table_add_note(
+            s->table, "%s prints no prompt speeds, so this table has no published values.", paper);
     else if (cell->n_prompt > 0 || cell->depth > 0)
         tm_table_add_note(
             s->table,
             "%s prints only generation, without stated lengths, so this table has no published "
             "values.",
-            TM_PAPER_SPEED);
+            paper);
     else
         tm_table_add_note(
             s->table,
             "%s prints 2 threads (Table 5) and unlimited threads (Table 4), so this table "
             "for %d thread%s has no published values.",
-            TM_PAPER_SPEED, cell->threads, tm_plural(cell->threads));
+            paper, cell->threads, tm_plural(cell->threads));
 }
 
 /* Names the sizes of the paper that the store lacks. */
@@ -90,14 +93,15 @@ static bool add_2b4t(tm_sheet *s)
     tm_measured why = {.value = NAN};
     const tm_published_value *printed = tm_paper_2b4t_latency(s->input->published, &why);
     bool has_model = false;
+    char paper[128];
     if (s->cell->n_prompt > 0 || s->cell->depth > 0 || !printed) return false;
     for (int i = 0; i < s->n_columns; i++)
         has_model |= strcmp(s->columns[i].shape, TM_MODEL_2B4T) == 0;
     if (!has_model) return false;
-    tm_table_add_group(s->table, "published: %s %s, %s", printed->paper, printed->table,
-                       printed->device);
+    tm_papers_named(printed->paper, paper, sizeof paper);
+    tm_table_add_group(s->table, "published: %s, %s, %s", paper, printed->table, printed->device);
     tm_table_add_row(s->table);
-    tm_table_add_cell(s->table, "bitnet.cpp, ms per token");
+    tm_table_add_cell(s->table, "bitnet.cpp, ms/token");
     for (int i = 0; i < s->n_columns; i++) {
         char text[64];
         if (strcmp(s->columns[i].shape, TM_MODEL_2B4T) == 0)
@@ -109,7 +113,7 @@ static bool add_2b4t(tm_sheet *s)
     tm_table_add_note(
         s->table,
         "%s: %s; it prints no fp16 value of the same model, so there is no published speed-up.",
-        printed->paper, printed->conditions);
+        paper, printed->conditions);
     return true;
 }
 

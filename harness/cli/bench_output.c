@@ -2,6 +2,7 @@
 
 #include "kernels/kernel.h"
 #include "reports/energy_sheet.h"
+#include "reports/headings.h"
 #include "reports/output/table.h"
 #include "reports/report_parts.h"
 
@@ -240,10 +241,10 @@ static const struct number_column {
     int digits;
     number_reader *read;
 } number_columns[] = {
-    {"first token ms", 3, read_first_token},
-    {"p50 ms", 3, read_p50},
-    {"peak RSS MiB", 4, read_peak_rss},
-    {"read GB/s", 3, read_bandwidth},
+    {TM_HEADING_FIRST_TOKEN, 3, read_first_token},
+    {TM_HEADING_P50, 3, read_p50},
+    {TM_HEADING_PEAK_RSS, 4, read_peak_rss},
+    {TM_HEADING_BANDWIDTH, 3, read_bandwidth},
 };
 enum { N_NUMBER_COLUMNS = sizeof number_columns / sizeof number_columns[0] };
 
@@ -292,7 +293,8 @@ static void add_hidden_note(tm_table *table, const tm_summaries *all, const show
             if (number_columns[k].read == read_p50 && s->cell.n_gen == 0) continue;
             if (!s->missing[0]) number_columns[k].read(s, &why, text);
         }
-        if (why[0]) tm_table_add_note(table, "No %s: %s.", number_columns[k].heading, why);
+        if (why[0])
+            tm_table_add_note(table, "%s: not measured (%s).", number_columns[k].heading, why);
     }
 }
 
@@ -410,25 +412,26 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
 static tm_status write_table(const tm_summaries *all, const tm_table_format *format, tm_text *out,
                              tm_error *err)
 {
-    static const char *const headings[] = {"threads", "test", "tokens/s [within run]", "processes"};
+    static const char *const headings[] = {TM_HEADING_THREADS, TM_HEADING_TEST, TM_HEADING_SPEED,
+                                           TM_HEADING_PROCESSES};
     const shown_columns shown = find_shown(all);
     tm_table table;
     tm_table_init(&table, "");
-    tm_table_add_column(&table, "model", TM_LEFT);
-    tm_table_add_column(&table, "kernel", TM_LEFT);
-    tm_table_add_column(&table, "head", TM_LEFT);
+    tm_table_add_column(&table, TM_HEADING_MODEL, TM_LEFT);
+    tm_table_add_column(&table, TM_HEADING_KERNEL, TM_LEFT);
+    tm_table_add_column(&table, TM_HEADING_HEAD, TM_LEFT);
     for (size_t i = 0; i < sizeof headings / sizeof headings[0]; i++)
         tm_table_add_column(&table, headings[i], TM_RIGHT);
     for (int k = 0; k < N_NUMBER_COLUMNS; k++)
         if (shown.numbers[k]) tm_table_add_column(&table, number_columns[k].heading, TM_RIGHT);
     if (shown.energy) {
-        tm_table_add_column(&table, "J/token", TM_RIGHT);
-        tm_table_add_column(&table, "W", TM_RIGHT);
-        tm_table_add_column(&table, "energy from", TM_LEFT);
+        tm_table_add_column(&table, TM_HEADING_JOULES, TM_RIGHT);
+        tm_table_add_column(&table, TM_HEADING_WATTS, TM_RIGHT);
+        tm_table_add_column(&table, TM_HEADING_METER, TM_LEFT);
     }
     if (shown.ratio) {
-        tm_table_add_column(&table, "x baseline", TM_RIGHT);
-        tm_table_add_column(&table, "pairs", TM_RIGHT);
+        tm_table_add_column(&table, TM_HEADING_SPEEDUP, TM_RIGHT);
+        tm_table_add_column(&table, TM_HEADING_PAIRS, TM_RIGHT);
     }
     tm_status status = TM_OK;
     for (int i = 0; status == TM_OK && i < all->n; i++)

@@ -46,10 +46,10 @@ static void add_percent(tm_table *table, double part_ns, double region_ns)
 
 static void fill_threads(const tm_profiled *item, tm_table *table)
 {
-    static const char *const headings[] = {"CPU", "busy %", "barrier %", "idle %"};
+    static const char *const headings[] = {"CPU", "Busy, %", "Barrier, %", "Idle, %"};
     const tm_profile *p = &item->profile;
     tm_table_init(table, "");
-    tm_table_add_column(table, "thread", TM_LEFT);
+    tm_table_add_column(table, "Thread", TM_LEFT);
     for (int i = 0; i < 4; i++) tm_table_add_column(table, headings[i], TM_RIGHT);
     for (int t = 0; t < p->n_threads; t++) {
         const tm_profile_thread *thread = &p->threads[t];
@@ -165,11 +165,11 @@ static tm_status write_tables(const tm_profiled *item, const tm_table_format *fo
              tm_number((double)p->elapsed_ns * 1e-6, 4, ms, sizeof ms),
              tm_number(p->n_tokens * 1e9 / (double)p->elapsed_ns, 4, rate, sizeof rate),
              item->shown, p->n_pairs);
-    tm_profile_table_begin(&table, title, "operation");
+    tm_profile_table_begin(&table, title, "Operation");
     fill_operations(item, &table);
     tm_status status = write_table(&table, format, out, err);
     if (status == TM_OK && layers) {
-        tm_profile_table_begin(&table, "", "layer");
+        tm_profile_table_begin(&table, "", "Layer");
         fill_layers(item, &table);
         status = write_table(&table, format, out, err);
     }

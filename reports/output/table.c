@@ -23,7 +23,7 @@ void tm_table_init(tm_table *table, const char *title)
 {
     *table = (tm_table){0};
     table->title = strdup(title ? title : "");
-    table->group_heading = strdup("origin");
+    table->group_heading = strdup("Origin");
     table->failed = !table->title || !table->group_heading;
 }
 

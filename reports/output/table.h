@@ -44,7 +44,7 @@ typedef struct tm_table {
 void tm_table_init(tm_table *table, const char *title);
 void tm_table_free(tm_table *table);
 void tm_table_add_column(tm_table *table, const char *heading, tm_align align);
-/* Sets the heading of the group column, which is "origin" by default. */
+/* Sets the heading of the group column, which is "Origin" by default. */
 void tm_table_name_groups(tm_table *table, const char *heading);
 /* Starts a group: the following rows belong to it. */
 void tm_table_add_group(tm_table *table, const char *fmt, ...) TM_PRINTF(2, 3);

@@ -83,10 +83,11 @@ static void add_origin(tm_table *table, const tm_published_value *printed,
     const bool is_new = !table->n_groups || !printed != !*last ||
                         (printed && (strcmp(printed->paper, (*last)->paper) != 0 ||
                                      strcmp(printed->table, (*last)->table) != 0));
+    char paper[128];
     if (!is_new) return;
     if (printed)
-        tm_table_add_group(table, "%s; published estimate: %s %s", TM_ARITHMETIC_ORIGIN,
-                           printed->paper, printed->table);
+        tm_table_add_group(table, "%s; published estimate: %s, %s", TM_ARITHMETIC_ORIGIN,
+                           tm_papers_named(printed->paper, paper, sizeof paper), printed->table);
     else
         tm_table_add_group(table, "%s", TM_ARITHMETIC_ORIGIN);
     *last = printed;
@@ -101,8 +102,8 @@ static void add_columns(tm_table *table, const char *const *headings, int n_left
 static void fill_energy(const tm_arithmetic *data, const tm_arithmetic_rows *rows, tm_table *table)
 {
     static const char *const headings[] = {
-        "model",  "precision",   "nm",           "attention %", "estimate J", "published J",
-        "result", "estimate GB", "published GB", "result",      "times less", NULL};
+        "Model",  "Precision",    "Node, nm",      "Attention, %", "Estimate, J", "Published, J",
+        "Result", "Estimate, GB", "Published, GB", "Result",       "Times less",  NULL};
     const tm_published_value *last = NULL;
     int n[2] = {0}, n_matches[2] = {0};
     tm_table_init(table, TITLE);
@@ -131,8 +132,8 @@ static void fill_energy(const tm_arithmetic *data, const tm_arithmetic_rows *row
 
 static void fill_operations(const tm_arithmetic_rows *rows, tm_table *table)
 {
-    static const char *const headings[] = {"model",      "system",      "operation", "nm",
-                                           "estimate J", "published J", "result",    NULL};
+    static const char *const headings[] = {"Model",       "System",       "Operation", "Node, nm",
+                                           "Estimate, J", "Published, J", "Result",    NULL};
     const tm_published_value *last = NULL;
     int n = 0, n_matches = 0;
     tm_table_init(table, TITLE ": additions and multiplications apart");
@@ -154,8 +155,8 @@ static void fill_operations(const tm_arithmetic_rows *rows, tm_table *table)
 
 static void fill_ratios(const tm_arithmetic_rows *rows, tm_table *table)
 {
-    static const char *const headings[] = {"model",      "shape",       "ratio",  "nm",
-                                           "estimate x", "published x", "result", NULL};
+    static const char *const headings[] = {"Model",       "Shape",        "Ratio",  "Node, nm",
+                                           "Estimate, x", "Published, x", "Result", NULL};
     const tm_published_value *last = NULL;
     int n = 0, n_matches = 0;
     tm_table_init(table, TITLE ": how many times less than fp16");
@@ -182,15 +183,16 @@ static void fill_ratios(const tm_arithmetic_rows *rows, tm_table *table)
 
 static void fill_constants(const tm_arithmetic *data, tm_table *table)
 {
-    static const char *const headings[] = {"operation", "nm", "pJ", NULL};
+    static const char *const headings[] = {"Operation", "Node, nm", "Energy, pJ", NULL};
     const char *last = NULL;
     tm_table_init(table, "What the estimates stand on: published energies of one operation");
     add_columns(table, headings, 1);
     for (int i = 0; i < data->n_operations; i++) {
         const tm_operation *o = &data->operations[i];
-        char number[64];
+        char number[64], source[256];
         if (!last || strcmp(last, o->source) != 0)
-            tm_table_add_group(table, "published: %s", o->source);
+            tm_table_add_group(table, "published: %s",
+                               tm_papers_named(o->source, source, sizeof source));
         last = o->source;
         tm_table_add_row(table);
         tm_table_add_cell(table, "%s %s", o->type, o->is_mul ? "mul" : "add");
@@ -235,6 +237,7 @@ static void fill_csv(const tm_arithmetic_rows *rows, tm_table *table)
                                            "node_nm", "unit",         "estimate", "published",
                                            "result",  "published_in", "note",     NULL};
     tm_table_init(table, TITLE);
+    tm_table_name_groups(table, "origin");
     add_columns(table, headings, 4);
     tm_table_add_group(table, "%s", TM_ARITHMETIC_ORIGIN);
     for (int i = 0; i < rows->n; i++) {

@@ -146,9 +146,11 @@ const tm_published_value *tm_published_find(const tm_published *published,
         found = &published->items[i];
     }
     if (n == 1) return found;
+    char paper[128];
     if (n == 0)
-        tm_measured_miss(why, "%s%s%s prints no figure for %s", query->paper ? query->paper : "",
-                         query->paper && query->table ? " " : "", query->table ? query->table : "",
+        tm_measured_miss(why, "%s%s%s prints no value for %s",
+                         tm_papers_named(query->paper ? query->paper : "", paper, sizeof paper),
+                         query->paper && query->table ? ", " : "", query->table ? query->table : "",
                          query->model ? query->model : "this");
     else
         tm_measured_miss(why, "%d published values match", n);
@@ -167,6 +169,35 @@ tm_measured tm_published_figure(const tm_published *published, const tm_publishe
     else
         tm_measured_set(&figure, item->value);
     return figure;
+}
+
+/* The papers of tables.jsonl. */
+static const struct {
+    const char *number, *title;
+} papers[] = {
+    {"2310.11453", "BitNet"},     {"2402.17764", "The Era of 1-bit LLMs"},
+    {"2407.00088", "T-MAC"},      {"2410.16144", "1-bit AI Infra 1.1"},
+    {"2502.11880", "Bitnet.cpp"}, {"2504.12285", "BitNet b1.58 2B4T"},
+};
+
+char *tm_papers_named(const char *text, char *out, size_t size)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    while (*text && n + 1 < size) {
+        size_t i = 0;
+        const size_t n_papers = sizeof papers / sizeof *papers;
+        while (i < n_papers && strncmp(text, papers[i].number, strlen(papers[i].number)) != 0) i++;
+        if (i == n_papers) {
+            out[n++] = *text++;
+            out[n] = '\0';
+            continue;
+        }
+        snprintf(out + n, size - n, "%s (arXiv:%s)", papers[i].title, papers[i].number);
+        text += strlen(papers[i].number);
+        n += strlen(out + n);
+    }
+    return out;
 }
 
 const char *tm_shape_label(const char *shape)

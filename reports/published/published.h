@@ -59,6 +59,10 @@ tm_measured tm_published_figure(const tm_published *published, const tm_publishe
 /* Number of values that match. */
 int tm_published_count(const tm_published *published, const tm_published_query *query);
 
+/* Copies text with each arXiv number of a paper in the list preceded by its short title:
+ * "2410.16144 Table 5" -> "1-bit AI Infra 1.1 (arXiv:2410.16144) Table 5". Returns out. */
+char *tm_papers_named(const char *text, char *out, size_t size);
+
 /* The name that papers use for a shape: "dummy 125M" -> "125M", "2B-4T" -> TM_MODEL_2B4T. The
  * result points into `shape` or is a literal. */
 const char *tm_shape_label(const char *shape);

@@ -111,7 +111,7 @@ static void the_process_of_median_time_is_shown(void **state)
     assert_true(p->limits.read_gb_per_second == 10 && p->limits_missing[0] == 0);
     tm_text text = table_of(&summaries, false);
     static const char *const rows[] = {
-        "| cell | operation | time, % |",
+        "| Cell | Operation | Time, % |",
         "| 125M i2_mad_x, 2 threads, tg2 | attn_norm | 0.40 | 0.00200 | 0.00150 | 0.00 | 75.0 | - "
         "| "
         "- | - | - |",

@@ -107,7 +107,7 @@ static void a_file_and_a_synthetic_model_stay_apart(void **state)
     char *page = write_report(&store, "both", "report.md");
     assert_non_null(strstr(page, "x.gguf has the shape of BitNet-b1.58-2B-4T."));
     assert_null(strstr(page, "BitNet-b1.58-2B-4T has the shape"));
-    assert_non_null(strstr(page, "| bitnet.cpp, ms per token | 29 | 29 |"));
+    assert_non_null(strstr(page, "| bitnet.cpp, ms/token | 29 | 29 |"));
     free(page);
     /* The size of the weights follows from the shape too. */
     char *cells = write_report(&store, "both", "cells.csv");

@@ -49,7 +49,7 @@ verdict $? "the ratio per operation is 71.4"
     grep -q '^  MiniCPM 2B .* 4\.884 .* 4\.8  *differs by +0\.1' "$work/text" &&
     grep -q '^energy: 34 of 36 ' "$work/text" && grep -q '^  INT8 add  *7  *0\.007$' "$work/text"
 verdict $? "text shows differences and constants"
-"$program" arithmetic -o md >"$work/md" && grep -q '^| estimate: .*2504\.12285 Table 1 | MiniCPM 2B |' "$work/md"
+"$program" arithmetic -o md >"$work/md" && grep -q '^| estimate: .*(arXiv:2504\.12285), Table 1 | MiniCPM 2B |' "$work/md"
 verdict $? "every Markdown row has its origin"
 "$program" arithmetic -o csv >"$work/csv" &&
     [ "$(grep -vc '^estimate: operations x energy per operation,' "$work/csv")" -eq 1 ] &&

@@ -16,14 +16,14 @@ bench() { "$program" bench -m null:1000 -t 1 -r 1 --processes 2 --kernel i2r16 "
 
 bench -p 0 -n 2 >"$work/decode"
 head -1 "$work/decode" >"$work/head"
-grep -q 'tokens/s \[within run\]' "$work/head" && ! grep -qE 'first token|p50|read GB/s|baseline|pairs' "$work/head"
+grep -q 'Tokens/s \[within run\]' "$work/head" && ! grep -qE 'First token|p50|GB/s|Speed-up|Pairs' "$work/head"
 verdict $? "a column without any value is left out"
-grep -q '^No p50 ms: 4 times of single tokens; at least 6 are required\.$' "$work/decode" &&
-    grep -q '^No read GB/s: ' "$work/decode" && ! grep -q '^No first token' "$work/decode"
+grep -q '^Token p50, ms: not measured (4 times of single tokens; at least 6 are required)\.$' "$work/decode" &&
+    grep -q '^Read, GB/s: not measured (' "$work/decode" && ! grep -q '^First token' "$work/decode"
 verdict $? "columns that are left out have their reason, unless the test explains it"
 
 bench -p 8 -n 4 --baseline f16 >"$work/both"
-grep -q 'first token ms .*x baseline  pairs' "$work/both" && ! grep -qE ' -( +[^ (]| *$)' "$work/both" &&
+grep -q 'First token, ms .*Speed-up  Pairs' "$work/both" && ! grep -qE ' -( +[^ (]| *$)' "$work/both" &&
     grep -qE ' - \([a-z]\)' "$work/both" && grep -qE '^\([a-z]\) the test has no prompt$' "$work/both"
 verdict $? "every value that is missing has its reason"
 

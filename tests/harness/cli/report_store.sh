@@ -44,9 +44,9 @@ sample() { # kernel role process slot elapsed_ns
 
 "$program" report "$store" >"$work/stdout" 2>"$work/stderr"
 verdict $? "a report is written, next to its store by default"
-grep -q '^  speed-up  *4.00 \[4.00, 4.00\]$' "$work/stdout"
+grep -q '^  Speed-up  *4.00 \[4.00, 4.00\]$' "$work/stdout"
 verdict $? "the table is on stdout"
-grep -q '^published: 2410.16144 Table 5, Intel Core i7-13700H, 2 threads$' "$work/stdout"
+grep -q '^published: 1-bit AI Infra 1.1 (arXiv:2410.16144), Table 5, Intel Core i7-13700H, 2 threads$' "$work/stdout"
 verdict $? "published values are in a separate group"
 
 bad=0

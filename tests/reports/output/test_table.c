@@ -64,7 +64,7 @@ static void markdown_separates_columns_with_pipes(void **state)
     make_small(&table);
     assert_written(&table, tm_table_write_markdown,
                    "**speed**\n\n"
-                   "| origin | row | 125M | 7B |\n"
+                   "| Origin | row | 125M | 7B |\n"
                    "|---|---|---:|---:|\n"
                    "| measured: here | fp16 | 12.4 [12.1, 12.8] | N/A <sup>a</sup> |\n"
                    "| measured: here | ternary | 50 | N/A <sup>a</sup> |\n"
@@ -230,7 +230,7 @@ static void csv_reads_back_equal(void **state)
     make_small(&table);
     assert_int_equal(tm_table_write_csv(&table, &out, &err), TM_OK);
     assert_true(read_csv(tm_text_string(&out), back, sizeof back));
-    assert_string_equal(back, "origin\x1frow\x1f"
+    assert_string_equal(back, "Origin\x1frow\x1f"
                               "125M\x1f"
                               "7B\x1e"
                               "measured: here\x1f"

@@ -96,7 +96,8 @@ static void missing_values_have_a_reason(void **state)
     q.model = "2B";
     f = tm_published_figure(*state, &q);
     assert_true(isnan(f.value));
-    assert_string_equal(f.missing, "2410.16144 Table 5 prints no figure for 2B");
+    assert_string_equal(f.missing,
+                        "1-bit AI Infra 1.1 (arXiv:2410.16144), Table 5 prints no value for 2B");
 
     q = (tm_published_query){.paper = "2410.16144", .table = "Table 5", .model = "125M"};
     f = tm_published_figure(*state, &q);
@@ -206,10 +207,29 @@ static void models_have_the_names_of_the_papers(void **state)
     assert_true(isnan(tm_nominal_parameters("")));
 }
 
+static void papers_are_named_by_title_and_number(void **state)
+{
+    const tm_published *all = *state;
+    char text[160], small[24];
+    assert_string_equal(tm_papers_named("2410.16144 Table 5", text, sizeof text),
+                        "1-bit AI Infra 1.1 (arXiv:2410.16144) Table 5");
+    assert_string_equal(tm_papers_named("ik_llama.cpp", text, sizeof text), "ik_llama.cpp");
+    assert_string_equal(tm_papers_named("see 2410.16144", small, sizeof small),
+                        "see 1-bit AI Infra 1.1 ");
+    /* Every number in the data has a title. */
+    for (int i = 0; i < all->n; i++) {
+        const char *paper = all->items[i].paper;
+        const bool is_number = strlen(paper) == 10 && paper[4] == '.';
+        assert_int_equal(strstr(tm_papers_named(paper, text, sizeof text), "arXiv:") != NULL,
+                         is_number);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_value_is_a_number_or_has_a_reason),
+        cmocka_unit_test(papers_are_named_by_title_and_number),
         cmocka_unit_test(tables_of_the_papers_are_found),
         cmocka_unit_test(missing_values_have_a_reason),
         cmocka_unit_test(latency_of_2b4t_is_found),
