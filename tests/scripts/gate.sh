@@ -5,7 +5,6 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 top=$PWD
 . tests/harness/cli/tap.sh
-need python3
 need git
 need make
 unset GITHUB_ACTIONS GITHUB_STEP_SUMMARY
@@ -16,19 +15,21 @@ mkdir -p repo/scripts
 cp "$top/scripts/gate.sh" repo/scripts/
 printf '#!/bin/sh\nexit 0\n' >repo/scripts/deps.sh
 chmod +x repo/scripts/deps.sh
-cp "$top/tests/harness/cli/fake_build.py" repo/fake
-printf 'all:\n\tmkdir -p build\n\tcp fake build/ternmark\n\tcp fake.json build/ternmark.json\n' >repo/Makefile
+cp "$top/tests/harness/cli/fake_build" repo/fake
+printf 'all:\n\tmkdir -p build\n\tcp fake build/ternmark\n\tcp fake.settings build/ternmark.settings\n' >repo/Makefile
 git -C repo init -q
-# tag NAME SETTINGS: a commit whose build has these settings
+# tag NAME SETTING...: a commit whose build has these settings
 tag() {
-    echo "{\"counter\":\"$work/counter\"${2:+,$2}}" >repo/fake.json
-    git -C repo add . && git -C repo commit -q --allow-empty -m "$1" && git -C repo tag "$1"
+    local name=$1
+    shift
+    printf '%s\n' "counter=$work/counter" "$@" >repo/fake.settings
+    git -C repo add . && git -C repo commit -q --allow-empty -m "$name" && git -C repo tag "$name"
 }
-tag base ""
-tag slow '"factor":1.2'
-tag wrong '"factor":0.5,"tokens":"0123456789abcdef"'
+tag base
+tag slow factor=1.2
+tag wrong factor=0.5 tokens=0123456789abcdef
 printf 'all:\n\t@echo no such header >&2; false\n' >repo/Makefile
-tag broken ""
+tag broken
 git -C repo checkout -q -b same base
 git -C repo commit -q --allow-empty -m same
 

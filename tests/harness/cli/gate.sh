@@ -3,24 +3,27 @@
 # given times replace real ones, so that nothing depends on speed. check: long
 set -u
 top=$(realpath "$(dirname "$0")/../../..")
-fake=$top/tests/harness/cli/fake_build.py
+fake=$top/tests/harness/cli/fake_build
 cd "$top" || exit 2
 . tests/harness/cli/tap.sh
 need python3
 export REAL_TERNMARK=$program
 
-# build NAME SETTINGS: a build of these settings
+# build NAME SETTING...: a build of these settings
 build() {
-    cp "$fake" "$1"
-    echo "{\"counter\":\"$work/counter\"${2:+,$2}}" >"$1.json"
+    local name=$1
+    shift
+    cp "$fake" "$name"
+    printf '%s\n' "counter=$work/counter" "$@" >"$name.settings"
 }
-build base ""
-build same ""
-build slow '"factor":1.2'
-build fast '"factor":0.8'
-build crash '"crash":true'
-build wrong '"factor":0.5,"tokens":"0123456789abcdef"'
-build fat '"memory":1.5'
+build base
+build same
+build slow factor=1.2
+build fast factor=0.8
+build crash crash=yes
+build wrong factor=0.5 tokens=0123456789abcdef
+build fat memory=1.5
+build late pause=0.2 # 8 pairs take more than 1 s
 cells="-m null:1000 --kernel i2r16_mad_scalar -t 1 -p 0 -n 4 -r 1"
 # gate STATUS TITLE PATTERN ARGUMENT...
 gate() {
@@ -43,12 +46,12 @@ gate 3 "a base that crashes is inconclusive" "the base failed: the worker was ki
 gate 1 "a faster head with other tokens fails" "greedy tokens.*differ" --base ./base --head ./wrong
 gate 1 "more memory fails where it is compared" "peak memory: 50 % higher" --base ./base --head ./fat --threshold peak_rss=5%
 gate 0 "and passes where it is not" "^gate: pass" --base ./base --head ./fat
-gate 3 "too few pairs are inconclusive" "fewer than 8 valid pairs" --base ./base --head ./same --time-budget 1
+gate 3 "too few pairs are inconclusive" "fewer than 8 valid pairs" --base ./late --head ./late --time-budget 1
 gate 0 "--inconclusive=pass is exit status 0" "^gate: inconclusive" --base ./crash --head ./same --inconclusive=pass
 gate 1 "--inconclusive=fail is exit status 1" "^gate: inconclusive" --base ./crash --head ./same --inconclusive=fail
-build same_code '"code":"00000000000000aa"'
-build same_code_slow '"code":"00000000000000aa","factor":1.2'
-build other_code_slow '"code":"00000000000000bb","factor":1.2'
+build same_code code=00000000000000aa
+build same_code_slow code=00000000000000aa factor=1.2
+build other_code_slow code=00000000000000bb factor=1.2
 golden=$top/tests/golden/bn_t-I2_S.gguf
 gate 0 "a cell of unchanged code is skipped on request" "1 pair.*did not change" --base ./same_code --head ./same_code_slow --skip-unchanged
 gate 1 "but not without the request" "^REGRESSION" --base ./same_code --head ./same_code_slow
