@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ternmark kernels: the list, --bench and --gbench, with their rows, formats and errors. No result
 # depends on the speed of a kernel or on how well the two timers agree. Prints TAP.
+# check: long
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 . tests/harness/cli/tap.sh

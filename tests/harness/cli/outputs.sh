@@ -5,11 +5,12 @@
 # check: limit 900
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
+tiny=$PWD/tests/golden/b158_g-I2_S.gguf
 . tests/harness/cli/tap.sh
 need mkfifo
 
-"$program" model make 125M -o model.gguf >/dev/null 2>&1 || { echo "model make failed"; exit 2; }
-quick=(-m synth:125M -t 1 -p 0 -n 1 -r 1 -q)
+cp "$tiny" model.gguf || exit 2
+quick=(-m model.gguf -t 1 -p 0 -n 1 -r 1 -q)
 "$program" bench "${quick[@]}" --processes 1 --store store.jsonl >/dev/null 2>&1
 
 # The commands, with FILE where the path goes. The first word names the option in the titles.
@@ -106,22 +107,27 @@ done
 # An interrupted command: the earlier file stays.
 declare -A long=(
     [logits]="logits -m synth:700M --tokens 1,2,3,4,5,6,7,8 --one-by-one -o FILE"
-    [model-make]="model make 1B --type f16 -o FILE"
-    [trace]="profile -m synth:125M -t 1 -p 0 -n 200 -r 500 -q --seconds 0 --trace FILE"
-    [folded]="profile -m synth:125M -t 1 -p 0 -n 200 -r 500 -q --seconds 0 --folded FILE"
-    [bench]="bench -m synth:125M -t 1 -p 0 -n 200 -r 500 -q --format json -o FILE"
+    [model-make]="model make 3.8B --type f16 -o FILE"
+    [trace]="profile -m model.gguf -t 1 -p 0 -n 200 -r 1000 -q --seconds 0 --trace FILE"
+    [folded]="profile -m model.gguf -t 1 -p 0 -n 200 -r 1000 -q --seconds 0 --folded FILE"
+    [bench]="bench -m null:1000000 -t 1 -p 0 -n 4096 -r 1000 -q --format json -o FILE"
 )
+waits_for_signals() { # pid: whether the program has replaced the default action of SIGINT
+    local status
+    status=$(cat "/proc/$1/status" 2>/dev/null)
+    [[ $status =~ ^Name:[[:space:]]ternmark.*SigBlk:[[:space:]]*([0-9a-f]+) ]] && ((0x${BASH_REMATCH[1]} & 2))
+}
 is_interrupted_and_keeps() { # NAME SIGNAL STATUS
-    local words status
+    local words status pid
     echo precious >kept
     # shellcheck disable=SC2206
     words=(${long[$1]})
     # A shell starts background jobs with SIGINT ignored.
-    (trap - INT; exec env --default-signal=INT timeout 60 "$program" "${words[@]/#FILE/kept}") \
-        >out 2>err </dev/null &
-    sleep 1
-    pkill -"$2" -P $! 2>>err
-    wait $!
+    (trap - INT; exec env --default-signal=INT "$program" "${words[@]/#FILE/kept}") >out 2>err </dev/null &
+    pid=$!
+    while kill -0 $pid 2>/dev/null && ! waits_for_signals $pid; do sleep 0.02; done
+    kill -"$2" $pid 2>>err
+    wait $pid
     status=$?
     echo "exit status $status, wanted $3" >>err
     [ $status -eq "$3" ] && [ "$(cat kept)" = precious ] && no_parts

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks stores that the program writes and those of the fuzz corpus against the JSON Schema of a store,
 # and the schema against what the program reads. Prints TAP.
+# check: long
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 top=$PWD

@@ -1,5 +1,5 @@
 /* Looks, Holm's correction and the rule of the gate: examples by hand, and their promised error
- * rates by simulation. Seeds are fixed; no machine is measured. */
+ * rates by simulation. Seeds are fixed; no machine is measured. check: long */
 #include "tests/tm_test.h"
 
 #include "harness/stats/sequential.h"

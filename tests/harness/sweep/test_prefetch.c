@@ -1,4 +1,5 @@
-/* The prefetch distance: measured once, then cached; the environment variable overrides it. */
+/* The prefetch distance: measured once, then cached; the environment variable overrides it. Each
+ * measurement reads memory for about a second. check: long */
 #include "harness/sweep/plan.h"
 #include "harness/tune/prefetch.h"
 #include "kernels/kernel.h"
