@@ -102,7 +102,7 @@ def nulls_without_reason(value, path="$"):
 
 def reads(program, path):
     """Whether the program reads the store; its refusal names a line."""
-    done = subprocess.run([program, "report", path, "-o", "report"], capture_output=True)
+    done = subprocess.run([program, "export", "--to", "junit", path], capture_output=True)
     return b"line " not in done.stderr
 
 
