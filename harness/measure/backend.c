@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Scalar code does about 10^9 per second, and a worker must not be silent for minutes. */
+#define REFERENCE_MACS_MAX 60000000000
+
 typedef struct engine {
     tm_pool *pool;
     tm_model model;
@@ -59,6 +62,62 @@ static tm_status engine_check(tm_backend *backend, tm_error *err)
 {
     const engine *self = backend->self;
     return tm_model_check(&self->model, self->seed, err);
+}
+
+/* The kernel itself if it is inexact or scalar. */
+static const tm_kernel *scalar_of(const tm_kernel *kernel)
+{
+    for (const tm_kernel *const *k = tm_kernels(); *k && kernel->tolerance == 0; k++)
+        if ((*k)->format == kernel->format && (*k)->isa == TM_ISA_NONE && (*k)->tolerance == 0)
+            return *k;
+    return kernel;
+}
+
+/* Replaces kernels in a copy of a model. Returns how many multiplications per token they do. */
+static int64_t use_scalar(tm_model *model)
+{
+    int64_t macs = 0;
+    model->kernel = scalar_of(model->kernel);
+    model->head_kernel = scalar_of(model->head_kernel);
+    for (int l = 0; l <= model->config.n_layers; l++) {
+        tm_layer *y = &model->layers[l];
+        tm_matrix *const of_layer[] = {&y->q, &y->k, &y->v, &y->o, &y->gate, &y->up, &y->down};
+        tm_matrix *const head[] = {&model->head};
+        bool is_head = l == model->config.n_layers;
+        for (int i = 0; i < (is_head ? 1 : 7); i++) {
+            tm_matrix *matrix = is_head ? head[i] : of_layer[i];
+            const tm_kernel *scalar = scalar_of(matrix->kernel);
+            if (scalar != matrix->kernel)
+                macs += (int64_t)matrix->weight.n_rows * matrix->weight.n_cols;
+            matrix->kernel = scalar;
+        }
+    }
+    return macs;
+}
+
+static tm_status engine_reference(tm_backend *backend, int n, char *text, size_t size,
+                                  tm_error *err)
+{
+    engine *self = backend->self;
+    tm_model scalar = self->model;
+    tm_session *session = self->session;
+    const tm_session_options options = {
+        .n_context = TM_GREEDY_PROMPT + n, .n_batch = TM_GREEDY_PROMPT, .f16_kv = backend->f16_kv};
+    size_t n_layers = (size_t)scalar.config.n_layers;
+    text[0] = 0;
+    tm_status status =
+        tm_alloc((void **)&scalar.layers, n_layers + 1, sizeof *scalar.layers, "layers", err);
+    if (status != TM_OK) return status;
+    memcpy(scalar.layers, self->model.layers, n_layers * sizeof *scalar.layers);
+    int64_t macs = use_scalar(&scalar) * (TM_GREEDY_PROMPT + n) / tm_pool_threads(self->pool);
+    if (macs > 0 && macs <= REFERENCE_MACS_MAX) {
+        status = tm_session_open(&scalar, self->pool, &options, &self->session, err);
+        if (status == TM_OK) status = tm_backend_greedy(backend, n, text, size, err);
+        if (self->session != session) tm_session_close(self->session);
+        self->session = session;
+    }
+    tm_free(scalar.layers);
+    return status;
 }
 
 static void engine_close(tm_backend *backend)
@@ -142,6 +201,7 @@ static tm_status open_engine(const tm_backend_request *request, tm_backend *out,
     out->step = engine_step;
     out->rewind = engine_rewind;
     out->check = engine_check;
+    out->reference = engine_reference;
     return TM_OK;
 }
 
@@ -162,14 +222,15 @@ void tm_backend_close(tm_backend *backend)
 
 tm_status tm_backend_greedy(tm_backend *backend, int n, char *text, size_t size, tm_error *err)
 {
-    int32_t tokens[4];
+    int32_t tokens[TM_GREEDY_PROMPT];
     const float *logits;
     uint64_t hash = TM_HASH_START;
-    for (int i = 0; i < 4;
-         i++) /* the same for every arm; a byte vocabulary has these ids as well */
+    /* The same for every arm; a byte vocabulary has these ids as well. */
+    for (int i = 0; i < TM_GREEDY_PROMPT; i++)
         tokens[i] = (int32_t)((1 + 37 * i) % backend->n_vocab);
     backend->reset(backend);
-    tm_status status = backend->eval(backend, tokens, 4, TM_LOGITS_LAST, &logits, err);
+    tm_status status =
+        backend->eval(backend, tokens, TM_GREEDY_PROMPT, TM_LOGITS_LAST, &logits, err);
     for (int i = 0; i < n && status == TM_OK; i++) {
         int32_t next = tm_argmax(logits, backend->n_vocab);
         hash = tm_hash(hash, &next, sizeof next);

@@ -12,6 +12,7 @@
 #include "engine/session.h"
 
 #define TM_BACKEND_CPUS_MAX 256
+#define TM_GREEDY_PROMPT    4 /* tokens that the greedy ones follow */
 
 typedef struct tm_backend tm_backend;
 struct tm_backend {
@@ -40,6 +41,9 @@ struct tm_backend {
     /* Checks every kernel of the model against the reference on its shapes. Call it before
      * timing. */
     tm_status (*check)(tm_backend *backend, tm_error *err);
+    /* As tm_backend_greedy, with every exact kernel replaced by the scalar one of its layout on the
+     * same weights. text: "" if no kernel would be replaced, or if it would take minutes. */
+    tm_status (*reference)(tm_backend *backend, int n, char *text, size_t size, tm_error *err);
     void (*close)(tm_backend *backend);
 };
 

@@ -17,7 +17,6 @@
 
 /* The hash of these greedy tokens tells apart models that are computed differently. The first
  * follows the whole prompt. */
-#define GREEDY_PROMPT 4
 #define GREEDY_TOKENS 4
 /* A warm-up generates no more than this, which is enough for caches and clocks. */
 #define WARMUP_GEN 4
@@ -26,8 +25,9 @@
 void tm_worker_sizes(const tm_test *tests, int n_tests, tm_session_options *out)
 {
     int64_t most = 0; /* TM_TOKENS_MAX x 3 x TM_SEQUENCES_MAX is below 2^30 */
-    *out = (tm_session_options){
-        .n_context = GREEDY_PROMPT + GREEDY_TOKENS, .n_batch = GREEDY_PROMPT, .n_sequences = 1};
+    *out = (tm_session_options){.n_context = TM_GREEDY_PROMPT + GREEDY_TOKENS,
+                                .n_batch = TM_GREEDY_PROMPT,
+                                .n_sequences = 1};
     for (int i = 0; i < n_tests; i++) {
         const tm_test *t = &tests[i];
         int n_sequences = t->n_sequences > 1 ? t->n_sequences : 1, positions = tm_test_positions(t);
@@ -273,6 +273,14 @@ static tm_status check_backend(tm_backend *backend, const tm_worker_request *req
     tm_status status = request->check ? backend->check(backend, err) : TM_OK;
     if (status == TM_OK && request->check)
         status = tm_backend_greedy(backend, GREEDY_TOKENS, tokens, size, err);
+    char reference[24] = "";
+    if (status == TM_OK && request->check && request->reference)
+        status = backend->reference(backend, GREEDY_TOKENS, reference, sizeof reference, err);
+    if (status == TM_OK && reference[0] && strcmp(reference, tokens) != 0)
+        status = tm_fail(err, TM_CHECK,
+                         "its greedy tokens (hash %s) differ from those of scalar kernels on the "
+                         "same weights (%s)",
+                         tokens, reference);
     if (status != TM_OK) return status;
     tm_json *json = line_of("checked");
     tm_json_put_string(json, "tokens", tokens);

@@ -50,6 +50,7 @@ typedef struct tm_worker_request {
     int n_tests;
     uint64_t seed; /* below 2^53 */
     bool oversubscribe, f16_kv, check;
+    bool reference;     /* also compare the greedy tokens with those of scalar kernels */
     char counters[128]; /* a counter group, by name or file; "": none */
     int cpus[256];      /* to pin to; n_cpus 0: the pool chooses */
     int n_cpus;

@@ -36,6 +36,7 @@ char *tm_worker_request_print(const tm_worker_request *request)
     tm_json_put_bool(json, "oversubscribe", request->oversubscribe);
     tm_json_put_bool(json, "f16_kv", request->f16_kv);
     tm_json_put_bool(json, "check", request->check);
+    tm_json_put_bool(json, "reference", request->reference);
     tm_json_put_string(json, "counters", request->counters);
     tm_json *cpus = tm_json_array(), *tests = tm_json_array();
     for (int i = 0; i < request->n_cpus; i++)
@@ -188,6 +189,7 @@ static void read_request(tm_json_reader *r, tm_worker_request *out)
     out->oversubscribe = tm_json_true(tm_json_get(r->json, "oversubscribe"));
     out->f16_kv = tm_json_true(tm_json_get(r->json, "f16_kv"));
     out->check = tm_json_true(tm_json_get(r->json, "check"));
+    out->reference = tm_json_true(tm_json_get(r->json, "reference"));
     read_cpus(r, out);
     read_tests(r, out);
     read_energy(r, out);

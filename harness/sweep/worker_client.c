@@ -86,6 +86,24 @@ static void to_next_window(session *s)
         step_window(s);
 }
 
+static bool in_plan(const tm_plan *plan, const char *cell_id)
+{
+    for (int i = 0; i < plan->n_arms; i++)
+        for (int k = 0; k < plan->arms[i].n_cells; k++)
+            if (strcmp(plan->arms[i].cell_ids[k], cell_id) == 0) return true;
+    return false;
+}
+
+/* Whether an arm of this plan that computes the same has been checked. */
+static bool has_tokens(const tm_worker_client *p)
+{
+    size_t cursor = 0;
+    const tm_record *r;
+    while ((r = tm_sweep_store_next_tokens(p->log, &p->arm->cells[0], &cursor)))
+        if (in_plan(p->options->plan, r->cell_id)) return true;
+    return false;
+}
+
 static void fill_request(session *s)
 {
     const tm_worker_client *p = s->p;
@@ -96,6 +114,7 @@ static void fill_request(session *s)
     r->oversubscribe = p->options->oversubscribe;
     r->f16_kv = !(p->arm->setting && p->arm->setting->f32_kv);
     r->check = true;
+    r->reference = !has_tokens(p); /* the others are compared with this one */
     snprintf(r->counters, sizeof r->counters, "%s", suite->counters);
     for (int i = 0; i < p->arm->n_cells; i++) {
         const tm_cell *cell = &p->arm->cells[i];
@@ -130,14 +149,6 @@ static void fill_request(session *s)
     to_next_profile(s);
     to_next_window(s);
     s->has_energy = has_windows(s);
-}
-
-static bool in_plan(const tm_plan *plan, const char *cell_id)
-{
-    for (int i = 0; i < plan->n_arms; i++)
-        for (int k = 0; k < plan->arms[i].n_cells; k++)
-            if (strcmp(plan->arms[i].cell_ids[k], cell_id) == 0) return true;
-    return false;
 }
 
 /* The greedy tokens must be those of every other arm of this plan that computes the same. */

@@ -302,6 +302,13 @@ static void test_wrong_tokens(void **state)
     assert_says(failed->reason, "differ from those of trit_mad_scalar");
     assert_int_equal(r.outcome.n_cells_failed, 1);
     finish(&r);
+    /* Also one that no other arm of the plan is compared with. */
+    make_suite("null:1000:wrong@0", "i2r16_mad_scalar", "tg4");
+    suite.baseline[0] = 0;
+    sweep(&r, NULL);
+    failed = find_cell(&r.outcome.records, "null:1000:wrong@0", "tg4", "failed");
+    assert_says(failed->reason, "differ from those of scalar kernels");
+    finish(&r);
 }
 
 static void test_skips(void **state)
