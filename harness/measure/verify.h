@@ -2,8 +2,8 @@
  * its outputs are with activations in halves, in int8 blocks and in int8 tokens.
  *
  * A kernel is compared with the first one of its kind in kernels.def that needs no instruction set.
- * Kernels of ternary layouts are one kind, as they are exact; others must share a layout. Exact kernels
- * must give the same bits at every position. The others may differ by their rounding, see
+ * Kernels of ternary layouts are one kind, as they are exact; others must share a layout. Exact
+ * kernels must give the same bits at every position. The others may differ by their rounding, see
  * tm_verify_limit.
  */
 #ifndef TM_HARNESS_MEASURE_VERIFY_H
