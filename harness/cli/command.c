@@ -249,7 +249,8 @@ static int list_known_variables(char texts[][48], const char **names, int max)
     for (const tm_command_entry *e = tm_commands(); e->group || e->command; e++) {
         tm_option rows[TM_COMMAND_OPTIONS_MAX];
         int n_rows = e->command ? tm_command_options(e->command, rows) : 0;
-        for (int i = 0; i < n_rows && n < max; i++) {
+        for (int i = 0; i < n_rows; i++) {
+            assert(n < max);
             tm_option_variable(&rows[i], texts[n], sizeof texts[n]);
             names[n] = NULL;
             if (tm_names_have(names, texts[n])) continue;

@@ -1,5 +1,6 @@
 #include "harness/cli/energy_options.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,8 +47,10 @@ const tm_option *tm_energy_source_rows(void)
 {
     static tm_option rows[TM_ENERGY_SETTINGS_MAX + 1];
     const tm_probe_option *option;
-    for (int i = 0; (option = tm_probe_user_option(i, NULL)) && i < TM_ENERGY_SETTINGS_MAX; i++)
+    for (int i = 0; (option = tm_probe_user_option(i, NULL)); i++) {
+        assert(i < TM_ENERGY_SETTINGS_MAX && "a new option of a source: raise the limit");
         rows[i] = row_of(option, i);
+    }
     return rows;
 }
 

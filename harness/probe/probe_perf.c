@@ -84,19 +84,23 @@ static void give_recipe(tm_probe_health *health)
 static tm_status open_perf(tm_probe *probe, tm_probe_health *health, tm_error *err)
 {
     const char *root = probe->options.root;
-    char text[256];
+    char text[1024];
     int64_t type;
-    int cpus[MAX_CPUS];
+    int cpus[MAX_CPUS + 1];
     if (!tm_sysfs_int(root, FOLDER "/type", &type) || type < 0 || type > INT_MAX)
         return tm_probe_refuse(health, err, TM_PROBE_MISSING,
                                "sudo modprobe rapl, on the machine itself (x86 only)",
                                "perf: the kernel has no PMU named power (/" FOLDER ")");
     int n = tm_sysfs_text(root, FOLDER "/cpumask", text, sizeof text)
-                ? tm_sysfs_cpu_list(text, cpus, MAX_CPUS)
+                ? tm_sysfs_cpu_list(text, cpus, MAX_CPUS + 1)
                 : 0;
     if (n == 0)
         return tm_probe_refuse(health, err, TM_PROBE_MISSING, "",
                                "perf: /" FOLDER "/cpumask lists no CPU");
+    if (n > MAX_CPUS)
+        return tm_probe_refuse(
+            health, err, TM_PROBE_MISSING, "",
+            "perf: /" FOLDER "/cpumask lists more than %d CPUs, which is the limit", MAX_CPUS);
     for (int i = 0; i < (int)(sizeof domains / sizeof domains[0]); i++)
         for (int k = 0; k < n; k++) {
             tm_status status = add_event(probe, i, (int)type, cpus[k], err);

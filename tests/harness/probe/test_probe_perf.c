@@ -149,6 +149,8 @@ static void test_invalid_files_are_refused(void **state)
     put_pmu(root);
     tree_put(root, P "cpumask", "");
     refuse(root, TM_PROBE_MISSING, "lists no CPU");
+    tree_put(root, P "cpumask", "0-64");
+    refuse(root, TM_PROBE_MISSING, "lists more than 64 CPUs");
     tree_put(root, P "cpumask", "0");
     tree_put(root, P "events/energy-pkg.unit", "Watts");
     refuse(root, TM_PROBE_INVALID, "are not a count of joules");
