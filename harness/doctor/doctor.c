@@ -17,11 +17,20 @@ const char *tm_doctor_status_text(tm_doctor_status status)
 
 tm_doctor_line *tm_doctor_add(tm_doctor *doctor, const char *name)
 {
-    int room = (int)(sizeof doctor->lines / sizeof doctor->lines[0]);
-    tm_doctor_line *line = &doctor->lines[doctor->n_lines < room ? doctor->n_lines++ : room - 1];
+    bool has_room = doctor->n_lines < TM_DOCTOR_LINES_MAX;
+    tm_doctor_line *line = has_room ? &doctor->lines[doctor->n_lines++] : &doctor->spare;
+    doctor->n_dropped += !has_room;
     memset(line, 0, sizeof *line);
     snprintf(line->name, sizeof line->name, "%s", name);
     return line;
+}
+
+tm_status tm_doctor_check(const tm_doctor *doctor, tm_error *err)
+{
+    if (doctor->n_dropped == 0) return TM_OK;
+    return tm_fail(err, TM_UNSUPPORTED,
+                   "doctor: %d lines exceed the limit of %d; raise TM_DOCTOR_LINES_MAX",
+                   doctor->n_lines + doctor->n_dropped, TM_DOCTOR_LINES_MAX);
 }
 
 void tm_doctor_ok(tm_doctor_line *line, const char *fmt, ...)
@@ -146,7 +155,7 @@ static void read_power_supply(const char *root, tm_doctor *out)
 tm_status tm_doctor_read(const tm_doctor_options *options, tm_doctor *out, tm_error *err)
 {
     tm_machine machine;
-    out->n_lines = 0;
+    out->n_lines = out->n_dropped = 0;
     tm_status status = tm_machine_read(options->root, &machine, err);
     if (status != TM_OK) return status;
     tm_doctor_read_machine(&machine, options->root, out);
@@ -154,7 +163,7 @@ tm_status tm_doctor_read(const tm_doctor_options *options, tm_doctor *out, tm_er
     read_power_supply(options->root, out);
     tm_doctor_read_live(options, &machine, out);
     tm_doctor_read_probes(options, out);
-    return TM_OK;
+    return tm_doctor_check(out, err);
 }
 
 tm_json *tm_doctor_to_json(const tm_doctor *doctor)

@@ -3,6 +3,7 @@
 #ifndef TM_HARNESS_DOCTOR_DOCTOR_H
 #define TM_HARNESS_DOCTOR_DOCTOR_H
 
+#include "harness/base/clock.h"
 #include "harness/machine/machine.h"
 
 typedef enum tm_doctor_status {
@@ -19,9 +20,13 @@ typedef struct tm_doctor_line {
     char fix[400];    /* a command or an action; "" if there is none */
 } tm_doctor_line;
 
+#define TM_DOCTOR_LINES_MAX 64
+
 typedef struct tm_doctor {
-    tm_doctor_line lines[64];
+    tm_doctor_line lines[TM_DOCTOR_LINES_MAX];
     int n_lines;
+    tm_doctor_line spare; /* what has no room; tm_doctor_check reports it */
+    int n_dropped;
 } tm_doctor;
 
 typedef struct tm_doctor_options {
@@ -30,11 +35,12 @@ typedef struct tm_doctor_options {
     double bandwidth_seconds; /* 0: 0.1; below 0: do not measure */
     /* A libpapi file; NULL: the system's, which is not opened for a recorded machine. */
     const char *papi_library;
+    const tm_clock *clock; /* of the energy sources, as in tm_probe_options; NULL: the system's */
 } tm_doctor_options;
 
 const char *tm_doctor_status_text(tm_doctor_status status);
 
-/* Errors: IO if root has no proc/cpuinfo, NOMEM. */
+/* Errors: IO if root has no proc/cpuinfo, NOMEM, UNSUPPORTED (tm_doctor_check). */
 tm_status tm_doctor_read(const tm_doctor_options *options, tm_doctor *out,
                          tm_error *err) TM_MUST_USE;
 
@@ -44,8 +50,10 @@ tm_json *tm_doctor_to_json(const tm_doctor *doctor);
 
 /* For the files of this room. */
 
-/* Appends a line. Never NULL: the last line is used again when there is no room. */
+/* Appends a line. Never NULL: what has no room goes to `spare`. */
 tm_doctor_line *tm_doctor_add(tm_doctor *doctor, const char *name);
+/* Errors: UNSUPPORTED if more than TM_DOCTOR_LINES_MAX lines were added. */
+tm_status tm_doctor_check(const tm_doctor *doctor, tm_error *err) TM_MUST_USE;
 /* Sets the value, and the status ok. */
 void tm_doctor_ok(tm_doctor_line *line, const char *fmt, ...) TM_PRINTF(2, 3);
 /* These set the status, the detail and the command that would fix it ("": there is none). */

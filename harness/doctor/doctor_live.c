@@ -85,6 +85,7 @@ static void condition_lines(const tm_doctor_options *options, tm_doctor *out)
 
 /* A powercap window that runs while PAPI counts. */
 typedef struct beside {
+    const tm_clock *clock;
     tm_probe *probe;
     tm_probe_window window;
 } beside;
@@ -93,7 +94,7 @@ static void measure_beside(void *arg)
 {
     beside *b = arg;
     tm_probe_start(b->probe);
-    tm_clock_sleep(NULL, 1050000000);
+    tm_clock_sleep(b->clock, 1050000000);
     tm_probe_stop(b->probe, &b->window);
 }
 
@@ -109,10 +110,11 @@ static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, 
 {
     char name[48], reason[200];
     double joules;
-    beside b = {0};
+    beside b = {.clock = options->clock};
     tm_probe_health health;
     tm_error why = {0};
-    tm_probe_options probing = {.root = options->root, .spin_seconds = options->spin_seconds};
+    tm_probe_options probing = {
+        .root = options->root, .spin_seconds = options->spin_seconds, .clock = options->clock};
     tm_doctor_line *line = tm_doctor_add(out, "papi powercap");
     if (!tm_papi_component(papi, "powercap", reason, sizeof reason)) {
         tm_doctor_missing(line, "", "%s; energy is read from powercap without PAPI", reason);
@@ -124,11 +126,11 @@ static void papi_powercap_line(const tm_doctor_options *options, tm_papi *papi, 
                           why.message[0] ? why.message : "no zone 0");
         return;
     }
-    int64_t begin = tm_now_ns();
+    int64_t begin = tm_clock_now(options->clock);
     if (tm_papi_zone_joules(papi, 0, measure_beside, &b, &joules, &why) != TM_OK) {
         tm_doctor_missing(line, "", "%s", why.message);
     } else {
-        double seconds = 1e-9 * (double)(tm_now_ns() - begin);
+        double seconds = 1e-9 * (double)(tm_clock_now(options->clock) - begin);
         const tm_probe_value *v = zone_value(&b.window, name);
         if (!v || v->state != TM_PROBE_OK) {
             tm_doctor_missing(line, "", "nothing to compare it with: %s", v ? v->reason : name);

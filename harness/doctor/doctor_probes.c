@@ -14,7 +14,8 @@ static void energy_line(const tm_doctor_options *options, const char *source, bo
     tm_probe *probe;
     tm_probe_health health;
     tm_error err = {0};
-    tm_probe_options probing = {.root = options->root, .spin_seconds = options->spin_seconds};
+    tm_probe_options probing = {
+        .root = options->root, .spin_seconds = options->spin_seconds, .clock = options->clock};
     snprintf(name, sizeof name, "energy %s", source);
     tm_doctor_line *line = tm_doctor_add(out, name);
     if (tm_probe_open(source, &probing, &probe, &health, &err) != TM_OK) {

@@ -1,7 +1,7 @@
 /* Checks the doctor's lines on recorded machines, and on this machine against /proc and /sys. */
 #include "harness/doctor/doctor.h"
 #include "harness/base/sysfs.h"
-#include "tests/harness/probe/energy_tree.h"
+#include "tests/harness/probe/fake_machine.h"
 
 #define MACHINES "tests/harness/machine/machines/"
 
@@ -28,18 +28,6 @@ static void assert_line(const char *name, const char *status, const char *value)
     if (strcmp(tm_doctor_status_text(line->status), status) != 0 || strcmp(line->value, value) != 0)
         fail_msg("%s: %s \"%s\" (%s); expected %s \"%s\"", name,
                  tm_doctor_status_text(line->status), line->value, line->detail, status, value);
-}
-
-/* The energy counter of a tree is advanced by a thread of this test. If that thread is preempted
- * while the doctor reads, the doctor reports a stuck counter, so the read is repeated. */
-static void examine_until(const tm_doctor_options *options, const char *name,
-                          tm_doctor_status status)
-{
-    tm_error err = {0};
-    for (int i = 0; i < 30; i++) {
-        assert_ok(tm_doctor_read(options, &doctor, &err), err);
-        if (line_of(name)->status == status) return;
-    }
 }
 
 static void test_laptop(void **state)
@@ -129,21 +117,23 @@ static void test_energy_lines(void **state)
     assert_says(line_of("energy powercap")->detail, "package-0 stayed at 7");
     assert_line("energy", "missing", "not measurable");
     tree_zone(root, "intel-rapl:0:0", "dram", "7", "262143328850");
-    tree_meter m = {.root = root,
-                    .paths = {"sys/class/powercap/intel-rapl:0/energy_uj"},
-                    .watts = {30},
-                    .range = {262143328850}};
-    tree_meter_start(&m);
-    tm_doctor_options options = {.root = root, .spin_seconds = 0.05, .bandwidth_seconds = 0.02};
-    examine_until(&options, "energy powercap", TM_DOCTOR_WARN);
+    tree_meter meter = {.root = root,
+                        .paths = {"sys/class/powercap/intel-rapl:0/energy_uj"},
+                        .watts = {30},
+                        .range = {262143328850}};
+    fake_machine m;
+    machine_init(&m);
+    m.meter = &meter;
+    tm_error err = {0};
+    tm_doctor_options options = {.root = root, .spin_seconds = 0.05, .clock = &m.clock};
+    assert_ok(tm_doctor_read(&options, &doctor, &err), err);
     assert_line("energy powercap", "warn", "package-0");
     assert_says(line_of("energy powercap")->detail, "dram package-0 stayed at 7");
     assert_line("energy", "ok", "measurable");
     char path[128];
     snprintf(path, sizeof path, "%s/sys/class/powercap/intel-rapl:0:0/name", root);
     assert_int_equal(remove(path), 0);
-    examine_until(&options, "energy powercap", TM_DOCTOR_WARN);
-    tree_meter_stop(&m);
+    assert_ok(tm_doctor_read(&options, &doctor, &err), err);
     assert_line("energy powercap", "warn", "package-0");
     assert_says(line_of("energy powercap")->detail, "SGX");
 }
@@ -156,12 +146,14 @@ static void test_papi_is_compared_with_powercap(void **state)
     const char *root = scratch_path("papi");
     tree_put(root, "proc/cpuinfo", "processor\t: 0");
     tree_zone(root, "intel-rapl:0", "package-0", "7", "262143328850");
-    tree_meter m = {.root = root,
-                    .paths = {"sys/class/powercap/intel-rapl:0/energy_uj"},
-                    .watts = {30},
-                    .range = {262143328850}};
+    tree_meter meter = {.root = root,
+                        .paths = {"sys/class/powercap/intel-rapl:0/energy_uj"},
+                        .watts = {30},
+                        .range = {262143328850}};
+    fake_machine m;
+    machine_init(&m);
     tm_doctor_options options = {
-        .root = root, .spin_seconds = 0.05, .papi_library = fake_papi_path()};
+        .root = root, .spin_seconds = 0.05, .papi_library = fake_papi_path(), .clock = &m.clock};
     assert_ok(tm_doctor_read(&options, &doctor, &err), err);
     assert_says(line_of("papi")->value, ", 2 of 3 preset events");
     assert_int_equal(line_of("papi")->status, TM_DOCTOR_OK);
@@ -171,18 +163,13 @@ static void test_papi_is_compared_with_powercap(void **state)
     assert_ok(tm_doctor_read(&options, &doctor, &err), err);
     assert_says(line_of("papi powercap")->detail, "nothing to compare it with: powercap: package-0 "
                                                   "stayed at 7");
-    tree_meter_start(&m);
-    examine_until(&options, "papi powercap", TM_DOCTOR_OK);
-    assert_int_equal(line_of("papi powercap")->status, TM_DOCTOR_OK);
-    double papi = 0, powercap = 0; /* 30 W for 1.05 s or more */
-    assert_int_equal(sscanf(line_of("papi powercap")->value, "%lf J of package-0; powercap %lf J",
-                            &papi, &powercap),
-                     2);
-    assert_true(papi > 31 && powercap > 15);
-    setenv("FAKE_PAPI_WATTS", "60", 1);
-    examine_until(&options, "papi powercap", TM_DOCTOR_WARN);
-    tree_meter_stop(&m);
-    unsetenv("FAKE_PAPI_WATTS");
+    m.meter = &meter;
+    setenv("FAKE_PAPI_JOULES", "31.5", 1); /* 30 W for 1.05 s */
+    assert_ok(tm_doctor_read(&options, &doctor, &err), err);
+    assert_line("papi powercap", "ok", "31.5 J of package-0; powercap 31.5 J");
+    setenv("FAKE_PAPI_JOULES", "63", 1);
+    assert_ok(tm_doctor_read(&options, &doctor, &err), err);
+    unsetenv("FAKE_PAPI_JOULES");
     unsetenv("FAKE_PAPI");
     assert_int_equal(line_of("papi powercap")->status, TM_DOCTOR_WARN);
     assert_says(line_of("papi powercap")->detail, "results use powercap");
@@ -251,6 +238,23 @@ static void test_root_without_machine_is_an_error(void **state)
     assert_says(err.message, "proc/cpuinfo");
 }
 
+static void test_a_line_without_room_is_an_error(void **state)
+{
+    (void)state;
+    static tm_doctor full;
+    tm_error err = {0};
+    for (int i = 0; i < TM_DOCTOR_LINES_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "line %d", i);
+        tm_doctor_ok(tm_doctor_add(&full, name), "yes");
+    }
+    assert_ok(tm_doctor_check(&full, &err), err);
+    tm_doctor_missing(tm_doctor_add(&full, "one more"), "", "no");
+    assert_string_equal(full.lines[TM_DOCTOR_LINES_MAX - 1].name, "line 63");
+    assert_int_equal(tm_doctor_check(&full, &err), TM_UNSUPPORTED);
+    assert_says(err.message, "65 lines exceed the limit of 64");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_this_machine),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_root_without_machine_is_an_error),
+        cmocka_unit_test(test_a_line_without_room_is_an_error),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

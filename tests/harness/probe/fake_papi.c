@@ -8,7 +8,7 @@
  *   nostart     it cannot start counting
  *   negative    every count is negative (as in papi issue 59)
  *   readfails   reading fails
- *   powercap    no error: it has this component, whose zone 0 draws $FAKE_PAPI_WATTS (default 30)
+ *   powercap    no error: it has this component, whose zone 0 uses $FAKE_PAPI_JOULES in a window
  * Otherwise it has no powercap component. The component rocm_smi is disabled. */
 #include <papi.h>
 #include <stdlib.h>
@@ -16,7 +16,6 @@
 #include <time.h>
 
 static int n_added, running, inherits, last_set, core_set, zone_set;
-static long long zone_begin_ns;
 static long long per_microsecond[32], begin_ns;
 
 static int is(const char *what)
@@ -129,10 +128,7 @@ int PAPI_add_named_event(int set, const char *name)
 
 int PAPI_start(int set)
 {
-    if (set == zone_set) {
-        zone_begin_ns = now_ns();
-        return PAPI_OK;
-    }
+    if (set == zone_set) return PAPI_OK;
     if (set != core_set || n_added == 0 || is("nostart")) return PAPI_ECNFLCT;
     running = 1;
     begin_ns = now_ns();
@@ -141,9 +137,9 @@ int PAPI_start(int set)
 
 int PAPI_read(int set, long long *values)
 {
-    const char *watts = getenv("FAKE_PAPI_WATTS");
+    const char *joules = getenv("FAKE_PAPI_JOULES");
     if (set == zone_set) {
-        values[0] = (now_ns() - zone_begin_ns) / 1000 * (watts ? atoi(watts) : 30);
+        values[0] = (long long)(1e6 * (joules ? atof(joules) : 0));
         return PAPI_OK;
     }
     if (set != core_set || !running || is("readfails")) return PAPI_ENOTRUN;
