@@ -217,6 +217,15 @@ static tm_status write_exports(const tm_exports *exports, const tm_arms *arms,
     return status;
 }
 
+static tm_status print(const tm_arms *arms, const tm_call *call, tm_error *err)
+{
+    tm_text text = {0};
+    tm_status status = tm_arms_write(arms, call->format, &text, err);
+    if (status == TM_OK) fputs(tm_text_string(&text), call->out);
+    tm_text_free(&text);
+    return status;
+}
+
 static tm_status run_live(const request *r, const tm_call *call, const metric_list *metrics,
                           tm_arms *arms, int *exit_status, tm_error *err)
 {
@@ -258,6 +267,7 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
                            .interrupt = &interrupt};
     if (status == TM_OK) status = tm_arms_run(&run, &plan, &outcome, &machine, err);
     int first = outcome.first_new;
+    tm_text notes = {0};
     if (status == TM_OK)
         status = tm_arms_of_plan(&plan, outcome.records.items + first, outcome.records.n - first,
                                  metrics->items, metrics->n, -1, arms, err);
@@ -268,7 +278,10 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
         tm_arms_judge(arms, run.wants ? &state.looks : NULL);
     }
     for (int i = 0; i < arms->n_rows && r->aa && status == TM_OK; i++)
-        status = tm_noise_floor_keep(machine.fingerprint, &arms->rows[i], err);
+        status = tm_noise_floor_keep(machine.fingerprint, &arms->rows[i], &notes, err);
+    tm_print_notes("compare", tm_text_string(&notes));
+    tm_text_free(&notes);
+    if (status == TM_OK) status = print(arms, call, err);
     if (status == TM_OK && exports.n > 0 && !outcome.interrupted)
         status = write_exports(&exports, arms, &outcome.records, first, err);
     tm_exports_close(&exports);
@@ -302,6 +315,9 @@ static tm_status check_arguments(const request *r, const tm_call *call, bool *st
     const int n = call->n_arguments;
     *stores = false;
     if (r->aa && n != 1) return tm_fail(err, TM_ARG, "--aa takes one arm; %d are given", n);
+    if (r->aa && r->exports.targets)
+        return tm_fail(err, TM_ARG,
+                       "--aa has no result to export, only a noise floor; leave out --export");
     if (r->aa) return TM_OK;
     if (n != 2) return tm_fail(err, TM_ARG, "two arms are needed, A and B; %d is given", n);
     bool a = is_store(call->arguments[0]), b = is_store(call->arguments[1]);
@@ -322,7 +338,6 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     request *r = settings;
     metric_list metrics;
     tm_arms arms = {0};
-    tm_text text = {0};
     bool stores;
     tm_status status = check_arguments(r, call, &stores, err);
     if (status == TM_OK) status = parse_metrics(r->metrics, &metrics, err);
@@ -331,17 +346,15 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
         if (status == TM_OK) {
             drop_unasked(&metrics, &arms);
             tm_arms_judge(&arms, NULL);
+            status = print(&arms, call, err);
         }
     } else if (status == TM_OK) {
         status = run_live(r, call, &metrics, &arms, &call->exit_status, err);
     }
-    if (status == TM_OK) status = tm_arms_write(&arms, call->format, &text, err);
-    if (status == TM_OK) fputs(tm_text_string(&text), call->out);
     bool any = false;
     for (int i = 0; i < arms.n_rows; i++) any = any || !arms.rows[i].missing[0];
     if (status == TM_OK && r->plot && any) status = write_plot(&arms, r->plot, err);
     if (status == TM_OK && call->exit_status == 0 && !any) call->exit_status = 3;
-    tm_text_free(&text);
     tm_arms_free(&arms);
     return status;
 }

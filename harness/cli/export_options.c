@@ -70,10 +70,14 @@ tm_status tm_exports_write(const tm_exports *exports, const char *command, const
 {
     tm_text notes = {0};
     tm_status status = TM_OK;
-    for (int i = 0; i < exports->n && status == TM_OK; i++)
-        status = is_stdout(&exports->items[i])
-                     ? print_export(e, &exports->items[i], &notes, err)
-                     : tm_export_to_file(e, &exports->items[i], &notes, err);
+    for (int i = 0; i < exports->n; i++) {
+        tm_error ignored;
+        tm_error *why = status == TM_OK ? err : &ignored;
+        tm_status one = is_stdout(&exports->items[i])
+                            ? print_export(e, &exports->items[i], &notes, why)
+                            : tm_export_to_file(e, &exports->items[i], &notes, why);
+        if (status == TM_OK) status = one;
+    }
     tm_print_notes(command, tm_text_string(&notes));
     tm_text_free(&notes);
     return status;

@@ -17,12 +17,16 @@ static bool path_of(const char *fingerprint, const tm_arms_row *row, char path[T
     return tm_tune_cache_path(NULL, tm_hash(TM_HASH_START, key, strlen(key)), path);
 }
 
-tm_status tm_noise_floor_keep(const char *fingerprint, const tm_arms_row *row, tm_error *err)
+tm_status tm_noise_floor_keep(const char *fingerprint, const tm_arms_row *row, tm_text *notes,
+                              tm_error *err)
 {
     char path[TM_TUNE_CACHE_PATH];
     double floor = exp(fmax(fabs(log(row->ratio.low)), fabs(log(row->ratio.high))));
-    if (row->n_a < TM_NOISE_FLOOR_PAIRS || !isfinite(floor) || !path_of(fingerprint, row, path))
+    if (row->n_a < TM_NOISE_FLOOR_PAIRS || !isfinite(floor) || !path_of(fingerprint, row, path)) {
+        tm_text_format(notes, "no noise floor of %s was kept: it needs %d pairs with values\n",
+                       row->metric->label, TM_NOISE_FLOOR_PAIRS);
         return TM_OK;
+    }
     tm_json *json = tm_json_object();
     if (!json) return tm_fail(err, TM_NOMEM, "no memory for a noise floor");
     tm_json_put_string(json, "fingerprint", fingerprint);
@@ -34,6 +38,15 @@ tm_status tm_noise_floor_keep(const char *fingerprint, const tm_arms_row *row, t
     tm_json_put_number(json, "unix_seconds", tm_unix_now());
     tm_status status = tm_tune_cache_write(path, json, err);
     tm_json_free(json);
+    if (status == TM_OK)
+        tm_text_format(notes,
+                       "noise floor of %s for %d thread%s and %s: %.2f, kept for this "
+                       "machine\n",
+                       row->metric->label, row->b.threads, row->b.threads == 1 ? "" : "s",
+                       row->b.n_gen == 0      ? "prompts"
+                       : row->b.n_prompt == 0 ? "generation"
+                                              : "both",
+                       floor);
     return status;
 }
 

@@ -9,8 +9,8 @@
 #define TM_NOISE_FLOOR_PAIRS 10
 
 /* Keeps the bound of the A/A ratio that is farther from 1, from at least TM_NOISE_FLOOR_PAIRS
- * pairs. Errors: IO, NOMEM. */
-tm_status tm_noise_floor_keep(const char *fingerprint, const tm_arms_row *row,
+ * pairs, and adds a line that says so to notes. Errors: IO, NOMEM. */
+tm_status tm_noise_floor_keep(const char *fingerprint, const tm_arms_row *row, tm_text *notes,
                               tm_error *err) TM_MUST_USE;
 /* Sets noise_floor and noise_pairs of the row if they are known. */
 void tm_noise_floor_recall(const char *fingerprint, tm_arms_row *row);

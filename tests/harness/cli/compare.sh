@@ -48,6 +48,12 @@ expect 0 "without --pairs it ends when the interval decides" "8 pairs" compare p
 expect 0 "--precision ends when the interval is narrow" "8 pairs" compare peer=one peer=two $cells --peer "$peers" --precision 2%
 # shellcheck disable=SC2086
 expect 0 "an arm is compared with itself" "no difference shown" compare --aa peer=one $cells --peer "$peers"
+grep -q "noise floor of speed for 1 thread and generation: 1.00.*, kept for this machine" err
+verdict $? "and says that the noise floor is kept"
+# shellcheck disable=SC2086
+expect 0 "fewer pairs are no noise floor" "no noise floor of speed was kept: it needs 10 pairs" compare --aa peer=one $cells --peer "$peers" --pairs 4
+# shellcheck disable=SC2086
+expect 2 "an A/A test is not exported" "leave out --export" compare --aa peer=one $cells --peer "$peers" --export junit:aa.xml
 # shellcheck disable=SC2086
 expect 0 "the noise floor of the A/A run is shown" "noise floor 1.00" compare peer=one peer=two $cells --peer "$peers" --pairs 4
 # shellcheck disable=SC2086

@@ -73,6 +73,9 @@ PYTHON
 verdict $? "and the figures"
 grep -q "<failure" out.xml
 verdict $? "the export has the failure"
+gate 3 "an export that has nothing to hold is named" "nothing to export as bencher" --base ./crash --head ./crash --export bencher:none.json --export junit:crash.xml
+grep -q "<error" crash.xml
+verdict $? "and the exports after it are written"
 [ "$(grep -c '"kind":"sample"' s.jsonl)" -eq 32 ]
 verdict $? "the store has every sample"
 gate 0 "Markdown" "| PASS | " --base ./base --head ./same --format md
