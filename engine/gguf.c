@@ -1,4 +1,5 @@
 #include "engine/gguf_private.h"
+#include "engine/hf.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,34 +9,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Takes ownership of the bytes if `mapped`, also on error. */
-static tm_status open_bytes(const char *path, const uint8_t *data, size_t size, bool mapped,
-                            tm_gguf **out, tm_error *err)
+/* A reader of nothing yet, with its path. */
+static tm_status make_reader(const char *path, tm_gguf **out, tm_error *err)
+{
+    tm_gguf *g = NULL;
+    size_t length = strlen(path) + 1;
+    tm_status status = tm_alloc((void **)&g, 1, sizeof *g, "a GGUF reader", err);
+    if (!status) status = tm_alloc((void **)&g->path, length, 1, "a GGUF path", err);
+    if (status) {
+        tm_gguf_close(g);
+        return status;
+    }
+    memcpy(g->path, path, length);
+    *out = g;
+    return TM_OK;
+}
+
+/* Closes the reader on error. */
+static tm_status parse(tm_gguf *g, tm_gguf **out, tm_error *err)
 {
     tm_error local;
     if (!err) err = &local;
-    tm_gguf *g = NULL;
-    tm_status status = tm_alloc((void **)&g, 1, sizeof *g, "a GGUF reader", err);
+    tm_status status = tm_gguf_parse(g, err);
     if (status) {
-        if (mapped) munmap((void *)data, size);
-        return status;
-    }
-    *g = (tm_gguf){.data = data, .size = size, .mapped = mapped};
-    size_t length = strlen(path) + 1;
-    status = tm_alloc((void **)&g->path, length, 1, "a GGUF path", err);
-    if (!status) {
-        memcpy(g->path, path, length);
-        status = tm_gguf_parse(g, err);
-    }
-    if (status) {
+        tm_fail_in(err, "%s", g->path);
         tm_gguf_close(g);
-        return tm_fail_in(err, "%s", path);
+        return status;
     }
     *out = g;
     return TM_OK;
 }
 
-tm_status tm_gguf_open_file(const char *path, tm_gguf **out, tm_error *err)
+tm_status tm_gguf_map(const char *path, tm_gguf **out, tm_error *err)
 {
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block here */
@@ -53,31 +58,72 @@ tm_status tm_gguf_open_file(const char *path, tm_gguf **out, tm_error *err)
         close(fd);
         return tm_fail(err, TM_IO, "%s is not a regular file", path);
     }
-    if (info.st_size < 24) {
-        close(fd);
-        return tm_fail(err, TM_FORMAT, "%s: the file has %lld bytes; a GGUF header has 24", path,
-                       (long long)info.st_size);
-    }
     size_t size = (size_t)info.st_size;
+    if (size == 0) {
+        close(fd);
+        return tm_fail(err, TM_FORMAT, "%s is empty", path);
+    }
     void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     int number = errno;
     close(fd);
     if (data == MAP_FAILED)
         return tm_fail(err, TM_IO, "%s cannot be mapped (%zu bytes): %s", path, size,
                        strerror(number));
-    return open_bytes(path, data, size, true, out, err);
+    tm_status status = make_reader(path, out, err);
+    if (status) {
+        munmap(data, size);
+        return status;
+    }
+    (*out)->data = data;
+    (*out)->size = size;
+    (*out)->mapped = true;
+    return TM_OK;
+}
+
+tm_status tm_gguf_open_file(const char *path, tm_gguf **out, tm_error *err)
+{
+    tm_gguf *g;
+    tm_status status = tm_gguf_map(path, &g, err);
+    if (status) return status;
+    if (g->size < 24) {
+        status = tm_fail(err, TM_FORMAT, "%s: the file has %zu bytes; a GGUF header has 24", path,
+                         g->size);
+        tm_gguf_close(g);
+        return status;
+    }
+    return parse(g, out, err);
 }
 
 tm_status tm_gguf_open(const char *path, tm_gguf **out, tm_error *err)
 {
     tm_gguf *gguf;
+    if (tm_hf_is_checkpoint(path)) return tm_hf_open(path, out, err);
     tm_status status = tm_gguf_open_file(path, &gguf, err);
     return status ? status : tm_gguf_open_parts(gguf, out, err);
 }
 
 tm_status tm_gguf_open_memory(const uint8_t *data, size_t size, tm_gguf **out, tm_error *err)
 {
-    return open_bytes("(memory)", data, size, false, out, err);
+    tm_gguf *g;
+    tm_status status = make_reader("(memory)", &g, err);
+    if (status) return status;
+    g->data = data;
+    g->size = size;
+    return parse(g, out, err);
+}
+
+tm_status tm_gguf_open_owned(const char *path, uint8_t *data, size_t size, tm_gguf **out,
+                             tm_error *err)
+{
+    tm_gguf *g;
+    tm_status status = make_reader(path, &g, err);
+    if (status) {
+        free(data);
+        return status;
+    }
+    g->data = g->memory = data;
+    g->size = size;
+    return parse(g, out, err);
 }
 
 void tm_gguf_close(tm_gguf *gguf)
@@ -86,6 +132,9 @@ void tm_gguf_close(tm_gguf *gguf)
     for (int i = 0; i < gguf->n_others; i++) tm_gguf_close(gguf->others[i]);
     tm_free(gguf->others);
     if (gguf->mapped) munmap((void *)gguf->data, gguf->size);
+    free(gguf->memory);
+    tm_free(gguf->views);
+    tm_free(gguf->names);
     tm_free(gguf->by_name);
     tm_free(gguf->tensors);
     tm_free(gguf->keys);
@@ -119,6 +168,18 @@ size_t tm_gguf_file_bytes(const tm_gguf *gguf)
     size_t bytes = gguf->size;
     for (int i = 0; i < gguf->n_others; i++) bytes += gguf->others[i]->size;
     return bytes;
+}
+
+/* The keys of a checkpoint are in no file. */
+int tm_gguf_n_files(const tm_gguf *gguf)
+{
+    return gguf->n_others + !gguf->memory;
+}
+
+const char *tm_gguf_file_path(const tm_gguf *gguf, int index)
+{
+    if (!gguf->memory && index == 0) return gguf->path;
+    return gguf->others[index - !gguf->memory]->path;
 }
 
 int tm_gguf_n_tensors(const tm_gguf *gguf)

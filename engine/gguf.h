@@ -63,6 +63,7 @@ typedef struct tm_gguf_string {
 } tm_gguf_string;
 
 typedef struct tm_gguf tm_gguf;
+typedef struct tm_gguf_view tm_gguf_view;
 
 typedef struct tm_gguf_tensor {
     tm_gguf_string name;
@@ -72,9 +73,11 @@ typedef struct tm_gguf_tensor {
     const uint8_t *data; /* in the map */
     size_t bytes;
     const tm_gguf *gguf; /* borrowed, owner of the map; NULL: data is elsewhere */
+    tm_gguf_view *view;  /* borrowed; NULL: stored as the type says */
 } tm_gguf_tensor;
 
-/* Opens a file, and all parts of a split model if it is one (PREFIX-00001-of-00003.gguf).
+/* Opens a file, and all parts of a split model if it is one (PREFIX-00001-of-00003.gguf), or a
+ * Hugging Face checkpoint (hf.h).
  * The reader then has the keys of the first part and the tensors of all.
  * Errors: IO, FORMAT (what, where in the file, value and limit), UNSUPPORTED (big-endian, version
  * 1, a tensor type that this build does not know), NOMEM. Strings are bytes; the tokenizer checks
@@ -88,6 +91,11 @@ tm_status tm_gguf_open_memory(const uint8_t *data, size_t size, tm_gguf **out,
 void tm_gguf_close(tm_gguf *gguf);
 const char *tm_gguf_path(const tm_gguf *gguf);  /* of the first part */
 size_t tm_gguf_file_bytes(const tm_gguf *gguf); /* of all parts */
+
+/* The files that are open: the parts of a split model, or config.json and the weights of a
+ * checkpoint. index: 0 <= index < n. */
+int tm_gguf_n_files(const tm_gguf *gguf);
+const char *tm_gguf_file_path(const tm_gguf *gguf, int index);
 
 /* Number of parts of which a file is one by its name, 1 if it is none. index: which, from 0; may be
  * NULL. */
@@ -139,6 +147,9 @@ typedef struct tm_gguf_key_text {
     char name[96], type[32], value[256];
 } tm_gguf_key_text;
 tm_gguf_key_text tm_gguf_print_key(const tm_gguf_key *key);
+
+/* "U8", "BF16": the type in the file, which for a checkpoint may not be the tensor's. */
+const char *tm_gguf_stored_type(const tm_gguf_tensor *tensor);
 
 /* Releases bytes [begin, end) of a tensor's data that are not needed soon, so that their pages no
  * longer count as the process's memory. They can still be read, from the page cache. Does nothing
@@ -201,6 +212,9 @@ void tm_gguf_put_u32(tm_gguf_writer *w, const char *key, uint32_t value);
 void tm_gguf_put_f32(tm_gguf_writer *w, const char *key, float value);
 void tm_gguf_put_bool(tm_gguf_writer *w, const char *key, bool value);
 void tm_gguf_put_str(tm_gguf_writer *w, const char *key, const char *value);
+void tm_gguf_put_string(tm_gguf_writer *w, const char *key, tm_gguf_string value);
+void tm_gguf_put_strings(tm_gguf_writer *w, const char *key, const tm_gguf_string *items, size_t n);
+void tm_gguf_put_key(tm_gguf_writer *w, const tm_gguf_key *key); /* as it is stored */
 void tm_gguf_put_str_array(tm_gguf_writer *w, const char *key, const char *const *items, size_t n);
 void tm_gguf_put_f32_array(tm_gguf_writer *w, const char *key, const float *items, size_t n);
 void tm_gguf_put_i32_array(tm_gguf_writer *w, const char *key, const int32_t *items, size_t n);
@@ -215,5 +229,8 @@ void tm_gguf_put_tensor(tm_gguf_writer *w, const char *name, tm_gguf_type type, 
 tm_status tm_gguf_finish(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg,
                          tm_error *err) TM_MUST_USE;
 void tm_gguf_abandon(tm_gguf_writer *w);
+/* Closes a writer without tensors, also on error, and reads what it would have written. fd of the
+ * writer may be -1. Errors: NOMEM, those of tm_gguf_open_memory. */
+tm_status tm_gguf_finish_in_memory(tm_gguf_writer *w, tm_gguf **out, tm_error *err) TM_MUST_USE;
 
 #endif

@@ -23,6 +23,27 @@ enum {
     GGUF_F64 = 12,
 };
 
+/* How a tensor of a Hugging Face folder is read. The tensor has the type I2_S where its weights are
+ * ternary or become so, whatever is stored. */
+struct tm_gguf_view {
+    tm_gguf_tensor stored; /* F32, F16 or BF16, rows in the order of the file; unused if packed */
+    bool is_packed;        /* U8, four trits a byte */
+    bool may_round;        /* weights that are not ternary are rounded: a master of training */
+    bool rounds;           /* set by tm_gguf_view_scale, before weights are read */
+    float scale;           /* packed, or once it rounds */
+    int head_dim;          /* above 0: rows of each head are reordered for interleaved rotation */
+};
+/* The four functions of gguf.h for a tensor with a view. */
+void tm_gguf_view_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
+                         float *out);
+void tm_gguf_view_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
+                        int8_t *out);
+tm_status tm_gguf_view_scale(const tm_gguf_tensor *tensor, float *scale, tm_error *err) TM_MUST_USE;
+tm_status tm_gguf_view_check(const tm_gguf_tensor *tensor, tm_error *err) TM_MUST_USE;
+
+/* A key of a checkpoint without a tokenizer that can be read: the reason, a sentence. */
+#define TM_GGUF_TOKENIZER_MISSING "tokenizer.missing"
+
 struct tm_gguf {
     char *path; /* owned */
     const uint8_t *data;
@@ -34,8 +55,16 @@ struct tm_gguf {
     const tm_gguf_tensor **by_name; /* owned, sorted */
     tm_gguf **others;               /* owned: the parts after the first; NULL: one file */
     int n_others;
+    uint8_t *memory;     /* owned, as malloc gives it: the data, if it is no file */
+    tm_gguf_view *views; /* owned: of a Hugging Face checkpoint */
+    char *names;         /* owned: its tensors' names */
 };
 
+/* Maps a file that is not empty. Errors: IO. */
+tm_status tm_gguf_map(const char *path, tm_gguf **out, tm_error *err) TM_MUST_USE;
+/* Takes ownership of the bytes, which malloc gave, also on error. path: for messages. */
+tm_status tm_gguf_open_owned(const char *path, uint8_t *data, size_t size, tm_gguf **out,
+                             tm_error *err) TM_MUST_USE;
 /* One file, which may be a part. */
 tm_status tm_gguf_open_file(const char *path, tm_gguf **out, tm_error *err) TM_MUST_USE;
 /* Opens and joins the other parts if `named` is a part, else *out is `named`. Takes ownership, also

@@ -184,6 +184,7 @@ static tm_status check_i2_s_scale(const tm_gguf_tensor *tensor, tm_error *err)
 
 tm_status tm_gguf_check_finite(const tm_gguf_tensor *tensor, tm_error *err)
 {
+    if (tensor->view) return tm_gguf_view_check(tensor, err);
     if (tensor->type == TM_GGUF_I2_S) return check_i2_s_scale(tensor, err);
     if (tm_gguf_row_head(tensor->type)) return check_row_scales(tensor, err);
     if (!is_float_type(tensor->type)) return check_block_scales(tensor, err);
@@ -348,6 +349,7 @@ static tm_status scale_of_i2_s(const tm_gguf_tensor *tensor, float *scale, tm_er
 tm_status tm_gguf_ternary_scale(const tm_gguf_tensor *tensor, float *scale, tm_error *err)
 {
     char quoted[TM_GGUF_QUOTED];
+    if (tensor->view) return tm_gguf_view_scale(tensor, scale, err);
     if (is_float_type(tensor->type)) return scale_of_floats(tensor, scale, err);
     if (tensor->type == TM_GGUF_I2_S) return scale_of_i2_s(tensor, scale, err);
     if (tm_gguf_is_ternary(tensor->type)) return scale_of_blocks(tensor, scale, err);
@@ -368,6 +370,10 @@ void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t
 {
     const blocks b = blocks_of(tensor);
     assert(0 <= row_begin && row_begin <= row_end && row_end <= tm_gguf_rows(tensor));
+    if (tensor->view) {
+        tm_gguf_view_trits(tensor, row_begin, row_end, out);
+        return;
+    }
     int64_t begin = row_begin * tensor->ne[0] / b.n_weights,
             end = row_end * tensor->ne[0] / b.n_weights;
     if (is_float_type(tensor->type)) {

@@ -212,6 +212,10 @@ void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_
 {
     int n_weights = 1, n_bytes = 1;
     assert(0 <= row_begin && row_begin <= row_end && row_end <= tm_gguf_rows(tensor));
+    if (tensor->view) {
+        tm_gguf_view_floats(tensor, row_begin, row_end, out);
+        return;
+    }
     tm_gguf_block(tensor->type, &n_weights, &n_bytes);
     int64_t begin = row_begin * tensor->ne[0] / n_weights,
             end = row_end * tensor->ne[0] / n_weights;

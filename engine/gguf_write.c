@@ -56,11 +56,15 @@ static void append_u64(tm_gguf_writer *w, bytes *to, uint64_t value)
     append(w, to, &value, sizeof value);
 }
 
+static void append_text(tm_gguf_writer *w, bytes *to, tm_gguf_string text)
+{
+    append_u64(w, to, text.length);
+    append(w, to, text.data, text.length);
+}
+
 static void append_string(tm_gguf_writer *w, bytes *to, const char *text)
 {
-    size_t n = strlen(text);
-    append_u64(w, to, n);
-    append(w, to, text, n);
+    append_text(w, to, (tm_gguf_string){text, strlen(text)});
 }
 
 static void begin_key(tm_gguf_writer *w, const char *key, uint32_t type)
@@ -100,6 +104,31 @@ void tm_gguf_put_str(tm_gguf_writer *w, const char *key, const char *value)
 {
     begin_key(w, key, GGUF_STRING);
     append_string(w, &w->keys, value);
+}
+
+void tm_gguf_put_string(tm_gguf_writer *w, const char *key, tm_gguf_string value)
+{
+    begin_key(w, key, GGUF_STRING);
+    append_text(w, &w->keys, value);
+}
+
+void tm_gguf_put_strings(tm_gguf_writer *w, const char *key, const tm_gguf_string *items, size_t n)
+{
+    begin_array(w, key, GGUF_STRING, n);
+    for (size_t i = 0; i < n; i++) append_text(w, &w->keys, items[i]);
+}
+
+void tm_gguf_put_key(tm_gguf_writer *w, const tm_gguf_key *key)
+{
+    append_text(w, &w->keys, key->name);
+    append_u32(w, &w->keys, key->type);
+    w->n_keys++;
+    if (key->type == GGUF_ARRAY) {
+        append_u32(w, &w->keys, key->item_type);
+        append_u64(w, &w->keys, key->n_items);
+    }
+    if (key->type == GGUF_STRING) append_u64(w, &w->keys, key->bytes);
+    append(w, &w->keys, key->data, key->bytes);
 }
 
 void tm_gguf_put_str_array(tm_gguf_writer *w, const char *key, const char *const *items, size_t n)
@@ -214,13 +243,18 @@ static tm_status write_tensors(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *a
     return status;
 }
 
+static void append_header(tm_gguf_writer *w, bytes *to)
+{
+    append(w, to, "GGUF", 4);
+    append_u32(w, to, 3);
+    append_u64(w, to, (uint64_t)w->n_tensors);
+    append_u64(w, to, w->n_keys);
+}
+
 static tm_status write_file(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg, tm_error *err)
 {
     bytes header = {0};
-    append(w, &header, "GGUF", 4);
-    append_u32(w, &header, 3);
-    append_u64(w, &header, (uint64_t)w->n_tensors);
-    append_u64(w, &header, w->n_keys);
+    append_header(w, &header);
     tm_status status = w->error.status;
     if (status) tm_fail(err, status, "%s", w->error.message);
     size_t front = header.n + w->keys.n + w->infos.n;
@@ -240,6 +274,21 @@ tm_status tm_gguf_finish(tm_gguf_writer *w, tm_gguf_fill_fn *fill, void *arg, tm
     /* EINVAL, EROFS: a device or pipe, which has nothing to sync */
     if (!status && fsync(w->fd) != 0 && errno != EINVAL && errno != EROFS)
         status = tm_fail(err, TM_IO, "%s cannot be written to disk: %s", w->path, strerror(errno));
+    tm_gguf_abandon(w);
+    return status;
+}
+
+tm_status tm_gguf_finish_in_memory(tm_gguf_writer *w, tm_gguf **out, tm_error *err)
+{
+    bytes all = {0};
+    append_header(w, &all);
+    append(w, &all, w->keys.data, w->keys.n);
+    tm_status status = w->error.status;
+    if (status)
+        tm_fail(err, status, "%s", w->error.message);
+    else
+        status = tm_gguf_open_owned(w->path, all.data, all.n, out, err);
+    if (w->error.status) free(all.data);
     tm_gguf_abandon(w);
     return status;
 }

@@ -211,6 +211,10 @@ static void release(const tm_source *source, tm_role role, int layer, int row_be
     if (!tensor) return;
     size_t row = tm_gguf_row_bytes(tensor);
     bool is_last = row_end == tm_gguf_rows(tensor); /* I2_S has its scale after the rows */
+    if (tensor->view) {                             /* rows lie elsewhere */
+        if (is_last) tm_gguf_release(tensor, 0, tensor->bytes);
+        return;
+    }
     tm_gguf_release(tensor, (size_t)row_begin * row,
                     is_last ? tensor->bytes : (size_t)row_end * row);
 }

@@ -113,15 +113,22 @@ static tm_status open_splitter(const tm_gguf *gguf, const char *pre, tm_tokenize
     if (status != TM_OK) return status;
     t->whole_words = rule.whole_words;
     t->adds_bos = rule.adds_bos;
-    return TM_OK;
+    /* tokenizer.json states it; in GGUF files it follows from the rule. */
+    return pre ? TM_OK
+               : tm_gguf_bool(gguf, "tokenizer.ignore_merges", &t->whole_words, &found, err);
 }
 
 tm_status tm_tokenizer_open(const tm_gguf *gguf, const char *pre, tm_tokenizer **out, tm_error *err)
 {
+    tm_gguf_string reason;
+    bool is_missing;
+    tm_status status = tm_gguf_str(gguf, TM_GGUF_TOKENIZER_MISSING, &reason, &is_missing, err);
+    if (status == TM_OK && is_missing)
+        return tm_fail(err, TM_UNSUPPORTED, "%.*s", (int)reason.length, reason.data);
     tm_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return tm_fail(err, TM_NOMEM, "no memory for the tokenizer");
     t->adds_bos = t->adds_space = true; /* SentencePiece's defaults */
-    tm_status status = read_model(gguf, t, err);
+    if (status == TM_OK) status = read_model(gguf, t, err);
     if (status == TM_OK && pre && !t->is_bpe)
         status = tm_fail(err, TM_ARG,
                          "key '" KEY "model' is 'llama' (SentencePiece), but the rule '%s' is only "

@@ -1,5 +1,6 @@
 #include "harness/measure/shapes.h"
 
+#include "engine/hf.h"
 #include "harness/base/embedded.h"
 #include "harness/base/json_reader.h"
 #include "harness/base/user_file.h"
@@ -297,22 +298,41 @@ static tm_status hash_file(const char *path, uint64_t *hash, tm_error *err)
     return TM_OK;
 }
 
-/* Of all parts of a split model, whichever is named. Opening the model names a missing one. */
-static tm_status file_identity(const char *path, char *text, size_t size, tm_error *err)
+/* Of config.json and all files of weights, wherever the checkpoint lies. */
+static tm_status hash_checkpoint(const char *path, uint64_t *hash, tm_error *err)
 {
-    uint64_t hash = TM_HASH_START;
+    tm_gguf *gguf;
+    tm_status status = tm_gguf_open(path, &gguf, err);
+    if (status != TM_OK) return status;
+    for (int i = 0; i < tm_gguf_n_files(gguf) && status == TM_OK; i++)
+        status = hash_file(tm_gguf_file_path(gguf, i), hash, err);
+    tm_gguf_close(gguf);
+    return status;
+}
+
+/* Of all parts of a split model, whichever is named. Opening the model names a missing one. */
+static tm_status hash_parts(const char *path, uint64_t *hash, tm_error *err)
+{
     int index, n_parts = tm_gguf_name_parts(path, &index);
     char *part = NULL;
     tm_status status = tm_alloc((void **)&part, strlen(path) + 1, 1, "a path", err);
     for (int i = 0; i < n_parts && status == TM_OK; i++) {
         if (i == index) {
-            status = hash_file(path, &hash, err);
+            status = hash_file(path, hash, err);
             continue;
         }
         tm_gguf_name_part(path, i, part);
-        if (access(part, F_OK) == 0) status = hash_file(part, &hash, err);
+        if (access(part, F_OK) == 0) status = hash_file(part, hash, err);
     }
     tm_free(part);
+    return status;
+}
+
+static tm_status file_identity(const char *path, char *text, size_t size, tm_error *err)
+{
+    uint64_t hash = TM_HASH_START;
+    tm_status status = tm_hf_is_checkpoint(path) ? hash_checkpoint(path, &hash, err)
+                                                 : hash_parts(path, &hash, err);
     bool is_other_layout = tm_gguf_i2_s_layout() != 128;
     snprintf(text, size, "file %016llx%s", (unsigned long long)hash,
              is_other_layout ? " I2_S in groups of 64" : "");
