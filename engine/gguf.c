@@ -40,7 +40,8 @@ static tm_status parse(tm_gguf *g, tm_gguf **out, tm_error *err)
     return TM_OK;
 }
 
-tm_status tm_gguf_map(const char *path, tm_gguf **out, tm_error *err)
+tm_status tm_gguf_map(const char *path, size_t smallest, const char *what, tm_gguf **out,
+                      tm_error *err)
 {
     struct stat info;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block here */
@@ -59,9 +60,10 @@ tm_status tm_gguf_map(const char *path, tm_gguf **out, tm_error *err)
         return tm_fail(err, TM_IO, "%s is not a regular file", path);
     }
     size_t size = (size_t)info.st_size;
-    if (size == 0) {
+    if (size < smallest) {
         close(fd);
-        return tm_fail(err, TM_FORMAT, "%s is empty", path);
+        return tm_fail(err, TM_FORMAT, "%s: the file has %zu bytes; %s has %zu", path, size, what,
+                       smallest);
     }
     void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     int number = errno;
@@ -83,15 +85,8 @@ tm_status tm_gguf_map(const char *path, tm_gguf **out, tm_error *err)
 tm_status tm_gguf_open_file(const char *path, tm_gguf **out, tm_error *err)
 {
     tm_gguf *g;
-    tm_status status = tm_gguf_map(path, &g, err);
-    if (status) return status;
-    if (g->size < 24) {
-        status = tm_fail(err, TM_FORMAT, "%s: the file has %zu bytes; a GGUF header has 24", path,
-                         g->size);
-        tm_gguf_close(g);
-        return status;
-    }
-    return parse(g, out, err);
+    tm_status status = tm_gguf_map(path, 24, "a GGUF header", &g, err);
+    return status ? status : parse(g, out, err);
 }
 
 tm_status tm_gguf_open(const char *path, tm_gguf **out, tm_error *err)

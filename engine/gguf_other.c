@@ -30,10 +30,11 @@ const char *tm_gguf_other_file(const uint8_t *data, size_t size)
         {"lmgg", "GGML, the format that GGUF replaced; convert the checkpoint again"},
         {"fmgg", "GGML, the format that GGUF replaced; convert the checkpoint again"},
         {"tjgg", "GGML, the format that GGUF replaced; convert the checkpoint again"},
-        {"{", "JSON, such as a checkpoint's config.json or a server's error; give the model file"},
+        {"{", "JSON, such as a checkpoint's config.json or a server's error; give the checkpoint's "
+              "folder"},
     };
     if (size > 9 && data[8] == '{' && tm_load_u64(data) <= MAX_SAFETENSORS_HEADER)
-        return "a safetensors file; " CONVERT_FOLDER;
+        return "a safetensors file; give the folder that holds it and config.json";
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (begins(data, size, kinds[i].begin)) return kinds[i].what;
     return NULL;
@@ -42,13 +43,12 @@ const char *tm_gguf_other_file(const uint8_t *data, size_t size)
 tm_status tm_gguf_refuse_folder(const char *path, tm_error *err)
 {
     char model[128] = "";
-    bool has_config = false, has_snapshots = false;
+    bool has_config = false;
     DIR *folder = opendir(path);
     for (struct dirent *entry; folder && (entry = readdir(folder));) {
         const char *name = entry->d_name;
         size_t length = strlen(name);
         has_config |= strcmp(name, "config.json") == 0;
-        has_snapshots |= strcmp(name, "snapshots") == 0;
         if (length < 6 || length >= sizeof model || strcmp(name + length - 5, ".gguf") != 0)
             continue;
         if (!model[0] || strcmp(name, model) < 0) memcpy(model, name, length + 1);
@@ -57,11 +57,9 @@ tm_status tm_gguf_refuse_folder(const char *path, tm_error *err)
     if (model[0])
         return tm_fail(err, TM_IO, "%s is a folder; give a file in it, such as %s", path, model);
     if (has_config)
-        return tm_fail(err, TM_IO, "%s is a folder with a Hugging Face checkpoint; " CONVERT_FOLDER,
+        return tm_fail(err, TM_IO,
+                       "%s has a config.json, but neither model.safetensors nor "
+                       "model.safetensors.index.json; only weights in safetensors are supported",
                        path);
-    if (has_snapshots)
-        return tm_fail(
-            err, TM_IO,
-            "%s is a folder of the Hugging Face cache; give a GGUF file in its snapshots", path);
-    return tm_fail(err, TM_IO, "%s is a folder without a GGUF file", path);
+    return tm_fail(err, TM_IO, "%s is a folder without a GGUF file or a checkpoint", path);
 }

@@ -60,8 +60,9 @@ struct tm_gguf {
     char *names;         /* owned: its tensors' names */
 };
 
-/* Maps a file that is not empty. Errors: IO. */
-tm_status tm_gguf_map(const char *path, tm_gguf **out, tm_error *err) TM_MUST_USE;
+/* Maps a file of at least `smallest` > 0 bytes, which `what` has. Errors: IO, FORMAT. */
+tm_status tm_gguf_map(const char *path, size_t smallest, const char *what, tm_gguf **out,
+                      tm_error *err) TM_MUST_USE;
 /* Takes ownership of the bytes, which malloc gave, also on error. path: for messages. */
 tm_status tm_gguf_open_owned(const char *path, uint8_t *data, size_t size, tm_gguf **out,
                              tm_error *err) TM_MUST_USE;

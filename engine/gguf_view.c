@@ -23,8 +23,8 @@ static int64_t stored_row(const tm_gguf_view *v, int64_t row)
     return d ? row - in_head + in_head % 2 * (d / 2) + in_head / 2 : row;
 }
 
-/* Row p of the bytes holds rows p, p + R, p + 2R and p + 3R in its bits from the lowest on, with R a
- * quarter of the rows. Source: pack_weights of transformers' integrations/bitnet.py. */
+/* Row p of the bytes holds rows p, p + R, p + 2R and p + 3R in its bits from the lowest on, with R
+ * a quarter of the rows. Source: pack_weights of transformers' integrations/bitnet.py. */
 static void packed_trits(const tm_gguf_tensor *tensor, int64_t row, int8_t *out)
 {
     int64_t n = tensor->ne[0], quarter = tensor->ne[1] / 4;

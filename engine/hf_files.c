@@ -1,4 +1,4 @@
-/* The files of a Hugging Face checkpoint: the folder that a path means, its JSON and its tensors. */
+/* The files of a Hugging Face checkpoint: the folder that a path means, its JSON, its tensors. */
 #include "engine/hf.h"
 
 #include "engine/hf_private.h"
@@ -44,10 +44,15 @@ bool tm_hf_ends(const char *text, const char *suffix)
     return n >= m && strcmp(text + n - m, suffix) == 0;
 }
 
+static bool has_weights(const char *folder)
+{
+    return exists(folder, "config.json") && (exists(folder, INDEX) || exists(folder, SINGLE));
+}
+
 bool tm_hf_is_checkpoint(const char *path)
 {
     if (!is_folder(path)) return tm_hf_ends(path, SUFFIX);
-    return exists(path, "config.json") || exists(path, "snapshots");
+    return has_weights(path) || exists(path, "snapshots");
 }
 
 /* What a file is that is neither JSON nor safetensors, such as a pointer of Git LFS. */
@@ -65,7 +70,7 @@ tm_status tm_hf_json_open(const char *folder, const char *name, bool required, t
     *out = (tm_hf_json){0};
     if (!required && !exists(folder, name)) return TM_OK;
     tm_status status = join(folder, name, &path, err);
-    if (status == TM_OK) status = tm_gguf_map(path, &out->file, err);
+    if (status == TM_OK) status = tm_gguf_map(path, 2, "a JSON object", &out->file, err);
     tm_free(path);
     if (status != TM_OK) return status;
     status = refuse_other(out->file, err);
@@ -92,7 +97,7 @@ static tm_status resolve_cache(const char *cache, char **out, tm_error *err)
     tm_error why = {0};
     tm_status status = join(cache, "refs/main", &refs, err);
     if (status != TM_OK) return status;
-    if (tm_gguf_map(refs, &file, &why) != TM_OK)
+    if (tm_gguf_map(refs, 1, "a revision", &file, &why) != TM_OK)
         status =
             tm_fail(err, TM_IO, "%s has no revision 'main' (%s); name a folder in its snapshots",
                     cache, why.message);
@@ -127,8 +132,7 @@ static tm_status resolve(const char *path, char **out, tm_error *err)
         if (status == TM_OK && !n) **out = slash ? '/' : '.';
         return status;
     }
-    if (!exists(path, "config.json") && exists(path, "snapshots"))
-        return resolve_cache(path, out, err);
+    if (!has_weights(path) && exists(path, "snapshots")) return resolve_cache(path, out, err);
     tm_status status = tm_alloc((void **)out, strlen(path) + 1, 1, "a path", err);
     if (status == TM_OK) strcpy(*out, path);
     size_t n = strlen(path);
@@ -157,7 +161,7 @@ static tm_status open_file(tm_hf_checkpoint *c, const char *name, tm_error *err)
         return tm_fail(err, TM_IO, "%s/%s is missing; download the model's missing files",
                        c->folder, name);
     tm_status status = join(c->folder, name, &path, err);
-    if (status == TM_OK) status = tm_gguf_map(path, file, err);
+    if (status == TM_OK) status = tm_gguf_map(path, 10, "a safetensors header", file, err);
     tm_free(path);
     if (status != TM_OK) return status;
     status = refuse_other(*file, err);
@@ -286,11 +290,6 @@ static tm_status open_files(tm_hf_checkpoint *c, const char *named, tm_error *er
     const char *slash = strrchr(named, '/'), *name = slash ? slash + 1 : named;
     bool is_file = !is_folder(named);
     bool is_single = is_file && (strcmp(name, SINGLE) == 0 || !exists(c->folder, INDEX));
-    if (!is_file && !exists(c->folder, INDEX) && !exists(c->folder, SINGLE))
-        return tm_fail(err, TM_IO,
-                       "%s has a config.json, but neither " SINGLE " nor " INDEX
-                       "; name the folder of a checkpoint in safetensors, or a GGUF file",
-                       c->folder);
     bool has_index = !is_single && exists(c->folder, INDEX);
     tm_status status =
         has_index ? tm_hf_json_open(c->folder, INDEX, true, &index, err) : make_room(c, 1, err);
@@ -306,6 +305,8 @@ static tm_status open_files(tm_hf_checkpoint *c, const char *named, tm_error *er
 tm_status tm_hf_open_files(const char *path, tm_hf_checkpoint *c, tm_error *err)
 {
     tm_status status = resolve(path, &c->folder, err);
+    if (status == TM_OK && is_folder(path) && !has_weights(c->folder))
+        status = tm_gguf_refuse_folder(c->folder, err);
     if (status == TM_OK) status = tm_hf_json_open(c->folder, "config.json", true, &c->json, err);
     return status == TM_OK ? open_files(c, path, err) : status;
 }

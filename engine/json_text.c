@@ -115,8 +115,8 @@ static tm_status check_escape(scan *s, tm_error *err)
     return TM_OK;
 }
 
-/* Bytes of the character at text, 0 if it is not UTF-8: no overlong forms, surrogates or code points
- * above U+10FFFF. */
+/* Bytes of the character at text, 0 if it is not UTF-8: no overlong forms, surrogates or code
+ * points above U+10FFFF. */
 static size_t utf8_length(const char *text, size_t room)
 {
     const uint8_t *p = (const uint8_t *)text;

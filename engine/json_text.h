@@ -1,8 +1,8 @@
 /* JSON that is read where it lies: checked once as a whole, then walked without copies. No memory
  * is allocated, so a file of 100 MB costs no more than its size.
  *
- * A tm_json_text is a value of a checked text, which must outlive it. All functions accept values of
- * another kind and find nothing in them. Any thread.
+ * A tm_json_text is a value of a checked text, which must outlive it. All functions accept values
+ * of another kind and find nothing in them. Any thread.
  */
 #ifndef TM_ENGINE_JSON_TEXT_H
 #define TM_ENGINE_JSON_TEXT_H

@@ -122,7 +122,7 @@ static tm_status put_rule(const vocabulary *v, tm_error *err)
     if (!v->is_bytes) return TM_OK;
     if (!pre)
         return tm_fail(err, TM_UNSUPPORTED,
-                       "its pre_tokenizer is none of the known ones (llama-bpe, qwen2, qwen35, "
+                       "its pre_tokenizer is not a known one (llama-bpe, qwen2, qwen35, "
                        "smollm, gpt-2 and falcon); convert the model to GGUF and use --pre");
     tm_gguf_put_str(v->w, KEY "pre", pre);
     tm_gguf_put_bool(v->w, "tokenizer.ignore_merges", flag(v->model, "ignore_merges", false));

@@ -29,6 +29,7 @@ bool tm_model_tensor(const tm_config *config, int n, tm_role *role, int *layer)
 /* One tensor of a model. */
 typedef struct row {
     char name[64];
+    const char *type; /* in the file */
     int n_rows, n_cols;
     size_t bytes;
     tm_tensor_info info;
@@ -36,15 +37,19 @@ typedef struct row {
 } row;
 
 /* info.present is false for a tensor that the model does not have. */
-static tm_status read_row(tm_source *source, tm_role role, int layer, row *out, tm_error *err)
+static tm_status read_row(tm_model_file *file, tm_role role, int layer, row *out, tm_error *err)
 {
+    tm_source *source = &file->source;
     memset(out, 0, sizeof *out);
     if (!tm_role_present(&source->config, role)) return TM_OK;
     tm_status status = source->describe(source, role, layer, &out->info, err);
     if (status != TM_OK || !out->info.present) return status;
     tm_role_name(role, layer, out->name, sizeof out->name);
     tm_role_shape(&source->config, role, &out->n_rows, &out->n_cols);
-    out->bytes = tm_gguf_bytes(out->info.type, (const int64_t[]){out->n_cols, out->n_rows}, 2);
+    const tm_gguf_tensor *t = file->gguf ? tm_gguf_find_tensor(file->gguf, out->name) : NULL;
+    out->type = t ? tm_gguf_stored_type(t) : tm_gguf_type_name(out->info.type);
+    out->bytes = t ? t->bytes
+                   : tm_gguf_bytes(out->info.type, (const int64_t[]){out->n_cols, out->n_rows}, 2);
     return tm_weights_read(source, role, layer, &out->weights, err);
 }
 
@@ -69,9 +74,11 @@ static void add_row(totals *t, const row *r)
     t->hash = tm_mix64(t->hash + r->weights.hash);
 }
 
-static void print_config(const tm_source *source, FILE *out)
+static void print_config(const tm_model_file *file, FILE *out)
 {
-    const tm_config *c = &source->config;
+    const tm_config *c = &file->source.config;
+    const tm_gguf_tensor *q =
+        file->gguf ? tm_gguf_find_tensor(file->gguf, "blk.0.attn_q.weight") : NULL;
     fprintf(
         out,
         "name           %s\narchitecture   %s\nlayers         %d\nhidden         %d\nffn        "
@@ -84,7 +91,7 @@ static void print_config(const tm_source *source, FILE *out)
         c->head_dim, c->rope_half_split ? "half-split" : "interleaved",
         c->relu2 ? "squared ReLU" : "SiLU", c->sub_norms ? "yes" : "no",
         tm_config_linear_weights(c));
-    if (source->type(source, TM_ROLE_Q, 0) == TM_GGUF_I2_S && source->stored)
+    if (q && q->type == TM_GGUF_I2_S && !q->view)
         fprintf(out, "I2_S layout    groups of %d (--i2s-layout %d for files made on %s)\n",
                 tm_gguf_i2_s_layout(), tm_gguf_i2_s_layout() == 128 ? 64 : 128,
                 tm_gguf_i2_s_layout() == 128 ? "ARM" : "x86");
@@ -106,9 +113,8 @@ static void print_row(const row *r, FILE *out)
         snprintf(scale, sizeof scale, "%.6g", (double)r->info.scale);
         snprintf(zeros, sizeof zeros, "%.2f", 100 * zero_share(r));
     }
-    fprintf(out, "%-28s %-5s %7d %7d %12zu %8s %12s  %016" PRIx64 "%s\n", r->name,
-            tm_gguf_type_name(r->info.type), r->n_rows, r->n_cols, r->bytes, zeros, scale,
-            r->weights.hash,
+    fprintf(out, "%-28s %-5s %7d %7d %12zu %8s %12s  %016" PRIx64 "%s\n", r->name, r->type,
+            r->n_rows, r->n_cols, r->bytes, zeros, scale, r->weights.hash,
             tm_gguf_is_expanded(r->info.type) ? "  expanded to f16 when loaded" : "");
 }
 
@@ -117,13 +123,13 @@ static tm_status print_text(tm_model_file *file, FILE *out, tm_error *err)
     totals t = {0};
     tm_role role;
     int layer;
-    print_config(&file->source, out);
+    print_config(file, out);
     if (file->gguf) print_keys(file->gguf, out);
     fprintf(out, "\n%-28s %-5s %7s %7s %12s %8s %12s  %s\n", "tensor", "type", "rows", "columns",
             "bytes", "zeros (%)", "scale", "hash");
     for (int n = 0; tm_model_tensor(&file->source.config, n, &role, &layer); n++) {
         row r;
-        tm_status status = read_row(&file->source, role, layer, &r, err);
+        tm_status status = read_row(file, role, layer, &r, err);
         if (status != TM_OK) return status;
         if (!r.info.present) continue;
         print_row(&r, out);
@@ -159,7 +165,7 @@ static tm_json *json_row(const row *r)
 {
     tm_json *object = tm_json_object();
     tm_json_put_string(object, "name", r->name);
-    tm_json_put_string(object, "type", tm_gguf_type_name(r->info.type));
+    tm_json_put_string(object, "type", r->type);
     tm_json_put_int(object, "rows", r->n_rows);
     tm_json_put_int(object, "columns", r->n_cols);
     tm_json_put_int(object, "bytes", (int64_t)r->bytes);
@@ -199,7 +205,7 @@ static tm_status print_json(tm_model_file *file, FILE *out, tm_error *err)
     for (int n = 0; status == TM_OK && tm_model_tensor(&file->source.config, n, &role, &layer);
          n++) {
         row r;
-        status = read_row(&file->source, role, layer, &r, err);
+        status = read_row(file, role, layer, &r, err);
         if (status != TM_OK || !r.info.present) continue;
         tm_json_append(tensors, json_row(&r));
         add_row(&t, &r);

@@ -516,7 +516,7 @@ static void folders_say_what_to_name(void **state)
     assert_non_null(mkdtemp(folder));
     expect_folder(folder, "is a folder without a GGUF file");
     make_file(folder, names[0]);
-    expect_folder(folder, "is a folder with a Hugging Face checkpoint; convert");
+    expect_folder(folder, "has a config.json, but neither model.safetensors nor ");
     make_file(folder, names[1]);
     make_file(folder, names[2]);
     expect_folder(folder, "is a folder; give a file in it, such as a.gguf");
@@ -526,7 +526,7 @@ static void folders_say_what_to_name(void **state)
     }
     snprintf(path, sizeof path, "%s/snapshots", folder);
     assert_int_equal(mkdir(path, 0700), 0);
-    expect_folder(folder, "give a GGUF file in its snapshots");
+    expect_folder(folder, "has no revision 'main'");
     assert_int_equal(rmdir(path), 0);
     assert_int_equal(rmdir(folder), 0);
 }

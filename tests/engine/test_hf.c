@@ -240,7 +240,8 @@ static const struct mistake {
      TM_IO},
     {"model-00001-of-00002.safetensors", "version https://git-lfs.github.com/spec/v1\noid x\n",
      "model-00001-of-00002.safetensors is a Git LFS pointer", TM_FORMAT},
-    {"model-00001-of-00002.safetensors", "\1\0\0\0", "too few for a safetensors header", TM_FORMAT},
+    {"model-00001-of-00002.safetensors", "1234",
+     "the file has 4 bytes; a safetensors header has 10", TM_FORMAT},
     {"model-00001-of-00002.safetensors", "<!DOCTYPE html><html>", "is an HTML page", TM_FORMAT},
 };
 
@@ -259,7 +260,7 @@ static void test_mistakes_are_named(void **state)
             hf_write_text(&f, m->file, m->text);
         else
             assert_int_equal(unlink(path), 0);
-        /* With neither config.json nor an index, the folder is none of a checkpoint. */
+        /* A folder without config.json is named as such. The file is a checkpoint's in any case. */
         path_in(&f, "model-00002-of-00002.safetensors", path);
         tm_status got = tm_source_open_gguf(path, &opened, &err);
         if (got != m->status || !strstr(err.message, m->message))
