@@ -38,7 +38,7 @@ typedef struct job {
     tm_error err;
 } job;
 
-/* What splits the text into words, for the reader: figures of different rules are not comparable. */
+/* What splits the text into words: figures of different rules are not comparable. */
 static tm_status name_rule(job *j, tm_error *err)
 {
     tm_gguf_string model = {"", 0}, pre = {"default", strlen("default")};
