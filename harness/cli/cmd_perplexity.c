@@ -213,7 +213,7 @@ const tm_command tm_command_perplexity = {
         "Compare figures only with the same text, --context, word rule (--pre) and KV cache. Other "
         "programs score every token, use overlapping windows, or count words.",
     .examples = "ternmark perplexity -m model.gguf -f wiki.test.raw\n"
-                "ternmark perplexity -m model.gguf -f text.txt -c 2048 --windows 8 --format json",
+                "ternmark perplexity -m model.gguf -f text.txt -c 2048 --windows 8",
     .formats = (const char *const[]){"text", "json", NULL},
     .options = (const tm_option_set[]){{tm_text_options, offsetof(request, text)}, {rows, 0}, {0}},
     .settings_size = sizeof(request),
