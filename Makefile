@@ -52,6 +52,7 @@ OPT      := $(if $(SAN_$(MODE)),-O1,-O2) -g1
 # then warns that it ignores loop annotations).
 OPT_REST :=
 NOT_RUN  :=
+# Tests outside HOT are never optimized: they compute little, and compile in a third of the time.
 HOT      := engine/% harness/stats/% tests/kernels/% tests/engine/% tests/harness/stats/%
 # gcc warns about code paths that only the sanitizers' checks add; the release build keeps these
 # warnings.
@@ -101,6 +102,8 @@ CLI_OBJ := $(call obj,$(call sources,harness/cli))
 Q   := $(if $(V),,@)
 silent := $(findstring s,$(filter-out ---%,$(firstword -$(MAKEFLAGS))))
 say = $(if $(V),,@$(if $(silent),,printf '  %-3s %s\n' '$(1)' '$@' && ))
+
+comma := ,
 
 # What an interrupted or failed command wrote must not count as made.
 .DELETE_ON_ERROR:
@@ -172,7 +175,8 @@ $(BUILD)/obj/kernels/%.o: kernels/%.c $(BUILD)/flags | $(BUILD)/libraries
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(CFLAGS_ALL) $(if $(filter $(HOT),$<),,$(OPT_REST)) $(EXTRA) -c -o $@ $<
+	$(call say,CC)$(CC) $(CFLAGS_ALL) $(if $(filter $(HOT),$<),,$(OPT_REST) $(if $(filter tests/%,$<),-O0)) $(EXTRA) \
+	    -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.cc $(BUILD)/flags | $(BUILD)/benchmark
 	@mkdir -p $(@D)
@@ -191,7 +195,12 @@ $(BUILD)/obj/harness/base/version.o: $(BUILD)/gen/version.h
 $(BUILD)/obj/harness/base/embedded.o: $(wildcard workloads/*.json workloads/*/* results/published/*)
 
 # A thin archive per room. One program per tests/<room>/test_*.c, linked with the archives of that
-# room and those before it only.
+# room and those before it only. With sanitizers, linking a copy of the library into each program would
+# take a minute in all and 3 GB: they share one.
+SHARED := $(if $(SAN_$(MODE)),$(if $(filter fuzz,$(MODE)),,$(BUILD)/libternmark.so))
+$(BUILD)/libternmark.so: $(LIB_OBJ) $(BUILD)/objects
+	$(call say,LD)$(CC) $(LDFLAGS_ALL) -shared -o $@ $(LIB_OBJ) $(LIBS)
+RPATH := $(if $(SHARED),-Wl$(comma)-rpath=$(abspath $(BUILD)))
 tests_of = $(wildcard tests/$(1)/test_*.c $(if $(filter kernels,$(1)),tests/kernels/*/test_*.c))
 TESTS := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(ROOMS),$(call tests_of,$(r))))
 $(TESTS:$(BUILD)/%=$(BUILD)/obj/%.o): | $(BUILD)/cmocka
@@ -200,10 +209,10 @@ define room
 ARCHIVES := $(BUILD)/obj/$(1).a $$(ARCHIVES)
 $(BUILD)/obj/$(1).a: $(call objects,$(1)) $(BUILD)/objects
 	$$(Q)rm -f $$@.new && $$(AR) rcsT $$@.new $$(filter %.o,$$^) && mv $$@.new $$@
-$(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): LINKED := $$(ARCHIVES)
-$(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $$(ARCHIVES)
+$(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): LINKED := $(or $(SHARED),$$(ARCHIVES))
+$(patsubst %.c,$(BUILD)/%,$(call tests_of,$(1))): $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(or $(SHARED),$$(ARCHIVES))
 	@mkdir -p $$(@D)
-	$$(call say,LD)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$< $$(LINKED) -lcmocka $$(LIBS)
+	$$(call say,LD)$$(CC) $$(LDFLAGS_ALL) $(RPATH) -o $$@ $$< $$(LINKED) -lcmocka $$(LIBS)
 endef
 $(foreach r,$(ROOMS),$(eval $(call room,$(r))))
 
@@ -217,9 +226,9 @@ $(FAKE_PAPI): tests/harness/probe/fake_papi.c $(BUILD)/flags
 # One program per tests/fuzz/fuzz_*.c. It replays files; with MODE=fuzz it is a libFuzzer target.
 FUZZ      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_LINK := $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer)
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/libternmark.a
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(or $(SHARED),$(BUILD)/libternmark.a)
 	@mkdir -p $(@D)
-	$(call say,LD)$(CC) $(LDFLAGS_ALL) $(FUZZ_LINK) -o $@ $^ $(LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS_ALL) $(FUZZ_LINK) $(RPATH) -o $@ $^ $(LIBS)
 .SECONDARY:
 
 .PHONY: tests fuzz test check lint demo cross install uninstall clean help
