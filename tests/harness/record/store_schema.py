@@ -91,6 +91,60 @@ class Schema:
                 yield from self.errors(item, rule, f"{path}.{key}")
 
 
+def applied(root, schema, value):
+    """The schema and those that it applies to the same value."""
+    yield schema
+    if "$ref" in schema:
+        target = root.root
+        for part in schema["$ref"].split("/")[1:]:
+            target = target[part]
+        yield from applied(root, target, value)
+    for part in schema.get("allOf", []):
+        yield from applied(root, part, value)
+    if "if" in schema:
+        matches = not list(root.errors(value, schema["if"]))
+        yield from applied(root, schema.get("then" if matches else "else", {}), value)
+
+
+def undescribed(root, value, schemas, seen, path="$"):
+    """Keys that no schema describes, unless it leaves all keys of the object open. Adds to `seen` those that
+    one does."""
+    schemas = [a for s in schemas for a in applied(root, s, value)]
+    if isinstance(value, list):
+        items = [s["items"] for s in schemas if "items" in s]
+        for i, item in enumerate(value):
+            yield from undescribed(root, item, items, seen, f"{path}[{i}]")
+    is_open = not any("properties" in s or "additionalProperties" in s for s in schemas)
+    if not isinstance(value, dict) or is_open:
+        return
+    for key, item in value.items():
+        rules = []
+        for s in schemas:
+            if key in s.get("properties", {}):
+                seen.add((id(s), key))
+                rules.append(s["properties"][key])
+            rules += [rule for k, rule in s.get("patternProperties", {}).items() if re.search(k, key)]
+            if "additionalProperties" in s:
+                rules.append(s["additionalProperties"])
+        if not rules:
+            yield f"{path}.{key}"
+        yield from undescribed(root, item, rules, seen, f"{path}.{key}")
+
+
+def described(schema, path="$"):
+    """Every key of the schema's objects: (identity, key), where it stands."""
+    for key, rule in schema.get("properties", {}).items():
+        yield (id(schema), key), f"{path}.{key}"
+        yield from described(rule, f"{path}.{key}")
+    for name, rule in schema.get("$defs", {}).items():
+        yield from described(rule, name)
+    for word in ("then", "else", "items", "additionalProperties"):
+        if isinstance(schema.get(word), dict):
+            yield from described(schema[word], path)
+    for part in schema.get("allOf", []):
+        yield from described(part, path)
+
+
 def nulls_without_reason(value, path="$"):
     """Every null of an object has its sentence beside it."""
     if isinstance(value, dict):
@@ -129,17 +183,22 @@ def main():
             print("#", problem)
 
     examples = {}
+    seen = set()
     for path in stores:
         problems = []
         with open(path, encoding="utf-8") as file:
             for number, text in enumerate(file, 1):
                 line = json.loads(text)
                 problems += [f"line {number}: {e}" for e in schema.errors(line)]
+                unknown = list(undescribed(schema, line, [schema.root], seen))
                 if path in made:
+                    problems += [f"line {number}: {e} is not in the schema" for e in unknown]
                     nulls = nulls_without_reason(line)
                     problems += [f"line {number}: {e} has no reason" for e in nulls]
                 examples.setdefault((line["kind"], line.get("status")), line)
         verdict(problems, f"{path.rsplit('/', 1)[-1]}: every line follows the schema")
+    unseen = [where for key, where in described(schema.root) if key not in seen]
+    verdict([f"no store has {where}" for where in unseen], "the stores have every key of the schema")
     kinds = {kind for kind, _ in examples}
     verdict(sorted({"run", "sample", "energy", "profile"} - kinds), "the stores have every kind")
     for (kind, status), line in sorted(examples.items(), key=str):
