@@ -156,7 +156,7 @@ void tm_tokenizer_close(tm_tokenizer *t)
     tm_free(t->scores);
     tm_free(t->slots);
     tm_free(t->merges);
-    tm_free(t->specials);
+    tm_specials_close(t->specials);
     free(t);
 }
 
@@ -208,39 +208,6 @@ static tm_status check_text(const char *text, size_t length, tm_error *err)
     return TM_OK;
 }
 
-/* The special token at text, or -1. */
-static int32_t special_at(const tm_tokenizer *t, const tm_special_length *s, const char *text,
-                          bool control)
-{
-    uint8_t first = (uint8_t)text[0];
-    if (!(s->first[first / 64] >> first % 64 & 1)) return -1;
-    int32_t id = tm_tokenizer_find(t, text, s->length);
-    if (id < 0) return -1;
-    uint8_t type = t->types[id];
-    return type == TOKEN_USER_DEFINED ||
-                   (control && (type == TOKEN_CONTROL || type == TOKEN_UNKNOWN))
-               ? id
-               : -1;
-}
-
-/* Marks the special tokens of a text, the longest first: marks[i] is 1 + id where one begins, -1
- * where it goes on, 0 elsewhere. A token found earlier is at least as long, so it overlaps another
- * at the other's first or last byte. */
-static void mark_specials(const tm_tokenizer *t, const char *text, size_t length, bool control,
-                          int32_t *marks)
-{
-    for (const tm_special_length *s = t->specials; s < t->specials + t->n_specials; s++) {
-        for (size_t i = 0; i + s->length <= length; i++) {
-            if (marks[i] || marks[i + s->length - 1]) continue;
-            int32_t id = special_at(t, s, text + i, control);
-            if (id < 0) continue;
-            for (size_t k = 1; k < s->length; k++) marks[i + k] = -1;
-            marks[i] = id + 1;
-            i += s->length - 1;
-        }
-    }
-}
-
 static tm_status add_word(void *arg, const char *word, size_t length, tm_error *err)
 {
     return tm_merger_word(arg, word, length, err);
@@ -286,12 +253,11 @@ tm_status tm_tokenizer_encode(const tm_tokenizer *t, const char *text, size_t le
                            "BOS to begin with");
         status = tm_token_ids_add(out, t->bos, err);
     }
-    if (status == TM_OK && t->n_specials > 0) {
+    if (status == TM_OK && t->specials) {
         status = tm_alloc((void **)&marks, length, sizeof *marks, "the special tokens", err);
-        if (status == TM_OK) {
-            mark_specials(t, text, length, options.special, marks);
-            status = add_marked(&m, text, length, marks, err);
-        }
+        if (status == TM_OK)
+            status = tm_specials_mark(t->specials, text, length, options.special, marks, err);
+        if (status == TM_OK) status = add_marked(&m, text, length, marks, err);
         tm_free(marks);
     } else if (status == TM_OK) {
         status = add_stretch(&m, text, length, true, err);

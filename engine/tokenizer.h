@@ -17,7 +17,7 @@ int tm_utf8_scan(const char *text, size_t length, bool *complete);
 /* Reads the keys tokenizer.ggml.*. `pre` replaces tokenizer.ggml.pre, the name of the rule that
  * splits text into words before BPE; NULL: the file's, or "default" where the file has none. The
  * tokenizer points into the file, so close it before `gguf`. It takes at most 8 times the memory of
- * the vocabulary in the file. Errors: FORMAT (the key, and the token or merge in question),
+ * the vocabulary in the file, and 64 MiB for control and user-defined tokens. Errors: FORMAT (the key, and the token or merge in question),
  * UNSUPPORTED (a model or rule that is unknown, with the known ones), NOMEM. */
 tm_status tm_tokenizer_open(const tm_gguf *gguf, const char *pre, tm_tokenizer **out,
                             tm_error *err) TM_MUST_USE;
@@ -52,7 +52,7 @@ typedef struct tm_encode_options {
     bool special; /* recognise control tokens, such as <|eot_id|>, in the text */
 } tm_encode_options;
 
-/* Appends the ids of a text. User-defined tokens are always recognised. Takes memory of at most 128
+/* Appends the ids of a text. User-defined tokens are always recognised. Takes memory of at most 144
  * times the length of the text. Errors: FORMAT (text that is not UTF-8, with its offset; a
  * character that the vocabulary has no token for; `bos` without tokenizer.ggml.bos_token_id), ARG
  * (a text of 1 GiB or more), NOMEM. */

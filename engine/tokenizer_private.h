@@ -22,35 +22,39 @@ typedef struct tm_merge {
     int32_t left, right, id, rank;
 } tm_merge;
 
-/* A length of special tokens, and the first bytes that tokens of this length have. */
-typedef struct tm_special_length {
-    size_t length;
-    uint64_t first[4]; /* a bit per byte */
-} tm_special_length;
-
 typedef struct tm_splitter tm_splitter;
+typedef struct tm_specials tm_specials;
 
 #define TM_TOKENIZER_ENDS 12
 
 struct tm_tokenizer {
     bool is_bpe;
     int n_tokens;
-    tm_gguf_string *texts;       /* owned array; the texts are in the file */
-    uint8_t *types;              /* owned */
-    float *scores;               /* owned; NULL for BPE */
-    uint32_t *slots;             /* owned hash table of 1 + id by text; 0: empty */
-    size_t n_slots;              /* a power of 2 */
-    tm_merge *merges;            /* owned hash table by (left, right); NULL for SentencePiece */
-    size_t n_merges;             /* slots; a power of 2 */
-    size_t longest;              /* bytes of the longest token */
-    int32_t bytes[256];          /* the token of each byte, or -1 */
-    tm_special_length *specials; /* owned, longest first: tokens cut out of the text */
-    int n_specials;
+    tm_gguf_string *texts; /* owned array; the texts are in the file */
+    uint8_t *types;        /* owned */
+    float *scores;         /* owned; NULL for BPE */
+    uint32_t *slots;       /* owned hash table of 1 + id by text; 0: empty */
+    size_t n_slots;        /* a power of 2 */
+    tm_merge *merges;      /* owned hash table by (left, right); NULL for SentencePiece */
+    size_t n_merges;       /* slots; a power of 2 */
+    size_t longest;        /* bytes of the longest token */
+    int32_t bytes[256];    /* the token of each byte, or -1 */
+    tm_specials *specials; /* owned: tokens cut out of the text; NULL: none */
     tm_splitter *splitter; /* owned; NULL for SentencePiece */
     int32_t bos, eos, unknown;
     int32_t ends[TM_TOKENIZER_ENDS]; /* tokens that end a text, or -1 */
     bool adds_bos, adds_space, whole_words;
 };
+
+/* Finds control, unknown and user-defined tokens. *out: NULL if there are none. Errors: UNSUPPORTED
+ * (more than 1 MiB of them), NOMEM. */
+tm_status tm_specials_open(const tm_tokenizer *t, tm_specials **out, tm_error *err) TM_MUST_USE;
+void tm_specials_close(tm_specials *specials);
+/* Marks them in a text, the longest first and the leftmost of equal length: marks[i] is 1 + id where
+ * one begins, -1 where it goes on. Without `control` only user-defined ones. marks: [length], zeros.
+ * Errors: NOMEM. */
+tm_status tm_specials_mark(const tm_specials *specials, const char *text, size_t length,
+                           bool control, int32_t *marks, tm_error *err) TM_MUST_USE;
 
 /* Fills texts to bytes from the keys of the file. Errors: FORMAT, NOMEM. */
 tm_status tm_vocabulary_read(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err) TM_MUST_USE;

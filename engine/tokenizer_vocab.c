@@ -266,47 +266,6 @@ static void find_bytes(tm_tokenizer *t)
     }
 }
 
-static bool is_special(const tm_tokenizer *t, int id)
-{
-    return t->types[id] == TOKEN_CONTROL || t->types[id] == TOKEN_USER_DEFINED ||
-           t->types[id] == TOKEN_UNKNOWN;
-}
-
-static int longer_first(const void *a, const void *b)
-{
-    size_t left = ((const tm_special_length *)a)->length;
-    size_t right = ((const tm_special_length *)b)->length;
-    return (left < right) - (left > right);
-}
-
-/* One entry per length. */
-static tm_status find_specials(tm_tokenizer *t, tm_error *err)
-{
-    size_t n = 0;
-    for (int id = 0; id < t->n_tokens; id++) n += is_special(t, id) && t->texts[id].length > 0;
-    if (n == 0) return TM_OK;
-    tm_status status =
-        tm_alloc((void **)&t->specials, n, sizeof *t->specials, "the special tokens", err);
-    if (status != TM_OK) return status;
-    n = 0;
-    for (int id = 0; id < t->n_tokens; id++) {
-        if (!is_special(t, id) || t->texts[id].length == 0) continue;
-        uint8_t first = (uint8_t)t->texts[id].data[0];
-        tm_special_length *s = &t->specials[n++];
-        s->length = t->texts[id].length;
-        s->first[first / 64] |= 1ull << first % 64;
-    }
-    qsort(t->specials, n, sizeof *t->specials, longer_first);
-    for (size_t i = 0; i < n; i++) {
-        tm_special_length *last = &t->specials[t->n_specials - (t->n_specials > 0)];
-        if (t->n_specials == 0 || last->length != t->specials[i].length)
-            t->specials[t->n_specials++] = t->specials[i];
-        else
-            for (int k = 0; k < 4; k++) last->first[k] |= t->specials[i].first[k];
-    }
-    return TM_OK;
-}
-
 tm_status tm_vocabulary_read(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err)
 {
     tm_status status = read_tokens(gguf, t, err);
@@ -314,5 +273,5 @@ tm_status tm_vocabulary_read(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err
     if (status == TM_OK) status = t->is_bpe ? read_merges(gguf, t, err) : read_scores(gguf, t, err);
     if (status != TM_OK) return status;
     find_bytes(t);
-    return find_specials(t, err);
+    return tm_specials_open(t, &t->specials, err);
 }
