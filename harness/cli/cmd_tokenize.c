@@ -1,7 +1,7 @@
 /* ternmark tokenize: the token ids of a text. */
 #include "engine/tokenizer.h"
-#include "harness/base/user_file.h"
 #include "harness/cli/commands.h"
+#include "harness/cli/text_model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,13 +47,11 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     const request *r = settings;
     tm_token_ids ids = {0};
     char *text = NULL;
-    size_t length = r->prompt ? strlen(r->prompt) : 0;
-    if (!r->prompt == !r->file)
-        return tm_fail(err, TM_ARG, "give the text with either --prompt or --file");
+    size_t length;
     if (strncmp(r->model, "synth:", 6) == 0)
         return tm_fail(err, TM_ARG, "%s has no vocabulary; --model needs a GGUF file", r->model);
-    tm_status status = r->file ? tm_user_file_read_all(r->file, &text, &length, err) : TM_OK;
-    if (status == TM_OK) status = encode(r, r->file ? text : r->prompt, length, &ids, err);
+    tm_status status = tm_text_read(r->prompt, r->file, &text, &length, err);
+    if (status == TM_OK) status = encode(r, text, length, &ids, err);
     if (status == TM_OK) status = print_ids(&ids, call, err);
     tm_token_ids_free(&ids);
     free(text);
@@ -61,11 +59,12 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
 }
 
 static const tm_option rows[] = {
-    {"model", "m", TM_FILE(request, model), "FILE", .help = "a GGUF file with a vocabulary",
-     .is_required = true},
+    {"model", "m", TM_FILE(request, model), "FILE",
+     .help = "a GGUF file, or the folder of a checkpoint, with a vocabulary", .is_required = true},
     {"prompt", "p", TM_TEXT(request, prompt), "TEXT", .help = "the text", .may_be_empty = true},
     {"file", "f", TM_FILE(request, file), "FILE",
-     .help = "read the text from FILE, every byte of it, the last newline included"},
+     .help = "read the text from FILE, every byte of it, the last newline included; - is standard "
+             "input"},
     {"bos", NULL, TM_FLAG(request, bos), NULL,
      .help = "begin with the model's BOS token (default: without)"},
     {"special", NULL, TM_FLAG(request, special), NULL,

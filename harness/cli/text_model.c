@@ -11,8 +11,8 @@
 #define S tm_text_settings
 
 const tm_option tm_text_options[] = {
-    {"model", "m", TM_FILE(S, model), "FILE", .help = "a GGUF file with a vocabulary",
-     .is_required = true},
+    {"model", "m", TM_FILE(S, model), "FILE",
+     .help = "a GGUF file, or the folder of a checkpoint, with a vocabulary", .is_required = true},
     {"threads", "t", TM_TEXT(S, threads), "N", .help = "number of threads, or all (default all)"},
     {"kernel", NULL, TM_TEXT(S, kernel), "NAME",
      .help = "kernel or layout of the linear weights (default auto: as stored)",

@@ -44,6 +44,10 @@ prints "control tokens are ordinary text" "229 153 132 63 118 65" -m "$model" -p
 prints "--special recognises them" "1" -m "$model" -p "<s>" --special
 printf 'a\0\n' >text
 prints "every byte of a file counts" "229 153 132 100 3 13" -m "$model" -f text
+printf Hi | "$program" tokenize -m "$model" -f - >out 2>err
+ok "-f - reads standard input" test "$(cat out)" = "229 153 132 75 108"
+"$program" tokenize -m "$model" -f <(printf Hi) >out 2>err
+ok "--file may be a pipe" test "$(cat out)" = "229 153 132 75 108"
 "$program" tokenize -m "$model" -p a --format json >out 2>err
 ok "--format json is an object" \
     test "$(tr -d ' \n\t' <out)" = '{"token_ids":[229,153,132,100]}'
