@@ -17,8 +17,9 @@ int tm_utf8_scan(const char *text, size_t length, bool *complete);
 /* Reads the keys tokenizer.ggml.*. `pre` replaces tokenizer.ggml.pre, the name of the rule that
  * splits text into words before BPE; NULL: the file's, or "default" where the file has none. The
  * tokenizer points into the file, so close it before `gguf`. It takes at most 8 times the memory of
- * the vocabulary in the file, and 64 MiB for control and user-defined tokens. Errors: FORMAT (the key, and the token or merge in question),
- * UNSUPPORTED (a model or rule that is unknown, with the known ones), NOMEM. */
+ * the vocabulary in the file, and 64 MiB for control and user-defined tokens. Errors: FORMAT (the
+ * key, and the token or merge in question), UNSUPPORTED (a model or rule that is unknown, with the
+ * known ones), NOMEM. */
 tm_status tm_tokenizer_open(const tm_gguf *gguf, const char *pre, tm_tokenizer **out,
                             tm_error *err) TM_MUST_USE;
 void tm_tokenizer_close(tm_tokenizer *tokenizer);

@@ -50,9 +50,9 @@ struct tm_tokenizer {
  * (more than 1 MiB of them), NOMEM. */
 tm_status tm_specials_open(const tm_tokenizer *t, tm_specials **out, tm_error *err) TM_MUST_USE;
 void tm_specials_close(tm_specials *specials);
-/* Marks them in a text, the longest first and the leftmost of equal length: marks[i] is 1 + id where
- * one begins, -1 where it goes on. Without `control` only user-defined ones. marks: [length], zeros.
- * Errors: NOMEM. */
+/* Marks them in a text, the longest first and the leftmost of equal length: marks[i] is 1 + id
+ * where one begins, -1 where it goes on. Without `control` only user-defined ones.
+ * marks: [length], zeros. Errors: NOMEM. */
 tm_status tm_specials_mark(const tm_specials *specials, const char *text, size_t length,
                            bool control, int32_t *marks, tm_error *err) TM_MUST_USE;
 

@@ -1,4 +1,4 @@
-/* Special tokens in texts, compared with a plain search by length, and the limits of vocabularies. */
+/* Special tokens in texts, compared with a plain search by length, and their limit. */
 #include "engine/tokenizer_private.h"
 #include "tests/tm_test.h"
 
