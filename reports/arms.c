@@ -298,17 +298,9 @@ static void judge_pairs(tm_arms_row *row, const tm_looks *looks)
     row->ratio = looks
                      ? tm_look_interval(looks, row->b_values, row->a_values, n, TM_ARMS_CONFIDENCE)
                      : tm_interval_ratio(row->b_values, row->a_values, n, TM_ARMS_CONFIDENCE);
-    if (n < TM_MIN_PAIRS) {
-        row->ratio.low = row->ratio.high = n > 1 ? row->ratio.value : NAN;
-        for (int i = 0; i < n && n > 1; i++) {
-            row->ratio.low = fmin(row->ratio.low, row->b_values[i] / row->a_values[i]);
-            row->ratio.high = fmax(row->ratio.high, row->b_values[i] / row->a_values[i]);
-        }
-        row->ratio.method = "range of the pairs";
-        row->ratio.confidence = NAN;
-    } else {
+    tm_range_of_few(row->b_values, row->a_values, n, TM_PAIRS_RANGE, &row->ratio);
+    if (n >= TM_MIN_PAIRS)
         row->p = fmin(1, tm_ratio_p(row->b_values, row->a_values, n) * (looks ? looks->n : 1));
-    }
     row->slot = slot_of(row);
     row->control =
         tm_interval_ratio(row->b_controls, row->a_controls, row->n_controls, TM_ARMS_CONFIDENCE);

@@ -14,20 +14,8 @@
 #include "reports/summary_energy.h"
 #include "reports/summary_profile.h"
 
-#define TM_CONFIDENCE 0.95
 /* Coefficient of variation over processes above which a cell gets a warning. */
 #define TM_UNSTABLE_CV 0.05
-
-/* Fewer pairs or processes than this give no interval: low and high are the smallest and the
- * largest of them, and the method says so. */
-#define TM_MIN_PAIRS       4
-#define TM_PAIRS_RANGE     "range of the pairs"
-#define TM_PROCESSES_RANGE "range of the processes"
-/* Ratio of pairs a / b with its interval, or its range. */
-tm_interval tm_pairs_ratio(const double *a, const double *b, int n, double confidence);
-/* Geometric mean of the positive values of processes with its within-run interval: what the
- * processes of these runs scatter, not what another run may give. t on logs, or the range. */
-tm_interval tm_processes_interval(const double *values, int n);
 
 /* One fresh process of a cell: the unit of replication. */
 typedef struct tm_process {

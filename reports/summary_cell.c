@@ -401,36 +401,6 @@ static void summarise_control(const tm_samples *s, tm_cell_summary *out)
     }
 }
 
-/* Replaces the bounds by the range of a[i] / b[i]; b NULL: of a[i]. */
-static void set_range(const double *a, const double *b, int n, const char *method, tm_interval *x)
-{
-    if (n < 2 || n >= TM_MIN_PAIRS || !isfinite(x->value)) return;
-    x->low = INFINITY;
-    x->high = -INFINITY;
-    for (int i = 0; i < n; i++) {
-        const double value = b ? a[i] / b[i] : a[i];
-        x->low = fmin(x->low, value);
-        x->high = fmax(x->high, value);
-    }
-    x->value = fmin(fmax(x->value, x->low), x->high); /* not outside by rounding */
-    x->confidence = NAN;
-    x->method = method;
-}
-
-tm_interval tm_pairs_ratio(const double *a, const double *b, int n, double confidence)
-{
-    tm_interval x = tm_interval_ratio(a, b, n, confidence);
-    set_range(a, b, n, TM_PAIRS_RANGE, &x);
-    return x;
-}
-
-tm_interval tm_processes_interval(const double *values, int n)
-{
-    tm_interval x = tm_interval_positive(values, n, TM_CONFIDENCE);
-    set_range(values, NULL, n, TM_PROCESSES_RANGE, &x);
-    return x;
-}
-
 /* Sets the times of day of process number `p` of the samples. */
 static void set_times(const tm_samples *s, int p, tm_process *out)
 {

@@ -337,9 +337,9 @@ void tm_profile_compare(tm_profile *p)
 {
     const double *with = p->with_ns, *without = p->without_ns;
     int n = p->n_pairs;
-    p->overhead = tm_interval_ratio(with, without, n, 0.95);
+    p->overhead = tm_pairs_ratio(with, without, n, TM_CONFIDENCE);
     p->fastest_ratio = with[run_of_rank(with, n, 0)] / without[run_of_rank(without, n, 0)];
-    p->plain_ns = tm_interval_positive(without, n, 0.95);
+    p->plain_ns = tm_processes_interval(without, n);
 }
 
 static tm_status run_pairs(pairs *p, tm_profile *out, tm_error *err)

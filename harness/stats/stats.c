@@ -157,6 +157,35 @@ tm_interval tm_interval_ratio(const double *a, const double *b, int n, double co
     return out;
 }
 
+void tm_range_of_few(const double *a, const double *b, int n, const char *method, tm_interval *x)
+{
+    if (n < 2 || n >= TM_MIN_PAIRS || !isfinite(x->value)) return;
+    x->low = INFINITY;
+    x->high = -INFINITY;
+    for (int i = 0; i < n; i++) {
+        const double value = b ? a[i] / b[i] : a[i];
+        x->low = fmin(x->low, value);
+        x->high = fmax(x->high, value);
+    }
+    x->value = fmin(fmax(x->value, x->low), x->high); /* not outside by rounding */
+    x->confidence = NAN;
+    x->method = method;
+}
+
+tm_interval tm_pairs_ratio(const double *a, const double *b, int n, double confidence)
+{
+    tm_interval x = tm_interval_ratio(a, b, n, confidence);
+    tm_range_of_few(a, b, n, TM_PAIRS_RANGE, &x);
+    return x;
+}
+
+tm_interval tm_processes_interval(const double *values, int n)
+{
+    tm_interval x = tm_interval_positive(values, n, TM_CONFIDENCE);
+    tm_range_of_few(values, NULL, n, TM_PROCESSES_RANGE, &x);
+    return x;
+}
+
 double tm_ratio_p(const double *a, const double *b, int n)
 {
     double mean, deviation;

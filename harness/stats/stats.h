@@ -56,6 +56,22 @@ tm_interval tm_hodges_lehmann(const double *d, int n, double confidence);
  * Exact up to 60 differences, then by the normal approximation. */
 double tm_signed_rank_p(const double *d, int n);
 
+/* What is printed: intervals at TM_CONFIDENCE. Fewer pairs or processes than TM_MIN_PAIRS give no
+ * interval: low and high are the smallest and the largest of them, confidence is NaN, and the
+ * method says so. */
+#define TM_CONFIDENCE      0.95
+#define TM_MIN_PAIRS       4
+#define TM_PAIRS_RANGE     "range of the pairs"
+#define TM_PROCESSES_RANGE "range of the processes"
+/* tm_interval_ratio, or the range. */
+tm_interval tm_pairs_ratio(const double *a, const double *b, int n, double confidence);
+/* Geometric mean of the positive values of processes with its within-run interval: what the
+ * processes of these runs scatter, not what another run may give. t on logs, or the range. */
+tm_interval tm_processes_interval(const double *values, int n);
+/* Replaces the bounds of *x by the range of a[i] / b[i] (b NULL: of a[i]) if n is from 2 to
+ * TM_MIN_PAIRS - 1. */
+void tm_range_of_few(const double *a, const double *b, int n, const char *method, tm_interval *x);
+
 /* Slot effect: the mean log-ratio of pairs run AB minus that of pairs run BA, with a t interval.
  * first_is_a[i]: pair i ran a first. The ideal is 0. low and high are NaN if n is too small. */
 tm_interval tm_slot_effect(const double *a, const double *b, const bool *first_is_a, int n,

@@ -245,6 +245,21 @@ static void test_parts_add_up_to_the_region(void **state)
         }
 }
 
+static void test_few_pairs_give_their_range(void **state)
+{
+    double with[] = {102, 110, 104, 105}, without[] = {100, 100, 100, 100};
+    tm_profile p = {.n_pairs = 3, .with_ns = with, .without_ns = without};
+    (void)state;
+    tm_profile_compare(&p);
+    assert_string_equal(p.overhead.method, TM_PAIRS_RANGE);
+    NEAR(p.overhead.low, 1.02, 1e-12);
+    NEAR(p.overhead.high, 1.10, 1e-12);
+    p.n_pairs = TM_MIN_PAIRS;
+    tm_profile_compare(&p);
+    assert_string_not_equal(p.overhead.method, TM_PAIRS_RANGE);
+    assert_true(p.overhead.low < 1.02 && p.overhead.high > p.overhead.value);
+}
+
 static void test_wrong_options_are_errors(void **state)
 {
     tm_error err = {0};
@@ -408,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_sums_match_values_by_hand),
         cmocka_unit_test(test_limits_match_values_by_hand),
         cmocka_unit_test(test_parts_add_up_to_the_region),
+        cmocka_unit_test(test_few_pairs_give_their_range),
         cmocka_unit_test(test_wrong_options_are_errors),
         cmocka_unit_test(test_traces_are_valid),
     };
