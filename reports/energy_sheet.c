@@ -123,7 +123,7 @@ static void add_interval(energy_sheet *s, const tm_cell_summary *cell, const tm_
         tm_table_add_cell(s->sheet.table, "%s", text);
 }
 
-typedef enum quantity { GROSS, NET, WATTS, SPEED, METER, COUNTS } quantity;
+typedef enum quantity { GROSS, NET, NET_ERROR, WATTS, SPEED, METER, COUNTS } quantity;
 
 static void add_side(energy_sheet *s, int i, bool is_baseline, quantity which)
 {
@@ -142,6 +142,13 @@ static void add_side(energy_sheet *s, int i, bool is_baseline, quantity which)
         break;
     case NET:
         add_interval(s, cell, &e->net_joules_per_token, e->fake, e->net_missing, lone);
+        break;
+    case NET_ERROR:
+        if (isfinite(e->largest_net_error))
+            tm_table_add_cell(s->sheet.table, "%s",
+                              tm_number(100 * e->largest_net_error, 2, text, sizeof text));
+        else
+            add_missing(s, e->missing[0] ? e->missing : e->net_error_missing);
         break;
     case WATTS:
         add_interval(s, cell, &e->watts, e->fake, e->missing, lone);
@@ -241,6 +248,9 @@ static void add_measured(energy_sheet *s, bool has_claims)
         snprintf(label, sizeof label, "Saving%s, %%", is_net ? " of net" : "");
         add_saving(s, label, is_net);
         if (!is_net && has_claims) add_verdicts(s);
+        if (!is_net) continue;
+        add_row(s, tm_sheet_label(base, "net reading error, %", label), true, NET_ERROR);
+        add_row(s, "Ternary, net reading error, %", false, NET_ERROR);
     }
     tm_table_add_row(s->sheet.table);
     tm_table_add_cell(s->sheet.table, "Pairs");
@@ -318,7 +328,9 @@ static tm_status fill_sheet(energy_sheet *s, tm_error *err)
             s->sheet.table,
             "J/token: gross, all that the scope drew while the phase was repeated. Net: above the "
             "idle power measured next to the window with the model loaded. Net is not the cost of "
-            "the model: an idle machine without it draws less.");
+            "the model: an idle machine without it draws less. Net reading error: the largest "
+            "bound of "
+            "a window, with the readings of idle power and half of what they differ by.");
     if (s->sheet.kind == TM_SHEET_PAPER && !s->has_paper)
         tm_table_add_note(
             s->sheet.table,

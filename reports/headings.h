@@ -22,6 +22,8 @@
 #define TM_HEADING_NET_JOULES  "Net energy, J/token"
 #define TM_HEADING_WATTS       "Power, W"
 #define TM_HEADING_NET_WATTS   "Net power, W"
+#define TM_HEADING_ERROR       "Reading error, %"
+#define TM_HEADING_NET_ERROR   "Net reading error, %"
 #define TM_HEADING_METER       "Meter: source, scope, method"
 #define TM_HEADING_SPEEDUP     "Speed-up"
 #define TM_HEADING_PAIRS       "Pairs"

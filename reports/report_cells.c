@@ -332,6 +332,14 @@ static void add_energy(const tm_cell_summary *s, tm_table *out, tm_text *missing
     }
 }
 
+static void add_error(const tm_energy_phase *e, bool is_net, tm_table *out)
+{
+    char number[64];
+    tm_number_short(100 * (is_net ? e->largest_net_error : e->largest_error), 3, number,
+                    sizeof number);
+    tm_table_add_cell(out, "%s%s", e->fake && number[0] ? "fake " : "", number);
+}
+
 tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_error *err)
 {
     static const char *const before[] = {
@@ -339,7 +347,15 @@ tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_erro
         "threads",       "test",        "cell_id",  "superseded",    "status",      "n_processes",
         "n_repetitions", "n_outliers",  "n_failed", "n_token_times", "method",      "machine",
         "build",         "older_build", "n_runs",   "older_model",   NULL};
-    static const char *const after[] = {"tokens", "marks", "warning", "missing", NULL};
+    static const char *const after[] = {"tokens",
+                                        "marks",
+                                        "warning",
+                                        "missing",
+                                        "prompt_reading_error_percent",
+                                        "net_prompt_reading_error_percent",
+                                        "generation_reading_error_percent",
+                                        "net_generation_reading_error_percent",
+                                        NULL};
     tm_text missing = {0};
     tm_table_init(out, "");
     for (int i = 0; before[i]; i++) tm_table_add_column(out, before[i], TM_LEFT);
@@ -387,6 +403,10 @@ tm_status tm_report_cells_csv(const tm_report_view *view, tm_table *out, tm_erro
                           s->missing[0]    ? s->missing
                           : missing.length ? tm_text_string(&missing)
                                            : "");
+        for (int phase = 0; phase < TM_PHASES; phase++) {
+            add_error(&s->energy.phases[phase], false, out);
+            add_error(&s->energy.phases[phase], true, out);
+        }
     }
     bool has_failed = out->failed || missing.failed;
     tm_text_free(&missing);

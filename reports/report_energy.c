@@ -28,6 +28,15 @@ static void begin_row(tm_table *out, const tm_cell_summary *s, const char *phase
     tm_table_add_cell(out, "%s", tm_number_interval(&s->tokens_per_second, 3, text, sizeof text));
 }
 
+static void add_error(tm_table *out, double share, const char *missing)
+{
+    char text[64];
+    if (isfinite(share))
+        tm_table_add_cell(out, "%s", tm_number(100 * share, 2, text, sizeof text));
+    else
+        tm_table_add_cell_with_note(out, "-", missing[0] ? missing : TM_NO_READING_ERROR);
+}
+
 static void add_phase(tm_table *out, const tm_cell_summary *s, const tm_energy_phase *e)
 {
     char text[160];
@@ -36,11 +45,8 @@ static void add_phase(tm_table *out, const tm_cell_summary *s, const tm_energy_p
     add_interval(out, &e->net_joules_per_token, e->fake, e->net_missing);
     add_interval(out, &e->watts, e->fake, e->missing);
     add_interval(out, &e->net_watts, e->fake, e->net_missing);
-    if (isfinite(e->largest_error))
-        tm_table_add_cell(out, "%s", tm_number(100 * e->largest_error, 2, text, sizeof text));
-    else
-        tm_table_add_cell_with_note(
-            out, "-", e->missing[0] ? e->missing : "the source states no error of its readings");
+    add_error(out, e->largest_error, e->missing);
+    add_error(out, e->largest_net_error, e->missing[0] ? e->missing : e->net_error_missing);
     tm_table_add_cell(out, "%s", e->missing[0] ? "-" : tm_energy_origin(e, text, sizeof text));
     tm_energy_counts(e, text, sizeof text);
     if (e->warning[0])
@@ -54,7 +60,7 @@ static void add_both_phases(tm_table *out, const tm_cell_summary *s)
 {
     begin_row(out, s, "all");
     add_interval(out, &s->energy.joules_per_token, s->energy.fake, s->energy.missing);
-    for (int i = 0; i < 6; i++) tm_table_add_cell(out, "%s", "");
+    for (int i = 0; i < 7; i++) tm_table_add_cell(out, "%s", "");
 }
 
 tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *err)
@@ -73,7 +79,8 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
         {TM_HEADING_NET_JOULES, TM_RIGHT},
         {TM_HEADING_WATTS, TM_RIGHT},
         {TM_HEADING_NET_WATTS, TM_RIGHT},
-        {"Reading error, %", TM_RIGHT},
+        {TM_HEADING_ERROR, TM_RIGHT},
+        {TM_HEADING_NET_ERROR, TM_RIGHT},
         {TM_HEADING_METER, TM_LEFT},
         {"Windows", TM_LEFT},
     };
@@ -114,8 +121,9 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
         out, "Tokens: those that the joules are divided by; all: prompt and output tokens of "
              "one repetition together. J/token and W are gross, with the within-run "
              "interval over processes (below 4 processes their range); net: above idle. Reading "
-             "error: the largest of a window, "
-             "without that of the instrument. Windows: one per process, by state.");
+             "error: the largest bound of a window, without that of the instrument; of net joules "
+             "it includes the readings of idle power and half of what they differ by. Windows: "
+             "one per process, by state.");
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "energy by cell: out of memory for %d rows", out->n_rows);
     return TM_OK;

@@ -23,7 +23,7 @@ void tm_cell_energy_free(tm_cell_energy *energy)
 static void miss_phase(tm_energy_phase *p, const char *why)
 {
     p->joules_per_token = p->net_joules_per_token = p->watts = p->net_watts = none;
-    p->largest_error = NAN;
+    p->largest_error = p->largest_net_error = NAN;
     snprintf(p->missing, sizeof p->missing, "%s", why[0] ? why : "not measured");
     memcpy(p->net_missing, p->missing, sizeof p->net_missing);
 }
@@ -116,6 +116,12 @@ static void add_process(tm_energy_phase *out, const tm_record *r)
                  e->net_joules.missing);
     double error = e->error_bound_joules.value / e->gross_joules.value;
     if (isfinite(error) && !(error <= out->largest_error)) out->largest_error = error;
+    const tm_measured bound = tm_record_energy_net_bound(e);
+    error = bound.value / e->net_joules.value;
+    if (isfinite(error) && !(error <= out->largest_net_error)) out->largest_net_error = error;
+    if (!isfinite(error))
+        snprintf(out->net_error_missing, sizeof out->net_error_missing, "%s%s",
+                 e->fake ? "fake: " : "", bound.missing);
     if (e->marks[0] && !strstr(out->warning, e->marks))
         tm_add_sentence(out->warning, sizeof out->warning, "%s", e->marks);
 }
@@ -297,7 +303,7 @@ tm_status tm_cell_energy_make(const tm_record **windows, int n, const tm_cell *c
                                                       : "the test generates no tokens");
             continue;
         }
-        p->largest_error = NAN;
+        p->largest_error = p->largest_net_error = NAN;
         explain_no_windows(run, p->missing, sizeof p->missing);
         const tm_record_energy *meter = choose_meter(windows, n, p->phase);
         status = tm_alloc(&memory, (size_t)n + 1, sizeof *p->processes, "energy windows", err);
@@ -432,6 +438,12 @@ tm_json *tm_cell_energy_to_json(const tm_cell_energy *energy, const tm_cell *cel
         tm_interval_put(o, key, &p->watts, p->missing, TM_LONE_PROCESS);
         snprintf(key, sizeof key, "%snet_watts", fake);
         tm_interval_put(o, key, &p->net_watts, p->net_missing, TM_LONE_PROCESS);
+        snprintf(key, sizeof key, "%sreading_error_percent", fake);
+        tm_json_put_finite(o, key, 100 * p->largest_error,
+                           p->missing[0] ? p->missing : TM_NO_READING_ERROR);
+        snprintf(key, sizeof key, "%snet_reading_error_percent", fake);
+        tm_json_put_finite(o, key, 100 * p->largest_net_error,
+                           p->missing[0] ? p->missing : p->net_error_missing);
         tm_json_append(list, o);
     }
     return list;

@@ -30,8 +30,10 @@ typedef struct tm_energy_phase {
     int n_net;                           /* processes with net joules */
     /* Over processes. Gross: all that the scope drew. Net: above idle power. */
     tm_interval joules_per_token, net_joules_per_token, watts, net_watts;
-    /* Largest reading error as a share of a window's joules; NaN: no window states one. */
-    double largest_error;
+    /* Largest reading error as a share of a window's gross joules, and largest bound of net joules
+     * as a share of them; NaN: no window states one. */
+    double largest_error, largest_net_error;
+    char net_error_missing[176];
     char missing[480]; /* why there are no joules; "" when there are some */
     char net_missing[480];
     char warning[480]; /* lost or excluded windows, and marks; "" without a warning */
@@ -53,6 +55,9 @@ tm_status tm_cell_energy_make(const tm_record **windows, int n, const tm_cell *c
 void tm_cell_energy_free(tm_cell_energy *energy);
 /* All values missing for one reason. */
 void tm_cell_energy_miss(tm_cell_energy *out, const tm_json *run, const char *why);
+
+/* Why there is no error. */
+#define TM_NO_READING_ERROR "the source states no error of its readings"
 
 /* "7 ok", "5 ok, 2 invalid", "" without windows. Returns `text`. */
 char *tm_energy_counts(const tm_energy_phase *phase, char *text, size_t size);

@@ -67,7 +67,7 @@ static void measure_idle(tm_energy_window *run, tm_idle *idle)
     tm_probe_window window;
     tm_probe_value sum;
     memset(idle, 0, sizeof *idle);
-    idle->watts = NAN;
+    idle->watts = idle->error_bound_watts = NAN;
     if (run->options->idle_seconds <= 0) {
         idle->state = TM_PROBE_MISSING;
         snprintf(idle->reason, sizeof idle->reason, "no idle time was requested");
@@ -92,6 +92,7 @@ static void measure_idle(tm_energy_window *run, tm_idle *idle)
     idle->state = sum.state;
     snprintf(idle->reason, sizeof idle->reason, "%s", sum.reason);
     idle->watts = sum.value / window.seconds;
+    idle->error_bound_watts = sum.error_bound / window.seconds;
     idle->n_trace = window.n_trace < TM_IDLE_POINTS ? window.n_trace : TM_IDLE_POINTS;
     memcpy(idle->trace, window.trace, (size_t)idle->n_trace * sizeof *idle->trace);
 }
@@ -184,12 +185,18 @@ static tm_status put_trace(const tm_energy_window *run, const tm_probe_window *w
     return TM_OK;
 }
 
-static void put_idle(const tm_idle *idle, tm_measured *watts)
+static void put_idle(const tm_idle *idle, tm_measured *watts, tm_measured *bound)
 {
     if (idle->state == TM_PROBE_OK)
         tm_measured_set(watts, idle->watts);
     else
         tm_measured_miss(watts, "%.150s", idle->reason);
+    if (idle->state == TM_PROBE_OK && isfinite(idle->error_bound_watts))
+        tm_measured_set(bound, idle->error_bound_watts);
+    else
+        tm_measured_miss(bound, "%.150s",
+                         idle->state == TM_PROBE_OK ? "the source states no error of its readings"
+                                                    : idle->reason);
 }
 
 /* Puts the label, the joules and the cost of reading them. */
@@ -282,8 +289,8 @@ tm_status tm_energy_window_measure(tm_energy_window *run, const tm_test *test, t
     out->idle_before_unix_seconds =
         run->before.seconds > 0 ? unix_seconds(run->before.begin_ns) : 0;
     out->idle_after_unix_seconds = run->after.seconds > 0 ? unix_seconds(run->after.begin_ns) : 0;
-    put_idle(&run->before, &out->idle_before_watts);
-    put_idle(&run->after, &out->idle_after_watts);
+    put_idle(&run->before, &out->idle_before_watts, &out->idle_before_error_bound_watts);
+    put_idle(&run->after, &out->idle_after_watts, &out->idle_after_error_bound_watts);
     tm_record_energy_set_net(out);
     run->before = run->after;
     run->has_before = true;

@@ -22,6 +22,7 @@ typedef struct tm_idle {
     tm_probe_state state;
     char reason[240];
     double watts, seconds;                /* watts: NaN unless ok */
+    double error_bound_watts;             /* of reading; NaN: unknown */
     int64_t begin_ns, end_ns;             /* CLOCK_MONOTONIC */
     tm_probe_point trace[TM_IDLE_POINTS]; /* [n_trace] */
     int n_trace;

@@ -16,22 +16,25 @@
 
 static const char *const phases[TM_PHASES] = {"prompt", "generation"};
 
-/* Every figure of a window; its key is its member's name. */
+/* Every figure of a window, and whether a record may lack it; its key is its member's name. */
 #define FIGURES(X)                                                                                 \
-    X(gross_joules)                                                                                \
-    X(error_bound_joules)                                                                          \
-    X(idle_before_watts)                                                                           \
-    X(idle_after_watts)                                                                            \
-    X(net_joules)                                                                                  \
-    X(rate_hz)                                                                                     \
-    X(largest_gap_seconds)                                                                         \
-    X(sampler_cpu_percent)
+    X(gross_joules, false)                                                                         \
+    X(error_bound_joules, false)                                                                   \
+    X(idle_before_watts, false)                                                                    \
+    X(idle_after_watts, false)                                                                     \
+    X(idle_before_error_bound_watts, true)                                                         \
+    X(idle_after_error_bound_watts, true)                                                          \
+    X(net_joules, false)                                                                           \
+    X(rate_hz, false)                                                                              \
+    X(largest_gap_seconds, false)                                                                  \
+    X(sampler_cpu_percent, false)
 
 static const struct {
     const char *key;
     size_t offset;
+    bool is_optional;
 } figures[] = {
-#define FIGURE_ROW(name) {#name, offsetof(tm_record_energy, name)},
+#define FIGURE_ROW(name, is_optional) {#name, offsetof(tm_record_energy, name), is_optional},
     FIGURES(FIGURE_ROW)
 #undef FIGURE_ROW
 };
@@ -85,12 +88,34 @@ void tm_record_energy_lose(tm_record_energy *e, tm_probe_state state, const char
     tm_measured_miss(&e->net_joules, "%.150s", e->reason);
 }
 
-/* The bound of net joules: that of gross joules, and half the difference of the two idle powers. */
+static double or_zero(const tm_measured *figure)
+{
+    return isfinite(figure->value) ? figure->value : 0;
+}
+
+/* What is known of it: bounds that are missing count as 0. */
 static double net_bound(const tm_record_energy *e)
 {
-    double bound = e->error_bound_joules.value;
     double apart = fabs(e->idle_before_watts.value - e->idle_after_watts.value);
-    return (isfinite(bound) ? bound : 0) + apart / 2 * e->window_seconds;
+    double idle_bounds =
+        or_zero(&e->idle_before_error_bound_watts) + or_zero(&e->idle_after_error_bound_watts);
+    return or_zero(&e->error_bound_joules) + (apart + idle_bounds) / 2 * e->window_seconds;
+}
+
+tm_measured tm_record_energy_net_bound(const tm_record_energy *e)
+{
+    const tm_measured *const needed[] = {&e->net_joules, &e->error_bound_joules,
+                                         &e->idle_before_error_bound_watts,
+                                         &e->idle_after_error_bound_watts};
+    tm_measured bound;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (!isfinite(needed[i]->value)) {
+            tm_measured_miss(&bound, "%s%.120s", i >= 2 ? "error of idle power: " : "",
+                             needed[i]->missing);
+            return bound;
+        }
+    tm_measured_set(&bound, net_bound(e));
+    return bound;
 }
 
 void tm_record_energy_set_net(tm_record_energy *e)
@@ -183,9 +208,8 @@ void tm_record_energy_put(tm_json *json, const tm_record_energy *e)
     for (int i = 0; i < N_FIGURES; i++)
         tm_measured_put(json, figures[i].key,
                         (const tm_measured *)((const char *)e + figures[i].offset));
-    tm_measured net = e->net_joules;
-    if (isfinite(net.value)) tm_measured_set(&net, net_bound(e));
-    tm_measured_put(json, "net_error_bound_joules", &net);
+    const tm_measured bound = tm_record_energy_net_bound(e);
+    tm_measured_put(json, "net_error_bound_joules", &bound);
     for (int i = 0; i < N_PER_TOKEN; i++) {
         tm_measured figure = tm_record_energy_per_token(e, per_token[i].tokens, per_token[i].net);
         tm_measured_put(json, per_token[i].key, &figure);
@@ -371,8 +395,13 @@ tm_status tm_record_energy_from_json(const tm_json *json, tm_record_energy *out,
     if (tm_json_get(json, "idle_after_unix_seconds"))
         out->idle_after_unix_seconds =
             tm_read_number(&r, "idle_after_unix_seconds", 0, UNIX_SECONDS_MAX);
-    for (int i = 0; i < N_FIGURES; i++)
-        tm_read_measured(&r, figures[i].key, (tm_measured *)((char *)out + figures[i].offset));
+    for (int i = 0; i < N_FIGURES; i++) {
+        tm_measured *figure = (tm_measured *)((char *)out + figures[i].offset);
+        if (figures[i].is_optional && !tm_json_get(json, figures[i].key))
+            tm_measured_miss(figure, "not recorded");
+        else
+            tm_read_measured(&r, figures[i].key, figure);
+    }
     out->wraps = tm_read_int(&r, "wraps", 0, TM_RECORD_BYTES_MAX);
     out->n_samples = tm_read_int(&r, "n_samples", 0, TM_RECORD_BYTES_MAX);
     domains_of(&r, out);

@@ -49,6 +49,7 @@ typedef struct tm_record_energy {
     tm_measured gross_joules;       /* present if and only if the window is ok */
     tm_measured error_bound_joules; /* of reading; not of the instrument */
     tm_measured idle_before_watts, idle_after_watts;
+    tm_measured idle_before_error_bound_watts, idle_after_error_bound_watts; /* of reading */
     double idle_seconds; /* of each idle time at least; 0: not measured */
     /* Their begins; 0: not measured. */
     double idle_before_unix_seconds, idle_after_unix_seconds;
@@ -80,6 +81,9 @@ void tm_record_energy_lose(tm_record_energy *energy, tm_probe_state state, const
 /* Sets net_joules from gross_joules, window_seconds and the two idle figures. Missing if one of
  * them is, if the idle powers differ by more than a tenth of the larger, or if nothing is left. */
 void tm_record_energy_set_net(tm_record_energy *energy);
+/* The bound of net joules: that of gross joules, and for the length of the window half the
+ * difference of the two idle powers and the mean of their bounds. Missing if one of them is. */
+tm_measured tm_record_energy_net_bound(const tm_record_energy *energy);
 
 /* Joules per token of the window, or the reason why they are missing. */
 typedef enum tm_record_energy_tokens {

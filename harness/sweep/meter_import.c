@@ -78,18 +78,23 @@ static double clock_error(const importer *im, double seconds)
     return im->match.error_seconds + (im->given ? 0 : DRIFT * fabs(seconds - im->match_seconds));
 }
 
-static void put_idle(const importer *im, double begin, double seconds, tm_measured *watts)
+static void put_idle(const importer *im, double begin, double seconds, tm_measured *watts,
+                     tm_measured *bound)
 {
     tm_probe_value v;
     if (!(begin > 0) || !(seconds > 0)) {
         tm_measured_miss(watts, "no idle time was requested");
+        *bound = *watts;
         return;
     }
     integrate(im, begin, seconds, &v);
-    if (v.state == TM_PROBE_OK)
+    if (v.state == TM_PROBE_OK) {
         tm_measured_set(watts, v.value / seconds);
-    else
+        tm_measured_set(bound, v.error_bound / seconds);
+    } else {
         tm_measured_miss(watts, "%.150s", v.reason);
+        *bound = *watts;
+    }
 }
 
 static tm_status put_trace(const importer *im, tm_record_energy *e, tm_error *err)
@@ -133,8 +138,10 @@ static tm_status measure_window(const importer *im, const tm_record *window, tm_
     e->idle_seconds = old->idle_seconds;
     e->idle_before_unix_seconds = old->idle_before_unix_seconds;
     e->idle_after_unix_seconds = old->idle_after_unix_seconds;
-    put_idle(im, e->idle_before_unix_seconds, e->idle_seconds, &e->idle_before_watts);
-    put_idle(im, e->idle_after_unix_seconds, e->idle_seconds, &e->idle_after_watts);
+    put_idle(im, e->idle_before_unix_seconds, e->idle_seconds, &e->idle_before_watts,
+             &e->idle_before_error_bound_watts);
+    put_idle(im, e->idle_after_unix_seconds, e->idle_seconds, &e->idle_after_watts,
+             &e->idle_after_error_bound_watts);
     integrate(im, e->begin_unix_seconds, e->window_seconds, &v);
     e->n_samples = v.n_samples;
     tm_measured_set(&e->rate_hz, v.rate_hz);

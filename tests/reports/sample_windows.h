@@ -43,6 +43,8 @@ static inline tm_record_energy *sample_add_window(sample_store *store, const cha
     tm_measured_set(&e->error_bound_joules, 0.001 * watts * e->window_seconds);
     tm_measured_set(&e->idle_before_watts, 3.9);
     tm_measured_set(&e->idle_after_watts, 4.1);
+    tm_measured_set(&e->idle_before_error_bound_watts, 0.01);
+    tm_measured_set(&e->idle_after_error_bound_watts, 0.03);
     e->idle_seconds = 10;
     tm_record_energy_set_net(e);
     tm_measured_set(&e->rate_hz, 10);

@@ -137,6 +137,9 @@ static void test_gross_net_and_trace(void **state)
     assert_true(near(e.gross_joules.value, 30 * e.window_seconds));
     assert_true(near(e.net_joules.value, 20 * e.window_seconds));
     assert_true(near(e.idle_before_watts.value, 10) && near(e.idle_after_watts.value, 10));
+    assert_true(e.idle_before_error_bound_watts.value > 0 &&
+                e.idle_before_error_bound_watts.value < 0.5);
+    assert_true(tm_record_energy_net_bound(&e).value > e.error_bound_joules.value);
     assert_int_equal(e.n_domains, 1);
     assert_true(near(e.domains[0].joules, e.gross_joules.value));
     /* The trace covers both idle times; inside the window it has the window's joules. */

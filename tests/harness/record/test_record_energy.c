@@ -39,8 +39,9 @@ static void test_round_trip(void **state)
     assert_true(y->n_repeats == 5 && y->n_prompt_tokens == 0 && y->n_output_tokens == 640);
     assert_true(y->gross_joules.value == 1200 && y->error_bound_joules.value == 0.06);
     assert_true(y->idle_before_watts.value == 11.9 && y->idle_after_watts.value == 12.1);
-    /* Half of 0.2 W for 40 s, and the bound of gross. */
-    assert_true(fabs(tm_json_double(tm_json_get(json, "net_error_bound_joules"), 0) - 4.06) < 1e-9);
+    /* For 40 s half of 0.2 W and the mean of the bounds of idle, and the bound of gross. */
+    assert_true(fabs(tm_json_double(tm_json_get(json, "net_error_bound_joules"), 0) - 5.26) < 1e-9);
+    assert_true(y->idle_before_error_bound_watts.value == 0.02);
     assert_true(y->idle_seconds == 10 && fabs(y->net_joules.value - 720) < 1e-9);
     assert_true(y->rate_hz.value == 10 && y->wraps == 1 && y->n_samples == 402);
     assert_true(y->largest_gap_seconds.value == 0.11 && isnan(y->sampler_cpu_percent.value));
@@ -108,6 +109,24 @@ static void test_net_energy(void **state)
     tm_measured_set(&e.idle_after_watts, 30.5);
     tm_record_energy_set_net(&e);
     assert_says(e.net_joules.missing, "no more than idle");
+    /* The readings of idle power are uncertain, too: 40 s at the mean of 0.02 and 0.04 W. */
+    tm_measured_set(&e.idle_before_watts, 28);
+    tm_measured_set(&e.idle_after_watts, 28);
+    tm_record_energy_set_net(&e);
+    assert_true(fabs(tm_record_energy_net_bound(&e).value - 1.26) < 1e-9);
+    tm_measured_set(&e.idle_before_error_bound_watts, 0.5);
+    tm_measured_set(&e.idle_after_error_bound_watts, 1.5);
+    tm_record_energy_set_net(&e);
+    assert_true(fabs(tm_record_energy_net_bound(&e).value - 40.06) < 1e-9 &&
+                e.net_joules.value == 80);
+    tm_measured_set(&e.idle_after_error_bound_watts, 3.6);
+    tm_record_energy_set_net(&e);
+    assert_says(e.net_joules.missing, "no more than idle");
+    assert_true(isnan(tm_record_energy_net_bound(&e).value));
+    /* Of a store without them it is not known. */
+    tm_measured_miss(&e.idle_after_error_bound_watts, "not recorded");
+    tm_record_energy_set_net(&e);
+    assert_says(tm_record_energy_net_bound(&e).missing, "error of idle power: not recorded");
     tm_record_energy_free(&e);
 }
 

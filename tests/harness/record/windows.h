@@ -27,6 +27,8 @@ static inline tm_record_energy make_window(void)
     tm_measured_set(&e.error_bound_joules, 0.06);
     tm_measured_set(&e.idle_before_watts, 11.9);
     tm_measured_set(&e.idle_after_watts, 12.1);
+    tm_measured_set(&e.idle_before_error_bound_watts, 0.02);
+    tm_measured_set(&e.idle_after_error_bound_watts, 0.04);
     e.idle_seconds = 10;
     tm_record_energy_set_net(&e);
     tm_measured_set(&e.rate_hz, 10);
