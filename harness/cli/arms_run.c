@@ -141,7 +141,7 @@ tm_status tm_build_check(const char *program, tm_error *err)
     if (status == TM_OK && text) {
         status = tm_worker_line_parse(text, &line, &why);
         if (status == TM_OK && (line.kind != TM_WORKER_HELLO))
-            status = tm_fail(&why, TM_ARG, "it does not say hello as a worker does");
+            status = tm_fail(&why, TM_ARG, "its first line is not the hello of a worker");
         else if (status == TM_OK && line.protocol != TM_WORKER_PROTOCOL)
             status = tm_fail(&why, TM_ARG,
                              "its workers (%s) use protocol %d; this program uses protocol %d",

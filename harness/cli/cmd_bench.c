@@ -208,12 +208,13 @@ static const tm_option rows[] = {
     {"profile", NULL, TM_FLAG(request, profile), NULL, .help = TM_PROFILE_HELP,
      .group = TM_MORE_GROUP},
     {"time-budget", NULL, TM_NUMBER(request, time_budget), "SECONDS",
-     .help = "after the first run of each cell, start only what ends within SECONDS of the start",
+     .help = "after the first run of each cell, start only work predicted to end within SECONDS of "
+             "the start",
      .group = TM_EXECUTION_GROUP, .low = 1, .high = 1e6},
     {"no-warmup", NULL, TM_FLAG(request, no_warmup), NULL,
      .help = "time the first repetition as well, without a warm-up", .group = TM_EXECUTION_GROUP},
     {"store", NULL, TM_FILE(request, store), "FILE",
-     .help = "also append the records to a store; they are measured again even if it has them",
+     .help = "also append the records to a store; what it already holds is measured again",
      .group = TM_EXECUTION_GROUP},
     {0},
 };
@@ -226,9 +227,9 @@ const tm_command tm_command_bench = {
         "Measures every combination of the given models, kernels, thread counts and tests, "
         "each in fresh processes, and prints the results. The short options are those of "
         "llama-bench.\n\n"
-        "With --format jsonl a cell's line is written as soon as the cell, and those it is "
-        "compared "
-        "with, have ended. Each object also names the machine, version, commit, compiler and date.",
+        "With --format jsonl, a cell's line is written once the cell and those it is compared "
+        "with are finished. Each object also names the machine, version, commit, compiler and "
+        "date.",
     .examples = "ternmark bench -m synth:125M -t 1,all -p 32 -n 8 -r 2\n"
                 "ternmark bench -m synth:125M -t 1 -p 0 -n 8 --baseline f16 --format json",
     .formats = (const char *const[]){TM_TABLE_FORMAT_NAMES "json", "jsonl", NULL},

@@ -167,8 +167,8 @@ static tm_status compare_stores(const char *const *paths, const metric_list *met
                     "model, kernel, threads and test",
                     paths[0], all[0].n, paths[1], all[1].n);
     if (status == TM_OK && n_lone > 0)
-        fprintf(stderr, "ternmark compare: %d cell%s of A without a partner in B left out\n",
-                n_lone, tm_plural(n_lone));
+        fprintf(stderr, "ternmark compare: left out %d cell%s of A that B does not have\n", n_lone,
+                tm_plural(n_lone));
     for (int i = 0; i < 2; i++) {
         tm_summaries_free(&all[i]);
         tm_records_free(&records[i]);
@@ -304,7 +304,7 @@ static tm_status write_plot(const tm_arms *arms, const char *directory, tm_error
     if (status == TM_OK) {
         tm_error why;
         if (tm_plot_run(directory, plot.stem, &why) != TM_OK)
-            fprintf(stderr, "ternmark compare: no picture: %s\n", why.message);
+            fprintf(stderr, "ternmark compare: no plot: %s\n", why.message);
     }
     tm_plot_free(&plot);
     return status;
@@ -394,9 +394,9 @@ const tm_command tm_command_compare = {
     .synopsis = "A B [OPTIONS]",
     .summary = "compare two arms, builds or stores: is B faster than A?",
     .description =
-        "An arm is a list KEY=VALUE,... over the common cells, or the file of a store. Keys: "
-        "kernel, head_kernel, threads, model, isa, prefetch (bytes), kv (f16, f32), peer (a name "
-        "of --peer) and build (the path of another ternmark).\n\n"
+        "An arm is a store file, or a list KEY=VALUE,... that changes the cells of the other "
+        "options. Keys: kernel, head_kernel, threads, model, isa, prefetch (bytes), kv (f16, f32), "
+        "peer (a name of --peer) and build (the path of another ternmark).\n\n"
         "Arms are run in fresh processes, in pairs whose order alternates (AB BA). Pairs are added "
         "until the interval decides, or until it is narrow enough. The interval and the verdict "
         "take the repeated looks and the number of rows into account. Two stores are compared as "

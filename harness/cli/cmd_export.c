@@ -60,10 +60,10 @@ const tm_command tm_command_export = {
 #define TM_EXPORT(name, about, ...) name ": " about "\n\n"
 #include "reports/export_formats.def"
 #undef TM_EXPORT
-        "Where a format has no place for several builds, it gets the newest build of each machine. "
-        "Several machines, and emulated ones, are named in the names of cells. Values that were "
-        "not measured are left out or null, fake energy is left out, and what a format cannot hold "
-        "is listed on stderr.\n\n"
+        "A format that cannot hold several builds gets the newest build of each machine. If there "
+        "are several machines, or emulated ones, cell names include the machine. Values that were "
+        "not measured are left out or null, fake energy is left out, and stderr lists what a "
+        "format cannot hold.\n\n"
         "Exit status: 0 written, 2 bad usage, store or FILE, 3 nothing to export.",
     .examples = "ternmark export results/runs/demo.jsonl --to junit -o junit.xml\n"
                 "ternmark export demo.jsonl --to llama-bench-sql | sqlite3 bench.db",

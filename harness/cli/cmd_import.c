@@ -79,7 +79,7 @@ static const tm_option rows[] = {
 const tm_command tm_command_import = {
     .name = "import",
     .synopsis = "--meter-csv FILE STORE",
-    .summary = "measure the energy windows of a store with a wall meter's log",
+    .summary = "add the energy from a wall meter's log to a store",
     .description =
         "Integrates a meter's log over the energy windows of a store and adds the results to it.",
     .examples = "ternmark import --meter-csv meter.log results/runs/energy.jsonl",

@@ -408,8 +408,8 @@ static const tm_option rows[] = {
     {"only", NULL, TM_TEXT(settings, only), "TEXT",
      .help = "run only cells whose label (see --dry-run) contains TEXT"},
     {"time-budget", NULL, TM_NUMBER(settings, budget), "SECONDS",
-     .help = "after the first run of each cell, start only what ends within SECONDS of the start "
-             "(0: no limit)",
+     .help = "after the first run of each cell, start only work predicted to end within SECONDS of "
+             "the start (0: no limit)",
      .high = 2592000},
     {"quiet", "q", TM_FLAG(settings, quiet), NULL, .help = TM_QUIET_HELP},
     {"model", "m", TM_LIST(settings, models), "MODEL,...", .help = "replace the suite's models",
@@ -420,13 +420,13 @@ static const tm_option rows[] = {
      .help = "replace the suite's thread counts: numbers, ranges as 1-8*2, or all",
      .group = SUITE_GROUP},
     {"test", NULL, TM_LIST(settings, tests), "TEST,...",
-     .help = "replace the suite's tests by pp64,tg16 or others", .group = SUITE_GROUP},
+     .help = "replace the suite's tests, e.g. pp64,tg16", .group = SUITE_GROUP},
     {"processes", NULL, TM_INTEGER(settings, processes), "N",
      .help = "replace the suite's number of fresh processes per cell", .group = SUITE_GROUP,
      .low = 1, .high = 1000},
     {"precision", NULL, TM_TEXT(settings, precision), "PERCENT",
-     .help = "end the pairs of a cell when its speed-up is as narrow as +-PERCENT; --processes is "
-             "the most",
+     .help = "stop adding pairs to a cell once its speed-up is known to +-PERCENT; --processes is "
+             "the maximum",
      .group = SUITE_GROUP},
     {"repetitions", "r", TM_INTEGER(settings, repetitions), "N",
      .help = "replace the suite's repetitions per process", .group = SUITE_GROUP, .low = 1,

@@ -16,16 +16,20 @@ const tm_help_row tm_help_suite_keys[] = {
     {"axes.test", "list of tests (required): ppN reads a prompt of N tokens, tgN generates N, "
                   "ppN+tgM does both; @dK starts with K cached tokens, @bK generates for K "
                   "sequences together"},
-    {"exclude", "list of objects with model, kernel, threads or test (\"pp*\"); a cell that equals "
-                "all values of one is left out"},
-    {"baseline.kernel", "pair every other kernel with this one, run alternately"},
+    {"exclude", "list of objects with model, kernel, threads or test (\"pp*\"); leaves out "
+                "the cells that match every key of one object"},
+    {"baseline.kernel", "pair every other kernel with this one, in alternating order"},
     {"processes", "fresh processes per cell, or pairs of them (default 1)"},
     {"repetitions", "measured runs in each process (default 5)"},
     {"warmup", "runs in each process before these, not measured (default 1)"},
-    {"time_budget_seconds", "start nothing that would end later (default 0: no limit)"},
-    {"min_pairs", "with a time budget: start a model only if so many of its pairs fit (default 0)"},
-    {"precision", "end the pairs of a cell when its speed-up is known to +- this fraction, as 0.02 "
-                  "(default: run all)"},
+    {"time_budget_seconds",
+     "start only work that is predicted to end within this time (default 0: no "
+     "limit)"},
+    {"min_pairs",
+     "with a time budget: start a model only if this many of its pairs fit (default 0)"},
+    {"precision",
+     "stop adding pairs to a cell once its speed-up is known to +- this fraction, e.g. "
+     "0.02 (default: run all)"},
     {"counters", "a group of hardware counters (see `list counters`) or a file"},
     {"profile", "true: also profile every test in each process"},
     {"energy", "a source, such as \"auto\", or {\"source\", \"seconds\", \"idle_seconds\"}"},

@@ -148,7 +148,7 @@ static void read_power_supply(const char *root, tm_doctor *out)
     bool mains = n_online > 0, battery = !mains && n_feeding > 0 && n_batteries > 0;
     tm_doctor_ok(line, "%s", mains ? "mains" : battery ? "battery" : "no battery is shown");
     if (battery)
-        tm_doctor_warn(line, "connect the mains",
+        tm_doctor_warn(line, "connect the machine to mains power",
                        "on battery, the firmware lowers the power limits");
 }
 

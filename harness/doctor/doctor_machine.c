@@ -150,7 +150,7 @@ static void aslr_line(const char *root, tm_doctor *out)
     tm_doctor_ok(line, "%s", text);
     if (strcmp(text, "0") == 0)
         tm_doctor_warn(line, "sudo sysctl kernel.randomize_va_space=2",
-                       "every process gets the same addresses, so results carry the luck of one "
+                       "every process gets the same addresses, so all results depend on one "
                        "memory layout");
 }
 
