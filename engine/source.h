@@ -93,8 +93,9 @@ struct tm_source {
                   int8_t *out);
     void (*floats)(const tm_source *source, tm_role role, int layer, int row_begin, int row_end,
                    float *out);
-    /* The tensor's bytes as stored in its type, row after row; they live as long as the source. The
-     * function is NULL if nothing is stored (synthetic). Any thread. */
+    /* The tensor's bytes as stored in its type, row after row; they live as long as the source.
+     * NULL if it is stored otherwise (a checkpoint). The function is NULL if nothing is stored
+     * (synthetic). Any thread. */
     const uint8_t *(*stored)(const tm_source *source, tm_role role, int layer);
     /* Releases rows that are not needed soon, as tm_gguf_release does, so that a file's pages do
      * not count in addition to the packed weights. NULL: nothing to release (synthetic). Any
@@ -120,7 +121,7 @@ tm_status tm_source_open_synth(const tm_config *config, uint64_t seed, tm_source
 
 void tm_source_close(tm_source *source);
 
-/* Writes a source as a GGUF file: linear weights in `type` (F32, F16, TQ1_0, TQ2_0, I2_S),
+/* Writes a source as a GGUF file: linear weights in `type` (convert.h),
  * embedding and head F16, norms F32, with a byte-level vocabulary of n_vocab placeholder tokens so
  * that other programs load it. TQ types fall back to F16 where n_cols is not a multiple of 256; for
  * I2_S a column count that is not a multiple of 128 is an error. A ternary type needs ternary

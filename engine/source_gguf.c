@@ -202,7 +202,7 @@ static void floats(const tm_source *source, tm_role role, int layer, int row_beg
 static const uint8_t *stored(const tm_source *source, tm_role role, int layer)
 {
     const tm_gguf_tensor *tensor = find_slot(source, role, layer)->tensor;
-    return tensor ? tensor->data : NULL;
+    return tensor && !tensor->view ? tensor->data : NULL;
 }
 
 static void release(const tm_source *source, tm_role role, int layer, int row_begin, int row_end)

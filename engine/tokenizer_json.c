@@ -49,7 +49,10 @@ typedef struct spelled {
 
 typedef struct vocabulary {
     tm_gguf_writer *w;
-    tm_json_text root, model, settings, generation;
+    tm_json_text root, settings, generation;          /* whole files */
+    tm_json_text added, normalizer, pre, post, model; /* of root */
+    tm_json_text vocab, merges, unknown;              /* of model */
+    bool ignores_merges, has_bytes;
     bool is_bytes;         /* byte-level BPE; else SentencePiece's spelling of spaces */
     tm_gguf_string *texts; /* owned, [n] */
     int32_t *types;        /* owned, [n]; TOKEN_UNDEFINED: no token yet */
@@ -117,7 +120,7 @@ static bool has_step(tm_json_text whole, const char *list, const char *type)
 
 static tm_status put_rule(const vocabulary *v, tm_error *err)
 {
-    const char *pre = find_rule(tm_json_text_get(v->root, "pre_tokenizer"));
+    const char *pre = find_rule(v->pre);
     tm_gguf_put_str(v->w, KEY "model", v->is_bytes ? "gpt2" : "llama");
     if (!v->is_bytes) return TM_OK;
     if (!pre)
@@ -125,7 +128,7 @@ static tm_status put_rule(const vocabulary *v, tm_error *err)
                        "its pre_tokenizer is not a known one (llama-bpe, qwen2, qwen35, "
                        "smollm, gpt-2 and falcon); convert the model to GGUF and use --pre");
     tm_gguf_put_str(v->w, KEY "pre", pre);
-    tm_gguf_put_bool(v->w, "tokenizer.ignore_merges", flag(v->model, "ignore_merges", false));
+    tm_gguf_put_bool(v->w, "tokenizer.ignore_merges", v->ignores_merges);
     return TM_OK;
 }
 
@@ -167,15 +170,14 @@ static bool is_byte(tm_gguf_string text)
 
 static tm_status add_tokens(vocabulary *v, tm_error *err)
 {
-    tm_json_text vocab = tm_json_text_get(v->model, "vocab"), key, value;
-    tm_json_text added = tm_json_text_get(v->root, "added_tokens");
-    tm_json_text unknown = tm_json_text_get(v->model, "unk_token");
+    tm_json_text vocab = v->vocab, key, value;
+    tm_json_text added = v->added;
+    tm_json_text unknown = v->unknown;
     tm_status status = TM_OK;
     for (size_t cursor = 0; status == TM_OK && tm_json_text_next(vocab, &cursor, &key, &value);)
         status = add_token(v, key, value, TOKEN_NORMAL, err);
-    bool has_bytes = flag(v->model, "byte_fallback", false);
     for (int64_t id = 0; status == TM_OK && id < v->n; id++)
-        if (has_bytes && is_byte(v->texts[id])) v->types[id] = TOKEN_BYTE;
+        if (v->has_bytes && is_byte(v->texts[id])) v->types[id] = TOKEN_BYTE;
     for (size_t cursor = 0; status == TM_OK && tm_json_text_next(added, &cursor, NULL, &value);) {
         tm_json_text content = tm_json_text_get(value, "content");
         int32_t type = flag(value, "special", false) ? TOKEN_CONTROL : TOKEN_USER_DEFINED;
@@ -204,11 +206,11 @@ static void pad(vocabulary *v)
 /* One more than the largest id. */
 static tm_status count_ids(const vocabulary *v, int64_t *out, tm_error *err)
 {
-    tm_json_text list = tm_json_text_get(v->model, "vocab"), value;
+    tm_json_text list = v->vocab, value;
     int64_t id, n = 0;
     for (size_t cursor = 0; tm_json_text_next(list, &cursor, NULL, &value);)
         if (tm_json_text_int(value, 0, MAX_ID, &id) && id >= n) n = id + 1;
-    list = tm_json_text_get(v->root, "added_tokens");
+    list = v->added;
     for (size_t cursor = 0; tm_json_text_next(list, &cursor, NULL, &value);)
         if (tm_json_text_int(tm_json_text_get(value, "id"), 0, MAX_ID, &id) && id >= n) n = id + 1;
     if (n == 0) return tm_fail(err, TM_FORMAT, "model.vocab is missing or empty");
@@ -270,7 +272,7 @@ static tm_status read_merge(tm_json_text item, tm_gguf_string *out, char *end, t
 
 static tm_status read_merges(const vocabulary *v, merges *out, tm_error *err)
 {
-    tm_json_text list = tm_json_text_get(v->model, "merges"), item;
+    tm_json_text list = v->merges, item;
     size_t n = tm_json_text_count(list), used = 0;
     if (!tm_json_text_is_array(list)) return tm_fail(err, TM_FORMAT, "model.merges is missing");
     tm_status status = tm_alloc((void **)&out->items, n + 1, sizeof *out->items, "the merges", err);
@@ -340,7 +342,7 @@ static void put_id(const vocabulary *v, const char *key, int64_t id)
 /* The post-processor puts BOS before a text, and perhaps EOS behind it. */
 static void read_template(vocabulary *v, int64_t *bos, bool *adds_bos, bool *adds_eos)
 {
-    tm_json_text post = tm_json_text_get(v->root, "post_processor"), step, item;
+    tm_json_text post = v->post, step, item;
     for (size_t cursor = 0; next_step(post, "processors", &cursor, &step);) {
         bool is_before = true;
         if (!is_type(step, "TemplateProcessing")) continue;
@@ -403,13 +405,13 @@ static tm_status put_specials(vocabulary *v, tm_error *err)
     read_template(v, &bos, &adds_bos, &adds_eos);
     put_id(v, KEY "bos_token_id", bos);
     put_ends(v);
-    put_id(v, KEY "unknown_token_id", special_id(v, tm_json_text_get(v->model, "unk_token")));
+    put_id(v, KEY "unknown_token_id", special_id(v, v->unknown));
     put_id(v, KEY "padding_token_id", special_id(v, tm_json_text_get(v->settings, "pad_token")));
     tm_gguf_put_bool(v->w, KEY "add_bos_token", adds_bos);
     if (adds_eos) tm_gguf_put_bool(v->w, KEY "add_eos_token", true);
     if (!v->is_bytes) {
-        tm_json_text pre = tm_json_text_get(v->root, "pre_tokenizer");
-        tm_json_text normalizer = tm_json_text_get(v->root, "normalizer");
+        tm_json_text pre = v->pre;
+        tm_json_text normalizer = v->normalizer;
         bool prefix = has_step(normalizer, "normalizers", "Prepend") ||
                       (has_step(pre, "pretokenizers", "Metaspace") &&
                        !tm_json_text_equals(tm_json_text_get(pre, "prepend_scheme"), "never"));
@@ -418,12 +420,29 @@ static tm_status put_specials(vocabulary *v, tm_error *err)
     return put_template(v, err);
 }
 
-static tm_status check_model(vocabulary *v, tm_error *err)
+/* One pass for all members: the vocabulary and the merges have megabytes. */
+static void find_members(tm_json_text object, const char *const *keys, tm_json_text *const *out)
 {
-    tm_json_text pre = tm_json_text_get(v->root, "pre_tokenizer");
-    tm_json_text type = tm_json_text_get(v->model, "type");
-    v->model = tm_json_text_get(v->root, "model");
-    type = tm_json_text_get(v->model, "type");
+    tm_json_text key, value;
+    for (size_t cursor = 0; tm_json_text_next(object, &cursor, &key, &value);)
+        for (int i = 0; keys[i]; i++)
+            if (tm_json_text_equals(key, keys[i])) *out[i] = value;
+}
+
+static tm_status find_parts(vocabulary *v, tm_error *err)
+{
+    static const char *const parts[] = {"added_tokens",   "normalizer", "pre_tokenizer",
+                                        "post_processor", "model",      NULL};
+    static const char *const keys[] = {"type",          "vocab",         "merges", "unk_token",
+                                       "ignore_merges", "byte_fallback", NULL};
+    tm_json_text type = {NULL, 0}, ignores = type, has_bytes = type;
+    find_members(v->root, parts,
+                 (tm_json_text *const[]){&v->added, &v->normalizer, &v->pre, &v->post, &v->model});
+    find_members(
+        v->model, keys,
+        (tm_json_text *const[]){&type, &v->vocab, &v->merges, &v->unknown, &ignores, &has_bytes});
+    v->ignores_merges = tm_json_text_bool(ignores, false);
+    v->has_bytes = tm_json_text_bool(has_bytes, false);
     if (!tm_json_text_is_null(type) && !tm_json_text_equals(type, "BPE")) {
         char text[24] = "";
         if (!tm_json_text_copy(type, text, sizeof text)) snprintf(text, sizeof text, "unknown");
@@ -431,8 +450,8 @@ static tm_status check_model(vocabulary *v, tm_error *err)
             if (*c < 32 || *c > 126) *c = '?';
         return tm_fail(err, TM_UNSUPPORTED, "model.type is '%s'; only BPE is supported", text);
     }
-    v->is_bytes = has_step(pre, "pretokenizers", "ByteLevel");
-    if (v->is_bytes || flag(v->model, "byte_fallback", false)) return TM_OK;
+    v->is_bytes = has_step(v->pre, "pretokenizers", "ByteLevel");
+    if (v->is_bytes || v->has_bytes) return TM_OK;
     return tm_fail(err, TM_UNSUPPORTED,
                    "it is neither byte-level BPE (pre_tokenizer ByteLevel) nor BPE with "
                    "byte_fallback");
@@ -440,7 +459,7 @@ static tm_status check_model(vocabulary *v, tm_error *err)
 
 static tm_status put_all(vocabulary *v, int64_t n_rows, tm_error *err)
 {
-    tm_status status = check_model(v, err);
+    tm_status status = find_parts(v, err);
     if (status == TM_OK) status = count_ids(v, &v->n, err);
     if (status == TM_OK && n_rows > 0 && v->n > n_rows)
         status =

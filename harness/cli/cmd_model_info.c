@@ -99,10 +99,10 @@ static void print_config(const tm_model_file *file, FILE *out)
 
 static void print_keys(const tm_gguf *gguf, FILE *out)
 {
-    fprintf(out, "\n%-42s %-16s value\n", "key", "type");
+    fprintf(out, "\n%-48s %-16s value\n", "key", "type");
     for (int i = 0; i < tm_gguf_n_keys(gguf); i++) {
         tm_gguf_key_text text = tm_gguf_print_key(tm_gguf_key_at(gguf, i));
-        fprintf(out, "%-42s %-16s %s\n", text.name, text.type, text.value);
+        fprintf(out, "%-48s %-16s %s\n", text.name, text.type, text.value);
     }
 }
 

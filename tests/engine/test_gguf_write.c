@@ -327,7 +327,7 @@ static void a_model_that_would_change_is_not_written(void **state)
     tm_config c = make_config("bitnet", 256, 320, 300, true);
     assert_int_equal(tm_source_open_synth(&c, 1, &source, &err), TM_OK);
     expect_error(&source, TM_GGUF_I2_S, TM_ARG,
-                 "blk.0.ffn_down.weight has rows of 320 weights; I2_S needs a multiple of 128");
+                 "blk.0.ffn_down.weight cannot be written as I2_S: it has rows of 320 weights");
     expect_error(&source, TM_GGUF_Q8_0, TM_ARG, "F32, F16, BF16, TQ1_0, TQ2_0, Q2_0 or I2_S");
     source.config.relu2 = true;
     expect_error(&source, TM_GGUF_F16, TM_ARG, "differs from architecture bitnet");
@@ -384,8 +384,9 @@ static void values_that_a_type_cannot_hold_are_an_error(void **state)
     bad_role = TM_ROLE_Q;
     bad_value = 0.25f;
     expect_error(&source, TM_GGUF_TQ1_0, TM_ARG,
-                 "cannot be written as TQ1_0: weight 3 of row 0 is odd");
-    expect_error(&source, TM_GGUF_I2_S, TM_ARG, "cannot be written as I2_S");
+                 "cannot be written as TQ1_0: weight 7 of row 0 is 0.24646 and would become 0");
+    expect_error(&source, TM_GGUF_I2_S, TM_ARG,
+                 "cannot be written as I2_S: weight 3 of row 0 is odd");
     assert_int_equal(write_model(&source, TM_GGUF_F32, &err), TM_OK);
     assert_int_equal(tm_source_open_gguf(path, &read, &err), TM_OK);
     assert_int_equal(read.describe(&read, TM_ROLE_Q, 0, &info, &err), TM_OK);
