@@ -295,6 +295,9 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     if (status == TM_OK) status = split_stops(j, err);
     if (status == TM_OK && (r->prompt || r->file))
         status = tm_text_read(r->prompt, r->file, &j->prompt, &j->prompt_length, err);
+    /* Editors end files with a newline that nobody means; llama.cpp drops it too. */
+    if (r->file && j->prompt_length > 0 && j->prompt[j->prompt_length - 1] == '\n')
+        j->prompt_length--;
     if (status == TM_OK) {
         tm_interrupt interrupt = tm_interrupt_open();
         if (!tm_interrupt_run(&interrupt, run_job, j)) { /* the job uses what would be freed */
@@ -320,7 +323,7 @@ static const tm_option rows[] = {
     {"prompt", "p", TM_TEXT(request, prompt), "TEXT",
      .help = "continue TEXT; with --chat, answer it", .may_be_empty = true},
     {"file", "f", TM_FILE(request, file), "FILE",
-     .help = "the same with every byte of FILE; - reads standard input"},
+     .help = "the same with the text of FILE, without its last newline; - is standard input"},
     {"chat", NULL, TM_FLAG(request, chat), NULL,
      .help =
          "write messages in the model's chat layout; read them from standard input, one a line, "

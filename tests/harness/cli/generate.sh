@@ -45,6 +45,8 @@ verdict $? "speeds are on stderr"
 verdict $? "but not with --quiet"
 printf 'a\0b' >nul
 prints "a NUL is a character" "c" -f nul -n 1
+printf 'ab\n' >line
+prints "the last newline of a file does not count" "cd" -f line -n 2
 printf abc | "$program" generate -m "$model" -f - -n 2 -q >out 2>err && [ "$(cat out)" = de ]
 verdict $? "-f - reads standard input"
 "$program" generate -m "$model" -f <(printf abc) -n 2 -q >out 2>err && [ "$(cat out)" = de ]
