@@ -36,5 +36,5 @@ make_file tq2_0
 holds "a tq2_0 file, copied" -m model.gguf --kernel tq2_0
 make_file f16
 holds "an f16 file of trits, packed as trits" -m model.gguf
-holds "an f16 file of trits, packed as halves" -m model.gguf
+holds "an f16 file of trits, packed as halves" -m model.gguf --kernel f16
 echo "1..$n"
