@@ -29,6 +29,7 @@
     X(counters_instructions, "workloads/counters/instructions.txt")                                \
     X(counters_memory, "workloads/counters/memory.txt")                                            \
     X(published_tables, "results/published/tables.jsonl")                                          \
+    X(published_claims, "results/published/claims.json")                                           \
     X(energy_per_op, "results/published/energy_per_op.json")
 
 FILES(EMBED)

@@ -125,7 +125,8 @@ static bool matches(const tm_published_value *item, const tm_published_query *q)
     return matches_whole(q->paper, item->paper) && matches_whole(q->table, item->table) &&
            matches_whole(q->metric, item->metric) &&
            (!q->model || strcasecmp(q->model, item->model) == 0) &&
-           matches_part(q->device, item->device) && matches_part(q->system, item->system);
+           matches_part(q->device, item->device) && matches_part(q->system, item->system) &&
+           (!q->conditions || strncmp(item->conditions, q->conditions, strlen(q->conditions)) == 0);
 }
 
 int tm_published_count(const tm_published *published, const tm_published_query *query)
@@ -178,6 +179,7 @@ static const struct {
     {"2310.11453", "BitNet"},     {"2402.17764", "The Era of 1-bit LLMs"},
     {"2407.00088", "T-MAC"},      {"2410.16144", "1-bit AI Infra 1.1"},
     {"2502.11880", "Bitnet.cpp"}, {"2504.12285", "BitNet b1.58 2B4T"},
+    {"2604.20913", "FairyFuse"},  {"2605.06485", "Litespark-Inference"},
 };
 
 char *tm_papers_named(const char *text, char *out, size_t size)

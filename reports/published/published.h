@@ -45,10 +45,10 @@ void tm_published_free(tm_published *published);
 /* An embedded file of results/published. Errors: UNSUPPORTED. */
 tm_status tm_published_file(const char *path, const tm_embedded **out, tm_error *err) TM_MUST_USE;
 
-/* NULL matches anything. device and system match as substrings, the others exactly (model without
- * case). */
+/* NULL matches anything. device and system match as substrings, conditions by how they begin, the
+ * others exactly (model without case). */
 typedef struct tm_published_query {
-    const char *paper, *table, *device, *metric, *model, *system;
+    const char *paper, *table, *device, *metric, *model, *system, *conditions;
 } tm_published_query;
 
 /* The only value that matches, or NULL with the reason in *why (no match, or several). */
