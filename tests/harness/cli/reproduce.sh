@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# ternmark reproduce: verdicts on the claims of papers from stores, its formats, exit statuses and
+# errors. The stores come from scripted models, with times that this script sets. Prints TAP.
+set -u
+cd "$(dirname "$0")/../../.." || exit 2
+program=${TERNMARK:-$PWD/build/ternmark}
+[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
+command -v jq >/dev/null || { echo "jq is not installed"; exit 77; }
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+n=0
+verdict() { # status title
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
+}
+reproduce() { # wanted status, arguments...
+    local wanted=$1 status
+    shift
+    "$program" reproduce "$@" >"$work/stdout" 2>"$work/stderr"
+    status=$?
+    [ $status -eq "$wanted" ] || { echo "# status $status"; sed 's/^/# /' "$work/stderr"; }
+    [ $status -eq "$wanted" ]
+}
+refused() { # title pattern arguments...
+    local title=$1 pattern=$2
+    shift 2
+    reproduce 2 "$@" && [ ! -s "$work/stdout" ] && [ "$(wc -l <"$work/stderr")" -eq 1 ] &&
+        grep -q -- "$pattern" "$work/stderr"
+    verdict $? "$title"
+}
+
+cat >"$work/suite.json" <<'END'
+{"name": "scripted", "axes": {"model": ["null:1000"], "kernel": ["f16", "auto"], "threads": [1],
+ "test": ["tg4"]}, "baseline": {"kernel": "f16"}, "processes": 5, "repetitions": 1, "warmup": 0}
+END
+"$program" run "$work/suite.json" --store "$work/null.jsonl" --no-roofline -q >"$work/log" 2>&1
+verdict $? "a store of a scripted model is made"
+
+# A store of 700M at 2 threads on an x86 machine, whose ternary kernel is RATIO times as fast.
+store() { # ratio
+    jq -c --argjson ratio "$1" '
+        if .kind == "run" then .machine += {architecture: "x86_64", cpu_model: "Imaginary CPU",
+            cores: 2, emulated: false} | .environment += {usable_cores: 2}
+        elif .kind == "sample" then
+            (100000 + 1000 * .process) as $fp16 |
+            (if .role == "baseline" then $fp16 else ($fp16 / $ratio | floor) end) as $token |
+            . + {engine: "ternmark", model: "synth:700M", model_shape: "700M", threads: 2,
+                 elapsed_ns: (4 * $token), token_ns: [$token, $token, $token, $token],
+                 spin_ns: 1000000}
+        else . end' "$work/null.jsonl"
+}
+claim=2410.16144-table5-i7:700M # 4.32 at 2 threads
+
+store 4.3 >"$work/good.jsonl"
+reproduce 0 2410.16144 --from "$work/good.jsonl" --format json
+verdict $? "a reproduced claim gives 0"
+jq -e --arg id $claim '.[] | select(.id == $id) | .verdict == "reproduced" and
+    (.published - 4.3175 | fabs) < 0.001 and (.measured.value - 4.3 | fabs) < 0.01 and
+    .measured.low <= .measured.value and .measured.high >= .measured.value and
+    (.over_f16.value - 4.3 | fabs) < 0.01 and .over_peer == null and
+    (.published_baseline_gb_per_second - 27.05 | fabs) < 0.01' "$work/stdout" >"$work/log"
+verdict $? "its values are in the JSON"
+jq -e 'type == "array" and length > 90 and all(.[]; ([has("id", "paper", "source", "metric",
+    "published", "measured", "verdict", "reason")] | all) and .paper == "2410.16144")' \
+    "$work/stdout" >"$work/log"
+verdict $? "JSON has the documented keys"
+jq -e 'all(.[]; . as $row | to_entries | all(.[]; .value != null or
+    ($row[.key + "_missing"] | type == "string" and length > 0)))' "$work/stdout" >"$work/log"
+verdict $? "a missing value is null with a reason"
+jq -e '[.[] | .verdict] | unique - ["reproduced", "same direction, smaller",
+    "same direction, larger", "not reproduced", "not comparable", "not measured"] == []' \
+    "$work/stdout" >"$work/log"
+verdict $? "every verdict is one of the documented ones"
+
+store 0.9 >"$work/slow.jsonl"
+reproduce 1 bitnet.cpp --from "$work/slow.jsonl" && grep -q "$claim .*not reproduced" "$work/stdout"
+verdict $? "a claim that is not reproduced gives 1"
+store 2 >"$work/less.jsonl"
+reproduce 0 arXiv:2410.16144 --from "$work/less.jsonl" &&
+    grep -q "$claim .*same direction, smaller" "$work/stdout"
+verdict $? "a smaller effect gives 0"
+reproduce 3 2410.16144 --from "$work/null.jsonl"
+verdict $? "a store of a scripted model judges nothing, which gives 3"
+reproduce 0 all --from "$work/null.jsonl" "$work/good.jsonl" --format md &&
+    grep -q 'FairyFuse' "$work/stdout" && grep -q "$claim" "$work/stdout"
+verdict $? "all papers are judged by several stores"
+reproduce 0 all --from "$work/null.jsonl,$work/good.jsonl" --format csv
+verdict $? "stores are also separated by commas"
+
+reproduce 0 --list && grep -q '^2410.16144 ' "$work/stdout" && grep -q Litespark "$work/stdout"
+verdict $? "--list names the papers"
+refused "a misspelt paper names the nearest" 'unknown paper "2410.16145"; did you mean "2410.16144"' \
+    2410.16145 --from "$work/good.jsonl"
+refused "no paper is an error" 'no paper' --from "$work/good.jsonl"
+refused "a store that is not there is an error" 'none.jsonl' all --from "$work/none.jsonl"
+: >"$work/empty.jsonl"
+refused "an empty store is an error" 'empty.jsonl.*no cell' all --from "$work/empty.jsonl"
+jq -c '.schema = 2' "$work/good.jsonl" >"$work/other.jsonl"
+refused "a store of another schema is an error" 'schema 2' all --from "$work/other.jsonl"
+refused "a file that is no store is an error" 'suite.json' all --from "$work/suite.json"
+echo "1..$n"
