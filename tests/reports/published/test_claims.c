@@ -1,4 +1,4 @@
-/* The claims of papers: the embedded file refers to what exists, and the reader refuses the rest. */
+/* Claims of papers: the embedded file refers to what exists, and the reader refuses the rest. */
 #include "harness/measure/shapes.h"
 #include "kernels/kernel.h"
 #include "reports/published/claims.h"
