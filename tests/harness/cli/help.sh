@@ -104,7 +104,7 @@ completes 'json jsonl' bench --format js
 completes 'json jsonl' bench --format = js
 completes md,csv report --format md,c
 completes models list mo
-completes report help rep
+completes report help repo
 cat >complete.zsh <<'END'
 # complete.zsh FOLDER LINE: what an interactive zsh makes of LINE and a tab
 zmodload zsh/zpty
