@@ -2,6 +2,7 @@
 
 #include "harness/record/measured.h"
 #include "reports/output/table.h"
+#include "reports/published/published.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -254,18 +255,45 @@ tm_status tm_arms_write(const tm_arms *arms, const char *format, tm_text *out, t
     return status;
 }
 
+/* Rows that are not of the words "A" and "B" alone: what the arms are, if it is the same in all. */
+static void name_arms(const tm_arms *arms, char *text, size_t size)
+{
+    char first[1200], other[1200];
+    *text = 0;
+    for (int i = 0; i < arms->n_rows; i++)
+        if (i == 0)
+            tm_arms_difference(&arms->rows[0], first, sizeof first);
+        else if (strcmp(tm_arms_difference(&arms->rows[i], other, sizeof other), first) != 0)
+            return;
+    if (arms->n_rows) snprintf(text, size, "A / B: %.200s. ", first);
+}
+
 void tm_arms_plot(const tm_arms *arms, tm_plot *out)
 {
-    char text[1200], label[32];
-    tm_plot_init(out, "compare", "B over A, with 95 % intervals", "row", "ratio B / A");
-    tm_plot_add_series(out, "ratio", TM_MEASURED, 0, 0, false);
+    char text[1200], label[128], names[256];
+    int least = 0, most = 0;
+    bool is_fake = false;
+    tm_plot_init(out, "compare", "B compared with A", "row", "ratio B / A (logarithmic)");
+    for (int i = 0; i < arms->n_rows; i++) is_fake |= tm_model_is_fake(arms->rows[i].a.model);
+    tm_plot_add_series(out, "", is_fake ? TM_FAKE : TM_MEASURED, 0, 0, false);
+    out->is_rows = true;
     for (int i = 0; i < arms->n_rows; i++) {
         const tm_arms_row *row = &arms->rows[i];
-        snprintf(label, sizeof label, "%d", i + 1);
+        const int n = row->n_a < row->n_b || row->is_paired ? row->n_a : row->n_b;
+        if (i == 0 || n < least) least = n;
+        if (n > most) most = n;
+        snprintf(label, sizeof label, "%.60s, %s", tm_arms_place(row, text, sizeof text),
+                 row->metric->label);
         tm_plot_add_tic(out, i + 1, label);
         tm_plot_add_point(out, i + 1, row->ratio.value, row->ratio.low, row->ratio.high);
-        size_t n = strlen(out->note);
-        snprintf(out->note + n, sizeof out->note - n, "%s%d: %s %s", n ? "; " : "", i + 1,
-                 tm_arms_place(row, text, sizeof text), row->metric->label);
     }
+    name_arms(arms, names, sizeof names);
+    if (least < most)
+        snprintf(label, sizeof label, "%d to %d", least, most);
+    else
+        snprintf(label, sizeof label, "%d", most);
+    snprintf(out->note, sizeof out->note,
+             "%sBars: 95 %% interval (n: %s), below %d pairs their range. Dashed: no difference. "
+             "More is better for speed, less for all else.%s",
+             names, label, TM_MIN_PAIRS, is_fake ? " FAKE: scripted models." : "");
 }

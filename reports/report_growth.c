@@ -331,6 +331,9 @@ typedef struct curves {
     axis along;
     int n;
     tm_plot_counts counts;
+    struct {
+        int hue, threads;
+    } of[64];                  /* [n], of the series that are there */
     tm_plot_place places[128]; /* of the series that is being added */
 } curves;
 
@@ -342,15 +345,26 @@ static void add_curve(const tm_report_view *view, axis along, const char *title,
     curves *c = context;
     const tm_cell *cell = &series->items[0]->cell;
     const int hue = strcmp(cell->role, TM_ROLE_BASELINE) == 0 ? TM_HUE_BASELINE : TM_HUE_TERNARY;
-    const int colour = tm_plot_shade_of(hue, c->n / TM_MARKERS);
     const int n = series->n < 128 ? series->n : 128;
     char label[128];
-    if (along != c->along || cell->machine != view->machine) return;
+    if (along != c->along || cell->machine != view->machine || c->n == sizeof c->of / sizeof *c->of)
+        return;
+    /* A marker for each number of threads; series that share it and the hue differ in shade. */
+    int marker = 0, shade = 0;
+    for (int i = 0; i < c->n; i++) {
+        bool is_new = c->of[i].threads != cell->threads;
+        for (int k = 0; k < i; k++) is_new &= c->of[k].threads != c->of[i].threads;
+        marker += is_new;
+        shade += c->of[i].hue == hue && c->of[i].threads == cell->threads;
+    }
+    c->of[c->n].hue = hue;
+    c->of[c->n].threads = cell->threads;
     snprintf(label, sizeof label, "%.60s, %.16s%s%.24s, %d thread%s",
              title + strlen(axis_names[along]) + 2, cell->test, along == SIZE ? "" : ", ",
              along == SIZE ? "" : tm_model_label(cell->model), cell->threads,
              tm_plural(cell->threads));
-    tm_plot_add_series(c->plot, label, TM_MEASURED, colour, c->n % TM_MARKERS, series->n > 2);
+    tm_plot_add_series(c->plot, label, TM_MEASURED, tm_plot_shade_of(hue, shade),
+                       marker % TM_MARKERS, series->n > 2);
     for (int i = 0; i < n; i++) {
         c->places[i] =
             tm_plot_place_of(value_of(series->items[i], along) * scales[along], series->items[i]);

@@ -226,10 +226,14 @@ static void add_model_tic(tm_plot *plot, const tm_cell *cell)
     tm_plot_add_tic(plot, parameters_of(cell), name);
 }
 
-/* Measured points at one thread count: the paper's sizes are joined; other models are not. */
-static void add_own_speedups(const tm_report_view *view, const axis *a, const char *test, int t,
+/* Measured points at one thread count: the paper's sizes are joined; other models are not. Returns
+ * whether the legend does not name the latter. */
+static bool add_own_speedups(const tm_report_view *view, const axis *a, const char *test, int t,
                              tm_plot_counts *n_pairs, tm_plot *plot)
 {
+    static const int marks[] = {0, 1, 2, 4}; /* all but that of other models */
+    const int n_before = plot->n_series;
+    bool has_also = false;
     for (int is_other = 0; is_other <= 1; is_other++) {
         tm_plot_place places[128];
         char label[128];
@@ -248,16 +252,23 @@ static void add_own_speedups(const tm_report_view *view, const axis *a, const ch
             tm_plot_count(n_pairs, s->comparison.n_pairs);
         }
         if (!n) continue;
+        const bool is_also = is_other && plot->n_series > n_before;
         snprintf(label, sizeof label, "%.80s, %d thread%s",
                  !is_other ? machine_of(view)->name
                  : n == 1  ? tm_model_label(places[0].cell->cell.model)
                            : "other models",
                  a->threads[t], tm_plural(a->threads[t]));
-        tm_plot_add_series(plot, label, TM_MEASURED, tm_plot_shade_of(TM_HUE_TERNARY, t),
-                           is_other ? MARK_OTHER : t % MARK_OTHER, !is_other && n > 2);
+        if (is_also)
+            tm_plot_add_detail(plot, label, TM_DETAIL_ALSO);
+        else
+            tm_plot_add_series(plot, label, TM_MEASURED, tm_plot_shade_of(TM_HUE_TERNARY, t),
+                               is_other ? MARK_OTHER : marks[t % 4], !is_other && n > 2);
+        if (is_also && !plot->failed) plot->series[plot->n_series - 1].marker = MARK_OTHER;
+        has_also |= is_also;
         for (int i = 0; i < n; i++) add_model_tic(plot, &places[i].cell->cell);
         tm_plot_add_places(plot, places, n);
     }
+    return has_also;
 }
 
 static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *plot)
@@ -265,7 +276,7 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
     char test[48], title[160], label[96], number[64];
     axis a;
     tm_plot_counts n_pairs = {0};
-    bool has_table[2] = {false, false};
+    bool has_table[2] = {false, false}, has_also = false;
     choose_test(view, is_prompt, test);
     collect_axis(view, test, &a);
     const char *base = tm_sheet_baseline(view->input, NULL);
@@ -279,7 +290,7 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
         tm_cell cell = {.n_gen = is_prompt ? 0 : 1, .n_prompt = is_prompt, .threads = a.threads[t]};
         const char *table = tm_paper_speed_table(&cell, machine_of(view)->cores);
         if (table) has_table[strcmp(table, TM_PAPER_2_THREADS) == 0] = true;
-        add_own_speedups(view, &a, test, t, &n_pairs, plot);
+        has_also |= add_own_speedups(view, &a, test, t, &n_pairs, plot);
     }
     const int n_own = tm_plot_count_points(plot);
     /* The published values are shown only next to measured ones. */
@@ -291,8 +302,9 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
     snprintf(
         plot->note, sizeof plot->note,
         "%s. Bars: 95 %% interval over pairs of processes (%s); below %d pairs a small point for "
-        "each. %s%s",
+        "each. %s%s%s",
         machine_of(view)->name, tm_plot_counts_text(&n_pairs, "pairs", number), TM_MIN_PAIRS,
+        has_also ? "Filled diamonds: models of other sizes than the paper's. " : "",
         is_prompt ? "The paper prints no prompt speeds."
                   : "Filled: this machine. Hollow: published, computed from the paper's own two "
                     "values, on other machines, lengths not stated. Points of this machine are "

@@ -170,16 +170,17 @@ void tm_report_plot_watts(const tm_report_view *view, tm_plot *plot)
         const tm_record_energy *e = &r->energy;
         const int marker = marker_of(&r->cell);
         const double shift = at - e->trace[0].seconds;
-        char label[128] = "", name[48];
+        char label[128] = "", name[64];
         if (!is_named[marker])
             snprintf(label, sizeof label, "%.30s, mean power of %s",
                      marker == MARK_OTHER ? "others" : role_of(&r->cell), e->scope);
         is_named[marker] = true;
         add_trace(plot, r, shift, label);
         const char *model = tm_model_label(r->cell.model);
-        snprintf(name, sizeof name, "%.16s %.10s %s%s",
+        snprintf(name, sizeof name, "%.16s %.10s %s, %d thread%s%s",
                  strcmp(model, TM_MODEL_2B4T) == 0 ? "2B-4T" : model, role_of(&r->cell),
-                 tm_energy_token_name(e->phase), e->state == TM_PROBE_OK ? "" : " (lost)");
+                 tm_energy_token_name(e->phase), r->cell.threads, tm_plural(r->cell.threads),
+                 e->state == TM_PROBE_OK ? "" : " (lost)");
         tm_plot_add_shade(plot, shift, shift + e->window_seconds, marker, name);
         at += e->trace[e->n_trace - 1].seconds - e->trace[0].seconds + 0.1 * longest;
     }

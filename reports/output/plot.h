@@ -37,6 +37,7 @@ typedef enum tm_plot_detail {
     TM_DETAIL_PARTS, /* small points: the single values that a value without interval stands for */
     TM_DETAIL_LIMIT, /* a dashed line; the note explains it, the legend does not name it */
     TM_DETAIL_CROSS, /* crosses on values to be distrusted; the legend says why, once */
+    TM_DETAIL_ALSO,  /* more values; the note explains their marker, the legend does not name it */
 } tm_plot_detail;
 
 typedef struct tm_plot_series {
@@ -53,20 +54,21 @@ typedef struct tm_plot_series {
 
 typedef struct tm_plot_tic {
     double x;
-    char label[32];
+    char label[96];
 } tm_plot_tic;
 
 /* A labelled range of the x axis, shaded over the full height. */
 typedef struct tm_plot_shade {
     double begin, end;
     int colour;
-    char label[48];
+    char label[64];
 } tm_plot_shade;
 
 typedef struct tm_plot {
     char stem[64]; /* file name without suffix */
     char title[160], note[640], x_label[96], y_label[96];
     bool log_x, log_y; /* a linear y axis starts at 0 */
+    bool is_rows;      /* a forest plot: a row per x, labelled by its tic, values to the right */
     bool is_spread; /* measured series are shifted slightly along x, so that bars do not overlap */
     tm_plot_series *series;
     tm_plot_tic *tics; /* of the x axis; none: gnuplot chooses them */

@@ -6,7 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 1000, PLOT_HEIGHT = 490, LINE_HEIGHT = 18, NOTE_COLUMNS = 145 };
+enum {
+    WIDTH = 1000,
+    PLOT_HEIGHT = 490,
+    ROWS_HEIGHT = 150,
+    ROW_HEIGHT = 32,
+    LINE_HEIGHT = 18,
+    NOTE_COLUMNS = 145
+};
 
 /* Okabe and Ito 2008, without yellow, which is hard to see on white; each hue also half-way to
  * white and to black. */
@@ -75,17 +82,6 @@ static range interval_range(const tm_plot *plot)
     return (range){r.low - air, r.high + air};
 }
 
-static bool has_clipped(const tm_plot *plot)
-{
-    const range limit = interval_range(plot);
-    for (int i = 0; i < plot->n_series; i++)
-        for (int k = 0; k < plot->series[i].n_points; k++) {
-            const tm_plot_point *p = &plot->series[i].points[k];
-            if (isfinite(p->value) && (p->high > limit.high || p->low < limit.low)) return true;
-        }
-    return false;
-}
-
 /* The range of an axis: all points and intervals with a margin, also around a single point. */
 static range axis_range(const tm_plot *plot, bool is_x)
 {
@@ -119,6 +115,18 @@ static range axis_range(const tm_plot *plot, bool is_x)
     if (r.low > 0.0) r.low = 0.0;
     if (r.high < 0.0) r.high = 0.0;
     return (range){r.low * 1.08, r.high > 0.0 ? r.high * 1.08 : 1.0};
+}
+
+/* Whether an interval goes on beyond the axis. */
+static bool has_clipped(const tm_plot *plot)
+{
+    const range y = axis_range(plot, false);
+    for (int i = 0; i < plot->n_series; i++)
+        for (int k = 0; k < plot->series[i].n_points; k++) {
+            const tm_plot_point *p = &plot->series[i].points[k];
+            if (isfinite(p->value) && (p->high > y.high || p->low < y.low)) return true;
+        }
+    return false;
 }
 
 static void put_tic(tm_text *out, double at, bool is_first)
@@ -162,15 +170,15 @@ static int by_x(const void *a, const void *b)
 }
 
 /* The given tics of the x axis. A label that would touch the one to its left goes to a second line;
- * one that would touch there as well is left out. */
-static void put_x_tics(const tm_plot *plot, range r, tm_text *out)
+ * one that would touch there as well is left out. Returns whether there is a second line. */
+static bool put_x_tics(const tm_plot *plot, range r, tm_text *out)
 {
     enum { MARGIN = 100, LETTER = 8, GAP = 10, LINES = 2 };
     double ends[LINES] = {-INFINITY, -INFINITY};
     tm_plot_tic *tics = malloc((size_t)plot->n_tics * sizeof *tics);
     if (!tics) {
         out->failed = true;
-        return;
+        return false;
     }
     memcpy(tics, plot->tics, (size_t)plot->n_tics * sizeof *tics);
     qsort(tics, (size_t)plot->n_tics, sizeof *tics, by_x);
@@ -193,6 +201,7 @@ static void put_x_tics(const tm_plot *plot, range r, tm_text *out)
     }
     tm_text_add(out, ")\n");
     free(tics);
+    return isfinite(ends[1]);
 }
 
 static void put_axis(const tm_plot *plot, tm_text *out, bool is_x)
@@ -200,25 +209,26 @@ static void put_axis(const tm_plot *plot, tm_text *out, bool is_x)
     const char axis = is_x ? 'x' : 'y';
     const bool is_log = is_x ? plot->log_x : plot->log_y;
     range r = axis_range(plot, is_x);
-    tm_text label = {0};
+    tm_text label = {0}, tics = {0};
+    bool has_second_line = false;
+    if (is_x && plot->n_tics) has_second_line = put_x_tics(plot, r, &tics);
     tm_text_format(out, "set %clabel ", axis);
     if (is_x) /* the empty line separates the label from the legend */
-        tm_text_format(&label, "%s\n ", plot->x_label);
+        tm_text_format(&label, "%s%s\n ", has_second_line ? "\n" : "", plot->x_label);
     else
         tm_text_add(&label, plot->y_label);
     put_quoted(out, tm_text_string(&label));
-    if (label.failed) out->failed = true;
-    tm_text_free(&label);
     tm_text_format(out, "\nset %crange [", axis);
     put_number(out, r.low);
     tm_text_add(out, ":");
     put_number(out, r.high);
     tm_text_add(out, "]\n");
     if (is_log) tm_text_format(out, "set logscale %c\n", axis);
-    if (is_x && plot->n_tics)
-        put_x_tics(plot, r, out);
-    else if (is_log)
-        put_log_tics(out, axis, r);
+    tm_text_add(out, tm_text_string(&tics));
+    if (is_log && !(is_x && plot->n_tics)) put_log_tics(out, axis, r);
+    out->failed |= label.failed || tics.failed;
+    tm_text_free(&label);
+    tm_text_free(&tics);
 }
 
 /* Solid: measured; dotted: published; dashed: predicted, or a limit; dash-dotted: fake. A step line
@@ -292,7 +302,7 @@ static bool is_in_legend(const tm_plot *plot, int series)
 {
     const tm_plot_series *s = &plot->series[series];
     if (!has_points(s) || !s->label[0] || s->detail == TM_DETAIL_PARTS ||
-        s->detail == TM_DETAIL_LIMIT)
+        s->detail == TM_DETAIL_LIMIT || s->detail == TM_DETAIL_ALSO)
         return false;
     for (int i = 0; i < series && s->detail; i++)
         if (plot->series[i].detail == s->detail && strcmp(plot->series[i].label, s->label) == 0)
@@ -336,7 +346,7 @@ static plot_legend legend_of(const tm_plot *plot)
     return l;
 }
 
-/* Arrows at the axis where intervals were cut off: `column` of the data is beyond `limit`. */
+/* Arrows at the axis where intervals were cut off: `column` of the data is beyond the axis. */
 static void put_arrows(const tm_plot *plot, int series, range x, int column, const char *colour,
                        tm_text *out)
 {
@@ -345,13 +355,13 @@ static void put_arrows(const tm_plot *plot, int series, range x, int column, con
     bool is_cut = false;
     for (int k = 0; k < plot->series[series].n_points; k++) {
         const tm_plot_point *p = &plot->series[series].points[k];
-        is_cut |= isfinite(p->value) && (column == 4 ? p->high > at : p->low < at);
+        is_cut |= isfinite(p->value) && (column == 4 ? p->high > end : p->low < end);
     }
     if (!is_cut) return;
     tm_text_format(out, "    \"%s.dat\" index %d using ", plot->stem, series);
     put_x(plot, series, x, out);
     tm_text_format(out, ":($%d%s", column, column == 4 ? ">" : "<");
-    put_number(out, at);
+    put_number(out, end);
     tm_text_add(out, "?");
     put_number(out, at);
     tm_text_add(out, ":NaN):(0):(");
@@ -425,6 +435,42 @@ static void put_shades(const tm_plot *plot, tm_text *out)
     }
 }
 
+/* A forest plot: the rows from top to bottom, a vertical line at 1, where nothing differs. */
+static void put_rows(const tm_plot *plot, tm_text *out)
+{
+    range r = {1, 1};
+    for (int i = 0; i < plot->n_series; i++)
+        for (int k = 0; k < plot->series[i].n_points; k++) {
+            const tm_plot_point *p = &plot->series[i].points[k];
+            widen(&r, p->value);
+            widen(&r, fmax(p->low, p->value / 3));
+            widen(&r, fmin(p->high, p->value * 3));
+        }
+    const double air = fmax(pow(r.high / r.low, 0.06), 1.01);
+    r = (range){r.low / air, r.high * air};
+    tm_text_add(out, "set xlabel ");
+    put_quoted(out, plot->y_label);
+    tm_text_add(out, "\nset xrange [");
+    put_number(out, r.low);
+    tm_text_add(out, ":");
+    put_number(out, r.high);
+    tm_text_format(out, "]\nset logscale x\nset yrange [%d.5:-0.5]\n", -plot->n_tics);
+    put_log_tics(out, 'x', r);
+    tm_text_add(out, "set ytics (");
+    for (int i = 0; i < plot->n_tics; i++) {
+        if (i) tm_text_add(out, ", ");
+        put_quoted(out, plot->tics[i].label);
+        tm_text_format(out, " %d", -i - 1);
+    }
+    tm_text_format(out,
+                   ")\nset arrow 1 from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.5 lc rgb \"%s\"\n"
+                   "plot \"%s.dat\" index 0 using 2:(-$1):3:4 with xerrorbars lt rgb \"%s\" lw 2 "
+                   "pt 0 notitle, \\\n    \"%s.dat\" index 0 using 2:(-$1) with points lt rgb "
+                   "\"%s\" pt 7 ps 1.4 notitle\n",
+                   colour_of(TM_HUE_BLACK), plot->stem, colour_of(TM_HUE_TERNARY), plot->stem,
+                   colour_of(TM_HUE_TERNARY));
+}
+
 /* Wraps the note between words into `lines`. Returns the number of lines. */
 static int break_note(const char *note, tm_text *lines)
 {
@@ -469,9 +515,11 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
     if (legend.n_named < legend.n_series)
         tm_text_format(&whole, " The legend names %d of %d series; %s.dat names all.",
                        legend.n_named, legend.n_series, stem);
-    if (has_clipped(plot)) tm_text_add(&whole, " An arrow: the interval goes on beyond the axis.");
+    if (!plot->is_rows && has_clipped(plot))
+        tm_text_add(&whole, " An arrow: the interval goes on beyond the axis.");
     const int n_note = break_note(tm_text_string(&whole), &note);
-    const int height = PLOT_HEIGHT + LINE_HEIGHT * (n_note + legend.n_rows);
+    const int inner = plot->is_rows ? ROWS_HEIGHT + ROW_HEIGHT * plot->n_tics : PLOT_HEIGHT;
+    const int height = inner + LINE_HEIGHT * (n_note + legend.n_rows);
     tm_text_format(
         out,
         "# `gnuplot %s.gp` in this directory draws %s.png, %s.svg and, where gnuplot has "
@@ -500,14 +548,18 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out)
         tm_text_add(out, "set label 1 ");
         put_quoted(out, tm_text_string(&note));
         tm_text_format(out,
-                       " at graph 0, graph 1 left offset 0,%d font \",9\" "
+                       " at %s, graph 1 left offset 0,%d font \",9\" "
                        "textcolor rgb \"#444444\"\n",
-                       n_note);
+                       plot->is_rows ? "screen 0.02" : "graph 0", n_note);
     }
-    put_axis(plot, out, true);
-    put_axis(plot, out, false);
-    put_shades(plot, out);
-    put_plot(plot, &legend, out);
+    if (plot->is_rows) {
+        put_rows(plot, out);
+    } else {
+        put_axis(plot, out, true);
+        put_axis(plot, out, false);
+        put_shades(plot, out);
+        put_plot(plot, &legend, out);
+    }
     tm_text_format(out,
                    "set terminal svg size %d,%d dynamic font \"DejaVu Sans,14\" noenhanced "
                    "background \"#ffffff\"\n"

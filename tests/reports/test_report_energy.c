@@ -338,7 +338,7 @@ static void plots_are_drawn(void **state)
     }
     char *script = slurp(f.dir, "plots/watts.gp");
     assert_has(script, "set object 10 rectangle from ");
-    assert_has(script, "\"700M fp16 output (lost)\"");
+    assert_has(script, "\"700M fp16 output, 2 threads (lost)\"");
     assert_has(script, "with fsteps");
     tm_report_free(&report);
     sample_free(&store);

@@ -118,6 +118,68 @@ static void script_distinguishes_origins(void **state)
     tm_plot_free(&plot);
 }
 
+/* An interval that the axis shows whole has no arrow, although it is wide. */
+static void arrows_stand_where_the_axis_ends(void **state)
+{
+    (void)state;
+    const double highs[] = {36, 400};
+    for (int i = 0; i < 2; i++) {
+        tm_plot plot;
+        tm_text script = {0};
+        tm_plot_init(&plot, "wide", "t", "x", "y");
+        plot.log_y = true;
+        tm_plot_add_series(&plot, "s", TM_MEASURED, 0, 0, false);
+        tm_plot_add_point(&plot, 1, 10, 9, highs[i]);
+        tm_plot_put_script(&plot, &script);
+        assert_int_equal(strstr(tm_text_string(&script), "with vectors head") != NULL, i == 1);
+        assert_int_equal(strstr(tm_text_string(&script), "goes on beyond the axis") != NULL,
+                         i == 1);
+        tm_text_free(&script);
+        tm_plot_free(&plot);
+    }
+}
+
+static void a_forest_plot_has_a_row_per_label(void **state)
+{
+    (void)state;
+    tm_plot plot;
+    tm_text script = {0};
+    tm_plot_init(&plot, "compare", "B compared with A", "row", "ratio");
+    plot.is_rows = true;
+    tm_plot_add_series(&plot, "", TM_MEASURED, 0, 0, false);
+    tm_plot_add_tic(&plot, 1, "125M, speed");
+    tm_plot_add_point(&plot, 1, 1.1, 1.05, 1.2);
+    tm_plot_add_tic(&plot, 2, "350M, speed");
+    tm_plot_add_point(&plot, 2, 0.9, NAN, NAN);
+    tm_plot_put_script(&plot, &script);
+    const char *text = tm_text_string(&script);
+    assert_non_null(strstr(text, "set ytics (\"125M, speed\" -1, \"350M, speed\" -2)"));
+    assert_non_null(strstr(text, "set yrange [-2.5:-0.5]"));
+    assert_non_null(strstr(text, "set arrow 1 from 1, graph 0 to 1, graph 1 nohead"));
+    assert_non_null(strstr(text, "using 2:(-$1):3:4 with xerrorbars"));
+    tm_text_free(&script);
+    tm_plot_free(&plot);
+}
+
+static void a_second_line_of_labels_moves_the_axis_label(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        tm_plot plot;
+        tm_text script = {0};
+        tm_plot_init(&plot, "tics", "t", "size", "y");
+        tm_plot_add_series(&plot, "s", TM_MEASURED, 0, 0, false);
+        for (int k = 0; k < 3; k++) tm_plot_add_point(&plot, k, 1, NAN, NAN);
+        tm_plot_add_tic(&plot, 0, "one");
+        tm_plot_add_tic(&plot, i ? 0.01 : 2, "other");
+        tm_plot_put_script(&plot, &script);
+        assert_non_null(
+            strstr(tm_text_string(&script), i ? "set xlabel \"\\nsize" : "set xlabel \"size"));
+        tm_text_free(&script);
+        tm_plot_free(&plot);
+    }
+}
+
 static void plot_without_a_value_is_an_error(void **state)
 {
     tm_plot plot;
@@ -338,6 +400,9 @@ int main(void)
         cmocka_unit_test(labels_of_the_x_axis_never_touch),
         cmocka_unit_test(details_belong_to_the_series_before),
         cmocka_unit_test(colours_are_unique),
+        cmocka_unit_test(arrows_stand_where_the_axis_ends),
+        cmocka_unit_test(a_forest_plot_has_a_row_per_label),
+        cmocka_unit_test(a_second_line_of_labels_moves_the_axis_label),
         cmocka_unit_test(plot_without_a_value_is_an_error),
         cmocka_unit_test(gnuplot_draws_png_and_svg),
         cmocka_unit_test(gnuplot_failure_is_an_error),
