@@ -118,7 +118,8 @@ static tm_status encode_message(job *j, const char *message, size_t length, tm_e
 static tm_status choose_context(job *j, tm_error *err)
 {
     const request *r = j->r;
-    int trained = j->model.config.n_context ? j->model.config.n_context : DEFAULT_CONTEXT;
+    int trained =
+        j->model.source.config.n_context ? j->model.source.config.n_context : DEFAULT_CONTEXT;
     int n = most_tokens(j);
     int64_t wanted = (int64_t)j->ids.n + (n && j->prompt ? n : DEFAULT_CONTEXT);
     if (r->context != UNSET)
@@ -150,8 +151,9 @@ static tm_status load(job *j, tm_error *err)
     const tm_session_options session = {.n_context = j->n_context};
     tm_status status = tm_text_model_load(&j->model, &r->text, err);
     if (status == TM_OK) status = tm_text_session_open(&j->model, session, &j->session, err);
-    return status == TM_OK ? tm_sampler_open(&sampling, j->model.config.n_vocab, &j->sampler, err)
-                           : status;
+    return status == TM_OK
+               ? tm_sampler_open(&sampling, j->model.source.config.n_vocab, &j->sampler, err)
+               : status;
 }
 
 /* One reply to ids. */

@@ -78,7 +78,7 @@ static tm_status tokenize(job *j, tm_error *err)
 
 static int choose_batch(const job *j)
 {
-    int64_t n = BATCH_BYTES / ((int64_t)sizeof(float) * j->model.config.n_vocab);
+    int64_t n = BATCH_BYTES / ((int64_t)sizeof(float) * j->model.source.config.n_vocab);
     if (n < BATCH_MIN) n = BATCH_MIN;
     if (n > BATCH_MAX) n = BATCH_MAX;
     return n < j->r->context ? (int)n : (int)j->r->context;
@@ -109,8 +109,8 @@ static tm_status measure(job *j, tm_error *err)
         status = tm_text_model_load(&j->model, &r->text, err);
         if (status == TM_OK) status = tm_text_session_open(&j->model, session, &j->session, err);
     }
-    return status == TM_OK ? tm_perplexity_measure(j->session, j->model.config.n_vocab, j->ids.ids,
-                                                   j->ids.n, &options, &j->result, err)
+    return status == TM_OK ? tm_perplexity_measure(j->session, j->model.source.config.n_vocab,
+                                                   j->ids.ids, j->ids.n, &options, &j->result, err)
                            : status;
 }
 
@@ -127,7 +127,7 @@ static tm_status print_result(job *j, tm_error *err)
                 "model       %s, %s, KV cache %s\n",
                 p->value, p->standard_error, p->n_scored, n, p->n_windows, (int)j->r->context,
                 j->ids.n, j->rule, j->bos >= 0 ? "each window begins with BOS" : "no BOS",
-                j->model.config.name, kernel, j->r->text.kv);
+                j->model.source.config.name, kernel, j->r->text.kv);
         return TM_OK;
     }
     tm_json *json = tm_json_object();

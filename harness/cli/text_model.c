@@ -4,6 +4,7 @@
 #include "harness/cli/cell_options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,17 +42,40 @@ tm_status tm_text_model_open(const tm_text_settings *s, tm_text_model *out, tm_e
     memset(out, 0, sizeof *out);
     if (strncmp(s->model, "synth:", 6) == 0)
         return tm_fail(err, TM_ARG, "%s has no vocabulary; --model needs a GGUF file", s->model);
+    tm_gguf *gguf;
+    out->f16_kv = strcmp(s->kv, "f16") == 0;
     tm_status status = read_machine(s, out, err);
-    if (status == TM_OK) status = tm_gguf_open(s->model, &out->gguf, err);
-    if (status == TM_OK) status = tm_tokenizer_open(out->gguf, s->pre, &out->tokenizer, err);
-    if (status == TM_OK) status = tm_source_open_gguf(s->model, &out->source, err);
-    if (status == TM_OK) {
-        out->config = out->source.config;
-        out->f16_kv = strcmp(s->kv, "f16") == 0;
-    } else {
-        tm_text_model_close(out);
-    }
+    if (status == TM_OK) status = tm_gguf_open(s->model, &gguf, err);
+    if (status == TM_OK) status = tm_source_from_gguf(gguf, &out->source, err);
+    if (status != TM_OK) return status;
+    out->gguf = gguf;
+    status = tm_tokenizer_open(gguf, s->pre, &out->tokenizer, err);
+    if (status != TM_OK) tm_text_model_close(out);
     return status;
+}
+
+/* Without this the system would end the process instead. */
+static tm_status check_memory(const tm_text_model *m, const char *what, size_t bytes,
+                              const char *advice, tm_error *err)
+{
+    if (m->available_bytes < 0 || bytes <= (size_t)m->available_bytes) return TM_OK;
+    return tm_fail(err, TM_NOMEM, "%s %.3g GB, but %.3g GB are available (%s)%s", what,
+                   1e-9 * (double)bytes, 1e-9 * (double)m->available_bytes, m->memory_limit,
+                   advice);
+}
+
+/* kernel: NULL for auto. */
+static tm_status check_weights(tm_text_model *m, const tm_kernel *kernel, tm_error *err)
+{
+    tm_model_families families;
+    const tm_kernel *head;
+    tm_status status = tm_model_auto(&m->source, kernel, false, &families, err);
+    if (status == TM_OK && !kernel) status = tm_kernel_pick(families.linear, &kernel, err);
+    if (status == TM_OK) status = tm_kernel_pick(families.head, &head, err);
+    if (status != TM_OK) return status;
+    tm_costs c = tm_model_costs(&m->source.config, kernel, head, m->f16_kv);
+    return check_memory(m, "the weights take", c.linear_bytes + c.head_bytes + c.embedding_bytes,
+                        "", err);
 }
 
 tm_status tm_text_model_load(tm_text_model *m, const tm_text_settings *s, tm_error *err)
@@ -61,36 +85,31 @@ tm_status tm_text_model_load(tm_text_model *m, const tm_text_settings *s, tm_err
     tm_status status = TM_OK;
     if (s->kernel && strcmp(s->kernel, "auto") != 0)
         status = tm_kernel_resolve(s->kernel, &options.kernel, err);
+    if (status == TM_OK) status = check_weights(m, options.kernel, err);
     if (status == TM_OK) status = tm_pool_open(&pool, &m->pool, err);
     if (status == TM_OK) status = tm_model_open(&m->source, &options, m->pool, &m->model, err);
     m->loaded = status == TM_OK;
-    tm_source_close(&m->source);
-    m->source = (tm_source){0};
     return status;
 }
 
 tm_status tm_text_session_open(tm_text_model *m, tm_session_options options, tm_session **out,
                                tm_error *err)
 {
+    char what[64];
     options.f16_kv = m->f16_kv;
-    size_t bytes =
-        tm_session_bytes(&m->config, m->model.kernel, m->model.head_kernel, &options, m->n_threads);
-    if (m->available_bytes >= 0 && bytes > (size_t)m->available_bytes)
-        return tm_fail(err, TM_NOMEM,
-                       "a context of %d positions takes %.3g GB, but %.3g GB are available (%s); "
-                       "use a smaller --context",
-                       options.n_context, 1e-9 * (double)bytes, 1e-9 * (double)m->available_bytes,
-                       m->memory_limit);
-    return tm_session_open(&m->model, m->pool, &options, out, err);
+    size_t bytes = tm_session_bytes(&m->source.config, m->model.kernel, m->model.head_kernel,
+                                    &options, m->n_threads);
+    snprintf(what, sizeof what, "a context of %d positions takes", options.n_context);
+    tm_status status = check_memory(m, what, bytes, "; use a smaller --context", err);
+    return status == TM_OK ? tm_session_open(&m->model, m->pool, &options, out, err) : status;
 }
 
 void tm_text_model_close(tm_text_model *m)
 {
-    if (m->source.close) tm_source_close(&m->source);
     if (m->loaded) tm_model_close(&m->model);
     if (m->pool) tm_pool_close(m->pool);
     tm_tokenizer_close(m->tokenizer);
-    if (m->gguf) tm_gguf_close(m->gguf);
+    if (m->gguf) tm_source_close(&m->source);
     memset(m, 0, sizeof *m);
 }
 

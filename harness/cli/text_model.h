@@ -21,10 +21,9 @@ typedef struct tm_text_settings {
 extern const tm_option tm_text_options[];
 
 typedef struct tm_text_model {
-    tm_gguf *gguf;
+    tm_source source; /* owns gguf */
+    const tm_gguf *gguf;
     tm_tokenizer *tokenizer; /* points into gguf */
-    tm_source source;        /* until the weights are loaded */
-    tm_config config;
     int n_threads;
     int64_t available_bytes; /* of memory; -1: unknown */
     char memory_limit[96];   /* what sets it */
@@ -37,7 +36,8 @@ typedef struct tm_text_model {
  * tm_tokenizer_open and tm_source_open_gguf. */
 tm_status tm_text_model_open(const tm_text_settings *settings, tm_text_model *out,
                              tm_error *err) TM_MUST_USE;
-/* Loads the weights. The calling thread becomes the pool's first. */
+/* Loads the weights, if there is memory for them. The calling thread becomes the pool's first.
+ * Errors: NOMEM with what they need, those of tm_model_open. */
 tm_status tm_text_model_load(tm_text_model *model, const tm_text_settings *settings,
                              tm_error *err) TM_MUST_USE;
 /* A session, if its memory is available. options->f16_kv is set here. Errors: NOMEM with what it

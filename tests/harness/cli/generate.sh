@@ -120,11 +120,12 @@ verdict $? "chat: the layout of the file's template"
 
 # An interrupt: what was printed stays. The context is never full.
 mkfifo lines
+rm -f out # of the test before
 "$program" generate -m "$model" -t 1 --chat --chat-template chatml -n 3 <lines >out 2>err &
 pid=$!
 exec 9>lines
 echo x >&9
-while kill -0 $pid 2>/dev/null && [ "$(wc -l <out)" -lt 1 ]; do :; done
+while kill -0 $pid 2>/dev/null && ! { [ -e out ] && [ "$(wc -l <out)" -ge 1 ]; }; do :; done
 kill -INT $pid
 wait $pid
 [ $? -eq 130 ] && [ "$(cat out)" = abc ] && grep -q interrupted err
