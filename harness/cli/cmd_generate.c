@@ -209,16 +209,25 @@ static tm_status converse(job *j, tm_error *err)
     return status;
 }
 
+/* "38.1", "160141" */
+static char *figure_text(double value, char *text, size_t size)
+{
+    snprintf(text, size, value < 100 ? "%.3g" : "%.0f", value);
+    return text;
+}
+
 static void print_times(const job *j)
 {
     const tm_generated *t = &j->total;
+    char speed[32], first[32];
     if (j->r->quiet || t->n_tokens == 0) return;
-    fprintf(stderr, "prompt: %d token%s, %.3g tokens/s, first token after %.3g ms\n", t->n_prompt,
-            tm_plural(t->n_prompt), t->n_prompt / (1e-9 * (double)t->prompt_ns),
-            1e-6 * (double)t->first_token_ns);
+    figure_text(t->n_prompt / (1e-9 * (double)t->prompt_ns), speed, sizeof speed);
+    figure_text(1e-6 * (double)t->first_token_ns, first, sizeof first);
+    fprintf(stderr, "prompt: %d token%s, %s tokens/s, first token after %s ms\n", t->n_prompt,
+            tm_plural(t->n_prompt), speed, first);
     fprintf(stderr, "generated: %d token%s", t->n_tokens, tm_plural(t->n_tokens));
-    if (t->n_steps > 0)
-        fprintf(stderr, ", %.3g tokens/s", t->n_steps / (1e-9 * (double)t->steps_ns));
+    figure_text(t->n_steps / (1e-9 * (double)t->steps_ns), speed, sizeof speed);
+    if (t->n_steps > 0) fprintf(stderr, ", %s tokens/s", speed);
     if (j->ended_by[0] && j->prompt) fprintf(stderr, ", ended by \"%s\"", j->ended_by);
     fprintf(stderr, " (%s, %d thread%s)\n", j->model.model.kernel->name, j->model.n_threads,
             tm_plural(j->model.n_threads));

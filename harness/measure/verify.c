@@ -267,6 +267,11 @@ tm_status tm_verify(const tm_verify_request *r, tm_verify_fn *on_row, void *arg,
         .r = r, .n_positions = r->n_ids + r->n_greedy, .n_vocab = r->source->config.n_vocab};
     const tm_pool_options pool = {.n_threads = r->n_threads, .pin = true};
     memset(out, 0, sizeof *out);
+    double bytes = 3.0 * v.n_positions * v.n_vocab * sizeof(float); /* the session's as well */
+    if (r->available_bytes >= 0 && bytes > (double)r->available_bytes)
+        return tm_fail(err, TM_NOMEM,
+                       "the logits of %d positions take %.3g GB, but %.3g GB are available",
+                       v.n_positions, 1e-9 * bytes, 1e-9 * (double)r->available_bytes);
     tm_status status = tm_pool_open(&pool, &v.pool, err);
     if (status == TM_OK) status = open_outputs(&v, &v.reference, err);
     if (status == TM_OK) status = open_outputs(&v, &v.other, err);

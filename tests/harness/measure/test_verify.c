@@ -144,7 +144,7 @@ static void weights_that_do_not_fit_are_skipped(void **state)
 {
     (void)state;
     counts c;
-    tm_verify_result result = verify(NULL, 1000, &c);
+    tm_verify_result result = verify(NULL, 10000, &c);
     assert_int_equal(c.of[TM_VERIFY_SKIPPED], result.n_rows);
     assert_int_equal(result.n_skipped, result.n_rows);
     assert_null(result.fp16);
