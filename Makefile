@@ -199,7 +199,7 @@ $(BUILD)/obj/harness/base/embedded.o: $(wildcard workloads/*.json workloads/*/* 
 # take a minute in all and 3 GB: they share one.
 SHARED := $(if $(SAN_$(MODE)),$(if $(filter fuzz,$(MODE)),,$(BUILD)/libternmark.so))
 $(BUILD)/libternmark.so: $(LIB_OBJ) $(BUILD)/objects
-	$(call say,LD)$(CC) $(LDFLAGS_ALL) -shared -o $@ $(LIB_OBJ) $(LIBS)
+	$(call say,LD)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname=$(@F) -o $@ $(LIB_OBJ) $(LIBS)
 RPATH := $(if $(SHARED),-Wl$(comma)-rpath=$(abspath $(BUILD)))
 tests_of = $(wildcard tests/$(1)/test_*.c $(if $(filter kernels,$(1)),tests/kernels/*/test_*.c))
 TESTS := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(ROOMS),$(call tests_of,$(r))))
