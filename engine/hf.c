@@ -242,6 +242,23 @@ static tm_status put_config(tm_hf_checkpoint *c, tm_gguf_writer *w, tm_error *er
     return status == TM_OK ? TM_OK : tm_fail_in(err, "%s", c->json.file->path);
 }
 
+/* Since 2025 the template has a file of its own. */
+static tm_status put_template(const tm_hf_checkpoint *c, tm_gguf_writer *w, tm_error *err)
+{
+    tm_gguf *file;
+    tm_error missing;
+    char *path = NULL;
+    tm_status status = tm_hf_join(c->folder, "chat_template.jinja", &path, err);
+    if (status != TM_OK) return status;
+    if (tm_gguf_map(path, 1, "a template", &file, &missing) == TM_OK) {
+        tm_gguf_string text = {(const char *)file->data, file->size};
+        tm_gguf_put_string(w, "tokenizer.chat_template", text);
+        tm_gguf_close(file);
+    }
+    tm_free(path);
+    return TM_OK;
+}
+
 static tm_status put_tokenizer(const tm_hf_checkpoint *c, tm_gguf_writer *w, tm_error *err)
 {
     tm_hf_json tokenizer = {0}, settings = {0}, generation = {0};
@@ -257,6 +274,8 @@ static tm_status put_tokenizer(const tm_hf_checkpoint *c, tm_gguf_writer *w, tm_
                                      embedding_rows(c), err);
         if (status != TM_OK) tm_fail_in(err, "%s", tokenizer.file->path);
     }
+    if (status == TM_OK && tm_json_text_is_null(tm_json_text_get(settings.text, "chat_template")))
+        status = put_template(c, w, err);
     tm_hf_json_close(&generation);
     tm_hf_json_close(&settings);
     tm_hf_json_close(&tokenizer);

@@ -14,7 +14,7 @@
 
 #define MAX_FILES 10000 /* of one model */
 
-static tm_status join(const char *folder, const char *name, char **out, tm_error *err)
+tm_status tm_hf_join(const char *folder, const char *name, char **out, tm_error *err)
 {
     size_t size = strlen(folder) + strlen(name) + 2;
     tm_status status = tm_alloc((void **)out, size, 1, "a path", err);
@@ -27,7 +27,7 @@ static bool exists(const char *folder, const char *name)
     char *path = NULL;
     struct stat info;
     tm_error ignored;
-    bool is_there = join(folder, name, &path, &ignored) == TM_OK && stat(path, &info) == 0;
+    bool is_there = tm_hf_join(folder, name, &path, &ignored) == TM_OK && stat(path, &info) == 0;
     tm_free(path);
     return is_there;
 }
@@ -69,7 +69,7 @@ tm_status tm_hf_json_open(const char *folder, const char *name, bool required, t
     char *path = NULL;
     *out = (tm_hf_json){0};
     if (!required && !exists(folder, name)) return TM_OK;
-    tm_status status = join(folder, name, &path, err);
+    tm_status status = tm_hf_join(folder, name, &path, err);
     if (status == TM_OK) status = tm_gguf_map(path, 2, "a JSON object", &out->file, err);
     tm_free(path);
     if (status != TM_OK) return status;
@@ -95,7 +95,7 @@ static tm_status resolve_cache(const char *cache, char **out, tm_error *err)
     char revision[128] = "", *path = NULL, *refs = NULL;
     tm_gguf *file = NULL;
     tm_error why = {0};
-    tm_status status = join(cache, "refs/main", &refs, err);
+    tm_status status = tm_hf_join(cache, "refs/main", &refs, err);
     if (status != TM_OK) return status;
     if (tm_gguf_map(refs, 1, "a revision", &file, &why) != TM_OK)
         status =
@@ -110,7 +110,7 @@ static tm_status resolve_cache(const char *cache, char **out, tm_error *err)
     tm_gguf_close(file);
     if (!is_name)
         return tm_fail(err, TM_FORMAT, "%s/refs/main does not hold the name of a snapshot", cache);
-    status = join(cache, revision, &path, err);
+    status = tm_hf_join(cache, revision, &path, err);
     if (status == TM_OK && !is_folder(path)) {
         status = tm_fail(err, TM_IO, "%s is missing, but %s/refs/main names it; download it again",
                          path, cache);
@@ -160,7 +160,7 @@ static tm_status open_file(tm_hf_checkpoint *c, const char *name, tm_error *err)
     if (!exists(c->folder, name))
         return tm_fail(err, TM_IO, "%s/%s is missing; download the model's missing files",
                        c->folder, name);
-    tm_status status = join(c->folder, name, &path, err);
+    tm_status status = tm_hf_join(c->folder, name, &path, err);
     if (status == TM_OK) status = tm_gguf_map(path, 10, "a safetensors header", file, err);
     tm_free(path);
     if (status != TM_OK) return status;
@@ -307,6 +307,11 @@ tm_status tm_hf_open_files(const char *path, tm_hf_checkpoint *c, tm_error *err)
     tm_status status = resolve(path, &c->folder, err);
     if (status == TM_OK && is_folder(path) && !has_weights(c->folder))
         status = tm_gguf_refuse_folder(c->folder, err);
+    if (status == TM_OK && !exists(c->folder, "config.json"))
+        status = tm_fail(err, TM_IO,
+                         "%s has no config.json; weights are read with the one of "
+                         "their checkpoint",
+                         c->folder);
     if (status == TM_OK) status = tm_hf_json_open(c->folder, "config.json", true, &c->json, err);
     return status == TM_OK ? open_files(c, path, err) : status;
 }

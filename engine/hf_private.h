@@ -54,6 +54,8 @@ void tm_hf_close_files(tm_hf_checkpoint *c);
 const tm_hf_member *tm_hf_find(const tm_hf_checkpoint *c, tm_gguf_string name); /* or NULL */
 /* The model's name by its folder: NAME of models--ORG--NAME/snapshots/HASH, or the last part. */
 void tm_hf_name(const char *folder, char *out, size_t size);
+/* "FOLDER/NAME"; free it with tm_free. */
+tm_status tm_hf_join(const char *folder, const char *name, char **out, tm_error *err) TM_MUST_USE;
 bool tm_hf_ends(const char *text, const char *suffix);
 
 /* Writes the keys tokenizer.ggml.* for a vocabulary of tokenizer.json. n_vocab: rows of the

@@ -153,6 +153,7 @@ void tm_tokenizer_close(tm_tokenizer *t)
     tm_splitter_close(t->splitter);
     tm_free(t->texts);
     tm_free(t->types);
+    tm_free(t->strips);
     tm_free(t->scores);
     tm_free(t->slots);
     tm_free(t->merges);
@@ -222,19 +223,47 @@ static tm_status add_stretch(tm_merger *m, const char *text, size_t length, bool
     return tm_splitter_split(m->tokenizer->splitter, text, length, add_word, m, err);
 }
 
+/* The end of a stretch [begin, end) before a special token, which may take the white space. */
+static size_t stretch_end(const tm_tokenizer *t, const char *text, size_t begin, size_t end,
+                          int32_t id)
+{
+    if (!t->strips || !(t->strips[id] & TOKEN_STRIPS_LEFT)) return end;
+    size_t last = begin; /* behind the last character that is no white space */
+    for (size_t i = begin; i < end;) {
+        bool complete;
+        size_t space = tm_utf8_space(text + i, end - i);
+        i += space ? space : (size_t)tm_utf8_scan(text + i, end - i, &complete);
+        if (!space) last = i;
+    }
+    return last;
+}
+
+/* Where the text goes on behind a special token that ends at `begin`. */
+static size_t skip_right(const tm_tokenizer *t, const char *text, size_t begin, size_t length,
+                         const int32_t *marks, int32_t id)
+{
+    size_t space = 1;
+    if (!t->strips || !(t->strips[id] & TOKEN_STRIPS_RIGHT)) return begin;
+    while (begin < length && !marks[begin] && space)
+        begin += space = tm_utf8_space(text + begin, length - begin);
+    return begin;
+}
+
 static tm_status add_marked(tm_merger *m, const char *text, size_t length, const int32_t *marks,
                             tm_error *err)
 {
+    const tm_tokenizer *t = m->tokenizer;
     tm_status status = TM_OK;
     bool begins_text = true;
     for (size_t i = 0; status == TM_OK && i < length;) {
         size_t end = i;
         while (end < length && !marks[end]) end++;
-        status = add_stretch(m, text + i, end - i, begins_text, err);
+        int32_t id = end < length ? marks[end] - 1 : -1;
+        size_t stop = id < 0 ? end : stretch_end(t, text, i, end, id);
+        status = add_stretch(m, text + i, stop - i, begins_text, err);
         if (status != TM_OK || end == length) break;
-        int32_t id = marks[end] - 1;
         status = tm_token_ids_add(m->out, id, err);
-        i = end + m->tokenizer->texts[id].length;
+        i = skip_right(t, text, end + t->texts[id].length, length, marks, id);
         begins_text = true;
     }
     return status;

@@ -56,7 +56,9 @@ typedef struct vocabulary {
     bool is_bytes;         /* byte-level BPE; else SentencePiece's spelling of spaces */
     tm_gguf_string *texts; /* owned, [n] */
     int32_t *types;        /* owned, [n]; TOKEN_UNDEFINED: no token yet */
-    spelled *sorted;       /* owned, [n] */
+    int32_t *strips;       /* owned, [n]: TOKEN_STRIPS_* */
+    bool any_strips;
+    spelled *sorted; /* owned, [n] */
     int64_t n;
     char *arena; /* owned: the texts; no longer than the file and the names of padding */
     size_t used;
@@ -185,7 +187,17 @@ static tm_status add_tokens(vocabulary *v, tm_error *err)
             return tm_fail(err, TM_FORMAT, "an item of added_tokens has no content");
         if (content.length == unknown.length && memcmp(content.at, unknown.at, content.length) == 0)
             type = TOKEN_UNKNOWN;
+        int64_t id = 0;
         status = add_token(v, content, tm_json_text_get(value, "id"), type, err);
+        if (status != TM_OK || !tm_json_text_int(tm_json_text_get(value, "id"), 0, v->n - 1, &id))
+            continue;
+        if (flag(value, "single_word", false))
+            return tm_fail(err, TM_UNSUPPORTED,
+                           "the added token %lld has single_word, which is not supported",
+                           (long long)id);
+        v->strips[id] = (flag(value, "lstrip", false) ? TOKEN_STRIPS_LEFT : 0) |
+                        (flag(value, "rstrip", false) ? TOKEN_STRIPS_RIGHT : 0);
+        v->any_strips |= v->strips[id] != 0;
     }
     return status;
 }
@@ -472,6 +484,8 @@ static tm_status put_all(vocabulary *v, int64_t n_rows, tm_error *err)
     if (status == TM_OK)
         status = tm_alloc((void **)&v->types, n, sizeof *v->types, "the vocabulary", err);
     if (status == TM_OK)
+        status = tm_alloc((void **)&v->strips, n, sizeof *v->strips, "the vocabulary", err);
+    if (status == TM_OK)
         status =
             tm_alloc((void **)&v->arena, v->root.length + n * PAD_TEXT, 1, "the vocabulary", err);
     if (status == TM_OK) status = add_tokens(v, err);
@@ -481,6 +495,7 @@ static tm_status put_all(vocabulary *v, int64_t n_rows, tm_error *err)
     if (status != TM_OK) return status;
     tm_gguf_put_strings(v->w, KEY "tokens", v->texts, n);
     tm_gguf_put_i32_array(v->w, KEY "token_type", v->types, n);
+    if (v->any_strips) tm_gguf_put_i32_array(v->w, TM_TOKEN_STRIPS, v->strips, n);
     status = sort_tokens(v, err);
     if (status == TM_OK) status = put_joins(v, err);
     return status == TM_OK ? put_specials(v, err) : status;
@@ -493,6 +508,7 @@ tm_status tm_hf_put_tokenizer(tm_gguf_writer *w, tm_json_text tokenizer, tm_json
     tm_status status = put_all(&v, n_vocab, err);
     tm_free(v.sorted);
     tm_free(v.arena);
+    tm_free(v.strips);
     tm_free(v.types);
     tm_free(v.texts);
     return status;

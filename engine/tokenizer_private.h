@@ -17,6 +17,11 @@ enum {
     TOKEN_BYTE = 6,
 };
 
+/* Bits of tokenizer.added_strips: white space on that side of a special token belongs to it. Only
+ * tokenizer.json has them; GGUF files do not. */
+enum { TOKEN_STRIPS_LEFT = 1, TOKEN_STRIPS_RIGHT = 2 };
+#define TM_TOKEN_STRIPS "tokenizer.added_strips"
+
 /* One join of two tokens. rank < 0: an empty slot. */
 typedef struct tm_merge {
     int32_t left, right, id, rank;
@@ -32,6 +37,7 @@ struct tm_tokenizer {
     int n_tokens;
     tm_gguf_string *texts; /* owned array; the texts are in the file */
     uint8_t *types;        /* owned */
+    uint8_t *strips;       /* owned: TOKEN_STRIPS_*; NULL: no token strips anything */
     float *scores;         /* owned; NULL for BPE */
     uint32_t *slots;       /* owned hash table of 1 + id by text; 0: empty */
     size_t n_slots;        /* a power of 2 */
@@ -60,6 +66,8 @@ tm_status tm_specials_mark(const tm_specials *specials, const char *text, size_t
 tm_status tm_vocabulary_read(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err) TM_MUST_USE;
 const tm_merge *tm_vocabulary_merge(const tm_tokenizer *t, int32_t left, int32_t right);
 
+/* Bytes of the white space (as Unicode defines it) at the start of valid UTF-8; 0: it is none. */
+size_t tm_utf8_space(const char *text, size_t length);
 /* The code point that byte-level BPE writes for a byte: printable, above 32. */
 int tm_byte_to_code_point(uint8_t byte);
 /* The byte of a code point, or -1. */

@@ -26,6 +26,20 @@ int tm_utf8_scan(const char *text, size_t length, bool *complete)
     return (int)i;
 }
 
+size_t tm_utf8_space(const char *text, size_t length)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    if (length == 0) return 0;
+    if (p[0] == ' ' || (p[0] >= '\t' && p[0] <= '\r')) return 1;
+    if (length > 1 && p[0] == 0xc2) return p[1] == 0x85 || p[1] == 0xa0 ? 2 : 0;
+    if (length < 3) return 0;
+    uint32_t code = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+    bool is_space = code == 0xe19a80 || (code >= 0xe28080 && code <= 0xe2808a) ||
+                    code == 0xe280a8 || code == 0xe280a9 || code == 0xe280af || code == 0xe2819f ||
+                    code == 0xe38080;
+    return is_space ? 3 : 0;
+}
+
 /* GPT-2's table: printable bytes are themselves, the other 68 follow from 256 on. */
 int tm_byte_to_code_point(uint8_t byte)
 {
@@ -179,6 +193,19 @@ static tm_status read_types(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err)
     return status;
 }
 
+static tm_status read_strips(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err)
+{
+    tm_gguf_array array;
+    bool found;
+    tm_status status =
+        find_array(gguf, TM_TOKEN_STRIPS, GGUF_I32, t->n_tokens, &array, &found, err);
+    if (status != TM_OK || !found) return status;
+    status = tm_alloc((void **)&t->strips, (size_t)t->n_tokens, 1, "the vocabulary", err);
+    for (int id = 0; status == TM_OK && id < t->n_tokens; id++)
+        t->strips[id] = (uint8_t)tm_load_u32(array.data + 4 * (size_t)id);
+    return status;
+}
+
 static tm_status read_scores(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err)
 {
     tm_gguf_array array;
@@ -270,6 +297,7 @@ tm_status tm_vocabulary_read(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err
 {
     tm_status status = read_tokens(gguf, t, err);
     if (status == TM_OK) status = read_types(gguf, t, err);
+    if (status == TM_OK) status = read_strips(gguf, t, err);
     if (status == TM_OK) status = t->is_bpe ? read_merges(gguf, t, err) : read_scores(gguf, t, err);
     if (status != TM_OK) return status;
     find_bytes(t);

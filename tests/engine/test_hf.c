@@ -224,7 +224,7 @@ static const struct mistake {
      "the architecture is GPT2LMHeadModel, which is not supported", TM_UNSUPPORTED},
     {"config.json", "version https://git-lfs.github.com/spec/v1\noid sha256:abc\n",
      "config.json is a Git LFS pointer", TM_FORMAT},
-    {"config.json", NULL, "config.json cannot be opened", TM_IO},
+    {"config.json", NULL, " has no config.json; weights are read with", TM_IO},
     {"model.safetensors.index.json", "{\"weight_map\":{\"a\":\"../x.safetensors\"}}",
      "not the name of a file", TM_FORMAT},
     {"model.safetensors.index.json", "{\"weight_map\":{}}", "'weight_map' is missing or empty",
