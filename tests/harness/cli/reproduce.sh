@@ -87,11 +87,37 @@ verdict $? "all papers are judged by several stores"
 reproduce 0 all --from "$work/null.jsonl,$work/good.jsonl" --format csv
 verdict $? "stores are also separated by commas"
 
+# Scripted models replace those of the claims. On every machine some claim of 2410.16144 can be tested.
+reproduce 3 2410.16144 -m null:1000 --store "$work/live.jsonl" -q && [ -s "$work/live.jsonl" ]
+verdict $? "claims are measured into a store"
+cp "$work/live.jsonl" "$work/before"
+reproduce 3 2410.16144 -m null:1000 --store "$work/live.jsonl" -q &&
+    cmp -s "$work/live.jsonl" "$work/before"
+verdict $? "a finished store is judged again without measuring"
+head -n -6 "$work/before" >"$work/live.jsonl"
+reproduce 3 2410.16144 -m null:1000 --store "$work/live.jsonl" -q &&
+    [ "$(grep -c '"kind":"sample"' "$work/live.jsonl")" -ge "$(grep -c '"kind":"sample"' "$work/before")" ]
+verdict $? "an interrupted run continues"
+reproduce 0 2410.16144 --dry-run --format json &&
+    jq -e '.[0] | .axes.model[0] == "synth:125M" and .baseline.kernel == "f16" and .min_pairs == 4 and
+        (.axes.threads | index(2) != null or index("all") != null)' "$work/stdout" >"$work/log"
+verdict $? "a dry run prints the suite, smallest model first"
+reproduce 0 2410.16144 --dry-run --full && grep -q 'tests tg128; 10 processes' "$work/stdout"
+verdict $? "--full has the published lengths and more processes"
+reproduce 3 2402.17764 --store "$work/gpu.jsonl" && [ ! -e "$work/gpu.jsonl" ] &&
+    grep -q 'measured on GPUs' "$work/stdout"
+verdict $? "a paper that no CPU can test is judged without measuring"
+
 reproduce 0 --list && grep -q '^2410.16144 ' "$work/stdout" && grep -q Litespark "$work/stdout"
 verdict $? "--list names the papers"
 refused "a misspelt paper names the nearest" 'unknown paper "2410.16145"; did you mean "2410.16144"' \
     2410.16145 --from "$work/good.jsonl"
 refused "no paper is an error" 'no paper' --from "$work/good.jsonl"
+refused "--quick and --full exclude each other" 'exclude' all --quick --full
+refused "--from takes no --store" 'takes no --store' all --from "$work/good.jsonl" --store x.jsonl
+refused "a store needs --from" 'good.jsonl: stores are read with --from' all "$work/good.jsonl"
+refused "a peer needs one model" 'with -m MODEL' all --peer "x=$program,$work/good.jsonl"
+refused "a store that cannot be written is an error" 'good.jsonl/x' all --store "$work/good.jsonl/x"
 refused "a store that is not there is an error" 'none.jsonl' all --from "$work/none.jsonl"
 : >"$work/empty.jsonl"
 refused "an empty store is an error" 'empty.jsonl.*no cell' all --from "$work/empty.jsonl"
