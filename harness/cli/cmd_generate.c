@@ -36,10 +36,10 @@ typedef struct job {
     tm_session *session;
     tm_sampler *sampler;
     int n_context;
-    tm_token_ids ids;   /* owned: what the model is given next */
-    tm_generated last;  /* n_tokens 0: none yet */
-    tm_generated total; /* of all replies, added up */
-    char ended_by[128]; /* the token or string that ended the last reply; "": none */
+    tm_token_ids ids;        /* owned: what the model is given next */
+    tm_generated last;       /* n_tokens 0: none yet */
+    tm_generated total;      /* of all replies, added up */
+    tm_gguf_string ended_by; /* the token or string that ended the last reply; length 0: none */
     tm_generate_output output;
     tm_status status;
     tm_error err;
@@ -151,6 +151,9 @@ static tm_status load(job *j, tm_error *err)
     const tm_session_options session = {.n_context = j->n_context};
     tm_status status = tm_text_model_load(&j->model, &r->text, err);
     if (status == TM_OK) status = tm_text_session_open(&j->model, session, &j->session, err);
+    j->output.kernel = status == TM_OK ? j->model.model.kernel->name : NULL;
+    j->output.kv = r->text.kv;
+    j->output.n_threads = j->model.n_threads;
     return status == TM_OK
                ? tm_sampler_open(&sampling, j->model.source.config.n_vocab, &j->sampler, err)
                : status;
@@ -170,13 +173,11 @@ static tm_status reply(job *j, tm_error *err)
     tm_status status =
         tm_generate(j->session, j->model.tokenizer, j->sampler, &j->ids, &options, g, err);
     if (status != TM_OK) return status;
-    tm_gguf_string token = tm_tokenizer_text(j->model.tokenizer, g->last);
+    j->ended_by = (tm_gguf_string){"", 0};
+    if (g->end == TM_END_TOKEN) j->ended_by = tm_tokenizer_text(j->model.tokenizer, g->last);
     if (g->end == TM_END_STRING)
-        token = (tm_gguf_string){j->stops[g->end_stop], strlen(j->stops[g->end_stop])};
-    else if (g->end != TM_END_TOKEN)
-        token.length = 0;
-    snprintf(j->ended_by, sizeof j->ended_by, "%.*s", (int)token.length, token.data);
-    status = tm_generate_output_end(&j->output, g, j->ended_by[0] ? j->ended_by : NULL, err);
+        j->ended_by = (tm_gguf_string){j->stops[g->end_stop], strlen(j->stops[g->end_stop])};
+    status = tm_generate_output_end(&j->output, g, j->ended_by, err);
     if (g->end == TM_END_CONTEXT)
         fprintf(stderr, "ternmark generate: the context of %d positions is full\n", j->n_context);
     if (total->n_tokens == 0) total->first_token_ns = g->first_token_ns;
@@ -228,7 +229,8 @@ static void print_times(const job *j)
     fprintf(stderr, "generated: %d token%s", t->n_tokens, tm_plural(t->n_tokens));
     figure_text(t->n_steps / (1e-9 * (double)t->steps_ns), speed, sizeof speed);
     if (t->n_steps > 0) fprintf(stderr, ", %s tokens/s", speed);
-    if (j->ended_by[0] && j->prompt) fprintf(stderr, ", ended by \"%s\"", j->ended_by);
+    if (j->ended_by.length > 0 && j->prompt)
+        fprintf(stderr, ", ended by \"%.*s\"", (int)j->ended_by.length, j->ended_by.data);
     fprintf(stderr, " (%s, %d thread%s)\n", j->model.model.kernel->name, j->model.n_threads,
             tm_plural(j->model.n_threads));
 }

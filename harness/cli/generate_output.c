@@ -66,11 +66,11 @@ void tm_generate_output_token(void *output, int32_t id, const char *text, size_t
 }
 
 /* JSON strings of C end at NUL, so that it becomes U+FFFD. */
-static tm_json *text_json(tm_generate_output *o)
+static tm_json *text_json(tm_generate_output *o, const char *data, size_t length)
 {
     tm_token_text text = {0};
-    for (size_t i = 0; i < o->text.length; i++)
-        keep(o, &text, o->text.data[i] ? &o->text.data[i] : REPLACEMENT, o->text.data[i] ? 1 : 3);
+    for (size_t i = 0; i < length; i++)
+        keep(o, &text, data[i] ? &data[i] : REPLACEMENT, data[i] ? 1 : 3);
     keep(o, &text, "", 1);
     tm_json *json = tm_json_string(text.data ? text.data : "");
     free(text.data);
@@ -83,15 +83,16 @@ static double per_second(int n, int64_t ns)
 }
 
 /* g NULL: interrupted. */
-static tm_json *reply_json(tm_generate_output *o, const tm_generated *g, const char *stop)
+static tm_json *reply_json(tm_generate_output *o, const tm_generated *g, tm_gguf_string stop)
 {
     tm_json *json = tm_json_object(), *ids = tm_json_array();
     const char *why = g ? "only one token was generated" : "interrupted";
     for (size_t i = 0; i < o->ids.n; i++) tm_json_append(ids, tm_json_number(o->ids.ids[i]));
-    tm_json_set(json, "text", text_json(o));
+    tm_json_set(json, "text", text_json(o, o->text.data, o->text.length));
     tm_json_set(json, "token_ids", ids);
     tm_json_put_string(json, "end", g ? tm_end_name(g->end) : "interrupted");
-    tm_json_put_string(json, "stop", stop);
+    tm_json_set(json, "stop",
+                stop.length > 0 ? text_json(o, stop.data, stop.length) : tm_json_null());
     if (g)
         tm_json_put_int(json, "prompt_tokens", g->n_prompt);
     else
@@ -101,11 +102,14 @@ static tm_json *reply_json(tm_generate_output *o, const tm_generated *g, const c
     tm_json_put_finite(json, "tokens_per_second", g ? per_second(g->n_steps, g->steps_ns) : NAN,
                        why);
     tm_json_put_finite(json, "first_token_ms", g ? 1e-6 * (double)g->first_token_ns : NAN, why);
+    tm_json_put_string(json, "kernel", o->kernel);
+    tm_json_put_int(json, "threads", o->n_threads);
+    tm_json_put_string(json, "kv", o->kv);
     return json;
 }
 
 /* Needs the lock. */
-static void end_reply(tm_generate_output *o, const tm_generated *g, const char *stop)
+static void end_reply(tm_generate_output *o, const tm_generated *g, tm_gguf_string stop)
 {
     o->is_open = false;
     print(o, "\n", 1);
@@ -113,7 +117,7 @@ static void end_reply(tm_generate_output *o, const tm_generated *g, const char *
 }
 
 tm_status tm_generate_output_end(tm_generate_output *o, const tm_generated *generated,
-                                 const char *stop, tm_error *err)
+                                 tm_gguf_string stop, tm_error *err)
 {
     pthread_mutex_lock(&o->lock);
     end_reply(o, generated, stop);
@@ -140,7 +144,7 @@ void tm_generate_output_interrupt(tm_generate_output *o, bool as_array)
     until.tv_sec++;
     /* The other thread holds the lock for long only if its reader has stopped reading. */
     if (pthread_mutex_timedlock(&o->lock, &until) != 0) return;
-    if (o->is_open) end_reply(o, NULL, NULL);
+    if (o->is_open) end_reply(o, NULL, (tm_gguf_string){"", 0});
     if (o->json && tm_json_count(o->replies) > 0 &&
         tm_print_json(stdout, whole(o, as_array), &ignored) != TM_OK)
         return;

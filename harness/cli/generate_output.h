@@ -13,6 +13,8 @@
 typedef struct tm_generate_output {
     FILE *out;
     bool json;
+    const char *kernel, *kv; /* borrowed, for JSON */
+    int n_threads;
     pthread_mutex_t lock;
     tm_token_text text;    /* owned: of the running reply */
     tm_token_text printed; /* owned: everything, where `out` is not stdout */
@@ -27,9 +29,9 @@ void tm_generate_output_free(tm_generate_output *o);
 void tm_generate_output_begin(tm_generate_output *o);
 /* A tm_generate_fn; its argument is the output. */
 void tm_generate_output_token(void *output, int32_t id, const char *text, size_t length);
-/* Ends a reply. stop: the token or string that ended it, or NULL. Errors: NOMEM. */
+/* Ends a reply. stop: the token or string that ended it; length 0: none. Errors: NOMEM. */
 tm_status tm_generate_output_end(tm_generate_output *o, const tm_generated *generated,
-                                 const char *stop, tm_error *err) TM_MUST_USE;
+                                 tm_gguf_string stop, tm_error *err) TM_MUST_USE;
 /* Prints the JSON: the one reply, or an array. Errors: NOMEM. */
 tm_status tm_generate_output_finish(tm_generate_output *o, bool as_array,
                                     tm_error *err) TM_MUST_USE;

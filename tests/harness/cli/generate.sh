@@ -55,8 +55,8 @@ verdict $? "and --file a pipe"
 verdict $? "-o writes a file"
 
 "$program" generate -m "$model" -p z -n 4 -t 1 --format json >out 2>err
-[ "$(tr -d '\n\t' <out | sed -E 's/[0-9.]+,"tokens_per/X,"tokens_per/; s/[0-9.]+,"first/X,"first/; s/[0-9.]+}/X}/')" = \
-    '{"text":" α�","token_ids":[30, 31, 32, 33],"end":"length","stop":null,"prompt_tokens":2,"prompt_tokens_per_second":X,"tokens_per_second":X,"first_token_ms":X}' ]
+[ "$(tr -d '\n\t' <out | sed -E 's/[0-9.]+,"tokens_per/X,"tokens_per/; s/[0-9.]+,"first/X,"first/; s/"first_token_ms":[0-9.]+/"first_token_ms":X/; s/"kernel":"[a-z0-9_]+"/"kernel":K/')" = \
+    '{"text":" α�","token_ids":[30, 31, 32, 33],"end":"length","stop":null,"prompt_tokens":2,"prompt_tokens_per_second":X,"tokens_per_second":X,"first_token_ms":X,"kernel":K,"threads":1,"kv":"f16"}' ]
 verdict $? "--format json: text, ids and speeds"
 "$program" generate -m "$model" -p z -n 1 --format json >out 2>err &&
     grep -q '"tokens_per_second_missing":.*"only one token was generated"' out
