@@ -116,10 +116,11 @@ static double counter_per_token(const tm_metric *metric, const tm_process_record
     return median_of(metric, process, counter_of_sample, why);
 }
 
-/* Gross joules of all windows of the process per token. They must have one source and scope. */
+/* Gross joules per token of the test: a window repeats one phase as often as its time allows, so
+ * the phases are weighted by the tokens of the test. All windows must have one source and scope. */
 static double joules(const tm_metric *metric, const tm_process_records *process, char *why)
 {
-    double sum = 0, tokens = 0;
+    double sum[TM_PHASES] = {0}, tokens[TM_PHASES] = {0}, all = 0, n_all = 0;
     const tm_record_energy *first = NULL;
     (void)metric;
     for (int i = 0; i < process->n_windows; i++) {
@@ -129,11 +130,17 @@ static double joules(const tm_metric *metric, const tm_process_records *process,
         if (!first) first = e;
         if (strcmp(first->source, e->source) != 0 || strcmp(first->scope, e->scope) != 0)
             return missing(why, "its windows have different sources or scopes");
-        sum += e->gross_joules.value;
-        tokens += (double)(e->n_prompt_tokens + e->n_output_tokens);
+        sum[e->phase] += e->gross_joules.value;
+        tokens[e->phase] += (double)(e->n_prompt_tokens + e->n_output_tokens);
     }
     if (!first) return missing(why, "energy was not measured: ask for it with --energy");
-    return tokens > 0 ? sum / tokens : missing(why, "the windows have no tokens");
+    for (int i = 0; i < TM_PHASES; i++) {
+        const double n = tm_phase_tokens(&process->windows[0]->cell, (tm_phase)i);
+        if (n > 0 && !(tokens[i] > 0)) return missing(why, "a phase of the test has no window");
+        if (n > 0) all += n * sum[i] / tokens[i];
+        n_all += n;
+    }
+    return n_all > 0 ? all / n_all : missing(why, "the windows have no tokens");
 }
 
 /* --- from the summary of a cell --- */
@@ -178,7 +185,7 @@ static tm_interval counter_of_cell(const tm_metric *metric, const tm_cell_summar
 {
     const tm_cell *c = &cell->cell;
     const double n_tokens =
-        c->n_prompt + (double)c->n_gen * (c->n_sequences > 1 ? c->n_sequences : 1);
+        tm_phase_tokens(c, TM_PHASE_PROMPT) + tm_phase_tokens(c, TM_PHASE_GENERATION);
     for (int i = 0; i < cell->n_counters; i++)
         if (strcmp(cell->counters[i].name, metric->counter) == 0)
             return lone(cell->counters[i].figure.value / n_tokens);

@@ -292,8 +292,9 @@ tm_status tm_report_growth(const tm_report_view *view, bool *is_measured_for, tm
     *is_measured_for = work.is_measured_for;
     tm_table_add_note(
         out,
-        "Decoding; ms per token over all sequences together, with the 95 %% interval over n "
-        "processes. The floor is the least time that the limits measured in the same run permit "
+        "Decoding; ms per token over all sequences together, with the within-run interval over "
+        "processes (below 4 processes their range). The floor is the least time that the limits "
+        "measured in the same run permit "
         "at the same number of threads: the larger of reading the bytes of a token (its share of "
         "weights and head, plus keys and values) and computing its multiply-accumulates. Times "
         "the floor: measured time / floor; 1 is the limit. A series has one name in the suite; "
@@ -397,7 +398,8 @@ tm_status tm_report_plot_growth(const tm_report_view *view, int which, tm_plot *
     tm_status status = each_series(view, add_curve, &c, err);
     snprintf(
         out->note, sizeof out->note,
-        "%s. Decoding; ms per token over all sequences together. Bars: 95 %% interval over fresh "
+        "%s. Decoding; ms per token over all sequences together. Bars: within-run 95 %% interval "
+        "over fresh "
         "processes (%s); below %d processes a small point for each. Dashed: the floor, which is "
         "the time that the "
         "bandwidth and arithmetic limits measured in the same run permit.%s",

@@ -179,7 +179,8 @@ static void plot_speeds(const tm_report_view *view, bool is_prompt, tm_plot *plo
         for (int marker = MARK_TERNARY; marker <= MARK_BASELINE; marker++)
             add_speeds(view, &a, test, marker, is_over_threads, which, &n, plot);
     snprintf(plot->note, sizeof plot->note,
-             "%s. Bars: 95 %% interval over fresh processes (%s); below %d processes a small point "
+             "%s. Bars: within-run 95 %% interval over fresh processes (%s); below %d processes a "
+             "small point "
              "for each. Colour: kernel (blue: fastest ternary, orange: %s). Marker: %s. Points are "
              "shifted sideways so that bars do not overlap.%s",
              machine_of(view)->name, tm_plot_counts_text(&n, "processes", number), TM_MIN_PAIRS,
@@ -379,7 +380,8 @@ static void plot_roofline(const tm_report_view *view, tm_plot *plot)
     }
     snprintf(plot->note, sizeof plot->note,
              "%s. Bytes: weights, head, keys and values that a token must read. Dashed: the limit "
-             "set by the read bandwidth measured in the same run. Bars: 95 %% interval over fresh "
+             "set by the read bandwidth measured in the same run. Bars: within-run 95 %% interval "
+             "over fresh "
              "processes (%s); below %d processes a small point for each. Points are shifted "
              "sideways so that they do not overlap.%s",
              machine_of(view)->name, tm_plot_counts_text(&n, "processes", number), TM_MIN_PAIRS,

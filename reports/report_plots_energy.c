@@ -88,14 +88,14 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
         snprintf(plot->y_label, sizeof plot->y_label,
                  "fake gross J per output token (logarithmic)");
     }
-    snprintf(
-        plot->note, sizeof plot->note,
-        "%s. %sGross joules of the scope in brackets. Better is down and to the right. Bars: 95 %% "
-        "interval over fresh processes (%s), none below %d. Colour: kernel. Marker: "
-        "model. "
-        "The points of a series differ in threads, kernel or depth.",
-        view->input->machines[view->machine].name, is_fake ? "FAKE joules. " : "",
-        tm_plot_counts_text(&n, "processes", number), TM_MIN_PAIRS);
+    snprintf(plot->note, sizeof plot->note,
+             "%s. %sGross joules of the scope in brackets. Better is down and to the right. Bars: "
+             "within-run 95 %% "
+             "interval over fresh processes (%s), none below %d. Colour: kernel. Marker: "
+             "model. "
+             "The points of a series differ in threads, kernel or depth.",
+             view->input->machines[view->machine].name, is_fake ? "FAKE joules. " : "",
+             tm_plot_counts_text(&n, "processes", number), TM_MIN_PAIRS);
 }
 
 /* The first window with a trace of each cell and phase, all of one scope; fake ones only if there

@@ -358,9 +358,9 @@ static void collect_warnings(const tm_samples *s, tm_cell_summary *out)
     if (out->cv > TM_UNSTABLE_CV)
         tm_add_sentence(text, size, "cv %.1f %%: %s", 100 * out->cv, advice);
     if (out->n_outliers > 0)
-        tm_add_sentence(text, size,
-                        "%d of %d processes are outliers (outside Tukey's fences, kept)",
-                        out->n_outliers, n);
+        tm_add_sentence(text, size, "%d of %d processes %s (outside Tukey's fences, kept)",
+                        out->n_outliers, n,
+                        out->n_outliers == 1 ? "is an outlier" : "are outliers");
     if (tokens_differ) tm_add_sentence(text, size, "its processes generated different tokens");
     if (out->n_marked > 0)
         tm_add_sentence(text, size, "%d of %d samples marked: %s", out->n_marked, s->n, out->marks);

@@ -237,6 +237,12 @@ static void explain_no_windows(const tm_json *run, char *text, size_t size)
         snprintf(text, size, "%s", why ? why : "no energy window is recorded");
 }
 
+double tm_phase_tokens(const tm_cell *cell, tm_phase phase)
+{
+    if (phase == TM_PHASE_PROMPT) return cell->n_prompt;
+    return (double)cell->n_gen * (cell->n_sequences > 1 ? cell->n_sequences : 1);
+}
+
 static bool same_process(const tm_energy_process *a, const tm_energy_process *b)
 {
     return a->number == b->number && a->slot == b->slot && strcmp(a->run, b->run) == 0;
@@ -247,6 +253,8 @@ static void combine_phases(const tm_cell *cell, tm_cell_energy *out, double *val
 {
     const tm_energy_phase *prompt = &out->phases[TM_PHASE_PROMPT];
     const tm_energy_phase *gen = &out->phases[TM_PHASE_GENERATION];
+    const double n_prompt = tm_phase_tokens(cell, TM_PHASE_PROMPT),
+                 n_output = tm_phase_tokens(cell, TM_PHASE_GENERATION);
     if (cell->n_prompt == 0 || cell->n_gen == 0) {
         const tm_energy_phase *only = cell->n_prompt > 0 ? prompt : gen;
         out->joules_per_token = only->joules_per_token;
@@ -274,9 +282,9 @@ static void combine_phases(const tm_cell *cell, tm_cell_energy *out, double *val
         int k = 0;
         while (k < gen->n_processes && !same_process(&gen->processes[k], p)) k++;
         if (k == gen->n_processes) continue;
-        values[n++] = (p->joules_per_token * cell->n_prompt +
-                       gen->processes[k].joules_per_token * cell->n_gen) /
-                      (cell->n_prompt + cell->n_gen);
+        values[n++] =
+            (p->joules_per_token * n_prompt + gen->processes[k].joules_per_token * n_output) /
+            (n_prompt + n_output);
     }
     if (n > 0)
         out->joules_per_token = tm_processes_interval(values, n);

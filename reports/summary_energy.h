@@ -63,6 +63,8 @@ void tm_cell_energy_miss(tm_cell_energy *out, const tm_json *run, const char *wh
 char *tm_energy_counts(const tm_energy_phase *phase, char *text, size_t size);
 /* "powercap, package+dram, counter", after "fake: " for fake joules. Returns `text`. */
 char *tm_energy_origin(const tm_energy_phase *phase, char *text, size_t size);
+/* Tokens of a phase in one repetition of a test; of all sequences. */
+double tm_phase_tokens(const tm_cell *cell, tm_phase phase);
 /* "output" or "prompt": the tokens that the joules of a phase are divided by. */
 const char *tm_energy_token_name(tm_phase phase);
 

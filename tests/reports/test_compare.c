@@ -255,7 +255,7 @@ static void outliers_are_marked_and_kept(void **state)
     assert_string_equal(s->marks, "steal 3 %; load 9");
     assert_int_equal(s->n_marked, 2);
     assert_string_equal(s->tokens, "aa");
-    assert_non_null(strstr(s->warning, "1 of 10 processes are outliers"));
+    assert_non_null(strstr(s->warning, "1 of 10 processes is an outlier"));
     assert_non_null(strstr(s->warning, "different tokens"));
     assert_non_null(strstr(s->warning, "2 of 10 samples marked: steal 3 %; load 9"));
     assert_non_null(strstr(s->warning, "cv 16."));

@@ -1,5 +1,6 @@
 /* Energy of cells: what is averaged, what is paired, and which ratios are refused. */
 #include "reports/energy_sheet.h"
+#include "reports/metric.h"
 #include "reports/summary.h"
 #include "tests/reports/sample_windows.h"
 #include "tests/tm_test.h"
@@ -93,6 +94,30 @@ static void phases_are_weighted_by_tokens(void **state)
     near(s->energy.phases[TM_PHASE_GENERATION].joules_per_token.value, 0.6);
     near(s->energy.joules_per_token.value, 16.0 / 80);
     assert_int_equal(s->energy.joules_per_token.n, 2);
+    tm_summaries_free(&all);
+
+    /* `compare` and `gate` have the same value, although a window repeats its phase as it likes. */
+    const tm_metric *metric;
+    tm_error err = {0};
+    char why[160] = "";
+    const tm_record *windows[2];
+    int n = 0;
+    for (int i = 0; i < store.records.n; i++)
+        if (store.records.items[i].kind == TM_RECORD_ENERGY && store.records.items[i].process == 0)
+            windows[n++] = &store.records.items[i];
+    const tm_process_records process = {.windows = windows, .n_windows = n};
+    assert_int_equal(tm_metric_need("joules_per_token", &metric, &err), TM_OK);
+    near(metric->of_process(metric, &process, why), 16.0 / 80);
+    const tm_process_records half = {.windows = windows, .n_windows = 1};
+    assert_true(isnan(metric->of_process(metric, &half, why)));
+    assert_string_equal(why, "a phase of the test has no window");
+
+    /* Four sequences generate 64 tokens: 6.4 J and 38.4 J for 128. */
+    for (int i = 0; i < store.records.n; i++) store.records.items[i].cell.n_sequences = 4;
+    make_summaries(&store, &all);
+    s = find_summary(&all, "i2_mad_x", "pp64+tg16");
+    near(s->energy.joules_per_token.value, 44.8 / 128);
+    near(metric->of_process(metric, &process, why), 44.8 / 128);
     tm_summaries_free(&all);
     sample_free(&store);
 }
