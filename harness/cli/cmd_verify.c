@@ -238,7 +238,6 @@ static tm_status work(job *j, tm_error *err)
     if (status != TM_OK) return status;
     status = r->prompt || r->file ? tokenize(j, err) : draw_ids(j, err);
     if (status == TM_OK) {
-        j->verify.model = r->model;
         j->verify.source = &j->source;
         j->verify.ids = j->ids.ids;
         j->verify.n_ids = (int)j->ids.n;

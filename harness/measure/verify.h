@@ -12,7 +12,6 @@
 #include "engine/model.h"
 
 typedef struct tm_verify_request {
-    const char *model;  /* for messages */
     tm_source *source;  /* borrowed, open */
     const int32_t *ids; /* [n_ids], evaluated in one batch */
     int n_ids;          /* >= 1 */
