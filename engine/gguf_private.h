@@ -33,11 +33,12 @@ struct tm_gguf_view {
     float scale;           /* packed, or once it rounds */
     int head_dim;          /* above 0: rows of each head are reordered for interleaved rotation */
 };
-/* The four functions of gguf.h for a tensor with a view. */
+/* The functions of gguf.h for a tensor with a view; rows to be released are its rows. */
 void tm_gguf_view_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
                          float *out);
 void tm_gguf_view_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end,
                         int8_t *out);
+void tm_gguf_view_release(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end);
 tm_status tm_gguf_view_scale(const tm_gguf_tensor *tensor, float *scale, tm_error *err) TM_MUST_USE;
 tm_status tm_gguf_view_check(const tm_gguf_tensor *tensor, tm_error *err) TM_MUST_USE;
 

@@ -86,6 +86,16 @@ void tm_gguf_view_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_
     }
 }
 
+void tm_gguf_view_release(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t row_end)
+{
+    /* Reordered rows stay within a head, which is less than what is released at a time. */
+    int64_t n_rows = tensor->view->is_packed ? tensor->ne[1] / 4 : tensor->ne[1];
+    int64_t begin = row_begin % n_rows, end = begin + row_end - row_begin;
+    size_t row = tensor->bytes / (size_t)n_rows;
+    if (end > n_rows) begin = 0, end = n_rows;
+    tm_gguf_release(tensor, (size_t)begin * row, (size_t)end * row);
+}
+
 tm_status tm_gguf_view_check(const tm_gguf_tensor *tensor, tm_error *err)
 {
     const tm_gguf_view *v = tensor->view;

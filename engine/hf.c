@@ -229,7 +229,10 @@ static int64_t embedding_rows(const tm_hf_checkpoint *c)
     static const char *const spellings[] = {"model.embed_tokens.weight", "embed_tokens.weight"};
     for (int i = 0; i < 2; i++) {
         const tm_hf_member *m = tm_hf_find(c, (tm_gguf_string){spellings[i], strlen(spellings[i])});
-        if (m && m->tensor->n_dims == 2) return m->tensor->shape[0];
+        if (!m || m->tensor->n_dims != 2) continue;
+        /* Rows without columns could be any number, and memory is taken for each. */
+        int64_t n = m->tensor->shape[0];
+        return (uint64_t)n <= m->tensor->bytes ? n : 0;
     }
     return 0;
 }

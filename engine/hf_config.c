@@ -6,6 +6,8 @@
 
 enum { MAX_INT = INT32_MAX };
 
+#define MAX_MODULES 1000 /* every tensor's name is compared with each */
+
 /* "LlamaForCausalLM" and what follows from it. */
 static const struct row {
     const char *name;
@@ -195,7 +197,12 @@ static tm_status read_quantization(tm_json_text config, bool is_bitnet, tm_hf_co
     c->rounds = c->has_packing = true;
     c->divides = !is_auto;
     c->not_converted = tm_json_text_get(q, "modules_to_not_convert");
-    return TM_OK;
+    size_t n = tm_json_text_count(c->not_converted);
+    if (n <= MAX_MODULES) return TM_OK;
+    return tm_fail(
+        err, TM_FORMAT,
+        "key 'quantization_config.modules_to_not_convert' has %zu items; the limit is %d", n,
+        MAX_MODULES);
 }
 
 tm_status tm_hf_put_config(tm_gguf_writer *w, tm_json_text config, const char *name,

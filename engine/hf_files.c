@@ -12,7 +12,7 @@
 #define SINGLE "model.safetensors"
 #define SUFFIX ".safetensors"
 
-#define MAX_FILES 10000 /* of one model */
+#define MAX_FILES 1000 /* of one model */
 
 tm_status tm_hf_join(const char *folder, const char *name, char **out, tm_error *err)
 {

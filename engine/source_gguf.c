@@ -209,12 +209,12 @@ static void release(const tm_source *source, tm_role role, int layer, int row_be
 {
     const tm_gguf_tensor *tensor = find_slot(source, role, layer)->tensor;
     if (!tensor) return;
-    size_t row = tm_gguf_row_bytes(tensor);
-    bool is_last = row_end == tm_gguf_rows(tensor); /* I2_S has its scale after the rows */
-    if (tensor->view) {                             /* rows lie elsewhere */
-        if (is_last) tm_gguf_release(tensor, 0, tensor->bytes);
+    if (tensor->view) {
+        tm_gguf_view_release(tensor, row_begin, row_end);
         return;
     }
+    size_t row = tm_gguf_row_bytes(tensor);
+    bool is_last = row_end == tm_gguf_rows(tensor); /* I2_S has its scale after the rows */
     tm_gguf_release(tensor, (size_t)row_begin * row,
                     is_last ? tensor->bytes : (size_t)row_end * row);
 }

@@ -203,6 +203,24 @@ static void test_mistakes_are_named(void **state)
     }
 }
 
+/* Rows without columns cost nothing in the file, and so may not cost memory. */
+static void test_an_embedding_without_columns(void **state)
+{
+    (void)state;
+    hf_folder f;
+    tm_gguf *gguf;
+    tm_error wrong = {0};
+    tm_config config = tiny_config("bitnet-b1.58");
+    hf_start(&f, 1);
+    hf_add(&f, "model.embed_tokens.weight", "F32", INT32_MAX, 0, "", 0);
+    hf_write_config(&f, &config, HF_F32);
+    hf_finish(&f);
+    hf_write_text(&f, "tokenizer.json", FILE_OF(SPLIT(L3), "", "null", VOCAB, MERGES));
+    assert_int_equal(tm_gguf_open(f.path, &gguf, &wrong), TM_FORMAT);
+    assert_non_null(strstr(wrong.message, "tensor 'model.embed_tokens.weight': it is empty"));
+    hf_remove(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_byte_fallback),
         cmocka_unit_test(test_rules_are_recognised),
         cmocka_unit_test(test_mistakes_are_named),
+        cmocka_unit_test(test_an_embedding_without_columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
