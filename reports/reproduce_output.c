@@ -155,7 +155,7 @@ static tm_json *to_json(const tm_claim_result *r)
     if (claim->threads)
         tm_json_put_int(out, "threads", claim->threads);
     else
-        tm_json_put_string(out, "threads", "all");
+        tm_json_put_missing(out, "threads", "all cores of the machine");
     if (g->kernel[0]) tm_json_put_string(out, "kernel", g->kernel);
     if (g->baseline[0]) tm_json_put_string(out, "baseline", g->baseline);
     const bool is_range = claim->low < claim->high;
@@ -175,10 +175,9 @@ static tm_json *to_json(const tm_claim_result *r)
     tm_interval_put(out, "over_peer", &r->over_peer, r->peer_missing, TM_LONE_PAIR);
     if (r->peer[0]) tm_json_put_string(out, "peer", r->peer);
     tm_measured_put(out, "published_baseline_gb_per_second", &r->baseline_gb_per_second);
-    if (claim->bandwidth[0])
-        tm_json_put_string(out, "published_machine_gb_per_second", claim->bandwidth);
-    else
-        tm_json_put_missing(out, "published_machine_gb_per_second", "no source prints it");
+    tm_json_put_finite(out, "published_machine_gb_per_second", claim->bandwidth_gb,
+                       "no source prints it");
+    if (claim->bandwidth[0]) tm_json_put_string(out, "published_machine_printed", claim->bandwidth);
     tm_measured_put(out, "f16_gb_per_second", &r->f16_gb_per_second);
     tm_measured_put(out, "f16_share_of_bandwidth", &r->f16_share);
     return out;

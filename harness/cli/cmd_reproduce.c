@@ -19,7 +19,7 @@
 #define QUICK_SECONDS 600
 
 typedef struct settings {
-    const char *from, *store, *models, *peers;
+    const char *from, *store, *models, *peers, *claims;
     double budget; /* negative: not given */
     bool list, quick, full, dry_run, quiet;
     tm_energy_settings energy;
@@ -173,6 +173,8 @@ static tm_status default_store(const char *paper, char *out, size_t size, tm_err
     if (tm_make_folders(RUNS, err) != TM_OK)
         return tm_fail_in(err, "the default store (use --store FILE for another)");
     snprintf(out, size, RUNS "/reproduce-%s.jsonl", paper);
+    for (char *c = out + strlen(RUNS) + 1; *c; c++)
+        if (*c == '/') *c = '_'; /* a file of claims may name its papers freely */
     return TM_OK;
 }
 
@@ -330,7 +332,7 @@ static tm_status work_on(work *w, const settings *s, tm_call *call, tm_error *er
 {
     const tm_claim_paper *found = NULL;
     tm_status status = tm_published_load(&w->published, err);
-    if (status == TM_OK) status = tm_claims_load(&w->published, &w->claims, err);
+    if (status == TM_OK) status = tm_reproduce_load(s->claims, &w->published, &w->claims, err);
     if (status == TM_OK && s->list) {
         list_papers(&w->claims, call->out);
         return TM_OK;
@@ -376,6 +378,8 @@ static const tm_option rows[] = {
      .help = "measure these models instead of those of the claims"},
     {"peer", NULL, TM_TEXT(settings, peers), TM_PEER_VALUE, .help = TM_PEER_HELP,
      .group = TM_MORE_GROUP},
+    {"claims", NULL, TM_FILE(settings, claims), "FILE",
+     .help = "read claims from FILE instead of the built-in results/published/claims.json"},
     {"quiet", "q", TM_FLAG(settings, quiet), NULL, .help = TM_QUIET_HELP},
     {0},
 };

@@ -1,5 +1,6 @@
 #include "harness/cli/reproduce_run.h"
 
+#include "harness/base/user_file.h"
 #include "harness/cli/cell_options.h"
 #include "harness/cli/plan_roofline.h"
 #include "harness/cli/progress.h"
@@ -20,6 +21,44 @@
 #define FULL_REPETITIONS  3
 #define FULL_LENGTH       128 /* where the source states none */
 #define MIN_PAIRS         4   /* fewer give no interval */
+
+/* A kernel that this machine lacks exists as well. */
+static tm_status check_kernel(const tm_claim_group *g, const char *name, tm_error *err)
+{
+    const tm_kernel *kernel;
+    if (!name[0] || strcmp(name, TM_CLAIM_TERNARY) == 0) return TM_OK;
+    tm_status status = tm_kernel_resolve(name, &kernel, err);
+    if (status == TM_OK || status == TM_UNSUPPORTED) return TM_OK;
+    return tm_fail_in(err, "claims \"%s\"", g->id);
+}
+
+tm_status tm_reproduce_load(const char *path, const tm_published *published, tm_claims *out,
+                            tm_error *err)
+{
+    char *text = NULL;
+    size_t length;
+    *out = (tm_claims){0};
+    tm_status status;
+    if (path) {
+        status = tm_user_file_read_all(path, &text, &length, err);
+        if (status == TM_OK) status = tm_claims_parse(text, length, path, published, out, err);
+        free(text);
+    } else {
+        status = tm_claims_load(published, out, err);
+    }
+    for (int i = 0; i < out->n_groups && status == TM_OK; i++) {
+        status = check_kernel(&out->groups[i], out->groups[i].kernel, err);
+        if (status == TM_OK) status = check_kernel(&out->groups[i], out->groups[i].baseline, err);
+    }
+    for (int i = 0; i < out->n && status == TM_OK; i++) {
+        tm_config config;
+        const tm_claim *claim = &out->items[i];
+        if (!claim->shape[0] || strcmp(claim->shape, TM_CLAIM_ANY_SHAPE) == 0) continue;
+        status = tm_shape_config(claim->shape, &config, err);
+        if (status != TM_OK) status = tm_fail_in(err, "claim \"%s\"", claim->id);
+    }
+    return status;
+}
 
 /* Whether measuring here can answer the claim. */
 static bool can_test(const tm_claim *claim, const tm_machine *machine)

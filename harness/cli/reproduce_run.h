@@ -24,6 +24,12 @@ typedef struct tm_reproduce_options {
     const tm_machine *machine;
 } tm_reproduce_options;
 
+/* The claims of a file, or the built-in ones for NULL. Their shapes and kernels exist. Errors: IO,
+ * FORMAT (line), ARG (a claim with an unknown shape or kernel, and the nearest), NOMEM. Free *out
+ * also after an error. */
+tm_status tm_reproduce_load(const char *path, const tm_published *published, tm_claims *out,
+                            tm_error *err) TM_MUST_USE;
+
 /* The suite of a paper's claims on a machine, smallest models first. *n_claims: that it tests; 0:
  * none can be tested here, and the suite is empty. Errors: ARG (a value of the options), NOMEM. */
 tm_status tm_reproduce_suite(const tm_claims *claims, const char *paper,

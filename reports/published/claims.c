@@ -12,7 +12,8 @@
 #define PATH           "results/published/claims.json"
 #define LENGTH_MAX     1000000 /* tokens of a test */
 #define THREADS_MAX    4096
-#define LIST_ITEMS_MAX 10000 /* papers or groups */
+#define LIST_ITEMS_MAX 1000 /* papers or groups */
+#define CLAIMS_MAX     4096
 
 static const char *const metric_names[] = {
     [TM_CLAIM_SPEEDUP] = "speedup",
@@ -193,8 +194,14 @@ static void read_paper(tm_json_reader *r, tm_claim_paper *out)
         tm_read_fail_at(r, names ? names : r->json, "\"names\" must be a list of at most %d names",
                         room);
     for (const tm_json *name = tm_json_at(names, 0); r->status == TM_OK && name;
-         name = tm_json_next(name))
-        snprintf(out->names[out->n_names++], sizeof *out->names, "%s", tm_json_text(name, ""));
+         name = tm_json_next(name)) {
+        const char *text = tm_json_text(name, "");
+        if (!text[0] || strlen(text) >= sizeof *out->names)
+            tm_read_fail_at(r, names, "a name must be a text of 1 to %zu bytes",
+                            sizeof *out->names - 1);
+        else
+            strcpy(out->names[out->n_names++], text);
+    }
 }
 
 /* The row of tables.jsonl, or NULL after an error. */
@@ -230,8 +237,9 @@ static void set_published(tm_claim *claim, const tm_published_value *figure,
     claim->low = claim->high = claim->baseline_value = NAN;
     if (!over && figure->range) {
         snprintf(claim->printed, sizeof claim->printed, "%s", figure->range);
-        if (sscanf(figure->range, "%lf%*[x%%]-%lf", &claim->low, &claim->high) != 2)
-            snprintf(claim->missing, sizeof claim->missing, "printed as %s", figure->range);
+        if (sscanf(figure->range, "%lf%*[x%%]-%lf", &claim->low, &claim->high) == 2) return;
+        claim->low = claim->high = NAN;
+        snprintf(claim->missing, sizeof claim->missing, "printed as %s", figure->range);
         return;
     }
     for (int i = 0; i < 2; i++)
@@ -281,6 +289,7 @@ static void add_claims(tm_json_reader *r, const tm_published *published, const a
 {
     const int n_models = tm_json_count(lists->models);
     const size_t room = (size_t)out->n + (size_t)n_models * (size_t)lists->n_threads;
+    if (room > CLAIMS_MAX) tm_read_fail_at(r, r->json, "more than %d claims", CLAIMS_MAX);
     tm_claim *items = r->status == TM_OK ? realloc(out->items, room * sizeof *items) : NULL;
     if (items) out->items = items;
     if (!items && r->status == TM_OK)

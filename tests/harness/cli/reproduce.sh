@@ -113,6 +113,29 @@ verdict $? "--list names the papers"
 refused "a misspelt paper names the nearest" 'unknown paper "2410.16145"; did you mean "2410.16144"' \
     2410.16145 --from "$work/good.jsonl"
 refused "no paper is an error" 'no paper' --from "$work/good.jsonl"
+claims() { # shape kernel: one claim, whose published value is 4.32
+    cat <<END
+{"papers": [{"paper": "2410.16144", "title": "mine", "names": []}],
+ "groups": [{"id": "mine", "paper": "2410.16144", "table": "Table 5", "device": "Intel",
+  "machine": "x86_64", "metric": "speedup", "kernel": "$2", "baseline": "f16", "test": "tg",
+  "threads": [2], "tolerance": 0.1, "models": {"700M": "$1"},
+  "figure": {"metric": "inference speed", "system": "bitnet.cpp"},
+  "over": {"metric": "inference speed", "system": "fp16"}}]}
+END
+}
+claims 700M ternary >"$work/claims.json"
+reproduce 0 2410.16144 --claims "$work/claims.json" --from "$work/good.jsonl" --format json &&
+    jq -e 'length == 1 and .[0].id == "mine" and .[0].verdict == "reproduced"' "$work/stdout" >"$work/log"
+verdict $? "claims of a file are judged"
+claims 701M ternary >"$work/claims.json"
+refused "a claim with an unknown model names the nearest" '"mine".*701M.*did you mean "700M"' all \
+    --claims "$work/claims.json" --from "$work/good.jsonl"
+claims 700M ternery >"$work/claims.json"
+refused "a claim with an unknown kernel is an error" '"mine".*ternery' all \
+    --claims "$work/claims.json" --from "$work/good.jsonl"
+claims 700M ternary | sed 's/"test"/"tset"/' >"$work/claims.json"
+refused "an unknown key names its line" 'claims.json: line 3.*tset.*"test"' all \
+    --claims "$work/claims.json" --from "$work/good.jsonl"
 refused "--quick and --full exclude each other" 'exclude' all --quick --full
 refused "--from takes no --store" 'takes no --store' all --from "$work/good.jsonl" --store x.jsonl
 refused "a store needs --from" 'good.jsonl: stores are read with --from' all "$work/good.jsonl"
