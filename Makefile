@@ -192,7 +192,8 @@ $(BUILD)/obj/harness/base/version.o: $(BUILD)/gen/version.h
 
 # The data files that harness/base/embedded.c holds, which the compiler's dependency output does not
 # list.
-$(BUILD)/obj/harness/base/embedded.o: $(wildcard workloads/*.json workloads/*/* results/published/*)
+$(BUILD)/obj/harness/base/embedded.o: $(wildcard workloads/*.json workloads/*/* results/published/* \
+    reports/output/page.*s*)
 
 # A thin archive per room. One program per tests/<room>/test_*.c, linked with the archives of that
 # room and those before it only. With sanitizers, linking a copy of the library into each program would

@@ -1,7 +1,6 @@
 #include "reports/arms_output.h"
 
 #include "harness/record/measured.h"
-#include "reports/output/table.h"
 #include "reports/published/published.h"
 
 #include <math.h>
@@ -153,15 +152,18 @@ static void add_value(tm_table *table, const tm_arms_row *row, double value)
         tm_table_add_cell_with_note(table, "-", row->missing);
 }
 
-static void add_row(tm_table *table, const tm_arms_row *row)
+static void add_row(tm_table *table, const tm_arms_row *row, int number)
 {
-    char text[1200], words[480];
+    char text[1200], words[480], link[24];
+    snprintf(link, sizeof link, "row-%d", number);
     tm_table_add_row(table);
     tm_table_add_cell(table, "%s", tm_arms_place(row, text, sizeof text));
     tm_table_add_cell(table, "%s", tm_arms_difference(row, text, sizeof text));
     tm_table_add_cell(table, "%s", row->metric->label);
     add_value(table, row, row->a_median);
+    tm_table_link(table, link);
     add_value(table, row, row->b_median);
+    tm_table_link(table, link);
     tm_arms_words(row, words, sizeof words);
     if (row->warning[0])
         tm_table_add_cell_with_note(table, words, row->warning);
@@ -235,6 +237,17 @@ static tm_status write_data(const tm_arms *arms, const tm_table_format *format, 
     return status;
 }
 
+void tm_arms_table(const tm_arms *arms, tm_table *out)
+{
+    static const char *const headings[] = {"Cell", "A / B", "Metric",
+                                           "A",    "B",     "B compared with A"};
+    tm_table_init(out, "");
+    for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
+        tm_table_add_column(out, headings[i], i == 3 || i == 4 ? TM_RIGHT : TM_LEFT);
+    for (int i = 0; i < arms->n_rows; i++) add_row(out, &arms->rows[i], i + 1);
+    add_means(out, arms);
+}
+
 tm_status tm_arms_write(const tm_arms *arms, const char *format, tm_text *out, tm_error *err)
 {
     if (strcmp(format, "json") == 0) return write_json(arms, out, err);
@@ -242,14 +255,8 @@ tm_status tm_arms_write(const tm_arms *arms, const char *format, tm_text *out, t
     tm_status status = tm_table_format_find(format, &of_table, err);
     if (status != TM_OK) return status;
     if (of_table->is_data) return write_data(arms, of_table, out, err);
-    static const char *const headings[] = {"Cell", "A / B", "Metric",
-                                           "A",    "B",     "B compared with A"};
     tm_table table;
-    tm_table_init(&table, "");
-    for (size_t i = 0; i < sizeof headings / sizeof *headings; i++)
-        tm_table_add_column(&table, headings[i], i == 3 || i == 4 ? TM_RIGHT : TM_LEFT);
-    for (int i = 0; i < arms->n_rows; i++) add_row(&table, &arms->rows[i]);
-    add_means(&table, arms);
+    tm_arms_table(arms, &table);
     status = of_table->write(&table, out, err);
     tm_table_free(&table);
     return status;
@@ -286,6 +293,8 @@ void tm_arms_plot(const tm_arms *arms, tm_plot *out)
                  row->metric->label);
         tm_plot_add_tic(out, i + 1, label);
         tm_plot_add_point(out, i + 1, row->ratio.value, row->ratio.low, row->ratio.high);
+        snprintf(label, sizeof label, "row-%d", i + 1);
+        tm_plot_link(out, label);
     }
     name_arms(arms, names, sizeof names);
     if (least < most)

@@ -315,6 +315,7 @@ static tm_status fill_sheet(energy_sheet *s, tm_error *err)
              tm_energy_token_name(s->phase), tm_sheet_baseline(s->sheet.input, s->sheet.cell),
              tm_sheet_kind_text(s->sheet.kind));
     tm_table_init(s->sheet.table, title);
+    s->sheet.table->is_sheet = true;
     tm_table_add_column(s->sheet.table, "", TM_LEFT);
     for (int i = 0; i < s->sheet.n_columns; i++)
         tm_table_add_column(s->sheet.table, tm_sheet_heading(&s->sheet, i), TM_RIGHT);

@@ -11,6 +11,7 @@
 #include "harness/record/store.h"
 #include "reports/arms.h"
 #include "reports/budget.h"
+#include "reports/output/table.h"
 #include "reports/summary.h"
 
 typedef enum tm_gate_outcome {
@@ -93,5 +94,8 @@ void tm_gate_free(tm_gate *gate);
  * base, head, ratio, pairs, outcome, reason, ...}]}. Errors: ARG, NOMEM. */
 tm_status tm_gate_write(const tm_gate *gate, const char *format, tm_text *out,
                         tm_error *err) TM_MUST_USE;
+/* The rows for people, the worst first, with the outcome as the title. Free it with
+ * tm_table_free. */
+void tm_gate_table(const tm_gate *gate, tm_table *out);
 
 #endif

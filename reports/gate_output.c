@@ -110,35 +110,45 @@ static tm_status write_text(const tm_gate *gate, tm_text *out, tm_error *err)
     return tm_text_status(out, "the rows", err);
 }
 
-static tm_status write_table(const tm_gate *gate, const tm_table_format *format, tm_text *out,
-                             tm_error *err)
+static void fill_table(const tm_gate *gate, bool is_data, tm_table *table)
 {
     static const char *const headings[2][3] = {{"Outcome", "Cell", "Result"},
                                                {"outcome", "cell", "result"}};
     char label[600];
     tm_text title = {0};
-    tm_table table;
     put_title(gate, &title);
-    tm_table_init(&table, tm_text_string(&title));
-    for (int i = 0; i < 3; i++) tm_table_add_column(&table, headings[format->is_data][i], TM_LEFT);
+    tm_table_init(table, tm_text_string(&title));
+    for (int i = 0; i < 3; i++) tm_table_add_column(table, headings[is_data][i], TM_LEFT);
     for (int outcome = TM_GATE_OUTCOME_REGRESSION; outcome >= TM_GATE_OUTCOME_PASS; outcome--)
         for (int i = 0; i < gate->n; i++) {
             const tm_gate_result *r = &gate->items[i];
             if ((int)r->outcome != outcome) continue;
             tm_text sentence = {0};
             add_sentence(r, &sentence);
-            tm_table_add_row(&table);
-            tm_table_add_cell(&table, "%s",
-                              format->is_data ? tm_gate_outcome_name(r->outcome)
-                                              : heading(r->outcome));
-            tm_table_add_cell(&table, "%s", label_of(r, label, sizeof label));
-            tm_table_add_cell(&table, "%s", tm_text_string(&sentence));
-            table.failed |= sentence.failed;
+            tm_table_add_row(table);
+            tm_table_add_cell(table, "%s",
+                              is_data ? tm_gate_outcome_name(r->outcome) : heading(r->outcome));
+            tm_table_add_cell(table, "%s", label_of(r, label, sizeof label));
+            if (r->cell_id[0]) tm_table_link(table, r->cell_id);
+            tm_table_add_cell(table, "%s", tm_text_string(&sentence));
+            table->failed |= sentence.failed;
             tm_text_free(&sentence);
         }
-    table.failed |= title.failed;
-    tm_status status = format->write(&table, out, err);
+    table->failed |= title.failed;
     tm_text_free(&title);
+}
+
+void tm_gate_table(const tm_gate *gate, tm_table *out)
+{
+    fill_table(gate, false, out);
+}
+
+static tm_status write_table(const tm_gate *gate, const tm_table_format *format, tm_text *out,
+                             tm_error *err)
+{
+    tm_table table;
+    fill_table(gate, format->is_data, &table);
+    tm_status status = format->write(&table, out, err);
     tm_table_free(&table);
     return status;
 }

@@ -46,6 +46,7 @@ typedef struct work {
     tm_plots plots;
     tm_report_view view;
     tm_text warnings;
+    int n_warnings;
     size_t plot_remarks_length; /* bytes of `remarks` that are about plots */
     tm_report *out;
 } work;
@@ -75,8 +76,6 @@ static tm_status save_file(work *w, const tm_text *text, const char *stem, const
     if (status == TM_OK) tm_text_format(&w->out->files, "%s\n", path);
     return status;
 }
-
-#define NO_SPEEDUP "This store has no baseline and no ternary cell, hence no speed-up table."
 
 static bool has_energy(const work *w)
 {
@@ -131,7 +130,7 @@ static tm_status print_tables(work *w, tm_error *err)
 {
     tm_text *out = &w->out->text;
     tm_status status = put_speedups(w, tm_table_write_text, out, err);
-    if (!w->tables.n) tm_text_add(out, NO_SPEEDUP "\n");
+    if (!w->tables.n) tm_text_add(out, TM_REPORT_NO_SPEEDUP "\n");
     if (status == TM_OK) status = put_growth(w, tm_table_write_text, "\nCost growth\n", out, err);
     if (has_energy(w)) tm_text_add_char(out, '\n');
     if (status == TM_OK) status = put_energy(w, tm_table_write_text, out, err);
@@ -240,20 +239,13 @@ static tm_status write_plots(work *w, tm_error *err)
     return status;
 }
 
-static void put_plots(const work *w, tm_text *out)
+/* What the plots do not show. */
+static void put_plot_remarks(const work *w, tm_text *out)
 {
-    tm_text_add(out, "## Plots\n\n");
     if (w->input.n_machines > 1) {
         tm_text_add(out, "The plots show one machine only: ");
         tm_markdown_escape(w->input.machines[w->view.machine].name, out);
         tm_text_add(out, ", that of the last run.\n\n");
-    }
-    for (int i = 0; i < w->plots.n; i++) {
-        const tm_plot *plot = &w->plots.items[i];
-        if (w->view.options->run_gnuplot && !w->plots.is_drawn[i]) continue;
-        tm_text_add(out, "![");
-        tm_markdown_escape(plot->title, out);
-        tm_text_format(out, "](plots/%s.png)\n\n", plot->stem);
     }
     if (!w->plots.n && !w->plots.n_reasons)
         tm_text_add(out, "No cell has a value, so there is nothing to plot.\n\n");
@@ -264,6 +256,19 @@ static void put_plots(const work *w, tm_text *out)
                        "%d more profiled cells are in the table only; `ternmark profile --plot` "
                        "draws the operations of one cell.\n\n",
                        w->plots.n_left_out);
+}
+
+static void put_plots(const work *w, tm_text *out)
+{
+    tm_text_add(out, "## Plots\n\n");
+    for (int i = 0; i < w->plots.n; i++) {
+        const tm_plot *plot = &w->plots.items[i];
+        if (w->view.options->run_gnuplot && !w->plots.is_drawn[i]) continue;
+        tm_text_add(out, "![");
+        tm_markdown_escape(plot->title, out);
+        tm_text_format(out, "](plots/%s.png)\n\n", plot->stem);
+    }
+    put_plot_remarks(w, out);
     tm_text_add(out, "plots/ holds the data (.dat), the script (.gp) and the pictures (.png, .svg, "
                      ".pdf) of each plot. To "
                      "draw a plot again, run `gnuplot NAME.gp` there.\n");
@@ -286,12 +291,12 @@ static tm_status put_counters(const work *w, tm_text *out, tm_error *err)
 }
 
 /* report.md: all tables, plots and remarks. */
-static tm_status write_page(work *w, tm_error *err)
+static tm_status write_markdown(work *w, tm_error *err)
 {
     tm_text text = {0};
     tm_table cells;
     tm_status status = TM_OK;
-    status = tm_report_head(&w->view, &text, err);
+    status = tm_report_head(&w->view, tm_table_write_markdown, &text, err);
     tm_text_add(&text, "\n## Warnings\n\n");
     tm_text_add(&text, tm_text_string(&w->warnings));
     tm_text_add(&text, "\n## Missing values\n\n");
@@ -300,7 +305,7 @@ static tm_status write_page(work *w, tm_error *err)
     tm_markdown_escape(tm_sheet_baseline(&w->input, NULL), &text);
     tm_text_add(&text, "\n\n");
     if (status == TM_OK) status = put_speedups(w, tm_table_write_markdown, &text, err);
-    tm_text_add(&text, w->tables.n ? "\n" : NO_SPEEDUP "\n\n");
+    tm_text_add(&text, w->tables.n ? "\n" : TM_REPORT_NO_SPEEDUP "\n\n");
     tm_text_add(&text, "## Energy\n\n");
     if (!has_energy(w))
         tm_text_add(&text,
@@ -322,24 +327,26 @@ static tm_status write_page(work *w, tm_error *err)
     if (status == TM_OK) status = put_profile(w, tm_table_write_markdown, &text, err);
     if (status == TM_OK) status = put_counters(w, &text, err);
     tm_text_add(&text, "\n## Machine and conditions\n\n");
-    if (status == TM_OK) status = tm_report_machine(&w->view, &text, err);
+    if (status == TM_OK)
+        status = tm_report_machine(w->view.records, tm_table_write_markdown, &text, err);
     if (status == TM_OK) status = save_file(w, &text, "report", "md", err);
     tm_text_free(&text);
     return status;
 }
 
 /* Says on stderr that there are warnings, because report.md may never be opened. */
-static tm_status collect_warnings(work *w, tm_error *err)
+static void mention_warnings(work *w)
 {
-    int n = 0;
-    tm_status status = tm_report_warnings(&w->view, &w->warnings, &n, err);
-    if (status != TM_OK || n == 0) return status;
-    tm_text_format(&w->out->remarks, "%d warning%s about these results", n, tm_plural(n));
-    if (w->view.options->formats & (1u << TM_TABLE_MARKDOWN))
-        tm_text_format(&w->out->remarks, ": see %s/report.md\n", w->view.options->directory);
+    const tm_report_options *options = w->view.options;
+    if (!w->n_warnings) return;
+    tm_text_format(&w->out->remarks, "%d warning%s about these results", w->n_warnings,
+                   tm_plural(w->n_warnings));
+    if (options->page)
+        tm_text_format(&w->out->remarks, ": see %s\n", options->page);
+    else if (options->formats & (1u << TM_TABLE_MARKDOWN))
+        tm_text_format(&w->out->remarks, ": see %s/report.md\n", options->directory);
     else
         tm_text_add(&w->out->remarks, ": add md to --format to see them\n");
-    return TM_OK;
 }
 
 static tm_status name_machines(work *w, tm_error *err)
@@ -399,28 +406,59 @@ static tm_status prepare(work *w, const tm_records *records, const tm_report_opt
     return status == TM_OK ? tm_report_plots(&w->view, &w->plots, err) : status;
 }
 
+/* The files of the folder. */
+static tm_status write_folder(work *w, tm_error *err)
+{
+    const tm_report_options *options = w->view.options;
+    tm_status status = tm_make_folders(options->directory, err);
+    /* Plots come first, because report.md lists those that could not be drawn. */
+    if (status == TM_OK) status = write_plots(w, err);
+    w->plot_remarks_length = w->out->remarks.length;
+    for (int i = 0; i < TM_TABLE_N_FORMATS && status == TM_OK; i++) {
+        const tm_table_format *format = &tm_table_formats[i];
+        if (!(options->formats & (1u << i))) continue;
+        status = i == TM_TABLE_MARKDOWN ? write_markdown(w, err)
+                 : format->is_data      ? write_data(w, format, err)
+                                        : write_documents(w, format, err);
+    }
+    return status;
+}
+
+static tm_status write_page(work *w, tm_error *err)
+{
+    tm_text remarks = {0};
+    put_plot_remarks(w, &remarks);
+    const tm_report_content content = {.view = &w->view,
+                                       .speedups = &w->tables,
+                                       .energy = &w->energy,
+                                       .energy_cells = &w->energy_cells,
+                                       .profile = &w->profile,
+                                       .plots = &w->plots,
+                                       .plot_remarks = tm_text_string(&remarks),
+                                       .warnings = tm_text_string(&w->warnings),
+                                       .n_warnings = w->n_warnings};
+    tm_status status = tm_report_page(&content, w->view.options->page, err);
+    if (status == TM_OK) tm_text_format(&w->out->files, "%s\n", w->view.options->page);
+    w->out->files.failed |= remarks.failed;
+    tm_text_free(&remarks);
+    return status;
+}
+
 tm_status tm_report_write(const tm_records *records, const tm_report_options *options,
                           tm_report *out, tm_error *err)
 {
     *out = (tm_report){0};
-    if (!options->directory[0]) return tm_fail(err, TM_IO, "the report's directory has no name");
+    if (options->directory && !options->directory[0])
+        return tm_fail(err, TM_IO, "the report's directory has no name");
     work *w = calloc(1, sizeof *w);
     if (!w) return tm_fail(err, TM_NOMEM, "report: out of memory");
     w->out = out;
     tm_status status = prepare(w, records, options, err);
-    if (status == TM_OK) status = tm_make_folders(options->directory, err);
-    /* Plots come first, because report.md lists those that could not be drawn. */
-    if (status == TM_OK) status = write_plots(w, err);
-    w->plot_remarks_length = out->remarks.length;
-    if (status == TM_OK) status = collect_warnings(w, err);
+    if (status == TM_OK) status = tm_report_warnings(&w->view, &w->warnings, &w->n_warnings, err);
     if (status == TM_OK) status = print_tables(w, err);
-    for (int i = 0; i < TM_TABLE_N_FORMATS && status == TM_OK; i++) {
-        const tm_table_format *format = &tm_table_formats[i];
-        if (!(options->formats & (1u << i))) continue;
-        status = i == TM_TABLE_MARKDOWN ? write_page(w, err)
-                 : format->is_data      ? write_data(w, format, err)
-                                        : write_documents(w, format, err);
-    }
+    if (status == TM_OK && options->directory) status = write_folder(w, err);
+    if (status == TM_OK && options->page) status = write_page(w, err);
+    if (status == TM_OK) mention_warnings(w);
     if (status == TM_OK) status = tm_text_status(&out->files, "list of files", err);
     if (status == TM_OK) status = tm_text_status(&out->remarks, "list of remarks", err);
     free_work(w);

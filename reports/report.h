@@ -27,7 +27,8 @@ typedef struct tm_model_size {
 
 typedef struct tm_report_options {
     const char *store;     /* its name in the report */
-    const char *directory; /* created if it does not exist */
+    const char *directory; /* created if it does not exist; NULL: none of the files above */
+    const char *page;      /* path of an HTML file with everything; NULL: none */
     unsigned formats;      /* bits, as tm_report_formats has them */
     const tm_published *published;
     const tm_model_size *sizes; /* [n_sizes] */

@@ -106,6 +106,7 @@ static void add_cell_row(const tm_report_view *view, const tm_cell_summary *s, t
     tm_table_add_cell(out, "%s", s->cell.test);
     tm_number_interval(&s->tokens_per_second, 3, text, sizeof text);
     tm_table_add_cell(out, "%s", text);
+    tm_table_link(out, s->cell_id);
     if (s->n_processes > 0 && s->n_repetitions % s->n_processes == 0 && has_equal_processes(s))
         tm_table_add_cell(out, "%d x %d", s->n_processes, s->n_repetitions / s->n_processes);
     else

@@ -26,6 +26,7 @@ static void begin_row(tm_table *out, const tm_cell_summary *s, const char *phase
     tm_table_add_cell(out, "%s", s->cell.test);
     tm_table_add_cell(out, "%s", phase);
     tm_table_add_cell(out, "%s", tm_number_interval(&s->tokens_per_second, 3, text, sizeof text));
+    tm_table_link(out, s->cell_id);
 }
 
 static void add_error(tm_table *out, double share, const char *missing)

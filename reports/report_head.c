@@ -56,9 +56,10 @@ static void add_arm(const tm_report_view *view, const tm_speedup *s, bool is_bas
     const tm_interval none = {.value = NAN};
     const tm_cell_summary *cell = tm_sheet_arm(s, is_baseline);
     char absent[240];
-    if (cell)
+    if (cell) {
         add_value(table, &cell->tokens_per_second, cell->missing);
-    else
+        tm_table_link(table, cell->cell_id);
+    } else
         add_value(table, &none,
                   tm_speedup_absent(view->input->speedups, s, is_baseline, absent, sizeof absent));
 }
@@ -75,13 +76,15 @@ static void add_row(const tm_report_view *view, const tm_speedup *s, tm_table *t
     add_arm(view, s, true, table);
     add_arm(view, s, false, table);
     add_value(table, &s->comparison.ratio, s->comparison.missing);
+    if (s->ternary) tm_table_link(table, s->ternary->cell_id);
     if (s->comparison.n_pairs)
         tm_table_add_cell(table, "%d", s->comparison.n_pairs);
     else
         tm_table_add_cell(table, "-");
 }
 
-static tm_status put_main_table(const tm_report_view *view, tm_text *out, tm_error *err)
+static tm_status put_main_table(const tm_report_view *view, tm_table_writer put, tm_text *out,
+                                tm_error *err)
 {
     const tm_speedups *all = view->input->speedups;
     bool has_decode = false;
@@ -107,7 +110,7 @@ static tm_status put_main_table(const tm_report_view *view, tm_text *out, tm_err
             add_row(view, &all->items[i], &table);
     }
     tm_status status = TM_OK;
-    if (table.n_rows) status = tm_table_write_markdown(&table, out, err);
+    if (table.n_rows) status = put(&table, out, err);
     if (n_left_out) tm_text_format(out, "\nThe tables below have %d more columns.\n", n_left_out);
     tm_table_free(&table);
     return status;
@@ -189,11 +192,12 @@ static void put_trust(const tm_report_view *view, tm_text *out)
                      "missing value is N/A or -, with the reason, and never 0.\n");
 }
 
-tm_status tm_report_head(const tm_report_view *view, tm_text *out, tm_error *err)
+tm_status tm_report_head(const tm_report_view *view, tm_table_writer put, tm_text *out,
+                         tm_error *err)
 {
     put_origin(view, out);
     tm_text_add(out, "## Summary\n\n");
-    tm_status status = put_main_table(view, out, err);
+    tm_status status = put_main_table(view, put, out, err);
     put_trust(view, out);
     return status;
 }

@@ -140,7 +140,8 @@ static void fill_difference(tm_table *out, const tm_table *other, const tm_table
     }
 }
 
-static tm_status write_roofline(const tm_json *run, tm_text *out, tm_error *err)
+static tm_status write_roofline(const tm_json *run, tm_table_writer put, tm_text *out,
+                                tm_error *err)
 {
     static const char *const kinds[] = {"read_gb_per_second", "int8_gmac_per_second",
                                         "fp32_gmac_per_second"};
@@ -163,7 +164,7 @@ static tm_status write_roofline(const tm_json *run, tm_text *out, tm_error *err)
     }
     tm_status status = TM_OK;
     if (table.n_rows)
-        status = tm_table_write_markdown(&table, out, err);
+        status = put(&table, out, err);
     else
         tm_text_add(out, "This run did not measure the machine's limits.\n");
     tm_table_free(&table);
@@ -171,10 +172,10 @@ static tm_status write_roofline(const tm_json *run, tm_text *out, tm_error *err)
     return status;
 }
 
-tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *err)
+tm_status tm_report_machine(const tm_records *records, tm_table_writer put, tm_text *out,
+                            tm_error *err)
 {
-    const tm_records *records = view->records;
-    const tm_json *last = view->run;
+    const tm_json *last = tm_report_last_run(records);
     tm_table table;
     if (!last) {
         tm_text_add(out, "The store holds no run record, so the machine is not known.\n\n");
@@ -183,9 +184,9 @@ tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *
     tm_table_init(&table, "");
     fill_run(&table, last);
     tm_text_format(out, "Run %s:\n\n", tm_json_text(tm_json_get(last, "run"), "?"));
-    tm_status status = tm_table_write_markdown(&table, out, err);
+    tm_status status = put(&table, out, err);
     tm_text_add_char(out, '\n');
-    if (status == TM_OK) status = write_roofline(last, out, err);
+    if (status == TM_OK) status = write_roofline(last, put, out, err);
     for (int i = 0; status == TM_OK && i < records->n; i++) {
         if (records->items[i].kind != TM_RECORD_RUN) continue;
         const tm_json *run = records->items[i].run.document;
@@ -197,9 +198,9 @@ tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *
         fill_difference(&difference, &other, &table);
         tm_text_format(out, "Earlier run %s, where it differs from the last:\n\n",
                        tm_json_text(tm_json_get(run, "run"), "?"));
-        status = tm_table_write_markdown(&difference, out, err);
+        status = put(&difference, out, err);
         tm_text_add_char(out, '\n');
-        if (status == TM_OK) status = write_roofline(run, out, err);
+        if (status == TM_OK) status = write_roofline(run, put, out, err);
         tm_table_free(&other);
         tm_table_free(&difference);
     }

@@ -23,6 +23,9 @@ typedef struct tm_report_view {
     int machine;        /* that of the last run: the one that plots show */
 } tm_report_view;
 
+#define TM_REPORT_NO_SPEEDUP                                                                       \
+    "This store has no baseline and no ternary cell, hence no speed-up table."
+
 /* The last run record of the store, or NULL. */
 const tm_json *tm_report_last_run(const tm_records *records);
 /* Whether a record belongs to a run on the machine that plots show. */
@@ -31,8 +34,9 @@ bool tm_report_is_plotted(const tm_report_view *view, const tm_record *record);
 int tm_report_cores(const tm_json *run);
 
 /* report_head.c: store, machine and build, the main values in one table, and how far they can be
- * trusted, as Markdown. */
-tm_status tm_report_head(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
+ * trusted, as Markdown. put: writes its tables. */
+tm_status tm_report_head(const tm_report_view *view, tm_table_writer put, tm_text *out,
+                         tm_error *err) TM_MUST_USE;
 
 /* report_cells.c: one row per cell. */
 /* Adds the kernel of a cell to a row, with a note if the cell is of an older build or model. */
@@ -62,8 +66,9 @@ tm_status tm_report_profile(const tm_summaries *all, tm_table *out, tm_error *er
 tm_status tm_report_profile_csv(const tm_summaries *all, tm_table *out, tm_error *err) TM_MUST_USE;
 
 /* report_machine.c: machine, environment and conditions as Markdown. Earlier runs list only what
- * differs from the last run. */
-tm_status tm_report_machine(const tm_report_view *view, tm_text *out, tm_error *err) TM_MUST_USE;
+ * differs from the last run. put: writes its tables. */
+tm_status tm_report_machine(const tm_records *records, tm_table_writer put, tm_text *out,
+                            tm_error *err) TM_MUST_USE;
 
 /* report_warnings.c: reasons to distrust a value, as a Markdown list. *n: how many. */
 tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n,
@@ -98,5 +103,19 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot);
 /* The operations of the next profiled cell at or after summary *next, which moves past it. False,
  * and *plot unchanged, when there is none. */
 bool tm_report_plot_operations(const tm_report_view *view, int *next, tm_plot *plot);
+
+/* What report.md and the page show besides their own sections. Everything is borrowed. */
+typedef struct tm_report_content {
+    const tm_report_view *view;
+    const tm_tables *speedups, *energy;
+    const tm_table *energy_cells, *profile;
+    const tm_plots *plots;
+    const char *plot_remarks; /* Markdown */
+    const char *warnings;     /* Markdown */
+    int n_warnings;
+} tm_report_content;
+/* report_page.c: the report as one HTML file. Errors: IO, NOMEM. */
+tm_status tm_report_page(const tm_report_content *content, const char *path,
+                         tm_error *err) TM_MUST_USE;
 
 #endif

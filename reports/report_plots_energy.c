@@ -79,6 +79,7 @@ void tm_report_plot_energy(const tm_report_view *view, tm_plot *plot)
             if (!is_shown(view, t) || !same_series(t, s)) continue;
             tm_plot_add_point(plot, t->tokens_per_second.value, joules->value,
                               is_interval ? joules->low : NAN, is_interval ? joules->high : NAN);
+            tm_plot_link(plot, t->cell_id);
             tm_plot_count(&n, joules->n);
         }
     }

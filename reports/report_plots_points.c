@@ -49,6 +49,7 @@ void tm_plot_add_places(tm_plot *plot, const tm_plot_place *places, int n)
         const bool is_interval = p->n >= TM_MIN_PAIRS;
         tm_plot_add_point(plot, p->x, p->value.value, is_interval ? p->value.low : NAN,
                           is_interval ? p->value.high : NAN);
+        tm_plot_link(plot, p->cell->cell_id);
     }
     for (int i = 0; i < n; i++) {
         if (places[i].n < 2 || places[i].n >= TM_MIN_PAIRS) continue;

@@ -37,6 +37,7 @@ static void add_rate(tm_sheet *s, const tm_speedup *speedup, bool is_baseline, b
     }
     if (!isfinite(cell->tokens_per_second.value)) {
         tm_sheet_add_missing(s, cell->missing);
+        tm_table_link(s->table, cell->cell_id);
         return;
     }
     tm_interval shown = as_ms ? milliseconds(cell->tokens_per_second) : cell->tokens_per_second;
@@ -51,6 +52,7 @@ static void add_rate(tm_sheet *s, const tm_speedup *speedup, bool is_baseline, b
         tm_table_add_cell_with_note(s->table, text, note);
     else
         tm_table_add_cell(s->table, "%s", text);
+    tm_table_link(s->table, cell->cell_id);
 }
 
 static void add_kernel(tm_sheet *s, const tm_speedup *speedup, bool is_baseline)
@@ -101,6 +103,7 @@ static void add_ratio(tm_sheet *s, const tm_speedup *speedup)
         tm_table_add_cell_with_note(s->table, text, note);
     else
         tm_table_add_cell(s->table, "%s", text);
+    tm_table_link(s->table, speedup->ternary->cell_id);
 }
 
 static void add_measured_row(tm_sheet *s, const char *label, row_kind kind)

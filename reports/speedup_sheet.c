@@ -51,6 +51,7 @@ static void fill_sheet(tm_sheet *s)
              cell->test, cell->threads, tm_plural(cell->threads), tm_sheet_baseline(s->input, cell),
              tm_sheet_kind_text(s->kind));
     tm_table_init(s->table, title);
+    s->table->is_sheet = true;
     tm_table_add_column(s->table, "", TM_LEFT);
     for (int i = 0; i < s->n_columns; i++)
         tm_table_add_column(s->table, tm_sheet_heading(s, i), TM_RIGHT);

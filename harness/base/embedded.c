@@ -30,7 +30,9 @@
     X(counters_memory, "workloads/counters/memory.txt")                                            \
     X(published_tables, "results/published/tables.jsonl")                                          \
     X(published_claims, "results/published/claims.json")                                           \
-    X(energy_per_op, "results/published/energy_per_op.json")
+    X(energy_per_op, "results/published/energy_per_op.json")                                       \
+    X(page_style, "reports/output/page.css")                                                       \
+    X(page_script, "reports/output/page.js")
 
 FILES(EMBED)
 

@@ -1,5 +1,5 @@
-/* Files of workloads/ and results/published/ compiled into the program, so that the installed
- * program needs no data files. */
+/* Files of workloads/ and results/published/, and what pages need, compiled into the program, so
+ * that the installed program needs no data files. */
 #ifndef TM_HARNESS_BASE_EMBEDDED_H
 #define TM_HARNESS_BASE_EMBEDDED_H
 

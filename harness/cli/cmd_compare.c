@@ -9,6 +9,7 @@
 #include "reports/arms_output.h"
 #include "reports/gate.h"
 #include "reports/output/table.h"
+#include "reports/pages.h"
 #include "reports/summary.h"
 
 #include <math.h>
@@ -22,7 +23,7 @@
 
 typedef struct request {
     tm_cell_settings cells;
-    const char *metrics, *store, *peers, *plot;
+    const char *metrics, *store, *peers, *plot, *page;
     const char *precision;
     int64_t pairs, repetitions;
     double time_budget;
@@ -137,10 +138,9 @@ static const tm_cell_summary *partner_of(const tm_summaries *all, const tm_cell_
     return by_asked;
 }
 
-static tm_status compare_stores(const char *const *paths, const metric_list *metrics, tm_arms *arms,
-                                tm_error *err)
+static tm_status compare_stores(const char *const *paths, tm_records records[2],
+                                const metric_list *metrics, tm_arms *arms, tm_error *err)
 {
-    tm_records records[2] = {{0}, {0}};
     tm_summaries all[2] = {{0}, {0}};
     tm_status status = TM_OK;
     int n_lone = 0;
@@ -169,10 +169,7 @@ static tm_status compare_stores(const char *const *paths, const metric_list *met
     if (status == TM_OK && n_lone > 0)
         fprintf(stderr, "ternmark compare: left out %d cell%s of A that B does not have\n", n_lone,
                 tm_plural(n_lone));
-    for (int i = 0; i < 2; i++) {
-        tm_summaries_free(&all[i]);
-        tm_records_free(&records[i]);
-    }
+    for (int i = 0; i < 2; i++) tm_summaries_free(&all[i]);
     return status;
 }
 
@@ -223,6 +220,15 @@ static tm_status print(const tm_arms *arms, const tm_call *call, tm_error *err)
     tm_status status = tm_arms_write(arms, call->format, &text, err);
     if (status == TM_OK) fputs(tm_text_string(&text), call->out);
     tm_text_free(&text);
+    return status;
+}
+
+/* Prints the rows and writes the page. records: [n] what they come from. */
+static tm_status show(const request *r, const tm_arms *arms, const tm_records *records, int n,
+                      const tm_call *call, tm_error *err)
+{
+    tm_status status = print(arms, call, err);
+    if (status == TM_OK && r->page) status = tm_arms_page(arms, records, n, r->page, err);
     return status;
 }
 
@@ -281,7 +287,9 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
         status = tm_noise_floor_keep(machine.fingerprint, &arms->rows[i], &notes, err);
     tm_print_notes("compare", tm_text_string(&notes));
     tm_text_free(&notes);
-    if (status == TM_OK) status = print(arms, call, err);
+    const tm_records measured = {.items = outcome.records.items + first,
+                                 .n = outcome.records.n - first};
+    if (status == TM_OK) status = show(r, arms, &measured, 1, call, err);
     if (status == TM_OK && exports.n > 0 && !outcome.interrupted)
         status = write_exports(&exports, arms, &outcome.records, first, err);
     tm_exports_close(&exports);
@@ -338,15 +346,17 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     request *r = settings;
     metric_list metrics;
     tm_arms arms = {0};
+    tm_records records[2] = {{0}, {0}};
     bool stores;
     tm_status status = check_arguments(r, call, &stores, err);
     if (status == TM_OK) status = parse_metrics(r->metrics, &metrics, err);
+    if (status == TM_OK && r->page) status = tm_atomic_file_check(r->page, err);
     if (status == TM_OK && stores) {
-        status = compare_stores(call->arguments, &metrics, &arms, err);
+        status = compare_stores(call->arguments, records, &metrics, &arms, err);
         if (status == TM_OK) {
             drop_unasked(&metrics, &arms);
             tm_arms_judge(&arms, NULL);
-            status = print(&arms, call, err);
+            status = show(r, &arms, records, 2, call, err);
         }
     } else if (status == TM_OK) {
         status = run_live(r, call, &metrics, &arms, &call->exit_status, err);
@@ -355,6 +365,7 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     for (int i = 0; i < arms.n_rows; i++) any = any || !arms.rows[i].missing[0];
     if (status == TM_OK && r->plot && any) status = write_plot(&arms, r->plot, err);
     if (status == TM_OK && call->exit_status == 0 && !any) call->exit_status = 3;
+    for (int i = 0; i < 2; i++) tm_records_free(&records[i]);
     tm_arms_free(&arms);
     return status;
 }
@@ -377,6 +388,8 @@ static const tm_option rows[] = {
      .help = "repetitions per process (default 3)", .low = 1, .high = 1000},
     {"plot", NULL, TM_DIR(request, plot), "DIR",
      .help = "write a forest plot of the ratios to DIR"},
+    {"html", NULL, TM_FILE(request, page), "FILE",
+     .help = "also write a page for a browser to FILE"},
     {"peer", NULL, TM_TEXT(request, peers), TM_PEER_VALUE, .help = TM_PEER_HELP,
      .group = TM_CELLS_GROUP},
     {"time-budget", NULL, TM_NUMBER(request, time_budget), "SECONDS",

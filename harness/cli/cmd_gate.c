@@ -1,4 +1,5 @@
 /* ternmark gate: did this commit make inference slower? */
+#include "harness/base/atomic_file.h"
 #include "harness/cli/arms_run.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/energy_options.h"
@@ -7,6 +8,7 @@
 #include "harness/cli/interrupt.h"
 #include "reports/gate.h"
 #include "reports/output/table.h"
+#include "reports/pages.h"
 #include "reports/summary.h"
 
 #include <math.h>
@@ -17,7 +19,7 @@
 typedef struct request {
     tm_cell_settings cells;
     const char *base, *head, *baseline, *budget, *from;
-    const char *threshold, *inconclusive, *store;
+    const char *threshold, *inconclusive, *store, *page;
     tm_export_settings exports;
     int64_t repetitions, processes;
     double time_budget;
@@ -233,13 +235,21 @@ static tm_status add_baseline(gate_run *x, tm_error *err)
     return status;
 }
 
+/* What was judged: the stored records, or the new ones. */
+static tm_records judged_records(const gate_run *x)
+{
+    const int first = x->outcome.first_new;
+    return x->r->from ? (tm_records){.items = x->stored.items, .n = x->stored.n}
+                      : (tm_records){.items = x->outcome.records.items + first,
+                                     .n = x->outcome.records.n - first};
+}
+
 static tm_status write_exports(gate_run *x, tm_error *err)
 {
     tm_summaries all = {0};
-    const bool is_stored = x->r->from;
-    const tm_record *records =
-        is_stored ? x->stored.items : x->outcome.records.items + x->outcome.first_new;
-    const int n = is_stored ? x->stored.n : x->outcome.records.n - x->outcome.first_new;
+    const tm_records judged = judged_records(x);
+    const tm_record *records = judged.items;
+    const int n = judged.n;
     tm_export_row *rows = calloc((size_t)x->gate.n + 1, sizeof *rows);
     int n_rows = 0;
     tm_status status = rows ? TM_OK : tm_fail(err, TM_NOMEM, "no memory for exports");
@@ -278,6 +288,7 @@ static tm_status parse(gate_run *x, const tm_call *call, tm_error *err)
         status = tm_fail(err, TM_ARG, "--base and --baseline are given; use one of them");
     if (status == TM_OK && r->from && (r->base || r->baseline || r->head || call->n_arguments > 0))
         status = tm_fail(err, TM_ARG, "--from STORE measures nothing; it goes with --budget alone");
+    if (status == TM_OK && r->page) status = tm_atomic_file_check(r->page, err);
     return status == TM_OK ? tm_exports_open(&r->exports, r->store, &x->exports, err) : status;
 }
 
@@ -341,6 +352,8 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     tm_text text = {0};
     if (status == TM_OK) status = tm_gate_write(&x->gate, call->format, &text, err);
     if (status == TM_OK) fputs(tm_text_string(&text), call->out);
+    const tm_records judged = judged_records(x);
+    if (status == TM_OK && r->page) status = tm_gate_page(&x->gate, &judged, r->page, err);
     if (status == TM_OK && x->exports.n > 0) status = write_exports(x, err);
     if (x->exit_status != 0)
         call->exit_status = x->exit_status;
@@ -372,6 +385,8 @@ static const tm_option rows[] = {
     {"inconclusive", NULL, TM_CHOICE(request, inconclusive), "WORD",
      .help = "exit status if it could not be measured: pass is 0, fail is 1 (default: 3)",
      .choices = (const char *const[]){"pass", "fail", NULL}},
+    {"html", NULL, TM_FILE(request, page), "FILE",
+     .help = "also write a page for a browser to FILE"},
     {"model", "m", TM_LIST(request, cells.models), "MODEL,...",
      .help = "gate these models with the cells of the options below, not a suite",
      .group = TM_CELLS_GROUP},

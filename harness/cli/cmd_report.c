@@ -38,15 +38,22 @@ static tm_status default_directory(const char *store, char *out, size_t size, tm
     return TM_OK;
 }
 
-static tm_status write_report(const char *store, const char *directory, const char *format,
+typedef struct settings {
+    const char *directory, *formats, *page;
+} settings;
+
+static tm_status write_report(const char *store, const settings *s, const char *directory,
                               tm_report *out, tm_error *err)
 {
     tm_records records = {0};
     tm_published published = {0};
     tm_model_size *sizes = NULL;
-    tm_report_options options = {
-        .store = store, .directory = directory, .run_gnuplot = true, .published = &published};
-    tm_status status = tm_report_formats(format, &options.formats, err);
+    tm_report_options options = {.store = store,
+                                 .directory = directory,
+                                 .page = s->page,
+                                 .run_gnuplot = true,
+                                 .published = &published};
+    tm_status status = tm_report_formats(s->formats ? s->formats : "all", &options.formats, err);
     if (status == TM_OK) status = tm_records_read(store, &records, err);
     if (status == TM_OK) status = tm_published_load(&published, err);
     if (status == TM_OK) status = read_sizes(&sizes, &options.n_sizes, err);
@@ -57,10 +64,6 @@ static tm_status write_report(const char *store, const char *directory, const ch
     tm_records_free(&records);
     return status;
 }
-
-typedef struct settings {
-    const char *directory, *formats;
-} settings;
 
 /* Prints one warning per line: what could not be drawn, and how many warnings report.md has. */
 static void print_remarks(const char *lines)
@@ -99,9 +102,12 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
     tm_report report = {0};
     tm_status status = check_directory(s->directory, err);
     if (status != TM_OK) return status;
-    status = s->directory ? TM_OK : default_directory(store, made, sizeof made, err);
-    if (status == TM_OK)
-        status = write_report(store, s->directory ? s->directory : made, s->formats, &report, err);
+    const char *directory = s->directory;
+    if (!directory && (s->formats || !s->page)) {
+        status = default_directory(store, made, sizeof made, err);
+        directory = made;
+    }
+    if (status == TM_OK) status = write_report(store, s, directory, &report, err);
     if (status == TM_OK) {
         fprintf(call->out, "%s\nfiles:\n%s", tm_text_string(&report.text),
                 tm_text_string(&report.files));
@@ -117,6 +123,9 @@ static const tm_option rows[] = {
      .choices = (const char *const[]){TM_TABLE_FORMAT_NAMES "all", NULL}},
     {"output", "o", TM_DIR(settings, directory), "DIR",
      .help = "write the files to DIR (default: the store's name with -report appended)"},
+    {"html", NULL, TM_FILE(settings, page), "FILE",
+     .help = "write a page for a browser to FILE, and the other files only with --output or "
+             "--format"},
     {0},
 };
 
@@ -124,14 +133,16 @@ const tm_command tm_command_report = {
     .name = "report",
     .synopsis = "[OPTIONS] STORE",
     .summary = "write a store's tables and plots",
-    .description = "Writes the tables and plots of a store to a folder, and prints the tables.",
+    .description = "Writes the tables and plots of a store to a folder, and prints the tables.\n\n"
+                   "The page of --html is one file that needs no network: summary and warnings, "
+                   "tables that sort and filter, plots with values, raw samples, machine.",
     .examples = "ternmark report results/runs/demo.jsonl\n"
-                "ternmark report results/runs/demo.jsonl -o tables --format md,csv",
+                "ternmark report results/runs/demo.jsonl -o tables --format md,csv\n"
+                "ternmark report results/runs/demo.jsonl --html demo.html",
     .options = (const tm_option_set[]){{rows, 0}, {0}},
     .argument_is_file = true,
     .min_arguments = 1,
     .max_arguments = 1,
     .settings_size = sizeof(settings),
-    .defaults = &(const settings){.formats = "all"},
     .run = run,
 };

@@ -70,7 +70,14 @@ void tm_plot_add_point(tm_plot *plot, double x, double value, double low, double
     if (!isfinite(value) || (plot->log_y && !(value > 0.0)) || (plot->log_x && !(x > 0.0)))
         value = NAN;
     if (!isfinite(low) || !isfinite(high) || (plot->log_y && !(low > 0.0))) low = high = NAN;
-    points[s->n_points++] = (tm_plot_point){x, value, low, high};
+    points[s->n_points++] = (tm_plot_point){.x = x, .value = value, .low = low, .high = high};
+}
+
+void tm_plot_link(tm_plot *plot, const char *cell_id)
+{
+    tm_plot_series *s = plot->n_series ? &plot->series[plot->n_series - 1] : NULL;
+    if (plot->failed || !s || !s->n_points) return;
+    snprintf(s->points[s->n_points - 1].link, sizeof s->points->link, "%s", cell_id);
 }
 
 void tm_plot_add_tic(tm_plot *plot, double x, const char *label)

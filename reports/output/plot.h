@@ -18,6 +18,7 @@ const char *tm_origin_name(tm_origin origin);
 typedef struct tm_plot_point {
     double x, value;  /* value NaN: missing, "?" in the data file */
     double low, high; /* interval; NaN: none */
+    char link[24];    /* id of the cell of the store it comes from; "": none */
 } tm_plot_point;
 
 /* Colours: the palette of Okabe and Ito, then the same hues in a lighter and a darker shade. A
@@ -87,6 +88,8 @@ void tm_plot_add_detail(tm_plot *plot, const char *label, tm_plot_detail detail)
 /* Adds a point to the last series. On a logarithmic axis a value of 0 or below counts as
  * missing. */
 void tm_plot_add_point(tm_plot *plot, double x, double value, double low, double high);
+/* Links the last point to the samples of a cell of the store: see page.h. */
+void tm_plot_link(tm_plot *plot, const char *cell_id);
 /* Labels a position on the x axis; a second label at the same x is ignored. */
 void tm_plot_add_tic(tm_plot *plot, double x, const char *label);
 void tm_plot_add_shade(tm_plot *plot, double begin, double end, int colour, const char *label);
@@ -100,6 +103,10 @@ void tm_plot_put_script(const tm_plot *plot, tm_text *out);
 
 /* The suffixes of the pictures; ends with NULL. */
 extern const char *const tm_plot_pictures[];
+
+/* Appends the plot as a <figure> for a page: an SVG whose points have their values as titles, the
+ * legend, the note and a table of the values. */
+void tm_plot_write_html(const tm_plot *plot, tm_text *out);
 
 /* Runs `gnuplot STEM.gp` in DIR, which writes STEM.png, STEM.svg and, if gnuplot has pdfcairo,
  * STEM.pdf. After an error the pictures of an earlier run are untouched, and the message says that

@@ -90,7 +90,7 @@ static void put_axis(const tm_plot *plot, tm_text *out, bool is_x)
     tm_plot_range r = tm_plot_axis(plot, is_x);
     tm_text label = {0}, tics = {0};
     bool has_second_line = false;
-    if (is_x && plot->n_tics) has_second_line = put_x_tics(plot, r, &tics);
+    if (is_x && plot->n_tics) has_second_line = put_x_tics(plot, &tics);
     tm_text_format(out, "set %clabel ", axis);
     if (is_x) /* the empty line separates the label from the legend */
         tm_text_format(&label, "%s%s\n ", has_second_line ? "\n" : "", plot->x_label);

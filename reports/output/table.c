@@ -148,6 +148,13 @@ void tm_table_add_cell_with_note(tm_table *table, const char *text, const char *
     add_cell(table, copy, index);
 }
 
+void tm_table_link(tm_table *table, const char *cell_id)
+{
+    tm_table_row *row = table->n_rows ? &table->rows[table->n_rows - 1] : NULL;
+    if (table->failed || !row || !row->n_cells) return;
+    snprintf(row->cells[row->n_cells - 1].link, sizeof row->cells->link, "%s", cell_id);
+}
+
 int tm_table_add_note(tm_table *table, const char *fmt, ...)
 {
     va_list args;

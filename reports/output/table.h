@@ -20,8 +20,9 @@ typedef struct tm_table_column {
 } tm_table_column;
 
 typedef struct tm_table_cell {
-    char *text; /* owned; NULL prints as "" */
-    int note;   /* index into notes; -1: no note */
+    char *text;    /* owned; NULL prints as "" */
+    int note;      /* index into notes; -1: no note */
+    char link[24]; /* id of the cell of the store it comes from; "": none. Only pages show it. */
 } tm_table_cell;
 
 typedef struct tm_table_row {
@@ -38,6 +39,8 @@ typedef struct tm_table {
     char **groups;
     char **notes; /* marked a, b, ... z, aa, ab, ... in this order */
     int n_columns, n_rows, n_groups, n_notes;
+    /* Models across, values down: rows are of different kinds, so a page does not sort them. */
+    bool is_sheet;
     bool failed; /* out of memory while the table was filled */
 } tm_table;
 
@@ -53,6 +56,8 @@ void tm_table_add_row(tm_table *table);
 void tm_table_add_cell(tm_table *table, const char *fmt, ...) TM_PRINTF(2, 3);
 /* Adds a cell that refers to a footnote. */
 void tm_table_add_cell_with_note(tm_table *table, const char *text, const char *note);
+/* Links the last cell to the samples of a cell of the store: see page.h. */
+void tm_table_link(tm_table *table, const char *cell_id);
 /* Adds a footnote that no cell refers to. Equal notes are stored once. Returns the index of the
  * note, or -1 when out of memory. */
 int tm_table_add_note(tm_table *table, const char *fmt, ...) TM_PRINTF(2, 3);
@@ -72,6 +77,9 @@ tm_status tm_table_write_text(const tm_table *table, tm_text *out, tm_error *err
 tm_status tm_table_write_markdown(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;
 tm_status tm_table_write_csv(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;
 tm_status tm_table_write_latex(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;
+
+/* The table as HTML without blank lines, for a page only: see page.h. */
+tm_status tm_table_write_html(const tm_table *table, tm_text *out, tm_error *err) TM_MUST_USE;
 
 /* X(id, name, extension, is_data, writer): one row per format. */
 #define TM_TABLE_FORMATS(X)                                                                        \
@@ -103,5 +111,7 @@ tm_status tm_table_format_find(const char *name, const tm_table_format **out,
 void tm_markdown_escape(const char *text, tm_text *out);
 void tm_csv_escape(const char *text, tm_text *out);
 void tm_latex_escape(const char *text, tm_text *out);
+/* For text and for quoted attributes. */
+void tm_html_escape(const char *text, tm_text *out);
 
 #endif
