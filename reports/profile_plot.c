@@ -29,10 +29,10 @@ void tm_profile_plot(const tm_record_profile *profile, const tm_profile_limits *
     plot->log_x = plot->log_y = plot->is_spread = true;
     snprintf(
         plot->note, sizeof plot->note,
-        "Rates count the time the threads worked, without waiting. Bytes: weights, keys, "
-        "values and activations, each once. Dashed: limits measured in the same run; memory %s "
-        "GB/s. Points are shifted sideways so that they do not overlap.",
-        tm_number(limits->read_gb_per_second, 3, number, sizeof number));
+        "One of %d runs. Rates count the time the threads worked, without waiting. Bytes: weights, "
+        "keys, values and activations, each once. Dashed: limits measured in the same run; memory "
+        "%s GB/s. Points are shifted sideways so that they do not overlap.",
+        profile->n_pairs, tm_number(limits->read_gb_per_second, 3, number, sizeof number));
     for (int i = 0, end; i < profile->n_entries; i = end) {
         end = tm_record_profile_end(profile, i);
         tm_profile_sum sum = tm_record_profile_sum(profile, limits, i, end);

@@ -64,6 +64,6 @@ verdict $? "shapes can be named with and without synth:"
 
 refused "an unknown model" 'did you mean "125M"' 125MM
 refused "an unknown model after synth:" 'did you mean "125M"' synth:125MM
-refused "an unknown format" 'expected text, md, csv, latex or json' --format xml
+refused "an unknown format" '--format is "xml"; expected text, ' --format xml
 refused "an unknown option" 'did you mean .--output.' --outptu json
 echo "1..$n"

@@ -170,7 +170,7 @@ expect 0 "bench: text has the profile below the cells" "^tiny.gguf $kernel, 1 th
 verdict $? "bench: no profile without --profile"
 
 refused "a missing model" '--model is missing' -p 1
-refused "an unknown format" 'expected text, md, csv, latex or json' "${few[@]}" --format yaml
+refused "an unknown format" '--format is "yaml"; expected text, ' "${few[@]}" --format yaml
 refused "an unknown kernel" 'did you mean' -m synth:125M --kernel i2r16_mad_skalar
 refused "zero sequences" 'sequences: "0" is not from 1 to 256' "${few[@]}" --sequences 0
 refused "zero pairs" '-r is "0"' "${few[@]}" -r 0
