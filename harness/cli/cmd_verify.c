@@ -18,6 +18,7 @@
 typedef struct request {
     const char *model, *kernels, *kv, *threads, *prompt, *file, *pre;
     int64_t positions, n_greedy, seed;
+    bool oversubscribe;
 } request;
 
 /* The work, in a thread of its own. */
@@ -232,7 +233,8 @@ static tm_status work(job *j, tm_error *err)
     tm_machine machine = {0};
     tm_status status = tm_machine_read("/", &machine, err);
     if (status == TM_OK)
-        status = tm_threads_of_text(r->threads, &machine, false, &j->verify.n_threads, err);
+        status =
+            tm_threads_of_text(r->threads, &machine, r->oversubscribe, &j->verify.n_threads, err);
     if (status == TM_OK) status = find_kernels(j, err);
     if (status == TM_OK) status = tm_source_open_name(r->model, (uint64_t)r->seed, &j->source, err);
     if (status != TM_OK) return status;
@@ -240,6 +242,7 @@ static tm_status work(job *j, tm_error *err)
     if (status == TM_OK) {
         j->verify.source = &j->source;
         j->verify.ids = j->ids.ids;
+        j->verify.oversubscribe = r->oversubscribe;
         j->verify.n_ids = (int)j->ids.n;
         j->verify.n_greedy = (int)r->n_greedy;
         j->verify.f16_kv = strcmp(r->kv, "f16") == 0;
@@ -292,6 +295,7 @@ static const tm_option rows[] = {
      .help = "then generate N tokens one by one (default 8)", .high = POSITIONS_MAX},
     {"threads", "t", TM_TEXT(request, threads), "N",
      .help = "number of threads, or all (default all)"},
+    {"oversubscribe", NULL, TM_FLAG(request, oversubscribe), NULL, .help = TM_OVERSUBSCRIBE_HELP},
     {"kernel", NULL, TM_LIST(request, kernels), "NAME,...",
      .help = "verify only these kernels (default: all that run here)",
      .choices = tm_cell_kernel_names},

@@ -20,6 +20,7 @@ const tm_option tm_text_options[] = {
      .choices = tm_cell_kernel_names},
     {"kv", NULL, TM_CHOICE(S, kv), "TYPE", .help = "element type of the KV cache (default f16)",
      .choices = (const char *const[]){"f16", "f32", NULL}},
+    {"oversubscribe", NULL, TM_FLAG(S, oversubscribe), NULL, .help = TM_OVERSUBSCRIBE_HELP},
     {"pre", NULL, TM_TEXT(S, pre), "NAME",
      .help = "split text into words as NAME, not as tokenizer.ggml.pre says (default: as the file "
              "says, and \"default\" where it says nothing)"},
@@ -31,7 +32,7 @@ static tm_status read_machine(const tm_text_settings *s, tm_text_model *out, tm_
     tm_machine machine = {0};
     tm_status status = tm_machine_read("/", &machine, err);
     if (status == TM_OK)
-        status = tm_threads_of_text(s->threads, &machine, false, &out->n_threads, err);
+        status = tm_threads_of_text(s->threads, &machine, s->oversubscribe, &out->n_threads, err);
     out->available_bytes = machine.memory_available_bytes;
     memcpy(out->memory_limit, machine.memory_limit, sizeof out->memory_limit);
     return status;
@@ -80,7 +81,8 @@ static tm_status check_weights(tm_text_model *m, const tm_kernel *kernel, tm_err
 
 tm_status tm_text_model_load(tm_text_model *m, const tm_text_settings *s, tm_error *err)
 {
-    tm_pool_options pool = {.n_threads = m->n_threads, .pin = true};
+    tm_pool_options pool = {
+        .n_threads = m->n_threads, .pin = true, .oversubscribe = s->oversubscribe};
     tm_model_options options = {0};
     tm_status status = TM_OK;
     if (s->kernel && strcmp(s->kernel, "auto") != 0)

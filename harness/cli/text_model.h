@@ -10,6 +10,7 @@
 
 typedef struct tm_text_settings {
     const char *model, *kernel, *kv, *threads, *pre;
+    bool oversubscribe;
 } tm_text_settings;
 
 #define TM_TEXT_DEFAULTS                                                                           \

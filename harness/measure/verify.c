@@ -265,7 +265,8 @@ tm_status tm_verify(const tm_verify_request *r, tm_verify_fn *on_row, void *arg,
 {
     verification v = {
         .r = r, .n_positions = r->n_ids + r->n_greedy, .n_vocab = r->source->config.n_vocab};
-    const tm_pool_options pool = {.n_threads = r->n_threads, .pin = true};
+    const tm_pool_options pool = {
+        .n_threads = r->n_threads, .pin = true, .oversubscribe = r->oversubscribe};
     memset(out, 0, sizeof *out);
     double bytes = 3.0 * v.n_positions * v.n_vocab * sizeof(float); /* the session's as well */
     if (r->available_bytes >= 0 && bytes > (double)r->available_bytes)

@@ -17,7 +17,7 @@ typedef struct tm_verify_request {
     int n_ids;          /* >= 1 */
     int n_greedy;       /* tokens evaluated after them, one by one */
     int n_threads;
-    bool f16_kv;
+    bool f16_kv, oversubscribe;
     int64_t available_bytes;         /* of memory; -1: unknown */
     const tm_kernel *const *kernels; /* [n_kernels] to verify; NULL: all */
     int n_kernels;

@@ -75,6 +75,7 @@ prints "a penalty avoids what came before" "bcdef" -p a -n 5 --repeat-penalty 2
 "$program" generate -m "$model" -p a -n 1 --top-k 5 >out 2>err && grep -q 'no effect at temperature 0' err
 verdict $? "filters without a temperature: a remark"
 
+prints "--oversubscribe allows more threads than CPUs" "bcd" -p a -n 3 -t 64 --oversubscribe
 fails 2 "no text" 'use --chat'
 fails 2 "two texts" 'either --prompt or --file' -p a -f nul
 printf 'ab\303' >bad
