@@ -231,7 +231,8 @@ static tm_status ratio_of(const column *c, const tm_cell_summary *a, const tm_ce
     *out = comparison.n_pairs > 0 ? comparison.ratio : nothing;
     snprintf(missing, size, "%.*s", (int)size - 1, comparison.missing);
     if (comparison.control_moved)
-        snprintf(missing, size, "the machine changed between the two arms: its control moved");
+        snprintf(missing, size, "inconclusive: the control moved by %+.1f %% between the two arms",
+                 100 * (comparison.control.value - 1));
     tm_comparison_free(&comparison);
     return TM_OK;
 }
@@ -269,7 +270,7 @@ static void measure_absolute(const column *c, tm_claim_metric metric, tm_interva
     }
 }
 
-/* The claim's quantity in one column; NaN with the reason in `missing`. */
+/* The claim's quantity in one column. `missing` says why it is NaN, or why it cannot be judged. */
 static tm_status measure(const column *c, const tm_claim_group *g, tm_interval *out, char *missing,
                          size_t size, tm_error *err)
 {
@@ -378,14 +379,23 @@ static void add_circumstances(const column *c, const tm_claim *claim, int n_mode
     tm_add_sentence(text, size, "%s, %d thread%s, %s",
                     c->machine->name[0] ? c->machine->name : "CPU not recorded", cell->threads,
                     tm_plural(cell->threads), cell->test);
-    if (n_models > 1)
-        tm_add_sentence(text, size, "range over %d models", n_models);
-    else if (c->a && c->b)
+    if (strcmp(claim->shape, TM_CLAIM_ANY_SHAPE) == 0)
+        tm_add_sentence(text, size, "judged by %d of the paper's models", n_models);
+    if (n_models == 1 && c->a && c->b)
         tm_add_sentence(text, size, "%s over %s", c->a->cell.kernel, c->b->cell.kernel);
-    else if (c->a)
+    else if (n_models == 1 && c->a)
         tm_add_sentence(text, size, "%s", c->a->cell.kernel);
-    if (!claim->threads && n_models <= 1)
-        tm_add_sentence(text, size, "all cores: %d here", c->cores);
+    if (g->metric == TM_CLAIM_SAVING_PERCENT && c->a) {
+        char origin[160];
+        const tm_phase phase = cell->n_gen > 0 ? TM_PHASE_GENERATION : TM_PHASE_PROMPT;
+        tm_add_sentence(text, size, "gross joules, %s",
+                        tm_energy_origin(&c->a->energy.phases[phase], origin, sizeof origin));
+    }
+    const double a_cv = c->a ? c->a->cv : NAN, b_cv = c->b ? c->b->cv : NAN;
+    if (n_models == 1 && fmax(a_cv, b_cv) > TM_UNSTABLE_CV) /* fmax leaves out a NaN */
+        tm_add_sentence(text, size, "processes of an arm scatter by %.0f %%",
+                        100 * fmax(a_cv, b_cv));
+    if (!claim->threads) tm_add_sentence(text, size, "all cores: %d here", c->cores);
     if (g->length && g->length != (g->is_prompt ? cell->n_prompt : cell->n_gen))
         tm_add_sentence(text, size, "published with %s", tm_claim_test(claim, test));
     if (strcmp(g->kernel, TM_CLAIM_TERNARY) != 0)
@@ -415,49 +425,84 @@ static void explain_verdict(const column *c, int n_models, tm_claim_result *r)
                         claim->group->not_stated);
 }
 
-/* Judges by the columns that were found. */
-static tm_status judge_columns(const column *list, int n, tm_claim_result *r, tm_error *err)
+/* Measures a column for a verdict: `missing` says why it gives none; "": it does. */
+static tm_status measure_for_verdict(const column *c, const tm_claim_group *g, tm_interval *out,
+                                     char *missing, size_t size, tm_error *err)
 {
-    const tm_claim_group *g = r->claim->group;
-    const bool is_over_models = strcmp(r->claim->shape, TM_CLAIM_ANY_SHAPE) == 0;
-    const bool is_relative = tm_claim_is_relative(g->metric);
+    tm_status status = measure(c, g, out, missing, size, err);
+    if (status != TM_OK || missing[0]) return status;
+    if (!isfinite(out->value))
+        snprintf(missing, size, "no arm has a value");
+    else if (out->n < TM_MIN_PAIRS)
+        snprintf(missing, size, "only %d %s: %d give an interval", out->n,
+                 tm_claim_is_relative(g->metric) ? "pairs" : "processes", TM_MIN_PAIRS);
+    return TM_OK;
+}
+
+static tm_status judge_model(const column *c, tm_claim_result *r, tm_error *err)
+{
+    tm_status status =
+        measure_for_verdict(c, r->claim->group, &r->measured, r->reason, sizeof r->reason, err);
+    r->verdict = TM_CLAIM_NOT_MEASURED;
+    if (status != TM_OK || r->reason[0]) return status;
+    r->verdict = tm_claim_judge(r->claim, &r->measured);
+    explain_verdict(c, 1, r);
+    return TM_OK;
+}
+
+/* A claim over all models of a paper is reproduced if every model that was measured confirms it.
+ * Otherwise the worst of them decides. */
+static tm_status judge_all_models(const column *list, int n, tm_claim_result *r, tm_error *err)
+{
+    static const tm_claim_verdict worst_first[] = {TM_CLAIM_NOT_REPRODUCED, TM_CLAIM_SMALLER,
+                                                   TM_CLAIM_LARGER, TM_CLAIM_REPRODUCED};
     const column *shown = NULL;
-    tm_interval first = nothing;
-    char missing[480], why[480] = "";
+    tm_interval one, first = nothing;
+    char missing[480];
     double sum = 0;
-    int n_models = 0;
+    int counts[TM_CLAIM_N_VERDICTS] = {0}, n_models = 0;
+    r->verdict = TM_CLAIM_NOT_MEASURED;
     for (int i = 0; i < n; i++) {
-        tm_interval one;
-        tm_status status = measure(&list[i], g, &one, missing, sizeof missing, err);
+        tm_status status =
+            measure_for_verdict(&list[i], r->claim->group, &one, missing, sizeof missing, err);
         if (status != TM_OK) return status;
-        if (isfinite(one.value) && one.n < TM_MIN_PAIRS) {
-            snprintf(missing, sizeof missing, "only %d %s: %d give an interval", one.n,
-                     is_relative ? "pairs" : "processes", TM_MIN_PAIRS);
-            if (!is_over_models) r->measured = one;
-        }
-        if (!isfinite(one.value) || one.n < TM_MIN_PAIRS) {
-            if (!why[0]) snprintf(why, sizeof why, "%s", missing);
-            continue;
-        }
-        n_models++;
+        if (missing[0] && !r->reason[0]) snprintf(r->reason, sizeof r->reason, "%s", missing);
+        const tm_claim_verdict verdict =
+            missing[0] ? TM_CLAIM_NOT_MEASURED : tm_claim_judge(r->claim, &one);
+        counts[verdict]++;
+        if (verdict == TM_CLAIM_NOT_MEASURED) continue;
         shown = &list[i];
-        if (n_models == 1) first = one;
-        widen_over_models(&r->measured, &one, n_models, &sum, g->metric);
+        if (++n_models == 1) first = one;
+        widen_over_models(&r->measured, &one, n_models, &sum, r->claim->group->metric);
     }
     if (!shown) {
-        char test[24], threads[24];
-        r->verdict = TM_CLAIM_NOT_MEASURED;
-        if (n > 0)
-            snprintf(r->reason, sizeof r->reason, "%s", why[0] ? why : "no arm has a value");
-        else
-            snprintf(r->reason, sizeof r->reason, "the stores have no cell of %s with %s and %s",
-                     is_over_models ? "its models" : "this model",
-                     tm_claim_threads(r->claim, threads), tm_claim_test(r->claim, test));
+        if (!r->reason[0])
+            snprintf(r->reason, sizeof r->reason, "inconclusive: more processes are needed");
         return TM_OK;
     }
     if (n_models == 1) r->measured = first;
-    r->verdict = tm_claim_judge(r->claim, &r->measured);
+    for (int i = 3; i >= 0; i--)
+        if (counts[worst_first[i]] > 0) r->verdict = worst_first[i];
     explain_verdict(shown, n_models, r);
+    for (int i = 0; i < 4 && n_models > 1; i++)
+        if (counts[worst_first[i]] > 0)
+            tm_add_sentence(r->reason, sizeof r->reason, "%s: %d model%s",
+                            tm_claim_verdict_name(worst_first[i]), counts[worst_first[i]],
+                            tm_plural(counts[worst_first[i]]));
+    return TM_OK;
+}
+
+/* Judges by the columns that were found. */
+static tm_status judge_columns(const column *list, int n, tm_claim_result *r, tm_error *err)
+{
+    const bool is_over_models = strcmp(r->claim->shape, TM_CLAIM_ANY_SHAPE) == 0;
+    char test[24], threads[24];
+    if (n > 0 && is_over_models) return judge_all_models(list, n, r, err);
+    if (n > 0) return judge_model(&list[0], r, err);
+    r->verdict = TM_CLAIM_NOT_MEASURED;
+    snprintf(r->reason, sizeof r->reason, "the stores have no cell of %s with %s and %s",
+             is_over_models ? "its models" : "this model", tm_claim_threads(r->claim, threads),
+             tm_claim_test(r->claim, test));
     return TM_OK;
 }
 

@@ -191,10 +191,18 @@ tm_status tm_reproduce_measure(tm_suite *suite, const tm_reproduce_options *o, d
                                .peers = o->peers->items,
                                .n_peers = o->peers->n,
                                .energy = o->meter->source[0] != 0};
+    const int n_models = suite->n_models;
     const double spent = (double)(tm_now_ns() - o->begin_ns) * 1e-9;
     tm_status status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK && last_seconds > 0)
         status = shorten(suite, &options, o->machine, last_seconds - spent, err);
+    if (suite->n_models < n_models && !o->quiet) {
+        char note[700];
+        snprintf(note, sizeof note,
+                 "%s and larger models left out: %d pairs of each do not fit into the time budget",
+                 suite->models[suite->n_models], MIN_PAIRS);
+        tm_progress_note(&progress, note);
+    }
     options.choices = &choices;
     if (status == TM_OK) status = tm_plan_list_choices(suite, o->machine, &options, &choices, err);
     if (status == TM_OK) status = tm_tune_resolve(&tuner, &choices, err);

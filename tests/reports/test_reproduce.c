@@ -209,6 +209,45 @@ static void few_pairs_give_no_verdict(void **state)
     tm_claim_results_free(&results);
 }
 
+static void a_machine_that_changed_gives_no_verdict(void **state)
+{
+    sample_store store = {0};
+    tm_claim_results results;
+    sample_add_run(&store, X86);
+    sample_add_pairs(&store, "synth:700M", "i2r16_mad_x", 2, 0, 16, 8, 10, 4.3, 1e9);
+    for (int i = 0; i < store.records.n; i++) {
+        tm_record *r = &store.records.items[i];
+        /* the control loop took half as long again next to the ternary kernel */
+        if (r->kind == TM_RECORD_SAMPLE)
+            r->sample.spin_ns = strcmp(r->cell.role, "baseline") == 0 ? 1000000 : 1500000;
+    }
+    judge(*state, &store, &results);
+    expect(&results, TABLE5, TM_CLAIM_NOT_MEASURED, "inconclusive: the control moved by +50.0 %");
+    assert_true(fabs(find(&results, TABLE5)->measured.value - 4.3) < 0.1);
+    tm_claim_results_free(&results);
+}
+
+static void a_saving_names_its_meter(void **state)
+{
+    sample_store store = {0};
+    tm_claim_results results;
+    /* 16 W at 2.85 times the speed of 20 W: 71.9 % saved, as published */
+    sample_add_run(&store, SAMPLE_ENERGY_RUN);
+    sample_add_energy_pairs(&store, "synth:700M", 0, 32, 8, 10, 2.85, &sample_powercap);
+    judge(*state, &store, &results);
+    expect(&results, "2410.16144-table6-i7:700M", TM_CLAIM_REPRODUCED,
+           "gross joules, powercap, package, counter");
+    expect(&results, "2410.16144-x86-energy", TM_CLAIM_REPRODUCED, "judged by 1 of");
+    tm_claim_results_free(&results);
+
+    sample_store fake = {0};
+    sample_add_run(&fake, SAMPLE_ENERGY_RUN);
+    sample_add_energy_pairs(&fake, "synth:700M", 0, 32, 8, 10, 2.85, &sample_fake);
+    judge(*state, &fake, &results);
+    expect(&results, "2410.16144-table6-i7:700M", TM_CLAIM_NOT_MEASURED, "fake");
+    tm_claim_results_free(&results);
+}
+
 static void a_range_holds_for_all_models(void **state)
 {
     sample_store store = {0};
@@ -222,6 +261,14 @@ static void a_range_holds_for_all_models(void **state)
     assert_int_equal(r->verdict, TM_CLAIM_REPRODUCED);
     assert_int_equal(r->measured.n, 2); /* 2B-4T is not of this paper */
     assert_true(fabs(r->measured.low - 2.5) < 0.05 && fabs(r->measured.high - 4) < 0.05);
+    tm_claim_results_free(&results);
+
+    sample_add_run(&store, X86); /* one model below the range of 2.37 to 6.17 decides */
+    sample_add_pairs(&store, "synth:125M", "i2r16_mad_x", 2, 0, 16, 8, 10, 1.8, 1e9);
+    sample_add_pairs(&store, "synth:700M", "i2r16_mad_x", 2, 0, 16, 8, 10, 4.0, 1e9);
+    judge(*state, &store, &results);
+    expect(&results, "2410.16144-x86-speedup", TM_CLAIM_SMALLER,
+           "same direction, smaller: 1 model; reproduced: 1 model");
     tm_claim_results_free(&results);
 }
 
@@ -270,6 +317,8 @@ int main(void)
         cmocka_unit_test(other_machines_are_not_comparable),
         cmocka_unit_test(absolute_values_are_judged_on_their_cpu),
         cmocka_unit_test(few_pairs_give_no_verdict),
+        cmocka_unit_test(a_machine_that_changed_gives_no_verdict),
+        cmocka_unit_test(a_saving_names_its_meter),
         cmocka_unit_test(a_range_holds_for_all_models),
         cmocka_unit_test(layouts_are_compared_by_name),
         cmocka_unit_test(results_are_written_in_every_format),
