@@ -278,7 +278,7 @@ static bool try_source(const tm_energy_source_options *o, const char *name,
     if (strcmp(o->source, "auto") == 0 && tm_probe_is_foreign(probe)) {
         answer->health.state = TM_PROBE_MISSING;
         snprintf(answer->health.reason, sizeof answer->health.reason,
-                 "%s: %.80s may be another device than the processor or the machine", name,
+                 "%s: %.80s may measure something other than the processor or the machine", name,
                  out->scope);
         snprintf(answer->health.fix, sizeof answer->health.fix, "take it by name: --energy=%s",
                  name);

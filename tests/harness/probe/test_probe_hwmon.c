@@ -323,7 +323,7 @@ static void test_auto_takes_no_other_device(void **state)
     tree_put(root, H "hwmon0/power1_label", "Pump power");
     assert_int_equal(choose_auto(root, &choice), TM_OK);
     assert_string_equal(choice.source, "");
-    assert_says(choice.missing, "rail Pump power may be another device");
+    assert_says(choice.missing, "rail Pump power may measure something other");
     tree_put(root, H "hwmon1/name", "ibmpowernv");
     tree_put(root, H "hwmon1/power1_input", "90000000");
     tree_put(root, H "hwmon1/power1_label", "Chip 0");
