@@ -134,13 +134,7 @@ static tm_status write_json(const tm_arms *arms, tm_text *out, tm_error *err)
     tm_json *array = tm_json_array();
     for (int i = 0; i < arms->n_rows; i++)
         tm_json_append(array, tm_arms_row_to_json(&arms->rows[i]));
-    char *text = tm_json_print(array, true);
-    tm_json_free(array);
-    if (!text) return tm_fail(err, TM_NOMEM, "no memory for the rows");
-    tm_text_add(out, text);
-    tm_text_add_char(out, '\n');
-    free(text);
-    return tm_text_status(out, "the rows", err);
+    return tm_text_put_json(out, array, true, err);
 }
 
 static void add_value(tm_table *table, const tm_arms_row *row, double value)

@@ -230,14 +230,3 @@ void tm_export_put_json(tm_json *object, const char *key, const char *text)
     tm_json_put_string(object, key, text ? tm_text_string(&clean) : NULL);
     tm_text_free(&clean);
 }
-
-tm_status tm_export_print(tm_json *json, tm_text *out, tm_error *err)
-{
-    char *text = json ? tm_json_print(json, true) : NULL;
-    tm_json_free(json);
-    if (!text) return tm_fail(err, TM_NOMEM, "no memory to print JSON");
-    tm_text_add(out, text);
-    tm_text_add_char(out, '\n');
-    free(text);
-    return TM_OK;
-}

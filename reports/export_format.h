@@ -93,7 +93,5 @@ const char *tm_export_xml(char c);
 void tm_export_put(tm_text *out, const char *text, tm_export_escape *escape);
 /* Like tm_json_put_string, for any bytes. */
 void tm_export_put_json(tm_json *object, const char *key, const char *text);
-/* Prints the value, which may be NULL for lack of memory, and frees it. Errors: NOMEM. */
-tm_status tm_export_print(tm_json *json, tm_text *out, tm_error *err) TM_MUST_USE;
 
 #endif

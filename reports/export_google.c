@@ -225,7 +225,7 @@ tm_status tm_export_write_google(const tm_export *e, tm_text *out, tm_error *err
     tm_json_set(root, "context", make_context(e));
     for (int i = 0; i < e->n_rows && status == TM_OK; i++) status = put_cell(e, i, benchmarks, err);
     tm_json_set(root, "benchmarks", benchmarks);
-    if (status == TM_OK) return tm_export_print(root, out, err);
+    if (status == TM_OK) return tm_text_put_json(out, root, true, err);
     tm_json_free(root);
     return status;
 }

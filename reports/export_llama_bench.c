@@ -235,7 +235,7 @@ tm_status tm_export_write_llama_json(const tm_export *e, tm_text *out, tm_error 
         tm_json_append(rows, json);
         free(r.ns);
     }
-    if (status == TM_OK) return tm_export_print(rows, out, err);
+    if (status == TM_OK) return tm_text_put_json(out, rows, true, err);
     tm_json_free(rows);
     return status;
 }

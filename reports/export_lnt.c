@@ -117,7 +117,7 @@ tm_status tm_export_write_lnt(const tm_export *e, tm_text *out, tm_error *err)
         tm_json_append(tests, test);
     }
     tm_json_set(root, "tests", tests);
-    if (status == TM_OK) return tm_export_print(root, out, err);
+    if (status == TM_OK) return tm_text_put_json(out, root, true, err);
     tm_json_free(root);
     return status;
 }

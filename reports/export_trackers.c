@@ -50,7 +50,7 @@ static tm_status write_direction(const tm_export *e, bool bigger_is_better, tm_t
             if (metrics[k].row->higher_is_better == bigger_is_better)
                 put_result(e, e->rows[i].cell, &metrics[k], results);
     }
-    return tm_export_print(results, out, err);
+    return tm_text_put_json(out, results, true, err);
 }
 
 tm_status tm_export_write_bigger(const tm_export *e, tm_text *out, tm_error *err)
@@ -106,5 +106,5 @@ tm_status tm_export_write_bencher(const tm_export *e, tm_text *out, tm_error *er
         tm_text_free(&name);
         tm_text_free(&clean);
     }
-    return tm_export_print(benchmarks, out, err);
+    return tm_text_put_json(out, benchmarks, true, err);
 }

@@ -205,13 +205,7 @@ static tm_status write_json(const tm_gate *gate, tm_text *out, tm_error *err)
     for (int i = 0; i < gate->n; i++) tm_json_append(rows, to_json(&gate->items[i]));
     tm_json_put_string(o, "outcome", tm_gate_outcome_name(tm_gate_judge(gate)));
     tm_json_set(o, "rows", rows);
-    char *text = tm_json_print(o, true);
-    tm_json_free(o);
-    if (!text) return tm_fail(err, TM_NOMEM, "no memory for the rows");
-    tm_text_add(out, text);
-    tm_text_add_char(out, '\n');
-    free(text);
-    return tm_text_status(out, "the rows", err);
+    return tm_text_put_json(out, o, true, err);
 }
 
 tm_status tm_gate_write(const tm_gate *gate, const char *format, tm_text *out, tm_error *err)

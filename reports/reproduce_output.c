@@ -188,12 +188,7 @@ static tm_status write_json(const tm_claim_results *results, tm_text *out, tm_er
     tm_json *array = tm_json_array();
     for (int i = 0; array && i < results->n; i++)
         tm_json_append(array, to_json(&results->items[i]));
-    char *text = array ? tm_json_print(array, true) : NULL;
-    tm_json_free(array);
-    if (!text) return tm_fail(err, TM_NOMEM, "no memory for %d claims as JSON", results->n);
-    tm_text_format(out, "%s\n", text);
-    free(text);
-    return tm_text_status(out, "claims", err);
+    return tm_text_put_json(out, array, true, err);
 }
 
 tm_status tm_claim_results_write(const tm_claims *claims, const tm_claim_results *results,

@@ -162,16 +162,6 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     return put_ratio(o, all, s, err);
 }
 
-static tm_status add_json(tm_text *out, tm_json *json, bool indent, tm_error *err)
-{
-    char *text = tm_json_print(json, indent);
-    tm_text_add(out, text);
-    tm_text_add_char(out, '\n');
-    free(text);
-    tm_json_free(json);
-    return tm_text_status(out, "the cells", err);
-}
-
 static tm_status write_json(const tm_summaries *all, tm_text *out, tm_error *err)
 {
     tm_json *array = tm_json_array();
@@ -181,7 +171,7 @@ static tm_status write_json(const tm_summaries *all, tm_text *out, tm_error *err
         status = to_json(all, &all->items[i], &object, err);
         tm_json_append(array, object);
     }
-    if (status == TM_OK) return add_json(out, array, true, err);
+    if (status == TM_OK) return tm_text_put_json(out, array, true, err);
     tm_json_free(array);
     return status;
 }
@@ -190,7 +180,7 @@ tm_status tm_bench_output_write_line(const tm_summaries *all, int i, tm_text *ou
 {
     tm_json *object = NULL;
     tm_status status = to_json(all, &all->items[i], &object, err);
-    if (status == TM_OK) return add_json(out, object, false, err);
+    if (status == TM_OK) return tm_text_put_json(out, object, false, err);
     tm_json_free(object);
     return status;
 }

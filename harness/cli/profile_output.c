@@ -222,14 +222,7 @@ static tm_status write_data(const tm_profiled *items, int n, const tm_table_form
 static tm_status write_json(const tm_profiled *items, int n, bool layers, tm_text *out,
                             tm_error *err)
 {
-    tm_json *array = tm_profile_to_json(items, n, layers);
-    char *text = tm_json_print(array, true);
-    if (!text) out->failed = true;
-    tm_text_add(out, text);
-    tm_text_add_char(out, '\n');
-    free(text);
-    tm_json_free(array);
-    return tm_text_status(out, "the profile", err);
+    return tm_text_put_json(out, tm_profile_to_json(items, n, layers), true, err);
 }
 
 tm_status tm_profile_output_write(const tm_profiled *items, int n, const char *format, bool layers,

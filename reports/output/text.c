@@ -89,6 +89,17 @@ tm_status tm_text_status(const tm_text *text, const char *what, tm_error *err)
     return tm_fail(err, TM_NOMEM, "%s: out of memory after %zu bytes", what, text->length);
 }
 
+tm_status tm_text_put_json(tm_text *text, tm_json *json, bool indented, tm_error *err)
+{
+    char *printed = json ? tm_json_print(json, indented) : NULL;
+    tm_json_free(json);
+    if (!printed) return tm_fail(err, TM_NOMEM, "no memory to print JSON");
+    tm_text_add(text, printed);
+    tm_text_add_char(text, '\n');
+    free(printed);
+    return tm_text_status(text, "JSON", err);
+}
+
 int tm_text_columns(const char *utf8)
 {
     int columns = 0;

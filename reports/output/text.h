@@ -6,6 +6,7 @@
 #ifndef TM_REPORTS_OUTPUT_TEXT_H
 #define TM_REPORTS_OUTPUT_TEXT_H
 
+#include "harness/base/json.h"
 #include "harness/stats/stats.h"
 #include "kernels/base.h"
 
@@ -24,6 +25,10 @@ void tm_text_format(tm_text *text, const char *fmt, ...) TM_PRINTF(2, 3);
 void tm_text_pad(tm_text *text, size_t from, int width, char fill);
 const char *tm_text_string(const tm_text *text); /* "" while empty */
 tm_status tm_text_status(const tm_text *text, const char *what, tm_error *err) TM_MUST_USE;
+
+/* Prints the value, which may be NULL for lack of memory, on indented lines or on one, and frees
+ * it. Errors: NOMEM. */
+tm_status tm_text_put_json(tm_text *text, tm_json *json, bool indented, tm_error *err) TM_MUST_USE;
 
 /* Width of a UTF-8 string in terminal columns: its code points. Wide and combining characters are
  * not printed. */

@@ -327,13 +327,7 @@ static tm_status write_json(const tm_arithmetic *data, const tm_arithmetic_rows 
 {
     tm_json *array = tm_json_array();
     for (int i = 0; i < rows->n; i++) tm_json_append(array, row_to_json(data, &rows->items[i]));
-    char *text = tm_json_print(array, true);
-    tm_json_free(array);
-    if (!text) return tm_fail(err, TM_NOMEM, "out of memory for %d estimates", rows->n);
-    tm_text_add(out, text);
-    tm_text_add_char(out, '\n');
-    free(text);
-    return tm_text_status(out, "estimates", err);
+    return tm_text_put_json(out, array, true, err);
 }
 
 /* Writes and frees the table; one without rows is omitted. */
