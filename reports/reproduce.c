@@ -361,11 +361,13 @@ static void explain_machine(const tm_reproduce_input *in, const tm_claim_group *
     }
     const char *name = other->name[0] ? other->name : "a CPU that is not recorded";
     if (is_emulated(other))
-        snprintf(out, size, "the machine of the stores is emulated, so its times have no meaning");
+        snprintf(out, size,
+                 "these stores are from an emulated machine, whose times have no meaning");
     else if (g->cpu[0])
-        snprintf(out, size, "an absolute value of %s; the stores are from %s", g->device, name);
+        snprintf(out, size, "an absolute value from %s; these stores are from %s", g->device, name);
     else
-        snprintf(out, size, "the claim is about %s; the stores are from %s (%s)", g->machine, name,
+        snprintf(out, size, "the claim is about %s; these stores are from %s (%s)", g->machine,
+                 name,
                  architecture_of(other)[0] ? architecture_of(other) : "architecture not recorded");
 }
 
@@ -500,7 +502,7 @@ static tm_status judge_columns(const column *list, int n, tm_claim_result *r, tm
     if (n > 0 && is_over_models) return judge_all_models(list, n, r, err);
     if (n > 0) return judge_model(&list[0], r, err);
     r->verdict = TM_CLAIM_NOT_MEASURED;
-    snprintf(r->reason, sizeof r->reason, "the stores have no cell of %s with %s and %s",
+    snprintf(r->reason, sizeof r->reason, "the stores contain no cell of %s on %s with test %s",
              is_over_models ? "its models" : "this model", tm_claim_threads(r->claim, threads),
              tm_claim_test(r->claim, test));
     return TM_OK;
@@ -517,7 +519,7 @@ static tm_status judge(const tm_reproduce_input *in, const tm_claim *claim, tm_c
     tm_measured_miss(&r->f16_gb_per_second, "no fp16 baseline was measured");
     tm_measured_miss(&r->f16_share, "no fp16 baseline was measured");
     snprintf(r->f16_missing, sizeof r->f16_missing, "it was not measured");
-    snprintf(r->peer_missing, sizeof r->peer_missing, "the stores have no fp16 peer");
+    snprintf(r->peer_missing, sizeof r->peer_missing, "the stores contain no fp16 peer");
     set_baseline_worth(in, r);
     tm_status status = find_columns(in, claim, &list, &n, err);
     if (status == TM_OK && n > 0 && g->metric == TM_CLAIM_SPEEDUP &&

@@ -133,10 +133,9 @@ static void fill(const tm_claims *claims, const tm_claim_results *results, bool 
     add_tally(table, results);
     tm_table_add_note(
         table,
-        "Their fp16, GB/s: published tokens/s of the fp16 baseline times the bytes of its weights, "
-        "of what its machine can read where a source prints that. A baseline far below its limit "
-        "flatters the speed-up. Our fp16, GB/s: the same as measured here, of this machine's "
-        "measured bandwidth.");
+        "Their fp16, GB/s: the bandwidth that the published fp16 tokens/s imply, and the bandwidth "
+        "of that machine if a source states it. A baseline far below its limit inflates the "
+        "speed-up. Our fp16, GB/s: the same for the baseline measured here.");
 }
 
 static tm_json *to_json(const tm_claim_result *r)

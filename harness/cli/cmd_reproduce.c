@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #define RUNS "results/runs"
 /* With the comparison of kernels and the roofline, about 12 minutes on two cores. */
@@ -311,7 +311,9 @@ static tm_status measure(work *w, const settings *s, const char *paper, tm_call 
     }
     free(suite);
     if (status != TM_OK) return status;
-    if (access(options.store, F_OK) == 0) return add_store(w, options.store, err);
+    struct stat info;
+    if (stat(options.store, &info) == 0 && info.st_size > 0)
+        return add_store(w, options.store, err);
     return add_this_machine(w, err);
 }
 
@@ -345,6 +347,25 @@ static tm_status work_on(work *w, const settings *s, tm_call *call, tm_error *er
     if (status == TM_OK)
         status = s->from ? read_stores(w, s, call, err) : measure(w, s, paper, call, err);
     return status == TM_OK && !s->dry_run ? judge(w, paper, call, err) : status;
+}
+
+/* For completion: "all" and the built-in papers; only "all" if they cannot be read. */
+static const char *const *paper_names(void)
+{
+    enum { MOST = 64 };
+    static char names[MOST][sizeof((tm_claim_paper *)0)->paper];
+    static const char *list[MOST + 2];
+    work w = {0};
+    tm_error err;
+    int n = 0;
+    list[n++] = "all";
+    if (tm_published_load(&w.published, &err) == TM_OK &&
+        tm_claims_load(&w.published, &w.claims, &err) == TM_OK)
+        for (int i = 0; i < w.claims.n_papers && i < MOST; i++)
+            list[n++] = strcpy(names[i], w.claims.papers[i].paper);
+    list[n] = NULL;
+    free_work(&w);
+    return list;
 }
 
 static tm_status run(void *arg, tm_call *call, tm_error *err)
@@ -395,9 +416,9 @@ const tm_command tm_command_reproduce = {
         "an arXiv number or a name of --list. An interrupted run continues when the same command "
         "runs again.\n\n"
         "A speed-up is compared on machines of the architecture that the claim is about, an "
-        "absolute value on the same CPU only. With a speed-up stand the ratios over our fp16 "
-        "baseline and over the fastest fp16 peer, and what the published baseline read from "
-        "memory.\n\n"
+        "absolute value on the same CPU only. Each speed-up is also shown over our fp16 baseline "
+        "and over the fastest fp16 peer, with the bandwidth that the published baseline "
+        "implies.\n\n"
         "The exit status is 0 if claims were judged and none is \"not reproduced\", 1 if one is, "
         "and 3 if none could be judged.",
     .examples = "ternmark reproduce --list\n"
@@ -410,6 +431,7 @@ const tm_command tm_command_reproduce = {
         (const tm_option_set[]){{rows, 0}, {tm_energy_options, offsetof(settings, energy)}, {0}},
     .get_rows = tm_energy_source_rows,
     .got_rows_offset = offsetof(settings, energy),
+    .argument_names = paper_names,
     .argument_is_file = true,
     .min_arguments = 0,
     .max_arguments = 16,
