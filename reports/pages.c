@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-tm_status tm_page_machine(tm_page *page, const tm_records *records, tm_error *err)
+tm_status tm_page_machine(tm_page *page, const char *heading, const tm_records *records,
+                          tm_error *err)
 {
     tm_text text = {0};
-    tm_page_section(page, "Machine and conditions", true);
+    tm_page_section(page, heading, true);
     tm_status status = tm_report_machine(records, tm_table_write_html, &text, err);
     if (status == TM_OK) tm_page_prose(page, tm_text_string(&text));
     page->body.failed |= text.failed;
@@ -53,43 +54,94 @@ static void add_sample(tm_table *table, const tm_record *r)
     tm_table_add_cell(table, "%s", is_ok ? r->marks : r->reason);
 }
 
-/* All samples of one cell in all runs. */
+static void add_window(tm_table *table, const tm_record *r)
+{
+    const tm_record_energy *e = &r->energy;
+    const char *fake = e->fake ? "fake " : "";
+    char text[64];
+    const tm_measured *const values[] = {&e->gross_joules, &e->net_joules, &e->idle_before_watts,
+                                         &e->idle_after_watts};
+    tm_table_add_row(table);
+    tm_table_add_cell(table, "%s", r->run_id);
+    tm_table_add_cell(table, "%d", r->process);
+    tm_table_add_cell(table, "%s", tm_phase_text(e->phase));
+    add_number(table, e->window_seconds > 0 ? e->window_seconds : NAN, 3, e->reason);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        if (isfinite(values[i]->value))
+            tm_table_add_cell(table, "%s%s", fake,
+                              tm_number(values[i]->value, 4, text, sizeof text));
+        else
+            tm_table_add_cell_with_note(table, "-", values[i]->missing);
+    tm_table_add_cell(table, "%s, %s", e->source, e->scope);
+    tm_table_add_cell(table, "%s", e->reason[0] ? e->reason : e->marks);
+}
+
+typedef struct column {
+    const char *heading;
+    tm_align align;
+} column;
+
+/* A table of the records of one kind of a cell; nothing without any. */
+static tm_status put_records(tm_page *page, const tm_records *records, const char *cell_id,
+                             tm_record_kind kind, const column *columns, tm_error *err)
+{
+    tm_table table;
+    tm_table_init(&table, kind == TM_RECORD_ENERGY ? "Energy windows" : "");
+    for (; columns->heading; columns++)
+        tm_table_add_column(&table, columns->heading, columns->align);
+    for (int i = 0; i < records->n; i++) {
+        const tm_record *r = &records->items[i];
+        if (r->kind != kind || strcmp(r->cell_id, cell_id) != 0) continue;
+        if (kind == TM_RECORD_ENERGY)
+            add_window(&table, r);
+        else
+            add_sample(&table, r);
+    }
+    tm_status status = table.n_rows || table.failed ? tm_page_table(page, &table, err) : TM_OK;
+    tm_table_free(&table);
+    return status;
+}
+
+/* All samples and energy windows of one cell in all runs. */
 static tm_status put_cell(tm_page *page, const tm_records *records, int first, tm_error *err)
 {
-    static const struct {
-        const char *heading;
-        tm_align align;
-    } columns[] = {
-        {"Run", TM_LEFT},
-        {"Process", TM_RIGHT},
-        {"In its pair", TM_LEFT},
-        {"Repetition", TM_RIGHT},
-        {"tokens/s", TM_RIGHT},
-        {"Time, ms", TM_RIGHT},
-        {"First token, ms", TM_RIGHT},
-        {"Peak RSS, MiB", TM_RIGHT},
-        {"Steal, %", TM_RIGHT},
-        {"Clock after, GHz", TM_RIGHT},
-        {"Marks", TM_LEFT},
-    };
+    static const column samples[] = {{"Run", TM_LEFT},
+                                     {"Process", TM_RIGHT},
+                                     {"In its pair", TM_LEFT},
+                                     {"Repetition", TM_RIGHT},
+                                     {"tokens/s", TM_RIGHT},
+                                     {"Time, ms", TM_RIGHT},
+                                     {"First token, ms", TM_RIGHT},
+                                     {"Peak RSS, MiB", TM_RIGHT},
+                                     {"Steal, %", TM_RIGHT},
+                                     {"Clock after, GHz", TM_RIGHT},
+                                     {"Marks", TM_LEFT},
+                                     {0}};
+    static const column windows[] = {{"Run", TM_LEFT},
+                                     {"Process", TM_RIGHT},
+                                     {"Tokens", TM_LEFT},
+                                     {"Window, s", TM_RIGHT},
+                                     {"Gross, J", TM_RIGHT},
+                                     {"Net, J", TM_RIGHT},
+                                     {"Idle before, W", TM_RIGHT},
+                                     {"Idle after, W", TM_RIGHT},
+                                     {"Meter", TM_LEFT},
+                                     {"Remarks", TM_LEFT},
+                                     {0}};
     const tm_record *of = &records->items[first];
     char label[1200];
-    tm_table table;
-    tm_table_init(&table, "");
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        tm_table_add_column(&table, columns[i].heading, columns[i].align);
+    int n = 0;
     for (int i = first; i < records->n; i++)
-        if (records->items[i].kind == TM_RECORD_SAMPLE &&
-            strcmp(records->items[i].cell_id, of->cell_id) == 0)
-            add_sample(&table, &records->items[i]);
+        n += records->items[i].kind == TM_RECORD_SAMPLE &&
+             strcmp(records->items[i].cell_id, of->cell_id) == 0;
     tm_cell_label(&of->cell, label, sizeof label);
-    snprintf(label + strlen(label), sizeof label - strlen(label), ": %d sample%s", table.n_rows,
-             tm_plural(table.n_rows));
+    snprintf(label + strlen(label), sizeof label - strlen(label), ": %d sample%s", n, tm_plural(n));
     tm_page_cell_begin(page, of->cell_id, label);
-    if (!table.n_rows) tm_page_note(page, of->reason[0] ? of->reason : "no sample");
-    tm_status status = table.n_rows ? tm_page_table(page, &table, err) : TM_OK;
+    if (!n) tm_page_note(page, of->reason[0] ? of->reason : "no sample");
+    tm_status status = put_records(page, records, of->cell_id, TM_RECORD_SAMPLE, samples, err);
+    if (status == TM_OK)
+        status = put_records(page, records, of->cell_id, TM_RECORD_ENERGY, windows, err);
     tm_page_cell_end(page);
-    tm_table_free(&table);
     return status;
 }
 
@@ -112,24 +164,33 @@ tm_status tm_page_samples(tm_page *page, const tm_records *records, tm_error *er
     return status;
 }
 
+/* "3 rows: 2 faster, 1 no difference shown", or the words of the only row. */
 static void put_arms_verdict(tm_page *page, const tm_arms *arms)
 {
     char words[480];
+    tm_text text = {0};
     int n_better = 0, n_worse = 0;
+    tm_text_format(&text, "B compared with A, %d rows", arms->n_rows);
     for (int i = 0; i < arms->n_rows; i++) {
+        const char *name = tm_arms_verdict_name(&arms->rows[i]);
+        int n = 0, n_before = 0;
         n_better += arms->rows[i].verdict == TM_ARMS_BETTER;
         n_worse += arms->rows[i].verdict == TM_ARMS_WORSE;
+        for (int k = 0; k < arms->n_rows; k++) {
+            const bool is_same = strcmp(tm_arms_verdict_name(&arms->rows[k]), name) == 0;
+            n += is_same;
+            n_before += is_same && k < i;
+        }
+        if (!n_before) tm_text_format(&text, "%s%d %s", i ? ", " : ": ", n, name);
     }
-    if (arms->n_rows == 1)
-        tm_arms_words(&arms->rows[0], words, sizeof words);
-    else
-        snprintf(words, sizeof words, "B compared with A: better in %d of %d rows, worse in %d",
-                 n_better, arms->n_rows, n_worse);
     tm_page_verdict(page,
                     n_worse                    ? TM_TONE_BAD
                     : n_better == arms->n_rows ? TM_TONE_GOOD
                                                : TM_TONE_UNSURE,
-                    words);
+                    arms->n_rows == 1 ? tm_arms_words(&arms->rows[0], words, sizeof words)
+                                      : tm_text_string(&text));
+    page->body.failed |= text.failed;
+    tm_text_free(&text);
 }
 
 /* The values that a row compares, one per process. */
@@ -181,7 +242,11 @@ tm_status tm_arms_page(const tm_arms *arms, const tm_records *records, int n, co
     for (int i = 0; i < arms->n_rows && status == TM_OK; i++)
         status = put_arms_values(&page, &arms->rows[i], i + 1, err);
     for (int i = 0; i < n && status == TM_OK; i++)
-        status = tm_page_machine(&page, &records[i], err);
+        status = tm_page_machine(&page,
+                                 n == 1   ? TM_PAGE_MACHINE
+                                 : i == 0 ? TM_PAGE_MACHINE " of A"
+                                          : TM_PAGE_MACHINE " of B",
+                                 &records[i], err);
     if (status == TM_OK) status = tm_page_save(&page, path, err);
     tm_plot_free(&plot);
     tm_table_free(&table);
@@ -202,7 +267,7 @@ tm_status tm_gate_page(const tm_gate *gate, const tm_records *records, const cha
     tm_page_verdict(&page, tones[tm_gate_judge(gate)], table.title ? table.title : "");
     tm_page_section(&page, "Rows", false);
     tm_status status = tm_page_table(&page, &table, err);
-    if (status == TM_OK) status = tm_page_machine(&page, records, err);
+    if (status == TM_OK) status = tm_page_machine(&page, TM_PAGE_MACHINE, records, err);
     if (status == TM_OK) status = tm_page_samples(&page, records, err);
     if (status == TM_OK) status = tm_page_save(&page, path, err);
     tm_table_free(&table);

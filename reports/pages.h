@@ -7,9 +7,12 @@
 #include "reports/gate.h"
 #include "reports/output/page.h"
 
-/* Sections: the machine and conditions of every run, and the samples of every cell, both folded.
- * Errors: NOMEM. */
-tm_status tm_page_machine(tm_page *page, const tm_records *records, tm_error *err) TM_MUST_USE;
+#define TM_PAGE_MACHINE "Machine and conditions"
+
+/* Sections: the machine and conditions of every run, and the samples and energy windows of every
+ * cell, both folded. Errors: NOMEM. */
+tm_status tm_page_machine(tm_page *page, const char *heading, const tm_records *records,
+                          tm_error *err) TM_MUST_USE;
 tm_status tm_page_samples(tm_page *page, const tm_records *records, tm_error *err) TM_MUST_USE;
 
 /* A comparison: verdict, rows, forest plot, the values of every pair, and the machine of each of

@@ -123,7 +123,7 @@ tm_status tm_report_page(const tm_report_content *c, const char *path, tm_error 
         status = put_prose(&page, status, &text);
     }
     put_method(&page);
-    if (status == TM_OK) status = tm_page_machine(&page, c->view->records, err);
+    if (status == TM_OK) status = tm_page_machine(&page, TM_PAGE_MACHINE, c->view->records, err);
     if (status == TM_OK) status = tm_page_samples(&page, c->view->records, err);
     if (status == TM_OK) status = tm_page_save(&page, path, err);
     tm_page_free(&page);

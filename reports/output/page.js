@@ -98,7 +98,10 @@
     tip.setAttribute("aria-hidden", "true"); // a screen reader reads the point's own label
     document.body.append(tip);
 
+    let shown = null;
+
     function showTip(point) {
+        shown = point;
         const at = point.getBoundingClientRect();
         tip.textContent = point.getAttribute("aria-label");
         tip.hidden = false;
@@ -108,6 +111,7 @@
     }
 
     function hideTip() {
+        shown = null;
         tip.hidden = true;
     }
 
@@ -121,6 +125,12 @@
             point.addEventListener("mouseleave", hideTip);
             point.addEventListener("focus", () => showTip(point));
             point.addEventListener("blur", hideTip);
+            // A finger cannot hover: the first tap shows the values, the second follows the link.
+            let wasShown = false;
+            point.addEventListener("pointerdown", () => { wasShown = shown === point; });
+            point.addEventListener("click", event => {
+                if (event.pointerType === "touch" && !wasShown) event.preventDefault();
+            });
             point.addEventListener("keydown", event => {
                 const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
                 const next = points[at + step];

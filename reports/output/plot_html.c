@@ -419,9 +419,9 @@ static void put_values(const tm_plot *plot, tm_text *out)
     tm_table table;
     tm_error err;
     tm_table_init(&table, "");
-    tm_table_add_column(&table, "Series", TM_LEFT);
+    if (!plot->is_rows) tm_table_add_column(&table, "Series", TM_LEFT);
     axis_name(plot->x_label, plot->n_tics == 0, name);
-    tm_table_add_column(&table, name, TM_RIGHT);
+    tm_table_add_column(&table, name, plot->is_rows ? TM_LEFT : TM_RIGHT);
     axis_name(plot->y_label, true, name);
     tm_table_add_column(&table, name, TM_RIGHT);
     for (int i = 0; i < plot->n_series; i++) {
@@ -432,7 +432,7 @@ static void put_values(const tm_plot *plot, tm_text *out)
             if (!isfinite(p->value)) continue;
             put_series_name(plot, i, &series);
             tm_table_add_row(&table);
-            tm_table_add_cell(&table, "%s", tm_text_string(&series));
+            if (!plot->is_rows) tm_table_add_cell(&table, "%s", tm_text_string(&series));
             tm_table_add_cell(&table, "%s", x_text(plot, p->x, number));
             tm_table_add_cell(&table, "%s", value_text(p, number));
             if (p->link[0]) tm_table_link(&table, p->link);

@@ -1,6 +1,7 @@
 /* HTML: a table of a page. page.js makes those without groups sortable, and adds filters. */
 #include "reports/output/table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void tm_html_escape(const char *text, tm_text *out)
@@ -28,12 +29,32 @@ void tm_html_escape(const char *text, tm_text *out)
     }
 }
 
-/* Text of more columns would make its row high in a narrow column. */
-enum { LONG = 30 };
+/* Columns of a text that would make its row high in a narrow column, and bytes of a text that is
+ * folded if it has twice as many. */
+enum { LONG = 30, FOLDED = 90 };
 
 static bool is_missing(const char *text)
 {
     return strcmp(text, "-") == 0 || strcmp(text, "N/A") == 0;
+}
+
+/* A text of many sentences shows its beginning, and the rest when it is opened. */
+static void put_text(const char *text, tm_text *out)
+{
+    size_t head = FOLDED;
+    if (strlen(text) > 2 * FOLDED)
+        while (head > 0 && text[head] != ' ') head--;
+    if (strlen(text) <= 2 * FOLDED || !head) {
+        tm_html_escape(text, out);
+        return;
+    }
+    char begin[FOLDED + 1];
+    snprintf(begin, sizeof begin, "%.*s", (int)head, text);
+    tm_text_add(out, "<details><summary>");
+    tm_html_escape(begin, out);
+    tm_text_add(out, "</summary>");
+    tm_html_escape(text + head, out);
+    tm_text_add(out, "</details>");
 }
 
 /* The first cell of a row names the row. */
@@ -42,7 +63,7 @@ static void put_cell(const tm_table *table, const tm_table_row *row, int column,
     static const tm_table_cell none = {.note = -1};
     const tm_table_cell *cell = column < row->n_cells ? &row->cells[column] : &none;
     const char *text = cell->text ? cell->text : "";
-    const char *tag = column == 0 ? "th scope=\"row\"" : "td";
+    const char *tag = column == 0 && text[0] ? "th scope=\"row\"" : "td";
     const char *class = is_missing(text)
                             ? (table->columns[column].align == TM_RIGHT ? "num missing" : "missing")
                         : table->columns[column].align == TM_RIGHT ? "num"
@@ -56,8 +77,11 @@ static void put_cell(const tm_table *table, const tm_table_row *row, int column,
         tm_html_escape(cell->link, out);
         tm_text_add(out, "\">");
     }
-    tm_html_escape(text, out);
-    if (cell->link[0]) tm_text_add(out, "</a>");
+    if (cell->link[0]) {
+        tm_html_escape(text, out);
+        tm_text_add(out, "</a>");
+    } else
+        put_text(text, out);
     if (cell->note >= 0) {
         char mark[8];
         tm_table_note_mark(cell->note, mark);

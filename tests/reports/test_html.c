@@ -104,6 +104,53 @@ static void table_is_escaped_and_linked(void **state)
     tm_table_free(&table);
 }
 
+/* A row of the table of cells would be ten lines high by the marks of its samples. */
+static void long_text_is_folded(void **state)
+{
+    (void)state;
+    tm_table table;
+    tm_text out = {0};
+    tm_error err = {0};
+    char text[240], *at = text;
+    for (int i = 0; i < 30; i++) at += sprintf(at, "%d-words ", i);
+    tm_table_init(&table, "");
+    tm_table_add_column(&table, "", TM_LEFT);
+    tm_table_add_row(&table);
+    tm_table_add_cell(&table, "%s", text);
+    assert_int_equal(tm_table_write_html(&table, &out, &err), TM_OK);
+    const char *html = tm_text_string(&out);
+    assert_has(html, "<thead><tr><td></td></tr></thead>");
+    assert_has(html, "><details><summary>0-words 1-words ");
+    assert_has(html, "10-words</summary> 11-words ");
+    assert_has(html, " 29-words </details></th>");
+    tm_text_free(&out);
+    tm_table_free(&table);
+}
+
+static void forest_plot_has_rows(void **state)
+{
+    (void)state;
+    tm_plot plot;
+    tm_text out = {0};
+    tm_plot_init(&plot, "p", "B compared with A", "row", "ratio B / A (logarithmic)");
+    plot.is_rows = true;
+    tm_plot_add_series(&plot, "", TM_MEASURED, 0, 0, false);
+    for (int i = 1; i <= 3; i++) {
+        char label[8];
+        snprintf(label, sizeof label, "row %d", i);
+        tm_plot_add_tic(&plot, i, label);
+        tm_plot_add_point(&plot, i, 1, 0.5, 2);
+    }
+    tm_plot_write_html(&plot, &out);
+    const char *html = tm_text_string(&out);
+    assert_has(html, "<title>row: row 2&#10;ratio B / A: 1.00 [0.50, 2.00]</title>");
+    /* Ratios of 0.5 and 2 are as far to the left and to the right of 1, in the middle. */
+    assert_has(html, "<path class=\"line dashed c6\" d=\"M300 ");
+    assert_int_equal(count(html, "<title>"), 3);
+    tm_text_free(&out);
+    tm_plot_free(&plot);
+}
+
 static void markdown_becomes_html(void **state)
 {
     (void)state;
@@ -239,6 +286,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table_is_escaped_and_linked),
+        cmocka_unit_test(long_text_is_folded),
+        cmocka_unit_test(forest_plot_has_rows),
         cmocka_unit_test(markdown_becomes_html),
         cmocka_unit_test(plot_shows_values),
         cmocka_unit_test(plot_without_values_is_left_out),
