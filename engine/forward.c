@@ -50,10 +50,12 @@ static void embed(const tm_thread_pass *self)
         } else {
             table->format->unpack_floats(table->data, token, table->n_rows, table->n_cols, x);
         }
+        if (self->config->embedding_scale != 0)
+            self->vec->scale(x, self->config->embedding_scale, (int)n_hidden, x);
         for (size_t i = 0; i < half; i++) {
             double angle = tm_thread_position(self, t) * s->frequency[i];
-            s->cos[(size_t)t * half + i] = (float)cos(angle);
-            s->sin[(size_t)t * half + i] = (float)sin(angle);
+            s->cos[(size_t)t * half + i] = (float)cos(angle) * s->rope_factor;
+            s->sin[(size_t)t * half + i] = (float)sin(angle) * s->rope_factor;
         }
     }
 }

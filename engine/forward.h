@@ -53,7 +53,8 @@ struct tm_session {
     float *logits;      /* [n_sequences or n_batch][n_vocab] */
     int *positions;     /* [n_sequences] tokens of each */
     double *frequency;  /* [n_rot / 2], radians per position */
-    float *cos, *sin;   /* [n_batch][n_rot / 2] */
+    float *cos, *sin;   /* [n_batch][n_rot / 2], times rope_factor */
+    float rope_factor;
     /* keys: [n_sequences][n_layers][n_kv_heads], each whole groups of keys for n_context positions
      * (tm_vec_key_at), half or float. values: the same, each [positions][head_dim]. */
     void *keys, *values;

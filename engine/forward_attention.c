@@ -1,6 +1,7 @@
 /* The attention of a layer: rotation, KV cache, and how the heads are shared among the threads. */
 #include "engine/forward_thread.h"
 
+#include <math.h>
 #include <string.h>
 
 static int sequence_of(const tm_thread_pass *self, int token)
@@ -23,8 +24,17 @@ static size_t cache_offset(const tm_thread_pass *self, int token, int layer, int
     return head * cache_positions(self) * (size_t)self->config->head_dim;
 }
 
-/* Rotates one head of a token: query head `index`, or key head `index` - n_heads, which is then
- * copied to the cache with its value. */
+/* RMSNorm of one head, if the model has it. */
+static void norm_head(const tm_thread_pass *self, const float *weight, float *x)
+{
+    int n = self->config->head_dim;
+    if (!weight) return;
+    float mean = self->vec->sum_squares(x, n) / (float)n;
+    self->vec->scale_by(x, 1 / sqrtf(mean + self->config->rms_epsilon), weight, n, x);
+}
+
+/* Normalizes and rotates one head of a token: query head `index`, or key head `index` - n_heads,
+ * which is then copied to the cache with its value. */
 static void place_head(const tm_thread_pass *self, int layer, int token, int index)
 {
     tm_session *s = self->s;
@@ -34,6 +44,7 @@ static void place_head(const tm_thread_pass *self, int layer, int token, int ind
     const float *c = s->cos + (size_t)token * half, *si = s->sin + (size_t)token * half;
     if (index < config->n_heads) {
         float *q = s->q + ((size_t)token * (size_t)config->n_heads + (size_t)index) * head_dim;
+        norm_head(self, self->model->layers[layer].q_norm, q);
         self->vec->rotate(q, config->n_rot, c, si, config->rope_half_split);
         return;
     }
@@ -42,6 +53,7 @@ static void place_head(const tm_thread_pass *self, int layer, int token, int ind
     size_t cache = cache_offset(self, token, layer, kv_head);
     size_t to = cache + (size_t)position * head_dim;
     size_t key = cache + tm_vec_key_at(n, position, 0);
+    norm_head(self, self->model->layers[layer].k_norm, s->k + from);
     self->vec->rotate(s->k + from, config->n_rot, c, si, config->rope_half_split);
     if (s->options.f16_kv) {
         tm_half *halves = (tm_half *)s->keys + key, *row = self->own->half_key;

@@ -6,9 +6,9 @@
 
 static const tm_role linear_roles[] = {TM_ROLE_Q,    TM_ROLE_K,  TM_ROLE_V,   TM_ROLE_O,
                                        TM_ROLE_GATE, TM_ROLE_UP, TM_ROLE_DOWN};
-static const tm_role norm_roles[] = {TM_ROLE_ATTN_NORM, TM_ROLE_ATTN_SUB_NORM, TM_ROLE_FFN_NORM,
-                                     TM_ROLE_FFN_SUB_NORM};
-enum { N_LINEAR = 7, N_NORM = 4 };
+static const tm_role norm_roles[] = {TM_ROLE_ATTN_NORM,     TM_ROLE_Q_NORM,   TM_ROLE_K_NORM,
+                                     TM_ROLE_ATTN_SUB_NORM, TM_ROLE_FFN_NORM, TM_ROLE_FFN_SUB_NORM};
+enum { N_LINEAR = 7, N_NORM = sizeof norm_roles / sizeof norm_roles[0] };
 
 static tm_matrix *matrix_of(tm_layer *layer, tm_role role)
 {
@@ -35,6 +35,10 @@ static const float **norm_of(tm_layer *layer, tm_role role)
     switch (role) {
     case TM_ROLE_ATTN_NORM:
         return &layer->attn_norm;
+    case TM_ROLE_Q_NORM:
+        return &layer->q_norm;
+    case TM_ROLE_K_NORM:
+        return &layer->k_norm;
     case TM_ROLE_ATTN_SUB_NORM:
         return &layer->attn_sub_norm;
     case TM_ROLE_FFN_NORM:
@@ -251,12 +255,22 @@ static bool is_copied(const loading *load, const tm_tensor_info *info, const tm_
     return tm_model_own_format(load->source, info->type) == format && format->row_group == 1;
 }
 
+/* What the model multiplies the product of a matrix by, apart from the matrix's own scale. */
+static float model_scale(const tm_config *config, tm_role role)
+{
+    if ((role == TM_ROLE_O || role == TM_ROLE_DOWN) && config->residual_scale != 0)
+        return config->residual_scale;
+    if (role == TM_ROLE_HEAD && config->logit_scale != 0) return 1 / config->logit_scale;
+    return 1;
+}
+
 static void place_matrix(const loading *load, tm_role role, const tm_tensor_info *info,
                          const tm_format *format, tm_matrix *matrix, uint8_t **cursor)
 {
     const tm_config *config = &load->model->config;
     matrix->post_scale = info->ternary ? 1 : info->post_scale;
     if (is_copied(load, info, format)) matrix->post_scale = info->extra;
+    matrix->post_scale *= model_scale(config, role);
     matrix->weight.format = format;
     matrix->weight.scale = format->ternary ? info->scale : 1;
     tm_role_shape(config, role, &matrix->weight.n_rows, &matrix->weight.n_cols);

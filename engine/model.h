@@ -13,13 +13,14 @@
 typedef struct tm_matrix {
     tm_weight weight;
     const tm_kernel *kernel; /* its format is weight.format */
-    float post_scale;        /* y is multiplied by it; 1 if none */
+    float post_scale;        /* y is multiplied by it, the model's scales included; 1 if none */
 } tm_matrix;
 
 typedef struct tm_layer {
     tm_matrix q, k, v, o, gate, up, down;
     const float *attn_norm, *ffn_norm;         /* [n_hidden] */
     const float *attn_sub_norm, *ffn_sub_norm; /* [n_heads * head_dim], [n_ffn]; NULL: none */
+    const float *q_norm, *k_norm;              /* [head_dim]; NULL: none */
 } tm_layer;
 
 /* NULL: the kernel that runs the weights as stored, see tm_model_auto. */

@@ -152,12 +152,12 @@ size_t tm_session_bytes(const tm_config *config, const tm_kernel *kernel,
     return count.overflow ? SIZE_MAX : count.used;
 }
 
-/* base^(-2i / n_rot), divided by the model's factor if it has one. Source: RoFormer (Su et
+/* Angles of position 1, divided by the model's factors if it has any. Source: RoFormer (Su et
  * al. 2021), section 3.2; rope_freqs as in llama.cpp. */
 static void fill_frequencies(const tm_model *model, double *frequency)
 {
     for (int i = 0; i < model->config.n_rot / 2; i++) {
-        frequency[i] = pow((double)model->config.rope_base, -2.0 * i / model->config.n_rot);
+        frequency[i] = tm_rope_frequency(&model->config, i);
         if (model->rope_freqs) frequency[i] /= (double)model->rope_freqs[i];
     }
 }
@@ -216,6 +216,7 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
     cursor place = {.base = s->arena.data};
     lay_out(&place, &model->config, model->kernel, model->head_kernel, &full, n_threads, s);
     fill_frequencies(model, s->frequency);
+    s->rope_factor = tm_rope_attention_factor(&model->config.rope_scaling);
     for (int i = 0; i < n_threads; i++) s->steal_lines[i].node = tm_pool_node(pool, i);
     s->habit = tm_steal_habit_of(tm_pool_cores_differ(pool));
     bool whole = full.n_positions / full.n_sequences >= full.n_context;

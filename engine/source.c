@@ -10,12 +10,11 @@
 
 static const struct {
     const char *name;
-    bool rope_half_split, sub_norms, relu2;
+    bool rope_half_split, sub_norms, qk_norms, relu2;
 } architectures[] = {
-    {"bitnet", true, true, false},
-    {"bitnet-25", true, true, true},
-    {"bitnet-b1.58", true, true, true},
-    {"llama", false, false, false},
+    {"bitnet", true, true, false, false},      {"bitnet-25", true, true, false, true},
+    {"bitnet-b1.58", true, true, false, true}, {"llama", false, false, false, false},
+    {"qwen3", true, false, true, false},       {"minicpm", false, false, false, false},
 };
 
 static const struct {
@@ -32,10 +31,48 @@ bool tm_config_set_arch(tm_config *config, const char *arch)
         snprintf(config->arch, sizeof config->arch, "%s", arch);
         config->rope_half_split = architectures[i].rope_half_split;
         config->sub_norms = architectures[i].sub_norms;
+        config->qk_norms = architectures[i].qk_norms;
         config->relu2 = architectures[i].relu2;
         return true;
     }
     return false;
+}
+
+void tm_config_set_default_scales(tm_config *config)
+{
+    if (strcmp(config->arch, "minicpm") != 0) return;
+    config->embedding_scale = 12;
+    config->residual_scale = 1.4f / sqrtf((float)config->n_layers);
+    config->logit_scale = (float)config->n_hidden / 256;
+}
+
+float tm_rope_attention_factor(const tm_rope_scaling *scaling)
+{
+    if (!scaling->yarn) return 1;
+    return scaling->ext == 0 ? scaling->attention
+                             : scaling->attention * (1 + 0.1f * logf(scaling->factor));
+}
+
+/* The pair that makes `turns` turns in the original context. */
+static double pair_of_turns(const tm_config *c, double turns)
+{
+    const double two_pi = 6.283185307179586;
+    return c->n_rot * log(c->rope_scaling.n_context / (turns * two_pi)) /
+           (2 * log((double)c->rope_base));
+}
+
+double tm_rope_frequency(const tm_config *config, int i)
+{
+    const tm_rope_scaling *scaling = &config->rope_scaling;
+    double kept = pow((double)config->rope_base, -2.0 * i / config->n_rot);
+    if (scaling->factor == 0) return kept;
+    double scaled = kept / (double)scaling->factor;
+    if (!scaling->yarn) return scaled;
+    double low = fmax(0, floor(pair_of_turns(config, (double)scaling->beta_fast)));
+    double high = fmin(config->n_rot - 1, ceil(pair_of_turns(config, (double)scaling->beta_slow)));
+    double place = (i - low) / fmax(0.001, high - low);
+    double share = (1 - fmin(1, fmax(0, place))) * (double)scaling->ext;
+    return scaled * (1 - share) + kept * share;
 }
 
 char *tm_config_arch_names(char *text, size_t size)
@@ -62,6 +99,24 @@ static tm_status check_positive(const char *name, float value, tm_error *err)
 {
     if (isfinite(value) && value > 0) return TM_OK;
     return tm_fail(err, TM_FORMAT, "%s is %g; it must be finite and above 0", name, (double)value);
+}
+
+/* 0: there is none. */
+static tm_status check_scale(const char *name, float value, tm_error *err)
+{
+    return value == 0 ? TM_OK : check_positive(name, value, err);
+}
+
+static tm_status check_scaling(const tm_rope_scaling *s, tm_error *err)
+{
+    tm_status status = check_scale("the rope scaling factor", s->factor, err);
+    if (status || !s->yarn) return status;
+    if ((status = check_positive("the rope scaling factor", s->factor, err))) return status;
+    if ((status = check_positive("YaRN's attention factor", s->attention, err))) return status;
+    if ((status = check_positive("YaRN's beta_fast", s->beta_fast, err))) return status;
+    if ((status = check_positive("YaRN's beta_slow", s->beta_slow, err))) return status;
+    if ((status = check_scale("YaRN's ext_factor", s->ext, err))) return status;
+    return check_range("YaRN's original context length", s->n_context, 1, INT32_MAX, err);
 }
 
 tm_status tm_config_check(const tm_config *config, tm_error *err)
@@ -95,6 +150,10 @@ tm_status tm_config_check(const tm_config *config, tm_error *err)
     if ((status = check_range("the context length", c->n_context, 0, INT32_MAX, err)))
         return status;
     if ((status = check_positive("the rope base", c->rope_base, err))) return status;
+    if ((status = check_scaling(&c->rope_scaling, err))) return status;
+    if ((status = check_scale("the embedding scale", c->embedding_scale, err))) return status;
+    if ((status = check_scale("the residual scale", c->residual_scale, err))) return status;
+    if ((status = check_scale("the logit scale", c->logit_scale, err))) return status;
     return check_positive("the norm epsilon", c->rms_epsilon, err);
 }
 
@@ -152,6 +211,10 @@ void tm_role_shape(const tm_config *config, tm_role role, int *n_rows, int *n_co
     case TM_ROLE_DOWN:
         rows = config->n_hidden, cols = config->n_ffn;
         break;
+    case TM_ROLE_Q_NORM:
+    case TM_ROLE_K_NORM:
+        cols = config->head_dim;
+        break;
     case TM_ROLE_COUNT:
         break;
     }
@@ -181,10 +244,13 @@ bool tm_role_present(const tm_config *config, tm_role role)
     case TM_ROLE_ATTN_SUB_NORM:
     case TM_ROLE_FFN_SUB_NORM:
         return config->sub_norms;
+    case TM_ROLE_Q_NORM:
+    case TM_ROLE_K_NORM:
+        return config->qk_norms;
     case TM_ROLE_HEAD:
         return !config->tied_head;
     case TM_ROLE_ROPE_FREQS:
-        return strcmp(config->arch, "llama") == 0;
+        return strncmp(config->arch, "bitnet", strlen("bitnet")) != 0;
     default:
         return true;
     }

@@ -7,7 +7,7 @@
 #include "engine/gguf.h"
 #include "kernels/base.h"
 
-/* role, GGUF name (%d: layer) */
+/* role, GGUF name (%d: layer). Synthetic weights depend on a role's number: new ones go last. */
 #define TM_ROLES(X)                                                                                \
     X(EMBEDDING, "token_embd.weight")                                                              \
     X(OUTPUT_NORM, "output_norm.weight")                                                           \
@@ -23,7 +23,9 @@
     X(GATE, "blk.%d.ffn_gate.weight")                                                              \
     X(UP, "blk.%d.ffn_up.weight")                                                                  \
     X(FFN_SUB_NORM, "blk.%d.ffn_sub_norm.weight")                                                  \
-    X(DOWN, "blk.%d.ffn_down.weight")
+    X(DOWN, "blk.%d.ffn_down.weight")                                                              \
+    X(Q_NORM, "blk.%d.attn_q_norm.weight")                                                         \
+    X(K_NORM, "blk.%d.attn_k_norm.weight")
 
 typedef enum tm_role {
 #define TM_ROLE_ENUM(name, text) TM_ROLE_##name,
@@ -31,25 +33,49 @@ typedef enum tm_role {
 #undef TM_ROLE_ENUM
 } tm_role;
 
+/* How the angles of a model's positions differ from position * base^(-2i / n_rot). */
+typedef struct tm_rope_scaling {
+    float factor;  /* angles are divided by it; 0 and 1: not scaled */
+    bool yarn;     /* only those of low frequencies, by the fields below. Source: YaRN (Peng et al.
+                      2023), as in llama.cpp */
+    int n_context; /* positions of the original training */
+    float ext, attention;       /* share of the correction; factor of cos and sin */
+    float beta_fast, beta_slow; /* turns in n_context from which on, and up to which, a frequency is
+                                   kept and scaled */
+} tm_rope_scaling;
+
 /* The sizes and constants of a model. */
 typedef struct tm_config {
     char name[96];
-    char arch[24]; /* bitnet, bitnet-25, bitnet-b1.58, llama */
+    char arch[24]; /* bitnet, bitnet-25, bitnet-b1.58, llama, qwen3, minicpm */
     int n_layers, n_hidden, n_ffn;
     int n_heads, n_kv_heads, head_dim, n_rot; /* n_rot: rotated part of head_dim */
     int n_vocab, n_context;                   /* n_context: the training length, 0 unknown */
     float rope_base, rms_epsilon;
-    bool rope_half_split; /* bitnet*: pairs (i, i + n_rot/2); llama: (2i, 2i + 1) */
+    tm_rope_scaling rope_scaling;
+    bool rope_half_split; /* bitnet*, qwen3: pairs (i, i + n_rot/2); others: (2i, 2i + 1) */
     bool sub_norms;       /* RMSNorm before W_o and before W_down (bitnet*) */
+    bool qk_norms;        /* RMSNorm of each head of q and k before the rotation (qwen3) */
     bool relu2;           /* max(g,0)^2 instead of SiLU (bitnet-25, bitnet-b1.58) */
     bool tied_head;       /* the head is the embedding */
+    bool ternary_tables; /* synthetic: embedding and head are trits, and Q2_0 stores every matrix */
+    /* minicpm; 0: 1. The embedding times embedding_scale, what a block adds to the residual stream
+     * times residual_scale, logits divided by logit_scale. */
+    float embedding_scale, residual_scale, logit_scale;
 } tm_config;
 
-/* Sets arch and what follows from it: rope_half_split, sub_norms, relu2. Returns false, and sets
- * nothing, for an architecture that the engine does not support. Source: forward passes of
+/* Sets arch and what follows from it: rope_half_split, sub_norms, qk_norms, relu2. Returns false,
+ * and sets nothing, for an architecture that the engine does not support. Source: forward passes of
  * llama.cpp and bitnet.cpp. */
 bool tm_config_set_arch(tm_config *config, const char *arch);
-/* "bitnet, bitnet-25, bitnet-b1.58 and llama", for messages. Returns text. */
+/* The three scales of minicpm in models that do not state them; requires n_layers and n_hidden.
+ * Nothing for other architectures. Source: MiniCPM 1 and 2, as in llama.cpp. */
+void tm_config_set_default_scales(tm_config *config);
+/* Factor of cos and sin: YaRN's correction of the attention, else 1. */
+float tm_rope_attention_factor(const tm_rope_scaling *scaling);
+/* The angle of position 1 for pair i of n_rot / 2. */
+double tm_rope_frequency(const tm_config *config, int i);
+/* "bitnet, bitnet-25, ... and llama", for messages. Returns text. */
 char *tm_config_arch_names(char *text, size_t size);
 /* FORMAT for numbers that no model can have; the message has name, value and limit. */
 tm_status tm_config_check(const tm_config *config, tm_error *err) TM_MUST_USE;
@@ -59,8 +85,8 @@ bool tm_role_is_per_layer(tm_role role);
 /* Rows and columns of a role in a model of this config (vectors: 1 row). */
 void tm_role_shape(const tm_config *config, tm_role role, int *n_rows, int *n_cols);
 bool tm_role_is_linear(tm_role role); /* Q K V O GATE UP DOWN */
-/* Whether a model of this config has the tensor (sub-norms, separate head). ROPE_FREQS, which only
- * llama can have, is optional: `describe` tells whether it is present. */
+/* Whether a model of this config has the tensor (sub-norms, separate head). ROPE_FREQS, which
+ * bitnet* lacks, is optional: `describe` tells whether it is present. */
 bool tm_role_present(const tm_config *config, tm_role role);
 /* Sum of n_rows * n_cols over the linear roles of all layers. */
 int64_t tm_config_linear_weights(const tm_config *config);
@@ -112,10 +138,10 @@ tm_status tm_source_open_gguf(const char *path, tm_source *out, tm_error *err) T
 tm_status tm_source_from_gguf(tm_gguf *gguf, tm_source *out, tm_error *err) TM_MUST_USE;
 
 /* A seeded model of any shape: uniform random trits, one log-uniform scale per matrix chosen so
- * that activations stay in range through all layers, normal embedding rounded to half. Trit (row,
- * col) of a tensor depends only on seed, role, layer, row and column, so every layout holds the
- * same model. Errors: UNSUPPORTED (an architecture that tm_config_set_arch does not know), and
- * those of tm_config_check. */
+ * that activations stay in range through all layers, normal embedding rounded to half (or trits,
+ * see ternary_tables). Trit (row, col) of a tensor depends only on seed, role, layer, row and
+ * column, so every layout holds the same model. Errors: UNSUPPORTED (an architecture that
+ * tm_config_set_arch does not know), and those of tm_config_check. */
 tm_status tm_source_open_synth(const tm_config *config, uint64_t seed, tm_source *out,
                                tm_error *err) TM_MUST_USE;
 

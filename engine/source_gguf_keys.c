@@ -88,6 +88,42 @@ static tm_status read_heads(keys *k, tm_config *c, tm_error *err)
     return read_int(k, "rope.dimension_count", &c->n_rot, &found, err);
 }
 
+static bool equals(tm_gguf_string text, const char *word)
+{
+    return text.length == strlen(word) && memcmp(text.data, word, text.length) == 0;
+}
+
+static tm_status read_float(keys *k, const char *rest, float *out, tm_error *err)
+{
+    bool found;
+    return tm_gguf_f32(k->gguf, key(k, rest), out, &found, err);
+}
+
+/* Defaults and the product of the two attention factors as in llama.cpp. */
+static tm_status read_yarn(keys *k, const tm_config *c, tm_rope_scaling *s, tm_error *err)
+{
+    bool found;
+    float factor = 1, log_multiplier = 0;
+    s->yarn = true;
+    s->n_context = c->n_context;
+    s->ext = -1;
+    s->attention = 1, s->beta_fast = 32, s->beta_slow = 1;
+    tm_status status =
+        read_int(k, "rope.scaling.original_context_length", &s->n_context, &found, err);
+    if (!status) status = read_float(k, "rope.scaling.yarn_ext_factor", &s->ext, err);
+    if (s->ext < 0) s->ext = 1;
+    if (!status) status = read_float(k, "rope.scaling.attn_factor", &s->attention, err);
+    if (!status) status = read_float(k, "rope.scaling.yarn_attn_factor", &factor, err);
+    s->attention *= factor;
+    if (!status) status = read_float(k, "rope.scaling.yarn_beta_fast", &s->beta_fast, err);
+    if (!status) status = read_float(k, "rope.scaling.yarn_beta_slow", &s->beta_slow, err);
+    if (!status) status = read_float(k, "rope.scaling.yarn_log_multiplier", &log_multiplier, err);
+    if (!status && log_multiplier != 0)
+        status = tm_fail(err, TM_UNSUPPORTED, "key '%s' is %g; only 0 is supported", k->text,
+                         (double)log_multiplier);
+    return status;
+}
+
 /* Converted 1bitLLM models have type linear with factor 1, which changes nothing. */
 static tm_status read_rope(keys *k, tm_config *c, tm_error *err)
 {
@@ -95,23 +131,44 @@ static tm_status read_rope(keys *k, tm_config *c, tm_error *err)
     float factor = 1;
     tm_gguf_string type = {"linear", strlen("linear")};
     c->rope_base = 10000;
-    tm_status status = tm_gguf_f32(k->gguf, key(k, "rope.freq_base"), &c->rope_base, &found, err);
+    tm_status status = read_float(k, "rope.freq_base", &c->rope_base, err);
     if (!status) status = tm_gguf_str(k->gguf, key(k, "rope.scaling.type"), &type, &found, err);
-    if (status) return status;
-    if (type.length == 4 && memcmp(type.data, "none", 4) == 0) return TM_OK;
-    if (type.length != 6 || memcmp(type.data, "linear", 6) != 0)
-        return tm_fail(err, TM_UNSUPPORTED,
-                       "key '%s' must be none or linear; other position scaling is not supported",
-                       k->text);
+    if (status || equals(type, "none")) return status;
+    bool yarn = equals(type, "yarn");
+    if (!yarn && !equals(type, "linear"))
+        return tm_fail(
+            err, TM_UNSUPPORTED,
+            "key '%s' must be none, linear or yarn; other position scaling is not supported",
+            k->text);
     status = tm_gguf_f32(k->gguf, key(k, "rope.scale_linear"), &factor, &found,
                          err); /* before 2023-11 */
-    if (!status && !found)
-        status = tm_gguf_f32(k->gguf, key(k, "rope.scaling.factor"), &factor, &found, err);
-    if (status) return status;
-    if (factor != 1 && factor != 0) /* llama.cpp reads 0 as 1 */
-        return tm_fail(err, TM_UNSUPPORTED, "key '%s' is %g; only 1 is supported", k->text,
-                       (double)factor);
-    return TM_OK;
+    if (!status && !found) status = read_float(k, "rope.scaling.factor", &factor, err);
+    if (factor == 0) factor = 1; /* as in llama.cpp */
+    if (status || (factor == 1 && !yarn)) return status;
+    c->rope_scaling.factor = factor;
+    return yarn ? read_yarn(k, c, &c->rope_scaling, err) : TM_OK;
+}
+
+/* Models of minicpm that older converters wrote do not state their scales. */
+static tm_status read_scales(keys *k, tm_config *c, tm_error *err)
+{
+    if (strcmp(c->arch, "minicpm") != 0) return TM_OK;
+    tm_config_set_default_scales(c);
+    tm_status status = read_float(k, "embedding_scale", &c->embedding_scale, err);
+    if (!status) status = read_float(k, "residual_scale", &c->residual_scale, err);
+    return status ? status : read_float(k, "logit_scale", &c->logit_scale, err);
+}
+
+/* bitnet stands for models with both gates; a key that some converters write tells which. */
+static tm_status read_gate(keys *k, tm_config *c, tm_error *err)
+{
+    bool found;
+    tm_gguf_string gate;
+    tm_status status = tm_gguf_str(k->gguf, key(k, "hidden_activation"), &gate, &found, err);
+    if (status || !found) return status;
+    c->relu2 = equals(gate, "relu2");
+    if (c->relu2 || equals(gate, "silu")) return TM_OK;
+    return tm_fail(err, TM_UNSUPPORTED, "key '%s' must be silu or relu2", k->text);
 }
 
 static tm_status read_embedding(const tm_gguf *gguf, tm_config *c, tm_error *err)
@@ -191,6 +248,8 @@ tm_status tm_source_read_config(const tm_gguf *gguf, tm_config *out, tm_error *e
     if (!status) status = read_int(&k, "context_length", &c.n_context, &found, err);
     if (!status) status = read_heads(&k, &c, err);
     if (!status) status = read_rope(&k, &c, err);
+    if (!status) status = read_scales(&k, &c, err);
+    if (!status) status = read_gate(&k, &c, err);
     if (!status)
         status = tm_gguf_f32(gguf, key(&k, "attention.layer_norm_rms_epsilon"), &c.rms_epsilon,
                              NULL, err);

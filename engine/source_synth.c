@@ -45,6 +45,7 @@ static uint64_t word_at(uint64_t row, int index)
  */
 static float scale_of(const synth *s, tm_role role, int layer, int n_cols)
 {
+    if (!tm_role_is_linear(role)) return 0.34375f; /* of a table: as wide as a normal one */
     double u = (double)(tm_mix64(tensor_key(s->seed, role, layer) ^ TM_GOLDEN) >> 11) * 0x1p-53;
     double scale = exp2(2 * u - 1) / sqrt(n_cols * (2.0 / 3.0));
     return tm_half_to_float(tm_half_from_float((float)scale));
@@ -54,9 +55,12 @@ static tm_gguf_type synth_type(const tm_source *source, tm_role role, int layer)
 {
     int n_rows, n_cols;
     (void)layer;
-    if (role == TM_ROLE_EMBEDDING || role == TM_ROLE_HEAD) return TM_GGUF_F16;
-    if (!tm_role_is_linear(role)) return TM_GGUF_F32;
+    bool is_table = role == TM_ROLE_EMBEDDING || role == TM_ROLE_HEAD;
     tm_role_shape(&source->config, role, &n_rows, &n_cols);
+    if (source->config.ternary_tables && n_cols % 64 == 0 && (is_table || tm_role_is_linear(role)))
+        return TM_GGUF_Q2_0;
+    if (is_table) return TM_GGUF_F16;
+    if (!tm_role_is_linear(role)) return TM_GGUF_F32;
     return n_cols % 128 == 0 ? TM_GGUF_I2_S : TM_GGUF_TQ2_0;
 }
 
@@ -132,7 +136,8 @@ static void synth_floats(const tm_source *source, tm_role role, int layer, int r
     uint64_t tensor = tensor_key(s->seed, role, tm_role_is_per_layer(role) ? layer : 0);
     for (int row = row_begin; row < row_end; row++, out += n_cols) {
         uint64_t key = row_key(tensor, row);
-        if (tm_role_is_linear(role)) {
+        bool is_table = role == TM_ROLE_EMBEDDING || role == TM_ROLE_HEAD;
+        if (tm_role_is_linear(role) || (is_table && source->config.ternary_tables)) {
             float scale = scale_of(s, role, layer, n_cols);
             int8_t trits[16 * TRITS_PER_WORD];
             for (int col = 0; col < n_cols; col += (int)sizeof trits) {
@@ -140,7 +145,7 @@ static void synth_floats(const tm_source *source, tm_role role, int layer, int r
                 fill_trits(s, key, col, n, trits);
                 for (int i = 0; i < n; i++) out[col + i] = (float)trits[i] * scale;
             }
-        } else if (role == TM_ROLE_EMBEDDING || role == TM_ROLE_HEAD) {
+        } else if (is_table) {
             fill_normal(key, n_cols, out);
         } else { /* norms: uniform in 0.5 .. 1.5, in steps of 2^-24 */
             for (int i = 0; i < n_cols; i++)

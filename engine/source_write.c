@@ -11,9 +11,10 @@ static tm_status check_arch(const tm_config *config, tm_error *err)
     if (!tm_config_set_arch(&implied, config->arch))
         return tm_fail(err, TM_ARG, "architecture '%s' is not supported", config->arch);
     if (implied.rope_half_split != config->rope_half_split ||
-        implied.sub_norms != config->sub_norms || implied.relu2 != config->relu2)
+        implied.sub_norms != config->sub_norms || implied.qk_norms != config->qk_norms ||
+        implied.relu2 != config->relu2)
         return tm_fail(err, TM_ARG,
-                       "model %s differs from architecture %s in its rotation, sub-norms or gate",
+                       "model %s differs from architecture %s in its rotation, norms or gate",
                        config->name, config->arch);
     if (!config->tied_head && strcmp(config->arch, "bitnet") == 0)
         return tm_fail(
@@ -21,6 +22,26 @@ static tm_status check_arch(const tm_config *config, tm_error *err)
             "model %s has a separate head, which other programs ignore for architecture bitnet",
             config->name);
     return TM_OK;
+}
+
+static void put_scales(tm_gguf_writer *w, const tm_config *c)
+{
+    const tm_rope_scaling *s = &c->rope_scaling;
+    char key[96];
+#define KEY(rest) (snprintf(key, sizeof key, "%s.%s", c->arch, rest), key)
+    if (c->embedding_scale != 0) tm_gguf_put_f32(w, KEY("embedding_scale"), c->embedding_scale);
+    if (c->residual_scale != 0) tm_gguf_put_f32(w, KEY("residual_scale"), c->residual_scale);
+    if (c->logit_scale != 0) tm_gguf_put_f32(w, KEY("logit_scale"), c->logit_scale);
+    if (s->factor == 0) return;
+    tm_gguf_put_str(w, KEY("rope.scaling.type"), s->yarn ? "yarn" : "linear");
+    tm_gguf_put_f32(w, KEY("rope.scaling.factor"), s->factor);
+    if (!s->yarn) return;
+    tm_gguf_put_u32(w, KEY("rope.scaling.original_context_length"), (uint32_t)s->n_context);
+    tm_gguf_put_f32(w, KEY("rope.scaling.yarn_ext_factor"), s->ext);
+    tm_gguf_put_f32(w, KEY("rope.scaling.yarn_attn_factor"), s->attention);
+    tm_gguf_put_f32(w, KEY("rope.scaling.yarn_beta_fast"), s->beta_fast);
+    tm_gguf_put_f32(w, KEY("rope.scaling.yarn_beta_slow"), s->beta_slow);
+#undef KEY
 }
 
 static void put_config(tm_gguf_writer *w, const tm_config *c, tm_gguf_type type)
@@ -45,6 +66,7 @@ static void put_config(tm_gguf_writer *w, const tm_config *c, tm_gguf_type type)
     tm_gguf_put_u32(w, KEY("rope.dimension_count"), (uint32_t)c->n_rot);
     tm_gguf_put_u32(w, KEY("vocab_size"), (uint32_t)c->n_vocab);
 #undef KEY
+    put_scales(w, c);
     tm_gguf_put_u32(w, "general.file_type", tm_convert_file_type(type));
     tm_gguf_put_u32(w, "general.quantization_version", 2);
 }
@@ -109,6 +131,8 @@ tm_status tm_source_write_gguf(tm_source *source, tm_gguf_type type, int fd, con
                                tm_error *err)
 {
     tm_convert_options options = {.type = type,
+                                  .keeps_tables =
+                                      type == TM_GGUF_Q2_0 && source->config.ternary_tables,
                                   .table_type = type == TM_GGUF_BF16 ? TM_GGUF_BF16 : TM_GGUF_F16};
     tm_gguf_writer *w;
     tm_status status = tm_config_check(&source->config, err);

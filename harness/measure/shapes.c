@@ -93,6 +93,7 @@ static tm_status read_shape(const tm_json *json, const char *file, int index, tm
                                         "embedding_params",
                                         "source",
                                         "note",
+                                        "ternary_tables",
                                         NULL};
     tm_config *config = &out->config;
     char what[160];
@@ -102,7 +103,8 @@ static tm_status read_shape(const tm_json *json, const char *file, int index, tm
     if (!tm_json_is_object(json)) return tm_fail(err, TM_FORMAT, "%s: not an object", what);
     tm_json_reader r = {.json = json, .err = err, .what = what};
     tm_read_only_keys(&r, known);
-    for (const char *const *key = known; *key; key++)
+    const bool has_tables = tm_json_get(json, "ternary_tables");
+    for (const char *const *key = known; key[1]; key++) /* the last may be missing */
         if (!tm_json_get(json, *key)) tm_read_fail(&r, "\"%s\" is missing", *key);
     tm_read_text(&r, "name", out->name, sizeof out->name);
     tm_read_text(&r, "short_name", out->short_name, sizeof out->short_name);
@@ -111,11 +113,13 @@ static tm_status read_shape(const tm_json *json, const char *file, int index, tm
     read_sizes(&r, out);
     read_architecture(&r, out);
     config->tied_head = tm_read_bool(&r, "tied_embeddings");
+    config->ternary_tables = has_tables && tm_read_bool(&r, "ternary_tables");
     config->rope_base = (float)read_positive_or(&r, "rope_base", DEFAULT_ROPE_BASE);
     config->rms_epsilon = (float)read_positive_or(&r, "epsilon", DEFAULT_EPSILON);
     if (!tm_json_is_null(tm_json_get(json, "context")))
         config->n_context = (int)tm_read_int(&r, "context", 1, INT_MAX);
     if (r.status != TM_OK) return r.status;
+    tm_config_set_default_scales(config);
     memcpy(config->name, out->name, sizeof out->name);
     tm_status status = tm_config_check(config, err);
     return status == TM_OK ? TM_OK : tm_fail_in(err, "%s", what);
@@ -197,6 +201,7 @@ static bool is_of_shape(const tm_config *c, const tm_shape *shape)
     const tm_config *s = &shape->config;
     return shape->is_supported && strcmp(shape->architecture, s->arch) == 0 &&
            c->rope_half_split == s->rope_half_split && c->sub_norms == s->sub_norms &&
+           c->qk_norms == s->qk_norms && (c->logit_scale != 0) == (s->logit_scale != 0) &&
            c->relu2 == s->relu2 && c->n_hidden == s->n_hidden && c->n_ffn == s->n_ffn &&
            c->n_layers == s->n_layers && c->n_heads == s->n_heads &&
            c->n_kv_heads == s->n_kv_heads && c->head_dim == s->head_dim && c->n_rot == s->n_rot &&

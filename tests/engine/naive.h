@@ -53,17 +53,40 @@ static inline void naive_norm(const naive *m, tm_role role, int layer, const dou
     free(weight);
 }
 
+/* Written after the paper, section 3.3 and appendix A.2, with llama.cpp's rounding of the ramp. */
+static inline double naive_frequency(const tm_config *c, int i)
+{
+    const tm_rope_scaling *s = &c->rope_scaling;
+    double base = (double)c->rope_base, theta = pow(base, -2.0 * i / c->n_rot);
+    if (s->factor == 0) return theta;
+    if (!s->yarn) return theta / (double)s->factor;
+    double ends[2], turns[2] = {(double)s->beta_fast, (double)s->beta_slow};
+    for (int k = 0; k < 2; k++)
+        ends[k] = c->n_rot / 2.0 * log(s->n_context / (turns[k] * 2 * acos(-1))) / log(base);
+    double first = floor(ends[0]) > 0 ? floor(ends[0]) : 0;
+    double last = ceil(ends[1]) < c->n_rot - 1 ? ceil(ends[1]) : c->n_rot - 1;
+    double gone = i <= first ? 0 : i >= last ? 1 : (i - first) / (last - first);
+    return theta * ((1 - gone) + gone / (double)s->factor);
+}
+
 static inline void naive_rotate(const naive *m, int position, double *x)
 {
     int n = m->config->n_rot;
+    const tm_rope_scaling *s = &m->config->rope_scaling;
+    double factor = s->yarn ? (double)s->attention * (1 + 0.1 * log((double)s->factor)) : 1;
     for (int i = 0; i < n / 2; i++) {
-        double angle = position * pow((double)m->config->rope_base, -2.0 * i / n);
+        double angle = position * naive_frequency(m->config, i);
         int a = m->config->rope_half_split ? i : 2 * i;
         int b = m->config->rope_half_split ? i + n / 2 : 2 * i + 1;
         double u = x[a], v = x[b];
-        x[a] = u * cos(angle) - v * sin(angle);
-        x[b] = u * sin(angle) + v * cos(angle);
+        x[a] = (u * cos(angle) - v * sin(angle)) * factor;
+        x[b] = (u * sin(angle) + v * cos(angle)) * factor;
     }
+}
+
+static inline double scale_or_1(float scale)
+{
+    return scale == 0 ? 1 : (double)scale;
 }
 
 /* logits: [n_tokens][n_vocab] */
@@ -85,7 +108,8 @@ static inline void naive_forward(tm_source *source, const int32_t *tokens, int n
     float *row = naive_alloc((size_t)c->n_hidden, sizeof(float));
     for (int t = 0; t < n_tokens; t++) {
         source->floats(source, TM_ROLE_EMBEDDING, 0, tokens[t], tokens[t] + 1, row);
-        for (int i = 0; i < c->n_hidden; i++) x[i] = (double)row[i];
+        for (int i = 0; i < c->n_hidden; i++)
+            x[i] = (double)row[i] * scale_or_1(c->embedding_scale);
         for (int l = 0; l < c->n_layers; l++) {
             double *k = keys + ((size_t)l * (size_t)n_tokens + (size_t)t) * (size_t)n_kv;
             double *v = values + ((size_t)l * (size_t)n_tokens + (size_t)t) * (size_t)n_kv;
@@ -93,6 +117,10 @@ static inline void naive_forward(tm_source *source, const int32_t *tokens, int n
             naive_multiply(m, TM_ROLE_Q, l, h, q);
             naive_multiply(m, TM_ROLE_K, l, h, k);
             naive_multiply(m, TM_ROLE_V, l, h, v);
+            for (int i = 0; c->qk_norms && i < c->n_heads; i++)
+                naive_norm(m, TM_ROLE_Q_NORM, l, q + i * hd, q + i * hd);
+            for (int i = 0; c->qk_norms && i < c->n_kv_heads; i++)
+                naive_norm(m, TM_ROLE_K_NORM, l, k + i * hd, k + i * hd);
             for (int i = 0; i < c->n_heads; i++) naive_rotate(m, t, q + i * hd);
             for (int i = 0; i < c->n_kv_heads; i++) naive_rotate(m, t, k + i * hd);
             for (int i = 0; i < c->n_heads; i++) {
@@ -118,7 +146,7 @@ static inline void naive_forward(tm_source *source, const int32_t *tokens, int n
             }
             if (c->sub_norms) naive_norm(m, TM_ROLE_ATTN_SUB_NORM, l, h, h);
             naive_multiply(m, TM_ROLE_O, l, h, y);
-            for (int i = 0; i < c->n_hidden; i++) x[i] += y[i];
+            for (int i = 0; i < c->n_hidden; i++) x[i] += y[i] * scale_or_1(c->residual_scale);
             naive_norm(m, TM_ROLE_FFN_NORM, l, x, h);
             naive_multiply(m, TM_ROLE_GATE, l, h, q);
             naive_multiply(m, TM_ROLE_UP, l, h, u);
@@ -128,11 +156,13 @@ static inline void naive_forward(tm_source *source, const int32_t *tokens, int n
             }
             if (c->sub_norms) naive_norm(m, TM_ROLE_FFN_SUB_NORM, l, u, u);
             naive_multiply(m, TM_ROLE_DOWN, l, u, y);
-            for (int i = 0; i < c->n_hidden; i++) x[i] += y[i];
+            for (int i = 0; i < c->n_hidden; i++) x[i] += y[i] * scale_or_1(c->residual_scale);
         }
         naive_norm(m, TM_ROLE_OUTPUT_NORM, 0, x, h);
         naive_multiply(m, c->tied_head ? TM_ROLE_EMBEDDING : TM_ROLE_HEAD, 0, h,
                        logits + (size_t)t * (size_t)c->n_vocab);
+        for (int i = 0; i < c->n_vocab; i++)
+            logits[(size_t)t * (size_t)c->n_vocab + (size_t)i] /= scale_or_1(c->logit_scale);
     }
     for (int i = 0; i < 4; i++) free(work[i]);
     free(keys);

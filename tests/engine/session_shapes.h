@@ -47,6 +47,12 @@ static inline int odd_shapes(tm_config *out)
     out[n] = shaped("llama", 64, 100, 2, 1, 64);
     out[n].n_rot = 16; /* the rest of a head is not rotated */
     out[n++].tied_head = false;
+    out[n++] = shaped("qwen3", 64, 100, 4, 2, 48);
+    out[n] = shaped("qwen3", 64, 100, 2, 2, 64);
+    out[n++].rope_scaling = (tm_rope_scaling){4, true, 16, 1, 1, 8, 1};
+    out[n] = shaped("minicpm", 128, 100, 2, 2, 64);
+    tm_config_set_default_scales(&out[n]);
+    out[n++].rope_scaling.factor = 3;
     return n;
 }
 

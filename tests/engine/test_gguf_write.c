@@ -220,6 +220,16 @@ static void check_same_config(const tm_config *a, const tm_config *b)
     assert_true(a->rope_base == b->rope_base && a->rms_epsilon == b->rms_epsilon);
     assert_true(a->rope_half_split == b->rope_half_split && a->sub_norms == b->sub_norms);
     assert_true(a->relu2 == b->relu2 && a->tied_head == b->tied_head);
+    assert_true(a->qk_norms == b->qk_norms);
+    assert_memory_equal(&a->rope_scaling.factor, &b->rope_scaling.factor, sizeof(float));
+    assert_true(a->rope_scaling.yarn == b->rope_scaling.yarn &&
+                a->rope_scaling.n_context == b->rope_scaling.n_context &&
+                a->rope_scaling.ext == b->rope_scaling.ext &&
+                a->rope_scaling.attention == b->rope_scaling.attention &&
+                a->rope_scaling.beta_fast == b->rope_scaling.beta_fast &&
+                a->rope_scaling.beta_slow == b->rope_scaling.beta_slow);
+    assert_true(a->embedding_scale == b->embedding_scale &&
+                a->residual_scale == b->residual_scale && a->logit_scale == b->logit_scale);
 }
 
 static float rounded(tm_gguf_type type, float value)
@@ -301,6 +311,15 @@ static void models_are_read_back(void **state)
         check_model(&c, types[i]);
         c = make_config("bitnet-25", 128, 128, 2, true);
         c.head_dim = 64, c.n_rot = 32;
+        check_model(&c, types[i]);
+        c = make_config("qwen3", 128, 256, 70, true);
+        c.head_dim = c.n_rot = 64;
+        c.rope_scaling = (tm_rope_scaling){4, true, 100, 0.5f, 1.25f, 16, 2};
+        c.ternary_tables = true;
+        check_model(&c, types[i]);
+        c = make_config("minicpm", 128, 256, 5, false);
+        tm_config_set_default_scales(&c);
+        c.rope_scaling.factor = 2;
         check_model(&c, types[i]);
     }
     tm_config odd = make_config("llama", 60, 100, 1, true); /* no size is a multiple of a block */

@@ -278,19 +278,6 @@ static void test_blockwise_activations(void **state)
     need_one_compared();
 }
 
-/* The same trits with one scale of activations per token. The limit is what this difference costs:
- * bitnet.cpp's logits of bn_b-I2_S are 0.062 from llama.cpp's of bn_b-TQ2_0, the same model, at the
- * worst position. */
-static void test_blockwise_files_on_a_ternary_kernel(void **state)
-{
-    static const char *const names[] = {"bn_t-TQ1_0", "ll_d-TQ2_0", "bn_s-TQ1_0", "ll_e-TQ1_0",
-                                        "bn_a-TQ2_0", "bn_b-TQ2_0", "bn_s-TQ2_0", "bn_t-TQ2_0_q6k"};
-    (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        compare_both(names[i], "ternary", 6.5e-2, 5e-2, 1e-1);
-    need_one_compared();
-}
-
 static float *logits_on(const char *name, const char *kernel, int n_threads, const golden *g)
 {
     tm_model model;
@@ -310,6 +297,50 @@ static float *logits_on(const char *name, const char *kernel, int n_threads, con
     }
     tm_pool_close(pool);
     return copy;
+}
+
+/* Architectures and types of 2026: norms of q and k, YaRN, scales for every 64 weights in all
+ * matrices; the three scales of minicpm and scaled positions. */
+static void test_later_architectures(void **state)
+{
+    (void)state;
+    compare("qw_y-Q2_0", "kv32", NULL, (limits){6e-2, 2e-3, 0.5});
+    compare("mc_l-TQ2_0", "kv32", NULL, (limits){6e-2, 2e-3, 0.5});
+    need_one_compared();
+}
+
+/* ik_llama.cpp quantizes activations in four parts, so its logits are only near, but one scale per
+ * matrix makes the files equal to the same model in I2_S. */
+static void test_types_with_scales_of_rows(void **state)
+{
+    static const char *const names[] = {"b158_g-IQ1_BN", "b158_g-IQ2_BN"};
+    golden g;
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        compare(names[i], "kv16", NULL, (limits){1e-1, 1e-1, 2});
+        if (!load_golden(names[i], "kv16", &g)) continue;
+        float *got = logits_on(names[i], NULL, 1, &g),
+              *wanted = logits_on("b158_g-I2_S", NULL, 1, &g);
+        size_t bytes = (size_t)g.n_tokens * (size_t)g.n_vocab * sizeof(float);
+        if (got && wanted) assert_memory_equal(got, wanted, bytes);
+        free(got);
+        free(wanted);
+        free(g.logits);
+    }
+    need_one_compared();
+}
+
+/* The same trits with one scale of activations per token. The limit is what this difference costs:
+ * bitnet.cpp's logits of bn_b-I2_S are 0.062 from llama.cpp's of bn_b-TQ2_0, the same model, at the
+ * worst position. */
+static void test_blockwise_files_on_a_ternary_kernel(void **state)
+{
+    static const char *const names[] = {"bn_t-TQ1_0", "ll_d-TQ2_0", "bn_s-TQ1_0", "ll_e-TQ1_0",
+                                        "bn_a-TQ2_0", "bn_b-TQ2_0", "bn_s-TQ2_0", "bn_t-TQ2_0_q6k"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        compare_both(names[i], "ternary", 6.5e-2, 5e-2, 1e-1);
+    need_one_compared();
 }
 
 /* The F32 original with int8 activations and 2-bit weights is the I2_S file, head and all. */
@@ -369,6 +400,8 @@ int main(void)
         GOLDEN_TEST(test_one_layer),
         GOLDEN_TEST(test_i2_s_of_every_architecture),
         GOLDEN_TEST(test_blockwise_activations),
+        GOLDEN_TEST(test_later_architectures),
+        GOLDEN_TEST(test_types_with_scales_of_rows),
         GOLDEN_TEST(test_blockwise_files_on_a_ternary_kernel),
         GOLDEN_TEST(test_f32_file_on_a_ternary_kernel),
         GOLDEN_TEST(test_exact_kernels_agree_on_real_files),

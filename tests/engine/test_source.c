@@ -92,9 +92,13 @@ static void architectures_set_rotation_norms_and_gate(void **state)
     assert_true(tm_config_set_arch(&c, "bitnet-25"));
     assert_true(c.rope_half_split && c.sub_norms && c.relu2);
     assert_true(tm_config_set_arch(&c, "llama"));
-    assert_true(!c.rope_half_split && !c.sub_norms && !c.relu2);
+    assert_true(!c.rope_half_split && !c.sub_norms && !c.qk_norms && !c.relu2);
+    assert_true(tm_config_set_arch(&c, "qwen3"));
+    assert_true(c.rope_half_split && !c.sub_norms && c.qk_norms && !c.relu2);
+    assert_true(tm_config_set_arch(&c, "minicpm"));
+    assert_true(!c.rope_half_split && !c.sub_norms && !c.qk_norms && !c.relu2);
     assert_false(tm_config_set_arch(&c, "gpt2"));
-    assert_string_equal(c.arch, "llama");
+    assert_string_equal(c.arch, "minicpm");
 }
 
 static void roles_have_names_and_shapes(void **state)
@@ -121,6 +125,8 @@ static void roles_have_names_and_shapes(void **state)
         {TM_ROLE_UP, "blk.17.ffn_up.weight", 640, 256, true, true},
         {TM_ROLE_FFN_SUB_NORM, "blk.17.ffn_sub_norm.weight", 1, 640, false, true},
         {TM_ROLE_DOWN, "blk.17.ffn_down.weight", 256, 640, true, true},
+        {TM_ROLE_Q_NORM, "blk.17.attn_q_norm.weight", 1, 96, false, true},
+        {TM_ROLE_K_NORM, "blk.17.attn_k_norm.weight", 1, 96, false, true},
     };
     tm_config c = good_config();
     int64_t weights = 0;
@@ -146,6 +152,7 @@ static void roles_have_names_and_shapes(void **state)
     assert_true(tm_role_present(&c, TM_ROLE_HEAD));
     assert_false(tm_role_present(&c, TM_ROLE_FFN_SUB_NORM));
     assert_true(tm_role_present(&c, TM_ROLE_ROPE_FREQS));
+    assert_false(tm_role_present(&c, TM_ROLE_Q_NORM));
     assert_true(tm_role_present(&c, TM_ROLE_DOWN));
     tm_config largest = {.n_layers = 1024,
                          .n_hidden = 1 << 24,
@@ -223,7 +230,7 @@ static const struct {
     {"missing_head_count", TM_FORMAT, "'bitnet.attention.head_count' is missing"},
     {"missing_embedding_length", TM_FORMAT, "'bitnet.embedding_length' is missing"},
     {"unknown_arch", TM_UNSUPPORTED,
-     "'nonsense' is not supported; supported are bitnet, bitnet-25, bitnet-b1.58 and llama"},
+     "'nonsense' is not supported; supported are bitnet, bitnet-25, "},
     {"missing_tensor", TM_FORMAT, "'blk.0.ffn_down.weight' is missing"},
     {"head_count_zero", TM_FORMAT, "'bitnet.attention.head_count' is 0"},
     {"kv_heads_not_divisor", TM_FORMAT, "3 key-value heads do not divide 4 heads"},

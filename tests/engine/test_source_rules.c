@@ -207,10 +207,10 @@ static void messages_name_the_broken_rule(void **state)
     expect_error(&s, TM_FORMAT, "the head size is 3; it must be even");
     s = good, s.key_length = 4, s.value_length = 2;
     expect_error(&s, TM_UNSUPPORTED, "'llama.attention.value_length' is 2, but keys have 4");
-    s = good, s.rope_type = "yarn";
-    expect_error(&s, TM_UNSUPPORTED, "'llama.rope.scaling.type' must be none or linear");
-    s = good, s.rope_type = "linear", s.rope_factor = 4;
-    expect_error(&s, TM_UNSUPPORTED, "'llama.rope.scaling.factor' is 4; only 1 is supported");
+    s = good, s.rope_type = "su";
+    expect_error(&s, TM_UNSUPPORTED, "'llama.rope.scaling.type' must be none, linear or yarn");
+    s = good, s.rope_type = "linear", s.rope_factor = -4;
+    expect_error(&s, TM_FORMAT, "the rope scaling factor is -4; it must be finite and above 0");
     s = good, s.q_scale = NAN;
     expect_error(&s, TM_FORMAT, "'blk.0.attn_q.scale' is nan");
     s = good, s.q_scale = -1;

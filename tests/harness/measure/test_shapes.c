@@ -35,8 +35,9 @@ static void test_stated_architectures(void **state)
         {"Falcon-E-1B", "Falcon-E-1B", "llama", "llama", 10000, 1e-5f, 0, false, true},
         {"TriLM 3.9B", "TriLM 3.9B", "llama", "llama", 10000, 1e-5f, 2048, false, true},
         {"Qwen2.5 1.5B", "Qwen2.5 1.5B", "qwen2", "llama", 10000, 1e-5f, 0, true, true},
-        {"Ternary-Bonsai-4B", "Ternary-Bonsai-4B", "qwen3", "qwen3", 5000000, 1e-6f, 0, true,
-         false},
+        {"Ternary-Bonsai-4B", "Ternary-Bonsai-4B", "qwen3", "qwen3", 5000000, 1e-6f, 0, true, true},
+        {"BitCPM-CANN-8B", "BitCPM-CANN-8B", "minicpm", "minicpm", 10000, 1e-5f, 32768, false,
+         true},
     };
     (void)state;
     tm_shapes shapes;
@@ -58,6 +59,11 @@ static void test_stated_architectures(void **state)
     assert_true(real->config.relu2 && real->config.sub_norms && real->config.rope_half_split);
     const tm_shape *dummy = tm_shapes_find(&shapes, "3.8B");
     assert_true(dummy->config.sub_norms && !dummy->config.relu2 && dummy->config.head_dim == 120);
+    assert_false(real->config.ternary_tables || real->config.qk_norms);
+    const tm_shape *bonsai = tm_shapes_find(&shapes, "Ternary-Bonsai-8B");
+    assert_true(bonsai->config.ternary_tables && bonsai->config.qk_norms);
+    const tm_shape *cpm = tm_shapes_find(&shapes, "BitCPM-CANN-8B");
+    assert_true(cpm->config.embedding_scale == 12 && cpm->config.logit_scale == 16);
     assert_null(tm_shapes_find(&shapes, "126M"));
     tm_shapes_free(&shapes);
 }
@@ -113,9 +119,9 @@ static void test_models_by_name(void **state)
     assert_says(err.message, "did you mean \"125M\"?");
     assert_int_equal(tm_source_open_name("synth:", 1, &source, &err), TM_ARG);
     assert_int_equal(tm_source_open_name("/no/such.gguf", 1, &source, &err), TM_IO);
-    assert_int_equal(tm_source_open_name("synth:Ternary-Bonsai-8B", 1, &source, &err),
-                     TM_UNSUPPORTED);
-    assert_says(err.message, "model Ternary-Bonsai-8B has architecture qwen3");
+    assert_ok(tm_source_open_name("synth:Ternary-Bonsai-8B", 1, &source, &err), err);
+    assert_int_equal(source.type(&source, TM_ROLE_HEAD, 0), TM_GGUF_Q2_0);
+    tm_source_close(&source);
     assert_ok(tm_source_open_name("synth:TriLM 99M", 1, &source, &err), err);
     assert_string_equal(source.config.arch, "llama");
     tm_source_close(&source);
