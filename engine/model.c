@@ -8,7 +8,8 @@ static const tm_role linear_roles[] = {TM_ROLE_Q,    TM_ROLE_K,  TM_ROLE_V,   TM
                                        TM_ROLE_GATE, TM_ROLE_UP, TM_ROLE_DOWN};
 static const tm_role norm_roles[] = {TM_ROLE_ATTN_NORM,     TM_ROLE_Q_NORM,   TM_ROLE_K_NORM,
                                      TM_ROLE_ATTN_SUB_NORM, TM_ROLE_FFN_NORM, TM_ROLE_FFN_SUB_NORM};
-enum { N_LINEAR = 7, N_NORM = sizeof norm_roles / sizeof norm_roles[0] };
+static const tm_role rope_roles[] = {TM_ROLE_ROPE_FREQS, TM_ROLE_ROPE_SHORT, TM_ROLE_ROPE_LONG};
+enum { N_LINEAR = 7, N_NORM = sizeof norm_roles / sizeof norm_roles[0], N_ROPE = 3 };
 
 static tm_matrix *matrix_of(tm_layer *layer, tm_role role)
 {
@@ -46,6 +47,11 @@ static const float **norm_of(tm_layer *layer, tm_role role)
     default:
         return &layer->ffn_sub_norm;
     }
+}
+
+static const float **rope_of(tm_model *model, int i)
+{
+    return i == 0 ? &model->rope_freqs : i == 1 ? &model->rope_short : &model->rope_long;
 }
 
 /* Sums and products that saturate at SIZE_MAX, a size that no memory holds. */
@@ -102,7 +108,8 @@ static tm_costs costs_from(const tm_config *config, const tm_kernel *head_kernel
     for (int i = 0; i < N_NORM; i++) norms = add_bytes(norms, vector_bytes(config, norm_roles[i]));
     norms = mul_bytes(norms, (size_t)config->n_layers);
     norms = add_bytes(norms, vector_bytes(config, TM_ROLE_OUTPUT_NORM));
-    costs.norm_bytes = add_bytes(norms, vector_bytes(config, TM_ROLE_ROPE_FREQS));
+    for (int i = 0; i < N_ROPE; i++) norms = add_bytes(norms, vector_bytes(config, rope_roles[i]));
+    costs.norm_bytes = norms;
     costs.kv_bytes_per_position = (size_t)config->n_layers * kv_width * 2 * (f16_kv ? 2 : 4);
     costs.linear_macs = tm_config_linear_weights(config);
     costs.head_macs = (int64_t)config->n_vocab * config->n_hidden;
@@ -135,7 +142,7 @@ typedef struct loading {
     tm_source *source;
     tm_model *model;
     tm_tensor_info *infos; /* [n_layers][N_LINEAR] */
-    tm_tensor_info head, embedding, rope_freqs;
+    tm_tensor_info head, embedding, rope[N_ROPE];
     tm_role head_role; /* EMBEDDING when tied */
     uint8_t *buffer;   /* [n_threads][buffer_bytes] */
     size_t buffer_bytes;
@@ -153,7 +160,7 @@ static tm_status describe(tm_source *source, tm_role role, int layer, tm_tensor_
     char name[64];
     tm_status status = source->describe(source, role, layer, info, err);
     if (status != TM_OK) return status;
-    if (!info->present && role != TM_ROLE_ROPE_FREQS) {
+    if (!info->present && !tm_role_is_optional(role)) {
         tm_role_name(role, layer, name, sizeof name);
         return tm_fail(err, TM_FORMAT, "tensor %s is missing", name);
     }
@@ -166,7 +173,8 @@ static tm_status describe_all(loading *load, tm_error *err)
     load->head_role = source->config.tied_head ? TM_ROLE_EMBEDDING : TM_ROLE_HEAD;
     tm_status status = describe(source, TM_ROLE_EMBEDDING, 0, &load->embedding, err);
     if (status == TM_OK) status = describe(source, load->head_role, 0, &load->head, err);
-    if (status == TM_OK) status = describe(source, TM_ROLE_ROPE_FREQS, 0, &load->rope_freqs, err);
+    for (int i = 0; status == TM_OK && i < N_ROPE; i++)
+        status = describe(source, rope_roles[i], 0, &load->rope[i], err);
     for (int l = 0; status == TM_OK && l < source->config.n_layers; l++)
         for (int i = 0; status == TM_OK && i < N_LINEAR; i++)
             status = describe(source, linear_roles[i], l,
@@ -307,8 +315,9 @@ static void place_all(loading *load)
                 *norm_of(&model->layers[l], norm_roles[i]) =
                     take(&cursor, vector_bytes(config, norm_roles[i]));
     model->output_norm = take(&cursor, vector_bytes(config, TM_ROLE_OUTPUT_NORM));
-    if (load->rope_freqs.present)
-        model->rope_freqs = take(&cursor, vector_bytes(config, TM_ROLE_ROPE_FREQS));
+    for (int i = 0; i < N_ROPE; i++)
+        if (load->rope[i].present)
+            *rope_of(model, i) = take(&cursor, vector_bytes(config, rope_roles[i]));
 }
 
 /* Weights of a file that are read before their pages are released: 4 MiB of F32 per thread. */
@@ -372,7 +381,8 @@ static void pack_part(void *arg, int thread, int n_threads)
                   buffer);
     if (thread != 0) return;
     pack_vector(load, TM_ROLE_OUTPUT_NORM, 0, model->output_norm);
-    if (model->rope_freqs) pack_vector(load, TM_ROLE_ROPE_FREQS, 0, model->rope_freqs);
+    for (int i = 0; i < N_ROPE; i++)
+        if (*rope_of(model, i)) pack_vector(load, rope_roles[i], 0, *rope_of(model, i));
 }
 
 /* Bytes of all matrices of layers l_begin and later, each in the layout of its own kernel. */

@@ -87,7 +87,8 @@ typedef struct tm_model {
     tm_matrix head;      /* [n_vocab][n_hidden] */
     tm_weight embedding; /* the same memory as head.weight if tied */
     const float *output_norm;
-    const float *rope_freqs; /* [n_rot / 2] or NULL */
+    /* Factors of the rotation, [n_rot / 2] each or NULL. */
+    const float *rope_freqs, *rope_short, *rope_long;
     tm_pages pages;
     uint64_t load_ns;
 } tm_model;

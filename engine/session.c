@@ -154,11 +154,15 @@ size_t tm_session_bytes(const tm_config *config, const tm_kernel *kernel,
 
 /* Angles of position 1, divided by the model's factors if it has any. Source: RoFormer (Su et
  * al. 2021), section 3.2; rope_freqs as in llama.cpp. */
-static void fill_frequencies(const tm_model *model, double *frequency)
+static void fill_frequencies(const tm_model *model, int n_context, double *frequency)
 {
+    bool is_long = n_context > model->config.rope_scaling.n_context;
+    const float *factors = model->rope_freqs ? model->rope_freqs
+                           : is_long         ? model->rope_long
+                                             : model->rope_short;
     for (int i = 0; i < model->config.n_rot / 2; i++) {
         frequency[i] = tm_rope_frequency(&model->config, i);
-        if (model->rope_freqs) frequency[i] /= (double)model->rope_freqs[i];
+        if (factors) frequency[i] /= (double)factors[i];
     }
 }
 
@@ -215,7 +219,7 @@ tm_status tm_session_open(const tm_model *model, tm_pool *pool, const tm_session
     tm_pool_run(pool, touch_part, s);
     cursor place = {.base = s->arena.data};
     lay_out(&place, &model->config, model->kernel, model->head_kernel, &full, n_threads, s);
-    fill_frequencies(model, s->frequency);
+    fill_frequencies(model, full.n_context, s->frequency);
     s->rope_factor = tm_rope_attention_factor(&model->config.rope_scaling);
     for (int i = 0; i < n_threads; i++) s->steal_lines[i].node = tm_pool_node(pool, i);
     s->habit = tm_steal_habit_of(tm_pool_cores_differ(pool));

@@ -17,11 +17,8 @@ static const struct {
     {"qwen3", true, false, true, false},       {"minicpm", false, false, false, false},
 };
 
-static const struct {
-    const char *format;
-    bool per_layer;
-} roles[TM_ROLE_COUNT] = {
-#define ROLE_ROW(name, text) [TM_ROLE_##name] = {text, TM_ROLE_##name >= TM_ROLE_ATTN_NORM},
+static const char *const names[TM_ROLE_COUNT] = {
+#define ROLE_ROW(name, text) [TM_ROLE_##name] = text,
     TM_ROLES(ROLE_ROW)};
 
 bool tm_config_set_arch(tm_config *config, const char *arch)
@@ -48,9 +45,9 @@ void tm_config_set_default_scales(tm_config *config)
 
 float tm_rope_attention_factor(const tm_rope_scaling *scaling)
 {
-    if (!scaling->yarn) return 1;
-    return scaling->ext == 0 ? scaling->attention
-                             : scaling->attention * (1 + 0.1f * logf(scaling->factor));
+    float factor = scaling->attention == 0 ? 1 : scaling->attention;
+    return scaling->yarn && scaling->ext != 0 ? factor * (1 + 0.1f * logf(scaling->factor))
+                                              : factor;
 }
 
 /* The pair that makes `turns` turns in the original context. */
@@ -110,9 +107,9 @@ static tm_status check_scale(const char *name, float value, tm_error *err)
 static tm_status check_scaling(const tm_rope_scaling *s, tm_error *err)
 {
     tm_status status = check_scale("the rope scaling factor", s->factor, err);
+    if (!status) status = check_scale("the rope attention factor", s->attention, err);
     if (status || !s->yarn) return status;
     if ((status = check_positive("the rope scaling factor", s->factor, err))) return status;
-    if ((status = check_positive("YaRN's attention factor", s->attention, err))) return status;
     if ((status = check_positive("YaRN's beta_fast", s->beta_fast, err))) return status;
     if ((status = check_positive("YaRN's beta_slow", s->beta_slow, err))) return status;
     if ((status = check_scale("YaRN's ext_factor", s->ext, err))) return status;
@@ -159,17 +156,20 @@ tm_status tm_config_check(const tm_config *config, tm_error *err)
 
 void tm_role_name(tm_role role, int layer, char *out, size_t size)
 {
-    if (roles[role].per_layer) {
-        const char *rest = roles[role].format + strlen("blk.%d");
-        snprintf(out, size, "blk.%d%s", layer, rest);
-    } else {
-        snprintf(out, size, "%s", roles[role].format);
-    }
+    if (tm_role_is_per_layer(role))
+        snprintf(out, size, "blk.%d%s", layer, names[role] + strlen("blk.%d"));
+    else
+        snprintf(out, size, "%s", names[role]);
 }
 
 bool tm_role_is_per_layer(tm_role role)
 {
-    return roles[role].per_layer;
+    return strncmp(names[role], "blk.", strlen("blk.")) == 0;
+}
+
+bool tm_role_is_optional(tm_role role)
+{
+    return role == TM_ROLE_ROPE_FREQS || role == TM_ROLE_ROPE_SHORT || role == TM_ROLE_ROPE_LONG;
 }
 
 void tm_role_shape(const tm_config *config, tm_role role, int *n_rows, int *n_cols)
@@ -186,6 +186,8 @@ void tm_role_shape(const tm_config *config, tm_role role, int *n_rows, int *n_co
     case TM_ROLE_FFN_NORM:
         break;
     case TM_ROLE_ROPE_FREQS:
+    case TM_ROLE_ROPE_SHORT:
+    case TM_ROLE_ROPE_LONG:
         cols = config->n_rot / 2;
         break;
     case TM_ROLE_Q:
@@ -251,6 +253,9 @@ bool tm_role_present(const tm_config *config, tm_role role)
         return !config->tied_head;
     case TM_ROLE_ROPE_FREQS:
         return strncmp(config->arch, "bitnet", strlen("bitnet")) != 0;
+    case TM_ROLE_ROPE_SHORT:
+    case TM_ROLE_ROPE_LONG:
+        return strcmp(config->arch, "minicpm") == 0;
     default:
         return true;
     }

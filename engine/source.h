@@ -25,7 +25,9 @@
     X(FFN_SUB_NORM, "blk.%d.ffn_sub_norm.weight")                                                  \
     X(DOWN, "blk.%d.ffn_down.weight")                                                              \
     X(Q_NORM, "blk.%d.attn_q_norm.weight")                                                         \
-    X(K_NORM, "blk.%d.attn_k_norm.weight")
+    X(K_NORM, "blk.%d.attn_k_norm.weight")                                                         \
+    X(ROPE_SHORT, "rope_factors_short.weight")                                                     \
+    X(ROPE_LONG, "rope_factors_long.weight")
 
 typedef enum tm_role {
 #define TM_ROLE_ENUM(name, text) TM_ROLE_##name,
@@ -33,13 +35,15 @@ typedef enum tm_role {
 #undef TM_ROLE_ENUM
 } tm_role;
 
-/* How the angles of a model's positions differ from position * base^(-2i / n_rot). */
+/* How the angles of a model's positions differ from position * base^(-2i / n_rot). A model of
+ * minicpm may also have ROPE_SHORT and ROPE_LONG: factors by which the angles of each pair are
+ * divided, in contexts of up to and above n_context positions. */
 typedef struct tm_rope_scaling {
     float factor;  /* angles are divided by it; 0 and 1: not scaled */
     bool yarn;     /* only those of low frequencies, by the fields below. Source: YaRN (Peng et al.
                       2023), as in llama.cpp */
     int n_context; /* positions of the original training */
-    float ext, attention;       /* share of the correction; factor of cos and sin */
+    float ext, attention;       /* share of the correction; factor of cos and sin, 0: 1 */
     float beta_fast, beta_slow; /* turns in n_context from which on, and up to which, a frequency is
                                    kept and scaled */
 } tm_rope_scaling;
@@ -71,7 +75,7 @@ bool tm_config_set_arch(tm_config *config, const char *arch);
 /* The three scales of minicpm in models that do not state them; requires n_layers and n_hidden.
  * Nothing for other architectures. Source: MiniCPM 1 and 2, as in llama.cpp. */
 void tm_config_set_default_scales(tm_config *config);
-/* Factor of cos and sin: YaRN's correction of the attention, else 1. */
+/* Factor of cos and sin, with YaRN's correction of the attention. */
 float tm_rope_attention_factor(const tm_rope_scaling *scaling);
 /* The angle of position 1 for pair i of n_rot / 2. */
 double tm_rope_frequency(const tm_config *config, int i);
@@ -85,9 +89,10 @@ bool tm_role_is_per_layer(tm_role role);
 /* Rows and columns of a role in a model of this config (vectors: 1 row). */
 void tm_role_shape(const tm_config *config, tm_role role, int *n_rows, int *n_cols);
 bool tm_role_is_linear(tm_role role); /* Q K V O GATE UP DOWN */
-/* Whether a model of this config has the tensor (sub-norms, separate head). ROPE_FREQS, which
- * bitnet* lacks, is optional: `describe` tells whether it is present. */
+/* Whether a model of this config has the tensor (sub-norms, separate head). Factors of the rotation
+ * are optional where an architecture can have them: `describe` tells whether they are present. */
 bool tm_role_present(const tm_config *config, tm_role role);
+bool tm_role_is_optional(tm_role role);
 /* Sum of n_rows * n_cols over the linear roles of all layers. */
 int64_t tm_config_linear_weights(const tm_config *config);
 

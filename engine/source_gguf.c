@@ -100,7 +100,7 @@ static tm_status bind(tm_source *source, tm_role role, int layer, tm_error *err)
         present || !tm_role_is_per_layer(role) ? claim(self, name) : NULL;
     if (!present) return TM_OK;
     if (!tensor) {
-        if (role == TM_ROLE_ROPE_FREQS) return TM_OK;
+        if (tm_role_is_optional(role)) return TM_OK;
         return tm_fail(err, TM_FORMAT, "tensor '%s' is missing", name);
     }
     tm_role_shape(&source->config, role, &n_rows, &n_cols);
@@ -114,7 +114,7 @@ static tm_status bind(tm_source *source, tm_role role, int layer, tm_error *err)
                        "tensor '%s' is of type %s; a vector must be F32, F16 or BF16; convert the "
                        "checkpoint again",
                        name, tm_gguf_type_name(tensor->type));
-    return check_vector(tensor, name, role == TM_ROLE_ROPE_FREQS, err);
+    return check_vector(tensor, name, tm_role_is_optional(role), err);
 }
 
 /* A tensor without a role (a bias, an expert, one more layer) means a model of another kind. */

@@ -124,6 +124,15 @@ static tm_status read_yarn(keys *k, const tm_config *c, tm_rope_scaling *s, tm_e
     return status;
 }
 
+static tm_status read_long_rope(keys *k, const tm_config *c, tm_rope_scaling *s, tm_error *err)
+{
+    bool found;
+    s->n_context = c->n_context;
+    tm_status status =
+        read_int(k, "rope.scaling.original_context_length", &s->n_context, &found, err);
+    return status ? status : read_float(k, "rope.scaling.attn_factor", &s->attention, err);
+}
+
 /* Converted 1bitLLM models have type linear with factor 1, which changes nothing. */
 static tm_status read_rope(keys *k, tm_config *c, tm_error *err)
 {
@@ -134,19 +143,20 @@ static tm_status read_rope(keys *k, tm_config *c, tm_error *err)
     tm_status status = read_float(k, "rope.freq_base", &c->rope_base, err);
     if (!status) status = tm_gguf_str(k->gguf, key(k, "rope.scaling.type"), &type, &found, err);
     if (status || equals(type, "none")) return status;
-    bool yarn = equals(type, "yarn");
-    if (!yarn && !equals(type, "linear"))
-        return tm_fail(
-            err, TM_UNSUPPORTED,
-            "key '%s' must be none, linear or yarn; other position scaling is not supported",
-            k->text);
+    bool yarn = equals(type, "yarn"), long_rope = equals(type, "longrope");
+    if (!yarn && !long_rope && !equals(type, "linear"))
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "key '%s' must be none, linear, yarn or longrope; other position scaling is "
+                       "not supported",
+                       k->text);
     status = tm_gguf_f32(k->gguf, key(k, "rope.scale_linear"), &factor, &found,
                          err); /* before 2023-11 */
     if (!status && !found) status = read_float(k, "rope.scaling.factor", &factor, err);
     if (factor == 0) factor = 1; /* as in llama.cpp */
-    if (status || (factor == 1 && !yarn)) return status;
-    c->rope_scaling.factor = factor;
-    return yarn ? read_yarn(k, c, &c->rope_scaling, err) : TM_OK;
+    if (status || (factor == 1 && !yarn && !long_rope)) return status;
+    if (factor != 1 || yarn) c->rope_scaling.factor = factor;
+    if (yarn) return read_yarn(k, c, &c->rope_scaling, err);
+    return long_rope ? read_long_rope(k, c, &c->rope_scaling, err) : TM_OK;
 }
 
 /* Models of minicpm that older converters wrote do not state their scales. */

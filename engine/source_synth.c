@@ -70,7 +70,7 @@ static tm_status synth_describe(tm_source *source, tm_role role, int layer, tm_t
     int n_rows, n_cols;
     (void)err;
     *out = (tm_tensor_info){.scale = 1, .post_scale = 1, .extra = 1, .type = TM_GGUF_F32};
-    if (role == TM_ROLE_ROPE_FREQS || !tm_role_present(&source->config, role)) return TM_OK;
+    if (tm_role_is_optional(role) || !tm_role_present(&source->config, role)) return TM_OK;
     out->present = true;
     out->type = synth_type(source, role, layer);
     if (!tm_role_is_linear(role)) return TM_OK;

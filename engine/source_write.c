@@ -32,11 +32,18 @@ static void put_scales(tm_gguf_writer *w, const tm_config *c)
     if (c->embedding_scale != 0) tm_gguf_put_f32(w, KEY("embedding_scale"), c->embedding_scale);
     if (c->residual_scale != 0) tm_gguf_put_f32(w, KEY("residual_scale"), c->residual_scale);
     if (c->logit_scale != 0) tm_gguf_put_f32(w, KEY("logit_scale"), c->logit_scale);
-    if (s->factor == 0) return;
-    tm_gguf_put_str(w, KEY("rope.scaling.type"), s->yarn ? "yarn" : "linear");
-    tm_gguf_put_f32(w, KEY("rope.scaling.factor"), s->factor);
-    if (!s->yarn) return;
+    bool long_rope = !s->yarn && s->n_context != 0;
+    if (s->factor == 0 && !long_rope) return;
+    tm_gguf_put_str(w, KEY("rope.scaling.type"),
+                    s->yarn     ? "yarn"
+                    : long_rope ? "longrope"
+                                : "linear");
+    if (s->factor != 0) tm_gguf_put_f32(w, KEY("rope.scaling.factor"), s->factor);
+    if (s->n_context == 0) return;
     tm_gguf_put_u32(w, KEY("rope.scaling.original_context_length"), (uint32_t)s->n_context);
+    if (long_rope && s->attention != 0)
+        tm_gguf_put_f32(w, KEY("rope.scaling.attn_factor"), s->attention);
+    if (long_rope) return;
     tm_gguf_put_f32(w, KEY("rope.scaling.yarn_ext_factor"), s->ext);
     tm_gguf_put_f32(w, KEY("rope.scaling.yarn_attn_factor"), s->attention);
     tm_gguf_put_f32(w, KEY("rope.scaling.yarn_beta_fast"), s->beta_fast);

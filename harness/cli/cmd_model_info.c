@@ -74,6 +74,21 @@ static void add_row(totals *t, const row *r)
     t->hash = tm_mix64(t->hash + r->weights.hash);
 }
 
+static void print_rope_scaling(const tm_rope_scaling *s, FILE *out)
+{
+    bool is_long = !s->yarn && s->n_context != 0;
+    if (s->factor == 0 && !is_long) return;
+    fprintf(out, "rope scaling   %s, factor %g",
+            s->yarn   ? "yarn"
+            : is_long ? "longrope"
+                      : "linear",
+            s->factor == 0 ? 1.0 : (double)s->factor);
+    if (s->n_context != 0)
+        fprintf(out, ", original context %d, attention factor %g", s->n_context,
+                (double)tm_rope_attention_factor(s));
+    fprintf(out, "\n");
+}
+
 static void print_config(const tm_model_file *file, FILE *out)
 {
     const tm_config *c = &file->source.config;
@@ -91,6 +106,11 @@ static void print_config(const tm_model_file *file, FILE *out)
         c->head_dim, c->rope_half_split ? "half-split" : "interleaved",
         c->relu2 ? "squared ReLU" : "SiLU", c->sub_norms ? "yes" : "no",
         tm_config_linear_weights(c));
+    print_rope_scaling(&c->rope_scaling, out);
+    if (c->qk_norms) fprintf(out, "q, k norms     yes\n");
+    if (c->embedding_scale != 0)
+        fprintf(out, "scales         embedding %g, residual %g, logits 1/%g\n",
+                (double)c->embedding_scale, (double)c->residual_scale, (double)c->logit_scale);
     if (q && q->type == TM_GGUF_I2_S && !q->view)
         fprintf(out, "I2_S layout    groups of %d (--i2s-layout %d for files made on %s)\n",
                 tm_gguf_i2_s_layout(), tm_gguf_i2_s_layout() == 128 ? 64 : 128,

@@ -285,7 +285,7 @@ static void check_model(const tm_config *config, tm_gguf_type type)
     for (int layer = 0; layer < config->n_layers; layer++)
         for (int role = 0; role < TM_ROLE_COUNT; role++) {
             if (layer && !tm_role_is_per_layer(role)) continue;
-            if (!tm_role_present(config, role) || role == TM_ROLE_ROPE_FREQS) continue;
+            if (!tm_role_present(config, role) || tm_role_is_optional(role)) continue;
             if (tm_role_is_linear(role))
                 check_linear(&made, &read, role, layer, type);
             else
@@ -320,6 +320,8 @@ static void models_are_read_back(void **state)
         c = make_config("minicpm", 128, 256, 5, false);
         tm_config_set_default_scales(&c);
         c.rope_scaling.factor = 2;
+        check_model(&c, types[i]);
+        c.rope_scaling = (tm_rope_scaling){.n_context = 50, .attention = 1.5f};
         check_model(&c, types[i]);
     }
     tm_config odd = make_config("llama", 60, 100, 1, true); /* no size is a multiple of a block */

@@ -134,14 +134,17 @@ static void test_ternary_kernels_are_near_doubles(void **state)
             expect_near_naive(&configs[i], "ternary", "f32r16", false, 9, 0.12);
 }
 
-/* A source with rotation factors 2^(2i / n_rot), which turn base 10000 into base 20000. */
+/* A source with rotation factors 2^(2i / n_rot), which turn base 10000 into base 20000, in one role
+ * and factors of 1 in the others. */
 static tm_source plain;
+static tm_role factor_role;
 
 static tm_status describe_factors(tm_source *source, tm_role role, int layer, tm_tensor_info *out,
                                   tm_error *err)
 {
     tm_status status = plain.describe(source, role, layer, out, err);
-    if (role == TM_ROLE_ROPE_FREQS) out->present = true;
+    if (tm_role_is_optional(role)) out->present = tm_role_present(&source->config, role);
+    if (role == TM_ROLE_ROPE_FREQS && role != factor_role) out->present = false;
     return status;
 }
 
@@ -149,26 +152,28 @@ static void floats_factors(const tm_source *source, tm_role role, int layer, int
                            int row_end, float *out)
 {
     int n_rot = source->config.n_rot;
-    if (role != TM_ROLE_ROPE_FREQS) {
+    if (!tm_role_is_optional(role)) {
         plain.floats(source, role, layer, row_begin, row_end, out);
         return;
     }
-    for (int i = 0; i < n_rot / 2; i++) out[i] = exp2f(2.0f * (float)i / (float)n_rot);
+    for (int i = 0; i < n_rot / 2; i++)
+        out[i] = role == factor_role ? exp2f(2.0f * (float)i / (float)n_rot) : 1;
 }
 
-static void test_rotation_factors_divide_the_frequencies(void **state)
+static void factors_divide_the_frequencies(const char *arch, tm_role role, int n_original)
 {
     float logits[2][100];
     double wanted[100];
-    (void)state;
+    factor_role = role;
     tm_pool *pool = tiny_pool(1);
     for (int i = 0; i < 2; i++) {
         tm_source source;
         tm_model model;
         const float *out;
-        tm_config config = tiny_config("llama");
+        tm_config config = tiny_config(arch);
         tm_model_options options = {0};
         config.rope_base = i == 0 ? 20000 : 10000;
+        config.rope_scaling.n_context = n_original;
         TINY_OK(tm_kernel_resolve("f32r16", &options.kernel, &err));
         TINY_OK(tm_source_open_synth(&config, 7, &source, &err));
         plain = source;
@@ -177,7 +182,6 @@ static void test_rotation_factors_divide_the_frequencies(void **state)
             source.floats = floats_factors;
         }
         TINY_OK(tm_model_open(&source, &options, pool, &model, &err));
-        assert_true(!!model.rope_freqs == (i == 1));
         tm_session *session = tiny_session(&model, pool, (tm_session_options){.n_context = 64});
         TINY_OK(tm_session_eval(session, prompt, MAX_TOKENS, TM_LOGITS_LAST, &out, &err));
         memcpy(logits[i], out, sizeof logits[i]);
@@ -188,6 +192,15 @@ static void test_rotation_factors_divide_the_frequencies(void **state)
     for (int i = 0; i < 100; i++) wanted[i] = (double)logits[0][i];
     assert_true(relative_error(logits[1], wanted, 100) < 1e-5);
     tm_pool_close(pool);
+}
+
+/* Contexts have 64 positions. */
+static void test_rotation_factors_divide_the_frequencies(void **state)
+{
+    (void)state;
+    factors_divide_the_frequencies("llama", TM_ROLE_ROPE_FREQS, 0);
+    factors_divide_the_frequencies("minicpm", TM_ROLE_ROPE_SHORT, 64);
+    factors_divide_the_frequencies("minicpm", TM_ROLE_ROPE_LONG, 63);
 }
 
 static void test_threads_do_not_change_bits(void **state)

@@ -127,6 +127,8 @@ static void roles_have_names_and_shapes(void **state)
         {TM_ROLE_DOWN, "blk.17.ffn_down.weight", 256, 640, true, true},
         {TM_ROLE_Q_NORM, "blk.17.attn_q_norm.weight", 1, 96, false, true},
         {TM_ROLE_K_NORM, "blk.17.attn_k_norm.weight", 1, 96, false, true},
+        {TM_ROLE_ROPE_SHORT, "rope_factors_short.weight", 1, 48, false, false},
+        {TM_ROLE_ROPE_LONG, "rope_factors_long.weight", 1, 48, false, false},
     };
     tm_config c = good_config();
     int64_t weights = 0;
@@ -153,6 +155,8 @@ static void roles_have_names_and_shapes(void **state)
     assert_false(tm_role_present(&c, TM_ROLE_FFN_SUB_NORM));
     assert_true(tm_role_present(&c, TM_ROLE_ROPE_FREQS));
     assert_false(tm_role_present(&c, TM_ROLE_Q_NORM));
+    assert_false(tm_role_present(&c, TM_ROLE_ROPE_LONG));
+    assert_true(tm_role_is_optional(TM_ROLE_ROPE_FREQS) && tm_role_is_optional(TM_ROLE_ROPE_LONG));
     assert_true(tm_role_present(&c, TM_ROLE_DOWN));
     tm_config largest = {.n_layers = 1024,
                          .n_hidden = 1 << 24,

@@ -208,7 +208,8 @@ static void messages_name_the_broken_rule(void **state)
     s = good, s.key_length = 4, s.value_length = 2;
     expect_error(&s, TM_UNSUPPORTED, "'llama.attention.value_length' is 2, but keys have 4");
     s = good, s.rope_type = "su";
-    expect_error(&s, TM_UNSUPPORTED, "'llama.rope.scaling.type' must be none, linear or yarn");
+    expect_error(&s, TM_UNSUPPORTED,
+                 "'llama.rope.scaling.type' must be none, linear, yarn or longrope");
     s = good, s.rope_type = "linear", s.rope_factor = -4;
     expect_error(&s, TM_FORMAT, "the rope scaling factor is -4; it must be finite and above 0");
     s = good, s.q_scale = NAN;

@@ -5,6 +5,7 @@ cd "$(dirname "$0")/../../.." || exit 2
 program=${TERNMARK:-$PWD/build/ternmark}
 [ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
 program=$(realpath "$program")
+golden=$PWD/tests/golden
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 2
@@ -75,6 +76,10 @@ else
     echo "not ok $n - show writes to the file of --output"
 fi
 expect 2 "show cannot write into a missing folder" "no/such: cannot be written" show a.gguf -o no/such
+expect 0 "info tells the scaling of positions" "yarn, factor 4, original context 16, attention factor 1.138" \
+    info "$golden/qw_y-Q2_0.gguf"
+expect 0 "info tells the norms of q and k" "q, k norms     yes" info "$golden/qw_y-Q2_0.gguf"
+expect 0 "info tells the scales of minicpm" "embedding 12, residual 0.7, logits 1/2.5" info "$golden/mc_l-TQ2_0.gguf"
 expect 0 "show names the layout of I2_S" "groups of 128 (--i2s-layout 64 for files made on ARM)" show a.gguf
 expect 0 "which an option chooses" "groups of 64 " show a.gguf --i2s-layout 64
 TERNMARK_I2S_LAYOUT=64 expect 0 "or the environment" "groups of 64 " show a.gguf
