@@ -50,12 +50,16 @@ bool tm_gguf_type_find(const char *name, tm_gguf_type *out);
 /* Whether no kernel multiplies the type's blocks: a model holds them as floats. */
 bool tm_gguf_is_expanded(tm_gguf_type type);
 
-/* How I2_S packs its codes, which no file tells: in groups of 128 weights (32 bytes: bitnet.cpp on
- * x86 and published files; the default) or of 64 (16 bytes: bitnet.cpp compiled for ARM). It holds
- * for every file that the process reads, and is set before the first. Files are written with 128.
- * False, and nothing set, for another number. */
-bool tm_gguf_set_i2_s_layout(int group);
-int tm_gguf_i2_s_layout(void);
+/* How I2_S packs its codes, which no file tells. By name:
+ *   "128"   groups of 128 weights in 32 bytes: bitnet.cpp on x86, and published files; the default
+ *   "64"    groups of 64 in 16 bytes: bitnet.cpp compiled for ARM
+ *   "4"     four neighbouring weights in a byte: one function of bitnet.cpp in 2026
+ *   "rows"  a weight of four rows in a byte: bitnet.cpp of 2026 on x86 without ACT_PARALLEL
+ * It holds for every file that the process reads, and is set before the first. Files are written
+ * with 128. set: false, and nothing set, for another name. names: ended by NULL. */
+bool tm_gguf_set_i2_s_layout(const char *name);
+const char *tm_gguf_i2_s_layout(void);
+const char *const *tm_gguf_i2_s_layout_names(void);
 
 typedef struct tm_gguf_string {
     const char *data; /* not NUL-terminated */

@@ -2,18 +2,36 @@
 #include "engine/gguf_private.h"
 #include "kernels/blocks/blocks.h"
 
-static int i2_s_group = 128;
+typedef enum i2_s_layout { GROUPS_OF_128, GROUPS_OF_64, GROUPS_OF_4, ROWS } i2_s_layout;
 
-bool tm_gguf_set_i2_s_layout(int group)
+static const char *const layout_names[] = {
+    [GROUPS_OF_128] = "128", [GROUPS_OF_64] = "64", [GROUPS_OF_4] = "4", [ROWS] = "rows", NULL};
+
+static i2_s_layout layout = GROUPS_OF_128;
+
+const char *const *tm_gguf_i2_s_layout_names(void)
 {
-    if (group != 64 && group != 128) return false;
-    i2_s_group = group;
-    return true;
+    return layout_names;
 }
 
-int tm_gguf_i2_s_layout(void)
+bool tm_gguf_set_i2_s_layout(const char *name)
 {
-    return i2_s_group;
+    for (int i = 0; layout_names[i]; i++) {
+        if (strcmp(layout_names[i], name) != 0) continue;
+        layout = (i2_s_layout)i;
+        return true;
+    }
+    return false;
+}
+
+const char *tm_gguf_i2_s_layout(void)
+{
+    return layout_names[layout];
+}
+
+bool tm_gguf_i2_s_fits(const tm_gguf_tensor *tensor)
+{
+    return layout != ROWS || tm_gguf_rows(tensor) % 4 == 0;
 }
 
 /* Groups of 4 n weights in n bytes, the first quarter in the top bits. n is constant in every call,
@@ -25,12 +43,34 @@ static inline void i2_s_groups(const uint8_t *block, int n, int8_t *out)
             for (int m = 0; m < n; m++) *out++ = (int8_t)((block[m] >> (6 - 2 * quarter) & 3) - 1);
 }
 
-static void i2_s_codes(const uint8_t *block, int8_t *out)
+/* The first of four rows is in the top bits. The weights may go on in the next row. */
+static void i2_s_of_rows(const tm_gguf_tensor *tensor, int64_t first, int8_t *out)
 {
-    if (i2_s_group == 128)
+    int64_t row = first / tensor->ne[0], col = first % tensor->ne[0];
+    for (int i = 0; i < TM_I2_S_CODES; i++) {
+        uint8_t byte = tensor->data[row / 4 * tensor->ne[0] + col];
+        out[i] = (int8_t)((byte >> (6 - 2 * (row % 4)) & 3) - 1);
+        if (++col == tensor->ne[0]) col = 0, row++;
+    }
+}
+
+void tm_gguf_i2_s_codes(const tm_gguf_tensor *tensor, int64_t index, int8_t *out)
+{
+    const uint8_t *block = tensor->data + index * TM_I2_S_CODES / 4;
+    switch (layout) {
+    case GROUPS_OF_128:
         i2_s_groups(block, 32, out);
-    else
+        break;
+    case GROUPS_OF_64:
         i2_s_groups(block, 16, out);
+        break;
+    case GROUPS_OF_4:
+        i2_s_groups(block, 1, out);
+        break;
+    case ROWS:
+        i2_s_of_rows(tensor, index * TM_I2_S_CODES, out);
+        break;
+    }
 }
 
 /* Four weights a byte, the first in the lowest bits. Source: llama.cpp, Q2_0; PrismML, PQ2_0. */
@@ -114,9 +154,6 @@ int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out)
     case TM_GGUF_TQ2_0:
         tm_tq2_0_codes(block, out);
         return 256;
-    case TM_GGUF_I2_S:
-        i2_s_codes(block, out);
-        return 128;
     case TM_GGUF_Q1_0:
         q1_0_codes(block + 2, 128, out);
         return 128;

@@ -188,6 +188,11 @@ static tm_status take_tensor(cursor *c, uint32_t alignment, tm_gguf_tensor *tens
                        "tensor %s has %lld x %lld x %lld x %lld weights, more than can be counted",
                        quoted, (long long)tensor->ne[0], (long long)tensor->ne[1],
                        (long long)tensor->ne[2], (long long)tensor->ne[3]);
+    if (tensor->type == TM_GGUF_I2_S && !tm_gguf_i2_s_fits(tensor))
+        return tm_fail(
+            err, TM_FORMAT,
+            "tensor %s has %lld rows; I2_S with four rows in a byte needs a multiple of 4", quoted,
+            (long long)tm_gguf_rows(tensor));
     if (*offset % alignment)
         return tm_fail(err, TM_FORMAT,
                        "tensor %s begins at offset %llu, not a multiple of the alignment %u",

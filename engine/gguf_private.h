@@ -126,10 +126,15 @@ void tm_gguf_q3_k_decode(const uint8_t *block, float *out);
 void tm_gguf_q4_k_decode(const uint8_t *block, float *out);
 void tm_gguf_q5_k_decode(const uint8_t *block, float *out);
 /* The codes of a block of a ternary type, each less 1: -1, 0, 1, and 2 for code 3, which means 2 in
- * Q2_0 and PQ2_0 and nothing elsewhere. Returns their number, 0 for another type. out has
+ * Q2_0 and PQ2_0 and nothing elsewhere. Returns their number, 0 for another type or I2_S. out has
  * TM_GGUF_MAX_BLOCK items. */
 int tm_gguf_block_codes(tm_gguf_type type, const uint8_t *block, int8_t *out);
 #define TM_GGUF_MAX_BLOCK 256
+/* Codes 128 index .. 128 index + 127 of an I2_S tensor, row after row, each less 1; and whether the
+ * tensor's rows fit the layout in use. */
+#define TM_I2_S_CODES 128
+void tm_gguf_i2_s_codes(const tm_gguf_tensor *tensor, int64_t index, int8_t *out);
+bool tm_gguf_i2_s_fits(const tm_gguf_tensor *tensor);
 /* Whether the type has such codes. */
 bool tm_gguf_is_ternary(tm_gguf_type type);
 

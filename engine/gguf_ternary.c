@@ -238,6 +238,10 @@ static bool are_of_one_half(const tm_gguf_tensor *tensor, size_t begin, size_t n
 bool tm_gguf_is_ternary_in_blocks(const tm_gguf_tensor *tensor)
 {
     enum { BLOCK = 64 };
+    if (tensor->view) { /* another order of rows changes nothing */
+        if (tensor->view->is_packed || tensor->view->rounds) return false;
+        tensor = &tensor->view->stored;
+    }
     if (!is_float_type(tensor->type) || tensor->ne[0] % BLOCK) return false;
     size_t size = (size_t)float_size(tensor->type), n = tensor->bytes / size;
     for (size_t i = 0; i < n; i += BLOCK) {
@@ -335,11 +339,11 @@ static tm_status scale_of_i2_s(const tm_gguf_tensor *tensor, float *scale, tm_er
             zeros |= tensor->data[j] ^ 0x55;
         }
         if (!threes) continue;
-        for (size_t block = i / 32; block < end / 32; block++) {
-            int8_t codes[TM_GGUF_MAX_BLOCK];
-            int k = find_code_3(
-                codes, tm_gguf_block_codes(TM_GGUF_I2_S, tensor->data + 32 * block, codes));
-            if (k >= 0) return bad_code(tensor, 128 * block + (size_t)k, err);
+        for (size_t block = 0; block < n / 32; block++) { /* bytes may not be in order of rows */
+            int8_t codes[TM_I2_S_CODES];
+            tm_gguf_i2_s_codes(tensor, (int64_t)block, codes);
+            int k = find_code_3(codes, TM_I2_S_CODES);
+            if (k >= 0) return bad_code(tensor, TM_I2_S_CODES * block + (size_t)k, err);
         }
     }
     *scale = zeros ? fabsf(tm_gguf_i2_s_scale(tensor)) : 0;
@@ -384,7 +388,10 @@ void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t
         return;
     }
     for (int64_t i = begin; i < end; i++, out += b.n_weights) {
-        tm_gguf_block_codes(tensor->type, block_at(&b, (size_t)i), out);
+        if (tensor->type == TM_GGUF_I2_S)
+            tm_gguf_i2_s_codes(tensor, i, out);
+        else
+            tm_gguf_block_codes(tensor->type, block_at(&b, (size_t)i), out);
         apply_sign(out, b.n_weights, scale_at(&b, (size_t)i));
     }
 }

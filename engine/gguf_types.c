@@ -234,9 +234,12 @@ void tm_gguf_read_floats(const tm_gguf_tensor *tensor, int64_t row_begin, int64_
         return;
     }
     if (tensor->type == TM_GGUF_I2_S) {
+        int8_t codes[TM_I2_S_CODES];
         float scale = tm_gguf_i2_s_scale(tensor);
-        for (int64_t i = begin; i < end; i++)
-            out += codes_floats(tensor->type, data + i * n_bytes, scale, out);
+        for (int64_t i = begin; i < end; i++, out += TM_I2_S_CODES) {
+            tm_gguf_i2_s_codes(tensor, i, codes);
+            scaled(codes, TM_I2_S_CODES, scale, out);
+        }
         return;
     }
     for (int64_t i = begin; i < end; i++, out += n_weights)

@@ -223,7 +223,7 @@ const tm_command tm_command_model = {
         "does. convert writes a GGUF file from another or from a Hugging Face checkpoint, with its "
         "keys and tokenizer; a matrix that the type cannot hold is an error.\n\n"
         "No I2_S file tells whether it was made on x86 or ARM. If a model makes no sense, try "
-        "--i2s-layout 64.",
+        "--i2s-layout 64; rows and 4 read files of other builds of bitnet.cpp.",
     .examples = "ternmark model make 125M -o small.gguf --type i2_s\n"
                 "ternmark model info small.gguf\n"
                 "ternmark model diff small.gguf other.gguf --weights\n"

@@ -89,6 +89,17 @@ static void print_rope_scaling(const tm_rope_scaling *s, FILE *out)
     fprintf(out, "\n");
 }
 
+static void print_i2_s_layout(const char *name, FILE *out)
+{
+    bool of_x86 = strcmp(name, "128") == 0;
+    if (strcmp(name, "rows") == 0)
+        fprintf(out, "I2_S layout    four rows in a byte");
+    else
+        fprintf(out, "I2_S layout    groups of %s", name);
+    fprintf(out, " (--i2s-layout %s for files made on %s)\n", of_x86 ? "64" : "128",
+            of_x86 ? "ARM" : "x86");
+}
+
 static void print_config(const tm_model_file *file, FILE *out)
 {
     const tm_config *c = &file->source.config;
@@ -111,10 +122,7 @@ static void print_config(const tm_model_file *file, FILE *out)
     if (c->embedding_scale != 0)
         fprintf(out, "scales         embedding %g, residual %g, logits 1/%g\n",
                 (double)c->embedding_scale, (double)c->residual_scale, (double)c->logit_scale);
-    if (q && q->type == TM_GGUF_I2_S && !q->view)
-        fprintf(out, "I2_S layout    groups of %d (--i2s-layout %d for files made on %s)\n",
-                tm_gguf_i2_s_layout(), tm_gguf_i2_s_layout() == 128 ? 64 : 128,
-                tm_gguf_i2_s_layout() == 128 ? "ARM" : "x86");
+    if (q && q->type == TM_GGUF_I2_S && !q->view) print_i2_s_layout(tm_gguf_i2_s_layout(), out);
 }
 
 static void print_keys(const tm_gguf *gguf, FILE *out)

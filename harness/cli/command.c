@@ -25,9 +25,9 @@ typedef struct output_settings {
 
 static tm_status use_i2_s_layout(const char *text, tm_error *err)
 {
-    bool known = tm_gguf_set_i2_s_layout(atoi(text));
+    bool known = tm_gguf_set_i2_s_layout(text);
     if (known && setenv(I2_S_LAYOUT_VARIABLE, text, 1) == 0) return TM_OK;
-    return tm_fail(err, known ? TM_NOMEM : TM_ARG, "%s is \"%s\"; it must be 64 or 128",
+    return tm_fail(err, known ? TM_NOMEM : TM_ARG, "%s is \"%s\"; it must be 128, 64, 4 or rows",
                    I2_S_LAYOUT_VARIABLE, text);
 }
 
@@ -55,11 +55,11 @@ static bool reads_model_files(const tm_command *command, const tm_option *rows, 
 
 int tm_command_options(const tm_command *command, tm_option *out)
 {
-    static const char *const layouts[] = {"64", "128", NULL};
-    static const tm_option layout[] = {
-        {"i2s-layout", NULL, TM_CHOICE(output_settings, i2s_layout), "N",
-         .help = "weights per group of I2_S files, 64 for files made on ARM (default 128)",
-         .choices = layouts},
+    const tm_option layout[] = {
+        {"i2s-layout", NULL, TM_CHOICE(output_settings, i2s_layout), "NAME",
+         .help = "how I2_S files are packed: in groups of 128, 64 (made on ARM) or 4 weights, or "
+                 "with four rows in a byte (default 128)",
+         .choices = tm_gguf_i2_s_layout_names()},
         {0},
     };
     const tm_option format[] = {

@@ -338,9 +338,10 @@ static tm_status file_identity(const char *path, char *text, size_t size, tm_err
     uint64_t hash = TM_HASH_START;
     tm_status status = tm_hf_is_checkpoint(path) ? hash_checkpoint(path, &hash, err)
                                                  : hash_parts(path, &hash, err);
-    bool is_other_layout = tm_gguf_i2_s_layout() != 128;
-    snprintf(text, size, "file %016llx%s", (unsigned long long)hash,
-             is_other_layout ? " I2_S in groups of 64" : "");
+    bool is_other_layout = strcmp(tm_gguf_i2_s_layout(), "128") != 0;
+    snprintf(text, size, "file %016llx%s%s", (unsigned long long)hash,
+             is_other_layout ? " I2_S in groups of " : "",
+             is_other_layout ? tm_gguf_i2_s_layout() : "");
     return status;
 }
 

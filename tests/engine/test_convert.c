@@ -144,11 +144,11 @@ static void test_both_layouts_of_i2_s(void **state)
     TINY_OK(tm_weights_compare(&source, &out, TM_ROLE_UP, 0, &d, &err));
     assert_true(d.n_different > 1000); /* read in groups of 128 */
     tm_source_close(&out);
-    assert_true(tm_gguf_set_i2_s_layout(64));
+    assert_true(tm_gguf_set_i2_s_layout("64"));
     TINY_OK(tm_source_open_gguf(written, &out, &err));
     expect_same(&source, &out);
     tm_source_close(&out);
-    assert_true(tm_gguf_set_i2_s_layout(128));
+    assert_true(tm_gguf_set_i2_s_layout("128"));
     unlink(written);
     unlink(path);
     tm_source_close(&source);

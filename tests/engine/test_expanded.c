@@ -159,6 +159,79 @@ static void a_table_is_expanded_beside_kernels_of_blocks(void **state)
     tm_pool_close(pool);
 }
 
+/* Types that are only expanded: values of a worked example of the formats. Byte i of the block is
+ * 37 i + 11, but the scale is 0.5 and the second one, of a minimum, 0.25 (-1 in Q4_1 and Q5_1). */
+static const struct {
+    tm_gguf_type type;
+    int block, scale_at, n_scales;
+    uint16_t second;
+    float values[10]; /* of the weights in `places`, as many as the block has */
+} expanded[] = {
+    {TM_GGUF_Q4_1, 32, 0, 2, 0xbc00, {6.5f, 1, 3.5f, 6, 3.5f, 5}},
+    {TM_GGUF_Q5_0, 32, 0, 1, 0, {4.5f, -1, 1.5f, -4, 7, 0.5f}},
+    {TM_GGUF_Q5_1, 32, 0, 2, 0xbc00, {8.5f, 11, 13.5f, 8, 8.5f, 1.5f}},
+    {TM_GGUF_Q2_K,
+     256,
+     80,
+     2,
+     0x3400,
+     {16.5f, 0, 5.5f, 11, -0.75f, -0.75f, 3.75f, 21, 3.75f, 2.25f}},
+    {TM_GGUF_Q3_K, 256, 108, 1, 0, {40.5f, -54, 13.5f, -27, -48, 32, -11, 36, 1, 21}},
+    {TM_GGUF_Q4_K,
+     256,
+     0,
+     2,
+     0x3400,
+     {157.75f, -12.75f, 64.75f, 142.25f, 157.75f, 80.25f, 4, 40.5f, 211.5f, 24.25f}},
+    {TM_GGUF_Q5_K,
+     256,
+     0,
+     2,
+     0x3400,
+     {405.75f, -12.75f, 312.75f, 142.25f, 405.75f, 80.25f, 56, -1.5f, 523.5f, 54.25f}},
+};
+
+static void expanded_types_match_worked_examples(void **state)
+{
+    static const int places[] = {0, 1, 2, 3, 16, 31, 32, 127, 128, 255};
+    (void)state;
+    for (size_t t = 0; t < sizeof expanded / sizeof expanded[0]; t++) {
+        uint8_t data[2 * 176];
+        float x[2 * 256];
+        int n = expanded[t].block;
+        tm_gguf_tensor tensor = {.name = {"w", 1},
+                                 .type = expanded[t].type,
+                                 .n_dims = 2,
+                                 .ne = {n, 2, 1, 1},
+                                 .data = data};
+        tensor.bytes = tm_gguf_bytes(tensor.type, tensor.ne, 2);
+        size_t bytes = tensor.bytes / 2;
+        for (size_t i = 0; i < tensor.bytes; i++) data[i] = (uint8_t)(37 * (i % bytes) + 11);
+        for (size_t row = 0; row < 2; row++) {
+            uint8_t *scales = data + row * bytes + expanded[t].scale_at;
+            scales[0] = 0, scales[1] = 0x38;
+            if (expanded[t].n_scales == 1) continue;
+            scales[2] = 0, scales[3] = (uint8_t)(expanded[t].second >> 8);
+        }
+        tm_gguf_read_floats(&tensor, 0, 2, x);
+        assert_memory_equal(x, x + n, (size_t)n * sizeof *x);
+        for (int i = 0; i < 10 && places[i] < n; i++)
+            if (x[places[i]] != expanded[t].values[i])
+                fail_msg("%s: weight %d is %g, not %g", tm_gguf_type_name(expanded[t].type),
+                         places[i], (double)x[places[i]], (double)expanded[t].values[i]);
+
+        tm_error err;
+        assert_int_equal(tm_gguf_check_finite(&tensor, &err), TM_OK);
+        for (int k = 0; k < expanded[t].n_scales; k++) {
+            uint8_t *high = data + bytes + expanded[t].scale_at + 2 * k + 1, kept = *high;
+            *high = 0x7c; /* infinite */
+            assert_int_equal(tm_gguf_check_finite(&tensor, &err), TM_FORMAT);
+            assert_non_null(strstr(err.message, "weight 0 of row 1 is inf"));
+            *high = kept;
+        }
+    }
+}
+
 static int make_file(void **state)
 {
     (void)state;
@@ -176,6 +249,7 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(expanded_types_match_worked_examples),
         cmocka_unit_test(every_tensor_may_be_expanded),
         cmocka_unit_test(blocks_of_64_and_128_are_held_exactly),
         cmocka_unit_test(a_table_is_expanded_beside_kernels_of_blocks),

@@ -44,16 +44,21 @@ static const char *find_matrix(const vectors *v, int matrix)
     return at;
 }
 
-/* The stored bytes of a type; returns how many. */
-static size_t stored(const vectors *v, int matrix, tm_gguf_type type, uint8_t *out, size_t room)
+/* The stored bytes of a type by its name in the file; returns how many. */
+static size_t stored_as(const vectors *v, int matrix, const char *name, uint8_t *out, size_t room)
 {
     char wanted[64];
-    snprintf(wanted, sizeof wanted, "\"%s\": {", tm_gguf_type_name(type));
+    snprintf(wanted, sizeof wanted, "\"%s\": {", name);
     const char *at = strstr(find_matrix(v, matrix), wanted);
     assert_non_null(at);
     at = strstr(at, "\"hex\": \"");
     assert_non_null(at);
     return unhex(at + strlen("\"hex\": \""), out, room);
+}
+
+static size_t stored(const vectors *v, int matrix, tm_gguf_type type, uint8_t *out, size_t room)
+{
+    return stored_as(v, matrix, tm_gguf_type_name(type), out, room);
 }
 
 static int read_vectors(void **state)
@@ -464,98 +469,60 @@ static void sizes_follow_the_formats(void **state)
                          cases[i].bytes);
 }
 
-/* Types that are only expanded: values of a worked example of the formats. Byte i of the block is
- * 37 i + 11, but the scale is 0.5 and the second one, of a minimum, 0.25 (-1 in Q4_1 and Q5_1). */
-static const struct {
-    tm_gguf_type type;
-    int block, scale_at, n_scales;
-    uint16_t second;
-    float values[10]; /* of the weights in `places`, as many as the block has */
-} expanded[] = {
-    {TM_GGUF_Q4_1, 32, 0, 2, 0xbc00, {6.5f, 1, 3.5f, 6, 3.5f, 5}},
-    {TM_GGUF_Q5_0, 32, 0, 1, 0, {4.5f, -1, 1.5f, -4, 7, 0.5f}},
-    {TM_GGUF_Q5_1, 32, 0, 2, 0xbc00, {8.5f, 11, 13.5f, 8, 8.5f, 1.5f}},
-    {TM_GGUF_Q2_K,
-     256,
-     80,
-     2,
-     0x3400,
-     {16.5f, 0, 5.5f, 11, -0.75f, -0.75f, 3.75f, 21, 3.75f, 2.25f}},
-    {TM_GGUF_Q3_K, 256, 108, 1, 0, {40.5f, -54, 13.5f, -27, -48, 32, -11, 36, 1, 21}},
-    {TM_GGUF_Q4_K,
-     256,
-     0,
-     2,
-     0x3400,
-     {157.75f, -12.75f, 64.75f, 142.25f, 157.75f, 80.25f, 4, 40.5f, 211.5f, 24.25f}},
-    {TM_GGUF_Q5_K,
-     256,
-     0,
-     2,
-     0x3400,
-     {405.75f, -12.75f, 312.75f, 142.25f, 405.75f, 80.25f, 56, -1.5f, 523.5f, 54.25f}},
-};
-
-static void expanded_types_match_worked_examples(void **state)
-{
-    static const int places[] = {0, 1, 2, 3, 16, 31, 32, 127, 128, 255};
-    (void)state;
-    for (size_t t = 0; t < sizeof expanded / sizeof expanded[0]; t++) {
-        uint8_t data[2 * 176];
-        float x[2 * 256];
-        int n = expanded[t].block;
-        tm_gguf_tensor tensor = make_tensor(expanded[t].type, data, n, 2);
-        size_t bytes = tensor.bytes / 2;
-        for (size_t i = 0; i < tensor.bytes; i++) data[i] = (uint8_t)(37 * (i % bytes) + 11);
-        for (size_t row = 0; row < 2; row++) {
-            uint8_t *scales = data + row * bytes + expanded[t].scale_at;
-            scales[0] = 0, scales[1] = 0x38;
-            if (expanded[t].n_scales == 1) continue;
-            scales[2] = 0, scales[3] = (uint8_t)(expanded[t].second >> 8);
-        }
-        tm_gguf_read_floats(&tensor, 0, 2, x);
-        assert_memory_equal(x, x + n, (size_t)n * sizeof *x);
-        for (int i = 0; i < 10 && places[i] < n; i++)
-            if (x[places[i]] != expanded[t].values[i])
-                fail_msg("%s: weight %d is %g, not %g", tm_gguf_type_name(expanded[t].type),
-                         places[i], (double)x[places[i]], (double)expanded[t].values[i]);
-
-        tm_error err;
-        assert_int_equal(tm_gguf_check_finite(&tensor, &err), TM_OK);
-        for (int k = 0; k < expanded[t].n_scales; k++) {
-            uint8_t *high = data + bytes + expanded[t].scale_at + 2 * k + 1, kept = *high;
-            *high = 0x7c; /* infinite */
-            assert_int_equal(tm_gguf_check_finite(&tensor, &err), TM_FORMAT);
-            assert_non_null(strstr(err.message, "weight 0 of row 1 is inf"));
-            *high = kept;
-        }
-    }
-}
-
-static void i2_s_has_two_layouts(void **state)
+static void i2_s_has_four_layouts(void **state)
 {
     (void)state;
-    uint8_t data[64 + 32] = {0}; /* two rows of 128 */
-    float scale = 2, x[2 * 128];
-    int8_t trits[2 * 128];
-    tm_gguf_tensor tensor = make_tensor(TM_GGUF_I2_S, data, 128, 2);
-    memset(data, 0x55, 64); /* zeros */
-    memcpy(data + 64, &scale, sizeof scale);
+    static const struct {
+        const char *name;
+        int plus, minus;
+    } cases[] = {
+        {"128", 128 + 3, 128 + 64 + 17},    /* byte 17 is in the same group of 128 */
+        {"64", 128 + 3, 128 + 64 + 32 + 1}, /* or in the second of 64 */
+        {"4", 128 + 12, 128 + 4 * 17 + 2},
+        {"rows", 32 + 3, 2 * 128 + 32 + 17}, /* top bits: row 0, third: row 2 */
+    };
+    uint8_t data[128 + 32] = {0}; /* four rows of 128 */
+    float scale = 2, x[4 * 128];
+    int8_t trits[4 * 128];
+    tm_gguf_tensor tensor = make_tensor(TM_GGUF_I2_S, data, 128, 4);
+    memset(data, 0x55, 128); /* zeros */
+    memcpy(data + 128, &scale, sizeof scale);
     data[32 + 3] = 0x95;  /* 10 01 01 01: the first of its quarters is +1 */
     data[32 + 17] = 0x51; /* 01 01 00 01: the third is -1 */
-    assert_int_equal(tm_gguf_i2_s_layout(), 128);
-    assert_false(tm_gguf_set_i2_s_layout(32));
-    for (int layout = 64; layout <= 128; layout += 64) {
-        /* Byte 17 is in the second group of 64, or in the same of 128. */
-        int plus = 128 + 3, minus = layout == 64 ? 128 + 64 + 32 + 1 : 128 + 64 + 17;
-        assert_true(tm_gguf_set_i2_s_layout(layout));
-        tm_gguf_read_floats(&tensor, 0, 2, x);
-        tm_gguf_read_trits(&tensor, 0, 2, trits);
-        for (int i = 0; i < 2 * 128; i++) {
-            int wanted = i == plus ? 1 : i == minus ? -1 : 0;
+    assert_string_equal(tm_gguf_i2_s_layout(), "128");
+    assert_false(tm_gguf_set_i2_s_layout("32"));
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        assert_true(tm_gguf_set_i2_s_layout(cases[k].name));
+        assert_string_equal(tm_gguf_i2_s_layout(), cases[k].name);
+        tm_gguf_read_floats(&tensor, 0, 4, x);
+        tm_gguf_read_trits(&tensor, 0, 4, trits);
+        for (int i = 0; i < 4 * 128; i++) {
+            int wanted = i == cases[k].plus ? 1 : i == cases[k].minus ? -1 : 0;
             if (trits[i] != wanted || x[i] != 2.0f * (float)wanted)
-                fail_msg("layout %d: weight %d is %d", layout, i, trits[i]);
+                fail_msg("layout %s: weight %d is %d", cases[k].name, i, trits[i]);
         }
+        data[127] = 0x57; /* 01 01 01 11: a code 3 in the lowest bits */
+        expect_error(&tensor, TM_FORMAT, "weight 127 of row 3 has code 3");
+        data[127] = 0x55;
+    }
+    assert_true(tm_gguf_set_i2_s_layout("128"));
+}
+
+/* The bytes that bitnet.cpp's quantizers wrote. */
+static void layouts_of_i2_s_hold_the_same_weights(void **state)
+{
+    NEED_VECTORS(state);
+    static const struct {
+        const char *layout, *key;
+    } cases[] = {{"64", "I2_S_arm64"}, {"rows", "I2_S_x4row"}, {"128", "I2_S"}};
+    static uint8_t bytes[N_ALL * 4];
+    static float out[N_ALL];
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        stored_as(v, 0, cases[k].key, bytes, sizeof bytes);
+        assert_true(tm_gguf_set_i2_s_layout(cases[k].layout));
+        tm_gguf_tensor tensor = make_tensor(TM_GGUF_I2_S, bytes, N_COLS, N_ROWS);
+        tm_gguf_read_floats(&tensor, 0, N_ROWS, out);
+        assert_memory_equal(out, v->values[0], sizeof out);
     }
 }
 
@@ -588,8 +555,8 @@ int main(void)
         cmocka_unit_test(ternary_blocks_have_one_scale),
         cmocka_unit_test(code_3_is_an_error),
         cmocka_unit_test(sizes_follow_the_formats),
-        cmocka_unit_test(expanded_types_match_worked_examples),
-        cmocka_unit_test(i2_s_has_two_layouts),
+        cmocka_unit_test(layouts_of_i2_s_hold_the_same_weights),
+        cmocka_unit_test(i2_s_has_four_layouts),
         cmocka_unit_test(types_have_names),
     };
     return cmocka_run_group_tests_name("gguf types", tests, read_vectors, free_vectors);

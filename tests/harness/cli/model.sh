@@ -84,7 +84,8 @@ expect 0 "show names the layout of I2_S" "groups of 128 (--i2s-layout 64 for fil
 expect 0 "which an option chooses" "groups of 64 " show a.gguf --i2s-layout 64
 TERNMARK_I2S_LAYOUT=64 expect 0 "or the environment" "groups of 64 " show a.gguf
 TERNMARK_I2S_LAYOUT=64 expect 0 "which the option overrides" "groups of 128 " show a.gguf --i2s-layout 128
-TERNMARK_I2S_LAYOUT=32 expect 2 "another layout is an error" "it must be 64 or 128" show a.gguf
+TERNMARK_I2S_LAYOUT=32 expect 2 "another layout is an error" "it must be 128, 64, 4 or rows" show a.gguf
+expect 0 "another packing has four rows in a byte" "four rows in a byte" show a.gguf --i2s-layout rows
 for layout in 64 128; do "$program" logits -m a.gguf --i2s-layout $layout --tokens 1,5 -o $layout.f32; done
 "$program" logits -m a.gguf --tokens 1,5 -o default.f32
 n=$((n + 1))

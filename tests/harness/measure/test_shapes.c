@@ -215,9 +215,9 @@ static void test_identities(void **state)
     assert_ok(tm_model_identity(scratch_path("s-00001-of-00002.gguf"), 1, b, sizeof b, &err), err);
     assert_string_not_equal(a, b);
     free(bytes);
-    assert_true(tm_gguf_set_i2_s_layout(64));
+    assert_true(tm_gguf_set_i2_s_layout("64"));
     assert_ok(tm_model_identity(scratch_path("m1"), 1, a, sizeof a, &err), err);
-    assert_true(tm_gguf_set_i2_s_layout(128));
+    assert_true(tm_gguf_set_i2_s_layout("128"));
     assert_ok(tm_model_identity(scratch_path("m1"), 1, b, sizeof b, &err), err);
     assert_string_not_equal(a, b);
     assert_int_equal(tm_model_identity(scratch_path("m4"), 1, a, sizeof a, &err), TM_IO);
