@@ -199,8 +199,9 @@ static tm_json *json_row(const row *r)
     tm_json_put_int(object, "bytes", (int64_t)r->bytes);
     tm_json_put_bool(object, "ternary", r->info.ternary);
     const char *reason = r->info.why_not[0] ? r->info.why_not : "not a matrix of a layer";
-    tm_json_put_finite(object, "scale", r->info.ternary ? (double)r->info.scale : NAN, reason);
-    tm_json_put_finite(object, "zero_share", r->info.ternary ? zero_share(r) : NAN, reason);
+    tm_json_put_finite(object, "scale", r->info.ternary ? (double)r->info.scale : (double)NAN,
+                       reason);
+    tm_json_put_finite(object, "zero_share", r->info.ternary ? zero_share(r) : (double)NAN, reason);
     tm_json_set(object, "hash", json_hash(r->weights.hash));
     return object;
 }
