@@ -130,7 +130,7 @@ static tm_status judge(work *w, const char *paper, tm_call *call, tm_error *err)
         status = tm_claim_results_write(&w->claims, &results, call->format, &text, err);
     if (status == TM_OK) fputs(tm_text_string(&text), call->out);
     const int judged = tm_claim_results_status(&results);
-    /* A failed cell outweighs everything but a claim that is not reproduced. */
+    /* A failed cell or a missing meter outweighs everything but a claim that is not reproduced. */
     if (status == TM_OK && (judged == 1 || call->exit_status == 0)) call->exit_status = judged;
     tm_text_free(&text);
     tm_claim_results_free(&results);
@@ -249,6 +249,9 @@ static tm_status measure_papers(work *w, const char *paper, const tm_reproduce_o
         status = tm_reproduce_measure(suite, options,
                                       options->budget_seconds > 0 ? spent + left / (n_due - i) : 0,
                                       &outcome, err);
+        if (status == TM_OK && suite->energy.required &&
+            (outcome.n_windows_lost > 0 || outcome.n_windows_due > 0))
+            call->exit_status = 5;
         if (status == TM_OK && outcome.n_cells_failed > 0) call->exit_status = 4;
         if (status == TM_OK && outcome.interrupted)
             status = tm_fail(err, TM_INTERRUPTED,
