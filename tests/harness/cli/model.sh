@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # ternmark model: writes, shows and compares models, and reports errors. Prints TAP.
+# check: long
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 program=${TERNMARK:-$PWD/build/ternmark}
@@ -9,6 +10,7 @@ golden=$PWD/tests/golden
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 2
+cp "$golden/b158_g-I2_S.gguf" tiny.gguf || exit 2
 
 n=0
 # expect STATUS TITLE PATTERN ARGUMENT...: checks the exit status, and that a line of stdout or stderr
@@ -57,7 +59,7 @@ else
     echo "not ok $n - equal weights have equal hashes in every type"
     paste a.hashes t.hashes s.hashes | sed 's/^/# /' | head -n 5
 fi
-expect 0 "diff finds no difference of a file from itself" "^0 keys and 0 tensors differ" diff a.gguf a.gguf
+expect 0 "diff finds no difference of a file from itself" "^0 keys and 0 tensors differ" diff tiny.gguf tiny.gguf
 expect 1 "diff names a key that differs" "^key general.file_type: value: 40 / 37$" diff a.gguf t.gguf
 expect 1 "and types" "^tensor blk.0.attn_q.weight: type: I2_S / TQ2_0$" diff a.gguf t.gguf
 expect 0 "--weights ignores keys and types" "^0 tensors with different weights" diff a.gguf t.gguf --weights
@@ -67,27 +69,27 @@ expect 1 "a key that one model lacks is missing" "^key bitnet.block_count: value
 expect 1 "a layer that one model lacks is missing" \
     "^tensor blk.11.attn_q.weight: shape: missing / " diff synth:125M synth:350M --weights
 expect 0 "diff prints JSON" '"equal_weights":.*true' diff a.gguf t.gguf --weights --format json
-expect 0 "info prints JSON" '"zero_share_missing":.*"not a matrix of a layer"' info a.gguf --format json
+expect 0 "info prints JSON" '"zero_share_missing":.*"not a matrix of a layer"' info tiny.gguf --format json
 n=$((n + 1))
-"$program" model show a.gguf >shown
-if "$program" model show a.gguf -o file && [ -s file ] && cmp -s shown file; then
+"$program" model show tiny.gguf >shown
+if "$program" model show tiny.gguf -o file && [ -s file ] && cmp -s shown file; then
     echo "ok $n - show writes to the file of --output"
 else
     echo "not ok $n - show writes to the file of --output"
 fi
-expect 2 "show cannot write into a missing folder" "no/such: cannot be written" show a.gguf -o no/such
+expect 2 "show cannot write into a missing folder" "no/such: cannot be written" show tiny.gguf -o no/such
 expect 0 "info tells the scaling of positions" "yarn, factor 4, original context 16, attention factor 1.138" \
     info "$golden/qw_y-Q2_0.gguf"
 expect 0 "info tells the norms of q and k" "q, k norms     yes" info "$golden/qw_y-Q2_0.gguf"
 expect 0 "info tells the scales of minicpm" "embedding 12, residual 0.7, logits 1/2.5" info "$golden/mc_l-TQ2_0.gguf"
-expect 0 "show names the layout of I2_S" "groups of 128 (--i2s-layout 64 for files made on ARM)" show a.gguf
-expect 0 "which an option chooses" "groups of 64 " show a.gguf --i2s-layout 64
-TERNMARK_I2S_LAYOUT=64 expect 0 "or the environment" "groups of 64 " show a.gguf
-TERNMARK_I2S_LAYOUT=64 expect 0 "which the option overrides" "groups of 128 " show a.gguf --i2s-layout 128
-TERNMARK_I2S_LAYOUT=32 expect 2 "another layout is an error" "it must be 128, 64, 4 or rows" show a.gguf
-expect 0 "another packing has four rows in a byte" "four rows in a byte" show a.gguf --i2s-layout rows
-for layout in 64 128; do "$program" logits -m a.gguf --i2s-layout $layout --tokens 1,5 -o $layout.f32; done
-"$program" logits -m a.gguf --tokens 1,5 -o default.f32
+expect 0 "show names the layout of I2_S" "groups of 128 (--i2s-layout 64 for files made on ARM)" show tiny.gguf
+expect 0 "which an option chooses" "groups of 64 " show tiny.gguf --i2s-layout 64
+TERNMARK_I2S_LAYOUT=64 expect 0 "or the environment" "groups of 64 " show tiny.gguf
+TERNMARK_I2S_LAYOUT=64 expect 0 "which the option overrides" "groups of 128 " show tiny.gguf --i2s-layout 128
+TERNMARK_I2S_LAYOUT=32 expect 2 "another layout is an error" "it must be 128, 64, 4 or rows" show tiny.gguf
+expect 0 "another packing has four rows in a byte" "four rows in a byte" show tiny.gguf --i2s-layout rows
+for layout in 64 128; do "$program" logits -m tiny.gguf --i2s-layout $layout --tokens 1,5 -o $layout.f32; done
+"$program" logits -m tiny.gguf --tokens 1,5 -o default.f32
 n=$((n + 1))
 if cmp -s default.f32 128.f32 && [ -s 64.f32 ] && ! cmp -s 64.f32 128.f32; then
     echo "ok $n - the layout changes the logits"
