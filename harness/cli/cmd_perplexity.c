@@ -1,5 +1,6 @@
 /* ternmark perplexity: how well a model predicts a text, as llama.cpp's llama-perplexity. */
 #include "engine/perplexity.h"
+#include "harness/base/clock.h"
 #include "harness/cli/commands.h"
 #include "harness/cli/interrupt.h"
 #include "harness/cli/text_model.h"
@@ -9,9 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH_BYTES (64 << 20) /* of logits: they are needed for every token of a batch */
-#define BATCH_MAX   512
-#define BATCH_MIN   8
+#define BATCH_BYTES   (64 << 20) /* of logits: they are needed for every token of a batch */
+#define BATCH_MAX     512
+#define BATCH_MIN     8
+#define SHOW_EVERY_NS 5000000000 /* between lines of progress */
 
 typedef struct request {
     tm_text_settings text;
@@ -33,6 +35,7 @@ typedef struct job {
     char rule[96];
     int n_windows;
     tm_perplexity result;
+    int64_t shown_ns; /* the last line of progress */
     tm_json *running; /* owned array */
     tm_status status;
     tm_error err;
@@ -88,9 +91,12 @@ static void take_window(void *arg, const tm_perplexity *so_far)
 {
     job *j = arg;
     tm_json_append(j->running, tm_json_number(so_far->value));
-    if (!j->r->quiet)
-        fprintf(stderr, "window %d of %d: perplexity so far %.4f\n", so_far->n_windows,
-                j->n_windows, so_far->value);
+    const int64_t now = tm_clock_now(NULL);
+    const bool is_end = so_far->n_windows == 1 || so_far->n_windows == j->n_windows;
+    if (j->r->quiet || (!is_end && now - j->shown_ns < SHOW_EVERY_NS)) return;
+    j->shown_ns = now;
+    fprintf(stderr, "window %d of %d: perplexity so far %.4f\n", so_far->n_windows, j->n_windows,
+            so_far->value);
 }
 
 static tm_status measure(job *j, tm_error *err)
