@@ -280,6 +280,7 @@ static void report_is_one_sound_page(void **state)
     const char *cell = strstr(html, "f16_fma_x head f16_x 2 threads tg16: 12 samples</summary>");
     assert_non_null(cell);
     assert_has(cell, "<td class=\"num\">100.0</td>");
+    sample_free(&store);
 }
 
 int main(void)
