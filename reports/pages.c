@@ -274,3 +274,51 @@ tm_status tm_gate_page(const tm_gate *gate, const tm_records *records, const cha
     tm_page_free(&page);
     return status;
 }
+
+/* All records of several stores, borrowed; free the array with tm_free. A cell that two stores hold
+ * has one part of the page. */
+static tm_status join_records(const tm_records *records, int n, tm_records *out, tm_error *err)
+{
+    void *items;
+    int n_all = 0;
+    for (int i = 0; i < n; i++) n_all += records[i].n;
+    tm_status status = tm_alloc(&items, (size_t)n_all + 1, sizeof *out->items, "records", err);
+    if (status != TM_OK) return status;
+    *out = (tm_records){.items = items};
+    for (int i = 0; i < n; i++) {
+        for (int k = 0; k < records[i].n; k++) out->items[out->n + k] = records[i].items[k];
+        out->n += records[i].n;
+    }
+    return TM_OK;
+}
+
+tm_status tm_claims_page(const tm_claims *claims, const tm_claim_results *results,
+                         const tm_records *records, int n, const char *path, tm_error *err)
+{
+    const int judged = tm_claim_results_status(results);
+    tm_page page;
+    tm_table table;
+    tm_text tally = {0};
+    tm_records all = {0};
+    tm_status status = join_records(records, n, &all, err);
+    if (status != TM_OK) return status;
+    tm_page_begin(&page, "ternmark reproduce");
+    tm_claim_results_tally(results, &tally);
+    tm_page_verdict(&page,
+                    judged == 0   ? TM_TONE_GOOD
+                    : judged == 1 ? TM_TONE_BAD
+                                  : TM_TONE_UNSURE,
+                    tm_text_string(&tally));
+    tm_page_section(&page, "Claims", false);
+    tm_claim_results_table(claims, results, &table);
+    status = tm_page_table(&page, &table, err);
+    if (status == TM_OK) status = tm_page_machine(&page, TM_PAGE_MACHINE, &all, err);
+    if (status == TM_OK) status = tm_page_samples(&page, &all, err);
+    page.body.failed |= tally.failed;
+    if (status == TM_OK) status = tm_page_save(&page, path, err);
+    tm_table_free(&table);
+    tm_text_free(&tally);
+    tm_page_free(&page);
+    tm_free(all.items);
+    return status;
+}

@@ -6,6 +6,7 @@
 #include "reports/arms.h"
 #include "reports/gate.h"
 #include "reports/output/page.h"
+#include "reports/reproduce.h"
 
 #define TM_PAGE_MACHINE "Machine and conditions"
 
@@ -22,5 +23,10 @@ tm_status tm_arms_page(const tm_arms *arms, const tm_records *records, int n, co
 /* A gate: outcome, rows, samples and machine. Errors: IO, NOMEM. */
 tm_status tm_gate_page(const tm_gate *gate, const tm_records *records, const char *path,
                        tm_error *err) TM_MUST_USE;
+/* Claims: how many have which verdict, each with its reason, samples and machines of records[n],
+ * which are those of the stores. Errors: IO, NOMEM. */
+tm_status tm_claims_page(const tm_claims *claims, const tm_claim_results *results,
+                         const tm_records *records, int n, const char *path,
+                         tm_error *err) TM_MUST_USE;
 
 #endif

@@ -9,7 +9,7 @@
 #define TM_REPORTS_REPRODUCE_H
 
 #include "reports/compare.h"
-#include "reports/output/text.h"
+#include "reports/output/table.h"
 #include "reports/published/claims.h"
 #include "reports/report.h"
 
@@ -74,5 +74,10 @@ int tm_claim_results_status(const tm_claim_results *results);
  * reason share a row of the tables. Errors: ARG, NOMEM. */
 tm_status tm_claim_results_write(const tm_claims *claims, const tm_claim_results *results,
                                  const char *format, tm_text *out, tm_error *err) TM_MUST_USE;
+/* The table for people. Free it with tm_table_free. */
+void tm_claim_results_table(const tm_claims *claims, const tm_claim_results *results,
+                            tm_table *out);
+/* Appends "12 claims: 3 reproduced, 9 not measured". */
+void tm_claim_results_tally(const tm_claim_results *results, tm_text *out);
 
 #endif

@@ -1,6 +1,5 @@
 /* The results of claims as tables and as JSON. */
 #include "harness/base/json.h"
-#include "reports/output/table.h"
 #include "reports/reproduce.h"
 
 #include <math.h>
@@ -95,15 +94,23 @@ static void add_row(tm_table *table, const tm_claim_result *r, int n_alike)
     add_worth(table, &r->f16_gb_per_second, share);
 }
 
+void tm_claim_results_tally(const tm_claim_results *results, tm_text *out)
+{
+    const char *between = ": ";
+    tm_text_format(out, "%d claim%s", results->n, tm_plural(results->n));
+    for (int v = 0; v < TM_CLAIM_N_VERDICTS; v++) {
+        if (results->counts[v] == 0) continue;
+        tm_text_format(out, "%s%d %s", between, results->counts[v],
+                       tm_claim_verdict_name((tm_claim_verdict)v));
+        between = ", ";
+    }
+}
+
 static void add_tally(tm_table *table, const tm_claim_results *results)
 {
     tm_text text = {0};
-    for (int v = 0; v < TM_CLAIM_N_VERDICTS; v++)
-        if (results->counts[v] > 0)
-            tm_text_format(&text, "%s%d %s", text.length ? ", " : "", results->counts[v],
-                           tm_claim_verdict_name((tm_claim_verdict)v));
-    tm_table_add_note(table, "%d claim%s: %s.", results->n, tm_plural(results->n),
-                      tm_text_string(&text));
+    tm_claim_results_tally(results, &text);
+    tm_table_add_note(table, "%s.", tm_text_string(&text));
     table->failed |= text.failed;
     tm_text_free(&text);
 }
@@ -136,6 +143,11 @@ static void fill(const tm_claims *claims, const tm_claim_results *results, bool 
         "Their fp16, GB/s: the bandwidth that the published fp16 tokens/s imply, and the bandwidth "
         "of that machine if a source states it. A baseline far below its limit inflates the "
         "speed-up. Our fp16, GB/s: the same for the baseline measured here.");
+}
+
+void tm_claim_results_table(const tm_claims *claims, const tm_claim_results *results, tm_table *out)
+{
+    fill(claims, results, false, out);
 }
 
 static tm_json *to_json(const tm_claim_result *r)

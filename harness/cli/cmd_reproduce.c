@@ -7,6 +7,7 @@
 #include "harness/cli/reproduce_run.h"
 #include "harness/measure/shapes.h"
 #include "harness/record/store.h"
+#include "reports/pages.h"
 #include "reports/reproduce.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #define QUICK_SECONDS 600
 
 typedef struct settings {
-    const char *from, *store, *models, *peers, *claims;
+    const char *from, *store, *models, *peers, *claims, *page;
     double budget; /* negative: not given */
     bool list, quick, full, dry_run, quiet;
     tm_energy_settings energy;
@@ -34,6 +35,7 @@ typedef struct work {
     tm_records *records; /* [n_stores] */
     tm_summaries *summaries;
     int n_stores;
+    const char *page;   /* NULL: none */
     tm_machine machine; /* this one, where no store names it */
     tm_json *document;
     tm_summary_machine here;
@@ -129,6 +131,8 @@ static tm_status judge(work *w, const char *paper, tm_call *call, tm_error *err)
     if (status == TM_OK)
         status = tm_claim_results_write(&w->claims, &results, call->format, &text, err);
     if (status == TM_OK) fputs(tm_text_string(&text), call->out);
+    if (status == TM_OK && w->page)
+        status = tm_claims_page(&w->claims, &results, w->records, w->n_stores, w->page, err);
     const int judged = tm_claim_results_status(&results);
     /* A failed cell or a missing meter outweighs everything but a claim that is not reproduced. */
     if (status == TM_OK && (judged == 1 || call->exit_status == 0)) call->exit_status = judged;
@@ -373,8 +377,9 @@ static const char *const *paper_names(void)
 
 static tm_status run(void *arg, tm_call *call, tm_error *err)
 {
-    work w = {0};
-    tm_status status = work_on(&w, arg, call, err);
+    work w = {.page = ((const settings *)arg)->page};
+    tm_status status = w.page ? tm_atomic_file_check(w.page, err) : TM_OK;
+    if (status == TM_OK) status = work_on(&w, arg, call, err);
     free_work(&w);
     return status;
 }
@@ -396,6 +401,8 @@ static const tm_option rows[] = {
     {"store", NULL, TM_FILE(settings, store), "FILE",
      .help = "write records to FILE, continuing one that exists (default " RUNS
              "/reproduce-PAPER.jsonl)"},
+    {"html", NULL, TM_FILE(settings, page), "FILE",
+     .help = "also write a page for a browser to FILE"},
     {"dry-run", NULL, TM_FLAG(settings, dry_run), NULL,
      .help = "print what would be measured, and measure nothing"},
     {"model", "m", TM_LIST(settings, models), "MODEL,...",

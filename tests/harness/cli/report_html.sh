@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The pages of report, compare and gate: one file each, every link leads somewhere, names from a store cannot become
+# The pages of report, compare, gate and reproduce: one file each, every link leads somewhere, names from a store cannot become
 # markup, and in Chromium (if it is installed) the tables sort and filter without an error. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
@@ -63,7 +63,11 @@ verdict $? "the page of a gate begins with its outcome"
 [ $? -eq 1 ] && grep -q '<p class="verdict bad">gate: regression' "$work/failed.html"
 verdict $? "a gate that fails writes its page, too"
 
-for page in report compare gate; do
+"$program" reproduce 2410.16144 --from "$work/a.jsonl" "$work/b.jsonl" --html "$work/reproduce.html" >/dev/null 2>"$work/stderr"
+[ -s "$work/reproduce.html" ] && grep -q '<p class="verdict [a-z]*">[0-9]* claims: ' "$work/reproduce.html"
+verdict $? "reproduce writes a page that begins with its verdicts"
+
+for page in report compare gate reproduce; do
     file=$work/$page.html
     bad=0
     grep -qE '(src|href)="?(https?:|//)|url\(|@import' "$file" && bad=1
@@ -78,7 +82,7 @@ for page in report compare gate; do
 done
 
 for command in "report $work/a.jsonl" "compare $work/a.jsonl $work/b.jsonl" \
-    "gate --from $work/a.jsonl --budget peak_rss<=1GiB"; do
+    "gate --from $work/a.jsonl --budget peak_rss<=1GiB" "reproduce all --from $work/a.jsonl"; do
     # shellcheck disable=SC2086 # the words of a command
     "$program" $command --html "$work/none/page.html" >/dev/null 2>"$work/stderr"
     status=$?
