@@ -82,7 +82,7 @@ typedef struct tm_cell_summary {
 
     char tokens[24];   /* hash of the greedy tokens; "": not recorded */
     int n_marked;      /* samples with marks */
-    char marks[240];   /* each distinct mark once, separated by "; " */
+    char marks[480];   /* each distinct mark once, separated by "; " */
     char warning[480]; /* why the speed is uncertain and which option helps; "" without a warning */
 } tm_cell_summary;
 

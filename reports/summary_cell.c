@@ -30,12 +30,23 @@ bool tm_same_place(const tm_cell *a, const tm_cell *b)
 
 void tm_add_sentence(char *text, size_t size, const char *fmt, ...)
 {
-    size_t used = strlen(text);
-    if (used > 0) used += (size_t)snprintf(text + used, size - used, "; ");
-    if (used >= size) return;
-    va_list args;
+    static const char more[] = "; ...";
+    const size_t used = strlen(text), room = strlen(more);
+    const char *between = used > 0 ? "; " : "";
+    if (used >= room && strcmp(text + used - room, more) == 0) return;
+    va_list args, again;
     va_start(args, fmt);
-    vsnprintf(text + used, size - used, fmt, args);
+    va_copy(again, args);
+    const int length = vsnprintf(NULL, 0, fmt, args);
+    const bool fits = used + strlen(between) + (size_t)length + room < size;
+    if (fits || used == 0) {
+        const size_t begin = used + (size_t)snprintf(text + used, size - used, "%s", between);
+        vsnprintf(text + begin, size - begin, fmt, again);
+        if (!fits) snprintf(text + size - room, room, "...");
+    } else if (used + room < size) {
+        snprintf(text + used, size - used, "%s", more);
+    }
+    va_end(again);
     va_end(args);
 }
 

@@ -36,7 +36,8 @@ const tm_process *tm_process_partner(const tm_process *process, const tm_process
 bool tm_same_column(const tm_cell *a, const tm_cell *b);
 bool tm_same_names(const tm_cell *a, const tm_cell *b);
 
-/* Appends a sentence to a text after "; "; what does not fit is cut off. */
+/* Appends a sentence to a text after "; ". One that does not fit is left out whole, and "..."
+ * stands for it and all that follow. */
 void tm_add_sentence(char *text, size_t size, const char *fmt, ...) TM_PRINTF(3, 4);
 
 /* What gives a cell with n processes more of them: another run if a time budget or an interruption

@@ -1,4 +1,5 @@
 #include "reports/report_items.h"
+#include "reports/summary_cell.h"
 #include "tests/tm_test.h"
 
 #include <string.h>
@@ -68,10 +69,30 @@ static void parts_are_told_apart(void **state)
     tm_text_free(&out);
 }
 
+static void sentences_are_added_whole_or_not_at_all(void **state)
+{
+    char text[24] = "";
+    (void)state;
+    tm_add_sentence(text, sizeof text, "%d rows", 12);
+    tm_add_sentence(text, sizeof text, "busy");
+    assert_string_equal(text, "12 rows; busy");
+    tm_add_sentence(text, sizeof text, "other processes");
+    assert_string_equal(text, "12 rows; busy; ...");
+    tm_add_sentence(text, sizeof text, "hot");
+    assert_string_equal(text, "12 rows; busy; ...");
+    char one[12] = "";
+    tm_add_sentence(one, sizeof one, "other processes");
+    assert_string_equal(one, "other p...");
+    char full[] = "0123456789";
+    tm_add_sentence(full, sizeof full, "more");
+    assert_string_equal(full, "0123456789");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sentences_of_one_kind_are_one_line),
                                        cmocka_unit_test(exact_lines_keep_their_numbers),
-                                       cmocka_unit_test(parts_are_told_apart)};
+                                       cmocka_unit_test(parts_are_told_apart),
+                                       cmocka_unit_test(sentences_are_added_whole_or_not_at_all)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
