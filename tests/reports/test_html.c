@@ -111,8 +111,11 @@ static void long_text_is_folded(void **state)
     tm_table table;
     tm_text out = {0};
     tm_error err = {0};
-    char text[240], *at = text;
-    for (int i = 0; i < 30; i++) at += sprintf(at, "%d-words ", i);
+    char text[300] = "";
+    for (int i = 0; i < 30; i++) {
+        const size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, "%d-words ", i);
+    }
     tm_table_init(&table, "");
     tm_table_add_column(&table, "", TM_LEFT);
     tm_table_add_row(&table);
