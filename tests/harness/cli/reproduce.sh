@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ternmark reproduce: verdicts on the claims of papers from stores, its formats, exit statuses and
-# errors. The stores come from scripted models, with times that this script sets. Prints TAP.
+# errors. The stores come from scripted models, with times that this script sets. Prints TAP. check: long
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 program=${TERNMARK:-$PWD/build/ternmark}
