@@ -223,7 +223,7 @@ static tm_status bind_all(tm_hf_checkpoint *c, tm_gguf *g, tm_error *err)
     return status == TM_OK && g->n_tensors ? index_tensors(g, err) : status;
 }
 
-/* Rows of the embedding, whatever the vocabulary says; 0: there is none. */
+/* Rows of the embedding, or 0 without one. The vocabulary may have another size. */
 static int64_t embedding_rows(const tm_hf_checkpoint *c)
 {
     static const char *const spellings[] = {"model.embed_tokens.weight", "embed_tokens.weight"};

@@ -24,7 +24,7 @@ bool tm_json_text_is_array(tm_json_text value);
 bool tm_json_text_is_string(tm_json_text value);
 bool tm_json_text_is_null(tm_json_text value); /* null, or no value */
 
-/* The first member of that name; no value if there is none. */
+/* The first member with that name. Without such a member the result is not a value. */
 tm_json_text tm_json_text_get(tm_json_text object, const char *key);
 /* Starts with *cursor = 0. The next member of an object or item of an array; key may be NULL. False
  * at the end. */
@@ -35,7 +35,8 @@ size_t tm_json_text_count(tm_json_text container);
 /* Writes a string without its quotes and escapes. out: value.length bytes, which suffice. Returns
  * the number of bytes written, no NUL. 0 for another kind. */
 size_t tm_json_text_string(tm_json_text value, char *out);
-/* The string as text[size] with NUL; false if it is none, is too long or holds a NUL. */
+/* Copies a string to text[size] and ends it with NUL. False if the value is not a string, does not
+ * fit or contains a NUL. */
 bool tm_json_text_copy(tm_json_text value, char *text, size_t size);
 /* Whether the value is this string. */
 bool tm_json_text_equals(tm_json_text value, const char *text);

@@ -23,6 +23,15 @@ typedef struct tm_layer {
     const float *q_norm, *k_norm;              /* [head_dim]; NULL: none */
 } tm_layer;
 
+#define TM_LAYER_MATRICES 7
+/* All matrices of a layer, in the order of their fields. */
+static inline void tm_layer_matrices(tm_layer *layer, tm_matrix *out[TM_LAYER_MATRICES])
+{
+    tm_matrix *const all[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
+                              &layer->gate, &layer->up, &layer->down};
+    for (int i = 0; i < TM_LAYER_MATRICES; i++) out[i] = all[i];
+}
+
 /* NULL: the kernel that runs the weights as stored, see tm_model_auto. */
 typedef struct tm_model_options {
     const tm_kernel *kernel;      /* of the linear weights */

@@ -98,7 +98,7 @@ static tm_status check_positive(const char *name, float value, tm_error *err)
     return tm_fail(err, TM_FORMAT, "%s is %g; it must be finite and above 0", name, (double)value);
 }
 
-/* 0: there is none. */
+/* A scale of 0: the model has no such scale. */
 static tm_status check_scale(const char *name, float value, tm_error *err)
 {
     return value == 0 ? TM_OK : check_positive(name, value, err);

@@ -36,7 +36,7 @@ tm_gguf_string tm_tokenizer_text(const tm_tokenizer *tokenizer, int32_t id);
 /* Whether prompts of this model begin with BOS: tokenizer.ggml.add_bos_token, or the rule's
  * default. */
 bool tm_tokenizer_adds_bos(const tm_tokenizer *tokenizer);
-/* The id of a token by its text as stored in the file; -1: there is none. */
+/* The id of the token that the file stores with this text, or -1. */
 int32_t tm_tokenizer_find(const tm_tokenizer *tokenizer, const char *text, size_t length);
 /* Names that tokenizer.ggml.pre may have, ended by NULL. */
 const char *const *tm_tokenizer_pre_names(void);

@@ -249,7 +249,7 @@ static tm_status sort_tokens(vocabulary *v, tm_error *err)
     return status;
 }
 
-/* The id of a token; -1: there is none. */
+/* The id of a token, or -1 if the vocabulary lacks it. */
 static int64_t find_token(const vocabulary *v, tm_gguf_string text)
 {
     spelled key = {.text = text};

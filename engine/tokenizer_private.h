@@ -66,7 +66,7 @@ tm_status tm_specials_mark(const tm_specials *specials, const char *text, size_t
 tm_status tm_vocabulary_read(const tm_gguf *gguf, tm_tokenizer *t, tm_error *err) TM_MUST_USE;
 const tm_merge *tm_vocabulary_merge(const tm_tokenizer *t, int32_t left, int32_t right);
 
-/* Bytes of the white space (as Unicode defines it) at the start of valid UTF-8; 0: it is none. */
+/* Bytes of the white space character (as Unicode defines it) that valid UTF-8 starts with, or 0. */
 size_t tm_utf8_space(const char *text, size_t length);
 /* The code point that byte-level BPE writes for a byte: printable, above 32. */
 int tm_byte_to_code_point(uint8_t byte);

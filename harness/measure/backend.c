@@ -73,24 +73,25 @@ static const tm_kernel *scalar_of(const tm_kernel *kernel)
     return kernel;
 }
 
+/* Returns the multiplications per token of a kernel that was replaced, else 0. */
+static int64_t use_scalar_in(tm_matrix *matrix)
+{
+    const tm_kernel *scalar = scalar_of(matrix->kernel);
+    if (scalar == matrix->kernel) return 0;
+    matrix->kernel = scalar;
+    return (int64_t)matrix->weight.n_rows * matrix->weight.n_cols;
+}
+
 /* Replaces kernels in a copy of a model. Returns how many multiplications per token they do. */
 static int64_t use_scalar(tm_model *model)
 {
-    int64_t macs = 0;
+    int64_t macs = use_scalar_in(&model->head);
     model->kernel = scalar_of(model->kernel);
     model->head_kernel = scalar_of(model->head_kernel);
-    for (int l = 0; l <= model->config.n_layers; l++) {
-        tm_layer *y = &model->layers[l];
-        tm_matrix *const of_layer[] = {&y->q, &y->k, &y->v, &y->o, &y->gate, &y->up, &y->down};
-        tm_matrix *const head[] = {&model->head};
-        bool is_head = l == model->config.n_layers;
-        for (int i = 0; i < (is_head ? 1 : 7); i++) {
-            tm_matrix *matrix = is_head ? head[i] : of_layer[i];
-            const tm_kernel *scalar = scalar_of(matrix->kernel);
-            if (scalar != matrix->kernel)
-                macs += (int64_t)matrix->weight.n_rows * matrix->weight.n_cols;
-            matrix->kernel = scalar;
-        }
+    for (int l = 0; l < model->config.n_layers; l++) {
+        tm_matrix *matrices[TM_LAYER_MATRICES];
+        tm_layer_matrices(&model->layers[l], matrices);
+        for (int i = 0; i < TM_LAYER_MATRICES; i++) macs += use_scalar_in(matrices[i]);
     }
     return macs;
 }

@@ -18,10 +18,9 @@ static bool uses(const tm_model *model, const char *kernel)
 {
     if (strcmp(model->head.kernel->name, kernel) == 0) return true;
     for (int l = 0; l < model->config.n_layers; l++) {
-        const tm_layer *layer = &model->layers[l];
-        const tm_matrix *matrices[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
-                                       &layer->gate, &layer->up, &layer->down};
-        for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++)
+        tm_matrix *matrices[TM_LAYER_MATRICES];
+        tm_layer_matrices(&model->layers[l], matrices);
+        for (int i = 0; i < TM_LAYER_MATRICES; i++)
             if (strcmp(matrices[i]->kernel->name, kernel) == 0) return true;
     }
     return false;

@@ -55,10 +55,9 @@ tm_status tm_model_check(const tm_model *model, uint64_t seed, tm_error *err)
     checked seen[CHECKED_MAX];
     int n_seen = 0;
     for (int l = 0; l < model->config.n_layers; l++) {
-        const tm_layer *layer = &model->layers[l];
-        const tm_matrix *matrices[] = {&layer->q,    &layer->k,  &layer->v,   &layer->o,
-                                       &layer->gate, &layer->up, &layer->down};
-        for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        tm_matrix *matrices[TM_LAYER_MATRICES];
+        tm_layer_matrices(&model->layers[l], matrices);
+        for (int i = 0; i < TM_LAYER_MATRICES; i++) {
             tm_status status = check_matrix(matrices[i], seed, seen, &n_seen, err);
             if (status != TM_OK) return status;
         }

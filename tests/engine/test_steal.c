@@ -425,9 +425,9 @@ static void test_a_slow_core_gets_fewer_rows(void **state)
     TINY_OK(tm_model_open(&source, &(tm_model_options){.kernel = &counting}, pool, &model, &err));
     tm_source_close(&source);
     for (int l = 0, m = 0; l < config.n_layers; l++) {
-        const tm_layer *a = &model.layers[l];
-        const tm_matrix *of[] = {&a->q, &a->k, &a->v, &a->o, &a->gate, &a->up, &a->down};
-        for (int i = 0; i < 7; i++) matrices[m++] = of[i]->weight.data;
+        tm_matrix *of[TM_LAYER_MATRICES];
+        tm_layer_matrices(&model.layers[l], of);
+        for (int i = 0; i < TM_LAYER_MATRICES; i++) matrices[m++] = of[i]->weight.data;
     }
     tm_session *s = tiny_session(&model, pool, (tm_session_options){.n_context = 64});
     assert_false(s->habit.cut);
