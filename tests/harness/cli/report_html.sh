@@ -3,15 +3,7 @@
 # markup, and in Chromium (if it is installed) the tables sort and filter without an error. Prints TAP.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
-program=${TERNMARK:-$PWD/build/ternmark}
-[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-n=0
-verdict() { # status title
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. tests/harness/cli/tap.sh
 skipped() { # title reason
     n=$((n + 1))
     echo "ok $n - $1 # SKIP $2"

@@ -3,16 +3,8 @@
 # errors. The stores come from scripted models, with times that this script sets. Prints TAP. check: long
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
-program=${TERNMARK:-$PWD/build/ternmark}
-[ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
-command -v jq >/dev/null || { echo "jq is not installed"; exit 77; }
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-n=0
-verdict() { # status title
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; fi
-}
+. tests/harness/cli/tap.sh
+need jq
 reproduce() { # wanted status, arguments...
     local wanted=$1 status
     shift
