@@ -16,7 +16,8 @@
 
 typedef struct request {
     tm_cell_settings cells;
-    const char *baseline, *store, *peers;
+    const char *baseline, *store;
+    tm_peer_settings peers;
     int64_t repetitions, processes;
     double time_budget;
     bool no_warmup, profile;
@@ -100,7 +101,7 @@ static tm_status measure(const request *r, const tm_suite *suite, const tm_inter
     tm_plan plan = {0};
     tm_peers peers;
     char build[24];
-    tm_status status = tm_peers_parse(r->peers, &peers, err);
+    tm_status status = tm_peers_parse(&r->peers, &peers, err);
     if (status == TM_OK) status = tm_build_hash(NULL, build, sizeof build, err);
     if (status == TM_OK) status = tm_machine_read("/", &env, err);
     if (status == TM_OK && r->store) status = tm_sweep_check_store(r->store, &env, false, err);
@@ -203,8 +204,6 @@ static const tm_option rows[] = {
     {"baseline", NULL, TM_TEXT(request, baseline), "NAME",
      .help = "also run NAME (e.g. f16) and report speed-ups over it",
      .choices = tm_cell_kernel_names},
-    {"peer", NULL, TM_TEXT(request, peers), TM_PEER_VALUE, .help = TM_PEER_HELP,
-     .group = TM_CELLS_GROUP},
     {"profile", NULL, TM_FLAG(request, profile), NULL, .help = TM_PROFILE_HELP,
      .group = TM_MORE_GROUP},
     {"time-budget", NULL, TM_NUMBER(request, time_budget), "SECONDS",
@@ -235,6 +234,7 @@ const tm_command tm_command_bench = {
     .formats = (const char *const[]){TM_TABLE_FORMAT_NAMES "json", "jsonl", NULL},
     .options = (const tm_option_set[]){{tm_cell_options, offsetof(request, cells)},
                                        {rows, 0},
+                                       {tm_peer_options, offsetof(request, peers)},
                                        {tm_energy_options, offsetof(request, energy)},
                                        {0}},
     .get_rows = tm_energy_source_rows,

@@ -23,7 +23,8 @@
 
 typedef struct request {
     tm_cell_settings cells;
-    const char *metrics, *store, *peers, *plot, *page;
+    const char *metrics, *store, *plot, *page;
+    tm_peer_settings peers;
     const char *precision;
     int64_t pairs, repetitions;
     double time_budget;
@@ -249,7 +250,7 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
     state.precision = DEFAULT_PRECISION;
     if (r->precision)
         status = tm_percent_parse(r->precision, "--precision", 0.0001, &state.precision, err);
-    if (status == TM_OK) status = tm_peers_parse(r->peers, &peers, err);
+    if (status == TM_OK) status = tm_peers_parse(&r->peers, &peers, err);
     if (status == TM_OK) status = fill_arm(r, a, &both[0], err);
     if (status == TM_OK) status = fill_arm(r, b, &both[1], err);
     if (status == TM_OK) {
@@ -390,8 +391,6 @@ static const tm_option rows[] = {
      .help = "write a forest plot of the ratios to DIR"},
     {"html", NULL, TM_FILE(request, page), "FILE",
      .help = "also write a page for a browser to FILE"},
-    {"peer", NULL, TM_TEXT(request, peers), TM_PEER_VALUE, .help = TM_PEER_HELP,
-     .group = TM_CELLS_GROUP},
     {"time-budget", NULL, TM_NUMBER(request, time_budget), "SECONDS",
      .help = "stop starting work that would not finish within SECONDS", .group = TM_EXECUTION_GROUP,
      .low = 1, .high = 1e6},
@@ -423,6 +422,7 @@ const tm_command tm_command_compare = {
     .options = (const tm_option_set[]){{rows, 0},
                                        {tm_export_options, offsetof(request, exports)},
                                        {tm_cell_options + 1, offsetof(request, cells)},
+                                       {tm_peer_options, offsetof(request, peers)},
                                        {tm_energy_options, offsetof(request, energy)},
                                        {0}},
     .get_rows = tm_energy_source_rows,

@@ -20,7 +20,8 @@
 #define QUICK_SECONDS 600
 
 typedef struct settings {
-    const char *from, *store, *models, *peers, *claims, *page;
+    const char *from, *store, *models, *claims, *page;
+    tm_peer_settings peers;
     double budget; /* negative: not given */
     bool list, quick, full, dry_run, quiet;
     tm_energy_settings energy;
@@ -290,7 +291,7 @@ static tm_status measure(work *w, const settings *s, const char *paper, tm_call 
                                     .meter = &meter,
                                     .interrupt = &interrupt,
                                     .machine = &w->machine};
-    tm_status status = tm_peers_parse(s->peers, &peers, err);
+    tm_status status = tm_peers_parse(&s->peers, &peers, err);
     if (status == TM_OK && peers.n > 0 && (!s->models || strchr(s->models, ',')))
         status = tm_fail(err, TM_ARG,
                          "--peer runs one model: name the one that its file holds with -m MODEL");
@@ -407,8 +408,6 @@ static const tm_option rows[] = {
      .help = "print what would be measured, and measure nothing"},
     {"model", "m", TM_LIST(settings, models), "MODEL,...",
      .help = "measure these models instead of those of the claims"},
-    {"peer", NULL, TM_TEXT(settings, peers), TM_PEER_VALUE, .help = TM_PEER_HELP,
-     .group = TM_MORE_GROUP},
     {"claims", NULL, TM_FILE(settings, claims), "FILE",
      .help = "read claims from FILE instead of the built-in results/published/claims.json"},
     {"quiet", "q", TM_FLAG(settings, quiet), NULL, .help = TM_QUIET_HELP},
@@ -437,8 +436,10 @@ const tm_command tm_command_reproduce = {
                 "ternmark reproduce all --from a.jsonl b.jsonl --format md",
     .formats = (const char *const[]){TM_TABLE_FORMAT_NAMES "json", NULL},
     .prints = true,
-    .options =
-        (const tm_option_set[]){{rows, 0}, {tm_energy_options, offsetof(settings, energy)}, {0}},
+    .options = (const tm_option_set[]){{rows, 0},
+                                       {tm_peer_options, offsetof(settings, peers)},
+                                       {tm_energy_options, offsetof(settings, energy)},
+                                       {0}},
     .get_rows = tm_energy_source_rows,
     .got_rows_offset = offsetof(settings, energy),
     .argument_names = paper_names,

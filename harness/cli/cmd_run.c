@@ -24,7 +24,8 @@
 
 /* The command line; numbers that were not given are negative. */
 typedef struct settings {
-    const char *store, *threads, *models, *kernels, *tests, *only, *build, *counters, *peers;
+    const char *store, *threads, *models, *kernels, *tests, *only, *build, *counters;
+    tm_peer_settings peers;
     const char *precision;
     int64_t begin_ns; /* of the command */
     int64_t processes, repetitions, warmup, seed;
@@ -353,7 +354,7 @@ static tm_status run_suite(settings *s, const char *name, tm_suite *suite, tm_ca
                                .only = s->only,
                                .peers = peers.items,
                                .choices = &choices};
-    tm_status status = tm_peers_parse(s->peers, &peers, err);
+    tm_status status = tm_peers_parse(&s->peers, &peers, err);
     options.n_peers = peers.n;
     if (status == TM_OK) status = tm_suite_read(name, suite, err);
     if (status == TM_OK) status = adjust(suite, s, err);
@@ -435,8 +436,6 @@ static const tm_option rows[] = {
      .help = "replace the suite's warm-up runs per process", .group = SUITE_GROUP, .high = 1000},
     {"seed", NULL, TM_INTEGER(settings, seed), "N", .help = TM_SEED_HELP, .group = SUITE_GROUP,
      .high = TM_SEED_MAX},
-    {"peer", NULL, TM_TEXT(settings, peers), TM_PEER_VALUE, .help = TM_PEER_HELP,
-     .group = TM_MORE_GROUP},
     {"counters", NULL, TM_TEXT(settings, counters), "GROUP", .help = TM_COUNTERS_HELP,
      .group = TM_MORE_GROUP},
     {"profile", NULL, TM_FLAG(settings, profile), NULL, .help = TM_PROFILE_HELP,
@@ -469,6 +468,7 @@ const tm_command tm_command_run = {
                 "ternmark run demo --store results/runs/demo.jsonl",
     .formats = (const char *const[]){"text", "json", NULL},
     .options = (const tm_option_set[]){{rows, 0},
+                                       {tm_peer_options, offsetof(settings, peers)},
                                        {tm_energy_options, offsetof(settings, energy)},
                                        {tm_export_options, offsetof(settings, exports)},
                                        {0}},

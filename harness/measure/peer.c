@@ -1,18 +1,83 @@
 #include "harness/measure/peer.h"
 
 #include "harness/base/child.h"
-#include "harness/base/json_reader.h"
+#include "harness/base/hash.h"
+#include "harness/stats/stats.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_ANSWER (1 << 20)
-#define PATIENCE   3600 /* seconds: a peer prints nothing until all repetitions are done */
+#define PATIENCE   3600 /* seconds; the parent of a worker has its own, which is shorter */
 #define GRACE      5
+#define MAX_SCRIPT (16 << 20) /* bytes of an argument's file that counts as a part of the peer */
+
+/* Kinds of peers: the first row that fits. Arguments of a kind follow those of the peer, so that
+ * the peer's may name a script, or the program that another one starts. */
+typedef struct kind {
+    const char *name;
+    const char *program;   /* ends the path of the program or of an argument; NULL: any */
+    bool has_placeholders; /* only peers whose arguments have some */
+    const char *arguments; /* separated by blanks */
+    const char *pattern;   /* NULL: it prints llama-bench's JSON for all repetitions at once */
+} kind;
+
+static const kind kinds[] = {
+    /* bitnet.cpp utils/: runs llama-bench, prints its Markdown table and exits with 1. */
+    {"e2e_benchmark.py", "e2e_benchmark.py", false, "-m {model} -p {prompt} -n {gen} -t {threads}",
+     "^\\| (?<model>[^|]*?) *\\|[^|]*\\|[^|]*\\| *(?<backend>\\w+) *\\| *(?<threads>\\d+) *\\|"
+     "(?: *(?<batch>\\d+) *\\|)? *(?:pp{prompt} *\\| *(?<pp>[^ |]+)|tg{gen} *\\| *(?<tg>[^ |]+))"
+     "|^build: (?<build>\\w+)"},
+    {"command", NULL, true, "", "([0-9]+(?:\\.[0-9]+)?) *(?i:tok(?:en)?s?(?:/| per )s|t/s)"},
+    {"llama-bench", NULL, false,
+     "-m {model} -p {prompt} -n {gen} -t {threads} -r {repetitions} -o json", NULL},
+};
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), n_end = strlen(end);
+    return n >= n_end && strcmp(text + n - n_end, end) == 0;
+}
+
+/* Placeholders of arguments and patterns. */
+enum { MODEL, THREADS, PROMPT, GEN, REPETITIONS, DEPTH, N_PLACEHOLDERS };
+static const char *const placeholders[N_PLACEHOLDERS] = {"{model}", "{threads}",     "{prompt}",
+                                                         "{gen}",   "{repetitions}", "{depth}"};
+
+static bool has_placeholder(const tm_peer *peer, int which)
+{
+    for (int i = 0; i < peer->n_arguments; i++)
+        if (strstr(peer->arguments[i], placeholders[which])) return true;
+    return false;
+}
+
+bool tm_peer_is_command(const tm_peer *peer)
+{
+    for (int i = 0; i < N_PLACEHOLDERS; i++)
+        if (has_placeholder(peer, i)) return true;
+    return false;
+}
+
+static const kind *kind_of(const tm_peer *peer)
+{
+    const kind *k = kinds;
+    for (;; k++) {
+        bool fits = !k->program || ends_with(peer->program, k->program);
+        for (int i = 0; i < peer->n_arguments && !fits; i++)
+            fits = ends_with(peer->arguments[i], k->program);
+        if (fits && (!k->has_placeholders || tm_peer_is_command(peer))) return k;
+    }
+}
+
+const char *tm_peer_kind(const tm_peer *peer)
+{
+    return kind_of(peer)->name;
+}
 
 /* Its description. */
 
@@ -30,10 +95,38 @@ static tm_status take(const char **at, const char *stop, const char *what, char 
     return TM_OK;
 }
 
-tm_status tm_peer_parse(const char *text, tm_peer *out, tm_error *err)
+/* Replaces a name without a slash by its path, if PATH has it. */
+static void find_program(tm_peer *peer)
+{
+    const char *at = getenv("PATH");
+    if (strchr(peer->program, '/') || access(peer->program, X_OK) == 0) return;
+    while (at && *at) {
+        char path[sizeof peer->program];
+        size_t n = strcspn(at, ":");
+        int length = snprintf(path, sizeof path, "%.*s/%s", (int)n, at, peer->program);
+        if (n > 0 && length > 0 && (size_t)length < sizeof path && access(path, X_OK) == 0) {
+            memcpy(peer->program, path, (size_t)length + 1);
+            return;
+        }
+        at += n + (at[n] == ':');
+    }
+}
+
+static tm_status take_pattern(const char *pattern, tm_peer *out, tm_error *err)
+{
+    if (!tm_peer_is_command(out)) return TM_OK;
+    if (pattern && strlen(pattern) >= sizeof out->pattern)
+        return tm_fail(err, TM_ARG, "the pattern has %zu characters; the limit is %zu",
+                       strlen(pattern), sizeof out->pattern - 1);
+    snprintf(out->pattern, sizeof out->pattern, "%s", pattern ? pattern : "");
+    return pattern ? tm_peer_pattern_check(pattern, err) : TM_OK;
+}
+
+tm_status tm_peer_parse(const char *text, const char *pattern, tm_peer *out, tm_error *err)
 {
     const char *at = text;
     memset(out, 0, sizeof *out);
+    out->timeout_seconds = PATIENCE;
     tm_status status = take(&at, "=", "the name", out->name, sizeof out->name, err);
     if (status == TM_OK && *at++ != '=')
         status = tm_fail(err, TM_ARG, "a peer is NAME=PROGRAM,FILE: no \"=\" in \"%.80s\"", text);
@@ -50,12 +143,13 @@ tm_status tm_peer_parse(const char *text, tm_peer *out, tm_error *err)
                       sizeof out->arguments[0], err);
     }
     if (status != TM_OK) return status;
+    find_program(out);
     if (access(out->program, X_OK) != 0)
         return tm_fail(err, TM_ARG, "the peer %s: %s: %s", out->name, out->program,
                        strerror(errno));
     if (access(out->file, R_OK) != 0)
         return tm_fail(err, TM_ARG, "the peer %s: %s: %s", out->name, out->file, strerror(errno));
-    return TM_OK;
+    return take_pattern(pattern, out, err);
 }
 
 void tm_peer_print(const tm_peer *peer, char *text, size_t size)
@@ -65,144 +159,223 @@ void tm_peer_print(const tm_peer *peer, char *text, size_t size)
         n += snprintf(text + n, size - (size_t)n, ",%s", peer->arguments[i]);
 }
 
-/* Its answer. */
-
-/* Whether a line can be one of llama-bench's JSON. Some builds print other lines beside it. */
-static bool is_json_line(const char *line, size_t n)
+tm_status tm_peer_hash(const tm_peer *peer, char *text, size_t size, tm_error *err)
 {
-    size_t blanks = 0;
-    while (blanks < n && (line[blanks] == ' ' || line[blanks] == '\t')) blanks++;
-    return blanks == n || strchr("[]{}\",-0123456789", line[blanks]);
-}
-
-/* Parses the answer without the lines that are none of JSON. The error cites the first of them. */
-static tm_status parse_answer(const char *text, size_t length, const char *what, tm_json **out,
-                              tm_error *err)
-{
-    tm_error ignored;
-    if (tm_json_parse(text, length, what, out, &ignored) == TM_OK) return TM_OK;
-    char *kept = malloc(length + 1);
-    if (!kept) return tm_fail(err, TM_NOMEM, "%s: no memory for %zu bytes", what, length);
-    const char *other = NULL, *end = text + length;
-    size_t n_kept = 0, n_other = 0;
-    for (const char *line = text; line < end;) {
-        const char *newline = memchr(line, '\n', (size_t)(end - line));
-        size_t n = (size_t)((newline ? newline + 1 : end) - line);
-        if (is_json_line(line, n - (newline ? 1 : 0))) {
-            memcpy(kept + n_kept, line, n);
-            n_kept += n;
-        } else if (!other) {
-            other = line;
-            n_other = n - (newline ? 1 : 0);
-        }
-        line += n;
+    char part[32];
+    tm_status status = tm_build_hash(peer->program, text, size, err);
+    if (status != TM_OK || peer->n_arguments == 0) return status;
+    uint64_t hash = tm_hash(TM_HASH_START, text, strlen(text));
+    hash = tm_hash(hash, peer->pattern, strlen(peer->pattern) + 1);
+    for (int i = 0; i < peer->n_arguments && status == TM_OK; i++) {
+        struct stat st;
+        const char *argument = peer->arguments[i];
+        hash = tm_hash(hash, argument, strlen(argument) + 1);
+        if (stat(argument, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > MAX_SCRIPT) continue;
+        status = tm_build_hash(argument, part, sizeof part, err);
+        if (status == TM_OK) hash = tm_hash(hash, part, strlen(part));
     }
-    tm_status status = tm_json_parse(kept, n_kept, what, out, err);
-    free(kept);
-    if (status == TM_OK || !other) return status;
-    return tm_fail(err, TM_FORMAT, "%s is not JSON: \"%.*s\"; it must print JSON for -o json", what,
-                   (int)(n_other < 100 ? n_other : 100), other);
-}
-
-static void read_samples(tm_json_reader *r, tm_peer_answer *out)
-{
-    const tm_json *samples = tm_json_get(r->json, "samples_ns");
-    int n = tm_json_count(samples);
-    if (!tm_json_is_array(samples) || n < 1 || n > TM_PEER_SAMPLES)
-        tm_read_fail(r, "\"samples_ns\" must be an array of 1 to %d numbers", TM_PEER_SAMPLES);
-    for (int i = 0; i < n && r->status == TM_OK; i++) {
-        double ns = tm_json_double(tm_json_at(samples, i), NAN);
-        if (ns >= 1 && ns < 9e15)
-            out->samples_ns[out->n_samples++] = (int64_t)ns;
-        else
-            tm_read_fail(r, "\"samples_ns\"[%d] must be above 0", i);
-    }
-}
-
-tm_status tm_peer_answer_read(const char *text, size_t length, tm_peer_answer *out, tm_error *err)
-{
-    static const char what[] = "llama-bench's answer";
-    tm_json *json = NULL;
-    memset(out, 0, sizeof *out);
-    tm_status status = parse_answer(text, length, what, &json, err);
-    if (status != TM_OK) return status;
-    const tm_json *test = tm_json_at(json, 0);
-    tm_json_reader r = {.json = test, .err = err, .what = what};
-    if (!tm_json_is_array(json) || tm_json_count(json) != 1 || !tm_json_is_object(test))
-        r.status = tm_fail(err, TM_FORMAT, "%s must be an array of one object", what);
-    out->n_prompt = (int)tm_read_int(&r, "n_prompt", 0, 1 << 30);
-    out->n_gen = (int)tm_read_int(&r, "n_gen", 0, 1 << 30);
-    out->n_threads = (int)tm_read_int(&r, "n_threads", 1, 1 << 20);
-    read_samples(&r, out);
-    snprintf(out->build, sizeof out->build, "%s",
-             tm_json_text(tm_json_get(test, "build_commit"), "unknown"));
-    snprintf(out->model_type, sizeof out->model_type, "%s",
-             tm_json_text(tm_json_get(test, "model_type"), "unknown"));
-    tm_json_free(json);
-    return r.status;
+    snprintf(text, size, "%016llx", (unsigned long long)hash);
+    return status;
 }
 
 /* Running it. */
 
-static tm_status ask(const tm_peer *peer, const tm_test *test, int n_threads, int n_repetitions,
-                     tm_peer_answer *answer, tm_child_end *end, tm_error *err)
+typedef struct values {
+    const char *text[N_PLACEHOLDERS];
+    char numbers[N_PLACEHOLDERS][16];
+} values;
+
+static void fill_values(const tm_peer *peer, const tm_test *test, int n_threads, int n_repetitions,
+                        bool both_at_once, values *out)
 {
-    char numbers[4][16], both[32];
-    const char *argv[16 + TM_PEER_ARGUMENTS];
-    int n = 0;
-    bool pg = test->n_prompt > 0 && test->n_gen > 0;
-    snprintf(numbers[0], sizeof numbers[0], "%d", pg ? 0 : test->n_prompt);
-    snprintf(numbers[1], sizeof numbers[1], "%d", pg ? 0 : test->n_gen);
-    snprintf(numbers[2], sizeof numbers[2], "%d", n_threads);
-    snprintf(numbers[3], sizeof numbers[3], "%d", n_repetitions);
-    snprintf(both, sizeof both, "%d,%d", test->n_prompt, test->n_gen);
-    const char *const fixed[] = {peer->program, "-m",       peer->file, "-p",       numbers[0],
-                                 "-n",          numbers[1], "-t",       numbers[2], "-r",
-                                 numbers[3],    "-o",       "json"};
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) argv[n++] = fixed[i];
-    if (pg) {
-        argv[n++] = "-pg";
-        argv[n++] = both;
+    const int numbers[N_PLACEHOLDERS] = {0,
+                                         n_threads,
+                                         both_at_once ? 0 : test->n_prompt,
+                                         both_at_once ? 0 : test->n_gen,
+                                         n_repetitions,
+                                         test->depth};
+    for (int i = 0; i < N_PLACEHOLDERS; i++) {
+        snprintf(out->numbers[i], sizeof out->numbers[i], "%d", numbers[i]);
+        out->text[i] = i == MODEL ? peer->file : out->numbers[i];
     }
-    for (int i = 0; i < peer->n_arguments; i++) argv[n++] = peer->arguments[i];
-    argv[n] = NULL;
+}
+
+/* The text with the values of its placeholders; free() it. NULL: no memory. */
+static char *expand(const char *text, const values *v)
+{
+    char *out = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&out, &size);
+    while (stream && *text) {
+        int i = 0;
+        while (i < N_PLACEHOLDERS && strncmp(text, placeholders[i], strlen(placeholders[i])) != 0)
+            i++;
+        if (i < N_PLACEHOLDERS) fputs(v->text[i], stream);
+        if (i == N_PLACEHOLDERS) fputc(*text, stream);
+        text += i < N_PLACEHOLDERS ? strlen(placeholders[i]) : 1;
+    }
+    if (!stream || fclose(stream) == 0) return out;
+    free(out);
+    return NULL;
+}
+
+#define MAX_ARGV (TM_PEER_ARGUMENTS + 24)
+typedef struct command_line {
+    char *argv[MAX_ARGV + 1];
+    int n;
+    bool failed;
+} command_line;
+
+static void add(command_line *c, const char *text, const values *v)
+{
+    char *copy = c->n < MAX_ARGV ? expand(text, v) : NULL;
+    c->failed = c->failed || !copy;
+    if (copy) c->argv[c->n++] = copy;
+}
+
+/* Program, the peer's arguments, those of its kind, and llama-bench's for what only it can do. */
+static void make_command(const tm_peer *peer, const kind *k, const tm_test *test, const values *v,
+                         command_line *out)
+{
+    const values nothing = {
+        .text = {"{model}", "{threads}", "{prompt}", "{gen}", "{repetitions}", "{depth}"}};
+    add(out, peer->program, &nothing);
+    for (int i = 0; i < peer->n_arguments; i++) add(out, peer->arguments[i], v);
+    for (const char *at = k->arguments; *at;) {
+        char word[32];
+        size_t n = strcspn(at, " ");
+        snprintf(word, sizeof word, "%.*s", (int)n, at);
+        add(out, word, v);
+        at += n + (at[n] == ' ');
+    }
+    if (k->pattern) return;
+    char both[32];
+    snprintf(both, sizeof both, "%d,%d", test->n_prompt, test->n_gen);
+    if (test->n_prompt > 0 && test->n_gen > 0) {
+        add(out, "-pg", v);
+        add(out, both, v);
+    }
+    if (test->depth > 0) {
+        add(out, "-d", v);
+        add(out, v->text[DEPTH], v);
+    }
+}
+
+/* Runs one process and reads its answer. A bad exit status after a complete answer is noted: some
+ * programs end so whatever happened. */
+static tm_status run_once(const tm_peer *peer, const kind *k, char *const *argv,
+                          const char *pattern, const tm_test *test, tm_peer_answer *out,
+                          tm_error *err)
+{
     tm_child *child;
     char *text = NULL;
     size_t length = 0;
-    tm_status status = tm_child_open(argv, &child, err);
+    tm_child_end end = {0};
+    tm_error why = {0};
+    const int64_t begin = tm_now_ns();
+    tm_status status = tm_child_open((const char *const *)argv, &child, err);
     if (status != TM_OK) return status;
-    status = tm_child_read_all(child, MAX_ANSWER, PATIENCE, NULL, &text, &length, err);
-    tm_child_close(child, status == TM_OK ? GRACE : 0, end);
-    if (status == TM_OK && !end->ok)
-        status = tm_fail(err, TM_CHILD, "the peer %s %s%s%s", peer->name, end->reason,
-                         end->last_words[0] ? ": " : "", end->last_words);
-    if (status == TM_OK) status = tm_peer_answer_read(text, length, answer, err);
+    status = tm_child_read_all(child, MAX_ANSWER, peer->timeout_seconds, NULL, &text, &length, err);
+    tm_child_close(child, status == TM_OK ? GRACE : 0, &end);
+    const double seconds = 1e-9 * (double)(tm_now_ns() - begin);
+    if (status != TM_OK) return tm_fail_in(err, "the peer %s", peer->name);
+    status = k->pattern ? tm_peer_answer_match(pattern, test, text, length, out, &why)
+                        : tm_peer_answer_read(text, length, out, &why);
     free(text);
+    if (status != TM_OK && !end.ok)
+        return tm_fail(err, TM_CHILD, "the peer %s %s%s%s", peer->name, end.reason,
+                       end.last_words[0] ? ": " : "", end.last_words);
+    if (status != TM_OK) return tm_fail(err, status, "the peer %s: %s", peer->name, why.message);
+    out->seconds += seconds;
+    if (end.max_rss_bytes > out->max_rss_bytes) out->max_rss_bytes = end.max_rss_bytes;
+    if (!end.ok) snprintf(out->ended, sizeof out->ended, "%s", end.reason);
+    return TM_OK;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Whether the answer is for what was asked. */
+static tm_status check_answer(const tm_peer *peer, const tm_test *test, int n_threads,
+                              int n_repetitions, const tm_peer_answer *a, tm_error *err)
+{
+    if (a->n_prompt != test->n_prompt || a->n_gen != test->n_gen ||
+        (a->n_threads >= 0 && a->n_threads != n_threads) || a->n_samples != n_repetitions)
+        return tm_fail(err, TM_FORMAT,
+                       "the peer %s measured %d prompt and %d generated tokens, %d threads, %d "
+                       "times; the request was %d, %d, %d, %d",
+                       peer->name, a->n_prompt, a->n_gen, a->n_threads, a->n_samples,
+                       test->n_prompt, test->n_gen, n_threads, n_repetitions);
+    if (test->depth > 0 && a->depth != test->depth && !tm_peer_is_command(peer))
+        return tm_fail(err, TM_FORMAT, "the peer %s did not fill %d tokens of context first",
+                       peer->name, test->depth);
+    if (a->model_file[0] && strcmp(base_name(a->model_file), base_name(peer->file)) != 0)
+        return tm_fail(err, TM_FORMAT, "the peer %s measured the model %s; the request was %s",
+                       peer->name, a->model_file, peer->file);
+    return TM_OK;
+}
+
+/* Whether this kind can run the test. */
+static tm_status check_test(const tm_peer *peer, const kind *k, const tm_test *test, tm_error *err)
+{
+    if (test->n_sequences > 1)
+        return tm_fail(err, TM_UNSUPPORTED, "the peer %s: a peer decodes one sequence only",
+                       peer->name);
+    if (k->pattern && test->n_prompt > 0 && test->n_gen > 0)
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "the peer %s: only llama-bench times a prompt and its generation together",
+                       peer->name);
+    if (k->pattern && test->depth > 0 && !has_placeholder(peer, DEPTH))
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "the peer %s: its command has no {depth} to fill the context before timing",
+                       peer->name);
+    return TM_OK;
+}
+
+tm_status tm_peer_ask(const tm_peer *peer, const tm_test *test, int n_threads, int n_repetitions,
+                      tm_peer_answer *out, tm_error *err)
+{
+    const kind *k = kind_of(peer);
+    const bool both_at_once = test->n_prompt > 0 && test->n_gen > 0;
+    values v;
+    command_line command = {0};
+    char *pattern = NULL;
+    memset(out, 0, sizeof *out);
+    tm_status status = check_test(peer, k, test, err);
+    if (status != TM_OK) return status;
+    fill_values(peer, test, n_threads, k->pattern ? 1 : n_repetitions, both_at_once, &v);
+    make_command(peer, k, test, &v, &command);
+    if (k->pattern) pattern = expand(peer->pattern[0] ? peer->pattern : k->pattern, &v);
+    if (command.failed || (k->pattern && !pattern))
+        status = tm_fail(err, TM_NOMEM, "no memory for the command of a peer");
+    for (int i = 0; i < (k->pattern ? n_repetitions : 1) && status == TM_OK; i++)
+        status = run_once(peer, k, command.argv, pattern, test, out, err);
+    if (status == TM_OK) status = check_answer(peer, test, n_threads, n_repetitions, out, err);
+    for (int i = 0; i < command.n; i++) free(command.argv[i]);
+    free(pattern);
     return status;
 }
 
-tm_status tm_peer_run(const tm_peer *peer, const tm_test *test, int n_threads, int n_repetitions,
-                      tm_record *records, tm_error *err)
+double tm_peer_rate(const tm_test *test, const tm_peer_answer *answer)
 {
-    tm_child_end end = {0};
+    double rates[TM_PEER_SAMPLES];
+    for (int i = 0; i < answer->n_samples; i++)
+        rates[i] = 1e9 * (test->n_prompt + test->n_gen) / (double)answer->samples_ns[i];
+    return tm_median(rates, answer->n_samples);
+}
+
+tm_status tm_peer_run(const tm_peer *peer, const tm_test *test, int n_threads, int n_repetitions,
+                      const tm_peer_tokens *tokens, tm_record *records, tm_error *err)
+{
     tm_peer_answer *answer = malloc(sizeof *answer);
     if (!answer) return tm_fail(err, TM_NOMEM, "no memory for the answer of a peer");
-    tm_status status = TM_OK;
-    if (test->depth > 0)
-        status = tm_fail(err, TM_UNSUPPORTED,
-                         "the peer %s: not every llama-bench can fill the context before timing",
-                         peer->name);
-    if (status == TM_OK && test->n_sequences > 1)
-        status = tm_fail(err, TM_UNSUPPORTED, "the peer %s: llama-bench decodes one sequence only",
-                         peer->name);
-    if (status == TM_OK) status = ask(peer, test, n_threads, n_repetitions, answer, &end, err);
-    if (status == TM_OK && (answer->n_prompt != test->n_prompt || answer->n_gen != test->n_gen ||
-                            answer->n_threads != n_threads || answer->n_samples != n_repetitions))
-        status = tm_fail(err, TM_FORMAT,
-                         "the peer %s measured %d prompt and %d generated tokens, %d threads, %d "
-                         "times; the request was %d, %d, %d, %d",
-                         peer->name, answer->n_prompt, answer->n_gen, answer->n_threads,
-                         answer->n_samples, test->n_prompt, test->n_gen, n_threads, n_repetitions);
+    tm_status status = tm_peer_ask(peer, test, n_threads, n_repetitions, answer, err);
+    double read_gb = NAN;
+    if (status == TM_OK && tm_peer_is_odd(peer, test, n_threads, answer))
+        read_gb = tm_peer_machine_gb(n_threads);
     for (int i = 0; i < n_repetitions && status == TM_OK; i++) {
         tm_record *r = &records[i];
         memset(r, 0, sizeof *r);
@@ -212,10 +385,12 @@ tm_status tm_peer_run(const tm_peer *peer, const tm_test *test, int n_threads, i
         r->sample.elapsed_ns = answer->samples_ns[i];
         r->sample.n_tokens = test->n_prompt + test->n_gen;
         tm_record_sample_miss_figures(&r->sample, "the process of a peer does not report it");
-        tm_measured_set(&r->sample.peak_rss_bytes, (double)end.max_rss_bytes);
-        snprintf(r->marks, sizeof r->marks,
-                 "timed by the peer itself (%.40s, build %.20s); results not checked",
-                 answer->model_type, answer->build);
+        tm_measured_set(&r->sample.peak_rss_bytes, (double)answer->max_rss_bytes);
+        tm_record_mark(r, "timed by the peer itself (%.40s, build %.20s)",
+                       answer->model_type[0] ? answer->model_type : "unknown",
+                       answer->build[0] ? answer->build : "unknown");
+        tm_peer_mark_tokens(tokens, r);
+        tm_peer_doubt(peer, test, n_threads, answer, read_gb, r);
     }
     free(answer);
     return status;

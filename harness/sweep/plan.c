@@ -217,7 +217,7 @@ static tm_status add_peer(planner *p, tm_plan_model *m, const tm_peer *peer, con
     snprintf(cell.kernel, sizeof cell.kernel, "%s", peer->name);
     snprintf(cell.kernel_asked, sizeof cell.kernel_asked, "%s", peer->name);
     snprintf(cell.role, sizeof cell.role, "%s", w->role[0] ? w->role : TM_ROLE_PEER);
-    tm_status status = tm_build_hash(peer->program, build, sizeof build, err);
+    tm_status status = tm_peer_hash(peer, build, sizeof build, err);
     if (status == TM_OK)
         status = tm_model_identity(peer->file, p->options->seed, identity, sizeof identity, err);
     if (status == TM_OK) status = new_arm(p, w, cell, build, identity, &arm, index, err);

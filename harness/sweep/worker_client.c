@@ -114,7 +114,8 @@ static void fill_request(session *s)
     r->oversubscribe = p->options->oversubscribe;
     r->f16_kv = !(p->arm->setting && p->arm->setting->f32_kv);
     r->check = true;
-    r->reference = !has_tokens(p); /* the others are compared with this one */
+    /* The others are compared with this one; a peer prints its tokens apart from timing. */
+    r->reference = p->arm->peer ? p->process == 0 : !has_tokens(p);
     snprintf(r->counters, sizeof r->counters, "%s", suite->counters);
     for (int i = 0; i < p->arm->n_cells; i++) {
         const tm_cell *cell = &p->arm->cells[i];
@@ -355,8 +356,8 @@ tm_status tm_worker_client_run(tm_worker_client *client, int *failed, bool *fata
         snprintf(prefetch, sizeof prefetch, TM_PREFETCH_VARIABLE "=%s", setting->prefetch);
         variables[n_variables++] = prefetch;
     }
-    const char *argv[] = {path ? path : "/proc/self/exe", peer ? "peer" : "worker",
-                          peer ? text : NULL, NULL};
+    const char *argv[] = {path ? path : "/proc/self/exe", "worker", peer ? text : NULL,
+                          peer && peer->pattern[0] ? peer->pattern : NULL, NULL};
     if (peer) tm_peer_print(peer, text, sizeof text);
     *failed = -1;
     *fatal = false;

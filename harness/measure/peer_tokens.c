@@ -1,0 +1,191 @@
+/* Greedy tokens of a peer against ours. llama-bench prints none, so a program beside it does that
+ * continues a text: what it prints after the text is compared with what our engine prints, token
+ * by token, on the same file. */
+#include "engine/generate.h"
+#include "harness/base/child.h"
+#include "harness/machine/machine.h"
+#include "harness/measure/peer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TEXT       "The capital of France is"
+#define N_TOKENS   16
+#define N_TEXT     "16"
+#define CONTEXT    256
+#define MAX_OUTPUT (1 << 20)
+#define PATIENCE   600 /* seconds */
+#define GRACE      5
+
+/* Programs that print a text's greedy continuation, and how versions of them are asked; %s stands
+ * for the model file. Those that know an argument less refuse it, and the next row is tried. */
+static const struct continuer {
+    const char *name;
+    const char *arguments[12];
+} continuers[] = {
+    {"llama-simple", {"-m", "%s", "-n", N_TEXT, TEXT}},
+    {"llama-completion", {"-m", "%s", "-n", N_TEXT, "-p", TEXT, "--temp", "0", "-no-cnv"}},
+    {"llama-cli", {"-m", "%s", "-n", N_TEXT, "-p", TEXT, "--temp", "0", "-no-cnv"}},
+    {"llama-cli", {"-m", "%s", "-n", N_TEXT, "-p", TEXT, "--temp", "0"}},
+};
+enum { N_CONTINUERS = sizeof continuers / sizeof *continuers };
+
+/* Our tokens, as the text grows. */
+typedef struct ours {
+    char text[4096];
+    size_t length, ends[N_TOKENS]; /* ends[i]: of the text that i + 1 tokens make certain */
+    int n;
+    bool ended; /* by a token that ends texts */
+} ours;
+
+static void on_token(void *arg, int32_t id, const char *text, size_t length)
+{
+    ours *o = arg;
+    if (length > sizeof o->text - o->length) length = sizeof o->text - o->length;
+    memcpy(o->text + o->length, text, length);
+    o->length += length;
+    if (id >= 0 && o->n < N_TOKENS) o->ends[o->n++] = o->length;
+}
+
+static tm_status generate(const tm_model *model, tm_pool *pool, const tm_tokenizer *tokenizer,
+                          ours *out, tm_error *err)
+{
+    tm_token_ids prompt = {0};
+    tm_session *session = NULL;
+    tm_sampler *sampler = NULL;
+    tm_generated generated;
+    const tm_session_options wanted = {.n_context = CONTEXT, .f16_kv = true};
+    const tm_sampling greedy = {.top_p = 1, .repeat_penalty = 1};
+    const tm_encode_options encode = {.bos = tm_tokenizer_adds_bos(tokenizer)};
+    const tm_generate_options options = {
+        .n_tokens = N_TOKENS, .n_context = CONTEXT, .on_token = on_token, .arg = out};
+    tm_status status = tm_tokenizer_encode(tokenizer, TEXT, strlen(TEXT), encode, &prompt, err);
+    if (status == TM_OK) status = tm_session_open(model, pool, &wanted, &session, err);
+    if (status == TM_OK) status = tm_sampler_open(&greedy, model->config.n_vocab, &sampler, err);
+    if (status == TM_OK)
+        status = tm_generate(session, tokenizer, sampler, &prompt, &options, &generated, err);
+    out->ended = status == TM_OK && generated.end == TM_END_TOKEN;
+    tm_sampler_close(sampler);
+    tm_session_close(session);
+    tm_token_ids_free(&prompt);
+    return status;
+}
+
+/* Loads the file with our engine, if there is memory for it. */
+static tm_status generate_ours(const char *path, int n_threads, ours *out, tm_error *err)
+{
+    tm_gguf *gguf;
+    tm_source source = {0};
+    tm_tokenizer *tokenizer = NULL;
+    tm_pool *pool = NULL;
+    tm_model model = {0};
+    tm_machine machine = {0};
+    struct stat st;
+    const tm_pool_options threads = {.n_threads = n_threads, .oversubscribe = true};
+    const tm_model_options as_stored = {0};
+    memset(out, 0, sizeof *out);
+    tm_status status = tm_machine_read("/", &machine, err);
+    if (status == TM_OK && stat(path, &st) == 0 && machine.memory_available_bytes >= 0 &&
+        2 * st.st_size > machine.memory_available_bytes)
+        status = tm_fail(err, TM_NOMEM, "%s may not fit into memory", path);
+    if (status == TM_OK) status = tm_gguf_open(path, &gguf, err);
+    if (status != TM_OK) return status;
+    status = tm_source_from_gguf(gguf, &source, err);
+    if (status != TM_OK) return status;
+    status = tm_tokenizer_open(gguf, NULL, &tokenizer, err);
+    if (status == TM_OK) status = tm_pool_open(&threads, &pool, err);
+    if (status == TM_OK) status = tm_model_open(&source, &as_stored, pool, &model, err);
+    bool loaded = status == TM_OK;
+    if (loaded) status = generate(&model, pool, tokenizer, out, err);
+    if (loaded) tm_model_close(&model);
+    if (pool) tm_pool_close(pool);
+    tm_tokenizer_close(tokenizer);
+    tm_source_close(&source);
+    return status;
+}
+
+/* The programs lie beside llama-bench; bitnet.cpp's script is in utils/, they are in build/bin/. */
+static bool find_beside(const char *path, const char *name, char *out, size_t size)
+{
+    static const char *const folders[] = {"", "../build/bin/"};
+    const char *slash = strrchr(path, '/');
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && slash; i++) {
+        int n = snprintf(out, size, "%.*s/%s%s", (int)(slash - path), path, folders[i], name);
+        if (n > 0 && (size_t)n < size && access(out, X_OK) == 0) return true;
+    }
+    return false;
+}
+
+static bool find_continuer(const tm_peer *peer, const char *name, char *out, size_t size)
+{
+    if (find_beside(peer->program, name, out, size)) return true;
+    for (int i = 0; i < peer->n_arguments; i++)
+        if (find_beside(peer->arguments[i], name, out, size)) return true;
+    return false;
+}
+
+/* What the program prints; free() it. Its exit status does not matter if the text is there. */
+static tm_status run(const struct continuer *c, const char *program, const char *file, char **text,
+                     tm_error *err)
+{
+    const char *argv[16] = {program};
+    size_t length;
+    tm_child *child;
+    tm_child_end end;
+    for (int i = 0; i < 12 && c->arguments[i]; i++)
+        argv[i + 1] = strcmp(c->arguments[i], "%s") == 0 ? file : c->arguments[i];
+    *text = NULL;
+    tm_status status = tm_child_open(argv, &child, err);
+    if (status != TM_OK) return status;
+    status = tm_child_read_all(child, MAX_OUTPUT, PATIENCE, NULL, text, &length, err);
+    tm_child_close(child, status == TM_OK ? GRACE : 0, &end);
+    if (status != TM_OK) return status;
+    (*text)[length ? length - 1 : 0] = 0; /* the last newline */
+    if (strstr(*text, TEXT)) return TM_OK;
+    free(*text);
+    *text = NULL;
+    return tm_fail(err, TM_CHILD, "%s did not continue a text: it %s", c->name, end.reason);
+}
+
+/* How many of our tokens their text begins with. Characters that our decoder replaced (U+FFFD) end
+ * the comparison: they print bytes there. */
+static void compare(const ours *o, const char *theirs, tm_peer_tokens *out)
+{
+    size_t n_theirs = strlen(theirs), same = 0;
+    const char *replaced = memmem(o->text, o->length, "\xef\xbf\xbd", 3);
+    size_t limit = replaced ? (size_t)(replaced - o->text) : o->length;
+    while (same < n_theirs && same < limit && o->text[same] == theirs[same]) same++;
+    for (int i = 0; i < o->n && o->ends[i] <= limit; i++) {
+        out->n_compared = i + 1;
+        if (o->ends[i] <= same) out->n_same = i + 1;
+    }
+    bool is_whole = out->n_same == out->n_compared || (n_theirs == same && o->ended);
+    if (is_whole) out->n_same = out->n_compared;
+}
+
+void tm_peer_compare_tokens(const tm_peer *peer, int n_threads, tm_peer_tokens *out)
+{
+    char program[1024], *text = NULL;
+    ours *o = malloc(sizeof *o);
+    tm_error err = {0};
+    memset(out, 0, sizeof *out);
+    snprintf(out->missing, sizeof out->missing,
+             "no llama-simple, llama-completion or llama-cli beside it");
+    for (int i = 0; o && i < N_CONTINUERS && !text; i++) {
+        if (!find_continuer(peer, continuers[i].name, program, sizeof program)) continue;
+        if (run(&continuers[i], program, peer->file, &text, &err) != TM_OK)
+            snprintf(out->missing, sizeof out->missing, "%.200s", err.message);
+    }
+    if (text && generate_ours(peer->file, n_threads, o, &err) != TM_OK) {
+        snprintf(out->missing, sizeof out->missing, "%.200s", err.message);
+    } else if (text) {
+        compare(o, strstr(text, TEXT) + strlen(TEXT), out);
+        snprintf(out->missing, sizeof out->missing, "%s",
+                 out->n_compared ? "" : "its text cannot be compared");
+    }
+    free(text);
+    free(o);
+}
