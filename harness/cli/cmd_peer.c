@@ -12,6 +12,7 @@ typedef struct settings {
     tm_peer_settings peer;
     bool check;
     int64_t threads, prompt, gen;
+    double timeout;
 } settings;
 
 enum { PROMPT, GENERATION, N_TESTS };
@@ -169,6 +170,7 @@ static tm_status check(const settings *s, const tm_peer *peer, tm_call *call, tm
     finding *f = calloc(1, sizeof *f);
     if (!f) return tm_fail(err, TM_NOMEM, "no memory to try a peer");
     f->peer = *peer;
+    f->peer.timeout_seconds = s->timeout;
     f->n_threads = (int)s->threads;
     f->tests[PROMPT].n_prompt = (int)s->prompt;
     f->tests[GENERATION].n_gen = (int)s->gen;
@@ -204,6 +206,8 @@ static const tm_option rows[] = {
      .help = "tokens of the prompt (default 64; 0: no prompt)", .high = 1 << 20},
     {"gen", "n", TM_INTEGER(settings, gen), "N", .help = "tokens to generate (default 16; 0: none)",
      .high = 1 << 20},
+    {"timeout", NULL, TM_NUMBER(settings, timeout), "SECONDS",
+     .help = "give up on a test that takes longer (default 600)", .low = 0.1, .high = 86400},
     {0},
 };
 
@@ -225,6 +229,6 @@ const tm_command tm_command_peer = {
     .min_arguments = 1,
     .max_arguments = 1,
     .settings_size = sizeof(settings),
-    .defaults = &(const settings){.threads = 1, .prompt = 64, .gen = 16},
+    .defaults = &(const settings){.threads = 1, .prompt = 64, .gen = 16, .timeout = 600},
     .run = run,
 };

@@ -39,6 +39,8 @@ NS=9000000000 expect 1 "an impossible time is a warning" 'reports more time than
 for bad in NaN -5 '"5"'; do
     NS=$bad expect 4 "samples_ns of $bad" "llama-bench's answer" peer $peer
 done
+printf '#!/bin/sh\nsleep 600\n' >hangs && chmod +x hangs
+expect 4 "a peer that hangs" 'the peer x: no answer for 0.2 s' peer x=./hangs,model.gguf --timeout 0.2
 expect 2 "peer: nothing to do" 'are both 0' peer $peer -p 0 -n 0
 expect 2 "peer: a missing program" 'no/such' peer "x=no/such,model.gguf"
 
