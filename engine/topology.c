@@ -76,49 +76,55 @@ static bool ask_hwloc(place *places, int n)
     return known;
 }
 
-tm_status tm_topology_open(tm_topology *out, tm_error *err)
+tm_status tm_topology_of(const int *cpus, int n, tm_topology *out, tm_error *err)
 {
-    int n_mask = unpinned_cpus;
-    cpu_set_t *mask = unpinned ? unpinned : read_mask(&n_mask);
-    void *cpus = NULL, *memory = NULL;
-    tm_status status = TM_OK;
+    void *lists = NULL, *memory = NULL;
     memset(out, 0, sizeof *out);
-    if (!mask)
-        return tm_fail(err, TM_IO, "reading this thread's CPU affinity mask: %s", strerror(errno));
-
-    size_t mask_bytes = CPU_ALLOC_SIZE((size_t)n_mask);
-    int n = CPU_COUNT_S(mask_bytes, mask);
-    if (n < 1) {
-        status = tm_fail(err, TM_IO, "this thread's CPU affinity mask is empty");
-        goto done;
+    tm_status status = tm_alloc(&memory, (size_t)n, sizeof(place), "list of usable CPUs", err);
+    if (status == TM_OK)
+        status = tm_alloc(&lists, 3 * (size_t)n, sizeof(int), "list of usable CPUs", err);
+    if (status != TM_OK) {
+        tm_free(memory);
+        return status;
     }
-    status = tm_alloc(&memory, (size_t)n, sizeof(place), "list of usable CPUs", err);
-    if (status != TM_OK) goto done;
-    status = tm_alloc(&cpus, 3 * (size_t)n, sizeof(int), "list of usable CPUs", err);
-    if (status != TM_OK) goto done;
-
     place *places = memory;
-    for (int cpu = 0, i = 0; i < n; cpu++)
-        if (CPU_ISSET_S((size_t)cpu, mask_bytes, mask))
-            places[i++] = (place){.cpu = cpu, .order = cpu};
+    for (int i = 0; i < n; i++) places[i] = (place){.cpu = cpus[i], .order = cpus[i]};
     if (!ask_hwloc(places, n))
         for (int i = 0; i < n; i++)
             places[i] = (place){.cpu = places[i].cpu, .order = i, .kind = -1};
     qsort(places, (size_t)n, sizeof *places, compare_places);
-
-    out->cpus = cpus;
+    *out = (tm_topology){.cpus = lists, .n_cpus = n};
     out->nodes = out->cpus + n;
     out->kinds = out->nodes + n;
-    out->n_cpus = n;
     for (int i = 0; i < n; i++) {
         out->cpus[i] = places[i].cpu;
         out->nodes[i] = places[i].node;
         out->kinds[i] = places[i].kind;
         out->n_cores += places[i].sibling == 0;
     }
-    cpus = NULL;
-done:
     tm_free(memory);
+    return TM_OK;
+}
+
+tm_status tm_topology_open(tm_topology *out, tm_error *err)
+{
+    int n_mask = unpinned_cpus;
+    cpu_set_t *mask = unpinned ? unpinned : read_mask(&n_mask);
+    void *cpus = NULL;
+    memset(out, 0, sizeof *out);
+    if (!mask)
+        return tm_fail(err, TM_IO, "reading this thread's CPU affinity mask: %s", strerror(errno));
+
+    size_t mask_bytes = CPU_ALLOC_SIZE((size_t)n_mask);
+    int n = CPU_COUNT_S(mask_bytes, mask);
+    tm_status status = n < 1 ? tm_fail(err, TM_IO, "this thread's CPU affinity mask is empty")
+                             : tm_alloc(&cpus, (size_t)n, sizeof(int), "list of usable CPUs", err);
+    if (status == TM_OK) {
+        int *list = cpus;
+        for (int cpu = 0, i = 0; i < n; cpu++)
+            if (CPU_ISSET_S((size_t)cpu, mask_bytes, mask)) list[i++] = cpu;
+        status = tm_topology_of(list, n, out, err);
+    }
     tm_free(cpus);
     if (mask != unpinned) CPU_FREE(mask);
     return status;
@@ -137,20 +143,32 @@ int tm_topology_find(const tm_topology *topology, int cpu)
     return -1;
 }
 
+/* Lets the calling thread run on some CPUs only; 0 or an errno. n_mask: CPUs of a mask. */
+static int limit(const int *cpus, int n, int n_mask)
+{
+    cpu_set_t *set = CPU_ALLOC((size_t)n_mask);
+    if (!set) return ENOMEM;
+    size_t bytes = CPU_ALLOC_SIZE((size_t)n_mask);
+    int code = 0;
+    CPU_ZERO_S(bytes, set);
+    for (int i = 0; i < n; i++) {
+        if (cpus[i] < 0 || cpus[i] >= n_mask)
+            code = EINVAL;
+        else
+            CPU_SET_S((size_t)cpus[i], bytes, set);
+    }
+    if (code == 0 && sched_setaffinity(0, bytes, set) != 0) code = errno;
+    CPU_FREE(set);
+    return code;
+}
+
 bool tm_thread_pin(int cpu)
 {
     if (!unpinned) {
         unpinned = read_mask(&unpinned_cpus);
         if (!unpinned) return false;
     }
-    if (cpu < 0 || cpu >= unpinned_cpus) return false;
-    cpu_set_t *one = CPU_ALLOC((size_t)unpinned_cpus);
-    if (!one) return false;
-    size_t bytes = CPU_ALLOC_SIZE((size_t)unpinned_cpus);
-    CPU_ZERO_S(bytes, one);
-    CPU_SET_S((size_t)cpu, bytes, one);
-    bool pinned = sched_setaffinity(0, bytes, one) == 0;
-    CPU_FREE(one);
+    bool pinned = limit(&cpu, 1, unpinned_cpus) == 0;
     if (!pinned) tm_thread_release();
     return pinned;
 }
@@ -162,4 +180,25 @@ void tm_thread_release(void)
     (void)sched_setaffinity(0, CPU_ALLOC_SIZE((size_t)unpinned_cpus), unpinned);
     CPU_FREE(unpinned);
     unpinned = NULL;
+}
+
+tm_status tm_affinity_limit(const int *cpus, int n_cpus, tm_affinity *before, tm_error *err)
+{
+    *before = (tm_affinity){0};
+    if (n_cpus == 0) return TM_OK;
+    before->mask = read_mask(&before->n_cpus);
+    int code = before->mask ? limit(cpus, n_cpus, before->n_cpus) : errno;
+    if (code == 0) return TM_OK;
+    CPU_FREE(before->mask);
+    before->mask = NULL;
+    return tm_fail(err, TM_IO, "limiting this process to %d CPU%s: %s", n_cpus, tm_plural(n_cpus),
+                   strerror(code));
+}
+
+void tm_affinity_restore(tm_affinity *before)
+{
+    if (!before->mask) return;
+    (void)sched_setaffinity(0, CPU_ALLOC_SIZE((size_t)before->n_cpus), before->mask);
+    CPU_FREE(before->mask);
+    before->mask = NULL;
 }

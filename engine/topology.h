@@ -16,9 +16,17 @@ typedef struct tm_topology {
     int n_cores; /* physical cores among them: the first n_cores of cpus */
 } tm_topology;
 
+/* A thread's affinity mask, kept to restore it. */
+typedef struct tm_affinity {
+    void *mask; /* owned; NULL: nothing to restore */
+    int n_cpus;
+} tm_affinity;
+
 /* If hwloc knows nothing (no readable /sys), every CPU counts as a core, in ascending order.
  * Errors: IO (the mask cannot be read), NOMEM. */
 tm_status tm_topology_open(tm_topology *out, tm_error *err) TM_MUST_USE;
+/* The same for given CPUs, ascending. Errors: NOMEM. */
+tm_status tm_topology_of(const int *cpus, int n_cpus, tm_topology *out, tm_error *err) TM_MUST_USE;
 void tm_topology_close(tm_topology *topology);
 /* Index of a CPU in the list; -1: it is absent. */
 int tm_topology_find(const tm_topology *topology, int cpu);
@@ -27,5 +35,11 @@ int tm_topology_find(const tm_topology *topology, int cpu);
  * before it was first pinned is kept, and tm_topology_open uses it until the thread is released. */
 bool tm_thread_pin(int cpu);
 void tm_thread_release(void);
+
+/* Limits the calling thread, which is not pinned, and all that it starts from now on to some CPUs.
+ * n_cpus 0: changes nothing. Errors: IO (the system refuses), NOMEM. */
+tm_status tm_affinity_limit(const int *cpus, int n_cpus, tm_affinity *before,
+                            tm_error *err) TM_MUST_USE;
+void tm_affinity_restore(tm_affinity *before);
 
 #endif

@@ -10,7 +10,8 @@
 bool tm_sheet_same(const tm_cell *a, const tm_cell *b)
 {
     return a->machine == b->machine && strcmp(a->engine, b->engine) == 0 &&
-           a->threads == b->threads && strcmp(a->test, b->test) == 0;
+           a->threads == b->threads && strcmp(a->test, b->test) == 0 &&
+           strcmp(a->cpus, b->cpus) == 0;
 }
 
 void tm_sheet_add_column(tm_sheet *s, const char *model, const char *shape,

@@ -25,7 +25,8 @@ bool tm_same_column(const tm_cell *a, const tm_cell *b)
 bool tm_same_place(const tm_cell *a, const tm_cell *b)
 {
     return a->machine == b->machine && strcmp(a->model, b->model) == 0 &&
-           a->threads == b->threads && strcmp(a->test, b->test) == 0;
+           a->threads == b->threads && strcmp(a->test, b->test) == 0 &&
+           strcmp(a->cpus, b->cpus) == 0;
 }
 
 void tm_add_sentence(char *text, size_t size, const char *fmt, ...)

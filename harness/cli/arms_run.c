@@ -69,8 +69,9 @@ static tm_status set_build(tm_arm_setting *setting, const char *value, tm_error 
 
 static tm_status apply(const char *key, const char *value, tm_arm_request *arm, tm_error *err)
 {
-    static const char *const keys[] = {"kernel",   "head_kernel", "threads", "model", "isa",
-                                       "prefetch", "kv",          "peer",    "build", NULL};
+    static const char *const keys[] = {"kernel", "head_kernel", "threads", "model",
+                                       "isa",    "prefetch",    "kv",      "peer",
+                                       "build",  "cpus",        NULL};
     int k = 0;
     while (keys[k] && strcmp(keys[k], key) != 0) k++;
     tm_suite *suite = &arm->suite;
@@ -96,6 +97,9 @@ static tm_status apply(const char *key, const char *value, tm_arm_request *arm, 
         return set_kv(&arm->setting, value, err);
     case 8:
         return set_build(&arm->setting, value, err);
+    case 9:
+        suite->n_cpus = 0;
+        return tm_suite_add_cpus(suite, value, err);
     default:
         return tm_unknown_name(err, "key of an arm", key, keys);
     }

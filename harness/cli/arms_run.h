@@ -15,7 +15,7 @@ typedef struct tm_arm_request {
 } tm_arm_request;
 
 /* Keys of an arm: "kernel=NAME,threads=N,...". */
-#define TM_ARM_KEYS "kernel, head_kernel, threads, model, isa, prefetch, kv, peer or build"
+#define TM_ARM_KEYS "kernel, head_kernel, threads, model, isa, prefetch, kv, peer, build or cpus"
 
 /* Applies "KEY=VALUE,..." to an arm whose suite has the common cells. Errors: ARG (unknown key with
  * the nearest; a wrong value). */

@@ -114,6 +114,7 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     tm_json_put_string(o, "kernel", s->cell.kernel);
     tm_json_put_string(o, "head_kernel", s->cell.head_kernel);
     tm_json_put_int(o, "threads", s->cell.threads);
+    if (s->cell.cpus[0]) tm_json_put_string(o, "cpus", s->cell.cpus);
     tm_json_put_string(o, "test", s->cell.test);
     tm_json_put_string(o, "role", s->cell.role);
     tm_json_put_string(o, "cell_id", s->cell_id);
@@ -382,7 +383,8 @@ static tm_status add_row(tm_table *table, const tm_summaries *all, const tm_cell
     tm_table_add_cell(table, "%s", s->cell.model);
     tm_table_add_cell(table, "%s", s->cell.kernel);
     tm_table_add_cell(table, "%s", head_layout(s->cell.head_kernel));
-    tm_table_add_cell(table, "%d", s->cell.threads);
+    tm_table_add_cell(table, "%d%s%s", s->cell.threads, s->cell.cpus[0] ? " of " : "",
+                      s->cell.cpus);
     tm_table_add_cell(table, "%s", s->cell.test);
     explain_speed(s, note, sizeof note);
     tm_number_interval(&s->tokens_per_second, 4, text, sizeof text);
@@ -467,6 +469,7 @@ static tm_status add_csv_row(tm_table *table, const tm_summaries *all, const tm_
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         tm_table_add_cell(table, "%s", texts[i]);
     tm_table_add_cell(table, "%d", s->cell.threads);
+    tm_table_add_cell(table, "%s", s->cell.cpus);
     tm_table_add_cell(table, "%s", s->cell_id);
     tm_table_add_cell(table, "%s", s->build);
     tm_table_add_cell(table, "%s", s->superseded ? "yes" : "no");
@@ -509,6 +512,7 @@ static tm_status write_data(const tm_summaries *all, const tm_table_format *form
                                           "role",
                                           "test",
                                           "threads",
+                                          "cpus",
                                           "cell_id",
                                           "build",
                                           "superseded",

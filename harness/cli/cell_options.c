@@ -19,6 +19,9 @@ const char *const tm_cell_kernel_names[] = {"auto", "ternary", "f16", "f32", "bf
 #undef TM_KERNEL_ARM
                                             NULL};
 
+const char *const tm_cell_core_names[] = {TM_CORES_PERFORMANCE, TM_CORES_EFFICIENCY, TM_CORES_ALL,
+                                          NULL};
+
 const tm_option tm_cell_options[] = {
     {"model", "m", TM_LIST(S, models), "MODEL,...", .help = "measure GGUF files or synth:NAME",
      .is_required = true},
@@ -31,6 +34,11 @@ const tm_option tm_cell_options[] = {
     {"kernel", NULL, TM_LIST(S, kernels), "NAME,...",
      .help = "kernels, families or layouts (default auto)", .choices = tm_cell_kernel_names},
     {"quiet", "q", TM_FLAG(S, quiet), NULL, .help = TM_QUIET_HELP},
+    {"threads-batch", "tb", TM_LIST(S, threads_batch), "N,...", .help = TM_THREADS_BATCH_HELP,
+     .group = TM_CELLS_GROUP},
+    {"cpus", NULL, TM_LIST(S, cpus), "LIST", .help = TM_CPUS_HELP, .group = TM_CELLS_GROUP},
+    {"cores", NULL, TM_LIST(S, cores), "KIND,...", .help = TM_CORES_HELP,
+     .choices = tm_cell_core_names, .group = TM_CELLS_GROUP},
     {"prompt-gen", "pg", TM_TEXT(S, both), "P,N;...",
      .help = "one test of P prompt and N generated tokens", .group = TM_CELLS_GROUP},
     {"depth", "d", TM_LIST(S, depths), "N,...",
@@ -51,6 +59,12 @@ const tm_option tm_cell_options[] = {
     {0},
 };
 
+tm_status tm_cell_add_cpus(const char *cpus, const char *cores, tm_suite *suite, tm_error *err)
+{
+    tm_status status = cores ? tm_suite_add_cores(suite, cores, err) : TM_OK;
+    return status == TM_OK && cpus ? tm_suite_add_cpus(suite, cpus, err) : status;
+}
+
 tm_status tm_cell_fill_suite(const tm_cell_settings *s, tm_suite *suite, tm_error *err)
 {
     tm_status status = tm_suite_add_models(suite, s->models, err);
@@ -58,6 +72,9 @@ tm_status tm_cell_fill_suite(const tm_cell_settings *s, tm_suite *suite, tm_erro
     if (status == TM_OK && s->head_kernels)
         status = tm_suite_add_head_kernels(suite, s->head_kernels, err);
     if (status == TM_OK) status = tm_suite_add_threads(suite, s->threads, err);
+    if (status == TM_OK && s->threads_batch)
+        status = tm_suite_add_threads_batch(suite, s->threads_batch, err);
+    if (status == TM_OK) status = tm_cell_add_cpus(s->cpus, s->cores, suite, err);
     if (status == TM_OK)
         status = tm_suite_add_lengths(suite, s->prompts, s->generated, s->both, s->depths,
                                       s->sequences, err);

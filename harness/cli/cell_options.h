@@ -12,7 +12,7 @@
 /* As given on the command line; lists that were not given and have no default are NULL. */
 typedef struct tm_cell_settings {
     const char *models, *prompts, *generated, *both, *depths, *sequences, *threads, *kernels,
-        *head_kernels, *counters;
+        *head_kernels, *counters, *threads_batch, *cpus, *cores;
     int64_t seed;
     bool oversubscribe, retune, quiet;
 } tm_cell_settings;
@@ -32,6 +32,9 @@ extern const char *const tm_cell_kernel_names[];
 #define TM_CELLS_GROUP        "Cells"
 #define TM_EXECUTION_GROUP    "Execution"
 #define TM_MORE_GROUP         "More to measure"
+#define TM_THREADS_BATCH_HELP "thread counts of tests without generation (default: those of -t)"
+#define TM_CPUS_HELP          "use only these CPUs, e.g. 0-3,8"
+#define TM_CORES_HELP         "use only cores of a kind; several kinds are measured one by one"
 #define TM_COUNTERS_HELP      "count the events of a group (see `list counters`) or file"
 #define TM_PROFILE_HELP       "also profile every test after its repetitions (see `profile`)"
 #define TM_RETUNE_HELP        "re-run kernel autotuning instead of using the cached choice"
@@ -39,6 +42,12 @@ extern const char *const tm_cell_kernel_names[];
 #define TM_OVERSUBSCRIBE_HELP "allow more threads than CPUs"
 #define TM_QUIET_HELP         "print no progress"
 
+/* Kinds of cores, to complete. */
+extern const char *const tm_cell_core_names[];
+
+/* Adds the choices of --cpus and --cores, which may be NULL, to a suite. */
+tm_status tm_cell_add_cpus(const char *cpus, const char *cores, tm_suite *suite,
+                           tm_error *err) TM_MUST_USE;
 /* Adds the axes and the counters to a suite. Errors: ARG (the part of a list that is wrong). */
 tm_status tm_cell_fill_suite(const tm_cell_settings *settings, tm_suite *suite,
                              tm_error *err) TM_MUST_USE;

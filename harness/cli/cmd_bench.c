@@ -70,7 +70,7 @@ static tm_status write_lines(live *l, const tm_cell *column, tm_error *err)
         const tm_cell_summary *s = &all.items[i];
         if (column &&
             (s->cell.threads != column->threads || strcmp(s->cell.model, column->model) != 0 ||
-             strcmp(s->cell.test, column->test) != 0))
+             strcmp(s->cell.test, column->test) != 0 || strcmp(s->cell.cpus, column->cpus) != 0))
             continue;
         if (strstr(tm_text_string(&l->written), s->cell_id)) continue;
         tm_text_format(&l->written, "%s\n", s->cell_id);

@@ -408,7 +408,8 @@ const tm_command tm_command_compare = {
     .description =
         "An arm is a store file, or a list KEY=VALUE,... that changes the cells of the other "
         "options. Keys: kernel, head_kernel, threads, model, isa, prefetch (bytes), kv (f16, f32), "
-        "peer (a name of --peer) and build (the path of another ternmark).\n\n"
+        "peer (a name of --peer), cpus (performance, efficiency or a range as 0-3) and build (the "
+        "path of another ternmark).\n\n"
         "Arms are run in fresh processes, in pairs whose order alternates (AB BA). Pairs are added "
         "until the interval decides, or until it is narrow enough. The interval and the verdict "
         "take the repeated looks and the number of rows into account. Two stores are compared as "

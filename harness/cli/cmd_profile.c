@@ -123,6 +123,8 @@ static tm_status measure_roofline(state *st, tm_error *err)
     job = (roofline_job){.st = st, .err = &why};
     if (!(st->s->seconds > 0)) return TM_OK;
     if (tm_interrupt_run(&st->interrupt, run_roofline_job, &job)) {
+        if (job.status == TM_UNSUPPORTED) fprintf(stderr, "no roofline: %s\n", why.message);
+        if (job.status == TM_UNSUPPORTED) return TM_OK;
         *err = why;
         return job.status;
     }

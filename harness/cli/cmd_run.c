@@ -26,7 +26,7 @@
 typedef struct settings {
     const char *store, *threads, *models, *kernels, *tests, *only, *build, *counters;
     tm_peer_settings peers;
-    const char *precision;
+    const char *precision, *threads_batch, *cpus, *cores;
     int64_t begin_ns; /* of the command */
     int64_t processes, repetitions, warmup, seed;
     double budget, timeout;
@@ -53,6 +53,11 @@ static tm_status adjust(tm_suite *suite, const settings *s, tm_error *err)
         status = replace_axis(s->kernels, &suite->n_kernels, suite, tm_suite_add_kernels, err);
     if (status == TM_OK)
         status = replace_axis(s->threads, &suite->n_threads, suite, tm_suite_add_threads, err);
+    if (status == TM_OK)
+        status = replace_axis(s->threads_batch, &suite->n_threads_batch, suite,
+                              tm_suite_add_threads_batch, err);
+    if (s->cpus || s->cores) suite->n_cpus = 0;
+    if (status == TM_OK) status = tm_cell_add_cpus(s->cpus, s->cores, suite, err);
     if (status == TM_OK)
         status = replace_axis(s->tests, &suite->n_tests, suite, tm_suite_add_tests, err);
     if (status == TM_OK && s->counters) status = tm_suite_set_counters(suite, s->counters, err);
@@ -81,14 +86,15 @@ static double plan_seconds(const tm_suite *suite, const tm_plan *plan)
 static void print_plan_text(FILE *out, const tm_suite *suite, const tm_plan *plan,
                             const tm_energy_source_choice *meter)
 {
-    char text[64];
+    char text[TM_CPU_CHOICE_SIZE + 16];
     fprintf(out, "%-44s %-26s %7s  %-18s %9s %9s\n", "model", "kernel", "threads", "test", "memory",
             "process");
     for (int i = 0; i < plan->n_arms; i++) {
         const tm_arm *arm = &plan->arms[i];
         for (int k = 0; k < arm->n_cells; k++) {
             const tm_cell *c = &arm->cells[k];
-            fprintf(out, "%-44s %-26s %7d  %-18s ", c->model, c->kernel, c->threads, c->test);
+            snprintf(text, sizeof text, "%d%s%s", c->threads, c->cpus[0] ? " of " : "", c->cpus);
+            fprintf(out, "%-44s %-26s %7s  %-18s ", c->model, c->kernel, text, c->test);
             if (arm->predicted_bytes > 0)
                 fprintf(out, "%6.2f GB ", (double)arm->predicted_bytes * 1e-9);
             else
@@ -128,6 +134,7 @@ static tm_json *plan_to_json(const tm_suite *suite, const tm_plan *plan)
             tm_json_put_string(cell, "model", c->model);
             tm_json_put_string(cell, "kernel", c->kernel);
             tm_json_put_int(cell, "threads", c->threads);
+            if (c->cpus[0]) tm_json_put_string(cell, "cpus", c->cpus);
             tm_json_put_string(cell, "test", c->test);
             tm_json_put_string(cell, "role", c->role);
             if (arm->predicted_bytes > 0)
@@ -420,6 +427,11 @@ static const tm_option rows[] = {
     {"threads", "t", TM_LIST(settings, threads), "N,...",
      .help = "replace the suite's thread counts: numbers, ranges as 1-8*2, or all",
      .group = SUITE_GROUP},
+    {"threads-batch", "tb", TM_LIST(settings, threads_batch), "N,...",
+     .help = TM_THREADS_BATCH_HELP, .group = SUITE_GROUP},
+    {"cpus", NULL, TM_LIST(settings, cpus), "LIST", .help = TM_CPUS_HELP, .group = SUITE_GROUP},
+    {"cores", NULL, TM_LIST(settings, cores), "KIND,...", .help = TM_CORES_HELP,
+     .choices = tm_cell_core_names, .group = SUITE_GROUP},
     {"test", NULL, TM_LIST(settings, tests), "TEST,...",
      .help = "replace the suite's tests, e.g. pp64,tg16", .group = SUITE_GROUP},
     {"processes", NULL, TM_INTEGER(settings, processes), "N",

@@ -13,6 +13,8 @@ const tm_help_row tm_help_suite_keys[] = {
     {"axes.kernel", "list of auto, a family (ternary, f16) or a kernel (see `kernels`) (required)"},
     {"axes.head_kernel", "the same for the output head (default: the model's own)"},
     {"axes.threads", "list of numbers, ranges (\"1-8*2\") and \"all\" cores (required)"},
+    {"axes.threads_batch", "the same for tests without generation (default: axes.threads)"},
+    {"axes.cpus", "list of \"performance\", \"efficiency\", \"all\" and CPU lists (\"0-3,8\")"},
     {"axes.test", "list of tests (required): ppN reads a prompt of N tokens, tgN generates N, "
                   "ppN+tgM does both; @dK starts with K cached tokens, @bK generates for K "
                   "sequences together"},

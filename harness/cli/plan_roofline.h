@@ -16,7 +16,7 @@ typedef struct tm_plan_roofline_request {
 } tm_plan_roofline_request;
 
 /* Measures nothing and leaves *out empty if the plan starts only fake arms. seconds: per point.
- * Errors: those of tm_roofline_measure. */
+ * Errors: UNSUPPORTED (the arms run on different CPUs), those of tm_roofline_measure. */
 tm_status tm_plan_roofline_measure(const tm_plan_roofline_request *request, double seconds,
                                    tm_roofline *out, tm_error *err) TM_MUST_USE;
 

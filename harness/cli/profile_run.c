@@ -169,7 +169,10 @@ static tm_status run_arm(arm_run *a, tm_error *err)
     tm_status status = make_folder(a, err);
     if (status != TM_OK) return status;
     fill_request(a);
-    status = tm_worker_process_run(&process, err);
+    tm_affinity before;
+    status = tm_cpu_choice_enter(c->cpus, &before, err);
+    if (status == TM_OK) status = tm_worker_process_run(&process, err);
+    tm_affinity_restore(&before);
     remove_folder(a);
     if (status == TM_OK || status == TM_INTERRUPTED || a->is_fatal) return status;
     fprintf(stderr, "failed %s %s %d thread%s: %s\n", c->model, c->kernel, c->threads,

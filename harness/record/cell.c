@@ -18,11 +18,12 @@ void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *tex
 
 void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24])
 {
-    char text[2048], batch[24] = "";
+    char text[2048], batch[24] = "", cpus[TM_CPU_CHOICE_SIZE + 8] = "";
     if (cell->n_sequences > 1) snprintf(batch, sizeof batch, "|b%d", cell->n_sequences);
-    int n = snprintf(text, sizeof text, "%s|%s|%s|%s|%d|%d|%d|%d|%s|%s%s%s%s", cell->engine,
+    if (cell->cpus[0]) snprintf(cpus, sizeof cpus, "|cpus=%s", cell->cpus);
+    int n = snprintf(text, sizeof text, "%s|%s|%s|%s|%d|%d|%d|%d|%s|%s%s%s%s%s", cell->engine,
                      cell->model, cell->kernel, cell->head_kernel, cell->threads, cell->n_prompt,
-                     cell->n_gen, cell->depth, build, model_identity, batch,
+                     cell->n_gen, cell->depth, build, model_identity, batch, cpus,
                      cell->variant[0] ? "|" : "", cell->variant);
     size_t length = n < (int)sizeof text ? (size_t)n : sizeof text - 1;
     snprintf(id, 24, "%016llx", (unsigned long long)tm_hash(TM_HASH_START, text, length));
@@ -37,8 +38,14 @@ void tm_cell_set_model(tm_cell *cell, const char *model_identity)
 char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
 {
     bool plain = !cell->head_kernel[0] || strncmp(cell->head_kernel, "f16r16", 6) == 0;
-    snprintf(text, size, "%s %s%s%s %d thread%s %s%s%s", cell->model, cell->kernel,
+    bool is_list = cell->cpus[0] >= '0' && cell->cpus[0] <= '9';
+    snprintf(text, size, "%s %s%s%s %d thread%s%s%s%s %s%s%s", cell->model, cell->kernel,
              plain ? "" : " head ", plain ? "" : cell->head_kernel, cell->threads,
-             tm_plural(cell->threads), cell->test, cell->variant[0] ? " " : "", cell->variant);
+             tm_plural(cell->threads),
+             !cell->cpus[0] ? ""
+             : is_list      ? " on CPUs "
+                            : " on ",
+             cell->cpus, !cell->cpus[0] || is_list ? "" : " cores", cell->test,
+             cell->variant[0] ? " " : "", cell->variant);
     return text;
 }

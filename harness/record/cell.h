@@ -2,6 +2,8 @@
 #ifndef TM_HARNESS_RECORD_CELL_H
 #define TM_HARNESS_RECORD_CELL_H
 
+#include "harness/machine/cpu_choice.h"
+
 #include <stddef.h>
 
 /* Roles of cells. */
@@ -25,11 +27,12 @@ typedef struct tm_cell {
     char model_shape[32]; /* short name of its shape in models.json; "": none, or not known */
     char arithmetic[8];   /* of the kernel: "int8", "fp32", "bf16"; "": not known, or a peer's */
     int threads;
-    int n_prompt, n_gen; /* tokens; one of them is 0 unless the test is pp+tg */
-    int depth;           /* tokens in the KV cache before timing begins */
-    int n_sequences;     /* decoded together, one token of each per pass; 0 and 1: one */
-    char test[48];       /* "pp512", "tg128", "pp512+tg128", then "@d1024", "@b8" */
-    char role[16];       /* one of the above */
+    int n_prompt, n_gen;           /* tokens; one of them is 0 unless the test is pp+tg */
+    int depth;                     /* tokens in the KV cache before timing begins */
+    int n_sequences;               /* decoded together, one token of each per pass; 0 and 1: one */
+    char test[48];                 /* "pp512", "tg128", "pp512+tg128", then "@d1024", "@b8" */
+    char role[16];                 /* one of the above */
+    char cpus[TM_CPU_CHOICE_SIZE]; /* that it may use: "performance", "0-3,8"; "": all */
     /* How its process differs from one that the other fields describe: "isa=avx2,kv=f32". "": it
      * does not. */
     char variant[96];
@@ -50,7 +53,8 @@ void tm_cell_set_model(tm_cell *cell, const char *model_identity);
 void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size);
 
 /* "synth:125M f16_fma_avx2 2 threads tg16"; " head NAME" follows the kernel unless the head is
- * fp16, and the variant comes last. Returns text. */
+ * fp16, "on performance cores" or "on CPUs 0-3" the threads, and the variant comes last. Returns
+ * text. */
 char *tm_cell_label(const tm_cell *cell, char *text, size_t size);
 
 #endif

@@ -45,6 +45,7 @@ static void put_cell(tm_json *json, const tm_record *record, bool has_status)
     tm_json_put_int(json, "depth", cell->depth);
     tm_json_put_int(json, "n_sequences", cell->n_sequences > 1 ? cell->n_sequences : 1);
     tm_json_put_string(json, "role", cell->role);
+    if (cell->cpus[0]) tm_json_put_string(json, "cpus", cell->cpus);
     if (cell->variant[0]) tm_json_put_string(json, "variant", cell->variant);
     if (has_status) {
         tm_json_put_string(json, "status", record->status);
@@ -101,6 +102,7 @@ static void read_cell(tm_json_reader *r, tm_record *out)
     if (has(r, "n_sequences"))
         cell->n_sequences = (int)tm_read_int(r, "n_sequences", 1, TM_RECORD_COUNT_MAX);
     tm_read_text(r, "role", cell->role, sizeof cell->role);
+    tm_read_optional_text(r, "cpus", cell->cpus, sizeof cell->cpus);
     tm_read_optional_text(r, "variant", cell->variant, sizeof cell->variant);
     tm_read_text(r, "status", out->status, sizeof out->status);
     if (has(r, "reason")) tm_read_text(r, "reason", out->reason, sizeof out->reason);

@@ -1,5 +1,6 @@
 #include "harness/sweep/plan.h"
 
+#include "harness/machine/cpu_choice.h"
 #include "harness/measure/shapes.h"
 #include "harness/measure/worker.h"
 #include "harness/sweep/plan_model.h"
@@ -12,10 +13,11 @@
 /* State while the plan is made. */
 typedef struct planner {
     const tm_suite *suite;
-    const tm_machine *machine;
+    const tm_machine *machine; /* as a process limited to `cpus` sees it */
     const tm_plan_options *options;
     tm_plan *plan;
     tm_tune_choices *open; /* not NULL: only list the choices that measuring decides */
+    const char *cpus;      /* value of the axis; "": all */
 } planner;
 
 /* How the suite asks for an arm. */
@@ -31,8 +33,10 @@ static tm_status apply_choice(planner *p, const tm_plan_model *m, const char *fa
                               const tm_kernel **kernel, tm_error *err)
 {
     if (tm_kernel_find(family)) return TM_OK; /* one kernel by name: nothing to choose */
-    if (p->open) return tm_tune_choices_add(p->open, m->name, &m->config, family, threads, err);
-    const tm_kernel *best = tm_tune_choices_find(p->options->choices, m->name, family, threads);
+    if (p->open)
+        return tm_tune_choices_add(p->open, m->name, &m->config, family, threads, p->cpus, err);
+    const tm_kernel *best =
+        tm_tune_choices_find(p->options->choices, m->name, family, threads, p->cpus);
     if (best) *kernel = best;
     return TM_OK;
 }
@@ -97,6 +101,21 @@ static void check_memory(const tm_machine *machine, tm_arm *arm)
              machine->memory_limit);
 }
 
+/* Whether a number of threads is on the axis for the tests of its kind: prompts may have their own
+ * axis. */
+static bool has_threads(const planner *p, const tm_test *test, int threads)
+{
+    const tm_suite *suite = p->suite;
+    bool batch = suite->n_threads_batch > 0 && test->n_gen == 0;
+    const int *axis = batch ? suite->threads_batch : suite->threads;
+    int n_axis = batch ? suite->n_threads_batch : suite->n_threads, n;
+    if (suite->n_threads_batch == 0) return true;
+    for (int i = 0; i < n_axis; i++)
+        if (tm_plan_threads(axis[i], p->machine, true, &n, &(tm_error){0}) == TM_OK && n == threads)
+            return true;
+    return false;
+}
+
 /* A new arm with a cell for every test that is not excluded. *out: NULL if nothing was added; then
  * *index is the equal arm that is there already and may serve as a baseline, or -1. */
 static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *build,
@@ -105,12 +124,14 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
     const tm_suite *suite = p->suite;
     *out = NULL;
     *index = -1;
+    snprintf(cell.cpus, sizeof cell.cpus, "%s", p->cpus);
     /* Two names on the axis may stand for one kernel. */
     for (int i = 0; i < p->plan->n_arms; i++) {
         tm_arm *there = &p->plan->arms[i];
         const tm_cell *have = &there->cells[0];
         if (strcmp(have->model, cell.model) == 0 && strcmp(have->kernel, cell.kernel) == 0 &&
-            strcmp(have->head_kernel, cell.head_kernel) == 0 && have->threads == cell.threads) {
+            strcmp(have->head_kernel, cell.head_kernel) == 0 && have->threads == cell.threads &&
+            strcmp(have->cpus, cell.cpus) == 0) {
             if (w->role[0]) *index = i;
             /* Keep the name that left a choice: the kernel has its own name anyway. */
             if (strcmp(have->kernel_asked, have->kernel) == 0 &&
@@ -133,6 +154,7 @@ static tm_status new_arm(planner *p, const wanted *w, tm_cell cell, const char *
     for (int i = 0; i < suite->n_tests; i++) {
         char label[512];
         const tm_test *t = &suite->tests[i];
+        if (!has_threads(p, t, w->threads)) continue;
         cell.n_prompt = t->n_prompt;
         cell.n_gen = t->n_gen;
         cell.depth = t->depth;
@@ -303,13 +325,19 @@ static tm_status resolve_threads(const planner *p, int written, int *out, tm_err
     return tm_plan_threads(written, p->machine, p->options->oversubscribe, out, err);
 }
 
+/* The numbers of threads of both axes, those of prompts last. */
+static int written_threads(const tm_suite *suite, int t)
+{
+    return t < suite->n_threads ? suite->threads[t] : suite->threads_batch[t - suite->n_threads];
+}
+
 /* Whether some number of threads of the axis can run here, so that the others are only skipped. */
 static bool has_threads_that_fit(const planner *p)
 {
     int n;
     tm_error ignored;
-    for (int t = 0; t < p->suite->n_threads; t++)
-        if (resolve_threads(p, p->suite->threads[t], &n, &ignored) == TM_OK) return true;
+    for (int t = 0; t < p->suite->n_threads + p->suite->n_threads_batch; t++)
+        if (resolve_threads(p, written_threads(p->suite, t), &n, &ignored) == TM_OK) return true;
     return false;
 }
 
@@ -326,20 +354,50 @@ static tm_status add_skipped_group(planner *p, tm_plan_model *m, int threads, co
     return status;
 }
 
+/* Every number of threads of one model on the CPUs of the planner. */
+static tm_status add_threads(planner *p, tm_plan_model *m, tm_error *err)
+{
+    const tm_suite *suite = p->suite;
+    int seen[2 * TM_SUITE_MAX];
+    tm_status status = TM_OK;
+    for (int t = 0; t < suite->n_threads + suite->n_threads_batch && status == TM_OK; t++) {
+        int k = 0, written = written_threads(suite, t);
+        status = resolve_threads(p, written, &seen[t], err);
+        while (k < t && seen[k] != seen[t]) k++; /* "all" may equal a number of the axis */
+        if (status != TM_OK && seen[t] >= 1 && has_threads_that_fit(p))
+            status = k == t ? add_skipped_group(p, m, seen[t], err->message, err) : TM_OK;
+        else if (status == TM_OK && k == t)
+            status = add_group(p, m, written == TM_THREADS_ALL, seen[t], err);
+    }
+    return status;
+}
+
 static tm_status add_model(planner *p, const char *name, tm_error *err)
 {
     tm_plan_model m;
-    int seen[TM_SUITE_MAX];
+    const tm_suite *suite = p->suite;
+    const tm_machine *whole = p->machine;
+    tm_machine *limited = malloc(sizeof *limited);
+    if (!limited) return tm_fail(err, TM_NOMEM, "no memory for a machine");
     tm_status status = tm_plan_model_open(name, p->options, &m, err);
-    for (int t = 0; t < p->suite->n_threads && status == TM_OK; t++) {
-        int k = 0;
-        status = resolve_threads(p, p->suite->threads[t], &seen[t], err);
-        while (k < t && seen[k] != seen[t]) k++; /* "all" may equal a number of the axis */
-        if (status != TM_OK && seen[t] >= 1 && has_threads_that_fit(p))
-            status = k == t ? add_skipped_group(p, &m, seen[t], err->message, err) : TM_OK;
-        else if (status == TM_OK && k == t)
-            status = add_group(p, &m, p->suite->threads[t] == TM_THREADS_ALL, seen[t], err);
+    for (int i = 0; status == TM_OK && (i < suite->n_cpus || i == 0); i++) {
+        tm_cpu_choice chosen;
+        p->cpus =
+            i < suite->n_cpus && strcmp(suite->cpus[i], TM_CORES_ALL) != 0 ? suite->cpus[i] : "";
+        status = tm_cpu_choice_open(p->cpus, &chosen, err);
+        if (status == TM_OK && chosen.n_cpus > 0) {
+            *limited = *whole;
+            limited->n_cpus = chosen.n_cpus;
+            limited->n_cores = chosen.n_cores;
+            p->machine = limited;
+        } else {
+            p->machine = whole;
+        }
+        tm_cpu_choice_close(&chosen);
+        if (status == TM_OK) status = add_threads(p, &m, err);
     }
+    p->machine = whole;
+    free(limited);
     tm_plan_model_close(&m);
     return status;
 }
@@ -356,7 +414,8 @@ tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *machine,
                                const tm_plan_options *options, tm_tune_choices *out, tm_error *err)
 {
     tm_plan none = {0};
-    planner p = {suite, machine, options, &none, out};
+    planner p = {
+        .suite = suite, .machine = machine, .options = options, .plan = &none, .open = out};
     *out = (tm_tune_choices){0};
     tm_status status = add_models(&p, err);
     if (status != TM_OK) tm_tune_choices_free(out);
@@ -366,11 +425,12 @@ tm_status tm_plan_list_choices(const tm_suite *suite, const tm_machine *machine,
 tm_status tm_plan_make(const tm_suite *suite, const tm_machine *machine,
                        const tm_plan_options *options, tm_plan *out, tm_error *err)
 {
-    planner p = {suite, machine, options, out, NULL};
+    planner p = {.suite = suite, .machine = machine, .options = options, .plan = out};
     *out = (tm_plan){.choices = options->choices};
-    /* At most 64 x 64 x (64 x 64 + 65): one arm more per model and threads for the baseline. */
+    /* At most 64 x 128 x 8 x (64 x 64 + 65): one arm more per group for the baseline. */
     size_t n_heads = suite->n_head_kernels > 0 ? (size_t)suite->n_head_kernels : 1;
-    size_t room = (size_t)suite->n_models * (size_t)suite->n_threads *
+    size_t room = (size_t)suite->n_models * (size_t)(suite->n_threads + suite->n_threads_batch) *
+                  (size_t)(suite->n_cpus > 0 ? suite->n_cpus : 1) *
                   ((size_t)suite->n_kernels * n_heads + (size_t)options->n_peers + 1);
     out->arms = calloc(room + 1, sizeof *out->arms);
     out->pairs = calloc(room + 1, sizeof *out->pairs);

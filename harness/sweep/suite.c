@@ -16,17 +16,19 @@
 #define MAX_PROCESSES 1000
 #define MAX_BUDGET    (30.0 * 86400)
 
-/* One value of an axis, as text for the functions that read lists. Only "threads" takes numbers. */
+/* One value of an axis, as text for the functions that read lists. Only counts of threads may be
+ * numbers, and only a list of CPUs has commas. */
 static void read_value(tm_json_reader *r, const tm_json *value, const char *axis, char *out,
                        size_t size)
 {
     const char *text = tm_json_text(value, NULL);
-    bool is_threads = strcmp(axis, "threads") == 0;
+    bool is_threads = strncmp(axis, "threads", 7) == 0, is_list = strcmp(axis, "cpus") == 0;
     if (is_threads && tm_json_is_number(value))
         snprintf(out, size, "%.17g", tm_json_double(value, 0));
-    else if (!text || !*text || strlen(text) >= size || strchr(text, ','))
+    else if (!text || !*text || strlen(text) >= size || (!is_list && strchr(text, ',')))
         tm_read_fail_at(r, value, "a value of \"%s\" must be %s", axis,
                         is_threads ? "a number of threads or \"all\""
+                        : is_list  ? "a text such as \"performance\" or \"0-3,8\""
                                    : "a short text without a comma");
     else
         strcpy(out, text);
@@ -53,7 +55,8 @@ static void read_axis(tm_json_reader *r, const char *axis,
 
 static void read_axes(tm_json_reader *r, tm_suite *out)
 {
-    static const char *const known[] = {"model", "kernel", "head_kernel", "threads", "test", NULL};
+    static const char *const known[] = {"model", "kernel",        "head_kernel", "threads",
+                                        "test",  "threads_batch", "cpus",        NULL};
     tm_json_reader axes = *r;
     axes.json = tm_json_get(r->json, "axes");
     if (!tm_json_is_object(axes.json))
@@ -65,6 +68,9 @@ static void read_axes(tm_json_reader *r, tm_suite *out)
     if (tm_json_get(axes.json, "head_kernel"))
         read_axis(&axes, "head_kernel", tm_suite_add_head_kernels, out);
     read_axis(&axes, "threads", tm_suite_add_threads, out);
+    if (tm_json_get(axes.json, "threads_batch"))
+        read_axis(&axes, "threads_batch", tm_suite_add_threads_batch, out);
+    if (tm_json_get(axes.json, "cpus")) read_axis(&axes, "cpus", tm_suite_add_cpus, out);
     read_axis(&axes, "test", tm_suite_add_tests, out);
     r->status = axes.status;
 }

@@ -3,7 +3,8 @@
  *
  *   { "name": "quick", "description": "...",
  *     "axes": { "model": ["synth:125M"], "kernel": ["f16", "auto"], "threads": [1, "all"],
- *               "head_kernel": ["auto", "q6_k"],   (optional)
+ *               "head_kernel": ["auto", "q6_k"], "threads_batch": ["all"],
+ *               "cpus": ["performance", "0-3,8"],   (these three are optional)
  *               "test": ["pp64", "tg16", "pp512+tg128", "tg32@d512"] },
  *     "exclude": [ { "model": "synth:125M", "test": "pp64" } ],
  *     "baseline": { "kernel": "f16" },
@@ -18,6 +19,8 @@
 #include "harness/probe/energy_source.h"
 #include "harness/record/cell.h"
 #include "harness/record/cell_test.h"
+
+#define TM_SUITE_CPUS_MAX 8 /* values of the axis "cpus" */
 
 /* Excludes every cell that equals all the fields that are set. A test may end in a star, which
  * matches any end of its name. */
@@ -38,6 +41,11 @@ typedef struct tm_suite {
     int n_head_kernels;
     int threads[TM_SUITE_MAX]; /* TM_THREADS_ALL or a number */
     int n_threads;
+    /* For tests without generation; none: the same. */
+    int threads_batch[TM_SUITE_MAX];
+    int n_threads_batch;
+    char cpus[TM_SUITE_CPUS_MAX][TM_CPU_CHOICE_SIZE]; /* see cpu_choice.h; none: all */
+    int n_cpus;
     tm_test tests[TM_SUITE_MAX];
     int n_tests;
     tm_exclude excludes[TM_SUITE_MAX];
@@ -73,6 +81,11 @@ tm_status tm_suite_add_kernels(tm_suite *suite, const char *list, tm_error *err)
 tm_status tm_suite_add_head_kernels(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
 /* "1,2,4", "all", and ranges as in llama-bench: "1-4", "2-8+2", "1-16*2". */
 tm_status tm_suite_add_threads(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
+tm_status tm_suite_add_threads_batch(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
+/* One value: "all", "performance", "efficiency", or CPU numbers as "0-3,8". */
+tm_status tm_suite_add_cpus(tm_suite *suite, const char *value, tm_error *err) TM_MUST_USE;
+/* A comma list of kinds of cores: performance, efficiency, all. */
+tm_status tm_suite_add_cores(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
 /* "pp64,tg16,pp512+tg128,tg32@d512,tg32@b8". */
 tm_status tm_suite_add_tests(tm_suite *suite, const char *list, tm_error *err) TM_MUST_USE;
 /* llama-bench's -p, -n, -pg and -d, and the numbers of sequences decoded together (NULL: not

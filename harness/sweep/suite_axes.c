@@ -64,18 +64,23 @@ static tm_status each_part(tm_suite *suite, const char *list, const char *what,
     }
 }
 
-static tm_status add_text(char *values, size_t size, int *n, const char *what, const char *part,
-                          tm_error *err)
+static tm_status add_text_of(char *values, size_t size, int max, int *n, const char *what,
+                             const char *part, tm_error *err)
 {
     if (strlen(part) >= size)
         return tm_fail(err, TM_ARG, "%s: \"%s\" is longer than %zu characters", what, part,
                        size - 1);
     for (int i = 0; i < *n; i++)
         if (strcmp(values + (size_t)i * size, part) == 0) return TM_OK;
-    if (*n >= TM_SUITE_MAX)
-        return tm_fail(err, TM_ARG, "%s: more than %d values", what, TM_SUITE_MAX);
+    if (*n >= max) return tm_fail(err, TM_ARG, "%s: more than %d values", what, max);
     strcpy(values + (size_t)(*n)++ * size, part);
     return TM_OK;
+}
+
+static tm_status add_text(char *values, size_t size, int *n, const char *what, const char *part,
+                          tm_error *err)
+{
+    return add_text_of(values, size, TM_SUITE_MAX, n, what, part, err);
 }
 
 static tm_status add_model(tm_suite *suite, const char *part, tm_error *err)
@@ -151,7 +156,7 @@ static tm_status parse_range(const char *part, const char *what, long long low, 
     return TM_OK;
 }
 
-static tm_status add_threads(tm_suite *suite, const char *part, tm_error *err)
+static tm_status add_counts(int *counts, int *n_counts, const char *part, tm_error *err)
 {
     int values[TM_SUITE_MAX] = {TM_THREADS_ALL}, n = 1;
     if (strcmp(part, "all") != 0) {
@@ -162,13 +167,48 @@ static tm_status add_threads(tm_suite *suite, const char *part, tm_error *err)
     }
     for (int i = 0; i < n; i++) {
         int k = 0;
-        while (k < suite->n_threads && suite->threads[k] != values[i]) k++;
-        if (k < suite->n_threads) continue;
+        while (k < *n_counts && counts[k] != values[i]) k++;
+        if (k < *n_counts) continue;
         if (k >= TM_SUITE_MAX)
             return tm_fail(err, TM_ARG, "threads: more than %d values", TM_SUITE_MAX);
-        suite->threads[suite->n_threads++] = values[i];
+        counts[(*n_counts)++] = values[i];
     }
     return TM_OK;
+}
+
+static tm_status add_threads(tm_suite *suite, const char *part, tm_error *err)
+{
+    return add_counts(suite->threads, &suite->n_threads, part, err);
+}
+
+static tm_status add_threads_batch(tm_suite *suite, const char *part, tm_error *err)
+{
+    return add_counts(suite->threads_batch, &suite->n_threads_batch, part, err);
+}
+
+tm_status tm_suite_add_threads_batch(tm_suite *suite, const char *list, tm_error *err)
+{
+    return each_part(suite, list, "threads", value_length, add_threads_batch, err);
+}
+
+tm_status tm_suite_add_cpus(tm_suite *suite, const char *value, tm_error *err)
+{
+    return add_text_of((char *)suite->cpus, sizeof suite->cpus[0], TM_SUITE_CPUS_MAX,
+                       &suite->n_cpus, "CPUs", value, err);
+}
+
+static tm_status add_cores(tm_suite *suite, const char *part, tm_error *err)
+{
+    static const char *const kinds[] = {TM_CORES_PERFORMANCE, TM_CORES_EFFICIENCY, TM_CORES_ALL,
+                                        NULL};
+    for (int i = 0; kinds[i]; i++)
+        if (strcmp(part, kinds[i]) == 0) return tm_suite_add_cpus(suite, part, err);
+    return tm_unknown_name(err, "kind of core", part, kinds);
+}
+
+tm_status tm_suite_add_cores(tm_suite *suite, const char *list, tm_error *err)
+{
+    return each_part(suite, list, "cores", value_length, add_cores, err);
 }
 
 tm_status tm_suite_add_threads(tm_suite *suite, const char *list, tm_error *err)
@@ -350,20 +390,26 @@ static tm_json *exclude_to_json(const tm_exclude *exclude)
     return json;
 }
 
+static tm_json *counts_to_json(const int *counts, int n)
+{
+    tm_json *json = tm_json_array();
+    for (int i = 0; i < n; i++)
+        tm_json_append(json, counts[i] == TM_THREADS_ALL ? tm_json_string("all")
+                                                         : tm_json_number(counts[i]));
+    return json;
+}
+
 static tm_json *axes_to_json(const tm_suite *suite)
 {
     tm_json *axes = tm_json_object(), *models = tm_json_array(), *kernels = tm_json_array();
-    tm_json *threads = tm_json_array(), *tests = tm_json_array(), *heads = tm_json_array();
+    tm_json *tests = tm_json_array(), *heads = tm_json_array(), *cpus = tm_json_array();
     for (int i = 0; i < suite->n_head_kernels; i++)
         tm_json_append(heads, tm_json_string(suite->head_kernels[i]));
     for (int i = 0; i < suite->n_models; i++)
         tm_json_append(models, tm_json_string(suite->models[i]));
     for (int i = 0; i < suite->n_kernels; i++)
         tm_json_append(kernels, tm_json_string(suite->kernels[i]));
-    for (int i = 0; i < suite->n_threads; i++)
-        tm_json_append(threads, suite->threads[i] == TM_THREADS_ALL
-                                    ? tm_json_string("all")
-                                    : tm_json_number(suite->threads[i]));
+    for (int i = 0; i < suite->n_cpus; i++) tm_json_append(cpus, tm_json_string(suite->cpus[i]));
     for (int i = 0; i < suite->n_tests; i++) {
         char name[48];
         const tm_test *t = &suite->tests[i];
@@ -376,7 +422,14 @@ static tm_json *axes_to_json(const tm_suite *suite)
         tm_json_set(axes, "head_kernel", heads);
     else
         tm_json_free(heads);
-    tm_json_set(axes, "threads", threads);
+    tm_json_set(axes, "threads", counts_to_json(suite->threads, suite->n_threads));
+    if (suite->n_threads_batch > 0)
+        tm_json_set(axes, "threads_batch",
+                    counts_to_json(suite->threads_batch, suite->n_threads_batch));
+    if (suite->n_cpus > 0)
+        tm_json_set(axes, "cpus", cpus);
+    else
+        tm_json_free(cpus);
     tm_json_set(axes, "test", tests);
     return axes;
 }

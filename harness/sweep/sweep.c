@@ -82,7 +82,8 @@ static double correction_for(const sweep *s, int arm)
         const tm_cell *c = &plan->arms[i].cells[0];
         if (!(s->arms[i].seconds > 0) || !(plan->arms[i].predicted_seconds > 0)) continue;
         any = s->arms[i].seconds / plan->arms[i].predicted_seconds;
-        if (c->threads == own->threads && strcmp(c->kernel_asked, own->kernel_asked) == 0)
+        if (c->threads == own->threads && strcmp(c->cpus, own->cpus) == 0 &&
+            strcmp(c->kernel_asked, own->kernel_asked) == 0)
             same = any;
     }
     return same > 0 ? same : any;
@@ -119,7 +120,8 @@ static bool column_ended(const sweep *s, const tm_cell *cell)
             for (int k = 0; arms[side] >= 0 && k < plan->arms[arms[side]].n_cells; k++) {
                 const tm_cell *c = &plan->arms[arms[side]].cells[k];
                 if (c->threads == cell->threads && strcmp(c->test, cell->test) == 0 &&
-                    strcmp(c->model, cell->model) == 0 && cell_has_work(s, arms[side], k, process))
+                    strcmp(c->cpus, cell->cpus) == 0 && strcmp(c->model, cell->model) == 0 &&
+                    cell_has_work(s, arms[side], k, process))
                     return false;
             }
     }

@@ -1,5 +1,6 @@
 #include "harness/sweep/worker_client.h"
 
+#include "harness/machine/cpu_choice.h"
 #include "harness/measure/profile.h"
 #include "harness/measure/worker_process.h"
 #include "harness/tune/prefetch.h"
@@ -375,7 +376,10 @@ tm_status tm_worker_client_run(tm_worker_client *client, int *failed, bool *fata
                                  .patience = patience,
                                  .arg = s,
                                  .interrupt = client->options->interrupt};
-    tm_status status = s->request.n_tests > 0 ? tm_worker_process_run(&process, err) : TM_OK;
+    tm_affinity before;
+    tm_status status = tm_cpu_choice_enter(client->arm->cells[0].cpus, &before, err);
+    if (status == TM_OK && s->request.n_tests > 0) status = tm_worker_process_run(&process, err);
+    tm_affinity_restore(&before);
     if (status != TM_OK) *failed = failed_cell(s);
     *fatal = s->fatal;
     free(s);

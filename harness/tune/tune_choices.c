@@ -5,21 +5,21 @@
 #include <string.h>
 
 static tm_tune_choice *find(const tm_tune_choices *choices, const char *model, const char *family,
-                            int n_threads)
+                            int n_threads, const char *cpus)
 {
     for (int i = 0; i < choices->n; i++) {
         tm_tune_choice *c = &choices->items[i];
         if (c->n_threads == n_threads && strcmp(c->model, model) == 0 &&
-            strcmp(c->family, family) == 0)
+            strcmp(c->family, family) == 0 && strcmp(c->cpus, cpus) == 0)
             return c;
     }
     return NULL;
 }
 
 tm_status tm_tune_choices_add(tm_tune_choices *choices, const char *model, const tm_config *config,
-                              const char *family, int n_threads, tm_error *err)
+                              const char *family, int n_threads, const char *cpus, tm_error *err)
 {
-    if (find(choices, model, family, n_threads)) return TM_OK;
+    if (find(choices, model, family, n_threads, cpus)) return TM_OK;
     size_t n = (size_t)choices->n + 1;
     tm_tune_choice *more = realloc(choices->items, n * sizeof *more);
     if (!more) return tm_fail(err, TM_NOMEM, "no memory for %zu kernel choices", n);
@@ -28,13 +28,14 @@ tm_status tm_tune_choices_add(tm_tune_choices *choices, const char *model, const
     *c = (tm_tune_choice){.n_threads = n_threads, .config = *config};
     snprintf(c->model, sizeof c->model, "%s", model);
     snprintf(c->family, sizeof c->family, "%s", family);
+    snprintf(c->cpus, sizeof c->cpus, "%s", cpus);
     return TM_OK;
 }
 
 const tm_kernel *tm_tune_choices_find(const tm_tune_choices *choices, const char *model,
-                                      const char *family, int n_threads)
+                                      const char *family, int n_threads, const char *cpus)
 {
-    const tm_tune_choice *c = choices ? find(choices, model, family, n_threads) : NULL;
+    const tm_tune_choice *c = choices ? find(choices, model, family, n_threads, cpus) : NULL;
     return c ? c->kernel : NULL;
 }
 
@@ -60,6 +61,7 @@ tm_status tm_tune_resolve(const tm_tuner *tuner, tm_tune_choices *choices, tm_er
     for (int i = 0; i < choices->n && status == TM_OK; i++) {
         tm_tune_choice *c = &choices->items[i];
         numbered.number += needs_race(c);
+        numbered.cpus = c->cpus;
         status = tm_tuner_choose(&numbered, c->model, &c->config, c->family, c->n_threads,
                                  &c->kernel, c->why, err);
     }
@@ -82,6 +84,7 @@ void tm_tune_choices_put(tm_json *environment, const tm_tune_choices *choices)
         tm_json_put_string(one, "model", c->model);
         tm_json_put_string(one, "family", c->family);
         tm_json_put_int(one, "threads", c->n_threads);
+        if (c->cpus[0]) tm_json_put_string(one, "cpus", c->cpus);
         tm_json_put_string(one, "kernel", c->kernel->name);
         tm_json_put_string(one, "why", c->why);
         tm_json_append(list, one);

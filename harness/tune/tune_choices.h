@@ -12,9 +12,10 @@ typedef struct tm_tune_choice {
     char model[TM_MODEL_NAME_SIZE];
     char family[48];
     int n_threads;
-    tm_config config;        /* of the model */
-    const tm_kernel *kernel; /* the fastest here; NULL: not resolved */
-    char why[TM_TUNER_WHY];  /* one sentence on what decided */
+    char cpus[TM_CPU_CHOICE_SIZE]; /* that the threads may use; "": all */
+    tm_config config;              /* of the model */
+    const tm_kernel *kernel;       /* the fastest here; NULL: not resolved */
+    char why[TM_TUNER_WHY];        /* one sentence on what decided */
 } tm_tune_choice;
 
 typedef struct tm_tune_choices {
@@ -26,10 +27,11 @@ typedef struct tm_tune_choices {
 
 /* Adds an open choice unless it is there. Errors: NOMEM. */
 tm_status tm_tune_choices_add(tm_tune_choices *choices, const char *model, const tm_config *config,
-                              const char *family, int n_threads, tm_error *err) TM_MUST_USE;
+                              const char *family, int n_threads, const char *cpus,
+                              tm_error *err) TM_MUST_USE;
 /* NULL: not there, or not resolved. */
 const tm_kernel *tm_tune_choices_find(const tm_tune_choices *choices, const char *model,
-                                      const char *family, int n_threads);
+                                      const char *family, int n_threads, const char *cpus);
 void tm_tune_choices_free(tm_tune_choices *choices);
 
 /* Measures or recalls every choice, the prefetch distance first, and applies that distance to this

@@ -1,6 +1,7 @@
 #include "harness/tune/tuner.h"
 
 #include "harness/base/child.h"
+#include "harness/machine/cpu_choice.h"
 #include "harness/tune/tune_cache.h"
 
 #include <math.h>
@@ -38,6 +39,7 @@ static uint64_t key_of(const tm_tuner *tuner, const tm_config *config, const cha
                  config->n_hidden, config->n_ffn, config->n_heads, config->n_kv_heads,
                  config->head_dim, config->n_rot, config->sub_norms, config->relu2);
     hash = tm_hash(hash, text, (size_t)length);
+    if (tuner->cpus) hash = tm_hash(hash, tuner->cpus, strlen(tuner->cpus));
     for (int i = 0; i < n; i++) hash = tm_hash(hash, kernels[i]->name, strlen(kernels[i]->name));
     return hash;
 }
@@ -96,7 +98,10 @@ static tm_status measure(const tm_tuner *tuner, const char *model, const char *f
     char *text = NULL;
     size_t length = 0;
     tm_json *json = NULL;
-    tm_status status = tm_child_open(argv, &child, err);
+    tm_affinity before;
+    tm_status status = tm_cpu_choice_enter(tuner->cpus ? tuner->cpus : "", &before, err);
+    if (status == TM_OK) status = tm_child_open(argv, &child, err);
+    tm_affinity_restore(&before);
     if (status != TM_OK) return status;
     status = tm_child_read_all(child, MAX_ANSWER, PATIENCE, tuner->interrupt, &text, &length, err);
     tm_child_close(child, status == TM_OK ? GRACE : 0, &end);

@@ -17,6 +17,7 @@ typedef struct tm_tuner {
     const char *build;       /* hash of the program */
     const tm_machine *machine;
     uint64_t seed;
+    const char *cpus; /* that the child may use (see cpu_choice.h); NULL or "": all */
     bool oversubscribe;
     bool retune;                               /* measure again what is cached */
     bool measure;                              /* false: use the cache, or the fixed order */

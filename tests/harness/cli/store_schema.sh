@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../../.." || exit 2
 top=$PWD
 . tests/harness/cli/tap.sh
 need python3
-"$program" bench -m null:1000 -t 1 -p 4 -n 2 --processes 1 -r 1 --store made_null.jsonl --energy=fake \
+cpu=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)
+"$program" bench -m null:1000 --cpus "$cpu" -t 1 -p 4 -n 2 --processes 1 -r 1 --store made_null.jsonl --energy=fake \
     --energy-seconds 1 --idle 0 --counters software >/dev/null 2>err </dev/null || { cat err; exit 2; }
 "$program" bench -m "$top/tests/golden/bn_t-I2_S.gguf" --kernel i2r16_mad_scalar -t 1 -p 0 -n 2 -r 2 --profile --processes 1 \
     --store made_profile.jsonl >/dev/null 2>err </dev/null || { cat err; exit 2; }

@@ -55,6 +55,15 @@ static void test_suite_with_every_key(void **state)
     assert_int_equal(suite.n_head_kernels, 0);
     assert_ok(tm_suite_add_head_kernels(&suite, "auto,q6_k,auto", &err), err);
     assert_int_equal(suite.n_head_kernels, 2);
+    assert_int_equal(suite.n_threads_batch, 0);
+    assert_ok(tm_suite_add_threads_batch(&suite, "all,2", &err), err);
+    assert_ok(tm_suite_add_cores(&suite, "efficiency,all,efficiency", &err), err);
+    assert_ok(tm_suite_add_cpus(&suite, "0-3,8", &err), err);
+    assert_int_equal(suite.n_threads_batch, 2);
+    assert_int_equal(suite.n_cpus, 3);
+    assert_string_equal(suite.cpus[2], "0-3,8");
+    assert_int_equal(tm_suite_add_cores(&suite, "all,fast", &err), TM_ARG);
+    assert_says(err.message, "kind of core \"fast\"");
 
     /* Its printed JSON is the same suite. */
     tm_suite before = suite;
