@@ -46,7 +46,8 @@ static tm_status try_peer(finding *f, tm_error *err)
         tm_peer_doubt(&f->peer, test, f->n_threads, &f->answers[i], f->machine_gb, &f->doubts);
     }
     tm_peer_compare_tokens(&f->peer, f->n_threads, &f->tokens);
-    if (f->tokens.n_same < f->tokens.n_compared) tm_peer_mark_tokens(&f->tokens, &f->doubts);
+    if (f->tokens.n_same < f->tokens.n_compared && !f->tokens.is_tie)
+        tm_peer_mark_tokens(&f->tokens, &f->doubts);
     if (f->answers[PROMPT].n_samples > 0 && f->answers[GENERATION].n_samples > 0 &&
         f->tests[PROMPT].n_prompt >= LONG_PROMPT &&
         tm_peer_rate(&f->tests[PROMPT], &f->answers[PROMPT]) <
@@ -107,8 +108,9 @@ static void print_text(const finding *f, FILE *out)
     if (f->tokens.missing[0])
         fprintf(out, "%-10s not compared: %s\n", "tokens", f->tokens.missing);
     else
-        fprintf(out, "%-10s the first %d of %d greedy ones equal ternmark's\n", "tokens",
-                f->tokens.n_same, f->tokens.n_compared);
+        fprintf(out, "%-10s the first %d of %d greedy ones equal ternmark's%s\n", "tokens",
+                f->tokens.n_same, f->tokens.n_compared,
+                f->tokens.is_tie ? ", up to a near tie" : "");
     for (const char *at = f->doubts.marks, *w; (w = next_warning(f, &at, text, sizeof text));)
         fprintf(out, "%-10s %s\n", "warning", w);
     if (!f->doubts.marks[0])
@@ -146,6 +148,7 @@ static tm_status print_json(const finding *f, FILE *out, tm_error *err)
     } else {
         tm_json_put_int(o, "equal_tokens", f->tokens.n_same);
         tm_json_put_int(o, "compared_tokens", f->tokens.n_compared);
+        tm_json_put_bool(o, "tokens_near_tie", f->tokens.is_tie);
     }
     for (int i = 0; i < N_TESTS; i++) {
         const tm_test *t = &f->tests[i];

@@ -99,6 +99,7 @@ void tm_peer_doubt(const tm_peer *peer, const tm_test *test, int n_threads,
  * the same file. */
 typedef struct tm_peer_tokens {
     int n_same, n_compared; /* 0: see missing */
+    bool is_tie;            /* they differ where two tokens were almost as likely: by rounding */
     char missing[208];      /* why there is no comparison; "": there is one */
 } tm_peer_tokens;
 void tm_peer_compare_tokens(const tm_peer *peer, int n_threads, tm_peer_tokens *out);

@@ -81,11 +81,12 @@ void tm_peer_mark_tokens(const tm_peer_tokens *tokens, tm_record *record)
     if (!tokens) return;
     if (tokens->missing[0])
         tm_record_mark(record, "results not checked");
-    else if (tokens->n_same < tokens->n_compared)
+    else if (tokens->n_same < tokens->n_compared && !tokens->is_tie)
         tm_record_mark(record, "tokens differ from ternmark's after %d of %d", tokens->n_same,
                        tokens->n_compared);
     else
-        tm_record_mark(record, "%d greedy tokens equal ternmark's", tokens->n_same);
+        tm_record_mark(record, "%d greedy tokens equal ternmark's%s", tokens->n_same,
+                       tokens->is_tie ? ", up to a near tie" : "");
 }
 
 void tm_peer_doubt(const tm_peer *peer, const tm_test *test, int n_threads, const tm_peer_answer *a,

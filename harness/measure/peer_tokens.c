@@ -1,11 +1,13 @@
 /* Greedy tokens of a peer against ours. llama-bench prints none, so a program beside it does that
  * continues a text: what it prints after the text is compared with what our engine prints, token
  * by token, on the same file. */
-#include "engine/generate.h"
+#include "engine/session.h"
+#include "engine/tokenizer.h"
 #include "harness/base/child.h"
 #include "harness/machine/machine.h"
 #include "harness/measure/peer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,8 @@
 #define MAX_OUTPUT (1 << 20)
 #define PATIENCE   600 /* seconds */
 #define GRACE      5
+/* Engines round differently. Two tokens whose logits are closer than this may change places. */
+#define TIE 0.7f
 
 /* Programs that print a text's greedy continuation, and how versions of them are asked; %s stands
  * for the model file. Those that know an argument less refuse it, and the next row is tried. */
@@ -33,42 +37,65 @@ static const struct continuer {
 };
 enum { N_CONTINUERS = sizeof continuers / sizeof *continuers };
 
-/* Our tokens, as the text grows. */
+/* Our tokens, as the text grows, and what the second most likely ones would have added. */
 typedef struct ours {
-    char text[4096];
-    size_t length, ends[N_TOKENS]; /* ends[i]: of the text that i + 1 tokens make certain */
+    tm_token_text text;
+    size_t ends[N_TOKENS]; /* ends[i]: of the text that i + 1 tokens make certain */
+    tm_token_text seconds[N_TOKENS];
+    float gaps[N_TOKENS]; /* between the two logits */
     int n;
     bool ended; /* by a token that ends texts */
 } ours;
 
-static void on_token(void *arg, int32_t id, const char *text, size_t length)
+static void free_ours(ours *o)
 {
-    ours *o = arg;
-    if (length > sizeof o->text - o->length) length = sizeof o->text - o->length;
-    memcpy(o->text + o->length, text, length);
-    o->length += length;
-    if (id >= 0 && o->n < N_TOKENS) o->ends[o->n++] = o->length;
+    free(o->text.data);
+    for (int i = 0; i < N_TOKENS; i++) free(o->seconds[i].data);
+}
+
+/* Adds the most likely token. */
+static tm_status add_token(const float *logits, int n_vocab, tm_decoder *decoder, ours *o,
+                           int32_t *id, tm_error *err)
+{
+    tm_decoder other = *decoder;
+    int32_t second = -1;
+    *id = tm_argmax(logits, n_vocab);
+    for (int32_t i = 0; i < n_vocab; i++)
+        if (i != *id && (second < 0 || logits[i] > logits[second])) second = i;
+    o->ended = tm_tokenizer_ends(decoder->tokenizer, *id);
+    if (o->ended) return TM_OK;
+    tm_status status = tm_decoder_push(decoder, *id, &o->text, err);
+    if (status == TM_OK && second >= 0)
+        status = tm_decoder_push(&other, second, &o->seconds[o->n], err);
+    o->gaps[o->n] = second >= 0 ? logits[*id] - logits[second] : INFINITY;
+    o->ends[o->n++] = o->text.length;
+    return status;
 }
 
 static tm_status generate(const tm_model *model, tm_pool *pool, const tm_tokenizer *tokenizer,
-                          ours *out, tm_error *err)
+                          ours *o, tm_error *err)
 {
     tm_token_ids prompt = {0};
     tm_session *session = NULL;
-    tm_sampler *sampler = NULL;
-    tm_generated generated;
+    const float *logits;
+    int32_t id;
+    const int n_vocab = model->config.n_vocab;
     const tm_session_options wanted = {.n_context = CONTEXT, .f16_kv = true};
-    const tm_sampling greedy = {.top_p = 1, .repeat_penalty = 1};
     const tm_encode_options encode = {.bos = tm_tokenizer_adds_bos(tokenizer)};
-    const tm_generate_options options = {
-        .n_tokens = N_TOKENS, .n_context = CONTEXT, .on_token = on_token, .arg = out};
+    tm_decoder decoder = tm_decoder_start(tokenizer, false);
     tm_status status = tm_tokenizer_encode(tokenizer, TEXT, strlen(TEXT), encode, &prompt, err);
-    if (status == TM_OK) status = tm_session_open(model, pool, &wanted, &session, err);
-    if (status == TM_OK) status = tm_sampler_open(&greedy, model->config.n_vocab, &sampler, err);
+    /* After text, a space that begins the next token is a space. */
     if (status == TM_OK)
-        status = tm_generate(session, tokenizer, sampler, &prompt, &options, &generated, err);
-    out->ended = status == TM_OK && generated.end == TM_END_TOKEN;
-    tm_sampler_close(sampler);
+        status = tm_decoder_push(&decoder, prompt.ids[prompt.n - 1], &o->text, err);
+    o->text.length = 0;
+    if (status == TM_OK) status = tm_session_open(model, pool, &wanted, &session, err);
+    if (status == TM_OK)
+        status = tm_session_eval(session, prompt.ids, (int)prompt.n, TM_LOGITS_LAST, &logits, err);
+    if (status == TM_OK) status = add_token(logits, n_vocab, &decoder, o, &id, err);
+    while (status == TM_OK && o->n < N_TOKENS && !o->ended) {
+        status = tm_session_eval(session, &id, 1, TM_LOGITS_LAST, &logits, err);
+        if (status == TM_OK) status = add_token(logits, n_vocab, &decoder, o, &id, err);
+    }
     tm_session_close(session);
     tm_token_ids_free(&prompt);
     return status;
@@ -86,7 +113,6 @@ static tm_status generate_ours(const char *path, int n_threads, ours *out, tm_er
     struct stat st;
     const tm_pool_options threads = {.n_threads = n_threads, .oversubscribe = true};
     const tm_model_options as_stored = {0};
-    memset(out, 0, sizeof *out);
     tm_status status = tm_machine_read("/", &machine, err);
     if (status == TM_OK && stat(path, &st) == 0 && machine.memory_available_bytes >= 0 &&
         2 * st.st_size > machine.memory_available_bytes)
@@ -150,42 +176,49 @@ static tm_status run(const struct continuer *c, const char *program, const char 
     return tm_fail(err, TM_CHILD, "%s did not continue a text: it %s", c->name, end.reason);
 }
 
+/* Whether their text goes on with our second most likely token, which was almost as likely. */
+static bool is_tie(const ours *o, int i, const char *theirs)
+{
+    const tm_token_text *second = &o->seconds[i];
+    const char *at = theirs + (i > 0 ? o->ends[i - 1] : 0);
+    return o->gaps[i] < TIE && second->length > 0 && strncmp(at, second->data, second->length) == 0;
+}
+
 /* How many of our tokens their text begins with. Characters that our decoder replaced (U+FFFD) end
  * the comparison: they print bytes there. */
 static void compare(const ours *o, const char *theirs, tm_peer_tokens *out)
 {
-    size_t n_theirs = strlen(theirs), same = 0;
-    const char *replaced = memmem(o->text, o->length, "\xef\xbf\xbd", 3);
-    size_t limit = replaced ? (size_t)(replaced - o->text) : o->length;
-    while (same < n_theirs && same < limit && o->text[same] == theirs[same]) same++;
+    size_t same = 0;
+    const char *replaced = memmem(o->text.data, o->text.length, "\xef\xbf\xbd", 3);
+    size_t limit = replaced ? (size_t)(replaced - o->text.data) : o->text.length;
+    while (theirs[same] && same < limit && o->text.data[same] == theirs[same]) same++;
     for (int i = 0; i < o->n && o->ends[i] <= limit; i++) {
         out->n_compared = i + 1;
         if (o->ends[i] <= same) out->n_same = i + 1;
     }
-    bool is_whole = out->n_same == out->n_compared || (n_theirs == same && o->ended);
-    if (is_whole) out->n_same = out->n_compared;
+    if (out->n_same < out->n_compared) out->is_tie = is_tie(o, out->n_same, theirs);
 }
 
 void tm_peer_compare_tokens(const tm_peer *peer, int n_threads, tm_peer_tokens *out)
 {
     char program[1024], *text = NULL;
-    ours *o = malloc(sizeof *o);
+    ours o = {0};
     tm_error err = {0};
     memset(out, 0, sizeof *out);
     snprintf(out->missing, sizeof out->missing,
              "no llama-simple, llama-completion or llama-cli beside it");
-    for (int i = 0; o && i < N_CONTINUERS && !text; i++) {
+    for (int i = 0; i < N_CONTINUERS && !text; i++) {
         if (!find_continuer(peer, continuers[i].name, program, sizeof program)) continue;
         if (run(&continuers[i], program, peer->file, &text, &err) != TM_OK)
             snprintf(out->missing, sizeof out->missing, "%.200s", err.message);
     }
-    if (text && generate_ours(peer->file, n_threads, o, &err) != TM_OK) {
+    if (text && generate_ours(peer->file, n_threads, &o, &err) != TM_OK) {
         snprintf(out->missing, sizeof out->missing, "%.200s", err.message);
     } else if (text) {
-        compare(o, strstr(text, TEXT) + strlen(TEXT), out);
+        compare(&o, strstr(text, TEXT) + strlen(TEXT), out);
         snprintf(out->missing, sizeof out->missing, "%s",
                  out->n_compared ? "" : "its text cannot be compared");
     }
     free(text);
-    free(o);
+    free_ours(&o);
 }
