@@ -147,6 +147,16 @@ static void add_controls(tm_arms_row *row, const process *a, const process *b)
     row->b_controls[row->n_controls++] = b->control;
 }
 
+/* Notes the marks of another engine's samples. */
+static void note_peer(tm_arms_row *row, const tm_cell *cell, const process_list *list)
+{
+    char marks[400] = "";
+    for (int i = 0; i < list->n && tm_cell_is_peer(cell); i++)
+        for (int k = 0; k < list->items[i].n_samples; k++)
+            tm_collect_marks(list->items[i].samples[k]->marks, marks, sizeof marks);
+    if (marks[0]) tm_add_sentence(row->peers, sizeof row->peers, "%s: %s", cell->kernel, marks);
+}
+
 static void take_pairs(tm_arms_row *row, const process_list *a, const process_list *b)
 {
     char why[160] = "";
@@ -187,7 +197,11 @@ tm_status tm_arms_add_pairs(tm_arms *arms, const tm_record *records, int n, cons
     if (status == TM_OK)
         status =
             new_row(arms, a, a_id, b, b_id, metric, of_a.n < of_b.n ? of_a.n : of_b.n, &row, err);
-    if (status == TM_OK) take_pairs(row, &of_a, &of_b);
+    if (status == TM_OK) {
+        note_peer(row, a, &of_a);
+        note_peer(row, b, &of_b);
+        take_pairs(row, &of_a, &of_b);
+    }
     free_list(&of_a);
     free_list(&of_b);
     return status;
@@ -216,6 +230,8 @@ tm_status tm_arms_add_sets(tm_arms *arms, const tm_record *a_records, int n_a, c
         status =
             new_row(arms, a, a_id, b, b_id, metric, of_a.n > of_b.n ? of_a.n : of_b.n, &row, err);
     if (status == TM_OK) {
+        note_peer(row, a, &of_a);
+        note_peer(row, b, &of_b);
         row->n_a = take_set(metric, &of_a, row->a_values, why);
         row->n_b = take_set(metric, &of_b, row->b_values, why);
         if (row->n_a == 0 || row->n_b == 0)
@@ -311,6 +327,7 @@ static void warn(tm_arms_row *row)
     char *text = row->warning;
     size_t size = sizeof row->warning;
     const int n = row->n_a;
+    if (row->peers[0]) tm_add_sentence(text, size, "%s", row->peers);
     if (!row->is_paired)
         tm_add_sentence(text, size,
                         "not pairs: the stores were measured at different times, so drift of the "

@@ -42,7 +42,8 @@ typedef struct tm_arms_row {
     tm_arms_verdict verdict;
     const char *inconclusive; /* static text of that verdict; NULL otherwise */
     char missing[240];        /* why there is no ratio; "" when there is one */
-    char warning[480];        /* "" without a warning */
+    char warning[960];        /* "" without a warning */
+    char peers[480];          /* why to distrust other engines among the two; "" none */
 } tm_arms_row;
 
 typedef struct tm_arms_mean {

@@ -165,6 +165,16 @@ static void judge_pairs(pairing *p)
                         c->n_unpaired > 1 ? "es" : "");
 }
 
+/* A ratio with another engine says why to distrust that engine. */
+static void warn_of_peers(tm_comparison *c)
+{
+    const tm_cell_summary *sides[] = {c->a, c->b};
+    for (int i = 0; i < 2; i++)
+        if (tm_cell_is_peer(&sides[i]->cell) && sides[i]->marks[0])
+            tm_add_sentence(c->warning, sizeof c->warning, "%s: %s", sides[i]->cell.kernel,
+                            sides[i]->marks);
+}
+
 static void begin_comparison(tm_comparison *out, const tm_cell_summary *a, const tm_cell_summary *b)
 {
     tm_interval none = tm_interval_positive(NULL, 0, TM_CONFIDENCE);
@@ -256,6 +266,7 @@ tm_status tm_compare_among(const tm_summaries *all, const tm_cell_summary *a,
         add_pair(&p, &a->processes[i], partner);
     }
     out->n_unpaired = count_unpaired(all, a, b) + count_unpaired(all, b, a);
+    if (out->n_pairs > 0) warn_of_peers(out);
     if (out->n_pairs > 0)
         judge_pairs(&p);
     else if (out->n_apart > 0)

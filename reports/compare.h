@@ -43,7 +43,7 @@ typedef struct tm_comparison {
     bool control_moved;  /* the interval of `control` excludes 1 */
     tm_verdict verdict;
     char missing[480]; /* why there is no ratio; "" when there is one */
-    char warning[480]; /* "" without a warning */
+    char warning[960]; /* "" without a warning */
 } tm_comparison;
 
 /* Compares a with b. NULL, or a cell without a value, gives a comparison with the reason in

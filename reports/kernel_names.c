@@ -33,7 +33,7 @@ const char *tm_cell_arithmetic(const tm_cell *cell)
 
 const char *tm_cell_weights(const tm_cell *cell)
 {
-    int i = strcmp(cell->engine, "peer") == 0 ? N_FLOAT_KERNELS : find_float_kernel(cell->kernel);
+    int i = tm_cell_is_peer(cell) ? N_FLOAT_KERNELS : find_float_kernel(cell->kernel);
     return i < N_FLOAT_KERNELS ? float_kernels[i].weights : cell->kernel;
 }
 

@@ -155,7 +155,7 @@ tm_status tm_report_warnings(const tm_report_view *view, tm_text *out, int *n, t
     put_energy(view, &items);
     for (int i = 0; i < view->input->speedups->n; i++) {
         const tm_speedup *s = &view->input->speedups->items[i];
-        char text[640];
+        char text[1100];
         if (!s->comparison.warning[0]) continue;
         const char *base = tm_sheet_baseline_name(s);
         snprintf(text, sizeof text, "speed-up over %s: %s", base ? base : "the baseline",

@@ -41,8 +41,9 @@ static void add_rate(tm_sheet *s, const tm_speedup *speedup, bool is_baseline, b
         return;
     }
     tm_interval shown = as_ms ? milliseconds(cell->tokens_per_second) : cell->tokens_per_second;
-    char text[128], note[320] = "";
+    char text[128], note[640] = "";
     tm_summary_age(cell, note, sizeof note);
+    if (tm_cell_is_peer(&cell->cell)) tm_add_sentence(note, sizeof note, "%s", cell->marks);
     if (!isfinite(shown.low))
         tm_add_sentence(note, sizeof note, "one process: no interval");
     else if (strcmp(shown.method, TM_PROCESSES_RANGE) == 0)

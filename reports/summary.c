@@ -275,7 +275,7 @@ static bool same_model_name(const tm_cell *a, const tm_cell *b)
 {
     return a->machine == b->machine && strcmp(a->engine, b->engine) == 0 &&
            strcmp(a->model, b->model) == 0 &&
-           (strcmp(a->engine, "peer") != 0 || strcmp(a->kernel, b->kernel) == 0);
+           (!tm_cell_is_peer(a) || strcmp(a->kernel, b->kernel) == 0);
 }
 
 /* Marks the cells whose model is not the one that its name stood for last. */

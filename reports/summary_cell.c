@@ -322,8 +322,7 @@ static tm_status summarise_token_times(const tm_samples *s, tm_cell_summary *out
     return TM_OK;
 }
 
-/* Adds the "; "-separated marks of a sample that are not in the text yet. */
-static void collect_marks(const char *marks, char *text, size_t size)
+void tm_collect_marks(const char *marks, char *text, size_t size)
 {
     while (*marks) {
         size_t length = strcspn(marks, ";");
@@ -356,7 +355,7 @@ static void collect_warnings(const tm_samples *s, tm_cell_summary *out)
     for (int i = 0; i < s->n; i++) {
         const tm_record *r = s->records[i];
         if (*r->marks) out->n_marked++;
-        collect_marks(r->marks, out->marks, sizeof out->marks);
+        tm_collect_marks(r->marks, out->marks, sizeof out->marks);
         if (!*r->sample.tokens) continue;
         if (!*out->tokens) snprintf(out->tokens, sizeof out->tokens, "%s", r->sample.tokens);
         tokens_differ = tokens_differ || strcmp(out->tokens, r->sample.tokens) != 0;

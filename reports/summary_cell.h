@@ -39,6 +39,8 @@ bool tm_same_names(const tm_cell *a, const tm_cell *b);
 /* Appends a sentence to a text after "; ". One that does not fit is left out whole, and "..."
  * stands for it and all that follow. */
 void tm_add_sentence(char *text, size_t size, const char *fmt, ...) TM_PRINTF(3, 4);
+/* Adds the "; "-separated marks of a sample that are not in the text yet. */
+void tm_collect_marks(const char *marks, char *text, size_t size);
 
 /* What gives a cell with n processes more of them: another run if a time budget or an interruption
  * ended the last one before the number that its suite asks for, else more processes. run: the

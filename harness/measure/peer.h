@@ -12,7 +12,6 @@
 #include "harness/measure/worker.h"
 #include "harness/record/record.h"
 
-#define TM_PEER_ENGINE    "llama-bench"
 #define TM_PEER_ARGUMENTS 24
 #define TM_PEER_TEXT      4096 /* characters of the whole description */
 #define TM_PEER_SAMPLES   1000 /* limit of repetitions of one test */

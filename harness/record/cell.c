@@ -29,6 +29,11 @@ void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identi
     snprintf(id, 24, "%016llx", (unsigned long long)tm_hash(TM_HASH_START, text, length));
 }
 
+bool tm_cell_is_peer(const tm_cell *cell)
+{
+    return strcmp(cell->engine, TM_PEER_ENGINE) == 0 || strcmp(cell->engine, "llama-bench") == 0;
+}
+
 void tm_cell_set_model(tm_cell *cell, const char *model_identity)
 {
     snprintf(cell->model_hash, sizeof cell->model_hash, "%016llx",

@@ -4,7 +4,11 @@
 
 #include "harness/machine/cpu_choice.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* The engine of another program, which has its own file of the model. */
+#define TM_PEER_ENGINE "peer"
 
 /* Roles of cells. */
 #define TM_ROLE_BASELINE "baseline" /* fp16, which speed-ups are computed over */
@@ -44,6 +48,9 @@ typedef struct tm_cell {
 /* Hash of what identifies a cell: its fields except the role and the names in the suite, the build
  * of the worker, and the identity of the model. */
 void tm_cell_id(const tm_cell *cell, const char *build, const char *model_identity, char id[24]);
+
+/* Whether another program ran it; stores of versions up to 0.2 call its engine "llama-bench". */
+bool tm_cell_is_peer(const tm_cell *cell);
 
 /* Sets model_hash. */
 void tm_cell_set_model(tm_cell *cell, const char *model_identity);

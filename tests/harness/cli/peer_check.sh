@@ -94,4 +94,10 @@ expect 0 "equal tokens" 'greedy ones equal ternmark' peer $small -p 0
 printf '%s' "${ours:0:6} and so on" >text
 expect 1 "other tokens are a warning" "warning *tokens differ from ternmark's after" peer $small -p 0
 expect 0 "and a mark in the table" "tokens differ from ternmark's after [0-9]* of" $bench -p 0 -r 1 --peer "$small"
+expect 0 "compare warns of it" "x: timed by the peer itself.*tokens differ from ternmark's after" compare \
+    kernel=auto peer=x -m null:100000 -t 1 -p 0 -n 4 -r 1 --pairs 1 -q --peer "$small" --format json
+expect 0 "and so does a speed-up" "speedup_warning.*x: timed by the peer itself.*tokens differ" $bench -p 0 -r 1 --baseline x --peer "$small"
+expect 0 "two peers with a file each" '"kernel":.*"x"' $bench -p 0 -r 1 --peer "$small" --peer "other=build/bin/llama-bench,model.gguf"
+! grep -q '"older_model":.*true' out
+verdict $? "neither file is an older model"
 echo "1..$n"
