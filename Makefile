@@ -58,9 +58,16 @@ HOT      := engine/% harness/stats/% tests/kernels/% tests/engine/% tests/harnes
 # warnings.
 SAN_WARN := $(if $(SAN_$(MODE)),$(if $(findstring clang,$(CC)),,-Wno-format-truncation \
               -Wno-maybe-uninitialized -Wno-alloc-size-larger-than))
+# Static libraries that Debian lacks, see scripts/static_libs.sh. For musl it lacks all of them.
+STATIC   := $(BUILD)/static
+MUSL     := $(findstring musl,$(CC))
+ifneq ($(MUSL),)
+# libgcc's atomics would need glibc's __getauxval.
+FOR_MUSL := -static -isystem $(STATIC)/include -L$(STATIC)/lib $(if $(filter aarch64,$(ARCH)),-mno-outline-atomics)
+endif
 CFLAGS_ALL := -std=c11 -D_GNU_SOURCE -I. $(WARN) $(OPT) -fPIC -ffp-contract=off -fno-math-errno \
-              -pthread -MMD -MP $(SAN_$(MODE)) $(SAN_WARN) $(CFLAGS)
-LDFLAGS_ALL := -pthread $(SAN_$(MODE)) $(LDFLAGS)
+              -pthread -MMD -MP $(SAN_$(MODE)) $(SAN_WARN) $(FOR_MUSL) $(CFLAGS)
+LDFLAGS_ALL := -pthread $(SAN_$(MODE)) $(FOR_MUSL) $(LDFLAGS)
 # For the one C++ file: the same warnings, without those for C only.
 CXXFLAGS_ALL := -std=c++17 $(filter-out -std=c11 -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS_ALL)) \
                 $(if $(SAN_$(MODE)),-fno-sanitize=vptr) $(CXXFLAGS)
@@ -133,8 +140,8 @@ $(BUILD)/gen/version.h: FORCE
 	    '#define TM_COMPILER "$(COMPILER)"' '#define TM_BUILD_MODE "$(MODE)"')
 
 # Libraries are probed once per compiler and flags, before anything is compiled.
-PROBE = scripts/probe.sh '$(CC) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)'
-$(BUILD)/libraries: $(BUILD)/flags scripts/probe.sh
+PROBE = scripts/probe.sh '$(CC) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS) $(FOR_MUSL)'
+$(BUILD)/libraries: $(BUILD)/flags scripts/probe.sh $(if $(MUSL),$(STATIC)/made)
 	@$(PROBE) cjson hwloc pcre2-8 papi.h sensors/sensors.h
 	@touch $@
 $(BUILD)/benchmark: $(BUILD)/flags scripts/probe.sh
@@ -156,6 +163,15 @@ $(BUILD)/obj/harness/cli/main.o: $(BUILD)/gen/code_hashes.h
 
 $(BUILD)/ternmark: $(CLI_OBJ) $(BUILD)/libternmark.a
 	$(call say,LD)$(CC) $(LDFLAGS_ALL) -o $@ $(CLI_OBJ) $(BUILD)/libternmark.a $(LIBS)
+
+# The same objects without shared libraries, for machines that have none of them. The linker's only
+# warning is about dlopen, which a static program never calls (harness/base/dynlib.c).
+$(STATIC)/made: $(BUILD)/flags scripts/static_libs.sh
+	@scripts/static_libs.sh '$(CC)' $(@D) && touch $@
+$(BUILD)/ternmark-static: $(CLI_OBJ) $(BUILD)/libternmark.a $(STATIC)/made
+	$(call say,LD)$(CC) $(LDFLAGS_ALL) -static -Wl,--no-warnings -o $@ $(CLI_OBJ) $(BUILD)/libternmark.a \
+	    -L$(STATIC)/lib $(LIBS) -ludev
+	$(Q)$(CROSS)strip --strip-debug $@
 
 # Man pages and shell completion, which the program writes. A cross build has none, and installs none,
 # unless this machine can run the program.
@@ -232,7 +248,7 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(or $(SHARED),$(BU
 	$(call say,LD)$(CC) $(LDFLAGS_ALL) $(FUZZ_LINK) $(RPATH) -o $@ $^ $(LIBS)
 .SECONDARY:
 
-.PHONY: tests fuzz test check lint demo cross install uninstall clean help
+.PHONY: tests fuzz test check lint demo cross static install uninstall clean help
 tests: $(TESTS) $(FUZZ)
 fuzz: $(FUZZ)
 
@@ -251,6 +267,8 @@ demo:
 
 cross:
 	$(MAKE) ARCH=aarch64 BUILD=$(if $(filter aarch64,$(ARCH)),$(BUILD),$(BUILD)/aarch64) all
+
+static: $(BUILD)/ternmark-static
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/ternmark
@@ -279,6 +297,8 @@ help:
 	@echo 'make tests      build the test programs without running them'
 	@echo 'make fuzz       build the fuzz targets, to replay files; with MODE=fuzz for libFuzzer (clang)'
 	@echo 'make cross      build build/aarch64/ternmark'
+	@echo 'make static     link build/ternmark-static, which needs no shared library; with ARCH=aarch64 for boards,'
+	@echo '                with CC=x86_64-linux-musl-gcc or aarch64-linux-musl-gcc for musl (BOARDS.md)'
 	@echo 'make install    install under DESTDIR and PREFIX (default /usr/local); uninstall removes it'
 	@echo 'make clean      remove build/'
 	@echo 'variables       MODE=release|asan|ubsan|tsan|fuzz  CC= CXX= CFLAGS= LDFLAGS= BUILD='

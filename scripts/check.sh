@@ -240,7 +240,10 @@ cli() { # label build factor
 
 echo "check: $(git describe --always --dirty 2>/dev/null || echo unknown) on $(nproc) CPUs"
 
-make_one release BUILD="$top" MODE=release all tests || finish
+# Debian's libcjson is not static: scripts/deps.sh cross fetches its source.
+static=
+[ ! -d build/source/cjson ] || static=static
+make_one release BUILD="$top" MODE=release all tests $static || finish
 # Kernels that the unit stage tests in full on this processor get few shapes elsewhere: a guard page
 # catches a read or write outside a buffer there too, so the sanitizers need no more shapes either.
 native=$("$top/ternmark" doctor -o json | sed -nE '/"name":.*"isa"/,/"value"/s/.*"value":[^"]*"([^"]*)".*/\1/p')
@@ -257,7 +260,7 @@ if wants arm; then
     else
         arm=yes
         mapfile -t all < <(computing)
-        later aarch64 BUILD="$top/aarch64" ARCH=aarch64 OPT_REST=-O0 all "${all[@]/#/$top/aarch64/tests/}"
+        later aarch64 BUILD="$top/aarch64" ARCH=aarch64 OPT_REST=-O0 all $static "${all[@]/#/$top/aarch64/tests/}"
     fi
 fi
 # gcc: clang takes over a minute for some AVX-512 kernels with these sanitizers.
@@ -292,6 +295,7 @@ fi
 if [ $arm = yes ] && is_built aarch64; then
     mapfile -t all < <(computing)
     mapfile -t some < <(choosing)
+    TM_STATIC=$top/aarch64/ternmark-static run arm-static 600 bash tests/scripts/static.sh
     emulated arm-cortex-a53 "$top/aarch64" qemu-aarch64-static cortex-a53 none "${all[@]}"
     emulated arm-neoverse-n1 "$top/aarch64" qemu-aarch64-static neoverse-n1 neon "${some[@]}"
     emulated arm-max "$top/aarch64" qemu-aarch64-static max neon+dotprod "${some[@]}"

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs missing dependencies with apt-get, through sudo when not root.
 #
-#   scripts/deps.sh [demo|check|cross]     default: demo
+#   scripts/deps.sh [demo|check|cross|static]     default: demo
 #
 #   demo    to build, measure and draw plots
 #   check   demo, and to run every native test
-#   cross   check, and the arm64 libraries for the AArch64 build
+#   cross   check, and the arm64 libraries for the AArch64 build; also the source of libcjson, which
+#           Debian does not have as a static library, in build/source
+#   static  cross, and what `make static` needs for musl
 #
 # Does nothing and uses no network when everything is installed. Exit: 0 everything is installed, 2
 # it cannot be.
@@ -49,6 +51,10 @@ check  sqlite3                  sqlite3
 check  libbenchmark-tools       -
 check  python3-scipy            -
 check  python3-prometheus-client -
+cross  patch                    patch
+cross  xz-utils                 xz
+static bzip2                    bzip2
+static musl-dev                 -
 LIST
     if [ "$(uname -m)" = x86_64 ]; then
         cat <<'LIST'
@@ -59,6 +65,7 @@ cross  libcjson-dev:arm64       -
 cross  libhwloc-dev:arm64       -
 cross  libpcre2-dev:arm64       -
 cross  libcmocka-dev:arm64      -
+static musl-dev:arm64           -
 LIST
     fi
 }
@@ -67,8 +74,9 @@ case $level in
 demo) levels="demo" ;;
 check) levels="demo check" ;;
 cross) levels="demo check cross" ;;
+static) levels="demo check cross static" ;;
 *)
-    say "unknown level '$level': demo, check or cross"
+    say "unknown level '$level': demo, check, cross or static"
     exit 2
     ;;
 esac
@@ -96,8 +104,21 @@ find_missing() { # sets missing
     done < <(packages)
 }
 
+# Without the sources only `make static` and its test are missing.
+fetch_sources() {
+    case $level in
+    cross) scripts/static_libs.sh fetch cjson ;;
+    static) scripts/static_libs.sh fetch ;;
+    *) true ;;
+    esac || [ "$level" = cross ]
+}
+done_with_packages() {
+    fetch_sources || exit 2
+    exit 0
+}
+
 find_missing
-[ ${#missing[@]} -eq 0 ] && exit 0
+[ ${#missing[@]} -eq 0 ] && done_with_packages
 
 command -v apt-get >/dev/null 2>&1 ||
     cannot "apt-get not found: install the equivalents of these Debian packages by hand"
@@ -154,4 +175,5 @@ if ! apt install --no-install-recommends "${missing[@]}"; then
 fi
 
 find_missing
-[ ${#missing[@]} -eq 0 ] || cannot "apt-get reported success, but these packages are still missing"
+[ ${#missing[@]} -eq 0 ] && done_with_packages
+cannot "apt-get reported success, but these packages are still missing"

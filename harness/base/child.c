@@ -308,14 +308,31 @@ static void last_words(const tm_child *child, char *text, size_t size)
     text[n] = 0;
 }
 
+/* sigabbrev_np is glibc's alone. */
+static const char *signal_name(int signal)
+{
+    static const struct {
+        int signal;
+        const char *name;
+    } names[] = {
+#define NAME(signal) {signal, #signal}
+        NAME(SIGHUP),  NAME(SIGINT),  NAME(SIGQUIT), NAME(SIGILL),  NAME(SIGTRAP), NAME(SIGABRT),
+        NAME(SIGBUS),  NAME(SIGFPE),  NAME(SIGKILL), NAME(SIGUSR1), NAME(SIGSEGV), NAME(SIGUSR2),
+        NAME(SIGPIPE), NAME(SIGALRM), NAME(SIGTERM), NAME(SIGXCPU), NAME(SIGXFSZ), NAME(SIGSYS),
+#undef NAME
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].signal == signal) return names[i].name;
+    return strsignal(signal);
+}
+
 static void describe(int how, const struct rusage *usage, tm_child_end *end)
 {
     memset(end, 0, sizeof *end);
     end->exit_code = -1;
     if (WIFSIGNALED(how)) {
-        const char *name = sigabbrev_np(WTERMSIG(how));
         end->signal = WTERMSIG(how);
-        snprintf(end->reason, sizeof end->reason, "was killed by SIG%s%s", name ? name : "?",
+        snprintf(end->reason, sizeof end->reason, "was killed by %s%s", signal_name(end->signal),
                  end->signal == SIGKILL ? " (perhaps the system ran out of memory)" : "");
     } else {
         end->exit_code = WEXITSTATUS(how);

@@ -1,11 +1,28 @@
 #include "harness/base/dynlib.h"
 
 #include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
 #include <string.h>
+#include <sys/auxv.h>
+
+/* A dynamic program names the loader that the kernel starts first. */
+bool tm_is_static_program(void)
+{
+    const ElfW(Phdr) *headers = (const void *)getauxval(AT_PHDR);
+    unsigned long n = getauxval(AT_PHNUM);
+    for (unsigned long i = 0; headers && i < n; i++)
+        if (headers[i].p_type == PT_INTERP) return false;
+    return headers && n > 0;
+}
 
 tm_status tm_dynlib_open(const char *name, const char *product, const tm_dynlib_function *functions,
                          int n_functions, void *members, void **library, tm_error *err)
 {
+    *library = NULL;
+    if (tm_is_static_program())
+        return tm_fail(err, TM_UNSUPPORTED,
+                       "%s is not available: a static build opens no shared libraries", product);
     *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!*library) {
         const char *why = dlerror();

@@ -10,9 +10,12 @@ typedef struct tm_dynlib_function {
     size_t offset; /* of the member that receives its address */
 } tm_dynlib_function;
 
+/* Whether this program is linked statically and so cannot open shared libraries. */
+bool tm_is_static_program(void);
+
 /* name: the file. product: its name in messages. members: the struct. *library: dlclose it
- * unless it is NULL, also after an error. Errors: UNSUPPORTED (not installed, or a function is
- * missing). */
+ * unless it is NULL, also after an error. Errors: UNSUPPORTED (not installed, a function is
+ * missing, or this is a static program). */
 tm_status tm_dynlib_open(const char *name, const char *product, const tm_dynlib_function *functions,
                          int n_functions, void *members, void **library, tm_error *err) TM_MUST_USE;
 

@@ -3,6 +3,7 @@
 #include "harness/doctor/doctor.h"
 
 #include "harness/base/clock.h"
+#include "harness/base/dynlib.h"
 #include "harness/base/sysfs.h"
 #include "harness/machine/machine_cores.h"
 #include "harness/machine/roofline.h"
@@ -159,8 +160,8 @@ static void papi_lines(const tm_doctor_options *options, tm_doctor *out)
     int index;
     tm_doctor_line *line = tm_doctor_add(out, "papi");
     if (tm_papi_open(options->papi_library, &papi, &why) != TM_OK) {
-        tm_doctor_missing(line, "sudo apt-get install libpapi-dev", "%s; only perf counts",
-                          why.message);
+        tm_doctor_missing(line, tm_is_static_program() ? "" : "sudo apt-get install libpapi-dev",
+                          "%s; only perf counts", why.message);
         return;
     }
     const tm_papi_presets *presets = tm_papi_count_presets(papi);
