@@ -166,6 +166,8 @@ void tm_probe_stop(tm_probe *probe, tm_probe_window *out);
 
 /* Whether the joules of a channel belong to a scope: its own, or "package+dram". */
 bool tm_probe_in_scope(const tm_probe_channel_info *info, const char *scope);
+/* What a scope covers and what it leaves out, as a part of a sentence. */
+const char *tm_probe_scope_covers(const char *scope);
 /* Sums the joules of a scope ("package", "dram", "psys", "rail VDD_IN" or "package+dram"), with the
  * largest gap and the sum of the bounds. Not ok if a channel is not ok; MISSING if the scope has no
  * channel. out->info is NULL. */

@@ -130,15 +130,23 @@ static bool find_in_library(const tm_probe *probe, const char *folder, const cha
     return found != TM_SENSOR_IGNORED;
 }
 
-/* The scope of an ACPI power meter: the whole server, unless oem_info says otherwise. Nvidia's
- * Grace has a meter per socket with its memory, meters of parts of the socket (CPU, SysIO), and one
- * of the whole module, GPU included. "": a rail. Source: Linux,
- * Documentation/hwmon/acpi_power_meter.rst; Nvidia, Grace Performance Tuning Guide (power and
- * thermals). */
-static const char *acpi_scope(const char *info)
+/* The scope of a channel; "": a rail.
+ *
+ * An ACPI power meter measures the whole server, unless oem_info says otherwise. Nvidia's Grace has
+ * a meter per socket with its memory, meters of parts of the socket (CPU, SysIO), and one of the
+ * whole module, GPU included. An Apple machine's PSTR is labelled as the power of all of it; the
+ * adapter's may also charge a battery. Source: Linux, Documentation/hwmon/acpi_power_meter.rst,
+ * drivers/hwmon/macsmc-hwmon.c, arch/arm64/boot/dts/apple/hwmon-common.dtsi; Nvidia, Grace
+ * Performance Tuning Guide (power and thermals). */
+static const char *scope_of(const char *chip, const char *label)
 {
-    if (strncmp(info, "Grace Power", 11) == 0) return "socket";
-    return strstr(info, " Power Socket ") ? "" : "system";
+    if (strcmp(chip, "amd_energy") == 0)
+        return strncmp(label, "Esocket", 7) == 0 ? "package" : "core";
+    if (strcmp(chip, "macsmc_hwmon") == 0)
+        return strcmp(label, "Total System Power") == 0 ? "system" : "";
+    if (strcmp(chip, "power_meter") != 0) return "";
+    if (strncmp(label, "Grace Power", 11) == 0) return "socket";
+    return strstr(label, " Power Socket ") ? "" : "system";
 }
 
 /* A file of milliseconds, in seconds; 0 if it is missing or not positive. */
@@ -194,11 +202,7 @@ static tm_status add_rail(tm_probe *probe, const char *folder, const char *chip,
     snprintf(c->info.name, sizeof c->info.name, "%s", label);
     if (name_taken(probe, c->info.name))
         snprintf(c->info.name, sizeof c->info.name, "%.40s %.20s", label, hwmon_of(folder, hwmon));
-    if (strcmp(chip, "amd_energy") == 0)
-        snprintf(c->info.scope, sizeof c->info.scope, "%s",
-                 strncmp(label, "Esocket", 7) == 0 ? "package" : "core");
-    else if (acpi)
-        snprintf(c->info.scope, sizeof c->info.scope, "%s", acpi_scope(label));
+    snprintf(c->info.scope, sizeof c->info.scope, "%s", scope_of(chip, label));
     if (!c->info.scope[0]) snprintf(c->info.scope, sizeof c->info.scope, "rail %s", c->info.name);
     snprintf(c->info.unit, sizeof c->info.unit, "joules");
     c->is_foreign = !is_one_of(chip, machines, sizeof machines / sizeof machines[0]);

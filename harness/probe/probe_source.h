@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define TM_PROBE_CHANNELS_MAX 1024
-#define TM_PROBE_SAMPLES_MIN  10 /* values of power that a window needs */
+#define TM_SCOPE_PMIC         "power chip" /* of a Raspberry Pi 5 */
+#define TM_PROBE_SAMPLES_MIN  10           /* values of power that a window needs */
 
 typedef enum tm_channel_kind {
     TM_CHANNEL_COUNTER, /* only rises, modulo its range */

@@ -1,9 +1,31 @@
 /* What a window says: the joules of a scope, and everything as JSON. */
-#include "harness/probe/probe.h"
+#include "harness/probe/probe_source.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+const char *tm_probe_scope_covers(const char *scope)
+{
+#define NOT_OF_PROCESSOR "not disks, fans, cards and the losses of the power supply"
+    static const struct {
+        const char *scope, *covers;
+    } rows[] = {
+        {"package", "the processor packages; not memory, " NOT_OF_PROCESSOR},
+        {"package+dram", "the processor packages and their memory; " NOT_OF_PROCESSOR},
+        {"socket", "the processor sockets and their memory; " NOT_OF_PROCESSOR},
+        {"dram", "memory only"},
+        {"core", "the processor's cores only"},
+        {"psys", "the parts of the machine that its maker wired to the platform counter"},
+        {"system", "the whole machine and what it feeds, as this meter sees it"},
+        {TM_SCOPE_PMIC, "the processor, memory and board logic behind the board's power chip; not "
+                        "USB, the fan, other loads of the 5 V input and the chip's own losses"},
+        {"fake package", "nothing: its joules are made up for tests"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (strcmp(rows[i].scope, scope) == 0) return rows[i].covers;
+    return "one rail of the board; the board's manual says what it feeds";
+}
 
 void tm_probe_sum(const tm_probe_window *window, const char *scope, tm_probe_value *out)
 {

@@ -65,8 +65,7 @@ static const char *choose_scope(const tm_probe *probe)
     if (scope_works(probe, "socket")) return "socket";
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
         if (scope_works(probe, inputs[i])) return inputs[i];
-    /* "System" of OpenPOWER, "Total System Power" of Apple's machines, "power1 CORE VRD" of an
-     * Altra. */
+    /* "System" of OpenPOWER, "power1 CORE VRD" of an Altra. */
     static const char *const parts[] = {"system", "total", "cpu", "core", ""};
     for (int foreign = 0; foreign < 2; foreign++)
         for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

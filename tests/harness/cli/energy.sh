@@ -160,10 +160,10 @@ expect 2 "a meter without a command or file" 'needs --meter, --meter-csv' bench 
 mkdir -p empty/sys/class
 expect 0 "auto without a source continues" "no energy from powercap: .*no RAPL zone" bench "${fake[@]}" -p 64 -n 0 \
     --energy=auto --sysfs-root empty --store none.jsonl
-[ "$(grep -c '^ternmark bench: no energy from' err)" -eq 4 ]
+[ "$(grep -c '^ternmark bench: no energy from' err)" -eq 5 ]
 verdict $? "and reports the reason of each source"
 windows "the run record has the reasons" none.jsonl \
-    'len(s) == 1 and not w and run[0]["energy"]["chosen"] is None and len(run[0]["energy"]["sources"]) == 4'
+    'len(s) == 1 and not w and run[0]["energy"]["chosen"] is None and len(run[0]["energy"]["sources"]) == 5'
 expect 0 "a missing figure is -, with the reason below" '^([a-z]) powercap: .*no RAPL zone' bench "${fake[@]}" -p 64 -n 0 \
     --energy=auto --sysfs-root empty
 expect 5 "require without a source" "energy is required" bench "${fake[@]}" -p 64 -n 0 --energy=require \

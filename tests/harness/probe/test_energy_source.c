@@ -177,7 +177,7 @@ static void test_choice(void **state)
     strcpy(options.source, "auto");
     snprintf(options.root, sizeof options.root, "%s", scratch_path("empty"));
     assert_ok(tm_energy_source_choose(&options, &choice, &err), err);
-    assert_true(!choice.source[0] && choice.n_tried == 4);
+    assert_true(!choice.source[0] && choice.n_tried == 5);
     assert_says(choice.missing, "powercap: ");
     assert_says(choice.missing, "; meter: ");
     options.required = true;
