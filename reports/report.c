@@ -377,8 +377,9 @@ static tm_status name_machines(work *w, tm_error *err)
     return TM_OK;
 }
 
-static tm_status prepare(work *w, const tm_records *records, const tm_report_options *options,
-                         tm_error *err)
+/* What the sections are made from. */
+static tm_status prepare_view(work *w, const tm_records *records, const tm_report_options *options,
+                              tm_error *err)
 {
     tm_status status = tm_summaries_make(records->items, records->n, &w->summaries, err);
     if (status != TM_OK) return status;
@@ -399,7 +400,14 @@ static tm_status prepare(work *w, const tm_records *records, const tm_report_opt
                                .run = tm_report_last_run(records)};
     for (int i = 0; i < w->summaries.n_machines; i++)
         if (w->summaries.machines[i].run == w->view.run) w->view.machine = i;
-    status = tm_speedup_sheets(&w->input, &w->tables, err);
+    return TM_OK;
+}
+
+static tm_status prepare(work *w, const tm_records *records, const tm_report_options *options,
+                         tm_error *err)
+{
+    tm_status status = prepare_view(w, records, options, err);
+    if (status == TM_OK) status = tm_speedup_sheets(&w->input, &w->tables, err);
     if (status == TM_OK) status = tm_energy_sheets(&w->input, &w->energy, err);
     if (status == TM_OK) status = tm_report_energy(&w->view, &w->energy_cells, err);
     if (status == TM_OK) status = tm_report_profile(&w->summaries, &w->profile, err);
@@ -461,6 +469,23 @@ tm_status tm_report_write(const tm_records *records, const tm_report_options *op
     if (status == TM_OK) mention_warnings(w);
     if (status == TM_OK) status = tm_text_status(&out->files, "list of files", err);
     if (status == TM_OK) status = tm_text_status(&out->remarks, "list of remarks", err);
+    free_work(w);
+    return status;
+}
+
+tm_status tm_report_energy_part(const tm_records *records, tm_table *cells, tm_plot *watts,
+                                tm_error *err)
+{
+    const tm_report_options options = {.store = "energy"};
+    *cells = (tm_table){0};
+    *watts = (tm_plot){0};
+    work *w = calloc(1, sizeof *w);
+    if (!w) return tm_fail(err, TM_NOMEM, "energy: out of memory");
+    tm_status status = prepare_view(w, records, &options, err);
+    if (status == TM_OK) status = tm_report_energy(&w->view, cells, err);
+    if (status == TM_OK) tm_report_plot_watts(&w->view, watts);
+    if (status == TM_OK && watts->failed)
+        status = tm_fail(err, TM_NOMEM, "energy: out of memory for the plot");
     free_work(w);
     return status;
 }

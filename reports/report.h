@@ -9,6 +9,7 @@
 #define TM_REPORTS_REPORT_H
 
 #include "harness/record/store.h"
+#include "reports/output/plot.h"
 #include "reports/output/table.h"
 #include "reports/published/published.h"
 #include "reports/summary.h"
@@ -47,5 +48,10 @@ typedef struct tm_report {
 tm_status tm_report_write(const tm_records *records, const tm_report_options *options,
                           tm_report *out, tm_error *err) TM_MUST_USE;
 void tm_report_free(tm_report *report);
+
+/* The energy part of a report on its own: a row per cell and phase, and power over time. Free both
+ * also after an error. Errors: ARG (no cell), NOMEM. */
+tm_status tm_report_energy_part(const tm_records *records, tm_table *cells, tm_plot *watts,
+                                tm_error *err) TM_MUST_USE;
 
 #endif

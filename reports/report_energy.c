@@ -44,8 +44,10 @@ static void add_phase(tm_table *out, const tm_cell_summary *s, const tm_energy_p
     begin_row(out, s, tm_energy_token_name(e->phase));
     add_interval(out, &e->joules_per_token, e->fake, e->missing);
     add_interval(out, &e->net_joules_per_token, e->fake, e->net_missing);
+    const tm_interval tokens = tm_energy_tokens_per_joule(&e->joules_per_token);
+    add_interval(out, &tokens, e->fake, e->missing);
     add_interval(out, &e->watts, e->fake, e->missing);
-    add_interval(out, &e->net_watts, e->fake, e->net_missing);
+    add_interval(out, &e->idle_watts, e->fake, e->missing[0] ? e->missing : e->idle_missing);
     add_error(out, e->largest_error, e->missing);
     add_error(out, e->largest_net_error, e->missing[0] ? e->missing : e->net_error_missing);
     tm_table_add_cell(out, "%s", e->missing[0] ? "-" : tm_energy_origin(e, text, sizeof text));
@@ -61,7 +63,10 @@ static void add_both_phases(tm_table *out, const tm_cell_summary *s)
 {
     begin_row(out, s, "all");
     add_interval(out, &s->energy.joules_per_token, s->energy.fake, s->energy.missing);
-    for (int i = 0; i < 7; i++) tm_table_add_cell(out, "%s", "");
+    tm_table_add_cell(out, "%s", ""); /* net: of each phase only */
+    const tm_interval tokens = tm_energy_tokens_per_joule(&s->energy.joules_per_token);
+    add_interval(out, &tokens, s->energy.fake, s->energy.missing);
+    for (int i = 0; i < 6; i++) tm_table_add_cell(out, "%s", "");
 }
 
 tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *err)
@@ -78,8 +83,9 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
         {TM_HEADING_SPEED, TM_RIGHT},
         {TM_HEADING_JOULES, TM_RIGHT},
         {TM_HEADING_NET_JOULES, TM_RIGHT},
+        {TM_HEADING_TOKENS, TM_RIGHT},
         {TM_HEADING_WATTS, TM_RIGHT},
-        {TM_HEADING_NET_WATTS, TM_RIGHT},
+        {TM_HEADING_IDLE_WATTS, TM_RIGHT},
         {TM_HEADING_ERROR, TM_RIGHT},
         {TM_HEADING_NET_ERROR, TM_RIGHT},
         {TM_HEADING_METER, TM_LEFT},
@@ -120,8 +126,9 @@ tm_status tm_report_energy(const tm_report_view *view, tm_table *out, tm_error *
     }
     tm_table_add_note(
         out, "Tokens: those that the joules are divided by; all: prompt and output tokens of "
-             "one repetition together. J/token and W are gross, with the within-run "
-             "interval over processes (below 4 processes their range); net: above idle. Reading "
+             "one repetition together. J/token, tokens/J and power are gross, with the within-run "
+             "interval over processes (below 4 processes their range); net: above idle power, "
+             "which is the mean of the idle times before and after. Reading "
              "error: the largest bound of a window, without that of the instrument; of net joules "
              "it includes the readings of idle power and half of what they differ by. Windows: "
              "one per process, by state.");

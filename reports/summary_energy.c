@@ -22,7 +22,8 @@ void tm_cell_energy_free(tm_cell_energy *energy)
 
 static void miss_phase(tm_energy_phase *p, const char *why)
 {
-    p->joules_per_token = p->net_joules_per_token = p->watts = p->net_watts = none;
+    p->joules_per_token = p->net_joules_per_token = none;
+    p->watts = p->net_watts = p->idle_watts = none;
     p->largest_error = p->largest_net_error = NAN;
     snprintf(p->missing, sizeof p->missing, "%s", why[0] ? why : "not measured");
     memcpy(p->net_missing, p->missing, sizeof p->net_missing);
@@ -109,6 +110,11 @@ static void add_process(tm_energy_phase *out, const tm_record *r)
     p->net_joules_per_token = tm_record_energy_per_token(e, tokens, true).value;
     p->watts = e->gross_joules.value / e->window_seconds;
     p->net_watts = e->net_joules.value / e->window_seconds;
+    p->idle_watts = (e->idle_before_watts.value + e->idle_after_watts.value) / 2;
+    if (!isfinite(p->idle_watts))
+        snprintf(out->idle_missing, sizeof out->idle_missing, "%s%s", e->fake ? "fake: " : "",
+                 isfinite(e->idle_before_watts.value) ? e->idle_after_watts.missing
+                                                      : e->idle_before_watts.missing);
     if (isfinite(p->net_joules_per_token))
         out->n_net++;
     else
@@ -186,6 +192,10 @@ static double net_watts_of(const tm_energy_process *p)
 {
     return p->net_watts;
 }
+static double idle_watts_of(const tm_energy_process *p)
+{
+    return p->idle_watts;
+}
 
 /* values: room for n_processes. */
 static tm_interval over_processes(const tm_energy_phase *p,
@@ -212,6 +222,7 @@ static void summarise_phase(tm_energy_phase *p, double *values)
     p->net_joules_per_token = over_processes(p, net_joules_of, values);
     p->watts = over_processes(p, watts_of, values);
     p->net_watts = over_processes(p, net_watts_of, values);
+    p->idle_watts = over_processes(p, idle_watts_of, values);
     if (p->n_net > 0) {
         if (p->n_net < p->n_processes)
             tm_add_sentence(p->warning, sizeof p->warning,
@@ -333,6 +344,15 @@ tm_status tm_cell_energy_make(const tm_record **windows, int n, const tm_cell *c
     return status;
 }
 
+tm_interval tm_energy_tokens_per_joule(const tm_interval *joules_per_token)
+{
+    tm_interval tokens = *joules_per_token;
+    tokens.value = 1 / joules_per_token->value;
+    tokens.low = 1 / joules_per_token->high;
+    tokens.high = 1 / joules_per_token->low;
+    return tokens;
+}
+
 tm_interval tm_energy_saving_percent(const tm_interval *ratio)
 {
     tm_interval percent = *ratio;
@@ -442,6 +462,12 @@ tm_json *tm_cell_energy_to_json(const tm_cell_energy *energy, const tm_cell *cel
         tm_interval_put(o, key, &p->joules_per_token, p->missing, TM_LONE_PROCESS);
         snprintf(key, sizeof key, "%snet_joules_per_%s_token", fake, tokens);
         tm_interval_put(o, key, &p->net_joules_per_token, p->net_missing, TM_LONE_PROCESS);
+        const tm_interval per_joule = tm_energy_tokens_per_joule(&p->joules_per_token);
+        snprintf(key, sizeof key, "%s%s_tokens_per_joule", fake, tokens);
+        tm_interval_put(o, key, &per_joule, p->missing, TM_LONE_PROCESS);
+        snprintf(key, sizeof key, "%sidle_watts", fake);
+        tm_interval_put(o, key, &p->idle_watts, p->missing[0] ? p->missing : p->idle_missing,
+                        TM_LONE_PROCESS);
         snprintf(key, sizeof key, "%sgross_watts", fake);
         tm_interval_put(o, key, &p->watts, p->missing, TM_LONE_PROCESS);
         snprintf(key, sizeof key, "%snet_watts", fake);

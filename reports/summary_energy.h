@@ -17,6 +17,7 @@ typedef struct tm_energy_process {
     char run[24];
     double joules_per_token, watts;         /* gross; joules per token of the phase */
     double net_joules_per_token, net_watts; /* NaN when missing */
+    double idle_watts; /* mean of the idle times next to the window; NaN unless both are known */
 } tm_energy_process;
 
 /* One phase of one cell. */
@@ -29,13 +30,14 @@ typedef struct tm_energy_phase {
     int n_windows[TM_PROBE_MISSING + 1]; /* by state of the window that represents a process */
     int n_net;                           /* processes with net joules */
     /* Over processes. Gross: all that the scope drew. Net: above idle power. */
-    tm_interval joules_per_token, net_joules_per_token, watts, net_watts;
+    tm_interval joules_per_token, net_joules_per_token, watts, net_watts, idle_watts;
     /* Largest reading error as a share of a window's gross joules, and largest bound of net joules
      * as a share of them; NaN: no window states one. */
     double largest_error, largest_net_error;
     char net_error_missing[176];
     char missing[480]; /* why there are no joules; "" when there are some */
     char net_missing[480];
+    char idle_missing[176];
     char warning[480]; /* lost or excluded windows, and marks; "" without a warning */
 } tm_energy_phase;
 
@@ -81,6 +83,8 @@ typedef struct tm_energy_ratio {
  * Errors: NOMEM. */
 tm_status tm_energy_compare(const tm_energy_phase *a, const tm_energy_phase *b,
                             tm_energy_ratio *out, tm_error *err) TM_MUST_USE;
+/* The inverse, with its interval. */
+tm_interval tm_energy_tokens_per_joule(const tm_interval *joules_per_token);
 /* 100 x (1 - ratio), with its interval. */
 tm_interval tm_energy_saving_percent(const tm_interval *ratio);
 

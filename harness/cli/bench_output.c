@@ -163,7 +163,7 @@ static tm_status to_json(const tm_summaries *all, const tm_cell_summary *s, tm_j
     return put_ratio(o, all, s, err);
 }
 
-static tm_status write_json(const tm_summaries *all, tm_text *out, tm_error *err)
+tm_status tm_bench_output_json(const tm_summaries *all, tm_json **out, tm_error *err)
 {
     tm_json *array = tm_json_array();
     tm_status status = TM_OK;
@@ -172,8 +172,8 @@ static tm_status write_json(const tm_summaries *all, tm_text *out, tm_error *err
         status = to_json(all, &all->items[i], &object, err);
         tm_json_append(array, object);
     }
-    if (status == TM_OK) return tm_text_put_json(out, array, true, err);
-    tm_json_free(array);
+    *out = status == TM_OK ? array : NULL;
+    if (status != TM_OK) tm_json_free(array);
     return status;
 }
 
@@ -578,7 +578,11 @@ static tm_status write_profile(const tm_summaries *all, const tm_table_format *f
 tm_status tm_bench_output_write(const tm_summaries *summaries, const char *format, tm_text *out,
                                 tm_error *err)
 {
-    if (strcmp(format, "json") == 0) return write_json(summaries, out, err);
+    if (strcmp(format, "json") == 0) {
+        tm_json *array;
+        tm_status status = tm_bench_output_json(summaries, &array, err);
+        return status == TM_OK ? tm_text_put_json(out, array, true, err) : status;
+    }
     if (strcmp(format, "jsonl") == 0) return write_lines(summaries, out, err);
     const tm_table_format *of_table;
     tm_status status = tm_table_format_find(format, &of_table, err);

@@ -10,6 +10,10 @@
 tm_status tm_bench_output_write(const tm_summaries *summaries, const char *format, tm_text *out,
                                 tm_error *err) TM_MUST_USE;
 
+/* The cells as an array of objects. Errors: NOMEM. */
+tm_status tm_bench_output_json(const tm_summaries *summaries, tm_json **out,
+                               tm_error *err) TM_MUST_USE;
+
 /* Appends cell i of the summaries as one line of JSON. Errors: NOMEM. */
 tm_status tm_bench_output_write_line(const tm_summaries *summaries, int i, tm_text *out,
                                      tm_error *err) TM_MUST_USE;

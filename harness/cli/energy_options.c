@@ -9,8 +9,8 @@
 
 const tm_option tm_energy_options[] = {
     {"energy", NULL, TM_TEXT(S, energy), "SOURCE",
-     .help = "measure energy: auto, the name of a source, require[=NAME] or none (default none); a "
-             "source that is named must work",
+     .help = "measure energy: auto, the name of a source, require[=NAME] or none (default none, of "
+             "`energy` require); a source that is named must work",
      .group = GROUP},
     {"energy-seconds", NULL, TM_NUMBER(S, seconds), "SECONDS",
      .help = "repeat the work for at least SECONDS per energy window (default 10)", .group = GROUP,

@@ -73,7 +73,9 @@ void tm_doctor_read_machine(const tm_machine *machine, const char *root, tm_doct
 /* Lines of the machine's condition, the libraries opened at run time and the memory bandwidth. */
 void tm_doctor_read_live(const tm_doctor_options *options, const tm_machine *machine,
                          tm_doctor *out);
-/* Lines of the energy sources and the counters. */
+/* Lines of the energy sources, then one that sums them up; *out needs no other lines. */
+void tm_doctor_read_energy(const tm_doctor_options *options, tm_doctor *out);
+/* The same lines, and those of the counters. */
 void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out);
 
 #endif

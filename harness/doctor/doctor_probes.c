@@ -98,7 +98,7 @@ static void counter_lines(const tm_doctor_options *options, tm_doctor *out)
     tm_probe_close(probe);
 }
 
-void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out)
+void tm_doctor_read_energy(const tm_doctor_options *options, tm_doctor *out)
 {
     char flags[8192];
     bool any = false;
@@ -115,5 +115,10 @@ void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out)
             line, "measure with an external meter",
             "no energy source is available; joules are missing and are not estimated");
     }
+}
+
+void tm_doctor_read_probes(const tm_doctor_options *options, tm_doctor *out)
+{
+    tm_doctor_read_energy(options, out);
     counter_lines(options, out);
 }

@@ -177,6 +177,50 @@ int tm_table_add_note(tm_table *table, const char *fmt, ...)
     return table->n_notes++;
 }
 
+static const tm_table_cell *cell_at(const tm_table *table, int row, int column)
+{
+    static const tm_table_cell empty = {.text = "", .note = -1};
+    const tm_table_row *r = &table->rows[row];
+    return column < r->n_cells && r->cells[column].text ? &r->cells[column] : &empty;
+}
+
+static void copy_cell(const tm_table *from, const tm_table_cell *cell, tm_table *to)
+{
+    if (cell->note >= 0)
+        tm_table_add_cell_with_note(to, cell->text, from->notes[cell->note]);
+    else
+        tm_table_add_cell(to, "%s", cell->text);
+    tm_table_link(to, cell->link);
+}
+
+void tm_table_transpose(tm_table *table)
+{
+    tm_table out;
+    tm_table_init(&out, table->title);
+    out.is_sheet = true;
+    tm_table_add_column(&out, "", TM_LEFT);
+    for (int i = 0; i < table->n_rows; i++)
+        tm_table_add_column(&out, cell_at(table, i, 0)->text, TM_RIGHT);
+    if (table->n_groups == 1) tm_table_add_group(&out, "%s", table->groups[0]);
+    if (table->n_groups > 1) {
+        tm_table_add_row(&out);
+        tm_table_add_cell(&out, "%s", table->group_heading);
+        for (int i = 0; i < table->n_rows; i++) {
+            const int group = table->rows[i].group;
+            tm_table_add_cell(&out, "%s", group < 0 ? "" : table->groups[group]);
+        }
+    }
+    for (int k = 1; k < table->n_columns; k++) {
+        tm_table_add_row(&out);
+        tm_table_add_cell(&out, "%s", table->columns[k].heading);
+        for (int i = 0; i < table->n_rows; i++) copy_cell(table, cell_at(table, i, k), &out);
+    }
+    for (int i = 0; i < table->n_notes; i++) tm_table_add_note(&out, "%s", table->notes[i]);
+    out.failed |= table->failed;
+    tm_table_free(table);
+    *table = out;
+}
+
 void tm_table_note_mark(int note, char out[8])
 {
     char reversed[8];

@@ -62,6 +62,10 @@ void tm_table_link(tm_table *table, const char *cell_id);
  * note, or -1 when out of memory. */
 int tm_table_add_note(tm_table *table, const char *fmt, ...) TM_PRINTF(2, 3);
 
+/* Exchanges rows and columns, for a table of few rows and many columns: the headings go down, and
+ * the first cells of the rows across. Several groups become a row. */
+void tm_table_transpose(tm_table *table);
+
 /* Writes "a" .. "z", "aa", ... to out[8]. */
 void tm_table_note_mark(int note, char out[8]);
 /* Whether a cell refers to the note. */

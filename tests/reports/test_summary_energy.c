@@ -59,6 +59,11 @@ static void joules_are_watts_over_rate(void **state)
     near(e->net_joules_per_token.value, 0.8);
     near(e->watts.value, 20);
     near(e->net_watts.value, 16);
+    near(e->idle_watts.value, 4);
+    const tm_interval tokens = tm_energy_tokens_per_joule(&e->joules_per_token);
+    near(tokens.value, 1.0);
+    near(tokens.low, 1 / e->joules_per_token.high);
+    near(tokens.high, 1 / e->joules_per_token.low);
     near(e->largest_error, 0.001);
     /* Of 16 W: 0.02 W of gross, 0.1 W that idle differs by, 0.02 W of its readings. */
     near(e->largest_net_error, 0.00875);

@@ -57,6 +57,43 @@ static void text_is_aligned_and_grouped(void **state)
     tm_table_free(&table);
 }
 
+static void rows_and_columns_are_exchanged(void **state)
+{
+    (void)state;
+    tm_table table;
+    make_small(&table);
+    tm_table_transpose(&table);
+    assert_true(table.is_sheet);
+    assert_written(&table, tm_table_write_text,
+                   "speed\n"
+                   "                     fp16         ternary              fp16\n"
+                   "-----------------------------------------------------------\n"
+                   "Origin     measured: here  measured: here  published: there\n"
+                   "125M    12.4 [12.1, 12.8]              50           N/A (a)\n"
+                   "7B                N/A (b)         N/A (b)                  \n"
+                   "(a) not printed\n"
+                   "(b) needs 14 GB\n"
+                   "lengths not stated\n");
+    tm_table_free(&table);
+    /* One group stays a heading; a row without cells has an empty column. */
+    tm_table_init(&table, "");
+    tm_table_add_column(&table, "row", TM_LEFT);
+    tm_table_add_column(&table, "W", TM_RIGHT);
+    tm_table_add_group(&table, "measured");
+    tm_table_add_row(&table);
+    tm_table_add_row(&table);
+    tm_table_add_cell(&table, "b");
+    tm_table_add_cell(&table, "5");
+    tm_table_link(&table, "c1");
+    tm_table_transpose(&table);
+    assert_int_equal(table.n_columns, 3);
+    assert_int_equal(table.n_rows, 1);
+    assert_int_equal(table.n_groups, 1);
+    assert_string_equal(table.rows[0].cells[2].link, "c1");
+    assert_string_equal(table.rows[0].cells[1].text, "");
+    tm_table_free(&table);
+}
+
 static void markdown_separates_columns_with_pipes(void **state)
 {
     (void)state;
@@ -443,6 +480,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_aligned_and_grouped),
+        cmocka_unit_test(rows_and_columns_are_exchanged),
         cmocka_unit_test(markdown_separates_columns_with_pipes),
         cmocka_unit_test(latex_escapes_special_characters),
         cmocka_unit_test(latex_wraps_wide_tables_and_turns_the_widest),
