@@ -10,6 +10,7 @@
 
 typedef struct settings {
     tm_peer_settings peer;
+    const char *model;
     bool check;
     int64_t threads, prompt, gen;
     double timeout;
@@ -177,6 +178,7 @@ static tm_status check(const settings *s, const tm_peer *peer, tm_call *call, tm
     f->n_threads = (int)s->threads;
     f->tests[PROMPT].n_prompt = (int)s->prompt;
     f->tests[GENERATION].n_gen = (int)s->gen;
+    if (s->model) tm_peer_doubt_model(peer, s->model, &f->doubts);
     tm_status status = s->prompt + s->gen > 0
                            ? try_peer(f, err)
                            : tm_fail(err, TM_ARG, "--prompt and --gen are both 0");
@@ -203,6 +205,8 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
 
 static const tm_option rows[] = {
     {"check", NULL, TM_FLAG(settings, check), NULL, .help = "try the peer once (the default)"},
+    {"model", "m", TM_TEXT(settings, model), "MODEL",
+     .help = "warn if the file holds a model of another shape: synth:NAME or a GGUF file"},
     {"threads", "t", TM_INTEGER(settings, threads), "N", .help = "threads (default 1)", .low = 1,
      .high = 4096},
     {"prompt", "p", TM_INTEGER(settings, prompt), "N",

@@ -89,6 +89,9 @@ bool tm_peer_is_odd(const tm_peer *peer, const tm_test *test, int n_threads,
                     const tm_peer_answer *answer);
 /* What this machine reads with so many threads, in 1e9 bytes/s; NaN if it cannot be measured. */
 double tm_peer_machine_gb(int n_threads);
+/* Marks the record if the peer's file holds a model of another shape than `model`, as far as both
+ * can be read. */
+void tm_peer_doubt_model(const tm_peer *peer, const char *model, tm_record *record);
 /* Marks the record with every reason to distrust the answer. read_gb: of tm_peer_machine_gb, NaN if
  * it is not known. */
 void tm_peer_doubt(const tm_peer *peer, const tm_test *test, int n_threads,

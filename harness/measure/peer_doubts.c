@@ -1,7 +1,8 @@
 /* Reasons to distrust what a peer reports. */
-#include "engine/gguf.h"
 #include "harness/machine/roofline.h"
+#include "harness/measure/backend.h"
 #include "harness/measure/peer.h"
+#include "harness/measure/shapes.h"
 
 #include <math.h>
 #include <string.h>
@@ -54,6 +55,25 @@ double tm_peer_machine_gb(int n_threads)
     options.oversubscribe = true;
     tm_status status = tm_roofline_measure(&options, &roofline, &ignored);
     return status == TM_OK && roofline.n_read > 0 ? roofline.read[0].value : NAN;
+}
+
+static bool read_shape(const char *model, tm_config *out)
+{
+    tm_source source;
+    tm_error ignored = {0};
+    if (tm_source_open_name(model, 1, &source, &ignored) != TM_OK) return false;
+    *out = source.config;
+    tm_source_close(&source);
+    return true;
+}
+
+void tm_peer_doubt_model(const tm_peer *peer, const char *model, tm_record *record)
+{
+    tm_config a, b;
+    if (tm_backend_is_null(model) || !read_shape(peer->file, &a) || !read_shape(model, &b)) return;
+    if (a.n_layers != b.n_layers || a.n_hidden != b.n_hidden || a.n_ffn != b.n_ffn)
+        tm_record_mark(record, "another model: its file has %d layers of %d, %.60s has %d of %d",
+                       a.n_layers, a.n_hidden, model, b.n_layers, b.n_hidden);
 }
 
 /* What a command does not take as a placeholder it may have chosen itself. */

@@ -20,6 +20,7 @@ tm_status tm_peer_answer_request(const tm_worker_request *request, void *arg, in
                              request->reference ? &tokens : NULL, records, err);
         for (int k = 0; k < t->n_repetitions && status == TM_OK; k++) {
             records[k].sample.repetition = t->first_repetition + k;
+            tm_peer_doubt_model(peer, request->cell.model, &records[k]);
             status = tm_worker_say_record(fd, "sample", request, i, &records[k], err);
         }
         free(records);

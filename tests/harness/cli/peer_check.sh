@@ -92,6 +92,7 @@ small="x=build/bin/llama-bench,small.gguf"
 printf '%s' "$ours" >text
 expect 0 "equal tokens" 'greedy ones equal ternmark' peer $small -p 0
 printf '%s' "${ours:0:6} and so on" >text
+expect 1 "a file of another model is a warning" 'another model: its file has .* synth:125M has 11 of 768' peer -p 0 -m synth:125M $small
 expect 1 "other tokens are a warning" "warning *tokens differ from ternmark's after" peer $small -p 0
 expect 0 "and a mark in the table" "tokens differ from ternmark's after [0-9]* of" $bench -p 0 -r 1 --peer "$small"
 expect 0 "compare warns of it" "x: timed by the peer itself.*tokens differ from ternmark's after" compare \
