@@ -100,6 +100,7 @@ static void measure_idle(tm_energy_window *run, tm_idle *idle)
 /* Fills the KV cache with what the phase needs. */
 static tm_status fill_cache(tm_bench *bench, const tm_test *test, tm_phase phase, tm_error *err)
 {
+    if (!bench) return TM_OK;
     tm_backend *backend = bench->backend;
     tm_status status = tm_bench_fill(bench, test, err);
     if (status == TM_OK && phase == TM_PHASE_GENERATION && test->n_prompt > 0)
@@ -111,6 +112,7 @@ static tm_status fill_cache(tm_bench *bench, const tm_test *test, tm_phase phase
 static tm_status repeat_phase(tm_energy_window *run, const tm_test *test, tm_phase phase,
                               double seconds, int64_t *n_repeats, tm_error *err)
 {
+    if (run->repeat) return run->repeat(run->repeat_arg, test, phase, seconds, n_repeats, err);
     tm_bench *bench = run->bench;
     tm_backend *backend = bench->backend;
     bool prompt = phase == TM_PHASE_PROMPT;

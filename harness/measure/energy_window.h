@@ -28,8 +28,14 @@ typedef struct tm_idle {
     int n_trace;
 } tm_idle;
 
+/* Repeats a phase of a test for so many seconds or longer. *n_repeats: how often it ran. */
+typedef tm_status tm_energy_repeat(void *arg, const tm_test *test, tm_phase phase, double seconds,
+                                   int64_t *n_repeats, tm_error *err);
+
 typedef struct tm_energy_window {
-    tm_bench *bench;                         /* borrowed */
+    tm_bench *bench;          /* borrowed; NULL: see repeat */
+    tm_energy_repeat *repeat; /* set after opening: what runs in a window instead of the bench */
+    void *repeat_arg;
     const tm_energy_source_options *options; /* borrowed; names one source */
     const tm_clock *clock;                   /* borrowed; NULL: the system's */
     bool later;                              /* no source: a meter's log is imported later */

@@ -11,12 +11,14 @@ mkdir -p build/bin utils
 cat >build/bin/llama-bench <<'END'
 #!/bin/sh
 while [ $# -gt 0 ]; do
-    case $1 in -m) m=$2 ;; -p) p=$2 ;; -n) g=$2 ;; -t) t=$2 ;; esac
+    case $1 in -m) m=$2 ;; -p) p=$2 ;; -n) g=$2 ;; -t) t=$2 ;; -r) r=$2 ;; esac
     shift
 done
+each=${NS:-$((p * 100 + g * 1000))} all=$each
+while [ "$r" -gt 1 ]; do all="$all, $each" r=$((r - 1)); done
 echo "loading [1/2] {model}"
 echo "[ { \"build_commit\": \"abc123\", \"model_type\": \"bitnet 2B TQ2_0\", \"model_filename\": \"$m\", ${KEYS:-}"
-echo "  \"n_prompt\": $p, \"n_gen\": $g, \"n_threads\": $t, \"samples_ns\": [ ${NS:-$((p * 100 + g * 1000))} ] } ]"
+echo "  \"n_prompt\": $p, \"n_gen\": $g, \"n_threads\": $t, \"samples_ns\": [ $all ] } ]"
 exit "${EXIT:-0}"
 END
 chmod +x build/bin/llama-bench
@@ -101,4 +103,10 @@ expect 0 "and so does a speed-up" "speedup_warning.*x: timed by the peer itself.
 expect 0 "two peers with a file each" '"kernel":.*"x"' $bench -p 0 -r 1 --peer "$small" --peer "other=build/bin/llama-bench,model.gguf"
 ! grep -q '"older_model":.*true' out
 verdict $? "neither file is an older model"
+# Joules: windows of whole processes, from a source that makes them up.
+printf '#!/bin/sh\nsleep 0.3\nNS=250000000 exec build/bin/llama-bench "$@"\n' >slow && chmod +x slow
+expect 0 "joules of a peer" '"fake_joules_per_token":' bench -m null:1000 -t 1 -p 0 -n 4 -r 1 --processes 1 -o json --kernel slow \
+    --energy=fake --energy-seconds 1 --idle 0 --peer "slow=./slow,model.gguf" --store joules.jsonl
+grep '"kind":"energy"' joules.jsonl | grep '"kernel":"slow"' | grep '"status":"ok"' | grep -q 'includes loading and warm-up: [0-9]* % of the window'
+verdict $? "the window says how much of it was loading"
 echo "1..$n"
