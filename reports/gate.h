@@ -11,6 +11,7 @@
 #include "harness/record/store.h"
 #include "reports/arms.h"
 #include "reports/budget.h"
+#include "reports/output/plot.h"
 #include "reports/output/table.h"
 #include "reports/summary.h"
 
@@ -97,5 +98,8 @@ tm_status tm_gate_write(const tm_gate *gate, const char *format, tm_text *out,
 /* The rows for people, the worst first, with the outcome as the title. Free it with
  * tm_table_free. */
 void tm_gate_table(const tm_gate *gate, tm_table *out);
+/* Ratios with their intervals, a position per row that has one, the worst first. Free it with
+ * tm_plot_free. */
+void tm_gate_plot(const tm_gate *gate, tm_plot *out);
 
 #endif

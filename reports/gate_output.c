@@ -2,6 +2,7 @@
 
 #include "harness/record/measured.h"
 #include "reports/output/table.h"
+#include "reports/published/published.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -141,6 +142,41 @@ static void fill_table(const tm_gate *gate, bool is_data, tm_table *table)
 void tm_gate_table(const tm_gate *gate, tm_table *out)
 {
     fill_table(gate, false, out);
+}
+
+void tm_gate_plot(const tm_gate *gate, tm_plot *out)
+{
+    char label[600], name[128];
+    double least = NAN, most = NAN;
+    int n = 0;
+    tm_plot_init(out, "gate", "Head compared with base", "row", "ratio head / base (logarithmic)");
+    out->is_rows = true;
+    for (int outcome = TM_GATE_OUTCOME_REGRESSION; outcome >= TM_GATE_OUTCOME_PASS; outcome--) {
+        bool is_named = false;
+        for (int i = 0; i < gate->n; i++) {
+            const tm_gate_result *r = &gate->items[i];
+            if ((int)r->outcome != outcome || !r->metric || !(r->ratio.value > 0)) continue;
+            if (!is_named)
+                tm_plot_add_series(out, tm_gate_outcome_name(r->outcome),
+                                   tm_model_is_fake(r->cell.model) ? TM_FAKE : TM_MEASURED,
+                                   TM_HUE_OTHER + outcome, outcome, false);
+            is_named = true;
+            snprintf(name, sizeof name, "%.60s, %s", label_of(r, label, sizeof label),
+                     r->metric->label);
+            tm_plot_add_tic(out, ++n, name);
+            tm_plot_add_point(out, n, r->ratio.value, r->ratio.low, r->ratio.high);
+            tm_plot_link(out, r->cell_id);
+            least = fmin(least, r->threshold);
+            most = fmax(most, r->threshold);
+        }
+    }
+    const char *const bars = "Bars: 95 % interval. Dashed: no difference. More is better for "
+                             "speed, less for all else.";
+    if (least < most)
+        snprintf(out->note, sizeof out->note, "%s Threshold: %.3g to %.3g %%.", bars, 100 * least,
+                 100 * most);
+    else
+        snprintf(out->note, sizeof out->note, "%s Threshold: %.3g %%.", bars, 100 * most);
 }
 
 static tm_status write_table(const tm_gate *gate, const tm_table_format *format, tm_text *out,

@@ -262,14 +262,18 @@ tm_status tm_gate_page(const tm_gate *gate, const tm_records *records, const cha
                                     [TM_GATE_OUTCOME_REGRESSION] = TM_TONE_BAD};
     tm_page page;
     tm_table table;
+    tm_plot plot;
     tm_page_begin(&page, "ternmark gate");
     tm_gate_table(gate, &table);
+    tm_gate_plot(gate, &plot);
     tm_page_verdict(&page, tones[tm_gate_judge(gate)], table.title ? table.title : "");
     tm_page_section(&page, "Rows", false);
     tm_status status = tm_page_table(&page, &table, err);
+    if (tm_plot_count_points(&plot) || plot.failed) tm_page_plot(&page, &plot);
     if (status == TM_OK) status = tm_page_machine(&page, TM_PAGE_MACHINE, records, err);
     if (status == TM_OK) status = tm_page_samples(&page, records, err);
     if (status == TM_OK) status = tm_page_save(&page, path, err);
+    tm_plot_free(&plot);
     tm_table_free(&table);
     tm_page_free(&page);
     return status;

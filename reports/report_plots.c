@@ -313,6 +313,15 @@ static void plot_speedup(const tm_report_view *view, bool is_prompt, tm_plot *pl
         emulated_note(view));
 }
 
+/* Limits are lines without markers, so that only colours tell them apart: the shades of black, then
+ * hues that the points do not have. */
+static int limit_colour(int n)
+{
+    enum { SHADES = TM_COLOURS / TM_HUES, OTHERS = TM_HUE_BLACK - TM_HUE_OTHER };
+    if (n < SHADES) return tm_plot_shade_of(TM_HUE_BLACK, n);
+    return tm_plot_shade_of(TM_HUE_OTHER + (n - SHADES) % OTHERS, (n - SHADES) / OTHERS);
+}
+
 /* The limits at a number of threads of the runs that measured the shown cells. */
 static bool plot_limits(const tm_report_view *view, const axis *a, const char *test, int t,
                         double least, double most, tm_plot *plot)
@@ -333,8 +342,7 @@ static bool plot_limits(const tm_report_view *view, const axis *a, const char *t
             shown[n++] = limit.value;
             snprintf(label, sizeof label, "read bandwidth of %d thread%s, %s GB/s", a->threads[t],
                      tm_plural(a->threads[t]), tm_number(limit.value, 3, number, sizeof number));
-            tm_plot_add_series(plot, label, TM_MEASURED, tm_plot_shade_of(TM_HUE_BLACK, t), -1,
-                               false);
+            tm_plot_add_series(plot, label, TM_MEASURED, limit_colour(t), -1, false);
             tm_plot_add_point(plot, least / 1.2, limit.value * 1e3 / (least / 1.2), NAN, NAN);
             tm_plot_add_point(plot, most * 1.2, limit.value * 1e3 / (most * 1.2), NAN, NAN);
         }

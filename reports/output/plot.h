@@ -21,7 +21,7 @@ typedef struct tm_plot_point {
     char link[24];    /* id of the cell of the store it comes from; "": none */
 } tm_plot_point;
 
-/* Colours: the palette of Okabe and Ito, then the same hues in a lighter and a darker shade. A
+/* Colours: the palette of Okabe and Ito, then the same hues in a darker and a lighter shade. A
  * kernel has one hue in every plot; others distinguish what is not a kernel. */
 enum {
     TM_HUE_TERNARY,

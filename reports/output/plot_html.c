@@ -345,13 +345,13 @@ static bool has_markers(const tm_plot *plot)
     return false;
 }
 
-/* The labels of a forest plot, above their bars, and the line at 1, where nothing differs. */
+/* The line of a forest plot at 1, where nothing differs, and the labels above their bars. */
 static void put_rows(const frame *f)
 {
-    for (int i = 0; i < f->plot->n_tics; i++)
-        put_text(f, "class=\"tic\"", f->left, TOP + ROW * (f->plot->tics[i].x - 1) + 14,
-                 f->plot->tics[i].label);
     put_line(f, "line dashed c6", x_of(f, 1), TOP, x_of(f, 1), f->bottom);
+    for (int i = 0; i < f->plot->n_tics; i++)
+        put_text(f, "class=\"tic over\"", f->left, TOP + ROW * (f->plot->tics[i].x - 1) + 14,
+                 f->plot->tics[i].label);
 }
 
 static void put_svg(const tm_plot *plot, tm_text *out)

@@ -6,11 +6,11 @@
 #include <string.h>
 
 /* Okabe and Ito 2008, without yellow, which is hard to see on white; each hue also half-way to
- * white and to black. */
+ * black and to white. Darker comes first: on white it stands out as much as the hue itself. */
 static const char *const palette[] = {
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", /* as published */
-    "#7FB8D8", "#EAAE7F", "#7FCEB9", "#E5BCD3", "#F2CF7F", "#AAD9F4", "#888888", /* lighter */
-    "#003959", "#6A2F00", "#004F39", "#663C53", "#734F00", "#2B5A74", "#444444", /* darker */
+    "#003959", "#6A2F00", "#004F39", "#663C53", "#734F00", "#2B5A74", "#888888", /* darker */
+    "#7FB8D8", "#EAAE7F", "#7FCEB9", "#E5BCD3", "#F2CF7F", "#AAD9F4", "#444444", /* lighter */
 };
 
 _Static_assert(sizeof palette / sizeof *palette == TM_COLOURS, "one colour per index");

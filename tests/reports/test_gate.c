@@ -2,6 +2,7 @@
 #include "tests/tm_test.h"
 
 #include "reports/gate.h"
+#include "reports/pages.h"
 #include "reports/output/table.h"
 #include "tests/harness/scratch.h"
 #include "tests/reports/sample_store.h"
@@ -181,6 +182,62 @@ static void test_the_worst_row_decides(void **state)
     tm_gate_free(&gate);
 }
 
+static int count_plots_on_page(const tm_gate *gate)
+{
+    tm_error err = {0};
+    sample_store store = {0};
+    size_t size;
+    char path[512];
+    int n = 0;
+    add(&store, "run-1", "cell2", 0, 10);
+    snprintf(path, sizeof path, "%s", scratch_path("gate.html"));
+    assert_ok(tm_gate_page(gate, &store.records, path, &err), err);
+    char *page = read_file(path, &size);
+    for (const char *at = page; (at = strstr(at, "<figure")); at++) n++;
+    free(page);
+    sample_free(&store);
+    return n;
+}
+
+static void test_the_plot_has_ratios_and_the_worst_first(void **state)
+{
+    (void)state;
+    const tm_interval none = {.value = NAN, .low = NAN, .high = NAN};
+    tm_gate_result items[4] = {
+        {.ratio = {.value = 1.01, .low = 0.99, .high = 1.03}, .outcome = TM_GATE_OUTCOME_PASS},
+        {.ratio = none, .outcome = TM_GATE_OUTCOME_REGRESSION, .reason = "it crashed"},
+        {.ratio = {.value = 0.9, .low = NAN, .high = NAN}, .outcome = TM_GATE_OUTCOME_REGRESSION},
+        {.ratio = none, .outcome = TM_GATE_OUTCOME_PASS, .budget = "peak_rss<=1GiB"},
+    };
+    tm_gate gate = {.items = items, .n = 4};
+    tm_plot plot;
+    for (int i = 0; i < 4; i++) {
+        items[i].metric = i == 1 ? NULL : &tm_metrics[0];
+        items[i].threshold = i == 3 ? NAN : 0.05;
+        snprintf(items[i].cell_id, sizeof items[i].cell_id, "cell%d", i);
+        snprintf(items[i].cell.model, sizeof items[i].cell.model, "m%d", i);
+    }
+    tm_gate_plot(&gate, &plot);
+    assert_false(plot.failed);
+    assert_int_equal(plot.n_series, 2);
+    assert_string_equal(plot.series[0].label, "regression");
+    assert_true(plot.series[0].points[0].x == 1 && plot.series[0].points[0].value == 0.9);
+    assert_string_equal(plot.series[0].points[0].link, "cell2");
+    assert_true(plot.series[1].points[0].x == 2 && plot.series[1].points[0].high == 1.03);
+    assert_int_equal(plot.n_tics, 2);
+    assert_says(plot.tics[1].label, "m0");
+    assert_says(plot.note, "Threshold: 5 %.");
+    tm_plot_free(&plot);
+    assert_int_equal(count_plots_on_page(&gate), 1);
+    /* Nothing to draw is not a plot. */
+    gate.items = &items[1];
+    gate.n = 1;
+    tm_gate_plot(&gate, &plot);
+    assert_int_equal(tm_plot_count_points(&plot), 0);
+    tm_plot_free(&plot);
+    assert_int_equal(count_plots_on_page(&gate), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_a_budget_needs_the_whole_interval),
         cmocka_unit_test(test_a_noisy_history_raises_the_threshold),
         cmocka_unit_test(test_the_worst_row_decides),
+        cmocka_unit_test(test_the_plot_has_ratios_and_the_worst_first),
     };
-    return cmocka_run_group_tests_name("gate", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("gate", tests, scratch_make, scratch_remove);
 }

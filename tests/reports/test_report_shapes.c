@@ -1,4 +1,5 @@
-/* Published values are found by the shape of a model, never by the name of its file. */
+/* Published values are found by the shape of a model, never by the name of its file. And the
+ * colours of a plot's limits. */
 #include "reports/report.h"
 #include "tests/harness/scratch.h"
 #include "tests/reports/sample_windows.h"
@@ -148,12 +149,43 @@ static void energy_tables_go_by_shape(void **state)
     sample_free(&store);
 }
 
+/* Lines have no markers: two limits of one colour could not be told apart. */
+static void limits_of_all_thread_counts_differ_in_colour(void **state)
+{
+    (void)state;
+    enum { LIMITS = 6 };
+    sample_store store = {0};
+    char colours[LIMITS][8];
+    int n = 0;
+    sample_add_run(&store, "{\"schema\":1,\"kind\":\"run\",\"run\":\"run-1\",\"roofline\":{"
+                           "\"read_gb_per_second\":[{\"threads\":1,\"value\":10},"
+                           "{\"threads\":2,\"value\":20},{\"threads\":4,\"value\":30},"
+                           "{\"threads\":8,\"value\":40},{\"threads\":16,\"value\":50},"
+                           "{\"threads\":32,\"value\":60}]}}");
+    for (int threads = 1; threads <= 32; threads *= 2)
+        sample_add_pairs(&store, "synth:125M", "i2_mad_x", threads, 0, 16, 1, 10.0 * threads, 3,
+                         1e8);
+    char *script = write_report(&store, "limits", "plots/roofline.gp");
+    for (const char *at = script; (at = strstr(at, " lt rgb \"")); at++) {
+        const char *title = strstr(at, "title \"");
+        if (!title || strncmp(title, "title \"read bandwidth", 21) != 0) continue;
+        assert_true(n < LIMITS);
+        snprintf(colours[n], sizeof colours[n], "%.7s", strchr(at, '"') + 1);
+        for (int i = 0; i < n; i++) assert_string_not_equal(colours[i], colours[n]);
+        n++;
+    }
+    assert_int_equal(n, LIMITS);
+    free(script);
+    sample_free(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_have_the_published_values_of_their_shape),
         cmocka_unit_test(a_file_and_a_synthetic_model_stay_apart),
         cmocka_unit_test(energy_tables_go_by_shape),
+        cmocka_unit_test(limits_of_all_thread_counts_differ_in_colour),
     };
     return cmocka_run_group_tests_name("report shapes", tests, load, unload);
 }
