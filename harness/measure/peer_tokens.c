@@ -7,7 +7,6 @@
 #include "harness/machine/machine.h"
 #include "harness/measure/peer.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +21,8 @@
 #define PATIENCE   600 /* seconds */
 #define GRACE      5
 /* Engines round differently. Two tokens whose logits are closer than this may change places. */
-#define TIE 0.7f
+#define TIE     0.7f
+#define N_CLOSE 8
 
 /* Programs that print a text's greedy continuation, and how versions of them are asked; %s stands
  * for the model file. Those that know an argument less refuse it, and the next row is tried. */
@@ -37,12 +37,11 @@ static const struct continuer {
 };
 enum { N_CONTINUERS = sizeof continuers / sizeof *continuers };
 
-/* Our tokens, as the text grows, and what the second most likely ones would have added. */
+/* Our tokens, as the text grows, and what those that were almost as likely would have added. */
 typedef struct ours {
     tm_token_text text;
     size_t ends[N_TOKENS]; /* ends[i]: of the text that i + 1 tokens make certain */
-    tm_token_text seconds[N_TOKENS];
-    float gaps[N_TOKENS]; /* between the two logits */
+    tm_token_text others[N_TOKENS][N_CLOSE];
     int n;
     bool ended; /* by a token that ends texts */
 } ours;
@@ -50,24 +49,43 @@ typedef struct ours {
 static void free_ours(ours *o)
 {
     free(o->text.data);
-    for (int i = 0; i < N_TOKENS; i++) free(o->seconds[i].data);
+    for (int i = 0; i < N_TOKENS; i++)
+        for (int k = 0; k < N_CLOSE; k++) free(o->others[i][k].data);
+}
+
+/* Adds the text of a token as other engines print it: a byte as it is, even if it is no UTF-8. */
+static tm_status push(tm_decoder *decoder, int32_t id, tm_token_text *out, tm_error *err)
+{
+    unsigned byte;
+    char token[8];
+    const tm_gguf_string text = tm_tokenizer_text(decoder->tokenizer, id);
+    if (text.length != 6) return tm_decoder_push(decoder, id, out, err);
+    snprintf(token, sizeof token, "%.6s", text.data);
+    if (sscanf(token, "<0x%2X>", &byte) != 1) return tm_decoder_push(decoder, id, out, err);
+    char *more = realloc(out->data, out->length + 1);
+    if (!more) return tm_fail(err, TM_NOMEM, "no memory for a text");
+    more[out->length++] = (char)byte;
+    out->data = more;
+    out->capacity = out->length;
+    decoder->at_start = false;
+    return TM_OK;
 }
 
 /* Adds the most likely token. */
 static tm_status add_token(const float *logits, int n_vocab, tm_decoder *decoder, ours *o,
                            int32_t *id, tm_error *err)
 {
-    tm_decoder other = *decoder;
-    int32_t second = -1;
+    tm_status status = TM_OK;
+    int n_close = 0;
     *id = tm_argmax(logits, n_vocab);
-    for (int32_t i = 0; i < n_vocab; i++)
-        if (i != *id && (second < 0 || logits[i] > logits[second])) second = i;
     o->ended = tm_tokenizer_ends(decoder->tokenizer, *id);
     if (o->ended) return TM_OK;
-    tm_status status = tm_decoder_push(decoder, *id, &o->text, err);
-    if (status == TM_OK && second >= 0)
-        status = tm_decoder_push(&other, second, &o->seconds[o->n], err);
-    o->gaps[o->n] = second >= 0 ? logits[*id] - logits[second] : INFINITY;
+    for (int32_t i = 0; i < n_vocab && n_close < N_CLOSE && status == TM_OK; i++) {
+        tm_decoder other = *decoder;
+        if (i == *id || logits[*id] - logits[i] > TIE) continue;
+        status = push(&other, i, &o->others[o->n][n_close++], err);
+    }
+    if (status == TM_OK) status = push(decoder, *id, &o->text, err);
     o->ends[o->n++] = o->text.length;
     return status;
 }
@@ -153,6 +171,19 @@ static bool find_continuer(const tm_peer *peer, const char *name, char *out, siz
     return false;
 }
 
+/* SentencePiece writes blanks as U+2581, which older versions print where a vocabulary has no token
+ * for it, as in a file of `model make`. */
+static void restore_blanks(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at;) {
+        const bool is_blank = strncmp(at, "\xe2\x96\x81", 3) == 0;
+        *to++ = is_blank ? ' ' : *at;
+        at += is_blank ? 3 : 1;
+    }
+    *to = 0;
+}
+
 /* What the program prints; free() it. Its exit status does not matter if the text is there. */
 static tm_status run(const struct continuer *c, const char *program, const char *file, char **text,
                      tm_error *err)
@@ -170,18 +201,20 @@ static tm_status run(const struct continuer *c, const char *program, const char 
     tm_child_close(child, status == TM_OK ? GRACE : 0, &end);
     if (status != TM_OK) return status;
     (*text)[length ? length - 1 : 0] = 0; /* the last newline */
+    restore_blanks(*text);
     if (strstr(*text, TEXT)) return TM_OK;
     free(*text);
     *text = NULL;
     return tm_fail(err, TM_CHILD, "%s did not continue a text: it %s", c->name, end.reason);
 }
 
-/* Whether their text goes on with our second most likely token, which was almost as likely. */
+/* Whether their text goes on with a token that was almost as likely as ours. */
 static bool is_tie(const ours *o, int i, const char *theirs)
 {
-    const tm_token_text *second = &o->seconds[i];
     const char *at = theirs + (i > 0 ? o->ends[i - 1] : 0);
-    return o->gaps[i] < TIE && second->length > 0 && strncmp(at, second->data, second->length) == 0;
+    for (const tm_token_text *t = o->others[i]; t < o->others[i] + N_CLOSE; t++)
+        if (t->length > 0 && strncmp(at, t->data, t->length) == 0) return true;
+    return false;
 }
 
 /* How many of our tokens their text begins with. Characters that our decoder replaced (U+FFFD) end
