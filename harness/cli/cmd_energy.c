@@ -78,10 +78,13 @@ static tm_status refuse(const tm_energy_source_choice *choice, const char *sourc
                    "which prints \"time watts\" and then samples, or --meter-csv FILE");
 }
 
-/* The doctor's answer about the sources as a table. */
-static void fill_sources(const tm_doctor *doctor, tm_table *out)
+/* The doctor's answer about the sources as a table, and the source that it does not look for: an
+ * external meter, or the fake one. */
+static void fill_sources(const tm_doctor *doctor, const tm_energy_source_choice *used,
+                         tm_table *out)
 {
     char note[1000];
+    bool is_listed = !used->source[0];
     tm_table_init(out, "Energy sources");
     tm_table_add_column(out, "Source", TM_LEFT);
     tm_table_add_column(out, "Status", TM_LEFT);
@@ -91,6 +94,7 @@ static void fill_sources(const tm_doctor *doctor, tm_table *out)
         if (strcmp(line->name, "energy") == 0) continue; /* it sums up the others */
         snprintf(note, sizeof note, "%s%s%s", line->detail, line->fix[0] ? "; fix: " : "",
                  line->fix);
+        is_listed |= strcmp(line->name + strlen("energy "), used->source) == 0;
         tm_table_add_row(out);
         tm_table_add_cell(out, "%s", line->name + strlen("energy "));
         tm_table_add_cell(out, "%s", tm_doctor_status_text(line->status));
@@ -99,6 +103,11 @@ static void fill_sources(const tm_doctor *doctor, tm_table *out)
         else
             tm_table_add_cell(out, "%s", line->value);
     }
+    if (is_listed) return;
+    tm_table_add_row(out);
+    tm_table_add_cell(out, "%s", used->source);
+    tm_table_add_cell(out, "%s", used->later ? "later" : "ok");
+    tm_table_add_cell(out, "%s", used->scope);
 }
 
 /* The sources, and what will be measured; before the work, so that it can be stopped. */
@@ -106,19 +115,20 @@ static tm_status show_sources(const work *w, const tm_call *call, tm_error *err)
 {
     const tm_energy_source_options *o = &w->arm.suite.energy;
     const tm_table_format *format;
+    const int n = w->arm.suite.processes;
     tm_table table;
     tm_text text = {0};
     if (strcmp(call->format, "json") == 0) return TM_OK;
     tm_status status = tm_table_format_find(call->format, &format, err);
     if (status != TM_OK || format->is_data) return status;
-    fill_sources(&w->sources, &table);
+    fill_sources(&w->sources, &w->meter, &table);
     if (w->meter.source[0]) {
         tm_table_add_note(&table, "Used: %s, scope %s. It covers %s.", w->meter.source,
                           w->meter.scope, tm_probe_scope_covers(w->meter.scope));
         tm_table_add_note(&table,
                           "Windows: prompt and generation apart, %g s each or more, %g s of idle "
-                          "before and after, in each of %d processes.",
-                          o->seconds, o->idle_seconds, w->arm.suite.processes);
+                          "before and after, in each of %d process%s.",
+                          o->seconds, o->idle_seconds, n, n == 1 ? "" : "es");
     }
     status = format->write(&table, &text, err);
     if (status == TM_OK) fprintf(call->out, "%s\n", tm_text_string(&text));

@@ -50,7 +50,7 @@ expect 2 "a folder for the plot that cannot be made" "live.py: cannot make" "${e
 for name in fake live; do while [ ! -e $name.status ]; do sleep 0.05; done; done
 
 show_run fake && grep -q '^Used: fake, scope fake package. It covers nothing: its joules are made up' out &&
-    grep -q '^FAKE. Energy by cell and phase' out && grep -q '^  Tokens  *prompt  *output$' out &&
+    grep -q '^fake *ok *fake package' out && grep -q '^FAKE. Energy by cell and phase' out && grep -q '^  Tokens  *prompt  *output$' out &&
     grep -q '^  Energy, J/token  *fake [0-9.]*.*fake [0-9.]*' out && grep -q '^  Tokens/J  *fake [0-9.]*.*fake [0-9.]*' out &&
     grep -q '^  Idle power, W  *- (b)  *- (b)' out && grep -q '^  Windows  *1 ok  *1 ok' out
 verdict $? "the fake source: one table, every joule labelled fake"
