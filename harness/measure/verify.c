@@ -171,26 +171,25 @@ static tm_status verify_kind(verification *v, const tm_kernel *first, tm_verify_
         any |= is_alike(*k, first) && is_wanted(v->r, *k) &&
                tm_kernel_available(*k, &ignored) == TM_OK;
     if (!any) return TM_OK;
-    tm_verify_row row = {.kernel = first,
-                         .reference = first,
-                         .status = TM_VERIFY_REFERENCE,
-                         .position = -1,
-                         .n_same = v->r->n_greedy};
-    char skip[sizeof row.reason];
+    char skip[sizeof((tm_verify_row *)NULL)->reason];
     tm_status status = compute(v, first, NULL, &v->reference, skip, sizeof skip, err);
     if (status != TM_OK) return status;
     for (const tm_kernel *const *k = tm_kernels(); status == TM_OK && *k; k++) {
         if (!is_alike(*k, first) || !is_wanted(v->r, *k) ||
             tm_kernel_available(*k, &ignored) != TM_OK)
             continue;
-        if (*k != first) {
-            row = (tm_verify_row){.kernel = *k, .reference = first};
-            if (!skip[0])
-                status =
-                    compute(v, *k, v->reference.ids, &v->other, row.reason, sizeof row.reason, err);
-            if (status == TM_OK && !skip[0] && !row.reason[0]) compare(v, &row);
+        tm_verify_row row = {.kernel = *k, .reference = first};
+        if (skip[0]) {
+            memcpy(row.reason, skip, sizeof skip);
+        } else if (*k == first) {
+            row.status = TM_VERIFY_REFERENCE;
+            row.position = -1;
+            row.n_same = v->r->n_greedy;
+        } else {
+            status =
+                compute(v, *k, v->reference.ids, &v->other, row.reason, sizeof row.reason, err);
+            if (status == TM_OK && !row.reason[0]) compare(v, &row);
         }
-        if (skip[0]) memcpy(row.reason, skip, sizeof skip);
         if (row.reason[0]) row.status = TM_VERIFY_SKIPPED;
         out->n_rows++;
         out->n_different += row.status == TM_VERIFY_DIFFERENT;
