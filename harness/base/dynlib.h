@@ -1,5 +1,6 @@
 /* A shared library that is opened at run time, so that the program starts on machines without
- * it. Its functions are looked up by name and stored in members of a struct. */
+ * it. Its functions and variables are looked up by name, and their addresses stored in members of
+ * a struct. It is never unloaded: libraries keep memory for their next start. */
 #ifndef TM_HARNESS_BASE_DYNLIB_H
 #define TM_HARNESS_BASE_DYNLIB_H
 
@@ -13,10 +14,9 @@ typedef struct tm_dynlib_function {
 /* Whether this program is linked statically and so cannot open shared libraries. */
 bool tm_is_static_program(void);
 
-/* name: the file. product: its name in messages. members: the struct. *library: dlclose it
- * unless it is NULL, also after an error. Errors: UNSUPPORTED (not installed, a function is
- * missing, or this is a static program). */
+/* name: the file. product: its name in messages. members: the struct. Errors: UNSUPPORTED (not
+ * installed, a symbol is missing, or this is a static program). */
 tm_status tm_dynlib_open(const char *name, const char *product, const tm_dynlib_function *functions,
-                         int n_functions, void *members, void **library, tm_error *err) TM_MUST_USE;
+                         int n_functions, void *members, tm_error *err) TM_MUST_USE;
 
 #endif

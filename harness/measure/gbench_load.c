@@ -33,10 +33,9 @@ tm_status tm_gbench_open(tm_gbench_run **run, tm_error *err)
     if (status != TM_OK) return status;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         plugin members;
-        void *library;
         snprintf(path, sizeof path, "%s%s/%s", folder, places[i], TM_GBENCH_PLUGIN);
         if (access(path, F_OK) != 0) continue;
-        status = tm_dynlib_open(path, "Google Benchmark", functions, 1, &members, &library, err);
+        status = tm_dynlib_open(path, "Google Benchmark", functions, 1, &members, err);
         if (status == TM_OK) *run = members.run;
         return status;
     }

@@ -3,7 +3,6 @@
 #include "harness/base/dynlib.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <papi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +31,6 @@
     X(destroy_eventset)
 
 struct tm_papi {
-    void *library;
     char version[32];
     int set; /* PAPI_NULL: not created yet */
     int n_events;
@@ -55,7 +53,7 @@ static tm_status load(tm_papi *p, const char *library, tm_error *err)
     snprintf(name, sizeof name, "libpapi.so.%d.%d", PAPI_VERSION_MAJOR(PAPI_VERSION),
              PAPI_VERSION_MINOR(PAPI_VERSION));
     return tm_dynlib_open(library ? library : name, "PAPI", functions,
-                          sizeof functions / sizeof functions[0], p, &p->library, err);
+                          sizeof functions / sizeof functions[0], p, err);
 }
 
 tm_status tm_papi_open(const char *library, tm_papi **out, tm_error *err)
@@ -80,7 +78,6 @@ tm_status tm_papi_open(const char *library, tm_papi **out, tm_error *err)
                              p->strerror(version));
     }
     if (status != TM_OK) {
-        if (p->library) dlclose(p->library);
         free(p);
         return status;
     }
@@ -98,7 +95,6 @@ void tm_papi_close(tm_papi *papi)
         papi->destroy_eventset(&papi->set);
     }
     papi->shutdown();
-    dlclose(papi->library);
     free(papi);
 }
 

@@ -2,7 +2,6 @@
 
 #include "harness/base/dynlib.h"
 
-#include <dlfcn.h>
 #include <sensors/error.h>
 #include <sensors/sensors.h>
 #include <stdio.h>
@@ -22,8 +21,7 @@
     X(strerror)
 
 struct tm_sensors {
-    void *library;
-    char version[24];
+    const char *const *version;
     int n_chips;
 #define MEMBER(name) __typeof__(sensors_##name) *name;
     FUNCTIONS(MEMBER)
@@ -31,27 +29,19 @@ struct tm_sensors {
 };
 
 static const tm_dynlib_function functions[] = {
+    {"libsensors_version", offsetof(tm_sensors, version)},
 #define ROW(name) {"sensors_" #name, offsetof(tm_sensors, name)},
     FUNCTIONS(ROW)
 #undef ROW
 };
-
-static tm_status load(tm_sensors *s, tm_error *err)
-{
-    tm_status status = tm_dynlib_open(LIBRARY, "libsensors", functions,
-                                      sizeof functions / sizeof functions[0], s, &s->library, err);
-    if (status != TM_OK) return status;
-    const char *const *version = dlsym(s->library, "libsensors_version");
-    snprintf(s->version, sizeof s->version, "%s", version ? *version : "(unknown version)");
-    return TM_OK;
-}
 
 tm_status tm_sensors_open(tm_sensors **out, tm_error *err)
 {
     *out = NULL;
     tm_sensors *s = calloc(1, sizeof *s);
     if (!s) return tm_fail(err, TM_NOMEM, "no memory to open libsensors");
-    tm_status status = load(s, err);
+    tm_status status = tm_dynlib_open(LIBRARY, "libsensors", functions,
+                                      sizeof functions / sizeof functions[0], s, err);
     if (status == TM_OK) {
         int code = s->init(NULL); /* the system's sensors.conf */
         if (code != 0) {
@@ -61,7 +51,6 @@ tm_status tm_sensors_open(tm_sensors **out, tm_error *err)
         }
     }
     if (status != TM_OK) {
-        if (s->library) dlclose(s->library);
         free(s);
         return status;
     }
@@ -74,13 +63,12 @@ void tm_sensors_close(tm_sensors *sensors)
 {
     if (!sensors) return;
     sensors->cleanup();
-    dlclose(sensors->library);
     free(sensors);
 }
 
 const char *tm_sensors_version(const tm_sensors *sensors)
 {
-    return sensors->version;
+    return *sensors->version;
 }
 
 int tm_sensors_n_chips(const tm_sensors *sensors)
