@@ -48,10 +48,10 @@ SAN_tsan := -fsanitize=thread
 # -g1: functions and lines, for profilers and sanitizers. Full -g makes kernels a third slower to build.
 OPT      := $(if $(SAN_$(MODE)),-O1,-O2) -g1
 # For scripts/check.sh, which builds the program several times: flags of the files outside HOT, and
-# the instruction sets whose kernels are compiled without optimization because nothing runs them (gcc
-# then warns that it ignores loop annotations).
-OPT_REST :=
-NOT_RUN  :=
+# the instruction sets whose kernels are compiled without optimization (gcc then warns that it ignores
+# loop annotations).
+OPT_REST    :=
+UNOPTIMIZED :=
 # Tests outside HOT are never optimized: they compute little, and compile in a third of the time.
 HOT      := engine/% harness/stats/% tests/kernels/% tests/engine/% tests/harness/stats/%
 # gcc warns about code paths that only the sanitizers' checks add; the release build keeps these
@@ -129,7 +129,7 @@ COMPILER = $(shell $(CC) --version 2>/dev/null | head -n 1)
 
 $(BUILD)/flags: FORCE
 	$(call keep,'$(CC)' '$(COMPILER)' '$(CFLAGS_ALL)' '$(LDFLAGS_ALL)' '$(CXX)' '$(CXXFLAGS)' '$(GBENCH)' \
-	    '$(OPT_REST)' '$(NOT_RUN)')
+	    '$(OPT_REST)' '$(UNOPTIMIZED)')
 
 $(BUILD)/objects: FORCE
 	$(call keep,$(LIB_OBJ) $(CLI_OBJ))
@@ -187,7 +187,7 @@ isa_of = $(lastword $(subst _, ,$(basename $(notdir $(1)))))
 $(BUILD)/obj/kernels/%.o: kernels/%.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(CFLAGS_ALL) $(ISA_$(call isa_of,$<)) \
-	    $(if $(filter $(NOT_RUN),$(call isa_of,$<)),-O0 $(if $(SAN_$(MODE)),-Wno-error)) -c -o $@ $<
+	    $(if $(filter $(UNOPTIMIZED),$(call isa_of,$<)),-O0 $(if $(SAN_$(MODE)),-Wno-error)) -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/libraries
 	@mkdir -p $(@D)
