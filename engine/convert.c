@@ -41,15 +41,13 @@ static bool is_table(tm_role role)
 
 static tm_status check_options(const tm_convert_options *o, tm_error *err)
 {
-    bool is_known = is_float(o->type) || o->type == TM_GGUF_TQ1_0 || o->type == TM_GGUF_TQ2_0 ||
-                    o->type == TM_GGUF_Q2_0 || o->type == TM_GGUF_I2_S;
-    if (!is_known)
+    if (!is_float(o->type) && !tm_gguf_is_ternary(o->type))
         return tm_fail(err, TM_ARG,
-                       "matrices cannot be written as %s, only as F32, F16, BF16, TQ1_0, TQ2_0, "
-                       "Q2_0 or I2_S",
+                       "matrices cannot be written as %s, only as F32, F16, BF16 or in a ternary "
+                       "type",
                        tm_gguf_type_name(o->type));
-    is_known = o->keeps_tables || is_float(o->table_type) || o->table_type == TM_GGUF_Q8_0 ||
-               o->table_type == TM_GGUF_Q6_K || o->table_type == TM_GGUF_Q4_0;
+    bool is_known = o->keeps_tables || is_float(o->table_type) || o->table_type == TM_GGUF_Q8_0 ||
+                    o->table_type == TM_GGUF_Q6_K || o->table_type == TM_GGUF_Q4_0;
     if (is_known) return TM_OK;
     return tm_fail(err, TM_ARG,
                    "embedding and head cannot be written as %s, only as F32, F16, BF16, Q8_0, Q6_K "
@@ -65,14 +63,18 @@ static tm_status cannot_hold(const entry *e, const char *why, tm_error *err)
                    tm_gguf_type_name(e->type), why);
 }
 
+static bool packs_rows(const tm_convert_options *o)
+{
+    return o->i2_s_layout && strcmp(o->i2_s_layout, "rows") == 0;
+}
+
 static tm_status choose_type(plan *p, entry *e, tm_error *err)
 {
     const tm_convert_options *o = p->options;
     e->type = is_table(e->role) ? o->keeps_tables ? e->info.type : o->table_type : TM_GGUF_F32;
     if (!tm_role_is_linear(e->role)) return TM_OK;
-    int block = o->type == TM_GGUF_TQ1_0 || o->type == TM_GGUF_TQ2_0 ? 256
-                : o->type == TM_GGUF_Q2_0                            ? 64
-                                                                     : 1;
+    int block = 1, n_bytes;
+    if (o->type != TM_GGUF_I2_S) tm_gguf_block(o->type, &block, &n_bytes);
     e->type = e->n_cols % block ? TM_GGUF_F16 : o->type;
     p->n_f16 += e->type != o->type;
     e->scale = e->info.scale;
@@ -80,6 +82,12 @@ static tm_status choose_type(plan *p, entry *e, tm_error *err)
     if (e->type == TM_GGUF_I2_S && e->n_cols % 128) {
         char why[80];
         snprintf(why, sizeof why, "it has rows of %d weights, not of a multiple of 128", e->n_cols);
+        return cannot_hold(e, why, err);
+    }
+    if (e->type == TM_GGUF_I2_S && packs_rows(o) && e->n_rows % 4) {
+        char why[80];
+        snprintf(why, sizeof why, "its %d rows are not a multiple of the four in a byte",
+                 e->n_rows);
         return cannot_hold(e, why, err);
     }
     if (e->info.ternary) return TM_OK;
@@ -117,7 +125,7 @@ static tm_status make_plan(plan *p, tm_error *err)
     if (status) return status;
     for (int i = 0; i < p->n_entries; i++)
         if (p->entries[i].n_cols > widest) widest = p->entries[i].n_cols;
-    size_t n = widest > CHUNK_FLOATS ? (size_t)widest : CHUNK_FLOATS;
+    size_t n = 4 * (size_t)widest > CHUNK_FLOATS ? 4 * (size_t)widest : CHUNK_FLOATS;
     status = tm_alloc((void **)&p->values, n, sizeof *p->values, "rows to be converted", err);
     if (!status) status = tm_alloc((void **)&p->back, n, sizeof *p->back, "converted rows", err);
     return status ? status : tm_alloc((void **)&p->trits, n, 1, "rows to be converted", err);
@@ -187,18 +195,6 @@ static tm_status check_blocks(plan *p, const entry *e, const tm_gguf_tensor *wri
     return TM_OK;
 }
 
-/* From groups of 128 weights to groups of 64, whose codes lie 16 weights apart. */
-static void regroup(uint8_t *data, size_t n_bytes)
-{
-    for (uint8_t *block = data; block < data + n_bytes; block += 32) {
-        uint8_t codes[128], out[32] = {0};
-        for (int i = 0; i < 128; i++) codes[i] = block[i % 32] >> (6 - i / 32 * 2) & 3;
-        for (int i = 0; i < 128; i++)
-            out[i / 64 * 16 + i % 16] |= (uint8_t)(codes[i] << (6 - i % 64 / 16 * 2));
-        memcpy(block, out, 32);
-    }
-}
-
 static tm_status fill(void *arg, int index, uint8_t *data, size_t bytes, tm_error *err)
 {
     plan *p = arg;
@@ -232,7 +228,8 @@ static tm_status fill(void *arg, int index, uint8_t *data, size_t bytes, tm_erro
     if (status) return status;
     status = tm_gguf_check_finite(&written, err); /* halves end at 65504 */
     if (status) return tm_fail_in(err, "as %s", tm_gguf_type_name(e->type));
-    if (e->type == TM_GGUF_I2_S && p->options->i2_s_group == 64) regroup(data, bytes - 32);
+    if (e->type == TM_GGUF_I2_S && p->options->i2_s_layout)
+        tm_gguf_i2_s_pack(p->options->i2_s_layout, data, bytes - 32, e->n_cols, p->trits);
     return TM_OK;
 }
 
@@ -248,9 +245,18 @@ uint32_t tm_convert_file_type(tm_gguf_type type)
     case TM_GGUF_TQ2_0:
         return 37;
     case TM_GGUF_I2_S:
-        return 40; /* bitnet.cpp's number; llama.cpp lacks the type */
+    case TM_GGUF_Q1_0:
+        return 40; /* of I2_S in bitnet.cpp, of Q1_0 in llama.cpp */
     case TM_GGUF_Q2_0:
         return 41;
+    case TM_GGUF_PQ2_0:
+        return 128;
+    case TM_GGUF_IQ1_BN:
+        return 136;
+    case TM_GGUF_IQ2_BN:
+        return 137;
+    case TM_GGUF_PTQ1_0:
+        return 1024; /* llama.cpp's number for "not stated"; PrismML's is not known */
     default:
         return 1;
     }

@@ -6,11 +6,11 @@
 #include "engine/source.h"
 
 typedef struct tm_convert_options {
-    tm_gguf_type type;       /* of the matrices: F32, F16, BF16, TQ1_0, TQ2_0, Q2_0 or I2_S */
+    tm_gguf_type type;       /* of the matrices: F32, F16, BF16 or a ternary one */
     bool keeps_tables;       /* embedding and head keep the type that they have */
     tm_gguf_type table_type; /* else: F32, F16, BF16, Q8_0, Q6_K or Q4_0 */
     bool rounds;             /* matrices that are not ternary become round(w / mean|w|) */
-    int i2_s_group;          /* 128 or 64, as tm_gguf_set_i2_s_layout has it */
+    const char *i2_s_layout; /* one of tm_gguf_i2_s_layout_names; NULL: 128 */
 } tm_convert_options;
 
 /* Declares a source's tensors, writes everything and closes the writer, also on error. Embedding

@@ -201,11 +201,15 @@ void tm_gguf_read_trits(const tm_gguf_tensor *tensor, int64_t row_begin, int64_t
 size_t tm_gguf_bytes(tm_gguf_type type, const int64_t *ne, int n_dims);
 
 /* Converts rows of floats (or trits times scale) to the bytes of a type, as the quantizer of the
- * program that owns the type does. F32, F16, TQ1_0, TQ2_0, Q2_0, I2_S (layout A), Q8_0, Q4_0, Q6_K.
+ * program that owns the type does: floats, ternary types (I2_S in groups of 128), Q8_0, Q4_0, Q6_K.
  * `out` is the whole tensor; I2_S takes the scale from the argument and writes it after the codes
  * when row_end is the last row. */
 void tm_gguf_write_floats(tm_gguf_type type, const float *values, int64_t ne0, int64_t n_rows,
                           int64_t row_begin, int64_t row_end, float scale, uint8_t *out);
+
+/* Packs codes of I2_S, which are in groups of 128, in the layout of this name. ne0: a multiple of
+ * 128; for "rows", n_bytes is one of ne0. codes: room for 4 ne0 items. */
+void tm_gguf_i2_s_pack(const char *name, uint8_t *data, size_t n_bytes, int64_t ne0, int8_t *codes);
 
 /* Writer: keys in order, then tensors in order, then finish. */
 typedef struct tm_gguf_writer tm_gguf_writer;

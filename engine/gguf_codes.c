@@ -14,14 +14,19 @@ const char *const *tm_gguf_i2_s_layout_names(void)
     return layout_names;
 }
 
-bool tm_gguf_set_i2_s_layout(const char *name)
+static bool find_layout(const char *name, i2_s_layout *out)
 {
     for (int i = 0; layout_names[i]; i++) {
         if (strcmp(layout_names[i], name) != 0) continue;
-        layout = (i2_s_layout)i;
+        *out = (i2_s_layout)i;
         return true;
     }
     return false;
+}
+
+bool tm_gguf_set_i2_s_layout(const char *name)
+{
+    return find_layout(name, &layout);
 }
 
 const char *tm_gguf_i2_s_layout(void)
@@ -51,6 +56,24 @@ static void i2_s_of_rows(const tm_gguf_tensor *tensor, int64_t first, int8_t *ou
         uint8_t byte = tensor->data[row / 4 * tensor->ne[0] + col];
         out[i] = (int8_t)((byte >> (6 - 2 * (row % 4)) & 3) - 1);
         if (++col == tensor->ne[0]) col = 0, row++;
+    }
+}
+
+void tm_gguf_i2_s_pack(const char *name, uint8_t *data, size_t n_bytes, int64_t ne0, int8_t *codes)
+{
+    /* Four rows are a group of ne0 bytes. */
+    const size_t group_bytes[] = {
+        [GROUPS_OF_128] = 32, [GROUPS_OF_64] = 16, [GROUPS_OF_4] = 1, [ROWS] = (size_t)ne0};
+    i2_s_layout to = GROUPS_OF_128;
+    find_layout(name, &to);
+    size_t n = group_bytes[to], unit = n > 32 ? n : 32;
+    for (uint8_t *at = data; at < data + n_bytes; at += unit) {
+        const int8_t *in = codes;
+        for (size_t i = 0; i < unit; i += 32) i2_s_groups(at + i, 32, codes + 4 * i);
+        for (size_t i = 0; i < unit; i += n, in += 4 * n)
+            for (size_t m = 0; m < n; m++)
+                at[i + m] = (uint8_t)((in[m] + 1) << 6 | (in[n + m] + 1) << 4 |
+                                      (in[2 * n + m] + 1) << 2 | (in[3 * n + m] + 1));
     }
 }
 

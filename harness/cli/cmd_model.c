@@ -12,8 +12,9 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define MATRIX_TYPES "f32, f16, bf16, tq1_0, tq2_0, q2_0 or i2_s"
-#define TABLE_TYPES  "f32, f16, bf16, q8_0, q6_k or q4_0"
+#define MATRIX_TYPES                                                                               \
+    "f32, f16, bf16, tq1_0, tq2_0, q1_0, q2_0, pq2_0, ptq1_0, iq1_bn, iq2_bn or i2_s"
+#define TABLE_TYPES "f32, f16, bf16, q8_0, q6_k or q4_0"
 
 typedef struct writing {
     tm_source source;
@@ -53,7 +54,7 @@ static tm_status write_file(writing *w, tm_error *err)
 }
 
 typedef struct settings {
-    const char *output, *type, *arch, *format, *table_type, *quantize, *group;
+    const char *output, *type, *arch, *format, *table_type, *quantize, *i2_s_layout;
     int64_t seed;
     bool weights;
 } settings;
@@ -97,7 +98,7 @@ static tm_status convert(const settings *s, const char *from, const char *to, tm
     if (status != TM_OK) return status;
     o->keeps_tables = !s->table_type;
     o->rounds = s->quantize;
-    o->i2_s_group = atoi(s->group);
+    o->i2_s_layout = s->i2_s_layout;
     tm_model_file file;
     status = tm_model_file_open(from, (uint64_t)s->seed, &file, err);
     if (status != TM_OK) return status;
@@ -182,8 +183,8 @@ static tm_status run(void *arg, tm_call *call, tm_error *err)
 }
 
 static const char *const formats[] = {"text", "json", NULL};
+static const char *const packings[] = {"128", "64", "4", "rows", NULL};
 static const char *const methods[] = {"absmean", NULL};
-static const char *const groups[] = {"64", "128", NULL};
 
 static const tm_option rows[] = {
     {"output", "o", TM_FILE(settings, output), "FILE",
@@ -196,9 +197,9 @@ static const tm_option rows[] = {
      .help = "convert: round matrices that are not ternary; absmean: to round(w / mean|w|) "
              "(default: such a matrix is an error)",
      .choices = methods},
-    {"write-i2s-layout", NULL, TM_CHOICE(settings, group), "N",
-     .help = "convert: weights per group of the I2_S file, 64 for bitnet.cpp on ARM (default 128)",
-     .choices = groups},
+    {"write-i2s-layout", NULL, TM_CHOICE(settings, i2_s_layout), "NAME",
+     .help = "convert: packing of an I2_S file, as in --i2s-layout (default 128)",
+     .choices = packings},
     {"arch", NULL, TM_TEXT(settings, arch), "NAME",
      .help = "make: write another architecture, for programs that lack the shape's own"},
     {"format", NULL, TM_CHOICE(settings, format), "NAME",
@@ -234,6 +235,6 @@ const tm_command tm_command_model = {
     .min_arguments = 2,
     .max_arguments = 3,
     .settings_size = sizeof(settings),
-    .defaults = &(const settings){.format = "text", .group = "128", .seed = 1},
+    .defaults = &(const settings){.format = "text", .seed = 1},
     .run = run,
 };

@@ -56,11 +56,12 @@ static void write_file(tm_source *source, tm_gguf_type type, char path[64])
     close(fd);
 }
 
-static const tm_gguf_type types[] = {TM_GGUF_F32,   TM_GGUF_F16,  TM_GGUF_TQ1_0,
-                                     TM_GGUF_TQ2_0, TM_GGUF_Q2_0, TM_GGUF_I2_S};
+static const tm_gguf_type types[] = {TM_GGUF_F32,    TM_GGUF_F16,   TM_GGUF_TQ1_0,  TM_GGUF_TQ2_0,
+                                     TM_GGUF_Q2_0,   TM_GGUF_PQ2_0, TM_GGUF_PTQ1_0, TM_GGUF_IQ1_BN,
+                                     TM_GGUF_IQ2_BN, TM_GGUF_I2_S};
 enum { N_TYPES = sizeof types / sizeof types[0] };
 
-/* From each type to each. Keys stay, the embedding keeps its type. */
+/* From each type to itself, to F32 and from F32. Keys stay, the embedding keeps its type. */
 static void test_all_types(void **state)
 {
     (void)state;
@@ -69,6 +70,7 @@ static void test_all_types(void **state)
         char path[64];
         write_file(&source, types[from], path);
         for (int to = 0; to < N_TYPES; to++) {
+            if (from != to && types[from] != TM_GGUF_F32 && types[to] != TM_GGUF_F32) continue;
             tm_source out;
             tm_error wrong = {0};
             char written[64];
@@ -131,25 +133,28 @@ static void test_checkpoints(void **state)
         }
 }
 
-static void test_both_layouts_of_i2_s(void **state)
+static void test_layouts_of_i2_s(void **state)
 {
     (void)state;
     tm_source source = made("bitnet"), out;
     tm_error wrong = {0};
     char path[64], written[64];
-    tm_convert_options o = {.type = TM_GGUF_I2_S, .keeps_tables = true, .i2_s_group = 64};
     write_file(&source, TM_GGUF_I2_S, path);
-    if (converted(path, o, written, &out, &wrong) != TM_OK) fail_msg("%s", wrong.message);
-    tm_weights_difference d;
-    TINY_OK(tm_weights_compare(&source, &out, TM_ROLE_UP, 0, &d, &err));
-    assert_true(d.n_different > 1000); /* read in groups of 128 */
-    tm_source_close(&out);
-    assert_true(tm_gguf_set_i2_s_layout("64"));
-    TINY_OK(tm_source_open_gguf(written, &out, &err));
-    expect_same(&source, &out);
-    tm_source_close(&out);
-    assert_true(tm_gguf_set_i2_s_layout("128"));
-    unlink(written);
+    for (const char *const *name = tm_gguf_i2_s_layout_names(); *name; name++) {
+        tm_convert_options o = {.type = TM_GGUF_I2_S, .keeps_tables = true, .i2_s_layout = *name};
+        if (converted(path, o, written, &out, &wrong) != TM_OK) fail_msg("%s", wrong.message);
+        tm_weights_difference d;
+        TINY_OK(tm_weights_compare(&source, &out, TM_ROLE_UP, 0, &d, &err));
+        /* read in groups of 128 */
+        assert_true(strcmp(*name, "128") == 0 ? d.n_different == 0 : d.n_different > 1000);
+        tm_source_close(&out);
+        assert_true(tm_gguf_set_i2_s_layout(*name));
+        TINY_OK(tm_source_open_gguf(written, &out, &err));
+        expect_same(&source, &out);
+        tm_source_close(&out);
+        assert_true(tm_gguf_set_i2_s_layout("128"));
+        unlink(written);
+    }
     unlink(path);
     tm_source_close(&source);
 }
@@ -255,14 +260,32 @@ static void test_what_a_type_cannot_hold(void **state)
     hf_remove(&f);
 }
 
+/* Q1_0 has no zeros. */
+static void test_q1_0_refuses_zeros(void **state)
+{
+    (void)state;
+    tm_source source = made("bitnet"), out;
+    char path[64], written[64];
+    tm_error wrong = {0};
+    tm_convert_options o = {.type = TM_GGUF_Q1_0, .keeps_tables = true};
+    write_file(&source, TM_GGUF_F32, path);
+    assert_int_equal(converted(path, o, written, &out, &wrong), TM_ARG);
+    if (!strstr(wrong.message, "tensor blk.0.attn_q.weight cannot be written as Q1_0: weight "))
+        fail_msg("%s", wrong.message);
+    unlink(written);
+    unlink(path);
+    tm_source_close(&source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_types),
         cmocka_unit_test(test_checkpoints),
-        cmocka_unit_test(test_both_layouts_of_i2_s),
+        cmocka_unit_test(test_layouts_of_i2_s),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_what_a_type_cannot_hold),
+        cmocka_unit_test(test_q1_0_refuses_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

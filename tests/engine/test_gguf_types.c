@@ -101,8 +101,9 @@ static float absmax(const float *x, int n)
     return most;
 }
 
-static const tm_gguf_type written_types[] = {TM_GGUF_F16,  TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
-                                             TM_GGUF_I2_S, TM_GGUF_Q8_0,  TM_GGUF_Q4_0};
+static const tm_gguf_type written_types[] = {TM_GGUF_F16,    TM_GGUF_TQ1_0, TM_GGUF_TQ2_0,
+                                             TM_GGUF_I2_S,   TM_GGUF_Q8_0,  TM_GGUF_Q4_0,
+                                             TM_GGUF_IQ1_BN, TM_GGUF_IQ2_BN};
 
 static void encoders_give_the_bytes_of_the_original_quantizers(void **state)
 {
@@ -127,6 +128,40 @@ static void encoders_give_the_bytes_of_the_original_quantizers(void **state)
             for (size_t i = compared; i < n; i++) assert_int_equal(written[i], 0);
             assert_int_equal(written[n], 0xee);
         }
+}
+
+static void i2_s_is_packed_as_the_original_quantizers_do(void **state)
+{
+    NEED_VECTORS(state);
+    static const char *const packings[][2] = {{"I2_S_arm64", "64"}, {"I2_S_x4row", "rows"}};
+    static uint8_t expected[N_ALL * 4], written[N_ALL * 4];
+    static int8_t codes[4 * N_COLS];
+    for (int i = 0; i < 4; i++) {
+        stored_as(v, i / 2, packings[i % 2][0], expected, sizeof expected);
+        tm_gguf_write_floats(TM_GGUF_I2_S, v->values[i / 2], N_COLS, N_ROWS, 0, N_ROWS, 1, written);
+        tm_gguf_i2_s_pack(packings[i % 2][1], written, N_ALL / 4, N_COLS, codes);
+        assert_memory_equal(written, expected, N_ALL / 4);
+    }
+}
+
+/* First blocks of the ternary matrix. ggml wrote those of Q1_0 and Q2_0. */
+static void encoders_give_the_documented_blocks(void **state)
+{
+    NEED_VECTORS(state);
+    static const char *const blocks[][2] = {
+        {"Q1_0", "4d34bd3968ea"},
+        {"Q2_0", "ec3592854205802484a85419260989910a2a"},
+        {"PQ2_0", "ec3592854205802484a85419260989910a2a541208808502582482a2a58624885a52"},
+        {"PTQ1_0", "ae1160f5658547b1c42f138f66a8403b6c9325e1c4224c1cdecbec35"}};
+    static uint8_t written[N_ALL * 4];
+    for (int i = 0; i < 4; i++) {
+        tm_gguf_type type;
+        uint8_t expected[64];
+        size_t n = unhex(blocks[i][1], expected, sizeof expected);
+        assert_true(tm_gguf_type_find(blocks[i][0], &type));
+        tm_gguf_write_floats(type, v->values[0], N_COLS, N_ROWS, 0, N_ROWS, 1, written);
+        if (memcmp(written, expected, n) != 0) fail_msg("%s", blocks[i][0]);
+    }
 }
 
 /* The search for Q6_K's scales compares sums that another compiler may add in another order, so a
@@ -542,6 +577,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoders_give_the_bytes_of_the_original_quantizers),
+        cmocka_unit_test(i2_s_is_packed_as_the_original_quantizers_do),
+        cmocka_unit_test(encoders_give_the_documented_blocks),
         cmocka_unit_test(q6_k_is_as_exact_as_the_original_quantizer),
         cmocka_unit_test(ternary_values_round_trip),
         cmocka_unit_test(values_round_trip_within_rounding),

@@ -67,6 +67,11 @@ expect 0 "rows that no block divides become F16" "^6 matrices are F16: the rows 
 expect 0 "an I2_S file can have groups of 64" "^wrote e.gguf$" model convert a.gguf e.gguf --type i2_s --write-i2s-layout 64
 expect 0 "which are read as such" "^0 tensors with different weights$" model diff $repo e.gguf --weights --i2s-layout 64
 expect 1 "and only so" "tensor blk.0.ffn_up.weight: " model diff $repo e.gguf --weights
+expect 0 "or four rows in a byte" "^wrote e.gguf$" model convert a.gguf e.gguf --type i2_s --write-i2s-layout rows
+expect 0 "which are read so" "^0 tensors with different weights$" model diff $repo e.gguf --weights --i2s-layout rows
+expect 0 "convert writes a type of ik_llama.cpp" "^wrote e.gguf$" model convert a.gguf e.gguf --type iq1_bn
+expect 0 "as its tensors say" "^blk.0.ffn_up.weight .*IQ1_BN" model info e.gguf
+expect 2 "Q1_0 holds no zeros" "cannot be written as Q1_0: weight 0 of row 0 is " model convert a.gguf f.gguf --type q1_0
 expect 2 "convert needs a type" "--type is missing; it must be f32" model convert a.gguf f.gguf
 expect 2 "a type that does not exist" '--type is "q9"; it must be' model convert a.gguf f.gguf --type q9
 expect 2 "a type that matrices cannot have" 'matrices cannot be written as Q6_K' model convert a.gguf f.gguf --type q6_k
