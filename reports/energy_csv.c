@@ -62,6 +62,7 @@ static void add_arm(tm_table *out, row r, const tm_cell_summary *cell, tm_phase 
         {"net energy", unit, &e->net_joules_per_token, e->net_missing},
         {"gross power", "W", &e->watts, e->missing},
         {"net power", "W", &e->net_watts, e->net_missing},
+        {"idle power", "W", &e->idle_watts, e->missing[0] ? e->missing : e->idle_missing},
     };
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
         snprintf(name, sizeof name, "%s%s, %s", e->fake ? "fake " : "", side, figures[i].name);

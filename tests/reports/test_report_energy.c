@@ -255,6 +255,7 @@ static void table_has_the_form_of_the_paper(void **state)
     assert_has(csv,
                "published,2410.16144,Table 6,Apple M2 Ultra,unlimited,\"generation, length not "
                "stated\",generation,70B,,fp16,J/token,28.02,");
+    assert_has(csv, "i2_mad_x,\"ternary, idle power\",W,4,");
     assert_has(csv, "needs 139 GB");
     tm_report_free(&report);
     sample_free(&store);
