@@ -1,5 +1,6 @@
 /* ternmark peer: tries another engine as --peer of other commands runs it. */
 #include "harness/cli/commands.h"
+#include "harness/cli/interrupt.h"
 #include "harness/cli/peer_options.h"
 #include "harness/measure/peer.h"
 
@@ -175,6 +176,8 @@ static tm_status check(const settings *s, const tm_peer *peer, tm_call *call, tm
     if (!f) return tm_fail(err, TM_NOMEM, "no memory to try a peer");
     f->peer = *peer;
     f->peer.timeout_seconds = s->timeout;
+    const tm_interrupt interrupt = tm_interrupt_open();
+    f->peer.interrupt = &interrupt;
     f->n_threads = (int)s->threads;
     f->tests[PROMPT].n_prompt = (int)s->prompt;
     f->tests[GENERATION].n_gen = (int)s->gen;
@@ -182,6 +185,7 @@ static tm_status check(const settings *s, const tm_peer *peer, tm_call *call, tm
     tm_status status = s->prompt + s->gen > 0
                            ? try_peer(f, err)
                            : tm_fail(err, TM_ARG, "--prompt and --gen are both 0");
+    if (status == TM_INTERRUPTED) call->exit_status = tm_interrupt_exit_status(&interrupt);
     if (status == TM_FORMAT) call->exit_status = 4; /* as in a run: its cell would fail */
     if (status == TM_OK && strcmp(call->format, "json") == 0)
         status = print_json(f, call->out, err);

@@ -33,7 +33,8 @@ static const kind kinds[] = {
      "^\\| (?<model>[^|]*?) *\\|[^|]*\\|[^|]*\\| *(?<backend>\\w+) *\\| *(?<threads>\\d+) *\\|"
      "(?: *(?<batch>\\d+) *\\|)? *(?:pp{prompt} *\\| *(?<pp>[^ |]+)|tg{gen} *\\| *(?<tg>[^ |]+))"
      "|^build: (?<build>\\w+)"},
-    {"command", NULL, true, "", "([0-9]+(?:\\.[0-9]+)?) *(?i:tok(?:en)?s?(?:/| per )s|t/s)"},
+    {"command", NULL, true, "",
+     "(?<![\\w.+-])([0-9]+(?:\\.[0-9]+)?) *(?i:tok(?:en)?s?(?:/| per )s|t/s)"},
     {"llama-bench", NULL, false,
      "-m {model} -p {prompt} -n {gen} -t {threads} -r {repetitions} -o json", NULL},
 };
@@ -275,7 +276,8 @@ static tm_status run_once(const tm_peer *peer, const kind *k, char *const *argv,
     const int64_t begin = tm_now_ns();
     tm_status status = tm_child_open((const char *const *)argv, &child, err);
     if (status != TM_OK) return status;
-    status = tm_child_read_all(child, MAX_ANSWER, peer->timeout_seconds, NULL, &text, &length, err);
+    status = tm_child_read_all(child, MAX_ANSWER, peer->timeout_seconds, peer->interrupt, &text,
+                               &length, err);
     tm_child_close(child, status == TM_OK ? GRACE : 0, &end);
     const double seconds = 1e-9 * (double)(tm_now_ns() - begin);
     if (status != TM_OK) return tm_fail_in(err, "the peer %s", peer->name);

@@ -9,6 +9,7 @@
 #ifndef TM_HARNESS_MEASURE_PEER_H
 #define TM_HARNESS_MEASURE_PEER_H
 
+#include "harness/base/interrupt.h"
 #include "harness/measure/worker.h"
 #include "harness/record/record.h"
 
@@ -25,6 +26,7 @@ typedef struct tm_peer {
     int n_arguments;
     char pattern[256];      /* of a command: finds its tokens per second; "": the usual one */
     double timeout_seconds; /* longest silence, and a peer is silent until it is done */
+    const tm_interrupt *interrupt; /* ends all processes of the peer; borrowed; NULL: never */
 } tm_peer;
 
 /* "NAME=PROGRAM,FILE[,ARGUMENT...]". pattern: for peers that are commands; NULL: the usual one.

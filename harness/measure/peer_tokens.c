@@ -185,19 +185,19 @@ static void restore_blanks(char *text)
 }
 
 /* What the program prints; free() it. Its exit status does not matter if the text is there. */
-static tm_status run(const struct continuer *c, const char *program, const char *file, char **text,
-                     tm_error *err)
+static tm_status run(const struct continuer *c, const char *program, const tm_peer *peer,
+                     char **text, tm_error *err)
 {
     const char *argv[16] = {program};
     size_t length;
     tm_child *child;
     tm_child_end end;
     for (int i = 0; i < 12 && c->arguments[i]; i++)
-        argv[i + 1] = strcmp(c->arguments[i], "%s") == 0 ? file : c->arguments[i];
+        argv[i + 1] = strcmp(c->arguments[i], "%s") == 0 ? peer->file : c->arguments[i];
     *text = NULL;
     tm_status status = tm_child_open(argv, &child, err);
     if (status != TM_OK) return status;
-    status = tm_child_read_all(child, MAX_OUTPUT, PATIENCE, NULL, text, &length, err);
+    status = tm_child_read_all(child, MAX_OUTPUT, PATIENCE, peer->interrupt, text, &length, err);
     tm_child_close(child, status == TM_OK ? GRACE : 0, &end);
     if (status != TM_OK) return status;
     (*text)[length ? length - 1 : 0] = 0; /* the last newline */
@@ -242,7 +242,7 @@ void tm_peer_compare_tokens(const tm_peer *peer, int n_threads, tm_peer_tokens *
              "no llama-simple, llama-completion or llama-cli beside it");
     for (int i = 0; i < N_CONTINUERS && !text; i++) {
         if (!find_continuer(peer, continuers[i].name, program, sizeof program)) continue;
-        if (run(&continuers[i], program, peer->file, &text, &err) != TM_OK)
+        if (run(&continuers[i], program, peer, &text, &err) != TM_OK)
             snprintf(out->missing, sizeof out->missing, "%.200s", err.message);
     }
     if (text && generate_ours(peer->file, n_threads, &o, &err) != TM_OK) {

@@ -7,6 +7,7 @@
 
 #define HELLO_SECONDS 30
 #define GRACE_SECONDS 5
+#define STOP_SECONDS  2
 
 typedef struct conversation {
     const tm_worker_process *process;
@@ -81,9 +82,12 @@ tm_status tm_worker_process_run(const tm_worker_process *process, tm_error *err)
     tm_status status = tm_child_open_with(process->argv, process->variables, &c.child, err);
     if (status != TM_OK) return status;
     status = converse(&c, err);
-    /* A worker that is done or gone gets time to end; any other is killed at once. */
-    bool is_ending = status == TM_OK || status == TM_CHILD || c.said_error;
-    tm_child_close(c.child, is_ending ? GRACE_SECONDS : 0, &end);
+    /* A worker that is done or gone gets time to end; any other is terminated, which lets one of
+     * another engine end that engine's processes. */
+    if (status == TM_OK || status == TM_CHILD || c.said_error)
+        tm_child_close(c.child, GRACE_SECONDS, &end);
+    else
+        tm_child_stop(c.child, STOP_SECONDS, &end);
     if (c.ended_early)
         return tm_fail(err, TM_CHILD, "the worker %s%s%s", end.reason,
                        end.last_words[0] ? "; it said: " : "", end.last_words);

@@ -43,6 +43,12 @@ for bad in NaN -5 '"5"'; do
 done
 printf '#!/bin/sh\nsleep 600\n' >hangs && chmod +x hangs
 expect 4 "a peer that hangs" 'the peer x: no answer for 0.2 s' peer x=./hangs,model.gguf --timeout 0.2
+echo '{ "name": "s", "axes": { "model": ["null:1000"], "kernel": ["x"], "threads": [1], "test": ["tg4"] }, "processes": 1 }' >suite.json
+printf '#!/bin/sh\nsleep 600 &\necho $! >pid\nwait\n' >hangs
+expect 4 "a peer that hangs in a run" 'no answer for 1 s' run suite.json --store hangs.jsonl --no-roofline --timeout 1 --peer x=./hangs,model.gguf
+for _ in $(seq 100); do kill -0 "$(cat pid)" 2>/dev/null || break; sleep 0.1; done
+! kill -0 "$(cat pid)" 2>/dev/null
+verdict $? "what it started is ended as well"
 expect 2 "peer: nothing to do" 'are both 0' peer $peer -p 0 -n 0
 expect 2 "peer: a missing program" 'no/such' peer "x=no/such,model.gguf"
 
