@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,7 +51,7 @@ static _Noreturn void become(const char *const *argv, char **environment, int in
     signal(SIGPIPE, SIG_DFL);
     /* Close what this process inherited. Kernels before 5.11 lack this call; there only the
      * program's own descriptors, which are close-on-exec, stay closed to the child. */
-    (void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    (void)syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC); /* musl has no wrapper */
     if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(words, 2) >= 0)
         execve(argv[0], (char *const *)argv, environment);
     int why = errno;
