@@ -2,7 +2,7 @@
 # Builds, runs the tests and counts them. The last line is "N passed, N failed"; ", N skipped"
 # follows when tests were skipped, and their reasons are listed before it.
 #
-#   scripts/check.sh [STAGE...]     default: every stage, in this order
+#   scripts/check.sh [STAGE...]     default: every stage but oracles, in this order
 #
 #   unit    the cmocka programs
 #   lint    scripts/lint.sh
@@ -12,6 +12,7 @@
 #   arm     the AArch64 build of the same on three ARM CPUs, emulated
 #   asan    the tests under the address and undefined-behaviour sanitizers, without the long ones
 #   clang   everything built with clang, and the tests of kernels and engine
+#   oracles programs of others on files that ternmark writes; only when named: needs Node and npm's packages
 #
 # A test is one TAP line, or a whole program that prints no TAP: exit 0 passed, 77 skipped with the
 # reason on its last line. A crash, a missing line and a timeout are failures. Logs are in
@@ -284,6 +285,7 @@ fi
 wants lint && run lint 600 scripts/lint.sh . "$top"
 wants cli && cli cli "$top" 1
 wants fuzz && fuzz fuzz "$top" 1
+wants oracles && TERNMARK=$top/ternmark run oracles 1800 bash scripts/oracles/run.sh
 if wants x86; then
     if [ "$(uname -m)" = x86_64 ]; then
         mapfile -t some < <(choosing)
