@@ -231,14 +231,15 @@ static void add_measured(energy_sheet *s, bool has_claims)
     const tm_sheet_column *first = &s->sheet.columns[0];
     const tm_sheet_machine *machine = tm_sheet_machine_of(s->sheet.input, s->sheet.cell);
     const char *base = tm_sheet_baseline(s->sheet.input, s->sheet.cell);
-    char label[96], unit[32];
+    char label[96], unit[32], cpus[TM_CPU_CHOICE_SIZE + 16];
     tm_table_add_group(
-        s->sheet.table, "%s: %s, %d thread%s%s, %s, %s",
+        s->sheet.table, "%s: %s, %d thread%s%s%s, %s, %s",
         s->is_fake ? "fake joules and watts (not measured)"
                    : tm_sheet_origin(s->sheet.input,
                                      first->speedup ? first->speedup->cell : s->sheet.cell),
         machine->name, threads, tm_plural(threads), threads == machine->cores ? " (all cores)" : "",
-        s->sheet.cell->test, tm_phase_text(s->phase));
+        tm_cell_cpus_text(s->sheet.cell, cpus, sizeof cpus), s->sheet.cell->test,
+        tm_phase_text(s->phase));
     for (int is_net = 0; is_net <= 1; is_net++) {
         const char *kind = is_net ? "net " : "";
         snprintf(unit, sizeof unit, "%sJ/%s token", kind, tokens);

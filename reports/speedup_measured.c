@@ -153,12 +153,12 @@ void tm_speedup_sheet_measured(tm_sheet *s)
     const int threads = s->cell->threads;
     const tm_sheet_machine *machine = tm_sheet_machine_of(s->input, s->cell);
     const char *base = tm_sheet_baseline(s->input, s->cell);
-    char label[96];
+    char label[96], cpus[TM_CPU_CHOICE_SIZE + 16];
     tm_table_add_group(
-        s->table, "%s: %s, %d thread%s%s, %s",
+        s->table, "%s: %s, %d thread%s%s%s, %s",
         tm_sheet_origin(s->input, s->columns[0].speedup ? s->columns[0].speedup->cell : s->cell),
         machine->name, threads, tm_plural(threads), threads == machine->cores ? " (all cores)" : "",
-        s->cell->test);
+        tm_cell_cpus_text(s->cell, cpus, sizeof cpus), s->cell->test);
     add_measured_row(s, tm_sheet_label(base, "tokens/s", label), ROW_BASELINE);
     add_measured_row(s, "Ternary, tokens/s", ROW_TERNARY);
     add_measured_row(s, "Speed-up", ROW_RATIO);

@@ -40,17 +40,24 @@ void tm_cell_set_model(tm_cell *cell, const char *model_identity)
              (unsigned long long)tm_hash(TM_HASH_START, model_identity, strlen(model_identity)));
 }
 
-char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
+char *tm_cell_cpus_text(const tm_cell *cell, char *text, size_t size)
 {
-    bool plain = !cell->head_kernel[0] || strncmp(cell->head_kernel, "f16r16", 6) == 0;
-    bool is_list = cell->cpus[0] >= '0' && cell->cpus[0] <= '9';
-    snprintf(text, size, "%s %s%s%s %d thread%s%s%s%s %s%s%s", cell->model, cell->kernel,
-             plain ? "" : " head ", plain ? "" : cell->head_kernel, cell->threads,
-             tm_plural(cell->threads),
+    const bool is_list = cell->cpus[0] >= '0' && cell->cpus[0] <= '9';
+    snprintf(text, size, "%s%s%s",
              !cell->cpus[0] ? ""
              : is_list      ? " on CPUs "
                             : " on ",
-             cell->cpus, !cell->cpus[0] || is_list ? "" : " cores", cell->test,
+             cell->cpus, !cell->cpus[0] || is_list ? "" : " cores");
+    return text;
+}
+
+char *tm_cell_label(const tm_cell *cell, char *text, size_t size)
+{
+    char cpus[TM_CPU_CHOICE_SIZE + 16];
+    bool plain = !cell->head_kernel[0] || strncmp(cell->head_kernel, "f16r16", 6) == 0;
+    snprintf(text, size, "%s %s%s%s %d thread%s%s %s%s%s", cell->model, cell->kernel,
+             plain ? "" : " head ", plain ? "" : cell->head_kernel, cell->threads,
+             tm_plural(cell->threads), tm_cell_cpus_text(cell, cpus, sizeof cpus), cell->test,
              cell->variant[0] ? " " : "", cell->variant);
     return text;
 }

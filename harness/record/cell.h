@@ -59,6 +59,9 @@ void tm_cell_set_model(tm_cell *cell, const char *model_identity);
  * 1. */
 void tm_test_name(int n_prompt, int n_gen, int depth, int n_sequences, char *text, size_t size);
 
+/* " on performance cores", " on CPUs 0-3", or "" for all. Returns text. */
+char *tm_cell_cpus_text(const tm_cell *cell, char *text, size_t size);
+
 /* "synth:125M f16_fma_avx2 2 threads tg16"; " head NAME" follows the kernel unless the head is
  * fp16, "on performance cores" or "on CPUs 0-3" the threads, and the variant comes last. Returns
  * text. */
