@@ -41,6 +41,7 @@ typedef struct job {
     tm_generated total;      /* of all replies, added up */
     tm_gguf_string ended_by; /* the token or string that ended the last reply; length 0: none */
     tm_generate_output output;
+    bool to_file; /* the output does not go to standard output */
     tm_status status;
     tm_error err;
 } job;
@@ -260,6 +261,15 @@ static void run_job(void *arg)
     j->status = work(j, &j->err);
 }
 
+/* On an interrupt. */
+static void keep_text(void *arg)
+{
+    job *j = arg;
+    tm_generate_output_interrupt(&j->output, !j->prompt);
+    if (j->to_file)
+        fprintf(stderr, "ternmark generate: no file is written, the text is printed instead\n");
+}
+
 static tm_status split_stops(job *j, tm_error *err)
 {
     static const char separator[] = {STOP_SEPARATOR, '\0'};
@@ -303,6 +313,7 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     job *j = calloc(1, sizeof *j);
     if (!j) return tm_fail(err, TM_NOMEM, "no memory to generate text");
     j->r = r;
+    j->to_file = call->out != stdout;
     tm_generate_output_init(&j->output, call->out, strcmp(call->format, "json") == 0);
     tm_status status = check(r, err);
     if (status == TM_OK) status = split_stops(j, err);
@@ -312,13 +323,7 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     if (r->file && j->prompt_length > 0 && j->prompt[j->prompt_length - 1] == '\n')
         j->prompt_length--;
     if (status == TM_OK) {
-        tm_interrupt interrupt = tm_interrupt_open();
-        if (!tm_interrupt_run(&interrupt, run_job, j)) { /* the job uses what would be freed */
-            tm_generate_output_interrupt(&j->output, !j->prompt);
-            fprintf(stderr, "ternmark generate: interrupted%s\n",
-                    call->out == stdout ? "" : "; no file is written, the text is printed instead");
-            _exit(tm_interrupt_exit_status(&interrupt));
-        }
+        tm_interrupt_run_or_exit("generate", run_job, j, keep_text);
         status = j->status;
         *err = j->err;
     }

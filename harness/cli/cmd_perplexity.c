@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define BATCH_BYTES   (64 << 20) /* of logits: they are needed for every token of a batch */
 #define BATCH_MAX     512
@@ -179,11 +178,7 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
     *j = (job){.r = settings, .call = call, .bos = -1, .running = tm_json_array()};
     tm_status status = tm_text_read(j->r->prompt, j->r->file, &j->text, &j->length, err);
     if (status == TM_OK) {
-        tm_interrupt interrupt = tm_interrupt_open();
-        if (!tm_interrupt_run(&interrupt, run_job, j)) { /* the job uses what would be freed */
-            fprintf(stderr, "ternmark perplexity: interrupted\n");
-            _exit(tm_interrupt_exit_status(&interrupt));
-        }
+        tm_interrupt_run_or_exit("perplexity", run_job, j, NULL);
         status = j->status;
         if (status != TM_OK) *err = j->err;
     }

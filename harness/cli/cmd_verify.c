@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define KERNELS_MAX   64
 #define POSITIONS_MAX 4096
@@ -268,11 +267,7 @@ static tm_status run(void *settings, tm_call *call, tm_error *err)
                .call = call,
                .json = strcmp(call->format, "json") == 0,
                .rows = tm_json_array()};
-    tm_interrupt interrupt = tm_interrupt_open();
-    if (!tm_interrupt_run(&interrupt, run_job, j)) { /* the job uses what would be freed */
-        fprintf(stderr, "ternmark verify: interrupted\n");
-        _exit(tm_interrupt_exit_status(&interrupt));
-    }
+    tm_interrupt_run_or_exit("verify", run_job, j, NULL);
     tm_status status = j->status;
     if (status != TM_OK) *err = j->err;
     if (j->result.n_different > 0) call->exit_status = 1;

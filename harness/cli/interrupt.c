@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -57,6 +58,16 @@ bool tm_interrupt_run(const tm_interrupt *interrupt, void (*work)(void *arg), vo
     close(j->done_fd);
     free(j);
     return true;
+}
+
+void tm_interrupt_run_or_exit(const char *command, void (*work)(void *arg), void *arg,
+                              void (*before_exit)(void *arg))
+{
+    tm_interrupt interrupt = tm_interrupt_open();
+    if (tm_interrupt_run(&interrupt, work, arg)) return;
+    if (before_exit) before_exit(arg);
+    fprintf(stderr, "ternmark %s: interrupted\n", command);
+    _exit(tm_interrupt_exit_status(&interrupt));
 }
 
 int tm_interrupt_exit_status(const tm_interrupt *interrupt)

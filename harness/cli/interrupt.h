@@ -12,6 +12,10 @@ tm_interrupt tm_interrupt_open(void);
  * running; the caller must leave with _exit and read nothing that the work writes. Without a thread
  * (no memory, TM_INTERRUPT_NEVER) the work runs here and is not interrupted. */
 bool tm_interrupt_run(const tm_interrupt *interrupt, void (*work)(void *arg), void *arg);
+/* The same, but an interrupt ends the program, with a message in the name of the command.
+ * before_exit: called with arg first; NULL: nothing. The work may still be running. */
+void tm_interrupt_run_or_exit(const char *command, void (*work)(void *arg), void *arg,
+                              void (*before_exit)(void *arg));
 /* 128 + the signal that came (130, 143), or 130 if it is unknown. Closes the descriptor. */
 int tm_interrupt_exit_status(const tm_interrupt *interrupt);
 
