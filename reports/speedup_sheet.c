@@ -59,7 +59,7 @@ static void fill_sheet(tm_sheet *s)
     tm_speedup_sheet_published(s);
 }
 
-/* Order of cells: decode, prompt, both; then depth, lengths, engine and threads. */
+/* Order of cells: decode, prompt, both; then depth, lengths, engine, threads and CPUs. */
 static int by_test(const void *a, const void *b)
 {
     const tm_cell *x = *(const tm_cell *const *)a, *y = *(const tm_cell *const *)b;
@@ -71,7 +71,8 @@ static int by_test(const void *a, const void *b)
     if (x->n_gen != y->n_gen) return x->n_gen < y->n_gen ? -1 : 1;
     if (x->machine != y->machine) return x->machine - y->machine;
     int engines = strcmp(x->engine, y->engine);
-    return engines ? engines : x->threads - y->threads;
+    if (engines) return engines;
+    return x->threads != y->threads ? x->threads - y->threads : strcmp(x->cpus, y->cpus);
 }
 
 tm_status tm_speedup_sheets(const tm_sheet_input *input, tm_tables *out, tm_error *err)

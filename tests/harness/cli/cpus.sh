@@ -23,8 +23,11 @@ jq -s --arg last "$last" --argjson cores "$cores" -e 'map(select(.kind == "sampl
     ([["", "pp8", $cores], ["", "tg4", 1], [$last, "pp8", 1], [$last, "tg4", 1]] | sort)' s.jsonl >/dev/null
 verdict $? "prompts and generation have their own thread counts, \"all\" counts the cores of the choice"
 expect 0 "the same command measures nothing again" " 0 new samples" run s.json --store s.jsonl --no-roofline -q
-"$program" run s.json --store p.jsonl --kernel f16,auto --no-roofline -q >/dev/null 2>err </dev/null
-expect 0 "the report keeps the choices apart" "1 thread on CPUs $last" report p.jsonl -o p
+jq '.baseline = {kernel: "f16"}' s.json >paired.json
+"$program" run paired.json --store p.jsonl --no-roofline -q --test tg4 >/dev/null 2>err </dev/null
+expect 0 "the report names the choice" "1 thread on CPUs $last, tg4" report p.jsonl -o p
+[ "$(grep -c '1 thread.*, tg4$' out)" -ge 2 ] && grep '1 thread.*, tg4$' out | grep -qv ' on CPUs '
+verdict $? "each choice has its own table of speed-ups"
 expect 0 "--cpus replaces the axis" "2 cells" run s.json --cpus "$last" --dry-run
 expect 0 "bench prints the choice" "1 of $last " bench -m null:1000 --cpus "$last" -p 0 -n 2 -r 1 --processes 1 -q
 expect 2 "a CPU that does not exist" 'CPU 9999 does not exist' bench -m null:1000 --cpus 0,9999
