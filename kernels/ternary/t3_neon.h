@@ -63,9 +63,21 @@ static void unpack(const uint8_t *packed, int n_units, uint8_t *tile)
 
 /* Tables of a token: the magnitude of a code looks up T = t0 q0 + t1 q1 + t2 q2, at most 381 in
  * size, as two bytes: T = 28 high + low, each at most 14 in size, so that a block's 8 of each still
- * add up in a byte, with one more for a sign: at most 120. [n_blocks][codes][low, high][16] */
-#define RADIX                 28
-#define TM_LOOKUP_TABLE_BYTES (TM_T3_CODES * 32) /* of a block */
+ * add up in a byte, with one more for a sign: at most 120. [n_blocks][codes][low, high][TABLE] */
+#define RADIX 28
+/* A look-up in 32 bytes costs no more than one in 16 on the cores that have sdot (Cortex-A76 and
+ * later), twice as much on those before. There the sign becomes bit 4 of the index, and the upper
+ * half of a table has the negative products. */
+#ifdef __ARM_FEATURE_DOTPROD
+#define TABLE      32
+#define LOAD_TABLE vld1q_s8_x2
+typedef int8x16x2_t table;
+#else
+#define TABLE      16
+#define LOAD_TABLE vld1q_s8
+typedef int8x16_t table;
+#endif
+#define TM_LOOKUP_TABLE_BYTES (TM_T3_CODES * 2 * TABLE) /* of a block */
 
 /* T / 28, rounded: 1170 / 2^15 is 1 / 28.007, close enough that no remainder exceeds 14 for T up to
  * 381. */
@@ -81,6 +93,12 @@ static inline int16x8_t products(const int8x8x3_t *trits, const int8_t *q)
     return vmlal_s8(sum, trits->val[2], vdup_n_s8(q[8]));
 }
 
+static inline void store_table(int8_t *to, int8x16_t products)
+{
+    vst1q_s8(to, products);
+    if (TABLE == 32) vst1q_s8(to + 16, vnegq_s8(products));
+}
+
 static void make_tables(const tm_act *x, int8_t *to, int64_t block_begin, int64_t block_end)
 {
     /* Trits of 0 .. 7 and of 8 .. 13. */
@@ -93,14 +111,14 @@ static void make_tables(const tm_act *x, int8_t *to, int64_t block_begin, int64_
     to += block_begin * TM_LOOKUP_TABLE_BYTES;
     for (int64_t b = block_begin; b < block_end; b++) {
         const int8_t *q = b + 1 == n_blocks ? last : x->i8 + b * TM_T3_COLS;
-        for (int k = 0; k < TM_T3_CODES; k++, to += 32) {
+        for (int k = 0; k < TM_T3_CODES; k++, to += 2 * TABLE) {
             int16x8_t a = products(&low_trits, q + tm_t3_column(k));
             int16x8_t c = products(&high_trits, q + tm_t3_column(k));
             int16x8_t a_high = high_of(a), c_high = high_of(c);
-            vst1q_s8(to, vuzp1q_s8(vreinterpretq_s8_s16(vmlsq_n_s16(a, a_high, RADIX)),
-                                   vreinterpretq_s8_s16(vmlsq_n_s16(c, c_high, RADIX))));
-            vst1q_s8(to + 16,
-                     vuzp1q_s8(vreinterpretq_s8_s16(a_high), vreinterpretq_s8_s16(c_high)));
+            store_table(to, vuzp1q_s8(vreinterpretq_s8_s16(vmlsq_n_s16(a, a_high, RADIX)),
+                                      vreinterpretq_s8_s16(vmlsq_n_s16(c, c_high, RADIX))));
+            store_table(to + TABLE,
+                        vuzp1q_s8(vreinterpretq_s8_s16(a_high), vreinterpretq_s8_s16(c_high)));
         }
     }
 }
@@ -110,11 +128,39 @@ static size_t n_blocks_of(int n_cols)
     return tm_t3_blocks(n_cols);
 }
 
-/* Sums of up to 2 row groups, which share each load of the tables: 32 bytes per code, against 10 of
- * a group's weights; gcc 12 runs out of registers with 4. A code of 16 rows is an instruction for
- * its magnitudes and one for its signs, 2 tbl, 2 to complement negative values (-v = ~v + 1), 2
- * additions, and one that counts negatives. A block adds at most 8 x 381 = 3048 to an int16: 10
- * blocks reach 30,480. n_groups is a literal. */
+/* low, high, minus += code k of 16 rows. minus counts less one for each negative code, of which low
+ * and high are short; with tables of 32 it stays 0. */
+#ifdef __ARM_FEATURE_DOTPROD
+/* `signs` come with the code's at the top and leave with the next one's there: a doubling runs on
+ * every pipe, a shift on one of two. Shifted down to bit 4, a sign has zeros above, and the
+ * magnitude replaces what is below. */
+TM_ALWAYS_INLINE void look_up(const uint8_t *block, table l, table h, int k, uint8x16_t *signs,
+                              int8x16_t *low, int8x16_t *high, int8x16_t *minus)
+{
+    uint8x16_t v = vld1q_u8(block + 16 * (k % 4)), sign = vshrq_n_u8(*signs, 3);
+    uint8x16_t index = k < 4 ? vbslq_u8(vdupq_n_u8(15), v, sign) : vsriq_n_u8(sign, v, 4);
+    (void)minus;
+    *signs = vaddq_u8(*signs, *signs);
+    *low = vaddq_s8(*low, vqtbl2q_s8(l, index));
+    *high = vaddq_s8(*high, vqtbl2q_s8(h, index));
+}
+#else
+TM_ALWAYS_INLINE void look_up(const uint8_t *block, table l, table h, int k, uint8x16_t *signs,
+                              int8x16_t *low, int8x16_t *high, int8x16_t *minus)
+{
+    uint8x16_t index = magnitudes(block, k);
+    int8x16_t negative = negatives(*signs, k);
+    *low = vaddq_s8(*low, veorq_s8(vqtbl1q_s8(l, index), negative));
+    *high = vaddq_s8(*high, veorq_s8(vqtbl1q_s8(h, index), negative));
+    *minus = vaddq_s8(*minus, negative);
+}
+#endif
+
+/* Sums of up to 2 row groups, which share each load of the tables: 32 or 64 bytes per code, against
+ * 10 of a group's weights; gcc 12 runs out of registers with 4. A code of 16 rows is 9
+ * instructions: one for its magnitudes and one for its signs, 2 tbl, 2 to complement negative
+ * values (-v = ~v + 1), 2 additions, and one that counts negatives; with tables of 32 it is 7. A
+ * block adds at most 8 x 381 = 3048 to an int16: 10 blocks reach 30,480. n_groups is a literal. */
 #define BLOCKS_A_FLUSH       10
 #define TM_LOOKUP_GROUPS_MAX 2
 
@@ -132,27 +178,26 @@ TM_ALWAYS_INLINE void decode_groups(const uint8_t *data, size_t group_bytes, con
         for (; b < end; b++, data += TM_T3_BLOCK, tables += TM_LOOKUP_TABLE_BYTES) {
             int8x16_t low[TM_LOOKUP_GROUPS_MAX], high[TM_LOOKUP_GROUPS_MAX],
                 minus[TM_LOOKUP_GROUPS_MAX];
+            uint8x16_t signs[TM_LOOKUP_GROUPS_MAX];
 #pragma GCC unroll 4
             for (int g = 0; g < n_groups; g++) {
                 const uint8_t *ahead =
                     data + (size_t)g * group_bytes + TM_PREFETCH_BYTES / n_groups;
                 low[g] = high[g] = minus[g] = vdupq_n_s8(0);
+                signs[g] = vld1q_u8(data + (size_t)g * group_bytes + TM_T3_SIGNS);
                 __builtin_prefetch(ahead);
                 __builtin_prefetch(ahead + TM_T3_BLOCK - 1);
             }
 #pragma GCC unroll 8
             for (int i = 0; i < TM_T3_CODES; i++) {
-                const int k = i % 2 * 4 + i / 2; /* codes of the same bytes after each other */
-                int8x16_t low_table = vld1q_s8(tables + 32 * k);
-                int8x16_t high_table = vld1q_s8(tables + 32 * k + 16);
+                /* Codes in the order of their signs, two of the same bytes after each other. */
+                const int k = i % 2 * 4 + i / 4 + i / 2 % 2 * 2;
+                table low_table = LOAD_TABLE(tables + 2 * TABLE * k);
+                table high_table = LOAD_TABLE(tables + 2 * TABLE * k + TABLE);
 #pragma GCC unroll 4
                 for (int g = 0; g < n_groups; g++) {
-                    const uint8_t *at = data + (size_t)g * group_bytes;
-                    uint8x16_t index = magnitudes(at, k);
-                    int8x16_t negative = negatives(vld1q_u8(at + TM_T3_SIGNS), k);
-                    low[g] = vaddq_s8(low[g], veorq_s8(vqtbl1q_s8(low_table, index), negative));
-                    high[g] = vaddq_s8(high[g], veorq_s8(vqtbl1q_s8(high_table, index), negative));
-                    minus[g] = vaddq_s8(minus[g], negative);
+                    look_up(data + (size_t)g * group_bytes, low_table, high_table, k, &signs[g],
+                            &low[g], &high[g], &minus[g]);
                     TM_KEEP_LOADS_BELOW(low[g], high[g]);
                 }
             }
