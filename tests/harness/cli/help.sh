@@ -38,7 +38,7 @@ for command in $(commands); do
         [ ! -s err ] && grep -q "^usage: ternmark $command" out && ! grep -q '.\{81\}' out
     verdict $? "$command --help and help $command agree and fit into 80 columns"
 done
-for command in $(commands); do "$program" help "$command" | sed -nE "s/^ +(-[a-z]+, )?(--[a-z-]+).*/$command \\2/p"; done |
+for command in $(commands); do "$program" help "$command" | sed -nE "s/^ {2,6}(-[a-z]+, )?(--[a-z0-9-]+).*/$command \\2/p"; done |
     sort | uniq -d >out
 [ ! -s out ]
 verdict $? "no command has an option twice"
