@@ -1,4 +1,5 @@
 /* Reasons to distrust a value, and values that are missing with the reason. */
+#include "reports/limits.h"
 #include "reports/report_items.h"
 #include "reports/summary_cell.h"
 
@@ -6,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A share of the read bandwidth that its own uncertainty, some percent, does not explain. */
+#define LIMIT_EXCEEDED 1.1
 
 static void put_machines(const tm_report_view *view, tm_text *out)
 {
@@ -111,6 +115,20 @@ static void put_drift(const tm_cell_summary *s, tm_report_items *out)
     tm_report_items_add(out, &s->cell, text);
 }
 
+/* Faster than the memory: cached weights, or a bandwidth that was measured while others worked. */
+static void put_limit(const tm_cell_summary *s, tm_report_items *out)
+{
+    char text[240], share[64], limit[64];
+    const tm_cell_limit read = tm_limit_read(s);
+    if (read.share.missing[0] || !(read.share.value > LIMIT_EXCEEDED)) return;
+    snprintf(text, sizeof text,
+             "reads weights at %s %% of the measured %s GB/s: a cache holds them, or the machine "
+             "was busy when the bandwidth was measured",
+             tm_number(100 * read.share.value, 3, share, sizeof share),
+             tm_number(read.value.value, 3, limit, sizeof limit));
+    tm_report_items_add(out, &s->cell, text);
+}
+
 static void put_cells(const tm_report_view *view, tm_report_items *out)
 {
     for (int i = 0; i < view->summaries->n; i++) {
@@ -127,6 +145,7 @@ static void put_cells(const tm_report_view *view, tm_report_items *out)
         tm_summary_age(s, text, sizeof text);
         if (text[0]) tm_report_items_add(out, &s->cell, text);
         put_drift(s, out);
+        put_limit(s, out);
         tm_report_items_add_parts(out, &s->cell, s->warning);
         if (s->n_duplicates > 0) {
             snprintf(text, sizeof text,

@@ -283,6 +283,7 @@ static void whole_report_is_written(void **state)
     assert_non_null(strstr(page, "| machine.product | - (/sys/class/dmi/id is not readable) |"));
     assert_non_null(strstr(page, "| machine.caches | level 1, type Data, size_bytes 49152 |"));
     assert_non_null(strstr(page, "| read_gb_per_second | 2 | 31.6 |"));
+    assert_null(strstr(page, "reads weights at"));
     assert_non_null(strstr(page, "the roofline of the run has no fp32_gmac_per_second"));
     assert_non_null(strstr(page, "![Decode speed by model (tg16)](plots/decode-speed.png)"));
 }
@@ -476,6 +477,9 @@ static void older_results_are_marked(void **state)
     assert_non_null(strstr(text, "125M, t5_lut_x, 2 threads, tg16: not in the speed-up: no pair in "
                                  "one run with f16_fma_x\n"));
     assert_null(strstr(text, "an earlier model of this name"));
+    assert_non_null(strstr(text,
+                           "3 cells, the first 125M, f16_fma_x, 2 threads, tg16: reads weights "
+                           "at 316 % of the measured 31.6 GB/s"));
     for (int i = 1; i < store.records.n; i++) {
         tm_cell *c = &store.records.items[i].cell;
         strcpy(c->model_hash, strcmp(c->kernel, "t5_lut_x") == 0 ? "new" : "old");
