@@ -122,19 +122,11 @@ static tm_status misbehave(fake *self, tm_error *err)
     return TM_OK;
 }
 
-/* Sleeps while the time left exceeds what a thread may oversleep, then spins to the nanosecond. */
-static void wait_until(int64_t end)
-{
-    tm_clock_sleep_until(NULL, end - OVERSLEEP_NS);
-    while (tm_now_ns() < end) {
-    }
-}
-
 static tm_status fake_eval(tm_backend *backend, const int32_t *tokens, int n_tokens,
                            tm_logits which, const float **logits, tm_error *err)
 {
     fake *self = backend->self;
-    int64_t end = tm_now_ns() + self->script.ns_per_token * n_tokens;
+    const int64_t duration = self->script.ns_per_token * n_tokens, end = tm_now_ns() + duration;
     (void)tokens;
     (void)which;
     if (self->armed && self->n_tokens + n_tokens > self->script.at_token) {
@@ -142,7 +134,9 @@ static tm_status fake_eval(tm_backend *backend, const int32_t *tokens, int n_tok
         if (status != TM_OK) return status;
     }
     self->n_tokens += n_tokens;
-    wait_until(end);
+    tm_clock_sleep(NULL, duration - OVERSLEEP_NS);
+    while (tm_now_ns() < end) {
+    }
     if (logits) *logits = self->logits;
     return TM_OK;
 }
