@@ -421,8 +421,8 @@ static tm_status measure(fleet *f, const tm_suite *suite, tm_call *call, tm_erro
     status = follow(f, f->job, true, err);
     if (status == TM_OK) status = follow(f, f->report_job, false, err);
     if (status == TM_INTERRUPTED) {
-        fprintf(stderr, "the jobs go on without this command; to end them: scancel %s %s\n", f->job,
-                f->report_job);
+        fprintf(stderr, "the jobs continue without this command; to stop them: scancel %s %s\n",
+                f->job, f->report_job);
         call->exit_status = tm_interrupt_exit_status(&f->interrupt);
     }
     if (status != TM_OK) return status;
@@ -479,9 +479,10 @@ static const tm_option rows[] = {
     {"constraint", "C", TM_TEXT(S, constraint), "FEATURE", .help = "nodes with this feature"},
     {"time", NULL, TM_TEXT(S, time), "TIME", .help = "time limit of a node, as sbatch takes it"},
     {"account", "A", TM_TEXT(S, account), "NAME", .help = "charge this account"},
-    {"no-wait", NULL, TM_FLAG(S, no_wait), NULL, .help = "submit, and do not follow the jobs"},
+    {"no-wait", NULL, TM_FLAG(S, no_wait), NULL,
+     .help = "submit the jobs and do not wait for them"},
     {"interval", NULL, TM_NUMBER(S, poll_seconds), "SECONDS",
-     .help = "time between two looks at the queue (default 5)", .low = 0.1, .high = 3600},
+     .help = "poll the queue every SECONDS (default 5)", .low = 0.1, .high = 3600},
     {"quiet", "q", TM_FLAG(S, quiet), NULL, .help = "print no progress"},
     {0},
 };
@@ -492,10 +493,9 @@ const tm_command tm_command_fleet = {
     .summary = "measure a suite on the nodes of a Slurm cluster",
     .description =
         "Submits a job array to Slurm, a task for each node, and a job that reports when all have "
-        "ended, then follows both. A task has its node for itself and writes DIR/NODE.jsonl. A "
-        "task "
-        "that Slurm requeues continues its store, and so does the same command later. A node whose "
-        "hardware differs from what Slurm says or from its partition is named.",
+        "ended, then follows both. Each task has a node to itself and writes DIR/NODE.jsonl. A "
+        "task that Slurm requeues continues its store, and so does the same command later. Nodes "
+        "whose hardware differs from what Slurm says, or from their partition, are named.",
     .examples = "ternmark fleet quick --print\n"
                 "ternmark fleet quick --print --partition arm,x86 --cpu-freq performance",
     .formats = (const char *const[]){"text", "json", NULL},
