@@ -32,7 +32,8 @@ fetch() {
     release=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
     mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb .*\(http[^ ]*\).*/\1/p' \
         /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -n 1)
-    echo "deb-src ${mirror:-http://deb.debian.org/debian} $release main" >"$state/debian.list"
+    [ -n "$mirror" ] || die "apt has no mirror: unpack the sources of$missing in $source"
+    echo "deb-src $mirror $release main" >"$state/debian.list"
     apt() {
         apt-get -q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$state" -o Dir::State::lists="$state/lists" \
             -o Dir::Cache="$state" -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1 "$@"
