@@ -62,6 +62,10 @@ run() { # name limit command...
 one() {
     local name=$1 limit=$2 log=$logs/${1//\//.} status counts
     shift 2
+    if [ -e "$log.log" ]; then # it would hide the other's result
+        name+=" (the name of another test)" log+=.again
+        set -- false
+    fi
     timeout -k 10 "$limit" "$@" >"$log.log" 2>&1 </dev/null &
     local pid=$!
     trap 'kill $pid 2>/dev/null; exit 130' TERM # timeout forwards it to its children
