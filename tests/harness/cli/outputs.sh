@@ -16,7 +16,7 @@ quick=(-m model.gguf -t 1 -p 0 -n 1 -r 1 -q)
 # The commands, with FILE where the path goes. The first word names the option in the titles.
 declare -A good=(
     [logits]="logits -m model.gguf --tokens 1,5 -o FILE"
-    [model-make]="model make 125M --type tq2_0 -o FILE"
+    [model]="model convert model.gguf FILE --type f16"
     [trace]="profile ${quick[*]} --seconds 0 --trace FILE"
     [folded]="profile ${quick[*]} --seconds 0 --folded FILE"
     [profile]="profile ${quick[*]} --seconds 0 --format json -o FILE"
@@ -29,7 +29,7 @@ declare -A good=(
 declare -A bad=(
     [logits]="logits -m nosuch.gguf --tokens 1,5 -o FILE"
     [logits-token]="logits -m model.gguf --tokens 99999999 -o FILE"
-    [model-make]="model make nosuch -o FILE"
+    [model]="model make nosuch -o FILE"
     [trace]="profile -m nosuch.gguf -t 1 -p 0 -n 1 -r 1 -q --seconds 0 --trace FILE"
     [folded]="profile -m nosuch.gguf -t 1 -p 0 -n 1 -r 1 -q --seconds 0 --folded FILE"
     [bench]="bench -m nosuch.gguf -t 1 -o FILE"
@@ -95,7 +95,7 @@ fails_and_keeps() { # NAME
     [ "$(cat kept)" = precious ] && [ ! -e fresh ] && no_parts
 }
 # The titles say "is" and not "was": a device that is removed as root is gone for every program.
-for name in logits model-make trace folded profile bench kernels list help; do
+for name in logits model trace folded profile bench kernels list help; do
     check "$name: a symbolic link is followed" writes_through_a_link $name
     check "$name: a pipe stays a pipe" keeps_a_pipe $name
     [ "$(id -u)" -ne 0 ] || check "$name: a device stays a device" keeps_the_null_device $name
@@ -107,7 +107,7 @@ done
 # An interrupted command: the earlier file stays.
 declare -A long=(
     [logits]="logits -m synth:700M --tokens 1,2,3,4,5,6,7,8 --one-by-one -o FILE"
-    [model-make]="model make 3.8B --type f16 -o FILE"
+    [model]="model make 3.8B --type f16 -o FILE"
     [trace]="profile -m model.gguf -t 1 -p 0 -n 200 -r 1000 -q --seconds 0 --trace FILE"
     [folded]="profile -m model.gguf -t 1 -p 0 -n 200 -r 1000 -q --seconds 0 --folded FILE"
     [bench]="bench -m null:1000000 -t 1 -p 0 -n 4096 -r 1000 -q --format json -o FILE"
@@ -132,7 +132,7 @@ is_interrupted_and_keeps() { # NAME SIGNAL STATUS
     echo "exit status $status, wanted $3" >>err
     [ $status -eq "$3" ] && [ "$(cat kept)" = precious ] && no_parts
 }
-for name in logits model-make trace folded bench; do
+for name in logits model trace folded bench; do
     check "$name: SIGINT leaves the earlier file and no other" is_interrupted_and_keeps $name INT 130
     check "$name: SIGTERM leaves the earlier file and no other" is_interrupted_and_keeps $name TERM 143
 done
