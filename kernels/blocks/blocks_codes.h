@@ -80,12 +80,16 @@ TM_ALWAYS_INLINE __m256i times_3(__m256i bytes)
     return _mm256_add_epi8(_mm256_add_epi8(bytes, bytes), bytes);
 }
 
-/* byte * 3 >> 8: one from 86 on and one from 171. */
+/* The leading trit of a byte, byte * 3 >> 8: 0 below 86, 1, 2 from 171 on. The byte is given less
+ * 128, for signed comparisons. Times 3 keeps the 128, since 3 x 128 = 128 modulo 256. */
 TM_ALWAYS_INLINE __m256i leading_trit(__m256i bytes)
 {
-    __m256i one = _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, _mm256_set1_epi8(86)), bytes);
-    __m256i two = _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, _mm256_set1_epi8((char)171)), bytes);
-    return _mm256_abs_epi8(_mm256_add_epi8(one, two));
+    __m256i from_86 = _mm256_set1_epi8(86 - 128), to_170 = _mm256_set1_epi8(170 - 128);
+    /* From a comparison with a known constant, gcc 12 makes a minimum and a test for equality. */
+    __asm__("" : "+x"(from_86), "+x"(to_170));
+    __m256i below_86 = _mm256_cmpgt_epi8(from_86, bytes),
+            from_171 = _mm256_cmpgt_epi8(bytes, to_170);
+    return _mm256_sub_epi8(_mm256_add_epi8(below_86, _mm256_set1_epi8(1)), from_171);
 }
 
 /* Each byte times its 16-bit lane's factor (below 256), modulo 256. */
@@ -100,7 +104,8 @@ TM_ALWAYS_INLINE __m256i times_lanes(__m256i bytes, __m256i factors)
  * trits by two comparisons. */
 TM_ALWAYS_INLINE void vectors_tq1_0(const uint8_t *block, __m256i *codes)
 {
-    __m256i bytes = _mm256_loadu_si256((const void *)block);
+    const __m256i flip = _mm256_set1_epi8((char)0x80);
+    __m256i bytes = _mm256_xor_si256(_mm256_loadu_si256((const void *)block), flip);
 #pragma GCC unroll 5
     for (int k = 0; k < 5; k++) {
         codes[k] = leading_trit(bytes);
@@ -108,7 +113,8 @@ TM_ALWAYS_INLINE void vectors_tq1_0(const uint8_t *block, __m256i *codes)
     }
     /* 16 bytes with 5 trits: twice each, times 1 and 3, then 9 and 27, then 81 together with the
      * last 4 bytes times 1, 3, 9, 27. */
-    __m128i sixteen = _mm_loadu_si128((const void *)(block + 32));
+    __m128i sixteen =
+        _mm_xor_si128(_mm_loadu_si128((const void *)(block + 32)), _mm256_castsi256_si128(flip));
     bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(sixteen),
                                     _mm_add_epi8(_mm_add_epi8(sixteen, sixteen), sixteen), 1);
     codes[5] = leading_trit(bytes);
@@ -117,7 +123,8 @@ TM_ALWAYS_INLINE void vectors_tq1_0(const uint8_t *block, __m256i *codes)
     memcpy(&four, block + 48, sizeof four);
     const __m256i factors = _mm256_setr_epi16(81, 81, 81, 81, 81, 81, 81, 81, /* */
                                               1, 1, 3, 3, 9, 9, 27, 27);
-    bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(sixteen), _mm_set1_epi32(four), 1);
+    __m128i fours = _mm_xor_si128(_mm_set1_epi32(four), _mm256_castsi256_si128(flip));
+    bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(sixteen), fours, 1);
     codes[7] = leading_trit(times_lanes(bytes, factors));
 }
 
