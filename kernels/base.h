@@ -35,6 +35,12 @@ typedef enum tm_status {
 #define TM_MUST_USE          __attribute__((warn_unused_result))
 #define TM_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
+#if defined __x86_64__
+/* Keeps a vector of sums where it is. gcc 12 otherwise copies the sums of an unrolled loop to other
+ * registers, or to memory, in every iteration. */
+#define TM_KEEP_IN_REGISTER(sum) __asm__("" : "+v"(sum))
+#endif
+
 typedef struct tm_error {
     tm_status status;
     char message[480]; /* one sentence without a newline */

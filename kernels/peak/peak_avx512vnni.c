@@ -9,7 +9,9 @@ static uint64_t multiply_int8(uint64_t steps)
 #define DECLARE(i) __m512i a##i = _mm512_set1_epi32(i);
     TM_PEAK_EACH(DECLARE)
     for (uint64_t s = 0; s < steps; s++) {
-#define STEP(i) a##i = _mm512_dpbusd_epi32(a##i, w, x);
+#define STEP(i)                                                                                    \
+    a##i = _mm512_dpbusd_epi32(a##i, w, x);                                                        \
+    TM_KEEP_IN_REGISTER(a##i);
         TM_PEAK_EACH(STEP)
     }
     __m512i sum = _mm512_setzero_si512();

@@ -31,8 +31,8 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
                 __m256i value = _mm256_set1_epi32(tm_load_i32(q + 4 * p));
                 low[p] = _mm256_dpbusd_avx_epi32(low[p], _mm256_and_si256(u, mask[p]), value);
                 high[p] = _mm256_dpbusd_avx_epi32(high[p], _mm256_and_si256(v, mask[p]), value);
-                /* gcc 12 would otherwise copy each sum before and after it. */
-                __asm__("" : "+x"(low[p]), "+x"(high[p]));
+                TM_KEEP_IN_REGISTER(low[p]);
+                TM_KEEP_IN_REGISTER(high[p]);
             }
         }
 #pragma GCC unroll 4
@@ -76,6 +76,8 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
                 __m256i value = _mm256_set1_epi32(tm_load_i32(panel + 4 * t));
                 acc[2 * t] = _mm256_dpbusd_avx_epi32(acc[2 * t], low, value);
                 acc[2 * t + 1] = _mm256_dpbusd_avx_epi32(acc[2 * t + 1], high, value);
+                TM_KEEP_IN_REGISTER(acc[2 * t]);
+                TM_KEEP_IN_REGISTER(acc[2 * t + 1]);
             }
         }
     }
