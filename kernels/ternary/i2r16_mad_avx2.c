@@ -7,7 +7,7 @@
 #define TM_MAD_BLOCK_UNITS     4
 #define TM_MAD_BLOCK_BYTES     TM_I2_BLOCK
 #define TM_MAD_PART_UNITS      4
-#define TM_MAD_BLOCKS_IN_PLACE 1
+#define TM_MAD_BLOCKS_IN_PLACE 2
 
 TM_ALWAYS_INLINE __m256i load_half(const uint8_t *at, int half, int part)
 {

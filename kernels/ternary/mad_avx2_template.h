@@ -31,15 +31,20 @@ TM_ALWAYS_INLINE __m256i part_plane(__m256i part, int p)
     return _mm256_and_si256(_mm256_srli_epi32(part, 2 * p), _mm256_set1_epi8(3));
 }
 
-/* acc[2t], acc[2t + 1] += codes of 16 rows x token t of a unit. */
+/* acc[2t], acc[2t + 1] += codes of 16 rows x token t of a unit. In tiles, gcc's own order is faster
+ * than TM_KEEP_IN_REGISTER's (Zen 5: 180 GMAC/s against 141). */
 TM_ALWAYS_INLINE void add_unit(__m256i acc[8], __m256i low, __m256i high, const uint8_t *panel,
-                               const int width)
+                               const int width, const bool packed)
 {
 #pragma GCC unroll 4
     for (int t = 0; t < width; t++) {
         __m256i value = _mm256_set1_epi32(tm_load_i32(panel + 4 * t));
         acc[2 * t] = _mm256_add_epi16(acc[2 * t], _mm256_maddubs_epi16(low, value));
         acc[2 * t + 1] = _mm256_add_epi16(acc[2 * t + 1], _mm256_maddubs_epi16(high, value));
+        if (packed) {
+            TM_KEEP_IN_REGISTER(acc[2 * t]);
+            TM_KEEP_IN_REGISTER(acc[2 * t + 1]);
+        }
     }
 }
 
@@ -65,14 +70,15 @@ TM_ALWAYS_INLINE void multiply(const uint8_t *weights, size_t group_bytes, const
                     __m256i low = load_half(weights, 0, part), high = load_half(weights, 1, part);
 #pragma GCC unroll 4
                     for (int p = 0; p < TM_MAD_PART_UNITS; p++, panel += 4 * width)
-                        add_unit(acc, part_plane(low, p), part_plane(high, p), panel, width);
+                        add_unit(acc, part_plane(low, p), part_plane(high, p), panel, width,
+                                 packed);
                 }
             }
         } else {
 #pragma GCC unroll 4
             for (; u < end; u++, weights += 64, panel += 4 * width)
                 add_unit(acc, _mm256_loadu_si256((const void *)weights),
-                         _mm256_loadu_si256((const void *)(weights + 32)), panel, width);
+                         _mm256_loadu_si256((const void *)(weights + 32)), panel, width, packed);
         }
 #pragma GCC unroll 4
         for (int t = 0; t < width; t++) {
