@@ -553,7 +553,7 @@ static tm_status show_marker(sweep *s, tm_error *err)
 {
     tm_meter_marker marker;
     tm_status status =
-        tm_meter_marker_show(s->o->machine->n_cpus, s->o->interrupt, NULL, &marker, err);
+        tm_meter_marker_show(s->o->machine->n_cpus, s->o->interrupt, s->o->clock, &marker, err);
     if (status == TM_OK) tm_sweep_store_marker(&s->log, &marker);
     if (status == TM_INTERRUPTED) s->out->interrupted = true;
     return status;

@@ -61,7 +61,7 @@ typedef struct tm_sweep_options {
     bool again;             /* measure everything, whatever the store has already */
     double timeout_seconds; /* longest silence of a worker; 0: 120 s plus its predicted work */
     const tm_interrupt *interrupt; /* stops and keeps what was measured; NULL: never */
-    const tm_clock *clock;         /* of the time budget; NULL: the system's */
+    const tm_clock *clock;         /* of budget and marker; NULL: the system's */
     double spent_seconds;          /* of the time budget, before this call */
     void (*on_event)(void *arg, const tm_sweep_event *event); /* or NULL */
     void *on_event_arg;

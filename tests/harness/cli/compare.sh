@@ -8,7 +8,7 @@ need python3
 
 # -x NS reports that many ns per token, for every repetition; -fail fails.
 cat >llama-bench <<'END'
-#!/usr/bin/env bash
+#!/bin/sh
 ns=1000000
 while [ $# -gt 0 ]; do
     case $1 in
@@ -18,17 +18,18 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-samples=$(for ((i = 0; i < r; i++)); do printf '%s%d' "$([ $i -gt 0 ] && echo ,)" $(((p + g) * ns)); done)
+each=$(((p + g) * ns)) all=$each
+while [ "$r" -gt 1 ]; do all="$all, $each" r=$((r - 1)); done
 echo "[ { \"build_commit\": \"abc123\", \"model_type\": \"fake\", \"n_prompt\": $p, \"n_gen\": $g,"
-echo "  \"n_threads\": $t, \"samples_ns\": [ $samples ] } ]"
+echo "  \"n_threads\": $t, \"samples_ns\": [ $all ] } ]"
 END
 chmod +x llama-bench
 echo x >model.gguf
 peers="one=$work/llama-bench,$work/model.gguf,-x,1000000;two=$work/llama-bench,$work/model.gguf,-x,800000"
-cells="-m null:100000 -t 1 -p 8 -n 4 -r 1"
+cells="-m null:100000 -t 1 -p 0 -n 4 -r 1"
 
 # shellcheck disable=SC2086
-expect 0 "two arms run as pairs" '"verdict":.*"faster"' compare peer=one peer=two $cells --peer "$peers" --pairs 8 --format json --store c.jsonl
+expect 0 "two arms run as pairs" '"verdict":.*"faster"' compare peer=one peer=two $cells -p 8 --peer "$peers" --pairs 8 --format json --store c.jsonl
 python3 - out c.jsonl 2>err <<'PYTHON'
 import json, sys
 

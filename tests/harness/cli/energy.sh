@@ -4,6 +4,7 @@
 # check: long
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
+top=$PWD
 . tests/harness/cli/energy_tap.sh
 . tests/harness/cli/tap.sh
 need python3
@@ -49,7 +50,6 @@ for format in text md csv jsonl; do
     in_background $format bench "${fake[@]}" -p 64 -n 16 --energy=fake "${short[@]}" -o $format
 done
 in_background small "${run[@]}" fake.json --store small.jsonl
-in_background later bench "${fake[@]}" -p 64 -n 16 "${short[@]}" --energy-seconds 2 --meter-marker --store later.jsonl
 "$program" bench "${fake[@]}" -p 64 -n 16 --energy=fake --energy-seconds 60 --idle 0 \
     --store interrupted.jsonl >interrupted.out 2>interrupted.err </dev/null &
 interrupted=$!
@@ -63,6 +63,14 @@ wait $interrupted
 [ $? -eq 130 ]
 verdict $? "an interrupt during a window: exit 130"
 windows "and the samples are kept" interrupted.jsonl 'len(s) == 2 and not w'
+"$program" bench "${fake[@]}" -p 64 -n 16 --meter-marker --store marker.jsonl >marker.out 2>marker.err </dev/null &
+interrupted=$!
+while [ ! -e marker.jsonl ] && kill -0 $interrupted; do sleep 0.02; done
+sleep 0.5 # without the load pattern, which begins with 2.6 s of rest, there would be samples now
+kill -INT $interrupted
+wait $interrupted
+[ $? -eq 130 ] && [ ! -s marker.jsonl ]
+verdict $? "an interrupt during the load pattern: exit 130, and no sample"
 wait
 
 # In every format of bench, every fake row and value is labelled fake.
@@ -204,9 +212,10 @@ fi
 
 # --- a meter's log that is imported later ---------------------------------------------------------------
 
-show_run later
-verdict $? "a run for a meter whose log is imported later"
-windows "it has windows with times and without joules" later.jsonl \
+# The load pattern takes 15 s of every CPU, so the store is a recorded one, of
+# bench -m null:200000 --kernel f16 -t 1 --processes 1 -r 1 -p 64 -n 16 --energy-seconds 2 --idle 1 --meter-marker
+cp "$top/tests/harness/cli/meter_later.jsonl" later.jsonl
+windows "a run for a meter whose log is imported later has windows with times and without joules" later.jsonl \
     'len(w) == 2 and all(x["status"] == "missing" and x["window_seconds"] >= 2 and "ternmark import" in x["reason"] for x in w)'
 # The log of a meter whose clock is 37.25 s behind: 20 W idle, 60 W in the marker, 80 W at work.
 cat >log.py <<'PYTHON'

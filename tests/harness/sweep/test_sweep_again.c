@@ -1,4 +1,6 @@
 /* Sweeps on a store that has some of their cells already, and within a time budget. */
+#include "harness/sweep/meter_marker.h"
+
 #include "tests/harness/fake_clock.h"
 #include "tests/harness/sweep/sweeps.h"
 
@@ -151,6 +153,32 @@ static void test_all_threads_stay_within_the_quota(void **state)
     }
 }
 
+/* The run's record has the times of the load pattern that was shown before the first pair. */
+static void test_marker_is_in_the_store(void **state)
+{
+    (void)state;
+    run r;
+    fake_clock fake;
+    tm_energy_source_choice choice = {.source = "fake", .scope = "fake package"};
+    tm_meter_marker marker;
+    fake_clock_init(&fake);
+    make_suite("null:1", "f16", "tg8");
+    strcpy(suite.energy.source, "fake");
+    suite.energy.seconds = 0.01;
+    suite.energy.marker = true;
+    prepare(&r, NULL);
+    r.options.clock = &fake.clock;
+    r.options.energy = &choice;
+    assert_ok(tm_sweep_run(&r.options, &r.outcome, &r.err), r.err);
+    const tm_record *first = &r.outcome.records.items[0];
+    assert_int_equal(first->kind, TM_RECORD_RUN);
+    const tm_json *json = tm_json_get(first->run.document, "meter_marker");
+    assert_true(tm_meter_marker_from_json(json, &marker));
+    double begin = marker.edge_unix_seconds[0];
+    assert_true(marker.edge_unix_seconds[TM_METER_MARKER_PARTS] - begin > 10);
+    finish(&r);
+}
+
 int main(int argc, char **argv)
 {
     int code;
@@ -159,6 +187,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(test_again_measures_everything),
                                        cmocka_unit_test(test_last_sample_of_a_column),
                                        cmocka_unit_test(test_the_first_run_may_exceed_the_budget),
-                                       cmocka_unit_test(test_all_threads_stay_within_the_quota)};
+                                       cmocka_unit_test(test_all_threads_stay_within_the_quota),
+                                       cmocka_unit_test(test_marker_is_in_the_store)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
