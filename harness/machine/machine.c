@@ -105,6 +105,35 @@ static void read_load(const char *root, tm_machine *out)
         out->steal_percent = 100.0 * (double)stolen / (double)all;
 }
 
+/* Two alike machines, and one before and after an upgrade, are told apart by these. The machine-id
+ * itself stays here: only a hash of it is recorded, as machine-id(5) asks. */
+static void read_identity(const char *root, tm_machine *out)
+{
+    static const char *const files[] = {"etc/machine-id",
+                                        "sys/firmware/devicetree/base/serial-number"};
+    static const char salt[] = "ternmark";
+    char text[200];
+    uint64_t hash = tm_hash(TM_HASH_START, salt, sizeof salt);
+    bool has_id = false;
+    read_text(root, "proc/sys/kernel/hostname", &out->host);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (!tm_sysfs_text(root, files[i], text, sizeof text) || !text[0] ||
+            strcmp(text, "uninitialized") == 0) /* an image that has not started yet */
+            continue;
+        hash = tm_hash(hash, text, strlen(text));
+        has_id = true;
+    }
+    if (has_id)
+        snprintf(out->host_id.value, sizeof out->host_id.value, "%016llx",
+                 (unsigned long long)hash);
+    else
+        miss(&out->host_id, "neither /%s nor /%s is readable", files[0], files[1]);
+    if (!tm_sysfs_field(root, "proc/cpuinfo", "microcode", out->microcode.value,
+                        sizeof out->microcode.value))
+        miss(&out->microcode, "/proc/cpuinfo names no microcode");
+    read_text(root, "sys/class/dmi/id/bios_version", &out->bios);
+}
+
 static void read_environment(const char *root, tm_machine *out)
 {
     char path[96];
@@ -112,6 +141,7 @@ static void read_environment(const char *root, tm_machine *out)
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(out->date, sizeof out->date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    read_identity(root, out);
     read_text(root, "proc/sys/kernel/osrelease", &out->kernel);
     snprintf(path, sizeof path, CPU_FOLDER "/cpu%d/cpufreq/scaling_governor", out->first_cpu);
     read_text(root, path, &out->governor);

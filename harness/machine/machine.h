@@ -64,6 +64,10 @@ typedef struct tm_machine {
 
     /* Environment. */
     char date[32]; /* UTC, when this was read */
+    /* Which of several alike machines it is: its name, and a hash of its machine-id and of the
+     * serial number of a board. */
+    tm_machine_text host, host_id;
+    tm_machine_text microcode, bios;
     tm_machine_text kernel, governor, turbo, smt, transparent_huge_pages, clock_source;
     tm_machine_text perf_event_paranoid;
     tm_cgroup cgroup;

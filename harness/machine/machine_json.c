@@ -119,6 +119,10 @@ tm_json *tm_machine_environment_to_json(const tm_machine *machine)
     if (!json) return NULL;
     tm_json_put_string(json, "date", machine->date);
     put_build(json);
+    put_text(json, "host", &machine->host);
+    put_text(json, "host_id", &machine->host_id);
+    put_text(json, "microcode", &machine->microcode);
+    put_text(json, "bios", &machine->bios);
     put_text(json, "kernel", &machine->kernel);
     tm_json_put_int(json, "usable_cpus", machine->n_cpus);
     tm_json_put_int(json, "usable_cores", machine->n_cores);

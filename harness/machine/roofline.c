@@ -17,7 +17,7 @@
 typedef struct trial {
     tm_pool *pool;
     const tm_peak *peak;
-    enum { READ, INT8, FP32, BARRIER } what;
+    enum { READ, INT8, FP32, BARRIER, CLOCK } what;
     const uint8_t *data;
     size_t bytes; /* read by all threads together */
     int rounds;
@@ -26,6 +26,20 @@ typedef struct trial {
     int64_t elapsed_ns;
     uint64_t sink; /* uses the loops' results, so that the compiler keeps the loops */
 } trial;
+
+enum { CHAIN = 128 };
+/* Steps of CHAIN additions, each of which waits for the one before it. x86-64 and AArch64 cores
+ * take one cycle for an addition of two registers; the loop adds less than 1 %. */
+static uint64_t add_in_chain(uint64_t steps, uint64_t addend)
+{
+    uint64_t x = 1;
+    for (uint64_t i = 0; i < steps; i++)
+        for (int k = 0; k < CHAIN; k++) {
+            x += addend;
+            __asm__ volatile("" : "+r"(x)); /* keeps every addition */
+        }
+    return x;
+}
 
 static void work(void *arg, int thread, int n_threads)
 {
@@ -42,6 +56,8 @@ static void work(void *arg, int thread, int n_threads)
                                     t->ahead);
     } else if (t->what == INT8) {
         result = t->peak->int8(t->steps);
+    } else if (t->what == CLOCK) {
+        result = add_in_chain(t->steps, t->steps);
     } else if (t->what == BARRIER) {
         for (uint64_t i = 0; i < t->steps; i++) tm_pool_barrier(t->pool);
     } else {
@@ -162,6 +178,16 @@ static void measure_barrier(trial *t, int threads, double seconds, tm_roofline_p
     point->median = 1 / point->median;
 }
 
+/* The clock of the slowest core, while all threads compute. It is measured because virtual machines
+ * show none, and some systems show what they asked for. */
+static void measure_clock(trial *t, int threads, double seconds, tm_roofline_point *point)
+{
+    *point = (tm_roofline_point){.threads = threads};
+    t->what = CLOCK;
+    t->steps = 20000; /* about a millisecond */
+    repeat(t, (double)t->steps * CHAIN, seconds / 8, "dependent additions", point);
+}
+
 void tm_roofline_add_count(int *counts, int *n, int threads)
 {
     int at = 0;
@@ -260,6 +286,7 @@ static tm_status measure_count(const tm_roofline_options *o, int threads, bool s
     if (!o->no_arithmetic)
         measure_arithmetic(&t, threads, o->seconds_each, &out->int8[out->n_int8++],
                            &out->fp32[out->n_fp32++]);
+    if (!o->no_arithmetic) measure_clock(&t, threads, o->seconds_each, &out->clock[out->n_clock++]);
     if (!o->no_arithmetic && threads > 1)
         measure_barrier(&t, threads, o->seconds_each, &out->barrier[out->n_barrier++]);
     /* Powers of four from 16 KiB per thread: inside L1, L2, L3 and beyond. */
@@ -319,5 +346,6 @@ tm_json *tm_roofline_to_json(const tm_roofline *r)
     tm_json_set(json, "int8_gmac_per_second", points(r->int8, r->n_int8));
     tm_json_set(json, "fp32_gmac_per_second", points(r->fp32, r->n_fp32));
     tm_json_set(json, "barrier_ns", points(r->barrier, r->n_barrier));
+    tm_json_set(json, "clock_ghz", points(r->clock, r->n_clock));
     return json;
 }

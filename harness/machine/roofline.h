@@ -18,7 +18,7 @@ typedef struct tm_roofline_point {
     size_t bytes; /* memory read by all threads together; 0 for arithmetic */
     /* All last-level caches that the threads can use, if the region should lie beyond them. */
     size_t caches_bytes;
-    double value; /* best trial: 10^9 bytes/s, 10^9 multiply-accumulates/s, or ns */
+    double value; /* best trial: 10^9 bytes/s, 10^9 multiply-accumulates/s, ns, or GHz */
     double median;
     int n_trials;
     const char *method; /* the loop or instruction of the best trial */
@@ -30,7 +30,8 @@ typedef struct tm_roofline {
     tm_roofline_point int8[TM_ROOFLINE_MAX]; /* exact sums: in int32, or int16 on AVX2 and NEON */
     tm_roofline_point fp32[TM_ROOFLINE_MAX];
     tm_roofline_point barrier[TM_ROOFLINE_MAX]; /* ns per barrier; none for one thread */
-    int n_read, n_by_size, n_int8, n_fp32, n_barrier;
+    tm_roofline_point clock[TM_ROOFLINE_MAX];   /* GHz: dependent additions, one per cycle */
+    int n_read, n_by_size, n_int8, n_fp32, n_barrier, n_clock;
 } tm_roofline;
 
 typedef struct tm_roofline_options {
@@ -41,7 +42,7 @@ typedef struct tm_roofline_options {
     size_t available_bytes; /* never use more than half of it */
     double seconds_each;    /* time spent on one point */
     bool sizes;             /* also sweep over sizes */
-    bool no_arithmetic;     /* read bandwidth only: no peaks, no barriers */
+    bool no_arithmetic;     /* read bandwidth only: no peaks, no barriers, no clock */
     bool oversubscribe;
     const tm_interrupt *interrupt; /* checked before each thread count; NULL: never */
 } tm_roofline_options;
@@ -66,8 +67,8 @@ size_t tm_roofline_region(const tm_roofline_options *options, int threads);
 tm_status tm_roofline_measure(const tm_roofline_options *options, tm_roofline *out,
                               tm_error *err) TM_MUST_USE;
 
-/* read_gb_per_second, int8_gmac_per_second, fp32_gmac_per_second, barrier_ns: arrays of {threads,
- * value, ...}. */
+/* read_gb_per_second, int8_gmac_per_second, fp32_gmac_per_second, barrier_ns, clock_ghz: arrays of
+ * {threads, value, ...}. */
 tm_json *tm_roofline_to_json(const tm_roofline *roofline);
 
 #endif

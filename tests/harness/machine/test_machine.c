@@ -113,6 +113,12 @@ static void test_json(void **state)
     assert_true(number(tm_json_at(tm_json_get(hardware, "caches"), 3), "size_bytes") == 8 << 20);
     assert_string_equal(text(environment, "governor"), "powersave");
     assert_string_equal(text(environment, "cgroup_memory_limit_bytes_missing"), "no limit is set");
+    assert_string_equal(text(environment, "host"), "a-laptop");
+    assert_string_equal(text(environment, "microcode"), "0xb8");
+    assert_string_equal(text(environment, "bios"), "1.33.0");
+    /* Of the machine-id only a hash leaves the machine. */
+    assert_int_equal(strlen(text(environment, "host_id")), 16);
+    assert_null(strstr("0123456789abcdef0123456789abcdef", text(environment, "host_id")));
     assert_true(number(environment, "steal_percent_since_boot") == 0);
     tm_json_free(hardware);
     tm_json_free(environment);
@@ -124,6 +130,8 @@ static void test_json(void **state)
     assert_true(tm_json_is_null(tm_json_get(hardware, "numa_nodes")));
     assert_true(tm_json_is_null(tm_json_get(environment, "governor")));
     assert_says(text(environment, "governor_missing"), "not readable");
+    assert_says(text(environment, "host_id_missing"), "machine-id");
+    assert_says(text(environment, "microcode_missing"), "no microcode");
     assert_true(number(environment, "cgroup_cpu_limit") == 1.5);
     tm_json_free(hardware);
     tm_json_free(environment);

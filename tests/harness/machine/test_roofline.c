@@ -47,8 +47,9 @@ static void test_points_are_positive_and_named(void **state)
     assert_int_equal(r->n_fp32, 1);
     assert_true(r->n_by_size > 3);
     assert_true(r->read[0].bytes <= (size_t)8 << 20); /* half of the available memory */
-    const tm_roofline_point *points[] = {r->read, r->int8, r->fp32, r->by_size};
-    for (int i = 0; i < 4; i++) {
+    assert_int_equal(r->n_clock, 1);
+    const tm_roofline_point *points[] = {r->read, r->int8, r->fp32, r->by_size, r->clock};
+    for (int i = 0; i < 5; i++) {
         assert_true(points[i]->value > 0 && points[i]->value >= points[i]->median);
         assert_true(points[i]->n_trials >= 5);
         assert_non_null(points[i]->method);
@@ -57,6 +58,10 @@ static void test_points_are_positive_and_named(void **state)
     const tm_json *first = tm_json_at(tm_json_get(json, "int8_gmac_per_second"), 0);
     assert_true(tm_json_double(tm_json_get(first, "value"), 0) == r->int8[0].value);
     assert_true(tm_json_double(tm_json_get(first, "threads"), 0) == 1);
+    first = tm_json_at(tm_json_get(json, "clock_ghz"), 0);
+    assert_true(tm_json_double(tm_json_get(first, "value"), 0) == r->clock[0].value);
+    /* No core adds more than once per cycle of 10 GHz in a chain. */
+    assert_true(r->clock[0].value < 10);
     tm_json_free(json);
     free(r);
 }
