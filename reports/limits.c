@@ -103,3 +103,17 @@ tm_cell_limit tm_limit_multiply(const tm_cell_summary *cell)
 {
     return limit_of(cell, tm_limit_macs, &cell->macs_per_token);
 }
+
+static tm_measured clock_limit(const tm_json *run, const tm_cell *cell)
+{
+    return tm_limit_find(run, "clock_ghz", cell->threads);
+}
+
+tm_measured tm_limit_clock(const tm_cell_summary *cell)
+{
+    const tm_measured none = {.value = 1};
+    tm_measured clock = limit_of(cell, clock_limit, &none).value;
+    if (!isfinite(clock.value) && isfinite(cell->frequency_after_hz.value))
+        tm_measured_set(&clock, cell->frequency_after_hz.value * 1e-9);
+    return clock;
+}

@@ -22,4 +22,9 @@ typedef struct tm_cell_limit {
 tm_cell_limit tm_limit_read(const tm_cell_summary *cell);
 tm_cell_limit tm_limit_multiply(const tm_cell_summary *cell);
 
+/* The clock of the cores that a cell used, GHz: as the runs that measured the cell measured it for
+ * its number of threads, else as the system showed it after the samples. Missing, with the reason,
+ * if neither is known. */
+tm_measured tm_limit_clock(const tm_cell_summary *cell);
+
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 tm_status tm_report_formats(const char *list, unsigned *out, tm_error *err)
 {
@@ -68,13 +67,7 @@ static void free_work(work *w)
 static tm_status save_file(work *w, const tm_text *text, const char *stem, const char *extension,
                            tm_error *err)
 {
-    char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%s.%s", w->view.options->directory, stem, extension);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return tm_fail(err, TM_IO, "%s: the path of the report is too long", stem);
-    tm_status status = tm_text_save(text, path, err);
-    if (status == TM_OK) tm_text_format(&w->out->files, "%s\n", path);
-    return status;
+    return tm_report_save(text, w->view.options->directory, stem, extension, &w->out->files, err);
 }
 
 static bool has_energy(const work *w)
@@ -195,47 +188,6 @@ static tm_status write_data(work *w, const tm_table_format *format, tm_error *er
         tm_text_free(&text);
         tm_table_free(&table);
     }
-    return status;
-}
-
-static void list_pictures(work *w, const char *directory, const char *stem)
-{
-    for (int i = 0; tm_plot_pictures[i]; i++) {
-        char path[4200];
-        snprintf(path, sizeof path, "%s/%s.%s", directory, stem, tm_plot_pictures[i]);
-        if (access(path, F_OK) == 0) tm_text_format(&w->out->files, "%s\n", path);
-    }
-}
-
-static tm_status write_plots(work *w, tm_error *err)
-{
-    char directory[4096];
-    int n = snprintf(directory, sizeof directory, "%s/plots", w->view.options->directory);
-    if (n < 0 || (size_t)n >= sizeof directory)
-        return tm_fail(err, TM_IO, "plots: the path of the report is too long");
-    tm_status status = tm_make_folders(directory, err);
-    bool is_drawing = w->view.options->run_gnuplot;
-    for (int i = 0; status == TM_OK && i < w->plots.n; i++) {
-        const tm_plot *plot = &w->plots.items[i];
-        tm_error why = {0};
-        status = tm_plot_write(plot, directory, err);
-        if (status != TM_OK) break;
-        tm_text_format(&w->out->files, "%s/%s.gp\n%s/%s.dat\n", directory, plot->stem, directory,
-                       plot->stem);
-        if (!is_drawing) continue;
-        tm_status drawn = tm_plot_run(directory, plot->stem, &why);
-        w->plots.is_drawn[i] = drawn == TM_OK;
-        if (drawn == TM_OK) {
-            list_pictures(w, directory, plot->stem);
-            continue;
-        }
-        tm_text_format(&w->out->remarks, "%s\n", why.message);
-        /* If gnuplot is missing, one message is enough for all plots. */
-        is_drawing = drawn != TM_UNSUPPORTED;
-    }
-    if (!w->view.options->run_gnuplot && w->plots.n)
-        tm_text_format(&w->out->remarks, "plots were not drawn: run `gnuplot *.gp` in %s\n",
-                       directory);
     return status;
 }
 
@@ -420,7 +372,8 @@ static tm_status write_folder(work *w, tm_error *err)
     const tm_report_options *options = w->view.options;
     tm_status status = tm_make_folders(options->directory, err);
     /* Plots come first, because report.md lists those that could not be drawn. */
-    if (status == TM_OK) status = write_plots(w, err);
+    if (status == TM_OK)
+        status = tm_report_draw(&w->plots, options->directory, options->run_gnuplot, w->out, err);
     w->plot_remarks_length = w->out->remarks.length;
     for (int i = 0; i < TM_TABLE_N_FORMATS && status == TM_OK; i++) {
         const tm_table_format *format = &tm_table_formats[i];

@@ -93,6 +93,14 @@ typedef struct tm_plots {
 tm_status tm_report_plots(const tm_report_view *view, tm_plots *out, tm_error *err) TM_MUST_USE;
 void tm_plots_free(tm_plots *plots);
 
+/* report_files.c: writes DIR/STEM.EXTENSION and lists it in `files`. Errors: IO, NOMEM. */
+tm_status tm_report_save(const tm_text *text, const char *directory, const char *stem,
+                         const char *extension, tm_text *files, tm_error *err) TM_MUST_USE;
+/* The plots in DIR/plots, with pictures if gnuplot runs; what could not be drawn becomes a remark.
+ * Errors: IO, NOMEM. */
+tm_status tm_report_draw(tm_plots *plots, const char *directory, bool run_gnuplot, tm_report *out,
+                         tm_error *err) TM_MUST_USE;
+
 /* report_growth.c: time per token and its floor along one axis (0: model size, 1: context, 2:
  * sequences); no points without a series. Free *out also after an error. */
 tm_status tm_report_plot_growth(const tm_report_view *view, int axis, tm_plot *out,
