@@ -71,7 +71,7 @@ LDFLAGS_ALL := -pthread $(SAN_$(MODE)) $(FOR_MUSL) $(LDFLAGS)
 # For the one C++ file: the same warnings, without those for C only.
 CXXFLAGS_ALL := -std=c++17 $(filter-out -std=c11 -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS_ALL)) \
                 $(if $(SAN_$(MODE)),-fno-sanitize=vptr) $(CXXFLAGS)
-LIBS     := -lcjson -lhwloc -lpcre2-8 -lm
+LIBS     := -lcjson -lhwloc -lpcre2-8 -lzstd -lm
 GBENCH_PLUGIN := $(if $(filter yes,$(GBENCH)),$(BUILD)/ternmark-gbench.so)
 
 # Compiler flags by the instruction set that ends a kernel file's name. No other place knows them.
@@ -142,7 +142,7 @@ $(BUILD)/gen/version.h: FORCE
 # Libraries are probed once per compiler and flags, before anything is compiled.
 PROBE = scripts/probe.sh '$(CC) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS) $(FOR_MUSL)'
 $(BUILD)/libraries: $(BUILD)/flags scripts/probe.sh $(if $(MUSL),$(STATIC)/made)
-	@$(PROBE) cjson hwloc pcre2-8 papi.h sensors/sensors.h
+	@$(PROBE) cjson hwloc pcre2-8 zstd papi.h sensors/sensors.h
 	@touch $@
 $(BUILD)/benchmark: $(BUILD)/flags scripts/probe.sh
 	@scripts/probe.sh '$(CXX) $(SAN_$(MODE)) $(CFLAGS) $(LDFLAGS)' benchmark

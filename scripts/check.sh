@@ -261,7 +261,7 @@ arm=no
 if wants arm; then
     if [ "$(uname -m)" = aarch64 ]; then
         skip_all arm "this machine is AArch64: the unit stage runs these tests natively"
-    elif ! scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc cmocka >"$logs/probe" 2>&1; then
+    elif ! scripts/probe.sh aarch64-linux-gnu-gcc cjson hwloc pcre2-8 zstd cmocka >"$logs/probe" 2>&1; then
         skip_all arm "$(head -n 1 "$logs/probe")"
     else
         arm=yes

@@ -32,6 +32,7 @@ demo   make                     make
 demo   libcjson-dev             lib:cjson
 demo   libhwloc-dev             lib:hwloc
 demo   libpcre2-dev             lib:pcre2-8
+demo   libzstd-dev              lib:zstd
 demo   libpapi-dev              lib:papi
 demo   libsensors-dev           lib:sensors
 demo   g++                      g++
@@ -64,6 +65,7 @@ check  libc6-dev-arm64-cross    -
 cross  libcjson-dev:arm64       -
 cross  libhwloc-dev:arm64       -
 cross  libpcre2-dev:arm64       -
+cross  libzstd-dev:arm64        -
 cross  libcmocka-dev:arm64      -
 static musl-dev:arm64           -
 LIST

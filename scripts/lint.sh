@@ -77,6 +77,7 @@ rule_third_party_headers_have_one_door() {
 cJSON.h harness/base/json.c
 hwloc.h engine/topology.c
 pcre2.h engine/tokenizer_split.c harness/measure/peer_answer.c
+zstd.h harness/record/pack.c
 sensors.h harness/probe/sensor_library.c
 papi.h harness/probe/papi_events.c tests/harness/probe/fake_papi.c
 benchmark.h harness/measure/gbench.cc

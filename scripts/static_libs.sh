@@ -2,7 +2,7 @@
 # The static libraries that `make static` links, and for musl the headers too.
 #
 #   scripts/static_libs.sh fetch [NAME...]     Debian's sources into build/source, by apt-get; default:
-#                                              cjson hwloc pcre2
+#                                              cjson hwloc pcre2 libzstd
 #   scripts/static_libs.sh "COMPILER" DIR      DIR/lib/lib*.a, and DIR/include for musl
 #
 # A library that the compiler can link statically already is used as it is. Debian has no static
@@ -43,8 +43,9 @@ fetch() {
         (cd "$state/out" && apt source --download-only "$name") >"$state/log" 2>&1 ||
             { tail -n 3 "$state/log" >&2; die "apt-get source $name failed"; }
         rm -rf "$source/$name.new" && mkdir -p "$source/$name.new" &&
-            tar xf "$state"/out/"$name"_*.orig.tar.* -C "$source/$name.new" --strip-components 1 &&
-            tar xf "$state"/out/"$name"_*.debian.tar.* -C "$source/$name.new" 2>/dev/null
+            tar xf "$state"/out/"$name"_*.orig.tar.*[z2] -C "$source/$name.new" --strip-components 1 &&
+            tar xf "$state"/out/"$name"_*.debian.tar.*[z2] -C "$source/$name.new" ||
+            die "$name: its source cannot be unpacked" # [z2]: not its signature, .asc
         if [ -s "$source/$name.new/debian/patches/series" ]; then
             (cd "$source/$name.new" && while read -r patch _; do
                 case $patch in '' | '#'*) continue ;; esac
@@ -57,7 +58,7 @@ fetch() {
 
 if [ "${1:-}" = fetch ]; then
     shift
-    [ $# -gt 0 ] || set -- cjson hwloc pcre2
+    [ $# -gt 0 ] || set -- cjson hwloc pcre2 libzstd
     fetch "$@"
     exit 0
 fi
@@ -87,7 +88,7 @@ has() { # library: a static program links with it as it is
 }
 need() { # name
     [ -d "$source/$1" ] ||
-        die "no static lib$1 for $target: run scripts/deps.sh static (or cross: libcjson only), which fetches Debian's source of it"
+        die "no static lib${1#lib} for $target: run scripts/deps.sh static (or cross: libcjson only), which fetches Debian's source of it"
 }
 
 if ! has cjson; then
@@ -110,6 +111,12 @@ if ! has pcre2-8; then
     done
     compile pcre2-8 "${files[@]}"
     cp pcre2.h "$out/include/"
+fi
+if ! has zstd; then
+    need libzstd
+    flags=(-DZSTD_DISABLE_ASM -DZSTD_LEGACY_SUPPORT=0)
+    compile zstd "$source"/libzstd/lib/{common,compress,decompress}/*.c
+    cp "$source"/libzstd/lib/{zstd,zstd_errors}.h "$out/include/"
 fi
 if ! has hwloc; then
     need hwloc

@@ -2,6 +2,7 @@
 
 #include "harness/base/hash.h"
 #include "harness/base/user_file.h"
+#include "harness/record/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,20 +122,20 @@ static tm_status take_line(const char *path, int number, const char *text, size_
     if (status != TM_OK) return tm_fail_in(err, "%s: line %d", path, number);
     if (record->kind != TM_RECORD_UNKNOWN)
         out->n++;
+    else if (strcmp(record->unknown_kind, TM_PACK_HEADER_KIND) == 0)
+        return TM_OK; /* an unpacked store that kept the header */
     else if (out->n_unknown++ == 0)
         snprintf(out->unknown_kind, sizeof out->unknown_kind, "%.31s", record->unknown_kind);
     return TM_OK;
 }
 
-tm_status tm_records_read(const char *path, tm_records *out, tm_error *err)
+tm_status tm_records_parse(const char *path, const char *text, size_t length, tm_records *out,
+                           tm_error *err)
 {
-    char *text;
-    size_t length;
     line_set lines = {0};
-    memset(out, 0, sizeof *out);
-    tm_status status = tm_user_file_read_all(path, &text, &length, err);
-    if (status != TM_OK) return status;
+    tm_status status = TM_OK;
     int room = 0, number = 0;
+    memset(out, 0, sizeof *out);
     const char *p = text, *end = text + length;
     while (p < end) {
         const char *newline = memchr(p, '\n', (size_t)(end - p));
@@ -165,8 +166,25 @@ tm_status tm_records_read(const char *path, tm_records *out, tm_error *err)
         status = tm_fail(err, TM_FORMAT, "%s: not a ternmark store: %s", path, out->refused);
 done:
     free(lines.slots);
-    free(text);
     if (status != TM_OK) tm_records_free(out);
+    return status;
+}
+
+tm_status tm_records_read(const char *path, tm_records *out, tm_error *err)
+{
+    char *text;
+    size_t length;
+    memset(out, 0, sizeof *out);
+    tm_status status = tm_user_file_read_all(path, &text, &length, err);
+    const bool is_packed = status == TM_OK && tm_pack_is(text, length);
+    if (is_packed) {
+        char *packed = text;
+        status = tm_pack_open(path, packed, length, &text, &length, err);
+        free(packed);
+    }
+    if (status == TM_OK) status = tm_records_parse(path, text, length, out, err);
+    if (status == TM_OK) out->is_packed = is_packed;
+    free(text);
     return status;
 }
 
@@ -222,12 +240,14 @@ static tm_status whole_lines(int fd, const char *path, off_t size, off_t *whole,
     return TM_OK;
 }
 
-/* Whether the file begins like a store, as an empty file and a torn first line do. */
-static bool looks_like_store(int fd)
+/* Refuses a file that does not begin like a store, as an empty file and a torn first line do. */
+static tm_status check_first_bytes(int fd, const char *path, tm_error *err)
 {
     char head[sizeof first_bytes] = "";
     ssize_t got = pread(fd, head, sizeof first_bytes - 1, 0);
-    return got >= 0 && memcmp(head, first_bytes, (size_t)got) == 0;
+    if (got >= 0 && memcmp(head, first_bytes, (size_t)got) == 0) return TM_OK;
+    if (got > 0 && tm_pack_is(head, (size_t)got)) return tm_pack_refuse(path, err);
+    return tm_fail(err, TM_ARG, "%s: not a ternmark store; the file is unchanged", path);
 }
 
 /* Tries for a second: a killed writer may hold the lock a moment longer, through a child between
@@ -285,10 +305,8 @@ tm_status tm_store_open(const char *path, tm_store **out, tm_error *err)
         status = tm_fail(err, TM_IO, "%s: %s", path, strerror(errno));
         goto fail;
     }
-    if (!looks_like_store(store->fd)) {
-        status = tm_fail(err, TM_ARG, "%s: not a ternmark store; the file is unchanged", path);
-        goto fail;
-    }
+    status = check_first_bytes(store->fd, path, err);
+    if (status != TM_OK) goto fail;
     status = whole_lines(store->fd, path, st.st_size, &whole, err);
     if (status != TM_OK) goto fail;
     if (whole < st.st_size && ftruncate(store->fd, whole) != 0) {

@@ -15,10 +15,14 @@ typedef struct tm_records {
     int n_repeated;        /* lines that were there already, byte for byte */
     int n_unknown;         /* lines of unknown kinds */
     char unknown_kind[32]; /* the first of these kinds */
+    bool is_packed;        /* they came from a pack (pack.h), which no run can continue */
 } tm_records;
-/* Errors: IO, ARG (a folder, not a regular file), FORMAT (line number: every line was refused),
- * UNSUPPORTED (schema), NOMEM. */
+/* Reads a store, or the store in a pack. Errors: IO, ARG (a folder, not a regular file), FORMAT
+ * (line number: every line was refused; a damaged pack), UNSUPPORTED (schema), NOMEM. */
 tm_status tm_records_read(const char *path, tm_records *out, tm_error *err) TM_MUST_USE;
+/* The same of the lines of a store; path: for messages. */
+tm_status tm_records_parse(const char *path, const char *text, size_t length, tm_records *out,
+                           tm_error *err) TM_MUST_USE;
 void tm_records_free(tm_records *records);
 /* Sentences about the lines that were left out; NULL if there were none. */
 const char *tm_records_left_out(const tm_records *records, char *text, size_t size);

@@ -1,5 +1,7 @@
 #include "harness/sweep/sweep_store.h"
 
+#include "harness/record/pack.h"
+
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -86,6 +88,7 @@ static tm_status read_store(const char *store, const tm_machine *machine, bool a
     tm_status status = tm_records_read(store, records, err);
     /* Another schema: the user chose the wrong store; this machine lacks nothing. */
     if (status == TM_UNSUPPORTED) err->status = status = TM_ARG;
+    if (status == TM_OK && records->is_packed) status = tm_pack_refuse(store, err);
     return status == TM_OK && !allow_machine ? same_machine(store, machine, records, err) : status;
 }
 
