@@ -337,7 +337,8 @@ static tm_status print_result(const fleet *f, tm_call *call, tm_error *err)
                 r->n_samples, r->remark);
     }
     if (is_reported)
-        fprintf(call->out, "reports: %s/NODE-report\n", f->folder);
+        fprintf(call->out, "reports: %s/NODE-report%s\n", f->folder,
+                f->n > 1 ? ", all nodes compared: machines-report" : "");
     else
         fprintf(call->out, "no report: see %s/report.log\n", f->folder);
     if (n_failed > 0)

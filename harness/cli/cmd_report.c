@@ -28,11 +28,15 @@ static tm_status read_sizes(tm_model_size **out, int *n, tm_error *err)
     return *out ? TM_OK : tm_fail(err, TM_NOMEM, "out of memory for the sizes of models");
 }
 
-/* STORE.jsonl -> STORE-report */
+/* STORE.jsonl and its pack STORE.jsonl.zst -> STORE-report */
 static tm_status default_directory(const char *store, char *out, size_t size, tm_error *err)
 {
-    size_t n = strlen(store), suffix = strlen(".jsonl");
-    if (n > suffix && strcmp(store + n - suffix, ".jsonl") == 0) n -= suffix;
+    static const char *const suffixes[] = {".zst", ".jsonl"};
+    size_t n = strlen(store);
+    for (int i = 0; i < 2; i++) {
+        const size_t suffix = strlen(suffixes[i]);
+        if (n > suffix && strncmp(store + n - suffix, suffixes[i], suffix) == 0) n -= suffix;
+    }
     int wrote = snprintf(out, size, "%.*s-report", (int)n, store);
     if (wrote < 0 || (size_t)wrote >= size)
         return tm_fail(err, TM_ARG, "the path of the store has %zu bytes; use --output DIR",

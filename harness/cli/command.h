@@ -15,7 +15,7 @@
 
 /* Options of one command at most, and arguments. */
 #define TM_COMMAND_OPTIONS_MAX   64
-#define TM_COMMAND_ARGUMENTS_MAX 64
+#define TM_COMMAND_ARGUMENTS_MAX 1024 /* stores of a fleet */
 
 /* One run of a command. */
 typedef struct tm_call {

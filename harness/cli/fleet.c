@@ -103,13 +103,20 @@ void tm_fleet_report_script(const tm_fleet_settings *s, const char *name, tm_tex
     tm_text_format(
         out,
         "set -u\n"
+        "folder='%s'\n"
+        "program='%s'\n"
         "status=0\n"
-        "for store in '%s'/*.jsonl; do\n"
-        "    '%s' report \"$store\" -o \"${store%%.jsonl}-report\" >/dev/null || status=$?\n"
+        "stores=(\"$folder\"/*.jsonl)\n"
+        "for store in \"${stores[@]}\"; do\n"
+        "    \"$program\" report \"$store\" -o \"${store%%.jsonl}-report\" >/dev/null || "
+        "status=$?\n"
         "done\n"
-        "echo \"$status\" >'%s/report.status'\n"
+        "if [ ${#stores[@]} -gt 1 ]; then\n"
+        "    \"$program\" report \"${stores[@]}\" -o \"$folder/machines-report\" || status=$?\n"
+        "fi\n"
+        "echo \"$status\" >\"$folder/report.status\"\n"
         "exit \"$status\"\n",
-        s->folder, s->program, s->folder);
+        s->folder, s->program);
 }
 
 tm_status tm_fleet_ask(const char *const *argv, const tm_interrupt *interrupt, char **text,

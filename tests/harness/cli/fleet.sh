@@ -70,8 +70,8 @@ printf '%s\n' "sbatch --parsable --hold $work/f/job.sh" "scontrol update JobId=7
     "scontrol update JobId=7_1 Partition=main ReqNodeList=n2" "sbatch --parsable --dependency=afterany:7 $work/f/report.sh" \
     "scontrol release 7" | cmp -s - calls
 verdict $? "an array whose tasks are given their nodes before it is released, and a dependent job"
-[ -s f/n1-report/report.md ] && [ -s f/n2-report/report.md ]
-verdict $? "the dependent job reports"
+[ -s f/n1-report/report.md ] && [ -s f/n2-report/report.md ] && [ -s f/machines-report/report.md ]
+verdict $? "the dependent job reports on each node and compares them"
 touch other_cpu forgotten
 expect 0 "a job that Slurm has forgotten has ended" '"exit_status":	0' fleet s.json --folder f -q --format json
 jq -e '.nodes | map(.samples) == [2, 2] and (.[1].remark | test("its CPU is Another CPU; n1 of the same partition has"))' out >/dev/null

@@ -25,7 +25,7 @@ expect 2 "help for an unknown command" 'did you mean "bench"' help bnech
 expect 2 "an unknown option suggests the nearest" 'did you mean .--threads.' bench --thread 2
 expect 2 "a missing required option" '--model is missing' bench
 expect 2 "a missing argument prints the usage" 'usage: ternmark run' run
-expect 2 "one argument too many" 'unexpected argument "b".*usage: ternmark report' report a b
+expect 2 "one argument too many" 'unexpected argument "b".*usage: ternmark export' export a b
 expect 2 "a value that is no number" '--processes is "x"; expected a whole number from 1 to 1000' \
     bench -m null:1000 --processes x
 expect 2 "a flag with a value" '--quiet takes no value' bench -m null:1000 --quiet=yes
