@@ -2,6 +2,7 @@
  * meter. */
 #include "harness/cli/commands.h"
 #include "harness/probe/probe_meter.h"
+#include "harness/record/pack.h"
 #include "harness/sweep/meter_import.h"
 
 #include <math.h>
@@ -29,6 +30,7 @@ static tm_status import_log(const char *store_path, const char *csv, double offs
     int n_made = 0;
     char text[960];
     tm_status status = tm_records_read(store_path, &records, err);
+    if (status == TM_OK && records.is_packed) status = tm_pack_refuse(store_path, err);
     if (status == TM_OK && tm_records_left_out(&records, text, sizeof text))
         fprintf(stderr, "ternmark import: %s\n", text);
     if (status == TM_OK && !tm_meter_series_read(csv, 0, &series))

@@ -25,6 +25,7 @@ fi
 
 cp q.jsonl.zst before
 expect 2 "bench does not continue a pack" "a pack cannot be continued; get its store with" "${bench[@]}" --store q.jsonl.zst
+expect 2 "import does not add to a pack" "a pack cannot be continued" import q.jsonl.zst --meter-csv q.jsonl
 expect 2 "a pack is not packed again" "q.jsonl.zst: is a pack already" pack q.jsonl.zst -o twice.zst
 expect 2 "a pack does not replace its store" "q.jsonl" pack q.jsonl -o q.jsonl
 : >empty.jsonl
