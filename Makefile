@@ -87,8 +87,9 @@ ISA_dotprod    := -march=armv8.2-a+dotprod
 ISA_i8mm       := -march=armv8.2-a+dotprod+i8mm
 ISA_bf16       := -march=armv8.2-a+bf16
 ISA_fp16       := -march=armv8.2-a+fp16
+ISA_fhm        := -march=armv8.2-a+fp16fml
 X86_ISAS       := avx2 avx512 avx512vnni avx512vbmi avx512bf16 avxvnni amxint8
-ARM_ISAS       := neon dotprod i8mm bf16 fp16
+ARM_ISAS       := neon dotprod i8mm bf16 fp16 fhm
 FOREIGN_ISAS   := $(if $(filter x86_64,$(ARCH)),$(ARM_ISAS),$(X86_ISAS))
 
 # A kernel file is built when its ISA belongs to this architecture.

@@ -87,6 +87,7 @@ static unsigned detect(void)
     if (hwcap2 & 1ul << 13) isa |= TM_ISA_I8MM;
     if (hwcap2 & 1ul << 14) isa |= TM_ISA_BF16;
     if (hwcap & 1ul << 10) isa |= TM_ISA_FP16; /* ASIMDHP */
+    if (hwcap & 1ul << 23) isa |= TM_ISA_FHM;  /* ASIMDFHM */
     return isa;
 }
 

@@ -20,7 +20,8 @@
     X(DOTPROD, dotprod)                                                                            \
     X(I8MM, i8mm)                                                                                  \
     X(BF16, bf16) /* AArch64 dot products and matrices of bfloat16 */                              \
-    X(FP16, fp16) /* AArch64 half-precision arithmetic */
+    X(FP16, fp16) /* AArch64 half-precision arithmetic */                                          \
+    X(FHM, fhm)   /* AArch64 products of halves added to floats: fmlal */
 
 enum {
 #define TM_ISA_INDEX(upper, lower) TM_ISA_INDEX_##upper,
@@ -41,6 +42,7 @@ enum {
 #define TM_ISA_I8MM       (1u << TM_ISA_INDEX_I8MM)
 #define TM_ISA_BF16       (1u << TM_ISA_INDEX_BF16)
 #define TM_ISA_FP16       (1u << TM_ISA_INDEX_FP16)
+#define TM_ISA_FHM        (1u << TM_ISA_INDEX_FHM)
 
 /* Bits this machine has, without those that tm_cpu_limit removed. Detected once. Any thread. */
 unsigned tm_cpu_isa(void);

@@ -48,6 +48,7 @@ tl1r16_lut_neon    1 tbl     64 1024
 tl1r16_lut_dotprod 1 tbl     64 1024
 f32r16_fma_neon    1 fmla    16   64
 f16r16_fma_neon    1 fmla    16   64
+f16r16_fma_fhm     1 fmlal   32  128
 bf16r16_fma_neon   1 fmla    16   64
 bf16r16_dot_bf16   1 bfdot   16  128
 q2r16_q80_neon     1 MUL     16  128 rows_of_16_for_1

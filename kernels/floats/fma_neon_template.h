@@ -2,11 +2,10 @@
  * defined TM_FMA_WEIGHT (kernels/panel.h). It defines the functions of a kernel row; all are
  * static.
  *
- * Why not half-precision arithmetic (FEAT_FP16, FEAT_FHM)? fmlal multiplies halves exactly into
- * floats, but it has 4 lanes, as fmla does, and needs the activations as halves: either rounded to
- * 11 bits, or split into two halves with two fmlal, which costs the same as fcvtl and fmla do here.
- * fmla of halves has 8 lanes, but it rounds each sum to 11 bits and overflows at 65504: the error
- * of a row would grow by 2^-11 for each column, which is no baseline to compare with. */
+ * Without half-precision arithmetic (FEAT_FP16): its fmla has 8 lanes, but it rounds each sum to 11
+ * bits and overflows at 65504. The error of a row would grow by 2^-11 for each column, which is no
+ * baseline to compare with. f16r16_fma_fhm.c has the products that are exact; it defines
+ * TM_FMA_OWN_DECODE, and then decode() and the functions of the row itself. */
 #ifndef TM_KERNELS_FLOATS_FMA_NEON_TEMPLATE_H
 #define TM_KERNELS_FLOATS_FMA_NEON_TEMPLATE_H
 
@@ -38,6 +37,7 @@ TM_ALWAYS_INLINE float32x4_t load_quad(const uint8_t *at, int c, int quad, int t
                                             : vshlq_n_u32(pair, 16));
 }
 
+#if !defined TM_FMA_OWN_DECODE
 /* One token: column c goes to chain c % 4, and the chains are added up every TM_PANEL_UNITS columns
  * of each, so that no sum is longer than TM_FLOAT_TOLERANCE counts. */
 static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_end, float *y)
@@ -90,6 +90,8 @@ static void decode(const tm_weight *w, const tm_act *x, int row_begin, int row_e
         if (n < TM_GROUP) memcpy(y + row, piece, (size_t)n * sizeof *y);
     }
 }
+
+#endif
 
 /* 8 rows (2 vectors) x WIDTH sums in registers: 2 x 12 = 24 of 32; the other 8 rows of the group
  * afterwards. Callers pass literals for the constants, so that every loop over them unrolls. */
@@ -179,6 +181,8 @@ static const tm_panel_ops ops = {
     .micro = micro,
 };
 
+#if !defined TM_FMA_OWN_DECODE
 TM_PANEL_FUNCTIONS(ops)
+#endif
 
 #endif

@@ -12,7 +12,8 @@ static void test_bits_agree_with_the_compiler(void **state)
     unsigned isa = tm_cpu_isa();
     (void)state;
 #if defined(__x86_64__)
-    const unsigned arm = TM_ISA_NEON | TM_ISA_DOTPROD | TM_ISA_I8MM | TM_ISA_BF16 | TM_ISA_FP16;
+    const unsigned arm =
+        TM_ISA_NEON | TM_ISA_DOTPROD | TM_ISA_I8MM | TM_ISA_BF16 | TM_ISA_FP16 | TM_ISA_FHM;
     __builtin_cpu_init();
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                 __builtin_cpu_supports("bmi2");

@@ -41,7 +41,7 @@ for cpu in $cpus; do
     case $cpu in
     cortex-a53) has='["neon"]' kernel=i2r16_mad_neon ;;
     cortex-a76 | neoverse-n1) has='["dotprod","neon"]' kernel=i2r16_mad_dotprod ;;
-    max) has='["bf16","dotprod","i8mm","neon"]' kernel=i2r16_mad_i8mm ;;
+    max) has='["bf16","dotprod","fhm","i8mm","neon"]' kernel=i2r16_mad_i8mm ;;
     host) has='[]' kernel=i2r16_mad_scalar ;; # at least the portable kernels
     esac
     jq -e --argjson has "$has" '[.[] | select(.available).isa | split("+")[]] | unique - ["none"] | if $has == [] then true else . == $has end' out >/dev/null
