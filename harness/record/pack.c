@@ -231,10 +231,11 @@ static tm_status check(const decoder *d, size_t head, const promise *said, tm_er
                        d->path, lines, said->lines);
     hash_text(d->text + head, length, hash);
     if (strcmp(hash, said->hash) != 0)
-        return tm_fail(err, TM_FORMAT,
-                       "%s: this pack was changed: the hash of its store is %s, and its header "
-                       "names %s",
-                       d->path, hash, said->hash);
+        return tm_fail(
+            err, TM_FORMAT,
+            "%s: this pack was changed: its store does not have the hash that its header "
+            "names (it is %s now)",
+            d->path, hash);
     return TM_OK;
 }
 
