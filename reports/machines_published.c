@@ -51,6 +51,22 @@ static bool has_test(const tm_published_value *v, const tm_machine_place *place,
     return strncmp(v->metric, cell->test, n) == 0 && strcmp(v->metric + n, " throughput") == 0;
 }
 
+/* Of a device's name up to its description: "Apple M2 Ultra" of "Apple M2 Ultra (64 GB)". */
+static int device_length(const char *device)
+{
+    int length = (int)strcspn(device, "(,;");
+    while (length > 0 && device[length - 1] == ' ') length--;
+    return length > 60 ? 60 : length;
+}
+
+/* A source may describe one machine in two ways. */
+static bool is_of(const tm_published_value *v, const char *paper, const char *device)
+{
+    const int n = device_length(device);
+    return strcmp(v->paper, paper) == 0 && device_length(v->device) == n &&
+           strncmp(v->device, device, (size_t)n) == 0;
+}
+
 /* The number of threads that the conditions state; 0: all cores, or not stated. */
 static int threads_of(const tm_published_value *v)
 {
@@ -101,8 +117,8 @@ const tm_published_value *tm_published_machine_value(const tm_published *publish
     bool is_exact = false;
     for (int i = 0; i < published->n; i++) {
         const tm_published_value *v = &published->items[i];
-        if (strcmp(v->paper, machine->paper) != 0 || strcmp(v->device, machine->device) != 0 ||
-            !isfinite(v->value) || !has_shape(v, label) || !has_test(v, place, quantity) ||
+        if (!is_of(v, machine->paper, machine->device) || !isfinite(v->value) ||
+            !has_shape(v, label) || !has_test(v, place, quantity) ||
             !(arm == TM_MACHINE_BASELINE ? is_baseline(v) : is_ternary(v)))
             continue;
         const int threads = threads_of(v);
@@ -116,13 +132,11 @@ const tm_published_value *tm_published_machine_value(const tm_published *publish
     return best;
 }
 
-/* "Apple M2 Ultra": the device up to its description. */
+/* "Apple M2 Ultra (2410.16144)": the device and the source up to their descriptions. */
 static void name_machine(tm_published_machine *m)
 {
-    const int n = (int)strcspn(m->device, "(,;");
-    int length = n > 40 ? 40 : n;
-    while (length > 0 && m->device[length - 1] == ' ') length--;
-    snprintf(m->name, sizeof m->name, "%.*s (%.60s)", length, m->device, m->paper);
+    snprintf(m->name, sizeof m->name, "%.*s (%.*s)", device_length(m->device), m->device,
+             (int)strcspn(m->paper, " "), m->paper);
 }
 
 bool tm_published_is_at(const tm_published *published, const tm_published_machine *machine,
@@ -142,7 +156,8 @@ static bool is_at(const tm_published *published, int item, const tm_published_ma
                   const tm_machine_place *place)
 {
     const tm_published_value *v = &published->items[item];
-    return has_shape(v, tm_cell_shape(place->cell)) &&
+    return strncmp(v->device, "not labelled", 12) != 0 &&
+           has_shape(v, tm_cell_shape(place->cell)) &&
            (has_test(v, place, TM_MACHINE_SPEED) || has_test(v, place, TM_MACHINE_JOULES)) &&
            tm_published_is_at(published, machine, place);
 }
@@ -160,8 +175,7 @@ tm_status tm_published_machines_make(const tm_published *published, const tm_mac
         tm_published_machine own = {published->items[i].paper, published->items[i].device, ""};
         bool is_known = false, has_value = false;
         for (int k = 0; k < out->n && !is_known; k++)
-            is_known = strcmp(out->items[k].paper, own.paper) == 0 &&
-                       strcmp(out->items[k].device, own.device) == 0;
+            is_known = is_of(&published->items[i], out->items[k].paper, out->items[k].device);
         for (int p = 0; p < places->n && !is_known && !has_value; p++)
             has_value = is_at(published, i, &own, &places->items[p]);
         if (is_known || !has_value) continue;

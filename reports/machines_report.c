@@ -39,31 +39,11 @@ static const char reading[] =
     "is "
     "another column. Machines are compared where their intervals do not overlap. These intervals "
     "are 95 % within one run, so they do not cover drift between the days of two machines. "
-    "Tokens/s "
-    "per core divides by the physical cores that the threads can use, per GHz by the measured "
+    "Tokens/s per core divides by the physical cores that the threads can use, per GHz by the "
+    "measured "
     "clock. Generation is compared with the read bandwidth of the same machine, a prompt with its "
     "multiply peak. Joules are compared within one scope only. Emulated, fake and published values "
     "are marked, and they get no rank and no ratio.\n";
-
-static int count_shown(const work *w)
-{
-    int n = 0;
-    for (int i = 0; i < w->places.n; i++) n += tm_machines_is_shown(&w->view, &w->places.items[i]);
-    return n;
-}
-
-/* Remarks about machines, and what is left out of the tables. */
-static void put_remarks(const work *w, tm_text *out)
-{
-    const int n = w->places.n - count_shown(w);
-    tm_text_add(out, tm_text_string(&w->machines.remarks));
-    if (n > 0)
-        tm_text_format(out,
-                       "- %d combination%s of model, test and threads %s measured on one machine "
-                       "only: values.csv and the report of its store have the values.\n",
-                       n, tm_plural(n), n == 1 ? "is" : "are");
-    if (!w->machines.remarks.length && n == 0) tm_text_add(out, "None.\n");
-}
 
 static void put_plot_reasons(const work *w, tm_text *out)
 {
@@ -71,7 +51,7 @@ static void put_plot_reasons(const work *w, tm_text *out)
         tm_text_format(out, "No plot: %s.\n\n", w->plots.reasons[i]);
 }
 
-/* The tables in one format. title: what begins a heading of Markdown; NULL: text. */
+/* The tables in one format, with headings if it is Markdown. */
 static tm_status put_tables(const work *w, tm_table_writer put, bool is_markdown, tm_text *out,
                             tm_error *err)
 {
@@ -93,7 +73,7 @@ static tm_status write_markdown(work *w, tm_error *err)
     tm_text_add(&text, "# ternmark report: machines\n\n");
     tm_text_add(&text, reading);
     tm_text_add(&text, "\n## Remarks\n\n");
-    put_remarks(w, &text);
+    tm_machines_remarks(&w->view, &text);
     tm_text_add_char(&text, '\n');
     tm_status status = put_tables(w, tm_table_write_markdown, true, &text, err);
     tm_text_add(&text, "\n## Plots\n\n");
@@ -167,7 +147,7 @@ static tm_status write_page(work *w, tm_error *err)
     tm_page_prose(&page, reading);
     tm_status status = tm_page_table(&page, &w->answers, err);
     tm_page_section(&page, "Remarks", false);
-    put_remarks(w, &text);
+    tm_machines_remarks(&w->view, &text);
     tm_page_prose(&page, tm_text_string(&text));
     tm_page_section(&page, "Machines", false);
     if (status == TM_OK) status = tm_page_table(&page, &w->table, err);
@@ -236,7 +216,7 @@ tm_status tm_machines_report(const tm_machine_store *stores, int n,
     if (status == TM_OK) status = put_tables(w, tm_table_write_text, false, &out->text, err);
     if (status == TM_OK) {
         tm_text_add_char(&out->text, '\n');
-        put_remarks(w, &out->text);
+        tm_machines_remarks(&w->view, &out->text);
     }
     if (status == TM_OK && options->directory) status = write_folder(w, err);
     if (status == TM_OK && options->page) status = write_page(w, err);

@@ -178,7 +178,10 @@ static void add_facts(const tm_machines_view *view, const tm_machine_place *plac
                     ? NULL
                     : tm_published_machine_value(view->published, &view->others->items[m], place,
                                                  arm->kind, TM_MACHINE_SPEED);
-            tm_table_add_cell(out, "%s", fact == 0 && v ? v->system : "-");
+            if (fact == 0 && v) /* the note of the value has the rest of the name */
+                tm_table_add_cell(out, "%.*s", (int)strcspn(v->system, "(;,"), v->system);
+            else
+                tm_table_add_cell(out, "-");
         }
     }
 }

@@ -17,6 +17,9 @@ typedef struct tm_machines_view {
 /* Whether a place compares: several machines have a cell in it, or there is only one machine. */
 bool tm_machines_is_shown(const tm_machines_view *view, const tm_machine_place *place);
 
+/* What a reader must know besides: lines of a Markdown list, or "None.". */
+void tm_machines_remarks(const tm_machines_view *view, tm_text *out);
+
 /* What each machine is and can do. Errors of all: NOMEM. Free *out also after an error. */
 tm_status tm_machines_table(const tm_machines_view *view, tm_table *out, tm_error *err) TM_MUST_USE;
 /* Which machine is faster, uses its memory better and needs fewer joules: a row per place. */

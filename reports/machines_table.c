@@ -113,6 +113,11 @@ static void put_build(const tm_json *run, char text[160])
                  commit[0] ? commit : "commit not recorded");
 }
 
+static void put_run(const tm_json *run, char text[160])
+{
+    snprintf(text, 160, "%.24s", tm_json_text(tm_json_get(run, "run"), ""));
+}
+
 static void put_day(const tm_json *run, char text[160])
 {
     snprintf(text, 160, "%.10s", tm_machines_text(run, "environment", "date"));
@@ -140,6 +145,7 @@ typedef enum row {
     DAYS,
     BUILDS,
     STORES,
+    RUNS,
     CHANGED,
     N_ROWS
 } row;
@@ -168,6 +174,7 @@ static const struct {
     [DAYS] = {"Measured on", "days"},
     [BUILDS] = {"Builds", "builds"},
     [STORES] = {"Stores", "stores"},
+    [RUNS] = {"Runs", "runs"},
     [CHANGED] = {"Differs from its other column", "changed"},
 };
 
@@ -223,6 +230,9 @@ static fact fact_of(const tm_machine_column *m, row which)
     case STORES:
         snprintf(out.text, sizeof out.text, "%s", m->stores);
         return out;
+    case RUNS:
+        join_runs(m, put_run, &out);
+        return out;
     case CHANGED:
         snprintf(out.text, sizeof out.text, "%s", m->changed);
         if (!out.text[0])
@@ -250,7 +260,8 @@ static void add_published(const tm_machines_view *view, const tm_published_machi
                  bandwidth->paper, bandwidth->table);
         tm_table_add_cell_with_note(out, tm_number_short(bandwidth->value, 6, text, sizeof text),
                                     note);
-    } else if (which == CHANGED || which == STORES || which == HOST || which == FINGERPRINT) {
+    } else if (which == CHANGED || which == STORES || which == RUNS || which == HOST ||
+               which == FINGERPRINT) {
         tm_table_add_cell(out, "-");
     } else
         tm_table_add_cell(out, "not stated");

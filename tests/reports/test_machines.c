@@ -428,6 +428,46 @@ static void published_machines_need_model_test_and_threads(void **state)
     drop(&all, &store, 1);
 }
 
+/* Another file of the same name is not compared, and other tokens or builds are said. */
+static void remarks_name_what_differs(void **state)
+{
+    sample_store stores[3] = {0};
+    tm_machines all;
+    tm_machine_places places;
+    tm_machine_values v[3];
+    tm_error err = {0};
+    tm_text text = {0};
+    host third = small;
+    const tm_published_machines none = {0};
+    const tm_published published = {0};
+    (void)state;
+    third.run = "r3", third.id = "3", third.host = "third";
+    add_machine(&stores[0], &big, 2, 100);
+    add_machine(&stores[1], &small, 2, 60);
+    add_machine(&stores[2], &third, 2, 60);
+    for (int s = 0; s < 3; s++)
+        for (int i = 1; i < stores[s].records.n; i++) {
+            tm_record *r = &stores[s].records.items[i];
+            snprintf(r->cell.model_hash, sizeof r->cell.model_hash, "%s", s == 2 ? "m2" : "m1");
+            snprintf(r->sample.tokens, sizeof r->sample.tokens, "%s", s == 1 ? "t2" : "t1");
+        }
+    make(stores, 3, &all);
+    values_at(&all, 2, v);
+    assert_int_equal(tm_machine_places_make(&all, &places, &err), TM_OK);
+    const tm_machines_view view = {&all, &places, &published, &none};
+    tm_machines_remarks(&view, &text);
+    assert_int_equal(places.n, 2);
+    assert_non_null(v[1].cell);
+    assert_null(v[2].cell);
+    has(tm_text_string(&text), "700M has another content or seed on Small on third");
+    has(tm_text_string(&text), "Big on big and Small on small generated different tokens");
+    has(tm_text_string(&text),
+        "1 combination of model, test and threads is measured on one machine");
+    tm_text_free(&text);
+    tm_machine_places_free(&places);
+    drop(&all, stores, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_copied_run_counts_once),
         cmocka_unit_test(contradictions_are_refused_or_named),
         cmocka_unit_test(empty_stores_are_left_out),
+        cmocka_unit_test(remarks_name_what_differs),
         cmocka_unit_test(published_machines_need_model_test_and_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
