@@ -80,6 +80,19 @@ static bool is_shown(const tm_cell_summary *s)
     return !s->superseded && isfinite(s->tokens_per_second.value);
 }
 
+/* From the least to the greatest of several values. */
+typedef struct range {
+    double low, high;
+} range;
+static const range no_range = {INFINITY, -INFINITY};
+
+static void widen(range *of, const tm_measured *value)
+{
+    if (!isfinite(value->value)) return;
+    of->low = fmin(of->low, value->value);
+    of->high = fmax(of->high, value->value);
+}
+
 static bool has_equal_processes(const tm_cell_summary *s)
 {
     for (int i = 1; i < s->n_processes; i++)
@@ -164,6 +177,7 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         {TM_HEADING_JOULES, TM_RIGHT},
         {"Marks", TM_LEFT},
     };
+    range load = no_range, check = no_range;
     tm_table_init(out, "");
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
         tm_table_add_column(out, columns[i].heading, columns[i].align);
@@ -182,6 +196,8 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
             }
             origin = own;
             add_cell_row(view, s, out);
+            widen(&load, &s->load_ms);
+            widen(&check, &s->check_ms);
         }
     }
     tm_table_add_note(
@@ -198,6 +214,12 @@ tm_status tm_report_cells(const tm_report_view *view, tm_table *out, tm_error *e
         "anonymous and "
         "file memory: at the end of the repetition. J/token: "
         "gross, over all tokens of the test.");
+    if (load.low <= load.high && check.low <= check.high)
+        tm_table_add_note(out,
+                          "Before timing, a process took %.2g to %.2g s to load its model and %.2g "
+                          "to %.2g s to check its kernels on the model's shapes and its greedy "
+                          "tokens (medians of cells).",
+                          load.low * 1e-3, load.high * 1e-3, check.low * 1e-3, check.high * 1e-3);
     if (out->failed)
         return tm_fail(err, TM_NOMEM, "cell table: out of memory for %d rows", out->n_rows);
     return TM_OK;
@@ -245,6 +267,7 @@ static void add_numbers(const tm_cell_summary *s, tm_table *out, tm_text *missin
         {"token_p99_ms", s ? s->token_p99.value_ms : NAN, "too few per-token times"},
 #define FIGURE(name) {#name, s ? s->name.value : NAN, s ? s->name.missing : NULL}
         FIGURE(load_ms),
+        FIGURE(check_ms),
         FIGURE(bytes_per_token),
         FIGURE(macs_per_token),
         FIGURE(bits_per_weight),

@@ -64,7 +64,7 @@ typedef struct tm_cell_summary {
     tm_percentile token_p50, token_p90, token_p99;
 
     /* Medians over processes of the medians over repetitions. */
-    tm_measured load_ms;
+    tm_measured load_ms, check_ms;
     tm_measured bytes_per_token, macs_per_token, bits_per_weight, head_bytes, predicted_bytes;
     tm_measured peak_rss_bytes, rss_anonymous_bytes, rss_file_bytes;
     tm_measured minor_faults, major_faults, voluntary_switches, involuntary_switches;

@@ -88,6 +88,7 @@ typedef enum quantity {
     RATE,
     FIRST_TOKEN_MS,
     LOAD_MS,
+    CHECK_MS,
     BYTES,
     MACS,
     BITS,
@@ -107,6 +108,9 @@ static double read_quantity(const tm_record *r, const void *which)
         break;
     case LOAD_MS:
         value = (double)r->sample.load_ns * 1e-6;
+        break;
+    case CHECK_MS:
+        value = (double)r->sample.check_ns * 1e-6;
         break;
     case BYTES:
         value = r->sample.bytes_per_token;
@@ -177,6 +181,7 @@ static const struct {
     const char *missing;
 } derived[] = {
     {LOAD_MS, TO(load_ms), "load time not recorded"},
+    {CHECK_MS, TO(check_ms), "time of checking the kernels not recorded"},
     {BYTES, TO(bytes_per_token), "bytes per token not recorded"},
     {MACS, TO(macs_per_token), "operations per token not recorded"},
     {BITS, TO(bits_per_weight), "bits per weight not recorded"},

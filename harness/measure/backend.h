@@ -20,6 +20,7 @@ struct tm_backend {
     int n_vocab;
     int n_batch; /* limit of tokens in one pass over the weights */
     int64_t load_ns;
+    int64_t check_ns;      /* of its kernels, before timing; 0: not checked */
     tm_costs costs;        /* zeros for the fake */
     const tm_model *model; /* model, session and pool: NULL for the fake */
     tm_session *session;

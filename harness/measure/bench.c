@@ -227,6 +227,7 @@ tm_status tm_bench_once(tm_bench *bench, const tm_test *test, tm_record *record,
     strcpy(record->status, "ok");
     record->marks[0] = 0;
     record->sample.load_ns = backend->load_ns;
+    record->sample.check_ns = backend->check_ns;
     record->sample.bits_per_weight = backend->costs.linear_bits_per_weight;
     record->sample.head_bytes = (double)backend->costs.head_bytes;
     tm_bench_costs(&backend->costs, backend->n_batch, test, &record->sample.bytes_per_token,

@@ -269,6 +269,7 @@ static tm_status run_energy(tm_bench *bench, const tm_worker_request *request,
 static tm_status check_backend(tm_backend *backend, const tm_worker_request *request, int fd,
                                char *tokens, size_t size, tm_error *err)
 {
+    int64_t begin = tm_now_ns();
     tokens[0] = 0;
     tm_status status = request->check ? backend->check(backend, err) : TM_OK;
     if (status == TM_OK && request->check)
@@ -282,6 +283,7 @@ static tm_status check_backend(tm_backend *backend, const tm_worker_request *req
                          "same weights (%s)",
                          tokens, reference);
     if (status != TM_OK) return status;
+    if (request->check) backend->check_ns = tm_now_ns() - begin;
     tm_json *json = line_of("checked");
     tm_json_put_string(json, "tokens", tokens);
     return send(fd, json, err);

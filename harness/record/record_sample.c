@@ -105,6 +105,7 @@ static void put_sample(tm_json *json, const tm_record *record)
         tm_json_append(times, tm_json_number((double)s->token_ns[i]));
     tm_json_set(json, "token_ns", times);
     tm_json_put_int(json, "load_ns", s->load_ns);
+    if (s->check_ns > 0) tm_json_put_int(json, "check_ns", s->check_ns);
     if (s->spin_ns > 0) tm_json_put_int(json, "spin_ns", s->spin_ns);
     put_costs(json, s);
     for (int i = 0; i < N_FIGURES; i++)
@@ -198,6 +199,8 @@ static void read_sample(tm_json_reader *r, tm_record *record)
     s->first_token_ns = (int64_t)tm_read_number_or(r, "first_token_ns", 0);
     read_token_times(r, s);
     s->load_ns = tm_read_int(r, "load_ns", 0, TM_RECORD_BYTES_MAX);
+    if (tm_json_get(r->json, "check_ns"))
+        s->check_ns = tm_read_int(r, "check_ns", 1, TM_RECORD_BYTES_MAX);
     if (tm_json_get(r->json, "spin_ns"))
         s->spin_ns = tm_read_int(r, "spin_ns", 1, TM_RECORD_BYTES_MAX);
     s->bytes_per_token = tm_read_number_or(r, "bytes_per_token", 0);

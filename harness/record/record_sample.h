@@ -25,7 +25,8 @@ typedef struct tm_record_sample {
     int64_t *token_ns;         /* [n_token_ns] per generated token of a sequence; owned */
     int n_token_ns;
     int64_t load_ns;
-    int64_t spin_ns; /* of a fixed loop just before (harness/measure/spin.h); 0: not measured */
+    int64_t check_ns; /* of the kernels on the shapes of the model; 0: not known */
+    int64_t spin_ns;  /* of a fixed loop just before (harness/measure/spin.h); 0: not measured */
     double bytes_per_token; /* read by the region: weights, head, KV; mean over its tokens */
     double macs_per_token;
     double bits_per_weight; /* linear weights, padding included */

@@ -31,6 +31,7 @@ static inline tm_record make_sample(int process, int repetition, int n_gen)
                    .sample.elapsed_ns = 123456789012345,
                    .sample.first_token_ns = 777,
                    .sample.load_ns = 42,
+                   .sample.check_ns = 43,
                    .sample.bytes_per_token = 1.5e9,
                    .sample.macs_per_token = 2.25e9,
                    .sample.bits_per_weight = 2.0078125,

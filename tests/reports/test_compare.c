@@ -100,6 +100,7 @@ static void repetitions_become_one_value_per_process(void **state)
         for (int process = 0; process < 4; process++) {
             add_sample("k", "", 3 - process, repetition, 0, rates[3 - process][repetition]);
             records[n_records - 1].sample.load_ns = (4 - process) * 1000000;
+            records[n_records - 1].sample.check_ns = process == 3 ? 0 : (4 - process) * 3000000;
         }
     tm_summaries all = summarise();
     assert_int_equal(all.n, 1);
@@ -122,6 +123,7 @@ static void repetitions_become_one_value_per_process(void **state)
     /* Mean 90 / 4; sum of squared distances 475, over 3. */
     NEAR(s->cv, sqrt(475 / 3.0) / 22.5, 1e-6);
     NEAR(s->load_ms.value, 2.5, 1e-12);
+    NEAR(s->check_ms.value, 9, 1e-12); /* of 12, 9, 6 and one that is not recorded */
     NEAR(s->read_gb_per_second.value, 40, 1e-6);
     NEAR(s->gmac_per_second.value, 10, 1e-6);
     assert_non_null(strstr(s->warning, "cv 55.9 %: raise --processes to at least 5"));

@@ -26,7 +26,7 @@ sample() { # kernel role process slot elapsed_ns
     printf '{"schema":1,"kind":"sample","run":"r1","cell_id":"%s","engine":"ternmark","model":"synth:700M",' "$1"
     printf '"kernel":"%s","head_kernel":"f16_x","threads":2,"test":"tg4","n_prompt":0,"n_gen":4,"depth":0,' "$1"
     printf '"role":"%s","status":"ok","predicted_bytes":2000000,"process":%d,"repetition":0,"slot":%d,' "$2" "$3" "$4"
-    printf '"elapsed_ns":%d,"n_tokens":4,"token_ns":[1,2,3,4],"load_ns":5,"bytes_per_token":1000,' "$5"
+    printf '"elapsed_ns":%d,"n_tokens":4,"token_ns":[1,2,3,4],"load_ns":5000000,"check_ns":7%06d,"bytes_per_token":1000,' "$5" "$4"
     printf '"macs_per_token":2000,"bits_per_weight":2,"marks":"","tokens":""'
     missing first_token_ns peak_rss_bytes rss_anonymous_bytes rss_file_bytes minor_faults major_faults \
         voluntary_switches involuntary_switches cpu_user_seconds cpu_system_seconds steal_percent \
@@ -59,6 +59,8 @@ verdict $bad "every listed file exists"
 awk -F, 'NR > 1 { for (i = 1; i <= NF; i++) if ($i == "0.0" || $i == "nan" || $i == "-nan") exit 1 }' "$out/cells.csv" &&
     ! grep -q '| 0\.0* |' "$out/report.md"
 verdict $? "a missing value is not printed as 0"
+grep -q 'took 0.005 to 0.005 s to load its model and 0.007 to 0.007 s to check its kernels' "$out/report.md"
+verdict $? "what loading and checking took is said"
 grep -q 'made by hand' "$out/report.md"
 verdict $? "reasons are printed"
 

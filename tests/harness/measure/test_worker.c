@@ -482,6 +482,7 @@ static void test_real_model(void **state)
         assert_true(r->sample.bytes_per_token > 1000 && r->sample.macs_per_token > 1000);
         assert_true(r->sample.bits_per_weight >= 1.58);
         assert_true(r->sample.load_ns > 0);
+        assert_true(r->sample.check_ns > 0);
         /* Every sample has each machine condition, as a value or a reason. */
         assert_true(isnan(r->sample.frequency_after_hz.value) ==
                     (r->sample.frequency_after_hz.missing[0] != 0));

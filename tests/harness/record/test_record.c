@@ -45,7 +45,7 @@ static void test_sample_round_trip(void **state)
     assert_int_equal(b.sample.repetition, 2);
     assert_int_equal(b.slot, 1);
     assert_true(b.sample.elapsed_ns == r.sample.elapsed_ns && b.sample.first_token_ns == 777 &&
-                b.sample.load_ns == 42);
+                b.sample.load_ns == 42 && b.sample.check_ns == 43);
     assert_int_equal(b.sample.n_tokens, 13);
     assert_int_equal(b.sample.n_token_ns, 5);
     assert_memory_equal(b.sample.token_ns, r.sample.token_ns, 5 * sizeof *r.sample.token_ns);
