@@ -10,8 +10,9 @@
 #   fuzz    the fuzz targets over their corpus
 #   x86     kernels and golden logits on older x86 CPUs, emulated
 #   arm     the AArch64 build of the same on three ARM CPUs, emulated
-#   asan    the tests under the address and undefined-behaviour sanitizers, without the long ones
-#   clang   everything built with clang, and the tests of kernels and engine
+#   asan    everything built with clang, and the tests under its address and undefined-behaviour
+#           sanitizers, without the long ones
+#   clang   kernels that clang optimizes
 #   oracles programs of others on files that ternmark writes; only when named: needs Node and npm's packages
 #
 # A test is one TAP line, or a whole program that prints no TAP: exit 0 passed, 77 skipped with the
@@ -37,6 +38,9 @@ mkdir -p "$logs" || exit 2
 mkdir -p "$logs/cache" || exit 2
 XDG_CACHE_HOME=$(realpath "$logs")/cache # leaves the user's cache alone
 export XDG_CACHE_HOME
+# The python3 of pyenv is a script that takes half a second to find the interpreter.
+python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null)
+[ -x "$python" ] && mkdir "$logs/bin" && ln -s "$python" "$logs/bin/python3" && PATH=$(realpath "$logs/bin"):$PATH
 trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
 
 # --- counting ------------------------------------------------------------------------------------
@@ -269,13 +273,15 @@ if wants arm; then
         later aarch64 BUILD="$top/aarch64" ARCH=aarch64 OPT_REST=-O0 all $static "${all[@]/#/$top/aarch64/tests/}"
     fi
 fi
-# gcc: clang takes over a minute for some AVX-512 kernels with these sanitizers. Compiling kernels without
-# optimization saves 40 s of CPU time, and costs the tests 6 s.
-wants asan && later asan BUILD="$top/asan" MODE=asan OPT_REST=-O0 UNOPTIMIZED="$isas" all tests
+# One build serves clang's warnings and the sanitizers. Its kernels are not optimized: with sanitizers, clang
+# would take over a minute for some of them. Those that can run here are compiled again, as users of clang do.
+clang=gcc
+command -v clang >/dev/null 2>&1 && clang=clang
+wants asan && later asan BUILD="$top/asan" MODE=asan CC=$clang OPT_REST=-O0 UNOPTIMIZED="$isas" all tests
 if wants clang; then
-    mapfile -t all < <(programs kernels engine)
-    if command -v clang >/dev/null 2>&1; then
-        later clang BUILD="$top/clang" CC=clang OPT_REST=-O0 UNOPTIMIZED="$not_run" all "${all[@]/#/$top/clang/tests/}"
+    mapfile -t all < <(programs kernels)
+    if [ $clang = clang ]; then
+        later clang BUILD="$top/clang" CC=clang UNOPTIMIZED="$not_run" "${all[@]/#/$top/clang/tests/}"
     else
         skip_all clang "clang is not installed"
     fi
@@ -320,7 +326,7 @@ if wants asan && is_built asan; then
     cli asan-cli "$top/asan" 3
 fi
 if wants clang && is_built clang; then
-    mapfile -t all < <(programs kernels engine)
+    mapfile -t all < <(programs kernels)
     if wants unit; then export TM_TESTED_ISA=none; fi # as many shapes as on an emulated CPU
     unit clang "$top/clang" 1 "${all[@]}"
     unset TM_TESTED_ISA

@@ -55,8 +55,10 @@ typedef struct live {
 /* The store may hold other results; only those of this call are printed. */
 static tm_status summarize(const tm_sweep_outcome *outcome, tm_summaries *out, tm_error *err)
 {
+    const tm_records *all = &outcome->records;
     const int first = outcome->first_new;
-    return tm_summaries_make(outcome->records.items + first, outcome->records.n - first, out, err);
+    /* A run that is interrupted early has no array of records. */
+    return tm_summaries_make(all->n > first ? all->items + first : NULL, all->n - first, out, err);
 }
 
 /* Writes the lines of the column's cells, of all if it is NULL, that are not out yet. */

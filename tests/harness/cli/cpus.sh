@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # --cpus, --cores and --threads-batch: which CPUs a process really uses, which cells a plan has, and what the
-# store keeps. Prints TAP.
+# store keeps. Prints TAP. check: long
 cd "$(dirname "$0")/../../.." || exit 2
 golden=$PWD/tests/golden
 . tests/harness/cli/tap.sh

@@ -11,7 +11,7 @@ skip() { # title reason
     echo "ok $n - $1 # SKIP $2"
 }
 # The commands that `ternmark help` lists, without the headings.
-commands() { "$program" help | sed -nE '/^Start here/q; s/^  ([a-z]+) +[^ ].*/\1/p'; }
+commands=$("$program" help | sed -nE '/^Start here/q; s/^  ([a-z]+) +[^ ].*/\1/p')
 
 "$program" >out 2>err </dev/null
 [ $? -eq 2 ] && grep -q '^usage: ternmark COMMAND' out && [ ! -s err ]
@@ -31,15 +31,17 @@ expect 2 "a value that is no number" '--processes is "x"; expected a whole numbe
 expect 2 "a flag with a value" '--quiet takes no value' bench -m null:1000 --quiet=yes
 expect 2 "an option without its value" '--format needs a value: NAME' bench --format
 
-[ "$(commands | wc -l)" -ge 16 ]
+[ "$(wc -w <<<"$commands")" -ge 16 ]
 verdict $? "the overview lists the commands"
-for command in $(commands); do
+shown=$commands
+[ -z "$sanitized" ] || shown="bench report" # --share below reads the options of every command
+for command in $shown; do
     "$program" "$command" --help >long 2>err && "$program" help "$command" >out 2>>err && cmp -s out long &&
         [ ! -s err ] && grep -q "^usage: ternmark $command" out && ! grep -q '.\{81\}' out
     verdict $? "$command --help and help $command agree and fit into 80 columns"
+    sed -nE "s/^ {2,6}(-[a-z]+, )?(--[a-z0-9-]+).*/$command \\2/p" out >>options
 done
-for command in $(commands); do "$program" help "$command" | sed -nE "s/^ {2,6}(-[a-z]+, )?(--[a-z0-9-]+).*/$command \\2/p"; done |
-    sort | uniq -d >out
+sort options | uniq -d >out
 [ ! -s out ]
 verdict $? "no command has an option twice"
 "$program" bench --help >out 2>err
@@ -56,7 +58,7 @@ verdict $? "TERNMARK_FORMAT is the default of --format"
 verdict $? "-o FILE writes the file and nothing to stdout"
 "$program" list models -o models.txt >out 2>err && [ ! -s out ] && grep -q '^synth:125M' models.txt
 verdict $? "also for a command with one format"
-[ "$(ls -A | sort | tr '\n' ' ')" = "err kernels.json long models.txt new out " ]
+[ "$(ls -A | sort | tr '\n' ' ')" = "err kernels.json long models.txt new options out " ]
 verdict $? "no temporary file is left"
 expect 2 "a folder that does not exist" 'no/such/dir' list models -o no/such/dir/file
 expect 2 "an unknown format" '--format is "yaml"; expected text, json or csv' kernels --format yaml
@@ -68,7 +70,7 @@ else
     skip "a full disk behind stdout" "/dev/full is not writable"
 fi
 
-"$program" help --share share >out 2>err && [ "$(find share -name '*.1' | wc -l)" -eq $(($(commands | wc -l) + 1)) ]
+"$program" help --share share >out 2>err && [ "$(find share -name '*.1' | wc -l)" -eq $(($(wc -w <<<"$commands") + 1)) ]
 verdict $? "--share writes a page per command and one for the program"
 "$program" help --man bench | cmp -s - share/man/man1/ternmark-bench.1
 verdict $? "--man prints the same page"
@@ -162,7 +164,9 @@ verdict $? "a known variable of another command gets none"
 expect 0 "help suite explains the format" 'time_budget_seconds' help suite
 ! grep -q '.\{81\}' out
 verdict $? "in 80 columns"
-for suite in $("$program" list suites | cut -d' ' -f1); do
+suites=$("$program" list suites | cut -d' ' -f1)
+[ -z "$sanitized" ] || suites="quick paper"
+for suite in $suites; do
     "$program" list suites "$suite" >"$suite.json" 2>err && "$program" run "$suite.json" --dry-run >out 2>>err
     verdict $? "list suites $suite prints a suite that runs"
 done
@@ -173,7 +177,8 @@ expect 2 "a name where none belongs" 'only .list suites NAME. does' list models 
 expect 0 "the example of help suite runs" '^8 cells' run mine.json --dry-run
 # Every key of the program is explained.
 keys=$(sed -n '/known\[\] = {"name"/,/NULL}/p' "$source/harness/sweep/suite.c" | grep -o '"[a-z_]*"' | tr -d '"')
-for key in $keys; do "$program" help suite | grep -q "^  ${key}[. ]" || echo "$key is not explained"; done >out
+"$program" help suite >explained
+for key in $keys; do grep -q "^  ${key}[. ]" explained || echo "$key is not explained"; done >out
 [ "$(echo "$keys" | wc -l)" -ge 14 ] || echo "only these keys were found: $keys" >>out
 [ ! -s out ]
 verdict $? "help suite explains every key"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # --peer of bench and run: other engines as peers. Prints TAP. A script replaces llama-bench and the
+# check: long
 # fake engine replaces a model, so nothing here depends on speed.
 set -u
 cd "$(dirname "$0")/../../.." || exit 2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Energy from a run to its report: one run with the fake source and one without a source, each as text,
-# Markdown, CSV, LaTeX, JSON and plots. Uses the null engine instead of a model. Prints TAP.
+# Markdown, CSV, LaTeX, JSON and plots. Uses the null engine instead of a model. Prints TAP. check: long
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 . tests/harness/cli/tap.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ternmark report on a store made by hand: the files it lists exist, the table is on stdout, and other programs
-# read the LaTeX and the plots. Prints TAP.
+# read the LaTeX and the plots. Prints TAP. check: long
 set -u
 cd "$(dirname "$0")/../../.." || exit 2
 program=${TERNMARK:-$PWD/build/ternmark}

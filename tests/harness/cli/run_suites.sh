@@ -104,13 +104,13 @@ expect 3 "a run without measurable cells" "skipped" run gone.json --store gone.j
 expect 0 "--time-budget stops the run" "time budget of 0.2 s" run good.json -m null:30000000 --store b.jsonl --time-budget 0.2 --processes 20
 
 trap '' XFSZ # a full disk: writes fail instead of ending the program
-(ulimit -f 8 && "$program" run good.json --store full.jsonl --processes 9) >out 2>err </dev/null
+(ulimit -f 8 && "$program" run good.json --store full.jsonl) >out 2>err </dev/null
 status=$?
 [ $status -eq 2 ] && grep -q "earlier records are intact" err
 verdict $? "a full disk is an error that says the store is intact"
 trap - XFSZ
-expect 0 "a store is resumed after a full disk" "72\|new samples" run good.json --store full.jsonl --processes 9
-[ "$(grep -c '"kind":"sample"' full.jsonl)" -eq 72 ]
+expect 0 "a store is resumed after a full disk" "new samples" run good.json --store full.jsonl
+[ "$(grep -c '"kind":"sample"' full.jsonl)" -eq 16 ]
 verdict $? "a store resumed after a full disk has every sample once"
 
 interrupt() { # SIGNAL STATUS
