@@ -55,10 +55,8 @@ typedef struct live {
 /* The store may hold other results; only those of this call are printed. */
 static tm_status summarize(const tm_sweep_outcome *outcome, tm_summaries *out, tm_error *err)
 {
-    const tm_records *all = &outcome->records;
-    const int first = outcome->first_new;
-    /* A run that is interrupted early has no array of records. */
-    return tm_summaries_make(all->n > first ? all->items + first : NULL, all->n - first, out, err);
+    const tm_records made = tm_sweep_new_records(outcome);
+    return tm_summaries_make(made.items, made.n, out, err);
 }
 
 /* Writes the lines of the column's cells, of all if it is NULL, that are not out yet. */

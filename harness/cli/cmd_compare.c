@@ -273,11 +273,11 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
                            .begin = begin,
                            .interrupt = &interrupt};
     if (status == TM_OK) status = tm_arms_run(&run, &plan, &outcome, &machine, err);
-    int first = outcome.first_new;
+    const tm_records measured = tm_sweep_new_records(&outcome);
     tm_text notes = {0};
     if (status == TM_OK)
-        status = tm_arms_of_plan(&plan, outcome.records.items + first, outcome.records.n - first,
-                                 metrics->items, metrics->n, -1, arms, err);
+        status = tm_arms_of_plan(&plan, measured.items, measured.n, metrics->items, metrics->n, -1,
+                                 arms, err);
     if (status == TM_OK) {
         drop_unasked(metrics, arms);
         for (int i = 0; i < arms->n_rows && !r->aa; i++)
@@ -288,11 +288,9 @@ static tm_status run_live(const request *r, const tm_call *call, const metric_li
         status = tm_noise_floor_keep(machine.fingerprint, &arms->rows[i], &notes, err);
     tm_print_notes("compare", tm_text_string(&notes));
     tm_text_free(&notes);
-    const tm_records measured = {.items = outcome.records.items + first,
-                                 .n = outcome.records.n - first};
     if (status == TM_OK) status = show(r, arms, &measured, 1, call, err);
     if (status == TM_OK && exports.n > 0 && !outcome.interrupted)
-        status = write_exports(&exports, arms, &outcome.records, first, err);
+        status = write_exports(&exports, arms, &outcome.records, outcome.first_new, err);
     tm_exports_close(&exports);
     if (outcome.interrupted)
         *exit_status = tm_interrupt_exit_status(&interrupt);

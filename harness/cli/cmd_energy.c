@@ -212,8 +212,7 @@ static tm_status measure(const request *r, work *w, tm_call *call, tm_error *err
                                   .energy = &w->meter,
                                   .interrupt = &interrupt};
     tm_status status = tm_arms_run(&arms, &plan, &outcome, &w->machine, err);
-    const tm_records records = {.items = outcome.records.items + outcome.first_new,
-                                .n = outcome.records.n - outcome.first_new};
+    const tm_records records = tm_sweep_new_records(&outcome);
     if (status == TM_OK && records.n > 0) status = show(r, w, &records, call, err);
     if (outcome.interrupted)
         call->exit_status = tm_interrupt_exit_status(&interrupt);

@@ -218,11 +218,9 @@ static tm_status check_baseline(gate_run *x, tm_error *err)
 
 static tm_status add_baseline(gate_run *x, tm_error *err)
 {
-    const int first = x->outcome.first_new;
-    tm_gate_baseline baseline = {.stored = &x->stored,
-                                 .metrics = &x->metrics,
-                                 .records = x->outcome.records.items + first,
-                                 .n_records = x->outcome.records.n - first};
+    const tm_records made = tm_sweep_new_records(&x->outcome);
+    tm_gate_baseline baseline = {
+        .stored = &x->stored, .metrics = &x->metrics, .records = made.items, .n_records = made.n};
     tm_status status = tm_summaries_make(x->stored.items, x->stored.n, &baseline.all, err);
     for (int i = 0; i < x->plan.n_arms && status == TM_OK; i++) {
         const tm_arm *arm = &x->plan.arms[i];
@@ -238,10 +236,8 @@ static tm_status add_baseline(gate_run *x, tm_error *err)
 /* What was judged: the stored records, or the new ones. */
 static tm_records judged_records(const gate_run *x)
 {
-    const int first = x->outcome.first_new;
     return x->r->from ? (tm_records){.items = x->stored.items, .n = x->stored.n}
-                      : (tm_records){.items = x->outcome.records.items + first,
-                                     .n = x->outcome.records.n - first};
+                      : tm_sweep_new_records(&x->outcome);
 }
 
 static tm_status write_exports(gate_run *x, tm_error *err)

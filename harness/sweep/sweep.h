@@ -93,6 +93,8 @@ tm_status tm_sweep_check_store(const char *store, const tm_machine *machine, boo
  * NOMEM. Failed cells are not an error. Free *out also after an error. */
 tm_status tm_sweep_run(const tm_sweep_options *options, tm_sweep_outcome *out,
                        tm_error *err) TM_MUST_USE;
+/* The records that this run made, which are the outcome's. */
+tm_records tm_sweep_new_records(const tm_sweep_outcome *outcome);
 void tm_sweep_outcome_free(tm_sweep_outcome *outcome);
 
 #endif

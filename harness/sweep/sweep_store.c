@@ -92,6 +92,13 @@ static tm_status read_store(const char *store, const tm_machine *machine, bool a
     return status == TM_OK && !allow_machine ? same_machine(store, machine, records, err) : status;
 }
 
+tm_records tm_sweep_new_records(const tm_sweep_outcome *outcome)
+{
+    tm_records made = {.n = outcome->records.n - outcome->first_new};
+    if (made.n > 0) made.items = outcome->records.items + outcome->first_new;
+    return made;
+}
+
 tm_status tm_sweep_check_store(const char *store, const tm_machine *machine, bool allow_machine,
                                tm_error *err)
 {

@@ -5,6 +5,7 @@ program=${TERNMARK:-$PWD/build/ternmark}
 [ -x "$program" ] || { echo "no program at $program: run make"; exit 77; }
 program=$(realpath "$program")
 # Not empty under sanitizers, where a process takes 0.1 s: leave out repetitions that run no other code.
+# shellcheck disable=SC2034
 sanitized=$(grep -q __asan_init "$program" && echo yes)
 work=$(mktemp -d) || exit 2
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
