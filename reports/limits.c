@@ -10,7 +10,7 @@ tm_measured tm_limit_find(const tm_json *run, const char *kind, int threads)
     tm_measured figure = {.value = NAN};
     const tm_json *points = tm_json_get(tm_json_get(run, "roofline"), kind);
     if (!tm_json_is_array(points)) {
-        if (tm_json_get(run, "roofline"))
+        if (tm_json_is_object(tm_json_get(run, "roofline")))
             tm_measured_miss(&figure, "the roofline of the run has no %s", kind);
         else
             tm_measured_miss(&figure, "the run did not measure the limits of the machine");

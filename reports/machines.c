@@ -212,7 +212,7 @@ static void place_runs(work *w)
         add_store_name(column, w->stores[run->store].path);
         column->run = run->document;
         if (!column->first) column->first = run->document;
-        if (!column->limits || tm_json_get(run->document, "roofline"))
+        if (!column->limits || tm_json_is_object(tm_json_get(run->document, "roofline")))
             column->limits = run->document;
     }
     for (int i = 0; i < w->n_runs; i++)
@@ -336,6 +336,14 @@ static void describe_change(const tm_machine_column *reference, tm_machine_colum
     }
 }
 
+/* Whether an earlier column has the name of this one. */
+static bool has_name(const tm_machines *all, int c)
+{
+    for (int i = 0; i < c; i++)
+        if (strcmp(all->items[i].name, all->items[c].name) == 0) return true;
+    return false;
+}
+
 static void name_column(tm_machines *all, int c)
 {
     tm_machine_column *own = &all->items[c];
@@ -345,16 +353,21 @@ static void name_column(tm_machines *all, int c)
     const tm_machine_column *reference = reference_of(all, own->family);
     char state[96] = "";
     if (reference && reference != own) describe_change(reference, own, state);
-    snprintf(own->name, sizeof own->name, "%.40s%s%.20s%s%s%.48s",
-             cpu[0] ? cpu : "CPU not recorded", host[0] ? " on " : "", host,
-             own->emulated ? ", emulated " : "", own->emulated ? architecture : "", state);
-    int n = 1;
-    for (int i = 0; i < c; i++)
-        n += strncmp(all->items[i].name, own->name, strlen(own->name)) == 0 &&
-             (!all->items[i].name[strlen(own->name)] ||
-              all->items[i].name[strlen(own->name)] == '#');
-    if (n > 1)
+    if (!cpu[0]) cpu = "CPU not recorded";
+    if (own->emulated) /* /proc/cpuinfo shows the processor of the host */
+        snprintf(own->name, sizeof own->name, "emulated %.10s on %.40s%s%.20s", architecture, cpu,
+                 host[0] ? ", " : "", host);
+    else
+        snprintf(own->name, sizeof own->name, "%.40s%s%.20s%.48s", cpu, host[0] ? " on " : "", host,
+                 state);
+    if (has_name(all, c)) {
+        const size_t n = strlen(own->name);
+        snprintf(own->name + n, sizeof own->name - n, ", %.24s", own->stores);
+    }
+    for (int n = 2; has_name(all, c); n++) {
+        own->name[strcspn(own->name, "#")] = '\0';
         snprintf(own->name + strlen(own->name), sizeof own->name - strlen(own->name), "#%d", n);
+    }
 }
 
 static void describe_column(tm_machine_column *column)

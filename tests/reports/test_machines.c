@@ -209,7 +209,7 @@ static void only_real_times_count(void **state)
     add_machine(&stores[2], &checked, 2, 800);
     make(stores, 3, &all);
     assert_int_equal(all.n, 3);
-    assert_string_equal(all.items[1].name, "Small on big, emulated x");
+    assert_string_equal(all.items[1].name, "emulated x on Small, big");
     values_at(&all, 2, v);
     near(value_of(&v[1], TM_MACHINE_SPEED), 900);
     has(v[1].figures[TM_MACHINE_SHARE].missing, "emulated");

@@ -58,18 +58,18 @@ def value(machine, quantity): return float(rows[machine, quantity]["value"])
 for machine, core, ghz, share in (("Big CPU on big", 50, 25, 25), ("Small CPU on small", 30, 30, 30)):
     for quantity, wanted in (("speed per core", core), ("speed per GHz", ghz), ("share of limit", share)):
         assert abs(value(machine, quantity) - wanted) < 1e-3 * wanted, (machine, quantity, value(machine, quantity))
-arm = rows["Arm CPU on big, emulated aarch64", "speed"]
+arm = rows["emulated aarch64 on Arm CPU, big", "speed"]
 assert arm["origin"] == "emulated" and arm["unranked"] and abs(float(arm["value"]) - 900) < 1, arm
-share = rows["Arm CPU on big, emulated aarch64", "share of limit"]
+share = rows["emulated aarch64 on Arm CPU, big", "share of limit"]
 assert share["value"] == "" and "emulated" in share["missing"], share
 published = [r for r in csv.DictReader(open("rep/values.csv", newline="")) if r["origin"] == "published"]
 assert any("i7-13700H" in r["machine"] and r["value"] == "80.13" for r in published), published
 names = [r["machine"] for r in csv.DictReader(open("rep/machines.csv", newline=""))]
-assert names[:3] == ["Big CPU on big", "Small CPU on small", "Arm CPU on big, emulated aarch64"], names
+assert names[:3] == ["Big CPU on big", "Small CPU on small", "emulated aarch64 on Arm CPU, big"], names
 for row in rows.values(): assert (row["value"] == "") == (row["missing"] != ""), row
 PYTHON
 verdict $? "values per core, per GHz and of the bandwidth; emulated ones have no share"
-! grep -q 'Arm CPU' rep/plots/machines-speed.dat && grep -q 'Left out: Arm CPU on big, emulated' page.html &&
+! grep -q 'Arm CPU' rep/plots/machines-speed.dat && grep -q 'Left out: emulated aarch64 on Arm CPU, big' page.html &&
     grep -q 'No plot: Which machine needs fewer joules' rep/report.md
 verdict $? "emulated times are in no plot, and a plot without values has a reason"
 [ "$(grep -c '<figure' page.html)" -eq 2 ] && grep -q 'published: ' page.html && ! grep -qE '(src|href)="?https?:' page.html
