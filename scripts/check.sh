@@ -275,12 +275,14 @@ if wants arm; then
 fi
 # One build serves clang's warnings and the sanitizers. Its kernels are not optimized: with sanitizers, clang
 # would take over a minute for some of them. Those that can run here are compiled again, as users of clang do.
-clang=gcc
-command -v clang >/dev/null 2>&1 && clang=clang
-wants asan && later asan BUILD="$top/asan" MODE=asan CC=$clang OPT_REST=-O0 UNOPTIMIZED="$isas" all tests
+# gcc takes clang's place where clang's sanitizers are not installed.
+sanitizing=gcc
+echo 'int main(void) { return 0; }' | clang -fsanitize=address,undefined -x c -o "$logs/probe" - 2>/dev/null &&
+    sanitizing=clang
+wants asan && later asan BUILD="$top/asan" MODE=asan CC=$sanitizing OPT_REST=-O0 UNOPTIMIZED="$isas" all tests
 if wants clang; then
     mapfile -t all < <(programs kernels)
-    if [ $clang = clang ]; then
+    if command -v clang >/dev/null 2>&1; then
         later clang BUILD="$top/clang" CC=clang UNOPTIMIZED="$not_run" "${all[@]/#/$top/clang/tests/}"
     else
         skip_all clang "clang is not installed"
