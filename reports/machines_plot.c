@@ -129,7 +129,7 @@ static bool fill_plot(const tm_machines_view *view, const question *q, tm_machin
              "were measured at different times; points are shifted sideways.%s%s",
              scope[0] ? "Scope of the joules: " : "", scope, scope[0] ? ". " : "",
              q->has_published && view->others->n
-                 ? " Hollow: printed by others for other programs, lengths often not stated."
+                 ? " Hollow: printed by others for other programs; lengths and threads may differ."
                  : "",
              left_out);
     return true;

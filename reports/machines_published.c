@@ -67,8 +67,7 @@ static bool is_of(const tm_published_value *v, const char *paper, const char *de
            strncmp(v->device, device, (size_t)n) == 0;
 }
 
-/* The number of threads that the conditions state; 0: all cores, or not stated. */
-static int threads_of(const tm_published_value *v)
+int tm_published_threads(const tm_published_value *v)
 {
     for (const char *c = v->conditions; *c; c++) {
         if (!isdigit((unsigned char)*c)) continue;
@@ -121,7 +120,7 @@ const tm_published_value *tm_published_machine_value(const tm_published *publish
             !has_shape(v, label) || !has_test(v, place, quantity) ||
             !(arm == TM_MACHINE_BASELINE ? is_baseline(v) : is_ternary(v)))
             continue;
-        const int threads = threads_of(v);
+        const int threads = tm_published_threads(v);
         const bool own = place->threads > 0 && threads == place->threads;
         if (!own && (is_exact || !place->is_all)) continue;
         const bool better = best && (quantity == TM_MACHINE_JOULES ? v->value < best->value
@@ -209,7 +208,8 @@ char *tm_published_unstated(const tm_published_value *value, char *text, size_t 
 {
     const bool has_length =
         !is_generation_of_any_length(value->metric) || strstr(value->conditions, " tokens");
-    const bool has_threads = threads_of(value) > 0 || strstr(value->conditions, "unlimited");
+    const bool has_threads =
+        tm_published_threads(value) > 0 || strstr(value->conditions, "unlimited");
     snprintf(text, size, "%s%s%s%s", has_length && has_threads ? "" : "the source does not state ",
              has_length ? "" : "prompt and output lengths",
              !has_length && !has_threads ? " and " : "",

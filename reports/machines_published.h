@@ -39,6 +39,8 @@ const tm_published_value *tm_published_machine_value(const tm_published *publish
 /* The memory bandwidth that some source prints for the device, or NULL. */
 const tm_published_value *tm_published_bandwidth(const tm_published *published,
                                                  const tm_published_machine *machine);
+/* The number of threads that the source states for a value; 0: all, or not stated. */
+int tm_published_threads(const tm_published_value *value);
 /* What the source does not state about a value, as a sentence; "" if it states all. Returns
  * text. */
 char *tm_published_unstated(const tm_published_value *value, char *text, size_t size);

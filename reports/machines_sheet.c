@@ -151,9 +151,11 @@ static void add_facts(const tm_machines_view *view, const tm_machine_place *plac
 {
     static const char *const names[] = {TM_HEADING_KERNEL, TM_HEADING_THREADS, TM_HEADING_METER};
     const tm_phase phase = place->is_prompt ? TM_PHASE_PROMPT : TM_PHASE_GENERATION;
+    bool has_threads = place->threads == 0;
     char text[160];
+    for (int m = 0; m < view->others->n; m++) has_threads |= s->shown[m];
     for (int fact = 0; fact < 3; fact++) {
-        if ((fact == 1 && place->threads) || (fact == 2 && !has_joules)) continue;
+        if ((fact == 1 && !has_threads) || (fact == 2 && !has_joules)) continue;
         tm_table_add_row(out);
         tm_table_add_cell(out, "%s", names[fact]);
         for (int m = 0; m < view->machines->n; m++) {
@@ -178,8 +180,14 @@ static void add_facts(const tm_machines_view *view, const tm_machine_place *plac
                     ? NULL
                     : tm_published_machine_value(view->published, &view->others->items[m], place,
                                                  arm->kind, TM_MACHINE_SPEED);
+            const int threads = v ? tm_published_threads(v) : 0;
             if (fact == 0 && v) /* the note of the value has the rest of the name */
                 tm_table_add_cell(out, "%.*s", (int)strcspn(v->system, "(;,"), v->system);
+            else if (fact == 1 && threads)
+                tm_table_add_cell(out, "%d", threads);
+            else if (fact == 1 && v)
+                tm_table_add_cell(out, "%s",
+                                  strstr(v->conditions, "unlimited") ? "unlimited" : "not stated");
             else
                 tm_table_add_cell(out, "-");
         }

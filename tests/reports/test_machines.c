@@ -408,7 +408,9 @@ static void published_machines_need_model_test_and_threads(void **state)
     }
     assert_non_null(two);
     assert_string_equal(two->table, "Table 5");
+    assert_int_equal(tm_published_threads(two), 2);
     assert_non_null(joules);
+    assert_int_equal(tm_published_threads(joules), 0); /* unlimited */
     assert_true(joules->value == 1.367);
     char text[96];
     assert_string_equal(tm_published_unstated(two, text, sizeof text),
