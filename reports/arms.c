@@ -368,7 +368,7 @@ static void decide(tm_arms_row *row)
     else if (!excludes_one(row->ratio))
         row->verdict = TM_ARMS_NO_DIFFERENCE;
     else if (row->p_holm > 1 - TM_ARMS_CONFIDENCE)
-        call_inconclusive(row, "not significant among so many rows");
+        call_inconclusive(row, "not significant after correction for all rows");
     else if (change <= row->noise_floor)
         call_inconclusive(row, "within the noise floor");
     else
