@@ -30,6 +30,7 @@ static void print_text(FILE *out, const tm_machine *machine, const tm_roofline *
     print_points(out, "int8", "GMAC/s", r->int8, r->n_int8);
     print_points(out, "fp32", "GMAC/s", r->fp32, r->n_fp32);
     print_points(out, "barrier", "ns", r->barrier, r->n_barrier);
+    print_points(out, "clock", "GHz", r->clock, r->n_clock);
 }
 
 /* Thread counts as a suite writes them, ascending, each once. */
@@ -97,9 +98,9 @@ static const tm_option rows[] = {
 const tm_command tm_command_roofline = {
     .name = "roofline",
     .synopsis = "[OPTIONS]",
-    .summary = "measure memory bandwidth, arithmetic peaks and barrier cost",
+    .summary = "measure memory bandwidth, arithmetic peaks, barrier cost and clock",
     .description = "Measures read bandwidth by size and thread count, the peaks of int8 and fp32 "
-                   "multiply-accumulates, and the cost of a barrier.",
+                   "multiply-accumulates, the cost of a barrier, and the clock.",
     .examples = "ternmark roofline --seconds 0.2\n"
                 "ternmark roofline -t 1,2,4 --format json -o roofline.json",
     .formats = (const char *const[]){"text", "json", NULL},

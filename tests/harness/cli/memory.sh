@@ -29,12 +29,12 @@ make_file() { # TYPE
     verdict $? "model make writes type $1"
 }
 
-holds "synthetic weights" -m synth:125M
+holds "synthetic weights" -m synth:125M --kernel i2r16
 make_file i2_s
-holds "an i2_s file, packed as trits" -m model.gguf
+holds "an i2_s file, packed as trits" -m model.gguf --kernel i2r16
 make_file tq2_0
 holds "a tq2_0 file, copied" -m model.gguf --kernel tq2_0
 make_file f16
-holds "an f16 file of trits, packed as trits" -m model.gguf
+holds "an f16 file of trits, packed as trits" -m model.gguf --kernel i2r16
 holds "an f16 file of trits, packed as halves" -m model.gguf --kernel f16
 echo "1..$n"
