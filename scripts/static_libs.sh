@@ -120,9 +120,13 @@ if ! has zstd; then
 fi
 if ! has hwloc; then
     need hwloc
-    cp -r "$source/hwloc" "$work/hwloc" && cd "$work/hwloc" || exit 2
-    { ./configure --host="$target" CC="${cc[*]}" CFLAGS=-O2 AR="$ar" --prefix="$out" --disable-shared --enable-static \
-        --disable-plugins --disable-io --disable-libxml2 --disable-cairo --disable-libudev --disable-readme &&
+    cp -a "$source/hwloc" "$work/hwloc" && cd "$work/hwloc" || exit 2
+    # Files made by automake get newer than their sources again, which Debian patches: else make calls it.
+    {
+        touch aclocal.m4 && touch configure && find . -name '*.in' -exec touch {} + &&
+        ./configure --host="$target" CC="${cc[*]}" CFLAGS=-O2 AR="$ar" --prefix="$out" --disable-shared \
+            --enable-static --disable-dependency-tracking --disable-plugins --disable-io --disable-libxml2 \
+            --disable-cairo --disable-libudev --disable-readme &&
         make -C include && make -C hwloc -j2 && make -C hwloc install && make -C include install; } >"$work/log" 2>&1 ||
         { tail -n 5 "$work/log" >&2; die "hwloc does not build"; }
 fi
