@@ -139,6 +139,33 @@ static tm_status put_heads(writing *out, tm_hf_config *c, int64_t hidden, tm_err
     return TM_OK;
 }
 
+/* How YaRN grows with the context. Source: YaRN (Peng et al. 2023), 3.4. */
+static double yarn_scale(double factor, double weight)
+{
+    return factor > 1 ? 0.1 * weight * log(factor) + 1 : 1;
+}
+
+/* YaRN's own keys. attention_factor replaces the factor that GGUF's keys multiply. Source:
+ * transformers, modeling_rope_utils.py. */
+static tm_status put_yarn(writing *out, tm_json_text scaling, double factor, tm_error *err)
+{
+    double fast = 32, slow = 1, scale = 0, scale_all = 0;
+    tm_status status = get_double(scaling, "beta_fast", &fast, err);
+    if (status == TM_OK) status = get_double(scaling, "beta_slow", &slow, err);
+    if (status == TM_OK) status = get_double(scaling, "mscale", &scale, err);
+    if (status == TM_OK) status = get_double(scaling, "mscale_all_dim", &scale_all, err);
+    double attention = scale != 0 && scale_all != 0
+                           ? yarn_scale(factor, scale) / yarn_scale(factor, scale_all)
+                           : yarn_scale(factor, 1);
+    if (status == TM_OK) status = get_double(scaling, "attention_factor", &attention, err);
+    if (status != TM_OK) return status;
+    tm_gguf_put_f32(out->w, key(out, "rope.scaling.yarn_beta_fast"), (float)fast);
+    tm_gguf_put_f32(out->w, key(out, "rope.scaling.yarn_beta_slow"), (float)slow);
+    tm_gguf_put_f32(out->w, key(out, "rope.scaling.yarn_attn_factor"),
+                    (float)(attention / yarn_scale(factor, 1)));
+    return TM_OK;
+}
+
 /* rope_theta and rope_scaling; since 2025 both in rope_parameters. */
 static tm_status put_rope(writing *out, tm_error *err)
 {
@@ -163,7 +190,7 @@ static tm_status put_rope(writing *out, tm_error *err)
     if (original >= 1 && original <= MAX_INT)
         tm_gguf_put_u32(out->w, key(out, "rope.scaling.original_context_length"),
                         (uint32_t)original);
-    return TM_OK;
+    return is_yarn ? put_yarn(out, scaling, factor, err) : TM_OK;
 }
 
 /* MiniCPM's multipliers. Source: llama.cpp, convert_hf_to_gguf.py. */

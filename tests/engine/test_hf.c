@@ -212,6 +212,48 @@ static void test_the_hubs_cache(void **state)
     hf_remove(&f);
 }
 
+/* The same model with "rope_scaling": TEXT in config.json. */
+static tm_rope_scaling scaling_of(const char *text)
+{
+    tm_source source = made("llama", true), folder;
+    hf_folder f;
+    char path[300], config[2048];
+    hf_make(&f, &source, HF_F16, 1);
+    path_in(&f, "config.json", path);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t n = fread(config, 1, 1024, file);
+    fclose(file);
+    assert_true(n > 0 && config[n - 1] == '}');
+    snprintf(config + n - 1, sizeof config - n, ",\"rope_scaling\":%s}", text);
+    hf_write_text(&f, "config.json", config);
+    TINY_OK(tm_source_open_gguf(f.path, &folder, &err));
+    tm_rope_scaling scaling = folder.config.rope_scaling;
+    tm_source_close(&folder);
+    tm_source_close(&source);
+    hf_remove(&f);
+    return scaling;
+}
+
+static void test_yarn(void **state)
+{
+    (void)state;
+    tm_rope_scaling s = scaling_of("{\"type\":\"yarn\",\"factor\":4,"
+                                   "\"original_max_position_embeddings\":16}");
+    assert_true(s.yarn && s.factor == 4 && s.n_context == 16);
+    assert_true(s.beta_fast == 32 && s.beta_slow == 1);
+    assert_true(fabs((double)tm_rope_attention_factor(&s) - (1 + 0.1 * log(4))) < 1e-6);
+    s = scaling_of("{\"rope_type\":\"yarn\",\"factor\":4,\"beta_fast\":8,\"beta_slow\":2,"
+                   "\"attention_factor\":0.5}");
+    assert_true(s.beta_fast == 8 && s.beta_slow == 2);
+    assert_true(fabs((double)tm_rope_attention_factor(&s) - (0.5)) < 1e-6);
+    s = scaling_of("{\"rope_type\":\"yarn\",\"factor\":10,\"mscale\":2,\"mscale_all_dim\":1}");
+    assert_true(fabs((double)tm_rope_attention_factor(&s) -
+                     ((1 + 0.2 * log(10)) / (1 + 0.1 * log(10)))) < 1e-6);
+    s = scaling_of("{\"rope_type\":\"linear\",\"factor\":4}");
+    assert_true(!s.yarn && s.factor == 4 && tm_rope_attention_factor(&s) == 1);
+}
+
 /* What is written over a good folder, and what the message says. */
 static const struct mistake {
     const char *file, *text, *message;
@@ -360,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_shards),
         cmocka_unit_test(test_masters_are_rounded),
         cmocka_unit_test(test_the_hubs_cache),
+        cmocka_unit_test(test_yarn),
         cmocka_unit_test(test_mistakes_are_named),
         cmocka_unit_test(test_mixed_shards),
         cmocka_unit_test(test_a_scale_may_not_be_missing_or_strange),
