@@ -12,9 +12,10 @@
 
 /* x = (high + low / LOW) / scale, with a power of two that brings the largest of a token to
  * 2^14 .. 2^15. Both halves have 11 bits, so that x is rounded by at most 2^-22 of its size; one
- * below 2^-29 of the largest, by at most 2^-50 of the largest. */
-#define LOW       0x1p11f
-#define TOLERANCE (0x1p-22f + TM_FLOAT_TOLERANCE)
+ * below 2^-29 of the largest, by at most 2^-50 of the largest. With the 128 sums of a chain, those
+ * of 256 pieces and of their halves, that is 4 + 128 + 256 + 4 times 2^-24, of 768 in
+ * TM_FLOAT_TOLERANCE. */
+#define LOW 0x1p11f
 
 /* The scratch of one token. */
 typedef struct halves {
@@ -162,7 +163,7 @@ const tm_kernel tm_kernel_f16r16_fma_fhm = {
     .format = &tm_format_f16r16,
     .isa = TM_ISA_NEON | TM_ISA_FHM,
     .row_step = TM_GROUP,
-    .tolerance = TOLERANCE,
+    .tolerance = TM_FLOAT_TOLERANCE,
     .scratch_size = scratch_size,
     .prepare = prepare,
     .prepare_part = prepare_part,
