@@ -14,6 +14,19 @@
 
 #include <cmocka.h>
 
+/* Whether a sanitizer is compiled in: it has its own allocator, reserves terabytes of addresses and
+ * makes system calls of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TM_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TM_SANITIZED 1
+#endif
+#endif
+#ifndef TM_SANITIZED
+#define TM_SANITIZED 0
+#endif
+
 /* Ends the running test as skipped; the runner lists the reason. */
 #define TM_SKIP(...)                                                                               \
     do {                                                                                           \

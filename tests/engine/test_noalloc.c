@@ -12,21 +12,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* A sanitizer has its own allocator and makes system calls of its own. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 static atomic_int n_allocations; /* since it was last set to 0, in any thread */
 
-#if !SANITIZED
+#if !TM_SANITIZED
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *memory, size_t size);
@@ -111,7 +99,7 @@ static void evaluate(setup *s)
 static void test_allocations_are_counted(void **state)
 {
     (void)state;
-    if (SANITIZED) TM_SKIP("allocations: the sanitizer's allocator takes the place of ours");
+    if (TM_SANITIZED) TM_SKIP("allocations: the sanitizer's allocator takes the place of ours");
     n_allocations = 0;
     void *volatile memory = malloc(10);
     int after = n_allocations;
@@ -127,7 +115,7 @@ static void test_eval_allocates_nothing(void **state)
 {
     static const char *const kernels[] = {"ternary", "f16r16", "f32r16"};
     (void)state;
-    if (SANITIZED) TM_SKIP("allocations: the sanitizer's allocator takes the place of ours");
+    if (TM_SANITIZED) TM_SKIP("allocations: the sanitizer's allocator takes the place of ours");
     for (int i = 0; i < 3; i++) {
         setup s;
         open_setup(&s, kernels[i], 1 + i, i != 1);
@@ -146,7 +134,7 @@ static void test_eval_touches_no_new_pages(void **state)
 {
     struct rusage before, after;
     (void)state;
-    if (SANITIZED) TM_SKIP("page faults: the sanitizer's shadow memory faults");
+    if (TM_SANITIZED) TM_SKIP("page faults: the sanitizer's shadow memory faults");
     setup s;
     open_setup(&s, "ternary", 2, false);
     evaluate(&s); /* stacks and code */
@@ -204,7 +192,7 @@ static int wait_for_child(bool break_the_rule)
 static void test_eval_only_waits_in_system_calls(void **state)
 {
     (void)state;
-    if (SANITIZED) TM_SKIP("system calls: the sanitizer makes some of its own");
+    if (TM_SANITIZED) TM_SKIP("system calls: the sanitizer makes some of its own");
     int status = wait_for_child(true);
     if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED)
         TM_SKIP("system calls: this kernel does not let a process forbid them (seccomp)");
