@@ -19,6 +19,8 @@ const char *const tm_cell_kernel_names[] = {"auto", "ternary", "f16", "f32", "bf
 #undef TM_KERNEL_ARM
                                             NULL};
 
+const char *const tm_cell_kv_types[] = {"f16", "f32", NULL};
+
 const char *const tm_cell_core_names[] = {TM_CORES_PERFORMANCE, TM_CORES_EFFICIENCY, TM_CORES_ALL,
                                           NULL};
 

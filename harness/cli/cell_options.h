@@ -42,6 +42,16 @@ extern const char *const tm_cell_kernel_names[];
 #define TM_OVERSUBSCRIBE_HELP "allow more threads than CPUs"
 #define TM_QUIET_HELP         "print no progress"
 
+/* The row of --kv in a command's struct `type`; text: the default, as help prints it. */
+#define TM_KV_OPTION(type, text)                                                                   \
+    {                                                                                              \
+        "kv", NULL, TM_CHOICE(type, kv), "TYPE",                                                   \
+            .help = "element type of the KV cache (default " text ")", .choices = tm_cell_kv_types \
+    }
+
+/* Element types of the KV cache. */
+extern const char *const tm_cell_kv_types[];
+
 /* Kinds of cores, to complete. */
 extern const char *const tm_cell_core_names[];
 

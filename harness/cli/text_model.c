@@ -18,8 +18,7 @@ const tm_option tm_text_options[] = {
     {"kernel", NULL, TM_TEXT(S, kernel), "NAME",
      .help = "kernel or layout of the linear weights (default auto: as stored)",
      .choices = tm_cell_kernel_names},
-    {"kv", NULL, TM_CHOICE(S, kv), "TYPE", .help = "element type of the KV cache (default f16)",
-     .choices = (const char *const[]){"f16", "f32", NULL}},
+    TM_KV_OPTION(S, "f16"),
     {"oversubscribe", NULL, TM_FLAG(S, oversubscribe), NULL, .help = TM_OVERSUBSCRIBE_HELP},
     {"pre", NULL, TM_TEXT(S, pre), "NAME",
      .help = "split text into words as NAME, not as tokenizer.ggml.pre says (default: as the file "

@@ -93,6 +93,25 @@ static void test_predicted_bytes_equal_the_mapping(void **state)
     }
 }
 
+/* A buffer of tokens x positions would add more than the limit: 4096 * 4096 bytes at least. */
+static void test_a_long_prompt_needs_memory_in_proportion(void **state)
+{
+    (void)state;
+    tm_config config = shaped("bitnet", 192, 500, 4, 2, 48);
+    tm_pool *pool = tiny_pool(1);
+    tm_model model = tiny_model(&config, "ternary", "f16r16", pool);
+    size_t bytes[3];
+    for (int i = 0; i < 3; i++) {
+        int n = 1024 << i;
+        tm_session_options options = {.n_context = n, .n_batch = n, .f16_kv = true};
+        bytes[i] = tm_session_bytes(&config, model.kernel, model.head_kernel, &options, 2);
+    }
+    size_t rest = bytes[2] - bytes[1], twice = 2 * (bytes[1] - bytes[0]);
+    assert_in_range(rest, twice - 65536, twice + 65536);
+    tm_model_close(&model);
+    tm_pool_close(pool);
+}
+
 static void expect_error(tm_session *session, int n, tm_logits which, const int32_t *tokens,
                          const char *text)
 {
@@ -151,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sequences_equal_single_sequences),
         cmocka_unit_test(test_predicted_bytes_equal_the_mapping),
+        cmocka_unit_test(test_a_long_prompt_needs_memory_in_proportion),
         cmocka_unit_test(test_tokens_that_do_not_fit_are_errors),
         cmocka_unit_test(test_argmax_takes_the_first_of_equals),
     };
