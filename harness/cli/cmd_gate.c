@@ -145,8 +145,7 @@ static tm_status add_unused_budgets(gate_run *x, const bool *has_figure, tm_erro
 static tm_status check_new_budgets(gate_run *x, tm_error *err)
 {
     bool has_figure[TM_BUDGETS_MAX] = {false};
-    const tm_records *records = &x->outcome.records;
-    const int first = x->outcome.first_new;
+    const tm_records made = tm_sweep_new_records(&x->outcome);
     tm_status status = TM_OK;
     for (int i = 0; i < x->plan.n_pairs && status == TM_OK; i++) {
         const tm_pair *pair = &x->plan.pairs[i];
@@ -160,8 +159,8 @@ static tm_status check_new_budgets(gate_run *x, tm_error *err)
                                                  : TM_GATE_OUTCOME_INCONCLUSIVE,
                                              why->reason, err);
             else if (!why)
-                status = add_budgets(x, &arm->cells[k], arm->cell_ids[k], records->items + first,
-                                     records->n - first, has_figure, err);
+                status = add_budgets(x, &arm->cells[k], arm->cell_ids[k], made.items, made.n,
+                                     has_figure, err);
         }
     }
     return status == TM_OK ? add_unused_budgets(x, has_figure, err) : status;

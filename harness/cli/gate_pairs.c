@@ -17,9 +17,9 @@ static int metric_pointers(const tm_gate_pairs *x, const tm_metric **out)
 static tm_status rows_of(const tm_gate_pairs *x, tm_arms *arms, tm_error *err)
 {
     const tm_metric *metrics[TM_GATE_METRICS_MAX];
-    int n = metric_pointers(x, metrics), first = x->first_new;
-    return tm_arms_of_plan(x->plan, x->records->items + first, x->records->n - first, metrics, n,
-                           -1, arms, err);
+    const int n = metric_pointers(x, metrics);
+    const tm_records made = tm_records_from(x->records, x->first_new);
+    return tm_arms_of_plan(x->plan, made.items, made.n, metrics, n, -1, arms, err);
 }
 
 const tm_record *tm_gate_failure_of(const tm_gate_pairs *x, const char *cell_id)

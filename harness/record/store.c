@@ -195,6 +195,13 @@ void tm_records_free(tm_records *records)
     memset(records, 0, sizeof *records);
 }
 
+tm_records tm_records_from(const tm_records *records, int first)
+{
+    tm_records rest = {.n = records->n - first};
+    if (rest.n > 0) rest.items = records->items + first;
+    return rest;
+}
+
 const char *tm_records_left_out(const tm_records *records, char *text, size_t size)
 {
     size_t n = 0;

@@ -24,6 +24,8 @@ tm_status tm_records_read(const char *path, tm_records *out, tm_error *err) TM_M
 tm_status tm_records_parse(const char *path, const char *text, size_t length, tm_records *out,
                            tm_error *err) TM_MUST_USE;
 void tm_records_free(tm_records *records);
+/* Those from `first` on, borrowed: do not free them. items is NULL if there are none. */
+tm_records tm_records_from(const tm_records *records, int first);
 /* Sentences about the lines that were left out; NULL if there were none. */
 const char *tm_records_left_out(const tm_records *records, char *text, size_t size);
 

@@ -94,9 +94,7 @@ static tm_status read_store(const char *store, const tm_machine *machine, bool a
 
 tm_records tm_sweep_new_records(const tm_sweep_outcome *outcome)
 {
-    tm_records made = {.n = outcome->records.n - outcome->first_new};
-    if (made.n > 0) made.items = outcome->records.items + outcome->first_new;
-    return made;
+    return tm_records_from(&outcome->records, outcome->first_new);
 }
 
 tm_status tm_sweep_check_store(const char *store, const tm_machine *machine, bool allow_machine,
