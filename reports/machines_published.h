@@ -29,8 +29,8 @@ void tm_published_machines_free(tm_published_machines *machines);
 /* Whether a machine has tokens/s or joules in a place. */
 bool tm_published_is_at(const tm_published *published, const tm_published_machine *machine,
                         const tm_machine_place *place);
-/* The value of an arm, the best where the source prints several programs; NULL if there is none.
- * quantity: SPEED or JOULES. */
+/* The published value of an arm: of several programs of the source, the best one. NULL: the source
+ * has no value. quantity: SPEED or JOULES. */
 const tm_published_value *tm_published_machine_value(const tm_published *published,
                                                      const tm_published_machine *machine,
                                                      const tm_machine_place *place,

@@ -36,14 +36,12 @@ static void free_work(work *w)
 
 static const char reading[] =
     "A column is one machine in one state; an upgrade or a restriction to fewer instruction sets "
-    "is "
-    "another column. Machines are compared where their intervals do not overlap. These intervals "
-    "are 95 % within one run, so they do not cover drift between the days of two machines. "
-    "Tokens/s per core divides by the physical cores that the threads can use, per GHz by the "
-    "measured "
-    "clock. Generation is compared with the read bandwidth of the same machine, a prompt with its "
-    "multiply peak. Joules are compared within one scope only. Emulated, fake and published values "
-    "are marked, and they get no rank and no ratio.\n";
+    "is another column. Machines are compared where their intervals do not overlap. These "
+    "intervals are 95 % within one run, so they do not cover drift between the days of two "
+    "machines. Tokens/s per core divides by the physical cores that the threads can use, per GHz "
+    "by the measured clock. Generation is compared with the read bandwidth of the same machine, a "
+    "prompt with its multiply peak. Joules are compared within one scope only. Emulated, fake and "
+    "published values are marked, and they get no rank and no ratio.\n";
 
 static void put_plot_reasons(const work *w, tm_text *out)
 {

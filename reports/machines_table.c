@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A fact about a machine: a text, or the reason why there is none. */
+/* A row of the table for one machine: the text, or why it is missing. */
 typedef struct fact {
     char text[600], missing[200];
 } fact;
